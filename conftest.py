@@ -1,0 +1,17 @@
+"""Settings that every test and every notebook kernel inherits."""
+
+import os
+
+os.environ.setdefault("WORKBENCH_PROFILE", "tiny")  # saved outputs are made with this profile
+os.environ.setdefault("HF_HUB_OFFLINE", "1")  # no test may wait for a network
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+os.environ.setdefault("PYTHONHASHSEED", "0")
+os.environ.setdefault("MPLBACKEND", "module://matplotlib_inline.backend_inline")
+# Debugger hints of a frozen standard library would land in the compared stderr of a notebook.
+os.environ.setdefault("PYDEVD_DISABLE_FILE_VALIDATION", "1")
+
+
+def pytest_collectstart(collector):
+    """Leave out of the comparison what differs for no reason that matters."""
+    if hasattr(collector, "skip_compare"):
+        collector.skip_compare += ("text/html", "application/javascript", "stderr")
