@@ -1,0 +1,16 @@
+"""Interactions, histories, catalogue, splits, readers, cards, and the generated world."""
+
+import lazy_loader as lazy
+
+__getattr__, __dir__, __all__ = lazy.attach(
+    __name__,
+    submod_attrs={
+        "interactions": ["FUNNEL", "Interactions"],
+        "histories": ["Histories"],
+        "catalogue": ["Catalogue"],
+        "splits": ["Split", "split"],
+        "filters": ["Filtered", "keep_actions", "keep_at_least", "keep_core"],
+        "readers": ["preview", "read_movielens", "read_recbole", "read_table"],
+        "world": ["World", "generate", "load_world"],
+    },
+)

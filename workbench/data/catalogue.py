@@ -1,0 +1,77 @@
+"""What is known of the items themselves: titles, categories, brands, prices, topics."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+
+from workbench.errors import DataError, UnknownItem
+
+REQUIRED = ("item", "title", "category", "brand", "price")
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """One row per item code, and the topics of each item (a long table: an item may have several).
+
+    frame: item int32 (0, 1, 2, …), title, category, brand, price (NaN where unknown), and whatever else the source
+    has. topics: [item, topic]; an item's category is always one of its topics.
+    """
+
+    frame: pd.DataFrame
+    topics: pd.DataFrame
+
+    @classmethod
+    def from_table(cls, table: pd.DataFrame, topics: pd.DataFrame | None = None, where: str = "catalogue") -> Catalogue:
+        """Check a table with one row per item code; absent category, brand and price are filled with unknowns."""
+        frame = table.copy()
+        for column, default in (("category", "unknown"), ("brand", ""), ("price", np.nan)):
+            frame[column] = frame[column].fillna(default) if column in frame else default
+        for column in ("item", "title"):
+            if column not in frame:
+                raise DataError(f"no column {column!r}", where, ", ".join(REQUIRED), "name the columns when reading")
+        frame = frame.sort_values("item").reset_index(drop=True)
+        if not np.array_equal(frame["item"], np.arange(len(frame))):
+            raise DataError(
+                "item codes are not 0, 1, 2, …", where, "one row per item of the log", "reindex on log.items"
+            )
+        frame = frame.astype({"item": "int32", "title": str, "category": str, "brand": str, "price": "float64"})
+        own = frame[["item", "category"]].rename(columns={"category": "topic"})
+        both = own if topics is None else pd.concat([own, topics[["item", "topic"]]])
+        both = both.drop_duplicates().sort_values(["item", "topic"]).reset_index(drop=True).astype({"item": "int32"})
+        return cls(frame[[*REQUIRED, *frame.columns.difference(REQUIRED, sort=False)]], both)
+
+    def __len__(self) -> int:
+        return len(self.frame)
+
+    def __repr__(self) -> str:
+        return f"Catalogue({len(self):,} items, {self.topics['topic'].nunique()} topics)"
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row per item."""
+        return self.frame
+
+    def items_of(self, topic: str) -> np.ndarray:
+        """Codes of the items of a topic, ascending; raises `UnknownItem` for a topic nobody has."""
+        items = self.topics.loc[self.topics["topic"] == topic, "item"].to_numpy()
+        if not len(items):
+            some = ", ".join(sorted(self.topics["topic"].unique())[:8])
+            raise UnknownItem(f"no item has the topic {topic!r}", "topic", f"one of {some}, …")
+        return items
+
+    def topics_of(self, item: int) -> list[str]:
+        """The topics of one item."""
+        return self._topics.get(int(item), [])
+
+    @cached_property
+    def _topics(self) -> dict[int, list[str]]:
+        return self.topics.groupby("item")["topic"].agg(list).to_dict()
+
+    def title(self, item: int) -> str:
+        """The title of one item; raises `UnknownItem`."""
+        if not 0 <= item < len(self):
+            raise UnknownItem(f"item code {item}", "catalogue", f"a code from 0 to {len(self) - 1}")
+        return str(self.frame["title"].iat[int(item)])

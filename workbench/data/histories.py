@@ -1,0 +1,80 @@
+"""Ragged histories: what models read of a log."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+from scipy import sparse
+
+
+@dataclass(frozen=True)
+class Histories:
+    """Ragged histories of B users: row b owns the slice `offsets[b]:offsets[b + 1]` of every array.
+
+    Shapes: user (B,), offsets (B + 1,), all others (N,). `basket` is -1 where there is none;
+    `action` holds codes into `actions`. Within a row, interactions stand in log order.
+    """
+
+    user: np.ndarray
+    offsets: np.ndarray
+    item: np.ndarray
+    action: np.ndarray
+    basket: np.ndarray
+    position: np.ndarray
+    interaction: np.ndarray
+    n_items: int
+    actions: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.user)
+
+    def __repr__(self) -> str:
+        return f"Histories({len(self)} users, {len(self.item)} interactions, {self.n_items} items)"
+
+    def row(self, b: int) -> slice:
+        """The slice of row b."""
+        return slice(int(self.offsets[b]), int(self.offsets[b + 1]))
+
+    @cached_property
+    def rows(self) -> np.ndarray:
+        """For each interaction the row it belongs to; shape (N,)."""
+        return np.repeat(np.arange(len(self)), np.diff(self.offsets))
+
+    def matrix(self) -> sparse.csr_array:
+        """0/1 matrix (B, n_items): which items each history holds, however often."""
+        counts = self.counts()
+        counts.data[:] = 1.0
+        return counts
+
+    def counts(self) -> sparse.csr_array:
+        """How many interactions each history holds per item; float64 (B, n_items)."""
+        shape = (len(self), self.n_items)
+        return sparse.coo_array((np.ones(len(self.item)), (self.rows, self.item)), shape=shape).tocsr()
+
+    def without(self, interactions: Iterable[int]) -> Histories:
+        """The same users, some interactions taken out; emptied rows stay, empty."""
+        return self._keep(~np.isin(self.interaction, unique_ids(interactions)))
+
+    def select(self, rows: Sequence[int] | np.ndarray) -> Histories:
+        """Some of the rows, in the order asked for."""
+        rows = np.asarray(rows, dtype=np.int64)
+        spans = [np.arange(self.offsets[b], self.offsets[b + 1]) for b in rows]
+        take = np.concatenate(spans) if spans else np.zeros(0, np.int64)
+        offsets = np.concatenate([[0], np.cumsum([len(span) for span in spans])]).astype(np.int64)
+        return self._take(take, self.user[rows], offsets)
+
+    def _keep(self, mask: np.ndarray) -> Histories:
+        kept = np.bincount(self.rows[mask], minlength=len(self))
+        return self._take(np.flatnonzero(mask), self.user, np.concatenate([[0], np.cumsum(kept)]).astype(np.int64))
+
+    def _take(self, take: np.ndarray, user: np.ndarray, offsets: np.ndarray) -> Histories:
+        parts = {name: getattr(self, name)[take] for name in ("item", "action", "basket", "position", "interaction")}
+        return replace(self, user=user, offsets=offsets, **parts)
+
+
+def unique_ids(ids: Iterable[int]) -> np.ndarray:
+    """Interaction ids as a sorted int64 array without repeats."""
+    return np.unique(np.asarray(ids if isinstance(ids, np.ndarray) else list(ids), dtype=np.int64))

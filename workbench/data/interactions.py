@@ -1,0 +1,286 @@
+"""The log: one checked table of interactions with the indexes of its users and items."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+from scipy import sparse
+
+from workbench.data.histories import Histories, unique_ids
+from workbench.errors import DataError, UnknownItem, UnknownUser
+
+FUNNEL = {"view": 0, "favourite": 1, "cart": 2, "purchase": 3}
+"""Rank of the actions that form a shopping funnel; other actions (rating, listen) have no rank."""
+
+COLUMNS = {
+    "interaction": "int64",
+    "user": "int32",
+    "item": "int32",
+    "timestamp": "datetime64[ms, UTC]",
+    "position": "int64",
+    "action": "category",
+    "session": "Int64",
+    "basket": "Int64",
+    "value": "float64",
+}
+
+
+@dataclass(frozen=True)
+class Interactions:
+    """The log: a frame with the columns of `COLUMNS`, sorted by `position`, and the indexes of users and items.
+
+    `user` and `item` are codes into `users` and `items`. The indexes are made once and carried through every
+    filter, split and deletion, so the shapes of models never change. `interaction` is the row's name for life;
+    `position` its place in the log when it was first read (time order, ties in file order; file order where any
+    time is absent). Two equal rows are two interactions.
+    """
+
+    frame: pd.DataFrame
+    users: pd.Index
+    items: pd.Index
+
+    @classmethod
+    def from_table(
+        cls,
+        table: pd.DataFrame,
+        *,
+        user: str = "user",
+        item: str = "item",
+        timestamp: str | None = None,
+        action: str | None = None,
+        session: str | None = None,
+        basket: str | None = None,
+        value: str | None = None,
+        interaction: str | None = None,
+        users: pd.Index | None = None,
+        items: pd.Index | None = None,
+        where: str = "table",
+    ) -> Interactions:
+        """Check a raw table and code it; arguments name its columns, `where` the file in error messages.
+
+        Timestamps may be datetimes or Unix seconds. Without `interaction`, ids are given in file order.
+        Raises `DataError` (missing column, empty table, repeated ids, missing values, unreadable types),
+        `UnknownUser` and `UnknownItem` (an id outside the `users` or `items` handed in).
+
+        >>> log = Interactions.from_table(pd.DataFrame({"user": ["a", "a"], "item": ["x", "y"]}))
+        >>> log.n_users, log.n_items, len(log)
+        (1, 2, 2)
+        """
+        named = {"user": user, "item": item, "timestamp": timestamp, "action": action, "session": session}
+        named |= {"basket": basket, "value": value, "interaction": interaction}
+        named = {role: column for role, column in named.items() if column is not None}
+        for role, column in named.items():
+            if column not in table.columns:
+                have = ", ".join(map(str, table.columns[:12]))
+                raise DataError(
+                    f"no column {column!r}", where, f"a column for {role}; found: {have}", f"pass {role}='…'"
+                )
+        if not len(table):
+            raise DataError("the table is empty", where, "at least one interaction", "check the file and its filters")
+        raw = {role: table[column].reset_index(drop=True) for role, column in named.items()}
+        for role in ("user", "item"):
+            if raw[role].isna().any():
+                row = int(np.flatnonzero(raw[role].isna())[0])
+                raise DataError(
+                    f"no {role} in row {row}", where, f"a {role} id in every row", "drop or repair these rows"
+                )
+        users = pd.Index(sorted(raw["user"].unique())) if users is None else users
+        items = pd.Index(sorted(raw["item"].unique())) if items is None else items
+        n = len(table)
+        times = _times(raw.get("timestamp"), n, where)
+        ids = _integers(raw.get("interaction"), n, "interaction", where)
+        ids = pd.Series(np.arange(n), dtype="int64") if ids is None else ids.astype("int64")
+        if ids.duplicated().any():
+            seen = int(ids[ids.duplicated()].iloc[0])
+            raise DataError(
+                f"interaction id {seen} is repeated", where, "every id once", "let the reader number the rows"
+            )
+        frame = pd.DataFrame({
+            "interaction": ids,
+            "user": _codes(raw["user"], users, UnknownUser, where),
+            "item": _codes(raw["item"], items, UnknownItem, where),
+            "timestamp": times,
+            "action": (raw["action"] if "action" in raw else pd.Series(["interaction"] * n)).astype(str).astype("category"),
+            "session": _integers(raw.get("session"), n, "session", where, missing=True),
+            "basket": _integers(raw.get("basket"), n, "basket", where, missing=True),
+            "value": _numbers(raw.get("value"), n, where),
+        })  # fmt: skip
+        if not times.isna().any():
+            frame = frame.sort_values("timestamp", kind="stable").reset_index(drop=True)
+        frame.insert(4, "position", np.arange(n, dtype="int64"))
+        return cls(frame[list(COLUMNS)], users, items)
+
+    def __len__(self) -> int:
+        return len(self.frame)
+
+    def __repr__(self) -> str:
+        return f"Interactions({len(self):,} rows, {self.n_users:,} users, {self.n_items:,} items)"
+
+    @property
+    def n_users(self) -> int:
+        """Users in the index, those without rows included."""
+        return len(self.users)
+
+    @property
+    def n_items(self) -> int:
+        """Items in the index, those without rows included."""
+        return len(self.items)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """sha256 over rows and indexes: equal for equal logs, whatever their history."""
+        digest = hashlib.sha256()
+        for index in (self.users, self.items):
+            digest.update("\x1f".join(map(str, index)).encode())
+        plain = self.frame.assign(
+            timestamp=self.frame["timestamp"].astype("int64"), action=self.frame["action"].astype(str)
+        ).fillna({"session": -1, "basket": -1})
+        digest.update(plain.to_csv(index=False, float_format="%.9g").encode())
+        return digest.hexdigest()
+
+    def to_frame(self) -> pd.DataFrame:
+        """The table of rows."""
+        return self.frame
+
+    def select(self, mask: np.ndarray | pd.Series) -> Interactions:
+        """The rows where `mask` (n,) is true; indexes stay."""
+        return replace(self, frame=self.frame[np.asarray(mask, dtype=bool)].reset_index(drop=True))
+
+    def without(self, ids: Iterable[int]) -> Interactions:
+        """The log without these interactions (remaining = after + others)."""
+        return self.select(~self._named(ids))
+
+    def only(self, ids: Iterable[int]) -> Interactions:
+        """Only these interactions (removed)."""
+        return self.select(self._named(ids))
+
+    def _named(self, ids: Iterable[int]) -> np.ndarray:
+        ids = unique_ids(ids)
+        known = np.isin(ids, self.frame["interaction"].to_numpy())
+        if not known.all():
+            raise DataError(
+                f"interaction {int(ids[~known][0])} is not in this log",
+                "ids",
+                "ids from the column 'interaction'",
+                "take ids from the log you call this on",
+            )
+        return np.isin(self.frame["interaction"].to_numpy(), ids)
+
+    def rows_of(self, user: int) -> pd.DataFrame:
+        """The rows of one user code, in log order."""
+        self._check_user(user)
+        return self.frame[self.frame["user"] == user]
+
+    def user_code(self, user: object) -> int:
+        """The code of an original user id; raises `UnknownUser`."""
+        return _lookup(self.users, user, UnknownUser)
+
+    def item_code(self, item: object) -> int:
+        """The code of an original item id; raises `UnknownItem`."""
+        return _lookup(self.items, item, UnknownItem)
+
+    def histories(self, users: Sequence[int] | np.ndarray | None = None, before: object = None) -> Histories:
+        """Histories of user codes (all by default), only rows strictly before the time `before` if given.
+
+        Users without rows keep an empty row. Raises `UnknownUser` for a code outside the index.
+        """
+        frame = self.frame
+        if before is not None:
+            frame = frame[frame["timestamp"] < pd.Timestamp(before)]
+        users = np.arange(self.n_users) if users is None else np.asarray(users, dtype=np.int64).reshape(-1)
+        for user in (users.min(initial=0), users.max(initial=0)):
+            self._check_user(int(user))
+        order = np.argsort(frame["user"].to_numpy(), kind="stable")  # the frame is in log order already
+        sorted_users = frame["user"].to_numpy()[order]
+        starts, ends = np.searchsorted(sorted_users, users, "left"), np.searchsorted(sorted_users, users, "right")
+        lengths = ends - starts
+        offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+        within = np.arange(offsets[-1]) - np.repeat(offsets[:-1], lengths)
+        take = order[np.repeat(starts, lengths) + within] if offsets[-1] else np.zeros(0, np.int64)
+        return Histories(
+            user=users.astype(np.int32),
+            offsets=offsets,
+            item=frame["item"].to_numpy()[take],
+            action=frame["action"].cat.codes.to_numpy()[take],
+            basket=frame["basket"].fillna(-1).to_numpy(dtype=np.int64)[take],
+            position=frame["position"].to_numpy()[take],
+            interaction=frame["interaction"].to_numpy()[take],
+            n_items=self.n_items,
+            actions=tuple(map(str, frame["action"].cat.categories)),
+        )
+
+    def counts(self) -> sparse.csr_array:
+        """Rows per (user, item); float64 (n_users, n_items)."""
+        cells = (self.frame["user"].to_numpy(), self.frame["item"].to_numpy())
+        return sparse.coo_array((np.ones(len(self)), cells), shape=(self.n_users, self.n_items)).tocsr()
+
+    def matrix(self) -> sparse.csr_array:
+        """1 where a user has at least one row on an item; float64 (n_users, n_items)."""
+        counts = self.counts()
+        counts.data[:] = 1.0
+        return counts
+
+    def _check_user(self, user: int) -> None:
+        if not 0 <= user < self.n_users:
+            raise UnknownUser(f"user code {user}", "users", f"a code from 0 to {self.n_users - 1}", "see log.users")
+
+
+def _lookup(index: pd.Index, value: object, error: type[UnknownUser] | type[UnknownItem]) -> int:
+    try:
+        return int(index.get_loc(value))
+    except KeyError:
+        shown = ", ".join(map(str, index[:3]))
+        raise error(f"{value!r} is not in the index", expected=f"one of {len(index)} ids such as {shown}") from None
+
+
+def _codes(column: pd.Series, index: pd.Index, error: type[Exception], where: str) -> np.ndarray:
+    codes = index.get_indexer(column)
+    if (codes < 0).any():
+        row = int(np.flatnonzero(codes < 0)[0])
+        raise error(f"{column.iloc[row]!r} in row {row} is not in the index", where, "ids of the index handed in")
+    return codes.astype(np.int32)
+
+
+def _times(column: pd.Series | None, n: int, where: str) -> pd.Series:
+    if column is None:
+        return pd.Series(pd.NaT, index=range(n)).astype(COLUMNS["timestamp"])
+    try:
+        numeric = pd.api.types.is_numeric_dtype(column)
+        times = (
+            pd.to_datetime(column, unit="s", utc=True)
+            if numeric
+            else pd.to_datetime(column, utc=True, format="ISO8601")
+        )
+    except (ValueError, OverflowError) as error:
+        raise DataError(
+            f"unreadable time ({error})", where, "Unix seconds or ISO dates", "convert the column first"
+        ) from error
+    return times.astype(COLUMNS["timestamp"])
+
+
+def _numbers(column: pd.Series | None, n: int, where: str) -> pd.Series:
+    if column is None:
+        return pd.Series(np.nan, index=range(n), dtype="float64")
+    numbers = pd.to_numeric(column, errors="coerce").astype("float64")
+    wrong = numbers.isna() & column.notna()
+    if wrong.any():
+        row = int(np.flatnonzero(wrong)[0])
+        raise DataError(f"{column.iloc[row]!r} in row {row} is not a number", where, "numbers", "map another column")
+    return numbers
+
+
+def _integers(column: pd.Series | None, n: int, name: str, where: str, missing: bool = False) -> pd.Series | None:
+    if column is None:
+        return pd.Series(pd.NA, index=range(n), dtype="Int64") if missing else None
+    numbers = _numbers(column, n, where)
+    if ((numbers % 1) != 0)[numbers.notna()].any() or (numbers.isna().any() and not missing):
+        row = int(np.flatnonzero((numbers % 1) != 0)[0])
+        raise DataError(
+            f"{column.iloc[row]!r} in row {row} is no {name} id", where, "whole numbers", "number them first"
+        )
+    return pd.to_numeric(column).astype("Int64") if missing else pd.to_numeric(column)

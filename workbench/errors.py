@@ -1,0 +1,45 @@
+"""What went wrong, where, what was expected, and what to do about it."""
+
+from __future__ import annotations
+
+
+class WorkbenchError(Exception):
+    """An error that tells its reader what to do.
+
+    `where` names the file, row or argument; `expected` what would have been right; `do` the next step.
+
+    >>> print(WorkbenchError("no column 'item'", where="clicks.csv", expected="item ids", do="pass item='sku'"))
+    clicks.csv: no column 'item'. Expected: item ids. What to do: pass item='sku'.
+    """
+
+    def __init__(self, what: str, where: str | None = None, expected: str | None = None, do: str | None = None) -> None:
+        self.what, self.where, self.expected, self.do = what, where, expected, do
+        text = f"{where}: {what}" if where else what
+        for label, part in (("Expected", expected), ("What to do", do)):
+            if part:
+                text = f"{text.rstrip('.')}. {label}: {part}"
+        super().__init__(text.rstrip(".") + ".")
+
+
+class DataError(WorkbenchError):
+    """A table or file that does not hold what it should."""
+
+
+class UnknownUser(WorkbenchError):
+    """A user that the log or the model has never met."""
+
+
+class UnknownItem(WorkbenchError):
+    """An item that the log or the catalogue does not list."""
+
+
+class ConfigError(WorkbenchError):
+    """A setting outside what the component can do."""
+
+
+class ModelError(WorkbenchError):
+    """A model that is missing, damaged, or of another shape than asked for."""
+
+
+class TooLarge(WorkbenchError):
+    """A computation that would not fit; refused before it starts."""

@@ -1,0 +1,16 @@
+"""Recommenders, what they must offer, and how they are measured."""
+
+import lazy_loader as lazy
+
+__getattr__, __dir__, __all__ = lazy.attach(
+    __name__,
+    submod_attrs={
+        "protocol": ["Counted", "Recommender", "Trained"],
+        "ranking": ["mask", "ranks", "top_k"],
+        "evaluation": ["coverage", "evaluate", "novelty", "popularity_bias"],
+        "collaborative.popularity": ["Popularity"],
+        "collaborative.itemknn": ["ItemKNN", "ItemKNNConfig"],
+        "collaborative.ease": ["EASE", "EASEConfig"],
+        "collaborative.als": ["ALS", "ALSConfig"],
+    },
+)

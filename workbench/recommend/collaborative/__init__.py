@@ -1,0 +1,1 @@
+"""Collaborative filtering: counted, linear and user-vector models, one file each."""

@@ -1,0 +1,65 @@
+"""What every recommender offers; a model may offer more, a caller may rely on no more."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Protocol, Self, runtime_checkable
+
+import numpy as np
+import pandas as pd
+
+from workbench.data import Histories, Interactions
+
+
+@runtime_checkable
+class Recommender(Protocol):
+    """A model that scores every item for every history."""
+
+    def fit(self, log: Interactions, valid: Interactions | None = None) -> Self:
+        """Learn from a log; returns itself."""
+
+    def score(self, histories: Histories) -> np.ndarray:
+        """Scores (B, n_items), nothing masked: float64 for counted and linear models, float32 for trained ones."""
+
+    def copy(self) -> Self:
+        """An independent copy: changing one never changes the other."""
+
+    def save(self, folder: Path) -> None:
+        """Write the model into a folder, whole or not at all."""
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Read what `save` wrote."""
+
+
+@runtime_checkable
+class Counted(Recommender, Protocol):
+    """A model whose state is a sum over rows, so that a row can be taken out exactly."""
+
+    def forget(self, removed: Interactions) -> Self:
+        """Take rows out, in place; equals the model refitted on what remains."""
+
+    def contributions(self, histories: Histories, items: np.ndarray) -> pd.DataFrame:
+        """What each row adds to the score of `items[b]` for history b: [row, item, interaction, weight]."""
+
+
+@runtime_checkable
+class Trained(Recommender, Protocol):
+    """A model fitted by gradient descent."""
+
+    module: Any
+
+    def examples(self, log: Interactions, users: np.ndarray | None = None) -> Any:
+        """Training examples of a log."""
+
+    def loss(self, examples: Any) -> Any:
+        """Loss per example (n,)."""
+
+    def represent(self, histories: Histories) -> Any:
+        """User representations (B, d)."""
+
+    def parameter_groups(self) -> dict[str, list[Any]]:
+        """Named groups of parameters: users, items, shared."""
+
+    def rebuild(self, log: Interactions) -> Self:
+        """Make caches (graphs, tables) anew from a log, weights unchanged."""

@@ -1,0 +1,61 @@
+"""Profile, seed, threads and folders: the few things that every part of the workbench shares.
+
+Everything is read from the environment when first asked for; nothing here imports numpy or torch.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from workbench.errors import ConfigError
+
+Profile = Literal["tiny", "laptop", "full"]
+PACKAGE = Path(__file__).resolve().parent
+ROOT = PACKAGE.parent
+
+
+class Settings(BaseModel):
+    """What a run depends on besides its data and its config."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    profile: Profile = "tiny"
+    """Sizes and epochs only, never code paths: tiny (seconds), laptop (minutes), full (real data, GPU)."""
+    seed: int = Field(default=1, ge=0)
+    """The seed that notebooks hand to every function that takes one."""
+    device: str = "cpu"
+    """Where torch models run."""
+    threads: int = Field(default=1, ge=1)
+    """Threads torch may use; part of what must be equal for two runs to give the same table."""
+    data: Path = ROOT / "data"
+    """Shipped data: the generated world, the pocket language model, the cards."""
+    own_data: Path | None = None
+    """The reader's own copies of real data (WORKBENCH_DATA)."""
+    runs: Path = ROOT / "runs"
+    """Results of grids, one folder per config hash."""
+    cache: Path = Path.home() / ".cache" / "workbench"
+    """Downloads that the reader asked for."""
+
+
+def settings() -> Settings:
+    """Read the settings from WORKBENCH_* environment variables.
+
+    Raises `ConfigError` naming the variable when a value cannot be used.
+    """
+    names = {"profile": "PROFILE", "seed": "SEED", "device": "DEVICE", "threads": "THREADS", "own_data": "DATA"}
+    names |= {"runs": "RUNS", "cache": "CACHE"}
+    given = {
+        field: os.environ[f"WORKBENCH_{name}"] for field, name in names.items() if os.environ.get(f"WORKBENCH_{name}")
+    }
+    try:
+        return Settings(**given)
+    except ValueError as error:
+        raise ConfigError(
+            f"a WORKBENCH_ variable cannot be used ({str(error).splitlines()[1].strip()}: {given})",
+            expected="WORKBENCH_PROFILE=tiny|laptop|full, whole numbers for WORKBENCH_SEED and WORKBENCH_THREADS",
+            do="correct or unset the variable",
+        ) from error
