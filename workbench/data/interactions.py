@@ -100,16 +100,18 @@ class Interactions:
             raise DataError(
                 f"interaction id {seen} is repeated", where, "every id once", "let the reader number the rows"
             )
-        frame = pd.DataFrame({
-            "interaction": ids,
-            "user": _codes(raw["user"], users, UnknownUser, where),
-            "item": _codes(raw["item"], items, UnknownItem, where),
-            "timestamp": times,
-            "action": (raw["action"] if "action" in raw else pd.Series(["interaction"] * n)).astype(str).astype("category"),
-            "session": _integers(raw.get("session"), n, "session", where, missing=True),
-            "basket": _integers(raw.get("basket"), n, "basket", where, missing=True),
-            "value": _numbers(raw.get("value"), n, where),
-        })  # fmt: skip
+        frame = pd.DataFrame(
+            {
+                "interaction": ids,
+                "user": _codes(raw["user"], users, UnknownUser, where),
+                "item": _codes(raw["item"], items, UnknownItem, where),
+                "timestamp": times,
+                "action": raw.get("action", pd.Series(["interaction"] * n)).astype(str).astype("category"),
+                "session": _integers(raw.get("session"), n, "session", where, missing=True),
+                "basket": _integers(raw.get("basket"), n, "basket", where, missing=True),
+                "value": _numbers(raw.get("value"), n, where),
+            }
+        )
         if not times.isna().any():
             frame = frame.sort_values("timestamp", kind="stable").reset_index(drop=True)
         frame.insert(4, "position", np.arange(n, dtype="int64"))
@@ -248,7 +250,7 @@ def _codes(column: pd.Series, index: pd.Index, error: type[Exception], where: st
 
 def _times(column: pd.Series | None, n: int, where: str) -> pd.Series:
     if column is None:
-        return pd.Series(pd.NaT, index=range(n)).astype(COLUMNS["timestamp"])
+        return pd.Series(pd.NaT, index=range(n), dtype=COLUMNS["timestamp"])
     try:
         numeric = pd.api.types.is_numeric_dtype(column)
         times = (
