@@ -137,12 +137,12 @@ class Interactions:
     def fingerprint(self) -> str:
         """sha256 over rows and indexes: equal for equal logs, whatever their history."""
         digest = hashlib.sha256()
-        for index in (self.users, self.items):
-            digest.update("\x1f".join(map(str, index)).encode())
-        plain = self.frame.assign(
-            timestamp=self.frame["timestamp"].astype("int64"), action=self.frame["action"].astype(str)
-        ).fillna({"session": -1, "basket": -1})
-        digest.update(plain.to_csv(index=False, float_format="%.9g").encode())
+        action = self.frame["action"].cat.remove_unused_categories().cat
+        for names in (self.users, self.items, action.categories):
+            digest.update("\x1f".join(map(str, names)).encode())
+        plain = self.frame.assign(action=action.codes, timestamp=self.frame["timestamp"].astype("int64"))
+        for column in COLUMNS:
+            digest.update(plain[column].fillna(-1).to_numpy().tobytes())
         return digest.hexdigest()
 
     def to_frame(self) -> pd.DataFrame:
