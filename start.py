@@ -1,0 +1,247 @@
+"""One command for everything.
+
+    python start.py lab        open JupyterLab at the first notebook
+    python start.py test       unit tests, notebooks, and browser tests where there is a Chromium
+    python start.py site       execute the notebooks and write them as pages to site/
+    python start.py refresh    execute the notebooks in place and normalise what they save
+    python start.py doctor     what is installed, found and missing; so for every `workbench` command
+
+The first time it makes .venv beside this file and installs the workbench there (several minutes); after that it
+starts at once. Other arguments are passed on: `python start.py lab --no-browser --port 9999`,
+`python start.py test -k forget`, `python start.py test --stage unit`, `python start.py site --student`.
+
+Needs nothing but Python 3.11 or newer. `--torch-index URL` (or WORKBENCH_TORCH_INDEX) takes PyTorch from an index
+that you name: on Linux without a GPU the one that https://pytorch.org/get-started/locally/ shows for "CPU".
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+import xml.etree.ElementTree as ElementTree
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent
+VENV = ROOT / ".venv"
+PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+STAMP = VENV / "workbench-stamp.json"
+LOG = VENV / "install.log"
+NEEDED_GB = 4
+NBVAL = ["--nbval-current-env", "--nbval-cell-timeout=180", "--nbval-kernel-startup-timeout=120"]
+NBVAL += ["--nbval-sanitize-with=notebooks/sanitize.cfg"]
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome", "msedge")
+
+
+def say(text: str) -> None:
+    print(text, flush=True)
+
+
+def fail(text: str) -> None:
+    say(f"start.py: {text}")
+    raise SystemExit(2)
+
+
+# --- set-up ---------------------------------------------------------------------------------------------------------
+
+
+def read_stamp() -> dict:
+    try:
+        return json.loads(STAMP.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+
+
+def fingerprint(torch_index: str) -> str:
+    """Everything that, when it changes, means installing again; this folder too, as .venv points into it."""
+    digest = hashlib.sha256()
+    for name in ("pyproject.toml", "constraints.txt"):
+        digest.update((ROOT / name).read_bytes().replace(b"\r\n", b"\n"))
+    version = (VENV / "pyvenv.cfg").read_text(encoding="utf-8") if (VENV / "pyvenv.cfg").exists() else ""
+    digest.update(f"{ROOT}\n{version}\n{torch_index}".encode())
+    return digest.hexdigest()
+
+
+def make_environment() -> None:
+    """Create .venv with pip, or repair one whose Python has gone."""
+    works = PYTHON.exists() and subprocess.run([str(PYTHON), "-c", ""], capture_output=True).returncode == 0
+    if not works:
+        import venv
+
+        say("Making an environment in .venv")
+        try:
+            venv.create(str(VENV), clear=VENV.exists(), with_pip=True)
+        except (subprocess.CalledProcessError, ImportError, OSError) as error:
+            fail(f"Python could not make .venv ({error}). On Debian and Ubuntu install python3-venv first.")
+    if subprocess.run([str(PYTHON), "-m", "pip", "--version"], capture_output=True).returncode != 0:
+        subprocess.run([str(PYTHON), "-m", "ensurepip", "--upgrade"], check=True, capture_output=True)
+
+
+def pip_install(arguments: list[str]) -> None:
+    """Run pip: its output goes to .venv/install.log, one changing line to the terminal."""
+    command = [str(PYTHON), "-m", "pip", "install", "--disable-pip-version-check", "--no-input", *arguments]
+    begin, tail, terminal = time.time(), [], sys.stdout.isatty()
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "stdin": subprocess.DEVNULL}
+    with LOG.open("a", encoding="utf-8") as log:
+        log.write(f"\n$ {' '.join(command)}\n")
+        with subprocess.Popen(command, cwd=str(ROOT), encoding="utf-8", errors="replace", **pipes) as process:
+            for line in process.stdout:
+                log.write(line)
+                tail = [*tail[-14:], line.rstrip()]
+                if terminal:
+                    print(f"\r  {time.time() - begin:4.0f} s  {line.strip():<100.100}", end="", flush=True)
+    if terminal:
+        print("\r" + " " * 112, end="\r")
+    if process.returncode != 0:
+        say("\n".join(tail))
+        fail(f"installing failed; the lines above are the end of {LOG.relative_to(ROOT)}")
+
+
+def set_up(extras: set[str], torch_index: str) -> None:
+    """Install what is missing; takes milliseconds when nothing changed."""
+    stamp = read_stamp()
+    index = torch_index or stamp.get("torch_index", "")
+    have = set(stamp.get("extras", []))
+    if PYTHON.exists() and stamp.get("fingerprint") == fingerprint(index) and extras <= have:
+        return
+    free = shutil.disk_usage(str(ROOT)).free / 1e9
+    if not stamp and free < NEEDED_GB:
+        say(f"Only {free:.1f} GB of disk are free; an installation needs about {NEEDED_GB} GB.")
+    begin = time.time()
+    make_environment()
+    LOG.write_text("", encoding="utf-8")
+    names = ",".join(sorted(extras | have))
+    say(f"Installing the workbench{f' with {names}' if names else ''} (the first time this takes minutes)")
+    if index and index != stamp.get("torch_index"):
+        # Without its dependencies: they come from where everything else comes from, in the versions tested.
+        pip_install(["-c", "constraints.txt", "--no-deps", "--force-reinstall", "--index-url", index, "torch"])
+    pip_install(["-c", "constraints.txt", "-e", f".[{names}]" if names else "."])
+    record = {"fingerprint": fingerprint(index), "extras": sorted(extras | have), "torch_index": index}
+    STAMP.write_text(json.dumps(record, indent=1), encoding="utf-8")
+    say(f"Installed in {time.time() - begin:.0f} s")
+
+
+def run(arguments: list[str], **options: object) -> int:
+    """Run .venv's Python; Ctrl-C is the child's to answer, and this waits until it has."""
+    with subprocess.Popen([str(PYTHON), *arguments], cwd=str(ROOT), **options) as process:
+        while True:
+            try:
+                return process.wait()
+            except KeyboardInterrupt:
+                continue
+
+
+# --- lab ------------------------------------------------------------------------------------------------------------
+
+
+def lab(passed_on: list[str]) -> int:
+    """JupyterLab with the repository as root, without news and update prompts."""
+    found = sorted((ROOT / "notebooks").glob("00_*.ipynb"))
+    page = f"/lab/tree/notebooks/{found[0].name}" if found else "/lab"
+    command = ["-m", "jupyterlab", f"--ServerApp.root_dir={ROOT}", f"--LabApp.default_url={page}"]
+    command += ["--LabApp.news_url=None", "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate"]
+    if hasattr(os, "geteuid") and os.geteuid() == 0 and "--allow-root" not in passed_on:
+        say("You are root (in a container?): JupyterLab is started with --allow-root.")
+        command.append("--allow-root")
+    say(f"Opening JupyterLab at {page}; stop it with Ctrl-C")
+    return run([*command, *passed_on])
+
+
+# --- test -----------------------------------------------------------------------------------------------------------
+
+
+def chromium() -> str | None:
+    """Path of a Chromium-like browser, or None. WORKBENCH_CHROMIUM names one elsewhere."""
+    places = [os.environ.get("WORKBENCH_CHROMIUM"), *map(shutil.which, BROWSERS)]
+    places += ["/Applications/Google Chrome.app/Contents/MacOS/Google Chrome"]
+    programs = [os.environ.get(name) for name in ("PROGRAMFILES", "PROGRAMFILES(X86)")]
+    places += [os.path.join(folder, "Google", "Chrome", "Application", "chrome.exe") for folder in programs if folder]
+    return next((place for place in places if place and os.path.exists(place)), None)
+
+
+def stages() -> list[tuple[str, list[str]]]:
+    """Name and pytest arguments of each stage, in order."""
+    plain = ["-o", "addopts="]  # without the notebook flags of pyproject.toml, beside which strict would be lax
+    apart = ["--ignore=tests/browser", "--ignore=tests/test_notebooks.py"]
+    listed = (ROOT / "notebooks" / "strict.txt").read_text(encoding="utf-8").splitlines()
+    strict = [f"notebooks/{name}" for name in (line.split("#")[0].strip() for line in listed) if name]
+    found = [("unit", ["tests", *apart, *plain]), ("notebooks", ["notebooks"])]
+    found += [("strict", [*strict, *plain, "--nbval", *NBVAL])] if strict else []
+    found += [("meta", ["tests/test_notebooks.py", *plain])]
+    return [*found, ("browser", ["tests/browser", *plain])] if chromium() else found
+
+
+def count(report: Path) -> tuple[int, int, int]:
+    """Passed, failed and skipped of a JUnit report; a run that left no report failed once."""
+    try:
+        suites = list(ElementTree.parse(str(report)).getroot().iter("testsuite"))
+    except (OSError, ElementTree.ParseError):
+        return 0, 1, 0
+    tests, failures, errors, skipped = (
+        sum(int(suite.get(key, 0)) for suite in suites) for key in ("tests", "failures", "errors", "skipped")
+    )
+    return max(tests - failures - errors - skipped, 0), failures + errors, skipped
+
+
+def test(passed_on: list[str]) -> int:
+    """Run the stages one after another; the last line counts all of them."""
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    parser.add_argument("--stage", action="append", default=[])
+    chosen, passed_on = parser.parse_known_args(passed_on)
+    rows, wrong = [], False
+    environment = {**os.environ, "PYTHONHASHSEED": "0"}
+    with tempfile.TemporaryDirectory() as folder:
+        for name, arguments in stages():
+            if chosen.stage and name not in chosen.stage:
+                continue
+            say(f"\n== {name}")
+            report, begin = Path(folder) / f"{name}.xml", time.time()
+            command = ["-m", "pytest", "-q", "--no-header", "--tb=short", "--disable-warnings", "-rfE"]
+            command += [f"--junitxml={report}", *arguments, *passed_on]
+            code = run(command, env=environment, stdin=subprocess.DEVNULL)
+            passed, failed, skipped = count(report)
+            # 5 means that nothing was collected: right only when the caller narrowed the choice.
+            bad = code != 0 and not (code == 5 and passed_on)
+            rows.append((name, passed, max(failed, int(bad)), skipped, time.time() - begin))
+            wrong = wrong or bad
+            if code == 2:  # interrupted
+                break
+    say(f"\n{'stage':<10} {'passed':>7} {'failed':>7} {'skipped':>8} {'seconds':>8}")
+    for name, passed, failed, skipped, seconds in rows:
+        say(f"{name:<10} {passed:>7} {failed:>7} {skipped:>8} {seconds:>8.1f}")
+    if not chromium():
+        say("browser tests left out: no Chromium found (install it, or name it in WORKBENCH_CHROMIUM)")
+    passed, failed, skipped = (sum(row[column] for row in rows) for column in (1, 2, 3))
+    say(f"in all {sum(row[4] for row in rows):.0f} s\n{passed} passed, {failed} failed, {skipped} skipped")
+    return 1 if wrong or failed or not passed else 0
+
+
+# --- the command ----------------------------------------------------------------------------------------------------
+
+
+def main(arguments: list[str]) -> int:
+    if sys.version_info < (3, 11):  # noqa: UP036  this file is what an older Python meets first
+        fail(f"Python 3.11 or newer is needed; this is {sys.version_info[0]}.{sys.version_info[1]}")
+    if not arguments or arguments[0] in ("-h", "--help"):
+        say(__doc__)
+        return 0 if arguments else 2
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    parser.add_argument("--torch-index", default=os.environ.get("WORKBENCH_TORCH_INDEX", ""))
+    chosen, (command, *passed_on) = parser.parse_known_args(arguments)
+    set_up({"test"} if command == "test" else set(), chosen.torch_index)
+    if command == "lab":
+        return lab(passed_on)
+    if command == "test":
+        return test(passed_on)
+    module = "workbench.site" if command in ("site", "refresh") else "workbench.cli"
+    return run(["-m", module, command, *passed_on])
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))
