@@ -1,0 +1,33 @@
+"""The catalogue: topics, unknowns, refusals."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from workbench.data import Catalogue
+from workbench.errors import DataError, UnknownItem
+
+
+def small() -> Catalogue:
+    items = pd.DataFrame({"item": [1, 0], "title": ["Kettle", "Dracula"], "category": ["Kitchen", "Horror"]})
+    return Catalogue.from_table(items, pd.DataFrame({"item": [0, 0], "topic": ["Classics", "Horror"]}))
+
+
+def test_category_is_always_a_topic_and_topics_do_not_repeat():
+    assert small().topics_of(0) == ["Classics", "Horror"] and small().topics_of(1) == ["Kitchen"]
+    assert list(small().items_of("Horror")) == [0]
+
+
+def test_what_the_source_does_not_say_is_unknown_not_invented():
+    assert small().frame["brand"].tolist() == ["", ""] and np.isnan(small().frame["price"]).all()
+
+
+def test_refusals():
+    with pytest.raises(UnknownItem, match="Romance"):
+        small().items_of("Romance")
+    with pytest.raises(UnknownItem):
+        small().title(2)
+    with pytest.raises(DataError, match="item codes"):
+        Catalogue.from_table(pd.DataFrame({"item": [0, 2], "title": ["a", "b"]}))
+    with pytest.raises(DataError, match="no column 'title'"):
+        Catalogue.from_table(pd.DataFrame({"item": [0]}))
