@@ -36,7 +36,6 @@ LOG = VENV / "install.log"
 NEEDED_GB = 4
 NBVAL = ["--nbval-current-env", "--nbval-cell-timeout=180", "--nbval-kernel-startup-timeout=120"]
 NBVAL += ["--nbval-sanitize-with=notebooks/sanitize.cfg"]
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome", "msedge")
 
 
 def say(text: str) -> None:
@@ -156,16 +155,13 @@ def lab(passed_on: list[str]) -> int:
 # --- test -----------------------------------------------------------------------------------------------------------
 
 
-def chromium() -> str | None:
-    """Path of a Chromium-like browser, or None. WORKBENCH_CHROMIUM names one elsewhere."""
-    places = [os.environ.get("WORKBENCH_CHROMIUM"), *map(shutil.which, BROWSERS)]
-    places += ["/Applications/Google Chrome.app/Contents/MacOS/Google Chrome"]
-    programs = [os.environ.get(name) for name in ("PROGRAMFILES", "PROGRAMFILES(X86)")]
-    places += [os.path.join(folder, "Google", "Chrome", "Application", "chrome.exe") for folder in programs if folder]
-    return next((place for place in places if place and os.path.exists(place)), None)
+def chromium() -> str:
+    """Path of the browser that the tests drive, or nothing; `workbench doctor` knows where to look."""
+    code = "from workbench.doctor import find_chromium; print(find_chromium() or '')"
+    return subprocess.run([str(PYTHON), "-c", code], cwd=str(ROOT), capture_output=True, text=True).stdout.strip()
 
 
-def stages() -> list[tuple[str, list[str]]]:
+def stages(browser: bool) -> list[tuple[str, list[str]]]:
     """Name and pytest arguments of each stage, in order."""
     plain = ["-o", "addopts="]  # without the notebook flags of pyproject.toml, beside which strict would be lax
     apart = ["--ignore=tests/browser", "--ignore=tests/test_notebooks.py"]
@@ -174,7 +170,7 @@ def stages() -> list[tuple[str, list[str]]]:
     found = [("unit", ["tests", *apart, *plain]), ("notebooks", ["notebooks"])]
     found += [("strict", [*strict, *plain, "--nbval", *NBVAL])] if strict else []
     found += [("meta", ["tests/test_notebooks.py", *plain])]
-    return [*found, ("browser", ["tests/browser", *plain])] if chromium() else found
+    return [*found, ("browser", ["tests/browser", *plain])] if browser else found
 
 
 def count(report: Path) -> tuple[int, int, int]:
@@ -194,10 +190,10 @@ def test(passed_on: list[str]) -> int:
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     parser.add_argument("--stage", action="append", default=[])
     chosen, passed_on = parser.parse_known_args(passed_on)
-    rows, wrong = [], False
+    rows, wrong, browser = [], False, bool(chromium())
     environment = {**os.environ, "PYTHONHASHSEED": "0"}
     with tempfile.TemporaryDirectory() as folder:
-        for name, arguments in stages():
+        for name, arguments in stages(browser):
             if chosen.stage and name not in chosen.stage:
                 continue
             say(f"\n== {name}")
@@ -215,7 +211,7 @@ def test(passed_on: list[str]) -> int:
     say(f"\n{'stage':<10} {'passed':>7} {'failed':>7} {'skipped':>8} {'seconds':>8}")
     for name, passed, failed, skipped, seconds in rows:
         say(f"{name:<10} {passed:>7} {failed:>7} {skipped:>8} {seconds:>8.1f}")
-    if not chromium():
+    if not browser:
         say("browser tests left out: no Chromium found (install it, or name it in WORKBENCH_CHROMIUM)")
     passed, failed, skipped = (sum(row[column] for row in rows) for column in (1, 2, 3))
     say(f"in all {sum(row[4] for row in rows):.0f} s\n{passed} passed, {failed} failed, {skipped} skipped")

@@ -1,0 +1,153 @@
+"""What is installed, found and missing: `workbench doctor`, and the first cell of a notebook."""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+import shutil
+import sys
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from workbench import html
+from workbench.errors import WorkbenchError
+from workbench.settings import ROOT, settings
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+PACKAGES = ("torch", "transformers", "pandas", "numpy", "plotly", "jupyterlab", "ipywidgets", "anywidget")
+TEST_PACKAGES = ("pytest", "nbval", "hypothesis", "playwright")
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome", "msedge")
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line of the examination: state is "ok", "note" (works, but worth knowing) or "missing"."""
+
+    what: str
+    state: str
+    found: str
+    do: str = ""
+
+
+@dataclass(frozen=True)
+class Examination:
+    """All findings. `str()` gives a plain table, a notebook shows the same as HTML."""
+
+    findings: tuple[Finding, ...]
+
+    @property
+    def healthy(self) -> bool:
+        """True when nothing that the notebooks need is missing."""
+        return all(finding.state != "missing" for finding in self.findings)
+
+    def to_frame(self) -> pd.DataFrame:
+        """The findings as a table: what, state, found, do."""
+        import pandas as pd
+
+        return pd.DataFrame([vars(finding) for finding in self.findings])
+
+    def __repr__(self) -> str:
+        missing = [finding.what for finding in self.findings if finding.state == "missing"]
+        return f"doctor: missing {', '.join(missing)}" if missing else "doctor: everything needed is here"
+
+    def __str__(self) -> str:
+        rows = [("", "state", "found"), *((f.what, f.state, f.found) for f in self.findings)]
+        widths = [max(len(row[column]) for row in rows) for column in range(2)]
+        lines = [f"{what:<{widths[0]}}  {state:<{widths[1]}}  {found}" for what, state, found in rows]
+        advice = [f"{finding.what}: {finding.do}" for finding in self.findings if finding.do]
+        return "\n".join([*lines, "", *advice, repr(self)])
+
+    def _repr_html_(self) -> str:
+        return html.table([vars(finding) for finding in self.findings], caption=repr(self))
+
+
+def tested_versions() -> dict[str, str]:
+    """Package -> version the tests ran on, read from constraints.txt; empty outside a clone."""
+    path = ROOT / "constraints.txt"
+    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+    pairs = (line.split("#")[0].strip().split("==") for line in lines)
+    return {re.sub(r"[-_.]+", "-", pair[0]).lower(): pair[1] for pair in pairs if len(pair) == 2}
+
+
+def find_chromium() -> str | None:
+    """Path of the browser that tests drive (WORKBENCH_CHROMIUM names one elsewhere), or None."""
+    places = [os.environ.get("WORKBENCH_CHROMIUM"), *map(shutil.which, BROWSERS)]
+    places.append("/Applications/Google Chrome.app/Contents/MacOS/Google Chrome")
+    programs = [os.environ.get(name) for name in ("PROGRAMFILES", "PROGRAMFILES(X86)")]
+    places += [str(Path(folder, "Google", "Chrome", "Application", "chrome.exe")) for folder in programs if folder]
+    return next((place for place in places if place and Path(place).exists()), None)
+
+
+def _package(name: str, tested: dict[str, str], needed: bool) -> Finding:
+    try:
+        version = metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return Finding(name, "missing" if needed else "note", "not installed", "" if needed else "only tests need it")
+    wanted = tested.get(name, version)
+    if version.split("+")[0] == wanted:
+        return Finding(name, "ok", version)
+    return Finding(name, "note", f"{version}; tests ran on {wanted}")
+
+
+def _torch() -> Finding:
+    try:
+        import torch
+    except (ImportError, OSError) as error:
+        return Finding("torch device", "missing", f"torch cannot be loaded: {error}", "run python start.py lab again")
+    gpu = torch.cuda.is_available()
+    names = ["cuda: " + torch.cuda.get_device_name(0)] if gpu else []
+    names += ["mps"] if torch.backends.mps.is_available() else []
+    return Finding("torch device", "ok", f"{', '.join([*names, 'cpu'])}; in use: {settings().device}")
+
+
+def _folder(what: str, path: Path | None, variable: str, state: str = "note") -> Finding:
+    if path is None:
+        return Finding(what, "note", f"{variable} is not set", "only real/ notebooks need it")
+    if not path.is_dir():
+        return Finding(what, state, f"no such folder: {path}", f"correct {variable}")
+    return Finding(what, "ok", f"{sum(1 for child in path.iterdir())} entries in {path}")
+
+
+def _shipped(what: str, pattern: str, command: str) -> Finding:
+    files = sorted((ROOT / "data").glob(pattern))
+    if not files:
+        return Finding(what, "missing", f"no data/{pattern}", f"run {command}")
+    return Finding(what, "ok", f"{len(files)} files, {sum(f.stat().st_size for f in files) / 1e6:.1f} MB")
+
+
+def doctor() -> Examination:
+    """Look at Python, packages, device, data, settings, browser and disk.
+
+    >>> doctor().healthy in (True, False)
+    True
+    """
+    version = platform.python_version()
+    good = sys.version_info >= (3, 11)
+    findings = [
+        Finding("Python", "ok" if good else "missing", f"{version} on {platform.system()} {platform.machine()}")
+    ]
+    tested = tested_versions()
+    findings += [_package(name, tested, needed=True) for name in PACKAGES]
+    findings += [_package(name, tested, needed=False) for name in TEST_PACKAGES]
+    findings.append(_torch())
+    findings.append(_shipped("generated world", "world/*.parquet", "workbench world"))
+    findings.append(_shipped("pocket language model", "pocket*/*.safetensors", "workbench train-pocket"))
+    try:
+        now = settings()
+        findings.append(Finding("profile", "ok", f"{now.profile}; seed {now.seed}, threads {now.threads}"))
+        findings.append(_folder("WORKBENCH_DATA", now.own_data, "WORKBENCH_DATA", "missing"))
+    except WorkbenchError as error:
+        findings.append(Finding("settings", "missing", str(error)))
+    chromium = find_chromium()
+    missing = "only browser tests need it; WORKBENCH_CHROMIUM may name one"
+    findings.append(
+        Finding("Chromium", "ok" if chromium else "note", chromium or "not found", "" if chromium else missing)
+    )
+    free = shutil.disk_usage(ROOT).free / 1e9
+    findings.append(Finding("disk", "ok" if free > 2 else "note", f"{free:.0f} GB free"))
+    return Examination(tuple(findings))
