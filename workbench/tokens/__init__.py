@@ -1,0 +1,14 @@
+"""Words: what a person's part of the prompt does to each token of a text."""
+
+import lazy_loader as lazy
+
+__getattr__, __dir__, __all__ = lazy.attach(
+    __name__,
+    submod_attrs={
+        "contrast": ["score_tokens", "words"],
+        "corpora": ["pairs_table"],
+        "detection": ["detection"],
+        "mixture": ["MixtureLM", "personal_share"],
+        "training": ["PocketConfig", "train_pocket"],
+    },
+)
