@@ -36,6 +36,8 @@ LOG = VENV / "install.log"
 NEEDED_GB = 4
 NBVAL = ["--nbval-current-env", "--nbval-cell-timeout=180", "--nbval-kernel-startup-timeout=120"]
 NBVAL += ["--nbval-sanitize-with=notebooks/sanitize.cfg"]
+LAB = ["--LabApp.news_url=None", "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate"]
+NO_NEWS = {"disabledExtensions": {"@jupyterlab/apputils-extension:announcements": True}}
 
 
 def say(text: str) -> None:
@@ -139,12 +141,19 @@ def run(arguments: list[str], **options: object) -> int:
 # --- lab ------------------------------------------------------------------------------------------------------------
 
 
+def without_news(folder: Path) -> None:
+    """Tell the JupyterLab that reads `folder` not to ask about news: its flags alone do not stop the question."""
+    path = folder / "labconfig" / "page_config.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(NO_NEWS, indent=1), encoding="utf-8")
+
+
 def lab(passed_on: list[str]) -> int:
     """JupyterLab with the repository as root, without news and update prompts."""
     found = sorted((ROOT / "notebooks").glob("00_*.ipynb"))
     page = f"/lab/tree/notebooks/{found[0].name}" if found else "/lab"
-    command = ["-m", "jupyterlab", f"--ServerApp.root_dir={ROOT}", f"--LabApp.default_url={page}"]
-    command += ["--LabApp.news_url=None", "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate"]
+    without_news(VENV / "etc" / "jupyter")
+    command = ["-m", "jupyterlab", f"--ServerApp.root_dir={ROOT}", f"--LabApp.default_url={page}", *LAB]
     if hasattr(os, "geteuid") and os.geteuid() == 0 and "--allow-root" not in passed_on:
         say("You are root (in a container?): JupyterLab is started with --allow-root.")
         command.append("--allow-root")
