@@ -136,7 +136,9 @@ def _equation(text: str, display: str) -> str:
     from latex2mathml.converter import convert
 
     try:
-        return convert(text.strip().strip("$").strip(), display=display)
+        # The name space goes: HTML needs none, and nbconvert would rewrite it in headings.
+        mathml = convert(text.strip().strip("$").strip(), display=display)
+        return mathml.replace(' xmlns="http://www.w3.org/1998/Math/MathML"', "")
     except Exception:  # the converter raises many kinds, none of them worth losing a page
         return f"<code>{html.escape(text)}</code>"
 
@@ -156,7 +158,7 @@ def _markdown(source: str) -> str:
         def latex_environment(self, name: str, body: str) -> str:
             return _equation(rf"\begin{{{name}}}{body}\end{{{name}}}", "block")
 
-    return MarkdownWithMath(renderer=Renderer(escape=False, anchor_link_text="")).render(source)
+    return MarkdownWithMath(renderer=Renderer(escape=False, exclude_anchor_links=True)).render(source)
 
 
 def _draw_plotly(notebook: NotebookNode) -> bool:
