@@ -1,0 +1,155 @@
+"""`show` and the static form: text from data stays text, meaning stays without styles, the callback is a function."""
+
+from __future__ import annotations
+
+import json
+from html.parser import HTMLParser
+
+import pandas as pd
+import pytest
+
+from tests.views.states import IMG, SCRIPT, after, start
+from workbench.errors import WorkbenchError
+from workbench.views import View, show
+from workbench.views.live import ForgetScreen, answer
+from workbench.views.plain import static_screen, words
+
+ACTION = {"interactions": [17], "switches": {"tombstone": True}, "topic": IMG}
+TAGS = set(
+    ["b", "details", "div", "i", "p", "s", "small", "summary", "table", "thead", "tbody", "tr", "td", "th", "caption"]
+)
+
+
+class Page(HTMLParser):
+    """What a browser would see: tags, attributes, text."""
+
+    def __init__(self, source: str) -> None:
+        super().__init__(convert_charrefs=True)
+        self.tags: list[str] = []
+        self.attributes: list[tuple[str, str | None]] = []
+        self.text = ""
+        self.feed(source)
+
+    def handle_starttag(self, tag, attributes):
+        self.tags.append(tag)
+        self.attributes += attributes
+
+    def handle_data(self, data):
+        self.text += data
+
+
+class Pretend:
+    """The least that `show` takes for a live screen."""
+
+    state = start()
+
+    def act(self, action):
+        return after(action)
+
+    def __repr__(self):
+        return "Pretend()"
+
+
+class Result:
+    """The least that `show` takes for a forgetting."""
+
+    def to_state(self):
+        return after(ACTION)
+
+    def __repr__(self):
+        return "Result()"
+
+
+@pytest.mark.parametrize("state", [start(), after(ACTION)], ids=["start", "after"])
+def test_static_form_is_inert_and_says_everything(state):
+    page = Page(static_screen(state))
+    assert set(page.tags) <= TAGS
+    assert not [name for name, _ in page.attributes if name.startswith("on") or name in ("style", "src", "href")]
+    for sentence in state["sentences"]:
+        assert sentence["text"] in page.text
+    for row in state["history"]:
+        assert row["title"] in page.text and row["topics"][0] in page.text
+    assert IMG in page.text and SCRIPT in page.text
+
+
+def test_static_form_tells_the_result_in_words():
+    text = Page(static_screen(after(ACTION))).text
+    assert "1 of 4 rows forgotten" in text
+    assert "↩ came back: this shopper's other rows imply it" in text
+    assert "✗ gone" in text and "✗ deleted" in text
+    assert "⟲ deleted, offered again" in text
+    assert "40% [30% to 50%]" in text
+    assert "null: 35 of 399" in text
+
+
+def test_static_form_is_stable_and_ignores_time():
+    one, two = after(ACTION), after(ACTION) | {"seconds": 9.9}
+    assert static_screen(one) == static_screen(two)
+    assert static_screen(one) != static_screen(start())
+
+
+def test_words_cover_every_fate_and_cause():
+    assert list(words()["fate"]) == ["kept", "weakened", "gone", "back", "new"]
+    assert len(words()["questions"]) == 5
+    assert {"profile", "log", "item_weights", "user_vector", "others", "implied by other rows"} == set(words()["cause"])
+
+
+def test_a_screen_is_live_and_its_static_form_is_beside_it():
+    view = show(Pretend())
+    bundle = view._repr_mimebundle_()
+    assert repr(view) == "Pretend()"
+    assert bundle["text/plain"] == "Pretend()" and bundle["text/html"] == view.static
+    assert "application/vnd.jupyter.widget-view+json" in bundle
+    widget = view.widget()
+    assert isinstance(widget, ForgetScreen) and widget.computes
+    assert widget.state["sentences"][0]["text"].endswith(f"{IMG}.")
+
+
+def test_a_forgetting_is_drawn_but_does_not_compute():
+    view = show(Result())
+    assert "came back" in view.static
+    assert not view.widget().computes
+
+
+def test_tables_and_records_are_escaped_and_cut():
+    view = show(pd.DataFrame({IMG: [SCRIPT] * 30, "n": range(30)}))
+    page = Page(view.static)
+    assert set(page.tags) <= TAGS and "… and 10 more rows" in page.text
+    assert page.text.count(SCRIPT) == 20 and IMG in page.text
+    assert view.widget().value == view.static
+    assert "application/vnd.jupyter.widget-view+json" not in view._repr_mimebundle_()
+
+
+def test_what_has_an_html_form_keeps_it_and_the_rest_is_refused():
+    class Strip:
+        def _repr_html_(self):
+            return "<b>strip</b>"
+
+        def __repr__(self):
+            return "Strip()"
+
+    assert show(Strip()) == View("Strip()", "<b>strip</b>")
+    with pytest.raises(WorkbenchError, match="no way to show a int"):
+        show(3)
+
+
+def test_the_callback_answers_without_a_browser():
+    reply = answer(after, {"id": "v-1", "action": ACTION})
+    assert reply["id"] == "v-1"
+    assert [one["fate"] for one in reply["state"]["sentences"]] == ["back", "gone", "kept"]
+    assert json.loads(json.dumps(reply)) == reply
+
+
+@pytest.mark.parametrize(
+    "message", [{"id": 1}, {"id": 1, "action": {}}, {"id": 1, "action": ACTION | {"interactions": [9]}}]
+)
+def test_the_callback_reports_bad_messages(message):
+    reply = answer(after, message)
+    assert reply["id"] == 1 and reply["error"] and "state" not in reply
+
+
+def test_the_widget_sends_the_answer_back():
+    widget, sent = ForgetScreen.of(start(), after), []
+    widget.send = sent.append
+    widget._handle_custom_msg({"id": 5, "action": ACTION}, [])
+    assert sent[0]["id"] == 5 and sent[0]["state"]["history"][0]["removed"]

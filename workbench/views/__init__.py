@@ -1,0 +1,13 @@
+"""Everything that is looked at: `show` any result, the forget screen, and the screen as one mailed file."""
+
+import lazy_loader as lazy
+
+__getattr__, __dir__, __all__ = lazy.attach(
+    __name__,
+    submod_attrs={
+        "show": ["View", "show"],
+        "screen": ["Screen"],
+        "export": ["export"],
+        "strip": ["TokenStrip"],
+    },
+)

@@ -1,0 +1,112 @@
+"""The forget screen without scripts: tables and words that keep their meaning when every style is removed."""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from workbench.html import content_id, escape
+
+STATIC = Path(__file__).parent / "static"
+
+
+@cache
+def words() -> dict[str, Any]:
+    """Marks and words for fates and causes, shared with `screen.js`."""
+    return json.loads((STATIC / "words.json").read_text(encoding="utf-8"))
+
+
+def static_screen(state: dict[str, Any]) -> str:
+    """A forget screen (the JSON of `Forgetting.to_state`) as escaped HTML; equal states give equal text."""
+    rows, topic = state["history"], state["topic"]
+    removed = sum(row["removed"] for row in rows)
+    name = content_id("screen", json.dumps({**state, "seconds": None}, sort_keys=True, default=str))
+    head = f"<b>{escape(state['user']['name'])}</b>: " + (
+        f"{removed} of {len(rows)} rows forgotten" if removed else f"{len(rows)} rows, nothing forgotten yet"
+    )
+    parts = [
+        f"<p>{head}</p>",
+        f"<details><summary>History: {len(rows)} rows</summary>{_history(rows)}</details>",
+        f"<p><b>Report</b></p>{_report(state['sentences'])}",
+        f"<p><b>Lists</b> (■ {escape(topic)})</p>" if topic else "<p><b>Lists</b></p>",
+        _lists(state["lists"]),
+        _switches(state["switches"]) if removed else "",
+        _exposure(state["exposure"], topic),
+        "".join(f"<p>{escape(line)}</p>" for line in state["footer"]),
+    ]
+    return f'<div id="{name}">{"".join(parts)}</div>'
+
+
+def _history(rows: list[dict[str, Any]]) -> str:
+    lines = []
+    for row in rows:
+        title = f"<s>{escape(row['title'])}</s>" if row["removed"] else escape(row["title"])
+        cells = [row["interaction"], row["when"], row["action"]]
+        marks = "✗ deleted" if row["removed"] else ""
+        inner = "".join(f"<td>{escape(cell)}</td>" for cell in cells)
+        lines.append(f"<tr>{inner}<td>{title}</td><td>{escape(', '.join(row['topics']))}</td><td>{marks}</td></tr>")
+    return _table(["row", "when", "action", "product", "topics", ""], lines)
+
+
+def _report(sentences: list[dict[str, Any]]) -> str:
+    lines = []
+    for one in sentences:
+        text = f"<s>{escape(one['text'])}</s>" if one["fate"] == "gone" else escape(one["text"])
+        mark, word = words()["fate"].get(one["fate"], ("", ""))
+        cause = words()["cause"].get(one["cause"], one["cause"]) if one["cause"] else ""
+        told = f"<b>{mark} {escape(word)}</b>" + (f": {escape(cause)}" if cause else "") if one["fate"] else ""
+        carried = f"{len(one['rows'])} rows, smallest set {', '.join(map(str, one['smallest'])) or 'none'}"
+        carried = carried if one["rows"] else "the catalogue alone"
+        lines.append(
+            f"<tr><td>{escape(one['section'])}</td><td>{text}</td><td>{escape(carried)}</td><td>{told}</td></tr>"
+        )
+    return _table(["section", "sentence", "carried by", "after forgetting"], lines)
+
+
+def _lists(lists: dict[str, Any]) -> str:
+    now, after, never = lists["now"], lists["after"], lists["never"] or []
+    before = {one["item"] for one in now}
+    shown: list[tuple[str, list[str]]] = [("now", [_item(one, "") for one in now])]
+    if after is not None:
+        lines = []
+        for one in after:
+            new = "" if one["item"] in before else "+ new here"
+            lines.append(_item(one, "⟲ deleted, offered again" if one["deleted"] else new))
+        shown.append(("after", lines))
+    if never:
+        shown.append(("never had it", [_item(one, f"{one['share']:.0%}") for one in never]))
+    longest = max((len(lines) for _, lines in shown), default=0)
+    rows = []
+    for place in range(longest):
+        cells = "".join(f"<td>{lines[place] if place < len(lines) else ''}</td>" for _, lines in shown)
+        rows.append(f"<tr><td>{place + 1}</td>{cells}</tr>")
+    return _table(["place", *(title for title, _ in shown)], rows)
+
+
+def _item(one: dict[str, Any], note: str) -> str:
+    mark = "<b>■</b> " if one["topic"] else ""
+    return mark + escape(one["title"]) + (f" <i>({escape(note)})</i>" if note else "")
+
+
+def _switches(switches: list[dict[str, Any]]) -> str:
+    told = {True: "on", False: "off"}
+    said = [f"{s['label']}: {told[bool(s['on'])] if s['enabled'] else s['help']}" for s in switches]
+    return f"<p>Taken away from: {escape('; '.join(said))}</p>"
+
+
+def _exposure(rows: list[dict[str, Any]], topic: str | None) -> str:
+    rows = [row for row in rows if row["value"] is not None]
+    if not topic or not rows:
+        return ""
+    lines = []
+    for row in rows:
+        between = "" if row["low"] is None else f" [{row['low']:.0%} to {row['high']:.0%}]"
+        lines.append(f"<tr><td>{escape(row['row'])}</td><td>{row['value']:.0%}{between}</td><td>{row['n']:,}</td></tr>")
+    return _table(["list", f"with {topic} in it", "shoppers"], lines)
+
+
+def _table(heads: list[str], lines: list[str]) -> str:
+    head = "".join(f'<th scope="col">{escape(name)}</th>' for name in heads)
+    return f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(lines)}</tbody></table>"

@@ -1,0 +1,82 @@
+"""`show(result)`: one look for every result, static where it is saved and live where somebody sits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from workbench.errors import WorkbenchError
+from workbench.html import content_id, escape, table
+from workbench.views.plain import static_screen
+
+State = dict[str, Any]
+
+
+@dataclass(frozen=True, repr=False)
+class View:
+    """What `show` returns: `text` for a plain console, `static` HTML that needs no script, and the live form.
+
+    `state` is the state of a forget screen (None for results that have nothing to press) and `compute` answers an
+    action with the next state (None: the screen explains, but does not forget).
+    """
+
+    text: str
+    static: str
+    state: State | None = None
+    compute: Callable[[State], State] | None = None
+
+    def __repr__(self) -> str:
+        return self.text
+
+    def _repr_html_(self) -> str:
+        return self.static
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:
+        plain = {"text/plain": self.text, "text/html": self.static}
+        return plain if self.state is None else {**self.widget()._repr_mimebundle_()[0], **plain}
+
+    def widget(self) -> Any:
+        """The live form: an anywidget for a screen, the same HTML in a widget for everything else."""
+        if self.state is None:
+            from ipywidgets import HTML
+
+            return HTML(self.static)
+        from workbench.views.live import ForgetScreen
+
+        return ForgetScreen.of(self.state, self.compute)
+
+
+def show(result: Any, rows: int = 20) -> View:
+    """A `View` of a screen, a forgetting, a report, a token strip, a table, or anything with an HTML form.
+
+    What a result can do decides how it is drawn, not what it inherits: `act` and `state` make a live screen,
+    `to_state()` a screen that only explains, `_repr_html_` is taken as it is, and tables show their first `rows` rows,
+    escaped. Raises `WorkbenchError` for anything else.
+
+    >>> show([{"title": "<b>"}]).static.count("&lt;b&gt;")
+    1
+    """
+    if callable(getattr(result, "act", None)) and hasattr(result, "state"):
+        return View(repr(result), static_screen(result.state), result.state, result.act)
+    if callable(getattr(result, "to_state", None)):
+        state = result.to_state()
+        return View(repr(result), static_screen(state), state)
+    if hasattr(result, "columns") and callable(getattr(result, "to_dict", None)):
+        return _table(result.to_dict("records"), f"{len(result):,} rows × {len(result.columns)} columns", rows)
+    if isinstance(result, list) and result and all(isinstance(one, dict) for one in result):
+        return _table(result, f"{len(result):,} rows × {len(result[0])} columns", rows)
+    if callable(getattr(result, "_repr_html_", None)):
+        return View(repr(result), result._repr_html_())
+    if callable(getattr(result, "to_frame", None)):
+        return show(result.to_frame(), rows)
+    raise WorkbenchError(
+        f"no way to show a {type(result).__name__}", "show(result)", "a result of the workbench or a table", "print it"
+    )
+
+
+def _table(records: list[dict[str, Any]], size: str, rows: int) -> View:
+    rest = f"<p>… and {len(records) - rows:,} more rows</p>" if len(records) > rows else ""
+    shown = [{str(name): value for name, value in record.items()} for record in records[:rows]]
+    name = content_id("table", size, *(escape(list(record.values())) for record in shown))
+    return View(f"View({size})", f'<div id="{name}">{table(shown)}{rest}</div>')

@@ -1,0 +1,297 @@
+// The forget screen: history | report | now, after, never had it. One renderer for JupyterLab and for the exported file.
+// It draws a state (JSON, made by workbench.ledger or by engine.js) and asks `compute(action)` for the next one.
+// Text from data only ever becomes a text node: nothing in this file parses a string as HTML.
+
+/** An element: attributes (functions become listeners, null and false are left out), then children (strings are text). */
+function h(tag, attributes, ...children) {
+  const element = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes || {})) {
+    if (typeof value === "function") element.addEventListener(name, value);
+    else if (value !== null && value !== undefined && value !== false) element.setAttribute(name, value);
+  }
+  element.append(...children.flat().filter((child) => child !== null && child !== undefined && child !== false));
+  return element;
+}
+
+const percent = (share) => `${Math.round(100 * share)} %`;
+const count = (n, noun) => `${n} ${noun}${n === 1 ? "" : "s"}`;
+const sum = (numbers) => numbers.reduce((a, b) => a + b, 0);
+const quote = (text) => `“${text.replace(/^[“"]+|[”"]+$/g, "")}”`;
+
+/** Share of a sentence's support that lies on the picked rows: the forecast of what forgetting them will do. */
+export function dependence(sentence, picked) {
+  const all = sum(sentence.rows.map(([, weight]) => weight));
+  return all > 0 ? sum(sentence.rows.filter(([id]) => picked.has(id)).map(([, weight]) => weight)) / all : 0;
+}
+
+/** Draw the screen into `root`; `compute` may be null (then the screen shows and explains, but does not forget). */
+export function draw(root, firstState, compute, words) {
+  const ui = { state: firstState, focus: null, picked: new Set(), why: "", busy: false, error: "", order: [], asked: 0 };
+  const status = h("div", { class: "wbs-status", role: "status", "aria-live": "polite" });
+  const main = h("div", { class: "wbs-main" });
+  root.classList.add("wbs");
+  root.setAttribute("data-lm-suppress-shortcuts", "true"); // keys typed here are not JupyterLab's
+  root.replaceChildren(main, status);
+
+  const removed = () => ui.state.history.filter((row) => row.removed).map((row) => row.interaction);
+  const focused = () => ui.state.sentences.find((sentence) => sentence.claim === ui.focus);
+  const switches = () => Object.fromEntries(ui.state.switches.map((one) => [one.name, one.on]));
+
+  function pickSentence(sentence) {
+    const again = ui.focus === sentence.claim;
+    const gone = new Set(removed());
+    ui.focus = again ? null : sentence.claim;
+    ui.picked = new Set(again ? [] : sentence.smallest.filter((id) => !gone.has(id)));
+    ui.why = again ? "" : "the smallest set under this sentence";
+    arrange(again ? [] : sentence.rows);
+    redraw();
+    main.querySelector(".wbs-history ol").scrollTop = 0;
+  }
+  function pickRow(row) {
+    if (row.removed) return;
+    if (!ui.picked.delete(row.interaction)) ui.picked.add(row.interaction);
+    ui.why = "picked by you";
+    redraw();
+  }
+  function pickTopic(topic) {
+    const rows = ui.state.history.filter((row) => !row.removed && row.topics.includes(topic));
+    ui.focus = null;
+    ui.picked = new Set(rows.map((row) => row.interaction));
+    ui.why = `everything about ${topic}`;
+    ui.state = { ...ui.state, topic };
+    arrange(rows.map((row) => [row.interaction, 1]));
+    redraw();
+  }
+  /** Rows that light up come first, heaviest first, so that nobody has to look for them. */
+  function arrange(rows) {
+    ui.order = [...rows].sort((a, b) => b[1] - a[1]).map(([id]) => id);
+  }
+  async function ask(interactions, said) {
+    if (!compute) return;
+    const number = ++ui.asked;
+    ui.busy = true;
+    ui.error = "";
+    redraw();
+    try {
+      const next = await compute({ interactions, switches: switches(), topic: ui.state.topic });
+      if (number !== ui.asked) return;
+      ui.state = next;
+      ui.picked = new Set();
+      if (!focused()) ui.focus = null;
+      arrange([...removed().map((id) => [id, 1e9]), ...(focused() ? focused().rows : [])]);
+    } catch (error) {
+      if (number !== ui.asked) return;
+      ui.error = String((error && error.message) || error);
+    }
+    ui.busy = false;
+    redraw();
+    status.textContent = ui.error || said + " " + answers(ui.state, words).slice(0, 3).map(([, lines]) => lines.join(" ")).join(" ");
+  }
+  const forget = () => ask([...removed(), ...ui.picked], "Forgotten.");
+  const restart = () => {
+    ui.focus = null;
+    ask([], "Everything is back.");
+  };
+  function flip(one) {
+    ui.state = { ...ui.state, switches: ui.state.switches.map((s) => (s.name === one.name ? { ...s, on: !s.on } : s)) };
+    if (removed().length) ask(removed(), "Answered again.");
+    else redraw();
+  }
+
+  function redraw() {
+    const held = document.activeElement && main.contains(document.activeElement) ? document.activeElement.dataset.key : null;
+    const scrolled = [...main.querySelectorAll("[data-scroll]")].map((list) => [list.dataset.scroll, list.scrollTop]);
+    main.replaceChildren(header(), columns(), answerStrip());
+    for (const [name, top] of scrolled) main.querySelector(`[data-scroll="${name}"]`).scrollTop = top;
+    if (held) [...main.querySelectorAll("[data-key]")].find((e) => e.dataset.key === held)?.focus({ preventScroll: true });
+    main.setAttribute("aria-busy", String(ui.busy));
+  }
+
+  function header() {
+    const n = ui.picked.size;
+    const ready = compute && n > 0 && !ui.busy;
+    const act = compute && [
+      h("button", { class: "wbs-forget", "data-key": "forget", "aria-disabled": String(!ready), click: () => ready && forget() },
+        n ? `Forget ${count(n, "row")}` : "Forget"),
+      h("span", { class: "wbs-why" }, ui.busy ? "working …" : n ? ui.why : removed().length ? "" : "pick a sentence or some rows"),
+      removed().length > 0 && h("button", { class: "wbs-again", "data-key": "again", click: restart }, "Start again"),
+    ];
+    const boxes = ui.state.switches.map((one) =>
+      h("label", { class: one.enabled ? "" : "wbs-off", title: one.help },
+        h("input", { type: "checkbox", "data-key": `switch-${one.name}`, checked: one.on && one.enabled ? "" : null,
+          disabled: one.enabled && compute ? null : "", "aria-describedby": null, change: () => flip(one) }),
+        " ", one.label, !one.enabled && h("small", {}, ` (${one.help})`)));
+    return h("header", { class: "wbs-head" },
+      h("strong", { class: "wbs-who" }, ui.state.user.name),
+      act || "",
+      h("fieldset", { class: "wbs-switches" }, h("legend", {}, "Take away from"), ...boxes),
+      ui.error && h("p", { class: "wbs-error", role: "alert" }, ui.error));
+  }
+
+  function columns() {
+    return h("div", { class: "wbs-columns" }, historyColumn(), reportColumn(), listsColumn());
+  }
+
+  function historyColumn() {
+    const weights = new Map(focused() ? focused().rows : []);
+    const total = sum([...weights.values()]) || 1;
+    const smallest = new Set(focused() ? focused().smallest : []);
+    const place = new Map(ui.order.map((id, at) => [id, at]));
+    const rows = [...ui.state.history].sort((a, b) => (place.get(a.interaction) ?? 1e9) - (place.get(b.interaction) ?? 1e9));
+    const items = rows.map((row) => {
+      const lit = weights.has(row.interaction);
+      const picked = ui.picked.has(row.interaction);
+      const least = lit && smallest.has(row.interaction);
+      const share = lit ? percent(weights.get(row.interaction) / total) : "";
+      const marks = row.removed ? "✗" : picked ? "☑" : "☐";
+      const state = [row.removed && "deleted", picked && "picked", lit && `carries ${share} of the sentence`, least && "in its smallest set"];
+      return h("li", {},
+        h("button", {
+          class: ["wbs-row", lit && "wbs-lit", picked && "wbs-picked", row.removed && "wbs-removed", focused() && !lit && "wbs-dim"].filter(Boolean).join(" "),
+          "data-key": `row-${row.interaction}`, "data-interaction": row.interaction, "aria-pressed": String(picked),
+          "aria-disabled": String(row.removed), "aria-label": [row.title, row.action, row.when, ...state].filter(Boolean).join(", "),
+          click: () => pickRow(row), keydown: arrows },
+          h("span", { class: "wbs-mark" }, marks),
+          h("span", { class: "wbs-title" }, row.removed ? h("s", {}, row.title) : row.title),
+          lit && h("span", { class: "wbs-share" }, least ? "◆ " : "● ", share),
+          h("small", { class: "wbs-meta" }, [row.action, row.when, row.category].filter(Boolean).join(" · "), row.removed && " · deleted", least && " · smallest set")));
+    });
+    const topics = new Map();
+    for (const row of ui.state.history) if (!row.removed) for (const topic of row.topics) topics.set(topic, (topics.get(topic) || 0) + 1);
+    const chips = [...topics].sort((a, b) => b[1] - a[1]).slice(0, 6).map(([topic, n]) =>
+      h("button", { class: "wbs-chip", "data-key": `topic-${topic}`, "aria-label": `pick all ${n} rows about ${topic}`,
+        "aria-pressed": String(ui.why === `everything about ${topic}` && ui.picked.size > 0), click: () => pickTopic(topic) }, `${topic} ${n}`));
+    const said = focused() ? `${weights.size} of ${count(rows.length, "row")} carry the sentence` : count(rows.length, "row");
+    return h("section", { class: "wbs-history", "aria-label": "History" },
+      h("h3", {}, "History ", h("small", {}, said)), h("div", { class: "wbs-chips" }, ...chips),
+      h("ol", { "data-scroll": "history" }, ...roving(items)));
+  }
+
+  function reportColumn() {
+    const parts = [];
+    let section = null;
+    for (const sentence of ui.state.sentences) {
+      if (sentence.section !== section) parts.push(h("h4", {}, (section = sentence.section)));
+      const share = dependence(sentence, ui.picked);
+      const [sign, word] = words.fate[sentence.fate] || ["", ""];
+      const told = sentence.fate && sentence.fate !== "kept";
+      const why = sentence.cause ? words.cause[sentence.cause] || sentence.cause : "";
+      parts.push(h("button", {
+        class: ["wbs-sentence", ui.focus === sentence.claim && "wbs-focus", share > 0 && "wbs-touched", sentence.fate && `wbs-${sentence.fate}`].filter(Boolean).join(" "),
+        "data-key": `claim-${sentence.claim}`, "data-claim": sentence.claim, "data-fate": sentence.fate || "", "aria-pressed": String(ui.focus === sentence.claim),
+        "aria-label": [sentence.text, word, why, share > 0 && `${percent(share)} of it rests on the picked rows`].filter(Boolean).join("; "),
+        click: () => pickSentence(sentence), keydown: arrows },
+        h("span", { class: "wbs-text" }, sentence.fate === "gone" ? h("s", {}, sentence.text) : sentence.text),
+        told && h("b", { class: "wbs-fate" }, `${sign} ${word}`),
+        told && why && h("small", { class: "wbs-cause" }, why),
+        share >= 0.005 && h("span", { class: "wbs-rests" }, meter(share), `${percent(share)} rests on ${ui.picked.size === 1 ? "this row" : "these rows"}`)));
+    }
+    return h("section", { class: "wbs-report", "aria-label": "Report" }, h("h3", {}, "Report"),
+      h("div", { class: "wbs-scroll", "data-scroll": "report" }, ...roving(parts)));
+  }
+
+  function listsColumn() {
+    const { now, after, never } = ui.state.lists;
+    const before = new Set(now.map((one) => one.item));
+    const kept = after && new Set(after.map((one) => one.item));
+    const line = (one, mark, note, left) =>
+      h("li", { class: [one.topic && "wbs-topic", left && "wbs-left", mark && "wbs-enters", one.deleted && "wbs-deleted"].filter(Boolean).join(" "), "data-item": one.item },
+        h("span", { class: "wbs-title" }, one.topic && h("b", { class: "wbs-square" }, "■ "), left ? h("s", {}, one.title) : one.title),
+        one.deleted && h("b", { class: "wbs-flag" }, "⟲ deleted, offered again"),
+        mark && !one.deleted && h("small", {}, mark), note && h("small", { class: "wbs-note" }, note));
+    const list = (name, title, lines, empty) => {
+      const seen = ui.state.exposure.find((one) => one.row === name);
+      return h("section", { class: "wbs-list", "aria-label": title }, h("h3", {}, title), exposureOf(seen, ui.state.topic),
+        lines.length ? h("ol", { "data-scroll": title }, ...lines) : h("p", { class: "wbs-empty" }, empty));
+    };
+    return h("div", { class: "wbs-lists" },
+      list("as served before", "Now", now.map((one) => line({ ...one, deleted: false }, null, null, kept && !kept.has(one.item)))),
+      list("after", "After", (after || []).map((one) => line(one, before.has(one.item) ? null : "+ new here")), "press Forget"),
+      list("never had", "Never had it", (never || []).map((one) => line(one, null, percent(one.share))), ui.state.topic ? "nobody to compare with" : "pick a topic above the history"));
+  }
+
+  function answerStrip() {
+    return h("dl", { class: "wbs-answers", "aria-label": "What happened" },
+      ...answers(ui.state, words).map(([question, lines]) =>
+        h("div", {}, h("dt", {}, question), ...(lines.length ? lines : ["–"]).map((line) => h("dd", {}, line)))));
+  }
+
+  const first = firstState.sentences.find((sentence) => sentence.smallest.length && !sentence.fate);
+  if (first && compute) pickSentence(first); // armed from the start: no instruction needed
+  else redraw();
+}
+
+/** The line under a list's heading: is the topic in the list, and in how many lists of comparable shoppers? */
+function exposureOf(seen, topic) {
+  if (!topic || !seen || seen.value === null || seen.value === undefined) return h("p", { class: "wbs-exposure" }, " ");
+  const text = seen.n === 1 ? (seen.value > 0 ? `■ ${topic}: yes` : `■ ${topic}: no`)
+    : `■ ${topic}: ${percent(seen.value)} of ${count(seen.n, "shopper")}` + (seen.low === null || seen.low === undefined ? "" : ` [${Math.round(100 * seen.low)}–${Math.round(100 * seen.high)}]`);
+  return h("p", { class: "wbs-exposure" }, text);
+}
+
+/** The five questions and their answers, from the state alone: [[question, [line, ...]], ...]. */
+export function answers(state, words) {
+  const gone = state.history.filter((row) => row.removed);
+  if (!gone.length) return words.questions.map((question) => [question, []]);
+  const titles = [...new Set(gone.map((row) => row.title))];
+  const tiers = state.switches.filter((one) => one.name !== "tombstone" && one.enabled);
+  const [cleaned, left] = [tiers.filter((one) => one.on), tiers.filter((one) => !one.on)].map((list) => list.map((one) => one.label).join(", "));
+  const deleted = [
+    `${gone.length} of ${count(state.history.length, "row")}: ${titles.slice(0, 3).join("; ")}${titles.length > 3 ? ` and ${titles.length - 3} more` : ""}`,
+    cleaned && `taken from: ${cleaned}`, left && `left in: ${left}`].filter(Boolean);
+  const fates = (name) => state.sentences.filter((sentence) => sentence.fate === name);
+  const offered = (state.lists.after || []).filter((one) => one.deleted);
+  const back = [
+    ...fates("back").slice(0, 2).map((sentence) => `↩ ${quote(sentence.text)}`),
+    fates("back").length > 2 && `↩ and ${fates("back").length - 2} more sentences`,
+    offered.length && `⟲ ${count(offered.length, "deleted item")} offered again`,
+    !fates("back").length && !offered.length && "nothing",
+    ["gone", "weakened", "new", "kept"].map((name) => [fates(name).length, words.fate[name][1]]).filter(([n]) => n).map(([n, word]) => `${n} ${word}`).join(", "),
+  ].filter(Boolean);
+  const causes = new Map();
+  for (const sentence of state.sentences) if (sentence.cause && sentence.fate !== "kept") causes.set(sentence.cause, (causes.get(sentence.cause) || 0) + 1);
+  const why = [...causes].map(([cause, n]) => `${words.cause[cause] || cause} (${count(n, "sentence")})`);
+  if (!why.length) why.push(fates("gone").length ? "no other row carried what is gone" : "the picked rows carried no sentence alone");
+  return words.questions.map((question, at) => [question, [deleted, back, why, state.footer.slice(0, 1), state.footer.slice(1)][at]]);
+}
+
+const meter = (share) => h("span", { class: "wbs-meter", "aria-hidden": "true" }, "▮".repeat(Math.round(5 * share)) + "▯".repeat(5 - Math.round(5 * share)));
+
+/** One tab stop for a list; the arrow keys move inside it. */
+function roving(elements) {
+  const buttons = elements.map((element) => (element.matches("button") ? element : element.querySelector("button"))).filter(Boolean);
+  buttons.forEach((button, at) => button.setAttribute("tabindex", at ? "-1" : "0"));
+  return elements;
+}
+function arrows(event) {
+  const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+  if (!step) return;
+  const buttons = [...event.currentTarget.closest("section").querySelectorAll("button[data-interaction], button[data-claim]")];
+  const next = buttons[buttons.indexOf(event.currentTarget) + step];
+  if (!next) return;
+  event.preventDefault();
+  next.focus();
+}
+
+/** JupyterLab: the action goes to Python, the next state comes back (anywidget). */
+export default {
+  render({ model, el }) {
+    const view = Math.random().toString(36).slice(2);
+    const waiting = new Map();
+    const compute = (action) =>
+      new Promise((resolve, reject) => {
+        const id = `${view}-${waiting.size}-${Date.now()}`;
+        waiting.set(id, { resolve, reject });
+        model.send({ id, action });
+      });
+    const receive = (message) => {
+      const asked = waiting.get(message.id);
+      if (!asked) return;
+      waiting.delete(message.id);
+      message.error ? asked.reject(new Error(message.error)) : asked.resolve(message.state);
+    };
+    model.on("msg:custom", receive);
+    draw(el, model.get("state"), model.get("computes") ? compute : null, model.get("words"));
+    return () => model.off("msg:custom", receive);
+  },
+};
