@@ -5,8 +5,8 @@ Each next word comes from the shopper's own words with probability a, from the l
     p(w | u, prefix) = (1 − a) · general(w | previous word) + a · personal_u(w)
 
 so that the share of a word owed to the person, r = a · personal_u(w) / p(w | u, prefix), is known. Without a persona
-the model is `general`, hence r = 1 − (1 − a) · exp(−PIR): any implementation of PIR can be checked against it. After the
-generate-or-copy decoder of DHAP (Ma et al. 2021, One Chatbot Per Person).
+the model is `general`, hence r = 1 − (1 − a) · exp(−PIR): any implementation of PIR can be checked against it. After
+the generate-or-copy decoder of DHAP (Ma et al. 2021, One Chatbot Per Person).
 """
 
 from __future__ import annotations
