@@ -15,9 +15,23 @@ from workbench.views.live import ForgetScreen, answer
 from workbench.views.plain import static_screen, words
 
 ACTION = {"interactions": [17], "switches": {"tombstone": True}, "topic": IMG}
-TAGS = set(
-    ["b", "details", "div", "i", "p", "s", "small", "summary", "table", "thead", "tbody", "tr", "td", "th", "caption"]
-)
+TAGS = {
+    "b",
+    "details",
+    "div",
+    "i",
+    "p",
+    "s",
+    "small",
+    "summary",
+    "table",
+    "thead",
+    "tbody",
+    "tr",
+    "td",
+    "th",
+    "caption",
+}
 
 
 class Page(HTMLParser):

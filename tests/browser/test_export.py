@@ -1,0 +1,92 @@
+"""The exported file in Chromium: it computes what Python computes, shows hostile text as text, and stays silent."""
+
+from __future__ import annotations
+
+import base64
+import json
+
+import numpy as np
+import pytest
+
+from tests.views.states import IMG, SCRIPT, after, start
+from workbench.views.export import document
+from workbench.views.plain import STATIC
+
+ACTION = {"interactions": [17], "switches": {"tombstone": True}, "topic": IMG}
+
+
+@pytest.fixture
+def silent(page):
+    """A page that fails the test when a dialog opens, a script complains, or anything but the file is asked for."""
+    dialogs = []
+    page.on("dialog", lambda dialog: (dialogs.append(dialog.message), dialog.dismiss()))
+    yield page
+    assert dialogs == [] and page.console == []
+    assert [url for url in page.requests if not url.startswith(("file:", "data:"))] == []
+
+
+def open_text(page, path, text):
+    path.write_text(text, encoding="utf-8")
+    page.goto(path.as_uri())
+
+
+def packed(x, penalty):
+    """An EASE model in the form of the file, made here with numpy alone."""
+    inverse = np.linalg.inv(x.T @ x + penalty * np.eye(x.shape[1]))
+    triangle = inverse[np.triu_indices(len(inverse))].astype("<f8").tobytes()
+    bits = np.packbits(x.astype(bool).ravel()).tobytes()
+    encode = {"P": base64.b64encode(triangle).decode(), "seen": base64.b64encode(bits).decode()}
+    return inverse, {"users": x.shape[0], "items": x.shape[1], **encode}
+
+
+def test_numbers_equal_a_refit_in_numpy(silent, tmp_path):
+    rng = np.random.default_rng(5)
+    x = (rng.random((120, 60)) < 0.15).astype(float)
+    _, model = packed(x, 20.0)
+    engine = (STATIC / "engine.js").read_text(encoding="utf-8")
+    text = f"<script type=module>{engine}\nwindow.engine = {{unpack, score, replace, top}};</script>"
+    open_text(
+        silent, tmp_path / "numbers.html", "<!DOCTYPE html><meta charset=utf-8><link rel=icon href=data:,>" + text
+    )
+    silent.wait_for_function("() => window.engine")
+    for user, keep in [(0, 0), (3, 2), (7, 5), (119, 1)]:
+        had = np.flatnonzero(x[user])
+        left = had[:keep]
+        changed = x.copy()
+        changed[user] = 0
+        changed[user, left] = 1
+        inverse, _ = packed(changed, 20.0)
+        weights = -inverse / np.diag(inverse)
+        np.fill_diagonal(weights, 0)
+        found = silent.evaluate(
+            """([model, user, left]) => {
+                 const { unpack, score, replace, top } = window.engine, m = unpack(model);
+                 const next = { items: m.items, P: replace(m, m.rows[user], left) };
+                 m.rows[user] = left;
+                 const scores = m.rows.map((row) => score(next, row));
+                 return m.rows.map((row, u) => [Array.from(scores[u]), top(scores[u], row, 10)]); }""",
+            [model, user, left.tolist()],
+        )
+        wanted = changed @ weights
+        assert np.abs(np.array([scores for scores, _ in found]) - wanted).max() < 1e-10
+        masked = np.where(changed > 0, -np.inf, wanted)
+        assert [best for _, best in found] == np.argsort(-masked, axis=1, kind="stable")[:, :10].tolist()
+
+
+@pytest.mark.parametrize("state", [start(), after(ACTION)], ids=["start", "after"])
+def test_hostile_text_is_text(silent, tmp_path, state):
+    open_text(silent, tmp_path / "hostile.html", document(state, footer=f"{IMG} {SCRIPT}"))
+    silent.wait_for_selector(".wbs-columns")
+    assert silent.locator("img, #screen script").count() == 0
+    text = silent.locator("body").inner_text()
+    assert IMG in text and "</script><script>alert(2)</script><!--" in text
+    assert silent.evaluate("() => document.getElementById('payload').textContent.includes('<')") is False
+    assert json.loads(silent.locator("#payload").text_content())["state"] == state
+
+
+def test_without_scripts_the_static_form_stands(browser, tmp_path):
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    open_text(page, tmp_path / "plain.html", document(after(ACTION)))
+    assert "came back" in page.locator("#screen").inner_text()
+    context.close()

@@ -1,0 +1,41 @@
+// EASE in the browser, so that a mailed file still forgets without a kernel or a network.
+// x·B = x − (x·P)/diag P with P = (XᵀX + λI)⁻¹ (Steck 2019); one shopper's change is two Sherman–Morrison steps on P.
+
+const bytes = (text) => Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+
+/** The model as exported: `P` upper triangle, float64, little-endian; `seen` users × items, one bit a cell. */
+export function unpack({ items, users, P, seen }) {
+  const [triangle, bits, full] = [new DataView(bytes(P).buffer), bytes(seen), new Float64Array(items * items)];
+  for (let i = 0, at = 0; i < items; i++)
+    for (let j = i; j < items; j++, at += 8) full[i * items + j] = full[j * items + i] = triangle.getFloat64(at, true);
+  const rows = Array.from({ length: users }, (_, u) =>
+    Array.from({ length: items }, (_, i) => i).filter((i) => (bits[(u * items + i) >> 3] >> (7 - ((u * items + i) & 7))) & 1));
+  return { items, P: full, rows };
+}
+
+/** Scores of every item for a shopper who has the items of `row`. */
+export function score({ items, P }, row) {
+  const scores = new Float64Array(items);
+  for (const i of row) for (let j = 0; j < items; j++) scores[j] -= P[i * items + j];
+  for (let j = 0; j < items; j++) scores[j] /= P[j * items + j];
+  for (const i of row) scores[i] += 1;
+  return scores;
+}
+
+/** P after one shopper's row has changed from `before` to `after` (lists of items); equals a refit. */
+export function replace({ items, P }, before, after) {
+  const next = Float64Array.from(P);
+  for (const [row, sign] of [[after, 1], [before, -1]]) { // the new row first: P stays positive definite
+    const v = new Float64Array(items);
+    for (const i of row) for (let j = 0; j < items; j++) v[j] += next[i * items + j];
+    const scale = sign / (1 + sign * row.reduce((sum, i) => sum + v[i], 0));
+    for (let i = 0; i < items; i++) for (let j = 0; j < items; j++) next[i * items + j] -= scale * v[i] * v[j];
+  }
+  return next;
+}
+
+/** The k best items outside `row`: higher score first, then lower item code. */
+export function top(scores, row, k) {
+  const out = new Set(row);
+  return Array.from(scores.keys()).filter((i) => !out.has(i)).sort((a, b) => scores[b] - scores[a] || a - b).slice(0, k);
+}
