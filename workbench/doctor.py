@@ -102,7 +102,7 @@ def _torch() -> Finding:
     gpu = torch.cuda.is_available()
     names = ["cuda: " + torch.cuda.get_device_name(0)] if gpu else []
     names += ["mps"] if torch.backends.mps.is_available() else []
-    return Finding("torch device", "ok", f"{', '.join([*names, 'cpu'])}; in use: {settings().device}")
+    return Finding("torch device", "ok", ", ".join([*names, "cpu"]))
 
 
 def _folder(what: str, path: Path | None, variable: str, state: str = "note") -> Finding:
@@ -139,7 +139,9 @@ def doctor() -> Examination:
     findings.append(_shipped("pocket language model", "pocket*/*.safetensors", "workbench train-pocket"))
     try:
         now = settings()
-        findings.append(Finding("profile", "ok", f"{now.profile}; seed {now.seed}, threads {now.threads}"))
+        findings.append(
+            Finding("profile", "ok", f"{now.profile}; seed {now.seed}, threads {now.threads}, device {now.device}")
+        )
         findings.append(_folder("WORKBENCH_DATA", now.own_data, "WORKBENCH_DATA", "missing"))
     except WorkbenchError as error:
         findings.append(Finding("settings", "missing", str(error)))
