@@ -1,4 +1,7 @@
-"""What is installed, found and missing: `workbench doctor`, and the first cell of a notebook."""
+"""What is installed, found and missing: `workbench doctor`, and the first cell of a notebook.
+
+A saved notebook must not tell where on whose machine it ran, so folders are shown by name, without their path.
+"""
 
 from __future__ import annotations
 
@@ -110,7 +113,7 @@ def _folder(what: str, path: Path | None, variable: str, state: str = "note") ->
         return Finding(what, "note", f"{variable} is not set", "only real/ notebooks need it")
     if not path.is_dir():
         return Finding(what, state, f"no such folder: {path}", f"correct {variable}")
-    return Finding(what, "ok", f"{sum(1 for child in path.iterdir())} entries in {path}")
+    return Finding(what, "ok", f"{sum(1 for child in path.iterdir())} entries in {path.name}")
 
 
 def _shipped(what: str, pattern: str, command: str) -> Finding:
@@ -148,8 +151,15 @@ def doctor() -> Examination:
     chromium = find_chromium()
     missing = "only browser tests need it; WORKBENCH_CHROMIUM may name one"
     findings.append(
-        Finding("Chromium", "ok" if chromium else "note", chromium or "not found", "" if chromium else missing)
+        Finding(
+            "Chromium",
+            "ok" if chromium else "note",
+            Path(chromium).name if chromium else "not found",
+            "" if chromium else missing,
+        )
     )
     free = shutil.disk_usage(ROOT).free / 1e9
-    findings.append(Finding("disk", "ok" if free > 2 else "note", f"{free:.0f} GB free"))
+    findings.append(
+        Finding("disk", "ok" if free > 2 else "note", "more than 10 GB free" if free > 10 else f"{free:.1f} GB free")
+    )
     return Examination(tuple(findings))
