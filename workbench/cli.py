@@ -70,6 +70,21 @@ def data_check(name: Name) -> None:
     _show(commands.check(name))
 
 
+@app.command()
+def world(
+    size: Annotated[str, typer.Option(help="tiny is the one that is shipped")] = "tiny",
+    seed: Annotated[int, typer.Option(help="1 is the one that is shipped")] = 1,
+    folder: Annotated[Path | None, typer.Option(help="where to; data/world unless told")] = None,
+) -> None:
+    """Make the generated world anew: the same seed and size give the same tables."""
+    from workbench.data.world import generate, write_world
+    from workbench.settings import settings
+
+    made, folder = generate(seed=seed, size=size), folder or settings().data / "world"
+    write_world(made, folder)
+    _show(f"{len(made.log):,} interactions, {made.log.n_users} shoppers, {made.log.n_items} products in {folder}")
+
+
 @app.command("train-pocket")
 def train_pocket(
     arguments: Annotated[list[str] | None, typer.Argument(help="passed on to the training")] = None,
