@@ -1,0 +1,44 @@
+"""The written pages in a browser: figures and equations are drawn, and nothing is asked of the network."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from workbench import site
+
+HOSTILE = "<img src=x onerror=alert(1)>"
+
+
+@pytest.fixture
+def pages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A site of one notebook, executed."""
+    new = nbformat.v4
+    cells = [
+        new.new_markdown_cell(
+            f"# 98 · What is `{HOSTILE}` and $\\lambda_i$?\n\n$$P = (X^\\top X + \\lambda I)^{{-1}}$$"
+        ),
+        new.new_code_cell("import plotly.graph_objects as go\n\ngo.Figure(go.Bar(x=['a', 'b'], y=[1, 2]))"),
+        new.new_code_cell("import ipywidgets\n\nipywidgets.IntSlider()"),
+        new.new_code_cell(f"from workbench.html import escape\n\nprint({HOSTILE!r})"),
+    ]
+    monkeypatch.setattr(site, "NOTEBOOKS", tmp_path)
+    nbformat.write(new.new_notebook(cells=cells), tmp_path / "98_sample.ipynb")
+    site.write_site(tmp_path / "site")
+    return tmp_path / "site"
+
+
+def test_pages_are_whole_without_a_network(page, pages: Path) -> None:
+    alerts: list[str] = []
+    page.on("dialog", lambda dialog: (alerts.append(dialog.message), dialog.dismiss()))
+    page.goto((pages / "index.html").as_uri())
+    page.get_by_role("link").first.click()
+    page.wait_for_selector(".js-plotly-plot .bars path")
+    equation = page.locator("math[display=block]").bounding_box()
+    assert equation["width"] > 60 and equation["height"] > 10
+    assert page.locator("h1 math").count() == 1
+    assert HOSTILE in page.locator("h1").inner_text() and HOSTILE in page.locator("main").inner_text()
+    assert page.outside() == [] and alerts == [] and page.console == []
+    assert {Path(url).name for url in page.requests} == {"index.html", "98_sample.html", "plotly.min.js"}
