@@ -66,7 +66,10 @@ class Examination:
         return "\n".join([*lines, "", *advice, repr(self)])
 
     def _repr_html_(self) -> str:
-        return html.table([vars(finding) for finding in self.findings], caption=repr(self))
+        rows = [vars(finding) for finding in self.findings]
+        table = html.table([row for row in rows if row["state"] == "missing"]) if not self.healthy else ""
+        everything = f"<details><summary>all {len(rows)} findings</summary>{html.table(rows)}</details>"
+        return f"<p>{html.escape(repr(self))}</p>{table}{everything}"
 
 
 def tested_versions() -> dict[str, str]:
