@@ -11,7 +11,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from workbench import site
+from workbench import notebooks, site
 from workbench.errors import WorkbenchError
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -114,7 +114,7 @@ def test_executed_in_order_without_errors(path: Path) -> None:
 def test_no_live_widget_is_saved(path: Path) -> None:
     for cell in cells(path):
         for output in cell.outputs:
-            assert site.WIDGET not in output.get("data", {}), "a widget id means nothing later: python start.py refresh"
+            assert notebooks.WIDGET not in output.get("data", {}), "a widget id means nothing later: refresh it"
 
 
 @executed
@@ -191,7 +191,7 @@ def sample() -> nbformat.NotebookNode:
     new = nbformat.v4
     figure = {"data": [{"type": "bar", "x": ["a"], "y": [1]}], "layout": {}}
     data = {site.PLOTLY: figure, "text/plain": "Figure"}
-    widget = {site.WIDGET: {"model_id": "ab", "version_major": 2, "version_minor": 0}, "text/html": "<b>still</b>"}
+    widget = {notebooks.WIDGET: {"model_id": "ab", "version_major": 2, "version_minor": 0}, "text/html": "<b>still</b>"}
     book = new.new_notebook(
         cells=[
             new.new_markdown_cell(
@@ -214,6 +214,11 @@ def test_a_page_loads_nothing_from_elsewhere() -> None:
     assert "<b>still</b>" in page and "Solution" in page
 
 
+@every
+def test_the_page_of_a_notebook_loads_nothing_from_elsewhere(path: Path) -> None:
+    assert loads(site.page(notebooks.read(path), path.stem)) == []
+
+
 def test_the_reader_of_addresses_finds_them() -> None:
     bad = '<script src="https://a.b/c.js"></script><link href="//a.b/c.css"><style>@import "http://a.b";x{y:url(http://z)}</style>'
     assert len(loads(bad)) == 4
@@ -221,31 +226,31 @@ def test_the_reader_of_addresses_finds_them() -> None:
 
 
 def test_a_site_has_an_index_and_a_student_version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(site, "NOTEBOOKS", tmp_path / "notebooks")
-    site.write(sample(), tmp_path / "notebooks" / "98_sample.ipynb")
+    monkeypatch.setattr(notebooks, "FOLDER", tmp_path / "notebooks")
+    notebooks.write(sample(), tmp_path / "notebooks" / "98_sample.ipynb")
     written = site.write_site(tmp_path / "site", run=False, for_students=True)
     assert [path.name for path in written] == ["index.html", "98_sample.html"]
     index = written[0].read_text(encoding="utf-8")
     assert "98_sample.html" in index and "What is" in index
     assert all(loads(path.read_text(encoding="utf-8")) == [] for path in written)
     assert "Solution" not in written[1].read_text(encoding="utf-8")
-    handed_out = site.read(tmp_path / "site" / "notebooks" / "98_sample.ipynb")
+    handed_out = notebooks.read(tmp_path / "site" / "notebooks" / "98_sample.ipynb")
     assert len(handed_out.cells) == 3
     assert (tmp_path / "site" / "plotly.min.js").stat().st_size > 1_000_000
 
 
 def test_normalise_drops_what_changes() -> None:
-    book = site.normalise(sample())
+    book = notebooks.normalise(sample())
     assert "widgets" not in book.metadata and book.metadata.kernelspec.name == "python3"
-    assert all(site.WIDGET not in output.data for cell in book.cells for output in cell.get("outputs", []))
+    assert all(notebooks.WIDGET not in output.data for cell in book.cells for output in cell.get("outputs", []))
 
 
 def test_a_failing_cell_is_named() -> None:
     book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("1 / 0")])
     with pytest.raises(WorkbenchError, match=r"(?s)broken\.ipynb.*ZeroDivisionError"):
-        site.execute(book, ROOT, "broken.ipynb")
+        notebooks.execute(book, ROOT, "broken.ipynb")
 
 
 def test_an_unknown_notebook_is_refused() -> None:
     with pytest.raises(WorkbenchError, match="no notebook begins with 77"):
-        site.chosen(["77"])
+        notebooks.chosen(["77"])

@@ -7,7 +7,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from workbench import site
+from workbench import notebooks, site
 
 HOSTILE = "<img src=x onerror=alert(1)>"
 
@@ -24,7 +24,7 @@ def pages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         new.new_code_cell("import ipywidgets\n\nipywidgets.IntSlider()"),
         new.new_code_cell(f"from workbench.html import escape\n\nprint({HOSTILE!r})"),
     ]
-    monkeypatch.setattr(site, "NOTEBOOKS", tmp_path)
+    monkeypatch.setattr(notebooks, "FOLDER", tmp_path)
     nbformat.write(new.new_notebook(cells=cells), tmp_path / "98_sample.ipynb")
     site.write_site(tmp_path / "site")
     return tmp_path / "site"

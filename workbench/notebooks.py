@@ -1,0 +1,110 @@
+"""Notebooks read, executed, normalised and saved: `python start.py refresh` ends here."""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import nbformat
+from nbformat import NotebookNode
+
+from workbench.errors import WorkbenchError
+from workbench.settings import ROOT
+
+FOLDER = ROOT / "notebooks"
+WIDGET = "application/vnd.jupyter.widget-view+json"
+KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
+
+
+def read(path: Path) -> NotebookNode:
+    """Read a notebook, version 4."""
+    return nbformat.read(path, as_version=4)
+
+
+def chosen(names: Sequence[str] = ()) -> list[Path]:
+    """The numbered notebooks in order, or those whose file names begin with one of `names`."""
+    found = sorted(FOLDER.glob("[0-9][0-9]_*.ipynb"))
+    if not names:
+        return found
+    named = [*found, FOLDER / "template.ipynb"]
+    kept = [path for path in named if any(path.name.startswith(Path(name).name) for name in names)]
+    if not kept:
+        raise WorkbenchError(f"no notebook begins with {', '.join(names)}", expected=", ".join(p.stem for p in named))
+    return kept
+
+
+def execute(notebook: NotebookNode, folder: Path = FOLDER, name: str = "notebook") -> NotebookNode:
+    """Run every cell in order, with the profile that saved outputs are made with; the notebook is changed in place.
+
+    Raises `WorkbenchError` naming the cell that failed.
+    """
+    from nbclient import NotebookClient
+    from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
+
+    os.environ.setdefault("WORKBENCH_PROFILE", "tiny")
+    os.environ.setdefault("HF_HUB_OFFLINE", "1")
+    os.environ.setdefault("PYTHONHASHSEED", "0")
+    options = {"timeout": 600, "kernel_name": "python3", "store_widget_state": False, "record_timing": False}
+    client = NotebookClient(notebook, resources={"metadata": {"path": str(folder)}}, **options)
+    try:
+        client.execute()
+    except CellExecutionError as error:
+        raise WorkbenchError(f"a cell failed\n{error}", where=name, do="open it with python start.py lab") from error
+    except (CellTimeoutError, DeadKernelError) as error:
+        raise WorkbenchError(f"the kernel stopped: {error}", where=name) from error
+    return notebook
+
+
+def normalise(notebook: NotebookNode) -> NotebookNode:
+    """Drop what changes from run to run or from reader to reader: widget state and views, timing, versions, kernels.
+
+    A saved widget view is only an id that no later session can resolve; the static form beside it stays.
+    """
+    notebook.metadata = NotebookNode(
+        {key: value for key, value in notebook.metadata.items() if key in ("title", "language_info", "minutes")}
+    )
+    notebook.metadata.kernelspec = NotebookNode(KERNEL)
+    notebook.metadata.get("language_info", {}).pop("version", None)
+    for cell in notebook.cells:
+        for key in ("execution", "collapsed", "scrolled", "jupyter", "ExecuteTime"):
+            cell.metadata.pop(key, None)
+        for output in cell.get("outputs", []):
+            output.get("data", {}).pop(WIDGET, None)
+    return notebook
+
+
+def write(notebook: NotebookNode, path: Path) -> None:
+    """Write through a temporary file, so that a broken run leaves the old notebook."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(path.name + ".tmp")
+    nbformat.write(notebook, temporary)
+    os.replace(temporary, path)
+
+
+def student(notebook: NotebookNode) -> NotebookNode:
+    """The same notebook without the cells tagged `solution`."""
+    kept = [cell for cell in notebook.cells if "solution" not in cell.metadata.get("tags", [])]
+    return NotebookNode({**notebook, "cells": kept})
+
+
+def title(notebook: NotebookNode) -> str:
+    """Text of the first heading."""
+    for cell in notebook.cells:
+        found = re.search(r"^#+ +(.+)$", cell.source, re.MULTILINE) if cell.cell_type == "markdown" else None
+        if found:
+            return found.group(1).strip()
+    return "untitled"
+
+
+def refresh(names: Sequence[str] = ()) -> list[Path]:
+    """Execute notebooks in place and normalise what they save: the way to commit one."""
+    paths = chosen(names)
+    for number, path in enumerate(paths, 1):
+        begin = time.time()
+        print(f"[{number}/{len(paths)}] {path.name} ", end="", flush=True)
+        write(normalise(execute(read(path), name=path.name)), path)
+        print(f"{time.time() - begin:.1f} s, {path.stat().st_size / 1000:.0f} kB", flush=True)
+    return paths
