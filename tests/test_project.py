@@ -240,6 +240,10 @@ def test_stages_cover_every_test() -> None:
     assert "--nbval" in strict and "addopts=" in strict and "--nbval-lax" not in strict
 
 
+def test_start_and_pytest_give_notebooks_the_same_flags() -> None:
+    assert ["--nbval-lax", *start.NBVAL] == PROJECT["tool"]["pytest"]["ini_options"]["addopts"]
+
+
 def test_counts_are_read_from_the_report(tmp_path: Path) -> None:
     report = tmp_path / "unit.xml"
     report.write_text('<testsuites><testsuite tests="9" failures="1" errors="2" skipped="3"/></testsuites>')
@@ -284,6 +288,12 @@ def test_citation_names_the_three_papers() -> None:
         "2603.06595",
     ]
     assert citation["version"] == PROJECT["project"]["version"]
+
+
+@pytest.mark.parametrize("arguments", [["check"], ["format", "--check"]], ids=["lint", "format"])
+def test_style(arguments: list[str]) -> None:
+    done = subprocess.run([sys.executable, "-m", "ruff", *arguments, "."], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-1000:]
 
 
 def test_test_files_have_names_of_their_own() -> None:
