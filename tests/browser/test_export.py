@@ -9,7 +9,10 @@ import numpy as np
 import pytest
 
 from tests.views.states import IMG, SCRIPT, after, start
-from workbench.views.export import document
+from workbench.data import load_world
+from workbench.recommend import EASE, EASEConfig
+from workbench.reports import write
+from workbench.views.export import document, pack
 from workbench.views.plain import STATIC
 
 ACTION = {"interactions": [17], "switches": {"tombstone": True}, "topic": IMG}
@@ -71,6 +74,38 @@ def test_numbers_equal_a_refit_in_numpy(silent, tmp_path):
         assert np.abs(np.array([scores for scores, _ in found]) - wanted).max() < 1e-10
         masked = np.where(changed > 0, -np.inf, wanted)
         assert [best for _, best in found] == np.argsort(-masked, axis=1, kind="stable")[:, :10].tolist()
+
+
+def test_reports_equal_python_word_for_word(silent, tmp_path):
+    world = load_world()
+    model, rng = EASE(EASEConfig(l2=50)).fit(world.log), np.random.default_rng(3)
+    scripts = "\n".join((STATIC / name).read_text(encoding="utf-8") for name in ("engine.js", "claims.js"))
+    seen = "Object.assign(window, { unpack, reading, claims, sentence, ready: 1 });"
+    text = f"<script type=module>{scripts}\n{seen}</script>"
+    open_text(silent, tmp_path / "report.html", "<!DOCTYPE html><meta charset=utf-8><link rel=icon href=data:,>" + text)
+    silent.wait_for_function("() => window.ready")
+    silent.evaluate("model => { window.packed = model; window.model = unpack(model); }", pack(model, world.catalogue))
+    for user in range(0, 400, 9):
+        rows = world.log.rows_of(user)
+        rows = rows[rng.random(len(rows)) < 0.7] if user % 2 else rows
+        log = world.log.without(set(world.log.rows_of(user)["interaction"]) - set(rows["interaction"]))
+        report = write(user, log, world.catalogue, model, ranges=False)
+        found = silent.evaluate(
+            """([rows, name]) => {
+                 const { catalogue } = model, { templates } = packed;
+                 const r = reading({ model, rows, log: rows, hidden: [], catalogue, profile: [], name });
+                 const said = (claim) => sentence(claim, rows.length, catalogue, templates);
+                 return claims(r).map((claim) => [claim.statement, claim.value, claim.rows, said(claim)]); }""",
+            [rows[["interaction", "item"]].to_dict("records"), f"user:{user}"],
+        )
+        assert [tuple(statement) for statement, *_ in found] == [claim.statement for claim in report.claims]
+        spans = {row.claim: (row.section, report.text[row.start : row.end]) for row in report.sentences.itertuples()}
+        support = dict(list(report.support.groupby("claim")))
+        for claim, (_, value, carried, said) in zip(report.claims, found, strict=True):
+            assert value == pytest.approx(claim.value, abs=1e-9, nan_ok=True)
+            assert tuple(said) == spans[claim.claim]
+            wanted = support[claim.claim].set_index("interaction")["weight"]
+            assert dict(map(tuple, carried)) == pytest.approx(wanted.to_dict(), abs=1e-9)
 
 
 @pytest.mark.parametrize("state", [start(), after(ACTION)], ids=["start", "after"])

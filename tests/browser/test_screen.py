@@ -33,12 +33,12 @@ def test_hostile_titles_are_text_and_forget_answers(lab, quiet, run_all):
 
     sentence = screen.locator("[data-claim=bb]")
     sentence.click()
-    assert screen.locator(".wbs-lit").evaluate_all("rows => rows.map(row => row.dataset.interaction)") == ["42"]
+    assert screen.locator(".wbs-lit").evaluate_all("rows => rows.map(row => row.dataset.rows)") == ["42"]
     screen.locator("[data-claim=aa]").click()
-    lit = screen.locator(".wbs-lit").evaluate_all("rows => rows.map(row => row.dataset.interaction)")
+    lit = screen.locator(".wbs-lit").evaluate_all("rows => rows.map(row => row.dataset.rows)")
     assert lit == ["17", "23", "42"]
-    assert "60 %" in screen.locator("[data-interaction='17']").inner_text()
-    assert screen.locator("[data-interaction='17']").get_attribute("aria-pressed") == "true"  # its smallest set
+    assert "60 %" in screen.locator("[data-rows='17']").inner_text()
+    assert screen.locator("[data-rows='17']").get_attribute("aria-pressed") == "true"  # its smallest set
 
     screen.locator("[data-key=forget]").click()
     screen.locator("[data-claim=aa][data-fate=back]").wait_for()
@@ -56,7 +56,7 @@ def test_keyboard_alone_reaches_everything(lab, quiet, run_all):
     quiet.keyboard.press("Enter")
     assert screen.locator("[data-claim=bb]").get_attribute("aria-pressed") == "true"
     assert screen.locator("[data-claim=bb]").evaluate("element => element === document.activeElement")
-    screen.locator("[data-interaction='42']").focus()
+    screen.locator("[data-rows='42']").focus()
     quiet.keyboard.press("ArrowDown")
     quiet.keyboard.press("Space")
     assert screen.locator("[data-key=forget]").inner_text() == "Forget 2 rows"

@@ -6,9 +6,15 @@ import base64
 import hashlib
 import json
 import os
+import tomllib
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from workbench.data import Catalogue
+from workbench.errors import ModelError
 from workbench.html import escape
 from workbench.views.plain import STATIC, static_screen, words
 
@@ -46,12 +52,34 @@ def document(state: dict[str, Any], model: dict[str, Any] | None = None, footer:
     Scripts and styles are allowed by their sha256 alone and every connection is forbidden, so nothing in the data can
     run or call home. The static form stands in the page until the script replaces it.
     """
-    style, script = _read("screen.css", "page.css"), _read("screen.js", "engine.js", "page.js")
+    style, script = _read("screen.css", "page.css"), _read("screen.js", "engine.js", "claims.js", "page.js")
     policy = f"default-src 'none'; script-src {_hash(script)}; style-src {_hash(style)}; base-uri 'none'"
     payload = inert_json({"state": state, "model": model, "words": words()})
     title = escape(f"What happens when {state['user']['name']} presses Forget?")
     parts = {"style": style, "script": script, "payload": payload, "footer": escape(footer), "title": title}
     return PAGE.format(policy=policy, static=static_screen(state), **parts)
+
+
+def pack(model: Any, catalogue: Catalogue) -> dict[str, Any]:
+    """What `engine.js` computes from: P (upper triangle, float64), the 0/1 matrix (one bit a cell), the catalogue.
+
+    Raises `ModelError` for any model but EASE: it alone is small and exact enough to travel.
+    """
+    if getattr(model, "inverse", None) is None or getattr(model, "cells", None) is None:
+        raise ModelError(f"{model!r} cannot be exported", "export", "a fitted EASE", "make the service with EASE")
+    seen, triangle = model.cells.matrix.toarray() > 0, model.inverse[np.triu_indices(len(model.inverse))]
+    frame = catalogue.frame
+    known = {name: frame[name].tolist() for name in ("title", "category", "brand")}
+    known["price"] = [price if price == price else None for price in frame["price"].tolist()]
+    known["topics"] = [catalogue.topics_of(item) for item in range(len(frame))]
+    binary = {"P": triangle.astype("<f8").tobytes(), "seen": np.packbits(seen.ravel()).tobytes()}
+    encoded = {name: base64.b64encode(part).decode("ascii") for name, part in binary.items()}
+    return {"users": seen.shape[0], "items": seen.shape[1], **encoded, "catalogue": known, "templates": templates()}
+
+
+def templates() -> dict[str, Any]:
+    """The sentences that a report is made of."""
+    return tomllib.loads(files("workbench.reports").joinpath("sentences.toml").read_text(encoding="utf-8"))
 
 
 def write(text: str, path: Path | str) -> Path:

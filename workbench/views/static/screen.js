@@ -16,7 +16,7 @@ function h(tag, attributes, ...children) {
 const percent = (share) => `${Math.round(100 * share)} %`;
 const count = (n, noun) => `${n} ${noun}${n === 1 ? "" : "s"}`;
 const sum = (numbers) => numbers.reduce((a, b) => a + b, 0);
-const quote = (text) => `“${text.replace(/^[“"]+|[”"]+$/g, "")}”`;
+const quote = (text) => `“${prose(text).map((part) => part.textContent ?? part).join("")}”`;
 
 /** Share of a sentence's support that lies on the picked rows: the forecast of what forgetting them will do. */
 export function dependence(sentence, picked) {
@@ -47,9 +47,10 @@ export function draw(root, firstState, compute, words) {
     redraw();
     main.querySelector(".wbs-history ol").scrollTop = 0;
   }
-  function pickRow(row) {
-    if (row.removed) return;
-    if (!ui.picked.delete(row.interaction)) ui.picked.add(row.interaction);
+  function pickRows(rows) {
+    const open = rows.filter((row) => !row.removed).map((row) => row.interaction);
+    const all = open.every((id) => ui.picked.has(id));
+    for (const id of open) all ? ui.picked.delete(id) : ui.picked.add(id);
     ui.why = "picked by you";
     redraw();
   }
@@ -132,62 +133,79 @@ export function draw(root, firstState, compute, words) {
     return h("div", { class: "wbs-columns" }, historyColumn(), reportColumn(), listsColumn());
   }
 
+  /** One line for each product: its rows (view, cart, purchase) are forgotten together unless picked one by one. */
+  function products() {
+    const place = new Map(ui.order.map((id, at) => [id, at]));
+    const lines = new Map();
+    for (const row of ui.state.history) lines.set(row.item, [...(lines.get(row.item) || []), row]);
+    const first = (rows) => Math.min(...rows.map((row) => place.get(row.interaction) ?? 1e9));
+    return [...lines.values()].sort((a, b) => first(a) - first(b));
+  }
+
   function historyColumn() {
     const weights = new Map(focused() ? focused().rows : []);
     const total = sum([...weights.values()]) || 1;
     const smallest = new Set(focused() ? focused().smallest : []);
-    const place = new Map(ui.order.map((id, at) => [id, at]));
-    const rows = [...ui.state.history].sort((a, b) => (place.get(a.interaction) ?? 1e9) - (place.get(b.interaction) ?? 1e9));
-    const items = rows.map((row) => {
-      const lit = weights.has(row.interaction);
-      const picked = ui.picked.has(row.interaction);
-      const least = lit && smallest.has(row.interaction);
-      const share = lit ? percent(weights.get(row.interaction) / total) : "";
-      const marks = row.removed ? "✗" : picked ? "☑" : "☐";
-      const state = [row.removed && "deleted", picked && "picked", lit && `carries ${share} of the sentence`, least && "in its smallest set"];
-      return h("li", {},
-        h("button", {
-          class: ["wbs-row", lit && "wbs-lit", picked && "wbs-picked", row.removed && "wbs-removed", focused() && !lit && "wbs-dim"].filter(Boolean).join(" "),
-          "data-key": `row-${row.interaction}`, "data-interaction": row.interaction, "aria-pressed": String(picked),
-          "aria-disabled": String(row.removed), "aria-label": [row.title, row.action, row.when, ...state].filter(Boolean).join(", "),
-          click: () => pickRow(row), keydown: arrows },
-          h("span", { class: "wbs-mark" }, marks),
-          h("span", { class: "wbs-title" }, row.removed ? h("s", {}, row.title) : row.title),
-          lit && h("span", { class: "wbs-share" }, least ? "◆ " : "● ", share),
-          h("small", { class: "wbs-meta" }, [row.action, row.when, row.category].filter(Boolean).join(" · "), row.removed && " · deleted", least && " · smallest set")));
-    });
+    const lines = products();
+    const items = lines.map((rows) => productLine(rows, (row) => (weights.get(row.interaction) || 0) / total, smallest));
     const topics = new Map();
-    for (const row of ui.state.history) if (!row.removed) for (const topic of row.topics) topics.set(topic, (topics.get(topic) || 0) + 1);
-    const chips = [...topics].sort((a, b) => b[1] - a[1]).slice(0, 6).map(([topic, n]) =>
-      h("button", { class: "wbs-chip", "data-key": `topic-${topic}`, "aria-label": `pick all ${n} rows about ${topic}`,
+    for (const [row] of lines.filter((rows) => rows.some((row) => !row.removed)))
+      for (const topic of row.topics) topics.set(topic, (topics.get(topic) || 0) + 1);
+    const chips = [...topics].sort((a, b) => b[1] - a[1]).slice(0, 5).map(([topic, n]) =>
+      h("button", { class: "wbs-chip", "data-key": `topic-${topic}`, "aria-label": `pick everything about ${topic}: ${count(n, "product")}`,
         "aria-pressed": String(ui.why === `everything about ${topic}` && ui.picked.size > 0), click: () => pickTopic(topic) }, `${topic} ${n}`));
-    const said = focused() ? `${weights.size} of ${count(rows.length, "row")} carry the sentence` : count(rows.length, "row");
+    const lit = lines.filter((rows) => rows.some((row) => weights.has(row.interaction))).length;
+    const said = `${focused() ? `${lit} of ` : ""}${count(lines.length, "product")}${focused() ? " carry it" : `, ${count(ui.state.history.length, "row")}`}`;
     return h("section", { class: "wbs-history", "aria-label": "History" },
       h("h3", {}, "History ", h("small", {}, said)), h("div", { class: "wbs-chips" }, ...chips),
-      h("ol", { "data-scroll": "history" }, ...roving(items)));
+      roving(h("ol", { "data-scroll": "history" }, ...items)));
+  }
+
+  function productLine(rows, weight, smallest) {
+    const [row, ids] = [rows[0], rows.map((one) => one.interaction)];
+    const number = (test) => rows.filter(test).length;
+    const [removed, picked] = [number((one) => one.removed), number((one) => ui.picked.has(one.interaction))];
+    const [share, least] = [sum(rows.map(weight)), number((one) => smallest.has(one.interaction))];
+    const partly = (n) => (n === rows.length ? "" : `${n} of ${rows.length} `);
+    const acts = new Map();
+    for (const one of rows) acts.set(one.action, (acts.get(one.action) || 0) + 1);
+    const said = [...acts].map(([act, n]) => (n > 1 ? `${act} ×${n}` : act)).join(", ");
+    const marks = [removed && `${partly(removed)}deleted`, picked && `${partly(picked)}picked`, least && "smallest set"].filter(Boolean);
+    const lit = share > 0;
+    const styles = ["wbs-row", lit && "wbs-lit", picked && "wbs-picked", removed === rows.length && "wbs-removed", focused() && !lit && "wbs-dim"];
+    return h("li", {},
+      h("button", {
+        class: styles.filter(Boolean).join(" "), "data-key": `row-${ids[0]}`, "data-rows": ids.join(" "), "aria-pressed": String(picked > 0),
+        "aria-disabled": String(removed === rows.length), click: () => pickRows(rows), keydown: arrows,
+        "aria-label": [row.title, said, row.when, ...marks, lit && `carries ${percent(share)} of the sentence`].filter(Boolean).join(", ") },
+        h("span", { class: "wbs-mark" }, removed === rows.length ? "✗" : !picked ? "☐" : picked + removed < rows.length ? "◪" : "☑"),
+        h("span", { class: "wbs-title" }, removed === rows.length ? h("s", {}, row.title) : row.title),
+        lit && h("span", { class: "wbs-share" }, least ? "◆ " : "● ", percent(share)),
+        h("small", { class: "wbs-meta" }, [said, row.when, row.category].filter(Boolean).join(" · "), marks.length > 0 && h("b", {}, ` · ${marks.join(", ")}`))));
   }
 
   function reportColumn() {
-    const parts = [];
-    let section = null;
-    for (const sentence of ui.state.sentences) {
-      if (sentence.section !== section) parts.push(h("h4", {}, (section = sentence.section)));
-      const share = dependence(sentence, ui.picked);
-      const [sign, word] = words.fate[sentence.fate] || ["", ""];
-      const told = sentence.fate && sentence.fate !== "kept";
-      const why = sentence.cause ? words.cause[sentence.cause] || sentence.cause : "";
-      parts.push(h("button", {
-        class: ["wbs-sentence", ui.focus === sentence.claim && "wbs-focus", share > 0 && "wbs-touched", sentence.fate && `wbs-${sentence.fate}`].filter(Boolean).join(" "),
-        "data-key": `claim-${sentence.claim}`, "data-claim": sentence.claim, "data-fate": sentence.fate || "", "aria-pressed": String(ui.focus === sentence.claim),
-        "aria-label": [sentence.text, word, why, share > 0 && `${percent(share)} of it rests on the picked rows`].filter(Boolean).join("; "),
-        click: () => pickSentence(sentence), keydown: arrows },
-        h("span", { class: "wbs-text" }, sentence.fate === "gone" ? h("s", {}, sentence.text) : sentence.text),
-        told && h("b", { class: "wbs-fate" }, `${sign} ${word}`),
-        told && why && h("small", { class: "wbs-cause" }, why),
-        share >= 0.005 && h("span", { class: "wbs-rests" }, meter(share), `${percent(share)} rests on ${ui.picked.size === 1 ? "this row" : "these rows"}`)));
-    }
-    return h("section", { class: "wbs-report", "aria-label": "Report" }, h("h3", {}, "Report"),
-      h("div", { class: "wbs-scroll", "data-scroll": "report" }, ...roving(parts)));
+    const sections = new Map();
+    for (const one of ui.state.sentences) sections.set(one.section, [...(sections.get(one.section) || []), one]);
+    const body = [...sections].map(([title, said]) => [h("h4", {}, title), h("p", {}, ...said.flatMap((one) => [sentenceOf(one), " "]))]);
+    const key = ui.picked.size > 0 && h("small", {}, "▮ rests on the picked rows");
+    return h("section", { class: "wbs-report", "aria-label": "Report" }, h("h3", {}, "Report ", key),
+      roving(h("div", { class: "wbs-scroll", "data-scroll": "report" }, ...body.flat())));
+  }
+
+  function sentenceOf(one) {
+    const share = dependence(one, ui.picked);
+    const [sign, word] = words.fate[one.fate] || ["", ""];
+    const told = one.fate && one.fate !== "kept";
+    const why = told && one.cause ? words.cause[one.cause] || one.cause : "";
+    const styles = ["wbs-sentence", one.block && "wbs-block", ui.focus === one.claim && "wbs-focus", share > 0 && "wbs-touched", one.fate && `wbs-${one.fate}`];
+    return h("span", {
+      class: styles.filter(Boolean).join(" "), role: "button", "data-key": `claim-${one.claim}`, "data-claim": one.claim, "data-fate": one.fate || "",
+      "aria-pressed": String(ui.focus === one.claim), click: () => pickSentence(one), keydown: arrows,
+      "aria-label": [one.text, word, why, share > 0 && `${percent(share)} of it rests on the picked rows`].filter(Boolean).join("; ") },
+      h(one.fate === "gone" ? "s" : "span", { class: "wbs-text" }, ...prose(one.text)),
+      told && h("b", { class: "wbs-fate" }, ` ${sign}\u00a0${word}`), why && h("small", { class: "wbs-cause" }, ` (${why})`),
+      share >= 0.005 && h("b", { class: "wbs-rests" }, " ", meter(share), `\u00a0${percent(share).replace(" ", "\u00a0")}`));
   }
 
   function listsColumn() {
@@ -196,7 +214,7 @@ export function draw(root, firstState, compute, words) {
     const kept = after && new Set(after.map((one) => one.item));
     const line = (one, mark, note, left) =>
       h("li", { class: [one.topic && "wbs-topic", left && "wbs-left", mark && "wbs-enters", one.deleted && "wbs-deleted"].filter(Boolean).join(" "), "data-item": one.item },
-        h("span", { class: "wbs-title" }, one.topic && h("b", { class: "wbs-square" }, "■ "), left ? h("s", {}, one.title) : one.title),
+        h("span", { class: "wbs-title" }, one.topic && h("b", { class: "wbs-square" }, "■\u00a0"), left ? h("s", {}, one.title) : one.title),
         one.deleted && h("b", { class: "wbs-flag" }, "⟲ deleted, offered again"),
         mark && !one.deleted && h("small", {}, mark), note && h("small", { class: "wbs-note" }, note));
     const list = (name, title, lines, empty) => {
@@ -211,9 +229,9 @@ export function draw(root, firstState, compute, words) {
   }
 
   function answerStrip() {
-    return h("dl", { class: "wbs-answers", "aria-label": "What happened" },
+    return h("section", { class: "wbs-answers", "aria-label": "What happened" },
       ...answers(ui.state, words).map(([question, lines]) =>
-        h("div", {}, h("dt", {}, question), ...(lines.length ? lines : ["–"]).map((line) => h("dd", {}, line)))));
+        h("div", {}, h("h3", {}, question), ...(lines.length ? lines : ["–"]).map((line) => h("p", {}, line)))));
   }
 
   const first = firstState.sentences.find((sentence) => sentence.smallest.length && !sentence.fate);
@@ -257,20 +275,26 @@ export function answers(state, words) {
 
 const meter = (share) => h("span", { class: "wbs-meter", "aria-hidden": "true" }, "▮".repeat(Math.round(5 * share)) + "▯".repeat(5 - Math.round(5 * share)));
 
+/** A sentence as nodes: *titles* in italics, a row of a table as "Cheaper: 7.95, 12.00 less". */
+function prose(text) {
+  const cells = text.startsWith("|") ? text.split("|").map((cell) => cell.trim()).filter(Boolean) : [];
+  const plain = cells.length > 1 ? `${cells[0]}: ${cells.slice(1).join(", ")}` : text;
+  return plain.split(/\*([^*]+)\*/).map((part, at) => (at % 2 ? h("em", {}, part) : part));
+}
+
 /** One tab stop for a list; the arrow keys move inside it. */
-function roving(elements) {
-  const buttons = elements.map((element) => (element.matches("button") ? element : element.querySelector("button"))).filter(Boolean);
-  buttons.forEach((button, at) => button.setAttribute("tabindex", at ? "-1" : "0"));
-  return elements;
+function roving(list) {
+  list.querySelectorAll("[aria-pressed]").forEach((button, at) => button.setAttribute("tabindex", at ? "-1" : "0"));
+  return list;
 }
 function arrows(event) {
-  const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
-  if (!step) return;
-  const buttons = [...event.currentTarget.closest("section").querySelectorAll("button[data-interaction], button[data-claim]")];
-  const next = buttons[buttons.indexOf(event.currentTarget) + step];
-  if (!next) return;
+  const [step, here] = [{ ArrowDown: 1, ArrowUp: -1 }[event.key], event.currentTarget];
+  if (step) {
+    const buttons = [...here.closest("[data-scroll]").querySelectorAll("[aria-pressed]")];
+    buttons[buttons.indexOf(here) + step]?.focus();
+  } else if (here.tagName === "BUTTON" || !["Enter", " "].includes(event.key)) return;
+  else here.click();
   event.preventDefault();
-  next.focus();
 }
 
 /** JupyterLab: the action goes to Python, the next state comes back (anywidget). */

@@ -1,0 +1,149 @@
+// What a report may say, and whether it still holds: the rules of workbench/reports/reading.py and writer.py.
+
+const [LIST, SHARE, AGAINST] = [20, 0.15, 0.02];
+const code = (name) => Number(name.slice(5)); // "item:5" → 5
+const total = (numbers) => numbers.reduce((a, b) => a + b, 0);
+const up = (numbers) => numbers.map((one) => Math.max(one, 0));
+
+/** A shopper as a report sees them. rows: what the scores rest on; log: what is never offered again; hidden: taken out
+ *  of the list; profile: [topic, interaction, weight] of the stored summary. */
+export function reading({ model, rows, log, hidden, catalogue, profile, name }) {
+  const items = [...new Set(rows.map((row) => row.item))];
+  const scores = score(model, items);
+  for (const item of hidden) scores[item] = -Infinity;
+  const ranked = top(scores, log.map((row) => row.item), model.items).filter((item) => scores[item] > -Infinity);
+  const held = new Map();
+  for (const row of rows) held.set(row.item, (held.get(row.item) || 0) + 1);
+  const weights = (i) => rows.map(({ item: j }) => (i === j ? 0 : -model.P[j * model.items + i] / model.P[i * model.items + i] / held.get(j)));
+  return { name, rows, scores, ranked, listed: ranked.slice(0, LIST), roles: rolesOf(ranked, catalogue), weights, catalogue, profile };
+}
+
+function rolesOf(ranked, { price, category }) {
+  if (!ranked.length) return new Map();
+  const [pick, ...rest] = ranked;
+  const roles = new Map([["pick", pick]]);
+  const alike = rest.filter((item) => category[item] === category[pick]);
+  const found = { cheaper: alike.find((item) => price[item] < price[pick]), upgrade: alike.find((item) => price[item] > price[pick]) };
+  for (const role of ["cheaper", "upgrade"]) if (found[role] !== undefined) roles.set(role, found[role]);
+  const others = rest.slice(0, 4).filter((item) => ![...roles.values()].includes(item));
+  ["alternative", "second alternative"].slice(0, 3 - roles.size).forEach((role, at) => others[at] !== undefined && roles.set(role, others[at]));
+  return roles;
+}
+
+/** Items of the history that speak most for (sign 1) or against (−1) an item. */
+function strongest(r, item, sign) {
+  const [signed, by] = [r.weights(item), new Map()];
+  r.rows.forEach((row, at) => by.set(row.item, (by.get(row.item) || 0) + sign * signed[at]));
+  const floor = (sign > 0 ? 1e-9 : AGAINST) * total(up(signed));
+  return [...by].filter(([, weight]) => weight > 0 && weight >= floor).sort((a, b) => b[1] - a[1] || a[0] - b[0]).map(([one]) => one);
+}
+
+const median = (numbers) => {
+  const sorted = [...numbers].sort((a, b) => a - b);
+  return (sorted[Math.floor((sorted.length - 1) / 2)] + sorted[Math.ceil((sorted.length - 1) / 2)]) / 2;
+};
+
+/** [value, weight of every row] of a statement, or null where it does not hold. */
+const rules = {
+  interest(r, _, relation, topic) {
+    const about = (item) => r.catalogue.topics[item].includes(topic);
+    const within = r.listed.filter(about);
+    if (relation === "list") return [within.length / r.listed.length, r.rows.map((_, at) => total(within.map((item) => Math.max(r.weights(item)[at], 0))))];
+    const own = r.profile.filter(([entity]) => entity === topic);
+    return [total(own.map(([, , weight]) => weight)) / total(r.profile.map(([, , weight]) => weight)), null, own.map(([, id, weight]) => [id, weight])];
+  },
+  pick(r, _, role, item) {
+    return r.roles.get(role) === code(item) ? [r.scores[code(item)], up(r.weights(code(item)))] : null;
+  },
+  because(r, subject, relation, object) {
+    const [signed, sign] = [r.weights(code(subject)), relation === "because" ? 1 : -1];
+    const all = total(up(signed));
+    if (relation === "rows") {
+      let [sum, n] = [0, 0];
+      for (const weight of up(signed).sort((a, b) => b - a)) if (((n += 1), (sum += weight)) >= all / 2 - 1e-12) break;
+      return [n, up(signed)];
+    }
+    if (object === "nothing") return strongest(r, code(subject), -1).length ? null : [0, up(signed)];
+    const own = signed.map((weight, at) => (r.rows[at].item === code(object) ? weight * sign : 0));
+    return total(own) / all < (sign < 0 ? AGAINST : 1e-9) ? null : [total(own) / all, up(own)];
+  },
+  compare(r, subject, relation, object) {
+    const [item, { price }] = [code(subject), r.catalogue];
+    if (relation === "usual price") {
+      const usual = median(r.rows.map((row) => price[row.item]).filter(Number.isFinite));
+      return Number.isFinite(price[item] - usual) ? [price[item] - usual, r.rows.map((row) => Number(Number.isFinite(price[row.item])))] : null;
+    }
+    const other = code(object);
+    const value = relation === "behind" ? r.scores[other] - r.scores[item] : price[item] - price[other];
+    const holds = { behind: value >= 0, cheaper: value < 0, dearer: value > 0 }[relation];
+    return holds && [...r.roles.values()].includes(other) ? [value, up(r.weights(item))] : null;
+  },
+  catalogue_fact(r, subject, relation) {
+    return [relation === "price" ? r.catalogue.price[code(subject)] : NaN, up(r.weights(code(subject)))];
+  },
+};
+
+/** All claims that hold: [{key, statement, value, rows: [[interaction, weight], ...]}]. */
+export function claims(r) {
+  const made = [];
+  for (const statement of propose(r)) {
+    const [kind, subject] = statement;
+    if (subject.startsWith("item:") && ![...r.roles.values()].includes(code(subject))) continue;
+    const found = rules[kind](r, ...statement.slice(1));
+    if (!found || (kind === "interest" && !(found[0] >= SHARE))) continue;
+    const rows = (found[2] || r.rows.map((row, at) => [row.interaction, found[1][at]])).filter(([, weight]) => weight > 1e-12);
+    const all = total(rows.map(([, weight]) => weight));
+    if (rows.length) made.push({ key: JSON.stringify(statement), statement, value: found[0], rows: rows.map(([id, weight]) => [id, weight / all]) });
+  }
+  return made;
+}
+
+function propose(r) {
+  const { brand, category, price, topics } = r.catalogue;
+  const said = [...r.roles].map(([role, item]) => ["pick", r.name, role, `item:${item}`]);
+  if (r.roles.has("pick")) {
+    const pick = r.roles.get("pick");
+    const name = `item:${pick}`;
+    const facts = { category: category[pick], brand: brand[pick], price: Number.isFinite(price[pick]) ? price[pick].toFixed(2) : "" };
+    for (const [fact, is] of Object.entries(facts)) if (is && is !== "unknown") said.push(["catalogue_fact", name, fact, is]);
+    for (const item of strongest(r, pick, 1).slice(0, 2)) said.push(["because", name, "because", `item:${item}`]);
+    for (const [role, item] of r.roles) if (role !== "pick") said.push(["compare", `item:${item}`, { cheaper: "cheaper", upgrade: "dearer" }[role] || "behind", name]);
+    const [against] = strongest(r, pick, -1);
+    said.push(["compare", name, "usual price", r.name], ["because", name, "against", against === undefined ? "nothing" : `item:${against}`], ["because", name, "rows", r.name]);
+  }
+  const largest = (pairs) => {
+    const sums = new Map();
+    for (const [topic, weight] of pairs) sums.set(topic, (sums.get(topic) || 0) + weight);
+    const all = total(pairs.all || pairs.map(([, weight]) => weight));
+    return [...sums].filter(([, sum]) => sum / all >= SHARE).sort((a, b) => b[1] - a[1] || (a[0] < b[0] ? -1 : 1)).slice(0, 3);
+  };
+  const listed = r.listed.flatMap((item) => topics[item].map((topic) => [topic, 1]));
+  listed.all = [r.listed.length];
+  for (const [topic] of largest(listed)) said.push(["interest", r.name, "list", topic]);
+  for (const [topic] of largest(r.profile.map(([topic, , weight]) => [topic, weight]))) said.push(["interest", r.name, "profile", topic]);
+  return said;
+}
+
+/** Section and text of a claim, from the templates of workbench/reports/sentences.toml. */
+export function sentence({ statement: [kind, subject, relation, object], value }, rows, catalogue, templates) {
+  const shorten = (text, most, letters = 60) => {
+    const runs = text.replaceAll("|", "/").split(/\s+/).filter(Boolean);
+    const short = runs.slice(0, most).join(" ");
+    const cut = [...short].length > letters ? [...short].slice(0, letters - 1).join("").trimEnd() : short;
+    return cut + (runs.length > most || cut !== short ? " …" : "");
+  };
+  const fields = { object: shorten(object, 4), percent: `${(100 * value).toFixed(0)}%`, difference: Math.abs(value).toFixed(2), count: value.toFixed(0),
+    rows: rows === 1 ? "this one row" : `these ${rows.toLocaleString("en")} rows` };
+  const named = kind === "compare" ? subject : object;
+  if (named.startsWith("item:")) {
+    fields.item = `*${shorten(catalogue.title[code(named)], 6)}*`;
+    fields.price = Number.isFinite(catalogue.price[code(named)]) ? catalogue.price[code(named)].toFixed(2) : "unknown";
+  }
+  let form = relation;
+  if (kind === "because") form = object === "nothing" ? "nothing" : relation === "rows" && value === 1 ? "one" : relation;
+  if (relation === "usual price") form = value > 0.005 ? "above" : value < -0.005 ? "below" : "equal";
+  const byRelation = { "usual price": form === "above" ? "against" : "pick", against: "against", rows: "unknown", because: "why" };
+  const byKind = { pick: relation === "pick" ? "pick" : "beside", interest: "why", compare: "comparison" };
+  const section = byRelation[relation] || byKind[kind] || (relation === "price" ? "comparison" : "pick");
+  return [section, templates[kind][form].replace(/\{(\w+)\}/g, (_, field) => fields[field])];
+}
