@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 import os
 import re
 import subprocess
@@ -137,17 +138,20 @@ def test_imports_run_one_way() -> None:
     assert wrong == []
 
 
-def test_an_error_of_ours_is_one_line_without_a_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
-    environment = {**os.environ, "WORKBENCH_PROFILE": "enormous"}
-    command = [
-        sys.executable,
-        "-c",
-        "import workbench.cli as c; from workbench.settings import settings; c.app = settings; c.main()",
-    ]
-    done = subprocess.run(command, capture_output=True, text=True, env=environment)
+def test_an_error_of_ours_is_one_line_without_a_traceback(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "workbench.cli", "world", "--size", "enormous", "--folder", str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 2
-    assert done.stderr.startswith("ConfigError: ") and "WORKBENCH_PROFILE" in done.stderr
-    assert "Traceback" not in done.stderr
+    assert done.stderr.startswith("ConfigError: ") and done.stderr.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_world_is_made_anew_by_command(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "workbench.cli", "world", "--folder", str(tmp_path)]
+    subprocess.run(command, check=True, capture_output=True)
+    made, shipped = ((folder / "manifest.json").read_text() for folder in (tmp_path, ROOT / "data" / "world"))
+    facts = [{name: table["content"] for name, table in json.loads(text)["tables"].items()} for text in (made, shipped)]
+    assert facts[0] == facts[1]
 
 
 # --- doctor ---------------------------------------------------------------------------------------------------------

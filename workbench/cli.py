@@ -109,7 +109,7 @@ def purge(
 def main() -> None:
     """Entry point: a WorkbenchError is one line on stderr and exit code 2, never a traceback."""
     try:
-        app()
+        app(prog_name="workbench")
     except WorkbenchError as error:
         print(f"{type(error).__name__}: {error}", file=sys.stderr)
         raise SystemExit(2) from None
