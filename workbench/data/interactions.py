@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
+from workbench.data.checks import TIME, as_codes, as_integers, as_numbers, as_times, make_index, place_of
 from workbench.data.histories import Histories, unique_ids
 from workbench.errors import DataError, UnknownItem, UnknownUser
 
@@ -21,7 +22,7 @@ COLUMNS = {
     "interaction": "int64",
     "user": "int32",
     "item": "int32",
-    "timestamp": "datetime64[ms, UTC]",
+    "timestamp": TIME,
     "position": "int64",
     "action": "category",
     "session": "Int64",
@@ -82,36 +83,32 @@ class Interactions:
                 )
         if not len(table):
             raise DataError("the table is empty", where, "at least one interaction", "check the file and its filters")
-        raw = {role: table[column].reset_index(drop=True) for role, column in named.items()}
-        for role in ("user", "item"):
-            if raw[role].isna().any():
-                row = int(np.flatnonzero(raw[role].isna())[0])
-                raise DataError(
-                    f"no {role} in row {row}", where, f"a {role} id in every row", "drop or repair these rows"
-                )
-        users = pd.Index(sorted(raw["user"].unique())) if users is None else users
-        items = pd.Index(sorted(raw["item"].unique())) if items is None else items
+        raw = {role: table[column] for role, column in named.items()}  # with the table's index: errors name places
+        for role in [role for role in ("user", "item", "action") if role in raw]:
+            absent = raw[role].isna()
+            if absent.any():
+                what = f"no {role} in {place_of(raw[role], absent)}"
+                raise DataError(what, where, f"a {role} in every row", "drop or repair these rows")
+        users = make_index(raw["user"], "user", where) if users is None else users
+        items = make_index(raw["item"], "item", where) if items is None else items
         n = len(table)
-        times = _times(raw.get("timestamp"), n, where)
-        ids = _integers(raw.get("interaction"), n, "interaction", where)
+        ids = as_integers(raw.get("interaction"), n, "interaction", where)
         ids = pd.Series(np.arange(n), dtype="int64") if ids is None else ids.astype("int64")
         if ids.duplicated().any():
-            seen = int(ids[ids.duplicated()].iloc[0])
-            raise DataError(
-                f"interaction id {seen} is repeated", where, "every id once", "let the reader number the rows"
-            )
-        frame = pd.DataFrame(
-            {
-                "interaction": ids,
-                "user": _codes(raw["user"], users, UnknownUser, where),
-                "item": _codes(raw["item"], items, UnknownItem, where),
-                "timestamp": times,
-                "action": raw.get("action", pd.Series(["interaction"] * n)).astype(str).astype("category"),
-                "session": _integers(raw.get("session"), n, "session", where, missing=True),
-                "basket": _integers(raw.get("basket"), n, "basket", where, missing=True),
-                "value": _numbers(raw.get("value"), n, where),
-            }
-        )
+            what = f"interaction id {ids[ids.duplicated()].iloc[0]} is repeated in {place_of(ids, ids.duplicated())}"
+            raise DataError(what, where, "every id once", "let the reader number the rows")
+        columns = {
+            "interaction": ids,
+            "user": as_codes(raw["user"], users, UnknownUser, where),
+            "item": as_codes(raw["item"], items, UnknownItem, where),
+            "timestamp": as_times(raw.get("timestamp"), n, where),
+            "action": raw.get("action", pd.Series(["interaction"] * n)).astype(str).astype("category"),
+            "session": as_integers(raw.get("session"), n, "session", where, missing=True),
+            "basket": as_integers(raw.get("basket"), n, "basket", where, missing=True),
+            "value": as_numbers(raw["value"], where) if "value" in raw else np.full(n, np.nan),
+        }
+        frame = pd.DataFrame({name: getattr(column, "array", column) for name, column in columns.items()})
+        times = frame["timestamp"]
         if not times.isna().any():
             frame = frame.sort_values("timestamp", kind="stable").reset_index(drop=True)
         frame.insert(4, "position", np.arange(n, dtype="int64"))
@@ -238,51 +235,3 @@ def _lookup(index: pd.Index, value: object, error: type[UnknownUser] | type[Unkn
     except KeyError:
         shown = ", ".join(map(str, index[:3]))
         raise error(f"{value!r} is not in the index", expected=f"one of {len(index)} ids such as {shown}") from None
-
-
-def _codes(column: pd.Series, index: pd.Index, error: type[Exception], where: str) -> np.ndarray:
-    codes = index.get_indexer(column)
-    if (codes < 0).any():
-        row = int(np.flatnonzero(codes < 0)[0])
-        raise error(f"{column.iloc[row]!r} in row {row} is not in the index", where, "ids of the index handed in")
-    return codes.astype(np.int32)
-
-
-def _times(column: pd.Series | None, n: int, where: str) -> pd.Series:
-    if column is None:
-        return pd.Series(pd.NaT, index=range(n), dtype=COLUMNS["timestamp"])
-    try:
-        numeric = pd.api.types.is_numeric_dtype(column)
-        times = (
-            pd.to_datetime(column, unit="s", utc=True)
-            if numeric
-            else pd.to_datetime(column, utc=True, format="ISO8601")
-        )
-    except (ValueError, OverflowError) as error:
-        raise DataError(
-            f"unreadable time ({error})", where, "Unix seconds or ISO dates", "convert the column first"
-        ) from error
-    return times.astype(COLUMNS["timestamp"])
-
-
-def _numbers(column: pd.Series | None, n: int, where: str) -> pd.Series:
-    if column is None:
-        return pd.Series(np.nan, index=range(n), dtype="float64")
-    numbers = pd.to_numeric(column, errors="coerce").astype("float64")
-    wrong = numbers.isna() & column.notna()
-    if wrong.any():
-        row = int(np.flatnonzero(wrong)[0])
-        raise DataError(f"{column.iloc[row]!r} in row {row} is not a number", where, "numbers", "map another column")
-    return numbers
-
-
-def _integers(column: pd.Series | None, n: int, name: str, where: str, missing: bool = False) -> pd.Series | None:
-    if column is None:
-        return pd.Series(pd.NA, index=range(n), dtype="Int64") if missing else None
-    numbers = _numbers(column, n, where)
-    if ((numbers % 1) != 0)[numbers.notna()].any() or (numbers.isna().any() and not missing):
-        row = int(np.flatnonzero((numbers % 1) != 0)[0])
-        raise DataError(
-            f"{column.iloc[row]!r} in row {row} is no {name} id", where, "whole numbers", "number them first"
-        )
-    return pd.to_numeric(column).astype("Int64") if missing else pd.to_numeric(column)
