@@ -6,6 +6,7 @@ Everything is read from the environment when first asked for; nothing here impor
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 from typing import Literal
 
@@ -59,3 +60,17 @@ def settings() -> Settings:
             expected="WORKBENCH_PROFILE=tiny|laptop|full, whole numbers for WORKBENCH_SEED and WORKBENCH_THREADS",
             do="correct or unset the variable",
         ) from error
+
+
+def physical_memory() -> int:
+    """Bytes of memory in this machine (Linux, macOS, Windows); 4 GiB where the system does not tell."""
+    try:
+        if sys.platform == "win32":
+            import ctypes
+
+            # MEMORYSTATUSEX: two 32-bit fields (its own length first), then seven 64-bit ones, of which the first is it
+            fields = (ctypes.c_uint64 * 8)(64)
+            return int(fields[1]) if ctypes.windll.kernel32.GlobalMemoryStatusEx(fields) else 4 << 30
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (ValueError, OSError, AttributeError):
+        return 4 << 30

@@ -1,0 +1,246 @@
+"""Exact forgetting: laws that hold for every log and every sequence of requests."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from logs import ITEMS, USERS, logs, make, random_log, requests
+
+from workbench.errors import DataError, ModelError, TooLarge
+from workbench.recommend import EASE, Counted, EASEConfig, ItemKNN, ItemKNNConfig, Popularity, Recommender, top_k
+
+MAKERS = {
+    "popularity": Popularity,
+    "itemknn": lambda: ItemKNN(ItemKNNConfig(k=3)),
+    "itemknn, all": lambda: ItemKNN(ItemKNNConfig(k=None)),
+    "ease": lambda: EASE(EASEConfig(l2=2.0)),
+}
+every = pytest.mark.parametrize("maker", MAKERS.values(), ids=MAKERS.keys())
+
+
+def same(name: object, a: np.ndarray, b: np.ndarray) -> bool:
+    """Integers exactly; the linear model to rounding."""
+    return np.allclose(a, b, rtol=0, atol=1e-10) if isinstance(name, EASE) else np.array_equal(a, b)
+
+
+@every
+@given(requests())
+def test_forgetting_equals_a_refit(maker, drawn):
+    log, parts = drawn
+    model, everybody = maker().fit(log), log.histories()
+    remaining = log
+    for ids in parts:
+        model.forget(log.only(ids))
+        remaining = remaining.without(ids)
+        refit = maker().fit(remaining)
+        assert same(model, model.score(everybody), refit.score(everybody))
+        assert (model.cells.matrix != refit.cells.matrix).nnz == 0
+
+
+@every
+@given(requests(), st.randoms(use_true_random=False))
+def test_the_order_of_requests_does_not_matter(maker, drawn, random):
+    log, parts = drawn
+    shuffled = random.sample(parts, len(parts))
+    a, b = maker().fit(log), maker().fit(log)
+    for first, second in zip(parts, shuffled, strict=True):
+        a.forget(log.only(first))
+        b.forget(log.only(second))
+    assert same(a, a.score(log.histories()), b.score(log.histories()))
+
+
+@every
+@given(logs)
+def test_everything_can_be_forgotten(maker, log):
+    model = maker().fit(log).forget(log)
+    assert not model.score(log.histories()).any()
+
+
+@pytest.mark.parametrize("maker", [m for n, m in MAKERS.items() if n != "popularity"])
+@given(logs)
+def test_contributions_sum_to_the_score(maker, log):
+    model, histories = maker().fit(log), log.histories()
+    items = np.tile(np.arange(ITEMS), (USERS, 1))
+    table = model.contributions(histories, items)
+    assert list(table.columns) == ["row", "item", "interaction", "weight"]
+    assert len(table) == len(log) * ITEMS
+    sums = np.zeros((USERS, ITEMS))
+    np.add.at(sums, (table["row"], table["item"]), table["weight"])
+    assert np.allclose(sums, model.score(histories), atol=1e-12)
+
+
+@given(logs)
+def test_popularity_reads_no_history(log):
+    table = Popularity().fit(log).contributions(log.histories(), np.zeros(USERS, int))
+    assert len(table) == len(log) and not table["weight"].any()
+
+
+def test_rows_of_one_cell_share_its_contribution():
+    log = make([(0, 1), (0, 1), (0, 2), (1, 1), (1, 2), (1, 3), (2, 3), (2, 1)])
+    table = EASE(EASEConfig(l2=1.0)).fit(log).contributions(log.histories([0]), np.array([3]))
+    weights = table.set_index("interaction")["weight"]
+    assert weights[0] == weights[1] != 0
+    assert table["item"].eq(3).all()
+    assert len(EASE().fit(log).contributions(log.histories([0]), np.array([[-1, 3]]))) == 3
+
+
+def test_a_cell_leaves_with_its_last_row():
+    log = make([(0, 1), (0, 1), (1, 1), (1, 2)])
+    model = Popularity().fit(log)
+    assert model.forget(log.only([0])).score(log.histories([0]))[0, 1] == 2
+    assert model.forget(log.only([1])).score(log.histories([0]))[0, 1] == 1
+
+
+@every
+def test_a_row_cannot_be_forgotten_twice(maker):
+    log = make([(0, 1), (1, 1), (1, 2), (2, 1)])
+    model = maker().fit(log).forget(log.only([0]))
+    before = model.score(log.histories())
+    for ids in ([0], [0, 1]):
+        with pytest.raises(DataError, match="rows to remove that the model does not hold"):
+            model.forget(log.only(ids))
+    assert np.array_equal(model.score(log.histories()), before)
+
+
+@every
+@given(requests())
+def test_a_copy_is_independent(maker, drawn):
+    log, parts = drawn
+    model = maker().fit(log)
+    before, twin = model.score(log.histories()), model.copy()
+    twin.forget(log.only(parts[0]))
+    assert np.array_equal(model.score(log.histories()), before)
+    model.forget(log)
+    assert same(twin, twin.score(log.histories()), maker().fit(log.without(parts[0])).score(log.histories()))
+
+
+@every
+def test_save_and_load(maker, tmp_path):
+    log = random_log()
+    model = maker().fit(log).forget(log.only([3, 4]))
+    for _ in range(2):  # the second takes the place of the first
+        model.save(tmp_path / "model")
+    loaded = type(model).load(tmp_path / "model")
+    assert loaded.config == model.config
+    assert np.array_equal(loaded.score(log.histories()), model.score(log.histories()))
+    loaded.forget(log.only([5])), model.forget(log.only([5]))
+    assert np.array_equal(loaded.score(log.histories()), model.score(log.histories()))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["model"]
+    assert isinstance(model, Counted) and isinstance(model, Recommender)
+
+
+def test_damaged_models_are_refused(tmp_path):
+    Popularity().fit(make([(0, 1)])).save(tmp_path / "model")
+    with pytest.raises(ModelError, match="holds Popularity"):
+        EASE.load(tmp_path / "model")
+    (tmp_path / "model" / "arrays.safetensors").write_bytes(b"not a model")
+    with pytest.raises(ModelError, match="cannot be read"):
+        Popularity.load(tmp_path / "model")
+    with pytest.raises(ModelError, match="cannot be read"):
+        Popularity.load(tmp_path / "nowhere")
+
+
+@every
+def test_what_is_missing_is_said(maker):
+    with pytest.raises(ModelError, match="has not been fitted"):
+        maker().score(make([(0, 1)]).histories())
+    other = random_log(items=9)
+    with pytest.raises(ModelError, match="item index of the fitted log"):
+        maker().fit(make([(0, 1)])).score(other.histories())
+
+
+# --- EASE alone -----------------------------------------------------------------------------------------------------
+
+
+@given(logs, st.floats(0.5, 200))
+def test_ease_solves_the_ridge_regression_of_the_paper(log, l2):
+    x = log.matrix().toarray()
+    p = np.linalg.inv(x.T @ x + l2 * np.eye(ITEMS))
+    b = -p / np.diag(p)
+    np.fill_diagonal(b, 0)
+    assert np.allclose(EASE(EASEConfig(l2=l2)).fit(log).score(log.histories()), x @ b, atol=1e-10)
+
+
+@given(requests())
+def test_score_without_equals_forgetting(drawn):
+    log, parts = drawn
+    model = EASE(EASEConfig(l2=2.0)).fit(log)
+    before = model.inverse.copy()
+    for ids in parts:
+        what_if = model.score_without(log.only(ids), log.histories())
+        assert np.array_equal(model.inverse, before)
+        assert np.allclose(what_if, model.copy().forget(log.only(ids)).score(log.histories()), atol=1e-10)
+
+
+@given(logs, logs)
+def test_ease_replaces_rows(log, other):
+    added = make(list(zip(other.frame["user"], other.frame["item"], strict=True)))
+    ids = log.frame["interaction"].iloc[::2]
+    model = EASE(EASEConfig(l2=2.0)).fit(log).replace(log.only(ids), added)
+    kept = log.without(ids).frame[["user", "item"]]
+    want = make([tuple(row) for row in pd.concat([kept, added.frame[["user", "item"]]]).to_numpy()])
+    assert np.allclose(model.score(log.histories()), EASE(EASEConfig(l2=2.0)).fit(want).score(log.histories()))
+
+
+@settings(max_examples=20)
+@given(st.integers(0, 100))
+def test_forty_requests_in_place(seed):
+    log = random_log(seed)
+    model = EASE(EASEConfig(l2=20)).fit(log)
+    address = model.inverse.ctypes.data
+    ids = np.random.default_rng(seed).permutation(log.frame["interaction"])[:400].reshape(40, 10)[:, :1]
+    for request in ids:
+        model.forget(log.only(request))
+    refit = EASE(EASEConfig(l2=20)).fit(log.without(ids.ravel()))
+    assert np.abs(model.inverse - refit.inverse).max() < 1e-10
+    assert model.inverse.ctypes.data == address, "P was copied"
+    assert model.residual() < 1e-10
+
+
+def test_a_damaged_inverse_is_factored_anew():
+    log = random_log()
+    model = EASE(EASEConfig(l2=20)).fit(log)
+    model.inverse *= -1
+    assert model.residual() > 1
+    model.forget(log.only(log.rows_of(0)["interaction"]))
+    assert model.residual() < 1e-10 and model.updates == 0
+
+
+def test_after_many_updates_it_is_factored_anew():
+    log = make([(0, 1), (0, 2), (1, 1), (1, 3), (2, 2), (2, 3)])
+    model = EASE(EASEConfig(l2=1.0, refactor_every=2)).fit(log)
+    assert model.forget(log.only([0])).updates == 1
+    assert model.forget(log.only([2])).updates == 0
+    assert model.forget(log.only([])).updates == 0
+
+
+def test_a_model_that_would_not_fit_is_refused():
+    log = random_log(items=2000, n=50)
+    model = EASE(EASEConfig(memory_limit_bytes=20_000_000))
+    with pytest.raises(TooLarge, match=r"2,000 items needs 0\.0 GB"):
+        model.fit(log)
+    assert model.inverse is None
+    with pytest.raises(ValueError):
+        EASEConfig(l2=0)
+
+
+# --- ItemKNN alone --------------------------------------------------------------------------------------------------
+
+
+@given(logs, st.integers(1, 7))
+def test_itemknn_keeps_k_neighbours_and_those_that_tie(log, k):
+    x = log.matrix().toarray()
+    c = x.T @ x
+    for i, row in enumerate(ItemKNN(ItemKNNConfig(k=k)).fit(log).similarity.toarray()):
+        own = {j: c[i, j] / np.sqrt(c[i, i] * c[j, j]) for j in range(ITEMS) if j != i and c[i, j]}
+        last = sorted(own.values(), reverse=True)[k - 1] if len(own) >= k else 0
+        want = [own.get(j, 0) if own.get(j, 0) >= last * (1 - 1e-12) else 0 for j in range(ITEMS)]
+        assert np.allclose(row, want, atol=1e-15)
+
+
+def test_lists_are_the_same_after_a_round_trip():
+    log = random_log()
+    model = EASE().fit(log)
+    lists = top_k(model.score(log.histories()), 5, log.matrix())
+    assert lists.shape == (60, 5) and not log.matrix().toarray()[np.arange(60)[:, None], lists].any()

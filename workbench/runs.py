@@ -1,0 +1,155 @@
+"""Grids of runs that survive being stopped: one folder per config hash, whole or not there."""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import json
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from pydantic import BaseModel
+
+from workbench.errors import ConfigError, DataError
+
+STALE_SECONDS = 24 * 3600
+
+
+@contextmanager
+def whole_folder(folder: Path, keep: bool = False) -> Iterator[Path]:
+    """A temporary folder to write in, which takes the name `folder` when the block ends without an error.
+
+    An old folder of that name is replaced, or with `keep` left as it is and the new one dropped (another process
+    was faster). After an error or Ctrl-C nothing of the new one is left.
+
+    >>> with whole_folder(Path("model")) as work: (work / "a.txt").write_text("a")  # doctest: +SKIP
+    """
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    work = Path(tempfile.mkdtemp(prefix=".partial-", dir=folder.parent))
+    try:
+        yield work
+        if folder.exists() and not keep:  # a folder that is not empty cannot be replaced in one step
+            old = Path(tempfile.mkdtemp(prefix=".partial-", dir=folder.parent))
+            os.replace(folder, old / "old")
+            os.replace(work, folder)
+            shutil.rmtree(old, ignore_errors=True)
+        elif not folder.exists():
+            try:
+                os.replace(work, folder)
+            except OSError:
+                if not (keep and folder.exists()):
+                    raise
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+
+
+def config_hash(config: BaseModel, version: str = "1", data: str = "") -> str:
+    """sha256 of the canonical JSON of config, method version and data fingerprint."""
+    what = {"config": config.model_dump(mode="json"), "version": str(version), "data": data}
+    text = json.dumps(what, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def run(
+    configs: Sequence[BaseModel],
+    function: Callable[..., pd.DataFrame],
+    folder: Path,
+    n_jobs: int = 1,
+    backend: str = "loky",
+    *,
+    version: str = "1",
+    data: str = "",
+    progress: bool = False,
+) -> pd.DataFrame:
+    """Call `function(config)` for every config that has no result yet; return all results below each other.
+
+    function: module-level, so that any backend can send it; returns a table. If it takes a second argument it gets
+    the run's folder as well, to leave models in, and `rescore` can read them later. version: raise it when the
+    function's meaning changes. data: fingerprint of what it reads. Each result is the folder `<hash>` with
+    `result.parquet` and `manifest.json`. Stopping at any moment (Ctrl-C, kill) loses only the runs under way.
+
+    Returns [run, <fields of the config>, <columns of the results>].
+    """
+    import joblib
+    from tqdm.auto import tqdm
+
+    folder = Path(folder)
+    names = [config_hash(config, version, data) for config in configs]
+    if len(set(names)) < len(names):
+        raise ConfigError("a config appears twice", "configs", "every config once", "drop the repeated ones")
+    _sweep(folder)
+    todo = [(c, name) for c, name in zip(configs, names, strict=True) if not _done(folder / name)]
+    tasks = (joblib.delayed(_one)(function, config, folder / name, version, data) for config, name in todo)
+    done = joblib.Parallel(n_jobs=n_jobs, backend=backend, return_as="generator_unordered")(tasks)
+    for _ in tqdm(done, total=len(todo), disable=not (progress and todo), desc=f"{len(names)} runs"):
+        pass
+    return _together(configs, names, [read(folder / name) for name in names])
+
+
+def rescore(
+    configs: Sequence[BaseModel],
+    function: Callable[[BaseModel, Path], pd.DataFrame],
+    folder: Path,
+    *,
+    version: str = "1",
+    data: str = "",
+) -> pd.DataFrame:
+    """`function(config, run_folder)` over finished runs: another metric from what they left, nothing trained again."""
+    names = [config_hash(config, version, data) for config in configs]
+    folders = [Path(folder) / name for name in names]
+    for path in folders:
+        read(path)
+    tables = [function(config, path) for config, path in zip(configs, folders, strict=True)]
+    return _together(configs, names, tables)
+
+
+def read(folder: Path) -> pd.DataFrame:
+    """The table of one run; raises `DataError` where there is none."""
+    if not _done(folder):
+        raise DataError("no finished run", str(folder), "manifest.json and result.parquet", "call run(…) first")
+    return pd.read_parquet(folder / "result.parquet")
+
+
+def _done(folder: Path) -> bool:
+    return (folder / "manifest.json").is_file() and (folder / "result.parquet").is_file()
+
+
+def _one(function: Callable[..., pd.DataFrame], config: BaseModel, folder: Path, version: str, data: str) -> None:
+    with whole_folder(folder, keep=_done(folder)) as work:
+        start = time.perf_counter()
+        both = len(inspect.signature(function).parameters) > 1
+        table = function(config, work) if both else function(config)
+        manifest: dict[str, Any] = {"config": config.model_dump(mode="json"), "version": version, "data": data}
+        manifest |= {"function": f"{function.__module__}.{function.__qualname__}", "rows": len(table)}
+        manifest["seconds"] = round(time.perf_counter() - start, 3)
+        table.to_parquet(work / "result.parquet", index=False)
+        text = json.dumps(manifest, indent=1, sort_keys=True, ensure_ascii=False)
+        (work / "manifest.json").write_text(text, encoding="utf-8")
+
+
+def _together(configs: Sequence[BaseModel], names: Sequence[str], tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """Tables below each other, each led by its run and the config's fields (nested ones as JSON)."""
+    parts = []
+    for config, name, table in zip(configs, names, tables, strict=True):
+        fields = {key: _plain(value) for key, value in config.model_dump(mode="json").items() if key not in table}
+        parts.append(table.assign(run=name[:12], **fields)[["run", *fields, *table.columns]])
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
+
+
+def _plain(value: Any) -> Any:
+    return json.dumps(value, sort_keys=True) if isinstance(value, list | dict) else value
+
+
+def _sweep(folder: Path) -> None:
+    """Drop what killed runs left behind; young leftovers may belong to a run of another process."""
+    for path in folder.glob(".partial-*") if folder.is_dir() else ():
+        with suppress(OSError):
+            if time.time() - path.stat().st_mtime > STALE_SECONDS:
+                shutil.rmtree(path, ignore_errors=True)
