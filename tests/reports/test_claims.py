@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from tests.reports.shops import TOPICS, shop
@@ -130,6 +130,8 @@ def made(seed, user=0, **sizes):
 def test_claims_agree_with_brute_force_and_pass_the_check(seed, user, n_items, n_rows):
     log, catalogue, model, notes, claims, support = made(seed, user, n_items=n_items, n_rows=n_rows)
     oracle = Oracle(user, log, catalogue)
+    gaps = np.diff(np.sort(oracle.scores[oracle.ranked]))
+    assume(not len(gaps) or gaps.min() > 1e-9)  # two equal columns: rounding decides the order
     for claim in claims:
         value, weights = oracle.truth(claim)
         assert claim.value == pytest.approx(value, abs=1e-9, nan_ok=True), claim
