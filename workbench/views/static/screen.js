@@ -26,7 +26,7 @@ export function dependence(sentence, picked) {
 
 /** Draw the screen into `root`; `compute` may be null (then the screen shows and explains, but does not forget). */
 export function draw(root, firstState, compute, words) {
-  const ui = { state: firstState, focus: null, picked: new Set(), why: "", busy: false, error: "", order: [], asked: 0 };
+  const ui = { state: firstState, focus: null, picked: new Set(), why: "", busy: false, error: "", order: new Map(), asked: 0 };
   const status = h("div", { class: "wbs-status", role: "status", "aria-live": "polite" });
   const main = h("div", { class: "wbs-main" });
   root.classList.add("wbs");
@@ -65,7 +65,7 @@ export function draw(root, firstState, compute, words) {
   }
   /** Rows that light up come first, heaviest first, so that nobody has to look for them. */
   function arrange(rows) {
-    ui.order = [...rows].sort((a, b) => b[1] - a[1]).map(([id]) => id);
+    ui.order = new Map(rows);
   }
   async function ask(interactions, said) {
     if (!compute) return;
@@ -79,7 +79,7 @@ export function draw(root, firstState, compute, words) {
       ui.state = next;
       ui.picked = new Set();
       if (!focused()) ui.focus = null;
-      arrange([...removed().map((id) => [id, 1e9]), ...(focused() ? focused().rows : [])]);
+      arrange([...(focused() ? focused().rows : []), ...removed().map((id) => [id, 1e9])]);
     } catch (error) {
       if (number !== ui.asked) return;
       ui.error = String((error && error.message) || error);
@@ -135,11 +135,10 @@ export function draw(root, firstState, compute, words) {
 
   /** One line for each product: its rows (view, cart, purchase) are forgotten together unless picked one by one. */
   function products() {
-    const place = new Map(ui.order.map((id, at) => [id, at]));
     const lines = new Map();
     for (const row of ui.state.history) lines.set(row.item, [...(lines.get(row.item) || []), row]);
-    const first = (rows) => Math.min(...rows.map((row) => place.get(row.interaction) ?? 1e9));
-    return [...lines.values()].sort((a, b) => first(a) - first(b));
+    const weight = (rows) => sum(rows.map((row) => ui.order.get(row.interaction) || 0));
+    return [...lines.values()].sort((a, b) => weight(b) - weight(a));
   }
 
   function historyColumn() {
@@ -149,11 +148,12 @@ export function draw(root, firstState, compute, words) {
     const lines = products();
     const items = lines.map((rows) => productLine(rows, (row) => (weights.get(row.interaction) || 0) / total, smallest));
     const topics = new Map();
-    for (const [row] of lines.filter((rows) => rows.some((row) => !row.removed)))
-      for (const topic of row.topics) topics.set(topic, (topics.get(topic) || 0) + 1);
-    const chips = [...topics].sort((a, b) => b[1] - a[1]).slice(0, 5).map(([topic, n]) =>
-      h("button", { class: "wbs-chip", "data-key": `topic-${topic}`, "aria-label": `pick everything about ${topic}: ${count(n, "product")}`,
-        "aria-pressed": String(ui.why === `everything about ${topic}` && ui.picked.size > 0), click: () => pickTopic(topic) }, `${topic} ${n}`));
+    for (const rows of lines) for (const topic of rows[0].topics) topics.set(topic, [...(topics.get(topic) || []), rows]);
+    const chips = [...topics].sort((a, b) => b[1].length - a[1].length).slice(0, 5).map(([topic, held]) => {
+      const left = held.filter((rows) => rows.some((row) => !row.removed)).length;
+      return h("button", { class: "wbs-chip", "data-key": `topic-${topic}`, "aria-label": `pick everything about ${topic}: ${count(left, "product")}`,
+        disabled: left ? null : "", "aria-pressed": String(ui.why === `everything about ${topic}` && ui.picked.size > 0), click: () => pickTopic(topic) }, `${topic} ${left}`);
+    });
     const lit = lines.filter((rows) => rows.some((row) => weights.has(row.interaction))).length;
     const said = `${focused() ? `${lit} of ` : ""}${count(lines.length, "product")}${focused() ? " carry it" : `, ${count(ui.state.history.length, "row")}`}`;
     return h("section", { class: "wbs-history", "aria-label": "History" },
@@ -179,7 +179,7 @@ export function draw(root, firstState, compute, words) {
         "aria-disabled": String(removed === rows.length), click: () => pickRows(rows), keydown: arrows,
         "aria-label": [row.title, said, row.when, ...marks, lit && `carries ${percent(share)} of the sentence`].filter(Boolean).join(", ") },
         h("span", { class: "wbs-mark" }, removed === rows.length ? "✗" : !picked ? "☐" : picked + removed < rows.length ? "◪" : "☑"),
-        h("span", { class: "wbs-title" }, removed === rows.length ? h("s", {}, row.title) : row.title),
+        h("span", { class: "wbs-title", title: row.title }, removed === rows.length ? h("s", {}, row.title) : row.title),
         lit && h("span", { class: "wbs-share" }, least ? "◆ " : "● ", percent(share)),
         h("small", { class: "wbs-meta" }, [said, row.when, row.category].filter(Boolean).join(" · "), marks.length > 0 && h("b", {}, ` · ${marks.join(", ")}`))));
   }
@@ -188,7 +188,7 @@ export function draw(root, firstState, compute, words) {
     const sections = new Map();
     for (const one of ui.state.sentences) sections.set(one.section, [...(sections.get(one.section) || []), one]);
     const body = [...sections].map(([title, said]) => [h("h4", {}, title), h("p", {}, ...said.flatMap((one) => [sentenceOf(one), " "]))]);
-    const key = ui.picked.size > 0 && h("small", {}, "▮ rests on the picked rows");
+    const key = ui.picked.size > 0 && h("small", {}, "% on the picked rows");
     return h("section", { class: "wbs-report", "aria-label": "Report" }, h("h3", {}, "Report ", key),
       roving(h("div", { class: "wbs-scroll", "data-scroll": "report" }, ...body.flat())));
   }
@@ -199,13 +199,15 @@ export function draw(root, firstState, compute, words) {
     const told = one.fate && one.fate !== "kept";
     const why = told && one.cause ? words.cause[one.cause] || one.cause : "";
     const styles = ["wbs-sentence", one.block && "wbs-block", ui.focus === one.claim && "wbs-focus", share > 0 && "wbs-touched", one.fate && `wbs-${one.fate}`];
-    return h("span", {
+    const element = h("span", {
       class: styles.filter(Boolean).join(" "), role: "button", "data-key": `claim-${one.claim}`, "data-claim": one.claim, "data-fate": one.fate || "",
       "aria-pressed": String(ui.focus === one.claim), click: () => pickSentence(one), keydown: arrows,
       "aria-label": [one.text, word, why, share > 0 && `${percent(share)} of it rests on the picked rows`].filter(Boolean).join("; ") },
       h(one.fate === "gone" ? "s" : "span", { class: "wbs-text" }, ...prose(one.text)),
       told && h("b", { class: "wbs-fate" }, ` ${sign}\u00a0${word}`), why && h("small", { class: "wbs-cause" }, ` (${why})`),
-      share >= 0.005 && h("b", { class: "wbs-rests" }, " ", meter(share), `\u00a0${percent(share).replace(" ", "\u00a0")}`));
+      share >= 0.005 && h("b", { class: "wbs-rests" }, ` ${percent(share).replace(" ", "\u00a0")}`));
+    element.style.setProperty("--share", share.toFixed(3));
+    return element;
   }
 
   function listsColumn() {
@@ -214,7 +216,7 @@ export function draw(root, firstState, compute, words) {
     const kept = after && new Set(after.map((one) => one.item));
     const line = (one, mark, note, left) =>
       h("li", { class: [one.topic && "wbs-topic", left && "wbs-left", mark && "wbs-enters", one.deleted && "wbs-deleted"].filter(Boolean).join(" "), "data-item": one.item },
-        h("span", { class: "wbs-title" }, one.topic && h("b", { class: "wbs-square" }, "■\u00a0"), left ? h("s", {}, one.title) : one.title),
+        h("span", { class: "wbs-title", title: one.title }, one.topic && h("b", { class: "wbs-square" }, "■\u00a0"), left ? h("s", {}, one.title) : one.title),
         one.deleted && h("b", { class: "wbs-flag" }, "⟲ deleted, offered again"),
         mark && !one.deleted && h("small", {}, mark), note && h("small", { class: "wbs-note" }, note));
     const list = (name, title, lines, empty) => {
@@ -255,7 +257,7 @@ export function answers(state, words) {
   const tiers = state.switches.filter((one) => one.name !== "tombstone" && one.enabled);
   const [cleaned, left] = [tiers.filter((one) => one.on), tiers.filter((one) => !one.on)].map((list) => list.map((one) => one.label).join(", "));
   const deleted = [
-    `${gone.length} of ${count(state.history.length, "row")}: ${titles.slice(0, 3).join("; ")}${titles.length > 3 ? ` and ${titles.length - 3} more` : ""}`,
+    `${gone.length} of ${count(state.history.length, "row")}: ${titles.slice(0, 2).join("; ")}${titles.length > 2 ? ` and ${count(titles.length - 2, "more product")}` : ""}`,
     cleaned && `taken from: ${cleaned}`, left && `left in: ${left}`].filter(Boolean);
   const fates = (name) => state.sentences.filter((sentence) => sentence.fate === name);
   const offered = (state.lists.after || []).filter((one) => one.deleted);
@@ -272,8 +274,6 @@ export function answers(state, words) {
   if (!why.length) why.push(fates("gone").length ? "no other row carried what is gone" : "the picked rows carried no sentence alone");
   return words.questions.map((question, at) => [question, [deleted, back, why, state.footer.slice(0, 1), state.footer.slice(1)][at]]);
 }
-
-const meter = (share) => h("span", { class: "wbs-meter", "aria-hidden": "true" }, "▮".repeat(Math.round(5 * share)) + "▯".repeat(5 - Math.round(5 * share)));
 
 /** A sentence as nodes: *titles* in italics, a row of a table as "Cheaper: 7.95, 12.00 less". */
 function prose(text) {
