@@ -56,7 +56,7 @@ class Histories:
 
     def without(self, interactions: Iterable[int]) -> Histories:
         """The same users, some interactions taken out; emptied rows stay, empty."""
-        return self._keep(~np.isin(self.interaction, unique_ids(interactions)))
+        return self.keep(~np.isin(self.interaction, unique_ids(interactions)))
 
     def select(self, rows: Sequence[int] | np.ndarray) -> Histories:
         """Some of the rows, in the order asked for."""
@@ -66,7 +66,8 @@ class Histories:
         offsets = np.concatenate([[0], np.cumsum([len(span) for span in spans])]).astype(np.int64)
         return self._take(take, self.user[rows], offsets)
 
-    def _keep(self, mask: np.ndarray) -> Histories:
+    def keep(self, mask: np.ndarray) -> Histories:
+        """The interactions where `mask` (N,) is true; emptied rows stay, empty."""
         kept = np.bincount(self.rows[mask], minlength=len(self))
         return self._take(np.flatnonzero(mask), self.user, np.concatenate([[0], np.cumsum(kept)]).astype(np.int64))
 

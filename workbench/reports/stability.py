@@ -24,7 +24,7 @@ class LeftOut:
         many = history.select(np.zeros(len(units), dtype=np.int64))
         # code −1 is nobody's: models with stored user vectors score what is left, not what they remember
         self.scores = reading.adjusted(
-            replace(many._keep(self.keep.ravel()), user=np.full(len(units), -1, dtype=np.int32))
+            replace(many.keep(self.keep.ravel()), user=np.full(len(units), -1, dtype=np.int32))
         )
 
     @cached_property
