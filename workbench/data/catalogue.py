@@ -29,7 +29,7 @@ class Catalogue:
         """Check a table with one row per item code; absent category, brand and price are filled with unknowns."""
         frame = table.copy()
         for column, default in (("category", "unknown"), ("brand", ""), ("price", np.nan)):
-            frame[column] = frame[column].fillna(default) if column in frame else default
+            frame[column] = frame[column].astype(type(default)).fillna(default) if column in frame else default
         for column in ("item", "title"):
             if column not in frame:
                 raise DataError(f"no column {column!r}", where, ", ".join(REQUIRED), "name the columns when reading")

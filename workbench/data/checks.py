@@ -31,7 +31,7 @@ def as_codes(
     """Place of every id in the index, int32; raises `UnknownUser` or `UnknownItem`."""
     codes = index.get_indexer(column)
     if (codes < 0).any():
-        value, place = column[codes < 0].iloc[0], place_of(column, codes < 0)
+        value, place = column[codes < 0].tolist()[0], place_of(column, codes < 0)
         raise error(f"{value!r} in {place} is not in the index", where, "ids of the index handed in")
     return codes.astype(np.int32)
 
@@ -44,13 +44,13 @@ def as_times(column: pd.Series | None, n: int, where: str) -> pd.Series:
     if pd.api.types.is_numeric_dtype(column):
         wrong = ~(column.abs() < 1e11) & column.notna()  # seconds beyond the year 5000: milliseconds, or no time
         if wrong.any():
-            value, place = column[wrong].iloc[0], place_of(column, wrong)
+            value, place = column[wrong].tolist()[0], place_of(column, wrong)
             raise DataError(f"{value} in {place} is no Unix time in seconds", where, expected, do)
         return pd.to_datetime(column, unit="s", utc=True).astype(TIME)
     times = pd.to_datetime(column, utc=True, format="ISO8601", errors="coerce")
     wrong = times.isna() & column.notna()
     if wrong.any():
-        value, place = column[wrong].iloc[0], place_of(column, wrong)
+        value, place = column[wrong].tolist()[0], place_of(column, wrong)
         raise DataError(f"unreadable time {value!r} in {place}", where, expected, do)
     return times.astype(TIME)
 
@@ -60,7 +60,7 @@ def as_numbers(column: pd.Series, where: str) -> pd.Series:
     numbers = pd.to_numeric(column, errors="coerce").astype("float64")
     wrong = (numbers.isna() & column.notna()) | np.isinf(numbers)
     if wrong.any():
-        value, place = column[wrong].iloc[0], place_of(column, wrong)
+        value, place = column[wrong].tolist()[0], place_of(column, wrong)
         raise DataError(f"{value!r} in {place} is not a number", where, "finite numbers", "map another column")
     return numbers
 
@@ -72,6 +72,6 @@ def as_integers(column: pd.Series | None, n: int, name: str, where: str, missing
     numbers = as_numbers(column, where)
     wrong = ((numbers % 1) != 0) & (numbers.notna() | (not missing))
     if wrong.any():
-        value, place = column[wrong].iloc[0], place_of(column, wrong)
+        value, place = column[wrong].tolist()[0], place_of(column, wrong)
         raise DataError(f"{value!r} in {place} is no {name} id", where, "whole numbers", "number them first")
     return pd.to_numeric(column).astype("Int64") if missing else pd.to_numeric(column)

@@ -14,6 +14,7 @@ from typing import IO
 
 import pandas as pd
 
+from workbench.data.checks import as_numbers
 from workbench.errors import DataError
 
 
@@ -122,3 +123,19 @@ def as_numeric(column: pd.Series) -> pd.Series:
     """Numbers where all are; anything else as it is."""
     numbers = pd.to_numeric(column, errors="coerce") if pd.api.types.is_string_dtype(column) else column
     return column if (numbers.isna() & column.notna()).any() or numbers.isna().all() else numbers
+
+
+def as_codes(column: pd.Series) -> pd.Series:
+    """Numbers as they are; names numbered in the order they first appear."""
+    column = as_numeric(column)
+    if pd.api.types.is_numeric_dtype(column) or column.isna().all():
+        return column
+    codes = pd.Series(pd.factorize(column)[0], index=column.index, dtype="Int64")
+    return codes.mask(codes < 0)
+
+
+def as_times(column: pd.Series, where: str) -> pd.Series:
+    """Numbers where the first time is one, so that what breaks the series is named; dates otherwise."""
+    if pd.api.types.is_numeric_dtype(as_numeric(column.dropna().head(1))):
+        as_numbers(column, where)
+    return as_numeric(column)

@@ -19,7 +19,18 @@ import pandas as pd
 from workbench import html
 from workbench.data.catalogue import Catalogue
 from workbench.data.checks import as_numbers
-from workbench.data.files import as_ids, as_numeric, exists, found, open_file, read_frame, readable, require
+from workbench.data.files import (
+    as_codes,
+    as_ids,
+    as_numeric,
+    as_times,
+    exists,
+    found,
+    open_file,
+    read_frame,
+    readable,
+    require,
+)
 from workbench.data.interactions import Interactions
 from workbench.errors import ConfigError, DataError
 
@@ -108,11 +119,12 @@ def read_table(
     table = read_frame(path, **options)
     require(table, mapping.values(), path)
     for role, column in mapping.items():
-        change = {"user": as_ids, "item": as_ids, "timestamp": as_numeric}.get(role)
-        table[column] = change(table[column]) if change else table[column]
+        change = {"user": as_ids, "item": as_ids, "session": as_codes, "basket": as_codes}
+        table[column] = change.get(role, lambda raw: raw)(table[column])
     if "action" in mapping and actions:
         table[mapping["action"]] = table[mapping["action"]].astype(str).replace({str(k): v for k, v in actions.items()})
     time = mapping.get("timestamp")
+    table = table if time is None else table.assign(**{time: as_times(table[time], path.name)})
     if time and time_unit != "s" and pd.api.types.is_numeric_dtype(table[time]):
         table[time] = pd.to_datetime(table[time], unit=time_unit, utc=True)
     missing = {role: role for role in ("user", "item") if role not in mapping}  # from_table says what is missing
@@ -155,7 +167,7 @@ def read_movielens(folder: str | Path) -> Dataset:
     require(movies, ["movieId", "title", "genres"], folder / "movies.csv")
     genres = movies["genres"].fillna("").replace("(no genres listed)", "").str.split("|")
     movies = movies.assign(genres=genres.map(lambda words: [word for word in words if word]))
-    ratings["timestamp"] = as_numeric(ratings["timestamp"])
+    ratings["timestamp"] = as_times(ratings["timestamp"], "ratings")
     movies = movies.rename(columns={"movieId": "item_id"})
     roles = {"user": "userId", "item": "movieId", "timestamp": "timestamp", "value": "rating"}
     return _dataset(ratings, roles, movies, None, "genres", "ratings")
@@ -221,7 +233,9 @@ def _index(column: pd.Series, table: pd.DataFrame | None, name: str, where: str)
     own = pd.Series(dtype=column.dtype) if table is None else table[name]
     if own.isna().any() or own.duplicated().any():
         place = own.index[own.isna() | own.duplicated()][0]
-        raise DataError(f"{name} {own[place]!r} in line {place} is repeated or empty", where, "every id once")
+        raise DataError(
+            f"{name} {own[place]} in line {place} is repeated or empty", f"table beside {where}", "every id once"
+        )
     kind = as_ids(pd.concat([column.astype("str"), own.astype("str")])).dtype
     column, own = column.astype(kind) if column.notna().all() else column, own.astype(kind)
     if table is not None:
