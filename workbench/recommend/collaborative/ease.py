@@ -31,8 +31,8 @@ class EASEConfig(BaseModel):
 
     l2: PositiveFloat = 100.0
     """λ: weight of the squared norm of B."""
-    refactor_every: PositiveInt = 10_000
-    """Updates after which P is computed anew from the cells, so that rounding cannot pile up."""
+    check_every: PositiveInt = 100
+    """Users changed between two looks at the residual; where that is above 1e-9, P is factored anew."""
     memory_limit_bytes: PositiveInt | None = None
     """Refuse to fit when P and its working space need more; None: half of this machine's memory."""
 
@@ -40,8 +40,7 @@ class EASEConfig(BaseModel):
 class EASE:
     """Linear item-item model with a closed form.
 
-    >>> model = EASE(EASEConfig(l2=50)).fit(log)                  # doctest: +SKIP
-    >>> model.forget(log.only([17, 18])).score(log.histories())   # doctest: +SKIP
+    >>> EASE(EASEConfig(l2=50)).fit(log).forget(log.only([17, 18])).score(log.histories())  # doctest: +SKIP
     """
 
     def __init__(self, config: EASEConfig | None = None) -> None:
@@ -94,8 +93,7 @@ class EASE:
     def score_without(self, removed: Interactions, histories: Histories) -> np.ndarray:
         """What `score(histories)` would be after `forget(removed)`; changes nothing and copies no P.
 
-        x·P' = x·P − (x·Z)·K·Zᵀ and diag P' = diag P − Σ_q (Z K)_q ∘ Z_q need vectors of length n only: that is why a
-        user can be asked "what if" in a fraction of a millisecond.
+        x·P' = x·P − (x·Z)·K·Zᵀ and diag P' = diag P − Σ_q (Z K)_q ∘ Z_q need vectors of length n only.
         """
         p = fitted(self.inverse, self)
         check_items(histories, len(p))
@@ -108,11 +106,10 @@ class EASE:
         return x.toarray() - (x @ p - (x @ zk) @ z.T) / (p.diagonal() - (zk * z).sum(axis=1))
 
     def residual(self) -> float:
-        """max |(G + λI)·P·v − v| for a fixed random ±1 vector v: near 1e-12 while P is right."""
+        """max |(G + λI)·P·v − v| for a fixed random vector v: near 1e-12 while P is right."""
         x, p = fitted(self.cells, self).matrix, self.inverse
-        v = np.random.default_rng(0).choice([-1.0, 1.0], len(p))
-        pv = p @ v
-        return float(np.abs(x.T @ (x @ pv) + self.config.l2 * pv - v).max())
+        v = np.random.default_rng(0).standard_normal(len(p))
+        return float(np.abs(x.T @ (x @ (p @ v)) + self.config.l2 * (p @ v) - v).max())
 
     def copy(self) -> Self:
         """An independent copy; doubles the memory for P."""
@@ -131,25 +128,24 @@ class EASE:
         """Read what `save` wrote."""
         config, arrays = load_arrays(folder, "EASE", EASEConfig, ("cells.data", "inverse", "updates"))
         model = cls(config)
-        model.cells, model.updates = Cells(csr_from(arrays, "cells")), int(arrays["updates"][0])
-        model.inverse = np.array(arrays["inverse"])
+        model.cells, model.inverse = Cells(csr_from(arrays, "cells")), np.array(arrays["inverse"])
+        model.updates = int(arrays["updates"][0])
         if model.inverse.shape != (model.cells.counts.shape[1],) * 2:
             raise ModelError(f"P has shape {model.inverse.shape}", str(folder), "as many rows as items")
         return model
 
     def _update(self, cells: Cells, changes: list[Change]) -> Self:
-        """Everything that can fail comes before anything is changed."""
-        if changes:
-            updates = self.updates + len(changes)
-            step = rank_update(self.inverse, changes) if updates < self.config.refactor_every else None
-            if step is None:
-                self.inverse, updates = self._factor(cells), 0
-            else:
-                z, zk = step
-                # P is symmetric, so its transpose is P in the column order that BLAS updates in place
-                self.inverse = blas.dgemm(-1.0, zk, z, beta=1.0, c=self.inverse.T, trans_b=1, overwrite_c=1).T
-            self.updates = updates
+        step = rank_update(self.inverse, changes)
+        if step is None:
+            self.inverse, self.cells, self.updates = self._factor(cells), cells, 0
+            return self
+        # P is symmetric, so its transpose is P in the column order that BLAS updates in place. Nothing fails from here.
+        z, zk = step
+        self.inverse = blas.dgemm(-1.0, zk, z, beta=1.0, c=self.inverse.T, trans_b=1, overwrite_c=1).T
+        checked, self.updates = self.updates // self.config.check_every, self.updates + len(changes)
         self.cells = cells
+        if self.updates // self.config.check_every > checked and self.residual() > 1e-9:
+            self.inverse, self.updates = self._factor(cells), 0
         return self
 
     def _factor(self, cells: Cells) -> np.ndarray:

@@ -56,8 +56,12 @@ def rank_update(p: np.ndarray, changes: list[Change]) -> tuple[np.ndarray, np.nd
     sides = [change.before for change in changes] + [change.after for change in changes]
     z = np.stack([p[items].sum(axis=0) for items in sides], axis=1) if sides else np.zeros((len(p), 0))
     inner = np.array([z[items].sum(axis=0) for items in sides]).reshape(2 * m, 2 * m)
+    if not np.isfinite(inner).all():
+        return None
     values, vectors = np.linalg.eigh((inner + inner.T) / 2 + np.diag(np.repeat([-1.0, 1.0], m)))
-    # Real rows taken out and put in leave m negative and m positive pivots; anything else means that P is damaged.
-    if not (np.isfinite(values).all() and (values[:m] < -1e-6).all() and (values[m:] > 1e-6).all()):
+    # xᵀPx is never negative, and real rows taken out and put in leave m negative and m positive pivots; anything else
+    # means that P is damaged.
+    sound = (inner.diagonal() >= 0).all() and (values[:m] < -1e-6).all() and (values[m:] > 1e-6).all()
+    if not sound:
         return None
     return np.asfortranarray(z), np.asfortranarray(z @ (vectors / values) @ vectors.T)

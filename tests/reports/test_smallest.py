@@ -1,0 +1,103 @@
+"""Smallest sets: verified by scoring again, and against every subset of the history."""
+
+from itertools import combinations
+
+import numpy as np
+import pandas as pd
+import pytest
+from shops import shop
+
+from workbench.errors import DataError
+from workbench.recommend import EASE, EASEConfig, ItemKNN, Popularity, top_k
+from workbench.reports import smallest_set
+
+
+def in_top(model, history, seen, item, k):
+    return item in top_k(model.score(history), k, seen)[0]
+
+
+def subsets(history):
+    items = sorted(set(history.item.tolist()))
+    for size in range(len(items) + 1):
+        for chosen in combinations(items, size):
+            yield chosen, history.without(history.interaction[np.isin(history.item, chosen)])
+
+
+@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("model", [EASE(EASEConfig(l2=5.0)), ItemKNN()], ids=repr)
+def test_against_every_subset(model, seed):
+    log, _ = shop(seed, n_users=15, n_items=14, n_rows=110)
+    model.fit(log)
+    user = int(np.argmin(np.where(log.matrix().sum(axis=1) >= 4, log.matrix().sum(axis=1), 99)))
+    history, seen = log.histories([user]), log.histories([user]).matrix()
+    item = int(top_k(model.score(history), 1, seen)[0, 0])
+    found = smallest_set(model, history, item, k=3)
+    sizes = [len(c) for c, rest in subsets(history) if not in_top(model, rest, seen, item, 3)]
+    assert found.found == bool(sizes)
+    if not found.found:
+        assert found.interactions == ()
+        return
+    rest = history.without(found.interactions)
+    assert not in_top(model, rest, seen, item, 3), "verified by scoring again"
+    assert set(found.items).isdisjoint(rest.item), "all rows of an item go together"
+    assert len(found.items) >= min(sizes)
+    assert found.proven == (len(found.items) <= 3) and (not found.proven or len(found.items) == min(sizes))
+    for one in found.items:  # nothing in it is idle
+        kept = [row for row, i in zip(history.interaction, history.item, strict=True) if i in found.items and i != one]
+        assert in_top(model, history.without(kept), seen, item, 3)
+
+
+def test_random_order_needs_more():
+    needed = []
+    for seed in range(10):
+        log, _ = shop(seed, n_users=30, n_items=30, n_rows=500)
+        model = EASE(EASEConfig(l2=5.0)).fit(log)
+        history = log.histories([0])
+        item = int(top_k(model.score(history), 1, history.matrix())[0, 0])
+        found = smallest_set(model, history, item, k=5, orders=20, seed=1)
+        assert found == smallest_set(model, history, item, k=5, orders=20, seed=1)
+        needed.append((len(found.items), found.random))
+    greedy, random = np.mean(needed, axis=0)
+    assert greedy < random
+
+
+def test_a_claim_falls_with_half_of_its_weight():
+    log, _ = shop(1)
+    history = log.histories([0])
+    rows = history.interaction[:4]
+    support = pd.DataFrame({"interaction": rows, "weight": [5.0, 1.0, 1.0, 1.0]})
+    found = smallest_set(EASE(), history, support=support)
+    assert rows[0] in found.interactions and len(found.items) == 1 and found.proven
+
+
+def test_a_claim_that_can_be_checked():
+    log, _ = shop(1, n_rows=200)
+    history = log.histories([0])
+    support = pd.DataFrame({"interaction": history.interaction, "weight": 1.0})
+    found = smallest_set(EASE(), history, support=support, holds=lambda h: np.diff(h.offsets) >= 5, prove=0)
+    assert len(history.item) - len(found.interactions) < 5 and found.found
+
+
+def test_what_cannot_be_ended_or_does_not_stand():
+    log, _ = shop(1)
+    history = log.histories([0])
+    popular = Popularity().fit(log)
+    top = top_k(popular.score(history), 10, history.matrix())[0]
+    nothing = smallest_set(popular, history, int(top[0]), k=3)
+    assert not nothing.found and repr(nothing) == "SmallestSet(nothing in this history carries it)"
+    with pytest.raises(DataError, match="does not stand"):
+        smallest_set(popular, history, int(top[6]), k=3)
+    with pytest.raises(DataError, match="either item or support"):
+        smallest_set(popular, history)
+    with pytest.raises(DataError, match="one history"):
+        smallest_set(popular, log.histories([0, 1]), 1)
+
+
+def test_how_it_reads():
+    log, _ = shop(3, n_rows=200)
+    model = EASE(EASEConfig(l2=5.0)).fit(log)
+    history = log.histories([0])
+    found = smallest_set(model, history, int(top_k(model.score(history), 1, history.matrix())[0, 0]), k=1, orders=3)
+    assert "items" in repr(found) and "random" in repr(found)
+    assert list(found.to_frame()["interaction"]) == list(found.interactions)
+    assert found._repr_html_().startswith("<table>")
