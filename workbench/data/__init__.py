@@ -10,7 +10,8 @@ __getattr__, __dir__, __all__ = lazy.attach(
         "catalogue": ["Catalogue"],
         "splits": ["Split", "split"],
         "filters": ["Filtered", "keep_actions", "keep_at_least", "keep_core"],
-        "readers": ["preview", "read_movielens", "read_recbole", "read_table"],
+        "readers": ["Dataset", "Preview", "preview", "read_lists", "read_movielens", "read_recbole", "read_table"],
+        "cards": ["Card", "open_dataset"],
         "world": ["World", "generate", "load_world"],
     },
 )

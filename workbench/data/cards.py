@@ -1,0 +1,156 @@
+"""Cards: what a data set is, where it comes from, which bytes it has, and how it is read."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tomllib
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+from pydantic import BaseModel, ConfigDict, Field
+
+from workbench import html
+from workbench.data.catalogue import Catalogue
+from workbench.data.files import exists, found, open_file, readable
+from workbench.data.interactions import Interactions
+from workbench.data.readers import read_lists, read_movielens, read_recbole, read_table
+from workbench.errors import ConfigError, DataError
+from workbench.settings import settings
+
+
+class CardFile(BaseModel):
+    """One file of a data set."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    name: str = Field(pattern=r"^[^/\\]*[^/\\.][^/\\]*$")
+    """Its name, unpacked; `name.gz` beside it counts as the same file."""
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+    """Of the unpacked content."""
+    url: str | None = None
+    """Where `get` may download it; none where the terms or the page leave that to the reader."""
+
+
+class Card(BaseModel):
+    """One data set; the TOML files in `data/cards` and in the reader's `cards` folder hold one each."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]*$")
+    """What the commands call it."""
+    title: str = ""
+    """Its full name."""
+    task: str = ""
+    """What it is good for."""
+    page: str = ""
+    """Its official page."""
+    licence: str = ""
+    """Its terms of use."""
+    cite: str = ""
+    """The work to cite."""
+    folders: tuple[str, ...] = ()
+    """Names its folder may have below WORKBENCH_DATA; the first is the one `get` makes."""
+    place: Path | None = None
+    """The folder itself, for a table that `add` left where it was."""
+    reader: Literal["recbole", "movielens", "table", "lists"]
+    """How its files are read; table and lists read the first file."""
+    columns: dict[str, str] = {}
+    """Role → column, for the table reader."""
+    options: dict[str, str | dict[str, str]] = {}
+    """More arguments of the reader, such as actions or time_unit."""
+    files: tuple[CardFile, ...] = Field(min_length=1)
+    """Its files."""
+    rows: int | None = None
+    """Interactions that the reader finds."""
+    users: int | None = None
+    """Users that the reader finds."""
+    items: int | None = None
+    """Items that the reader finds, those without interactions included."""
+
+    def __repr__(self) -> str:
+        return f"Card({self.name}, {self.reader}, {len(self.files)} files)"
+
+    def __str__(self) -> str:
+        return "\n".join(f"{row['fact']:8s} {row['value']}" for row in self.to_frame().to_dict("records"))
+
+    def to_frame(self) -> pd.DataFrame:
+        """Its facts, one a row: [fact, value]."""
+        facts = [(name, getattr(self, name)) for name in ("name", "title", "task", "page", "licence", "cite", "reader")]
+        facts += [(name, f"{n:,}") for name in ("rows", "users", "items") if (n := getattr(self, name)) is not None]
+        facts += [("column", f"{role} = {column}") for role, column in self.columns.items()]
+        facts += [("file", f"{file.name}  sha256 {file.sha256}") for file in self.files]
+        return pd.DataFrame(facts, columns=["fact", "value"])
+
+    def _repr_html_(self) -> str:
+        return html.table(self.to_frame().to_dict("records"), f"Data set {self.name}")
+
+
+def all_cards() -> dict[str, Card]:
+    """Every card by name: those shipped, then the reader's own."""
+    folders = [folder for folder in (settings().data, settings().own_data) if folder is not None]
+    cards: dict[str, Card] = {}
+    for path in (path for folder in folders for path in sorted((folder / "cards").glob("*.toml"))):
+        try:
+            card = Card(**tomllib.loads(path.read_text(encoding="utf-8")))
+        except (tomllib.TOMLDecodeError, TypeError, ValueError) as error:
+            lines = " ".join(str(error).split())
+            raise ConfigError(
+                f"not a card ({lines})", str(path), "the fields of Card", "repair or remove it"
+            ) from error
+        cards.setdefault(card.name, card)
+    return cards
+
+
+def find_card(name: str) -> Card:
+    """The card of this name; raises `ConfigError` with the names there are."""
+    cards = all_cards()
+    if name not in cards:
+        raise ConfigError(f"no card {name!r}", "name", f"one of {', '.join(cards)}", "see `workbench data list`")
+    return cards[name]
+
+
+def find_folder(card: Card, folder: str | Path | None = None) -> Path:
+    """The folder that holds every file of the card; looks in `folder` if given, else where the reader keeps data.
+
+    That is WORKBENCH_DATA, then WORKBENCH_TEST_DATA. Raises `DataError` with the places looked at.
+    """
+    tests = os.environ.get("WORKBENCH_TEST_DATA")
+    roots = [settings().own_data, tests and Path(tests)] if folder is None else [Path(folder)]
+    roots = [root for root in roots if root]
+    places = [card.place] if card.place and folder is None else []
+    places += [root / name for root in roots for name in card.folders] + (roots if folder is not None else [])
+    for place in places:
+        if all(exists(place / file.name) for file in card.files):
+            return place
+    looked = ", ".join(map(str, places)) or "nowhere, as WORKBENCH_DATA is not set"
+    names = ", ".join(file.name for file in card.files)
+    do = f"set WORKBENCH_DATA, then `workbench data get {card.name}`; its page is {card.page or 'unknown'}"
+    raise DataError(f"the data set {card.name} is not here", f"looked in {looked}", names, do)
+
+
+def sha256_of(path: Path) -> str:
+    """sha256 of the content, unpacked where the file is gzipped."""
+    path = found(path)
+    with readable(path, "utf-8"), open_file(path) as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def open_dataset(name: str, folder: str | Path | None = None) -> tuple[Interactions, Catalogue]:
+    """Read the data set of a card from the reader's own copy: (log, catalogue).
+
+    Where the files tell nothing of the items, their titles are their ids.
+
+    >>> log, catalogue = open_dataset("ml-100k")  # doctest: +SKIP
+    """
+    card = find_card(name)
+    place = find_folder(card, folder)
+    first = place / card.files[0].name
+    if card.reader in ("recbole", "movielens"):
+        data = read_recbole(place, **card.options) if card.reader == "recbole" else read_movielens(place)
+        return data.log, data.catalogue
+    log = read_table(first, card.columns or None, **card.options) if card.reader == "table" else read_lists(first)
+    table = pd.DataFrame({"item": np.arange(log.n_items), "title": [f"item {item}" for item in log.items]})
+    return log, Catalogue.from_table(table, where=card.name)
