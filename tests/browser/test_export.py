@@ -10,6 +10,7 @@ import pytest
 
 from tests.views.states import IMG, SCRIPT, after, start
 from workbench.data import load_world
+from workbench.ledger import EntityStore
 from workbench.recommend import EASE, EASEConfig
 from workbench.reports import write
 from workbench.views.export import document, pack
@@ -79,8 +80,9 @@ def test_numbers_equal_a_refit_in_numpy(silent, tmp_path):
 def test_reports_equal_python_word_for_word(silent, tmp_path):
     world = load_world()
     model, rng = EASE(EASEConfig(l2=50)).fit(world.log), np.random.default_rng(3)
+    notes = EntityStore.build(world.log, world.catalogue)
     scripts = "\n".join((STATIC / name).read_text(encoding="utf-8") for name in ("engine.js", "claims.js"))
-    seen = "Object.assign(window, { unpack, reading, claims, sentence, ready: 1 });"
+    seen = "Object.assign(window, { unpack, reading, page, ready: 1 });"
     text = f"<script type=module>{scripts}\n{seen}</script>"
     open_text(silent, tmp_path / "report.html", "<!DOCTYPE html><meta charset=utf-8><link rel=icon href=data:,>" + text)
     silent.wait_for_function("() => window.ready")
@@ -89,23 +91,32 @@ def test_reports_equal_python_word_for_word(silent, tmp_path):
         rows = world.log.rows_of(user)
         rows = rows[rng.random(len(rows)) < 0.7] if user % 2 else rows
         log = world.log.without(set(world.log.rows_of(user)["interaction"]) - set(rows["interaction"]))
-        report = write(user, log, world.catalogue, model, ranges=False)
+        report = write(user, log, world.catalogue, model, ranges=False, profile=notes)
+        lineage = notes.lineage(user).query("kind == 'topic'")[["entity", "interaction", "weight"]]
         found = silent.evaluate(
-            """([rows, name]) => {
+            """([rows, name, profile]) => {
                  const { catalogue } = model, { templates } = packed;
-                 const r = reading({ model, rows, log: rows, hidden: [], catalogue, profile: [], name });
-                 const said = (claim) => sentence(claim, rows.length, catalogue, templates);
-                 return claims(r).map((claim) => [claim.statement, claim.value, claim.rows, said(claim)]); }""",
-            [rows[["interaction", "item"]].to_dict("records"), f"user:{user}"],
+                 const r = reading({ model, rows, log: rows, hidden: [], catalogue, profile, name });
+                 return page(r, templates); }""",
+            [rows[["interaction", "item"]].to_dict("records"), f"user:{user}", lineage.to_numpy().tolist()],
         )
-        assert [tuple(statement) for statement, *_ in found] == [claim.statement for claim in report.claims]
-        spans = {row.claim: (row.section, report.text[row.start : row.end]) for row in report.sentences.itertuples()}
+        claims = {claim.claim: claim for claim in report.claims}
         support = dict(list(report.support.groupby("claim")))
-        for claim, (_, value, carried, said) in zip(report.claims, found, strict=True):
-            assert value == pytest.approx(claim.value, abs=1e-9, nan_ok=True)
-            assert tuple(said) == spans[claim.claim]
-            wanted = support[claim.claim].set_index("interaction")["weight"]
-            assert dict(map(tuple, carried)) == pytest.approx(wanted.to_dict(), abs=1e-9)
+        assert len(found) == len(report.sentences) > 3
+        for told, said in zip(found, report.sentences.itertuples(), strict=True):
+            claim, carried = claims[said.claim], support[said.claim].groupby("interaction")["weight"].sum()
+            assert (told["section"], told["text"]) == (said.section, report.text[said.start : said.end])
+            assert tuple(told["statement"]) == claim.statement
+            assert told["value"] == pytest.approx(claim.value, abs=1e-9, nan_ok=True)
+            assert summed(told["rows"]) == pytest.approx(carried.to_dict(), abs=1e-9)
+
+
+def summed(rows):
+    """One weight a row: a stored note may name a row once per entity."""
+    weights = {}
+    for interaction, weight in rows:
+        weights[interaction] = weights.get(interaction, 0.0) + weight
+    return weights
 
 
 @pytest.mark.parametrize("state", [start(), after(ACTION)], ids=["start", "after"])

@@ -1,4 +1,5 @@
-// What a report may say, and whether it still holds: the rules of workbench/reports/reading.py and writer.py.
+// What a report may say, and whether it still holds: what workbench/reports decides in reading.py, rules.py
+// and writer.py, said again for a page that has no Python; a test holds the two together word for word.
 
 const [LIST, SHARE, AGAINST] = [20, 0.15, 0.02];
 const code = (name) => Number(name.slice(5)); // "item:5" → 5
@@ -84,7 +85,7 @@ const rules = {
 };
 
 /** All claims that hold: [{key, statement, value, rows: [[interaction, weight], ...]}]. */
-export function claims(r) {
+function claims(r) {
   const made = [];
   for (const statement of propose(r)) {
     const [kind, subject] = statement;
@@ -104,28 +105,40 @@ function propose(r) {
   if (r.roles.has("pick")) {
     const pick = r.roles.get("pick");
     const name = `item:${pick}`;
-    const facts = { category: category[pick], brand: brand[pick], price: Number.isFinite(price[pick]) ? price[pick].toFixed(2) : "" };
-    for (const [fact, is] of Object.entries(facts)) if (is && is !== "unknown") said.push(["catalogue_fact", name, fact, is]);
+    for (const [fact, is] of [["category", category[pick]], ["brand", brand[pick]]]) if (is && is !== "unknown") said.push(["catalogue_fact", name, fact, is]);
+    said.push(["catalogue_fact", name, "price", Number.isFinite(price[pick]) ? price[pick].toFixed(2) : "unknown"]);
     for (const item of strongest(r, pick, 1).slice(0, 2)) said.push(["because", name, "because", `item:${item}`]);
     for (const [role, item] of r.roles) if (role !== "pick") said.push(["compare", `item:${item}`, { cheaper: "cheaper", upgrade: "dearer" }[role] || "behind", name]);
     const [against] = strongest(r, pick, -1);
     said.push(["compare", name, "usual price", r.name], ["because", name, "against", against === undefined ? "nothing" : `item:${against}`], ["because", name, "rows", r.name]);
   }
-  const largest = (pairs) => {
-    const sums = new Map();
-    for (const [topic, weight] of pairs) sums.set(topic, (sums.get(topic) || 0) + weight);
-    const all = total(pairs.all || pairs.map(([, weight]) => weight));
-    return [...sums].filter(([, sum]) => sum / all >= SHARE).sort((a, b) => b[1] - a[1] || (a[0] < b[0] ? -1 : 1)).slice(0, 3);
+  const largest = (pairs, all) => {
+    const held = new Map();
+    for (const [topic, weight] of pairs) held.set(topic, (held.get(topic) || 0) + weight);
+    return [...held].filter(([, sum]) => sum >= SHARE * all).sort((a, b) => b[1] - a[1] || (a[0] < b[0] ? -1 : 1)).slice(0, 3);
   };
   const listed = r.listed.flatMap((item) => topics[item].map((topic) => [topic, 1]));
-  listed.all = [r.listed.length];
-  for (const [topic] of largest(listed)) said.push(["interest", r.name, "list", topic]);
-  for (const [topic] of largest(r.profile.map(([topic, , weight]) => [topic, weight]))) said.push(["interest", r.name, "profile", topic]);
+  const stored = r.profile.map(([topic, , weight]) => [topic, weight]);
+  for (const [topic] of largest(listed, r.listed.length)) said.push(["interest", r.name, "list", topic]);
+  for (const [topic] of largest(stored, total(stored.map(([, weight]) => weight)))) said.push(["interest", r.name, "profile", topic]);
   return said;
 }
 
+/** The claims with the section and text that say them, in the order of the page. */
+export function page(r, templates) {
+  const before = new Set();
+  const said = claims(r).map((claim) => {
+    const manner = claim.statement[0] + claim.statement[2];
+    const [section, text] = sentence(claim, r.rows.length, r.catalogue, templates, before.has(manner));
+    before.add(manner);
+    return { ...claim, section, text };
+  });
+  const order = Object.keys(templates.sections);
+  return said.sort((a, b) => order.indexOf(a.section) - order.indexOf(b.section));
+}
+
 /** Section and text of a claim, from the templates of workbench/reports/sentences.toml. */
-export function sentence({ statement: [kind, subject, relation, object], value }, rows, catalogue, templates) {
+function sentence({ statement: [kind, subject, relation, object], value }, rows, catalogue, templates, again) {
   const shorten = (text, most, letters = 60) => {
     const runs = text.replaceAll("|", "/").split(/\s+/).filter(Boolean);
     const short = runs.slice(0, most).join(" ");
@@ -145,5 +158,6 @@ export function sentence({ statement: [kind, subject, relation, object], value }
   const byRelation = { "usual price": form === "above" ? "against" : "pick", against: "against", rows: "unknown", because: "why" };
   const byKind = { pick: relation === "pick" ? "pick" : "beside", interest: "why", compare: "comparison" };
   const section = byRelation[relation] || byKind[kind] || (relation === "price" ? "comparison" : "pick");
+  if (again && templates[kind][`${form} again`]) form = `${form} again`;
   return [section, templates[kind][form].replace(/\{(\w+)\}/g, (_, field) => fields[field])];
 }
