@@ -15,14 +15,17 @@ import pandas as pd
 
 from workbench.data.catalogue import Catalogue
 from workbench.data.interactions import Interactions
+from workbench.data.world.people import make_people
 from workbench.data.world.shop import make_pairs, make_shop
 from workbench.data.world.shoppers import make_shoppers
+from workbench.data.world.texts import Texts, write_texts
 from workbench.data.world.visits import make_visits
+from workbench.data.world.writing import Writer
 from workbench.errors import ConfigError, DataError
 from workbench.settings import settings
 
-SIZES = {"tiny": (400, 1), "laptop": (2000, 3)}
-"""Shoppers, and forms sold of each line of the shop (196 lines)."""
+SIZES = {"tiny": (400, 1, 2500), "laptop": (2000, 3, 10000)}
+"""Shoppers, forms sold of each of the shop's 196 lines, texts (at most the number of purchases)."""
 VERSION = 1
 LOG = ["user", "item", "timestamp", "action", "session", "basket", "value"]
 
@@ -32,7 +35,7 @@ class World:
     """A generated log, its catalogue, its shoppers' texts, and the truth behind them, one table each.
 
     `truth` keys: users, interests, tastes, items, pairs, spam_targets, causes, choice, memories, text_memories,
-    words; every column is explained in data/world/README.md. All of it is generated: nobody lived it.
+    words, sentences; every column is explained in data/world/README.md. All of it is generated: nobody lived it.
 
     >>> world = load_world()
     >>> world.log.n_users, world.log.n_items
@@ -74,7 +77,7 @@ def generate(seed: int = 1, size: str = "tiny", version: int = VERSION) -> World
             f"size one of {', '.join(SIZES)}; version {VERSION}",
             "pass size='tiny'",
         )
-    n_users, forms = SIZES[size]
+    n_users, forms, _ = SIZES[size]
     streams = [np.random.default_rng([seed, number]) for number in range(5)]
     catalogue, items = make_shop(streams[0], forms)
     shoppers = make_shoppers(streams[1], n_users, catalogue, items)
@@ -82,8 +85,19 @@ def generate(seed: int = 1, size: str = "tiny", version: int = VERSION) -> World
     log = _log(rows, n_users, len(catalogue))
     truth = {"users": shoppers.users, "interests": shoppers.interests, "tastes": shoppers.tastes, "items": items}
     truth |= {"pairs": make_pairs(), "spam_targets": targets, "causes": causes, "choice": shoppers.choice}
-    texts = pd.DataFrame()
-    return World(log, catalogue, texts, truth, seed, size, version)
+    written = _texts(streams[3], streams[4], log, catalogue, truth, SIZES[size][2])
+    return World(log, catalogue, written.texts, truth | written.truth(), seed, size, version)
+
+
+def _texts(persons, words, log: Interactions, catalogue: Catalogue, truth: dict, wanted: int) -> Texts:
+    """Texts about purchases that real shoppers made, `wanted` of them, in the order of the log."""
+    users = truth["users"]
+    people, memories = make_people(persons, users[~users["spam"]])
+    bought = log.frame[log.frame["action"] == "purchase"]
+    bought = bought[~users["spam"].to_numpy()[bought["user"]]]
+    chosen = bought.iloc[np.sort(words.permutation(len(bought))[:wanted])]
+    writer = Writer(catalogue, truth["items"])
+    return write_texts(words, writer, {person.user: person for person in people}, chosen, memories)
 
 
 def load_world(size: str = "tiny", folder: Path | None = None) -> World:

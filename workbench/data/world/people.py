@@ -1,0 +1,63 @@
+"""The persons behind the texts: a tone, and five to nine memory items each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from workbench.data.world.shop import bank, draw
+
+GENERAL = ("home", "work", "household", "pet", "body", "hobby", "transport", "habit", "place")
+
+
+@dataclass(frozen=True)
+class Fact:
+    """One memory item: its id, the entry of the bank it comes from, and the name in it, if any."""
+
+    memory: int
+    entry: dict
+    name: str
+
+
+@dataclass(frozen=True)
+class Person:
+    """One writer: a tone (dry, warm, terse, exuberant) and facts by attribute, the tone among them."""
+
+    user: int
+    tone: str
+    facts: dict[str, Fact]
+
+
+def make_people(
+    rng: np.random.Generator, users: pd.DataFrame, first_memory: int = 0
+) -> tuple[list[Person], pd.DataFrame]:
+    """Draw persons for `users` [user, holds_horror, holds_sensitive] and their memories.
+
+    Memories: [memory, user, attribute, statement]. Who holds the sensitive category has a memory item that says
+    so (attribute `expecting`); who holds the horror category has one on reading, mostly of horror novels.
+    """
+    values, names = bank("people"), bank("frames")["names"]
+    people, rows = [], []
+    for user, horror, sensitive in users[["user", "holds_horror", "holds_sensitive"]].itertuples(index=False):
+        attributes = ["expecting"] * bool(sensitive) + ["reads"] * bool(horror or rng.random() < 0.15)
+        order = rng.permutation(len(GENERAL))
+        wanted = 4 + int(rng.random() * 5) - len(attributes)
+        attributes += [GENERAL[k] for k in order[: max(wanted, 3)]]
+        facts = {}
+        for attribute in ["tone", *attributes]:
+            entries = values[attribute]["values"]
+            steepness = 0.0 if attribute == "tone" else -0.35
+            entry = entries[draw(rng, np.arange(1.0, len(entries) + 1) ** steepness)]
+            if attribute == "reads" and horror and rng.random() < 0.7:
+                entry = entries[0]
+            name = ""
+            if "{name}" in entry["says"]:
+                pool = names["partner" if attribute == "household" else "name"]
+                name = pool[int(rng.random() * len(pool))]
+            facts[attribute] = Fact(first_memory + len(rows), entry, name)
+            rows.append((first_memory + len(rows), user, attribute, entry["says"].replace("{name}", name)))
+        people.append(Person(int(user), facts["tone"].entry["copy"], facts))
+    memories = pd.DataFrame(rows, columns=["memory", "user", "attribute", "statement"])
+    return people, memories.astype({"memory": "int32", "user": "int32"})

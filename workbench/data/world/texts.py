@@ -1,0 +1,103 @@
+"""Tables of texts: those that shoppers of the world wrote, and as many more by fresh ones as a model needs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from workbench.data.world.people import Person, make_people
+from workbench.data.world.shop import draw
+from workbench.data.world.writing import Writer
+
+if TYPE_CHECKING:
+    from workbench.data.world.generated import World
+
+HELD_FACTS = {"Horror novels": "reads", "Baby & pregnancy": "expecting"}
+"""Categories that a fresh shopper buys from only with such a memory item."""
+
+
+@dataclass(frozen=True)
+class Texts:
+    """Texts and the truth about them; the columns are those of `World.texts` and `World.truth`."""
+
+    texts: pd.DataFrame
+    memories: pd.DataFrame
+    text_memories: pd.DataFrame
+    words: pd.DataFrame
+    sentences: pd.DataFrame
+
+    def __repr__(self) -> str:
+        return f"Texts(generated, {len(self.texts):,} by {self.texts['user'].nunique():,} shoppers)"
+
+    def truth(self) -> dict[str, pd.DataFrame]:
+        """The tables beside the texts, by name."""
+        names = ("memories", "text_memories", "words", "sentences")
+        return {name: getattr(self, name) for name in names}
+
+
+def write_texts(
+    rng: np.random.Generator, writer: Writer, people: dict[int, Person], purchases: pd.DataFrame, memories: pd.DataFrame
+) -> Texts:
+    """One text for every row of `purchases` [user, item, interaction, timestamp], by the user's person.
+
+    The prompt of a text shows the memory items it tells, the tone, and one or two distractors; `shown` says so.
+    """
+    texts, shown, words, sentences = [], [], [], []
+    for number, row in enumerate(purchases.itertuples(index=False)):
+        person = people[int(row.user)]
+        kind = "note" if rng.random() < 0.3 else "review"
+        query, page, told = writer.write(rng, person, int(row.item), kind)
+        texts.append((number, row.user, row.item, row.interaction, kind, query, page.text, row.timestamp))
+        needed = {memory for *_, memory, _ in page.marks if memory >= 0} | {person.facts["tone"].memory}
+        needed |= {person.facts[attribute].memory for attribute in told}
+        others = [fact.memory for fact in person.facts.values() if fact.memory not in needed]
+        needed |= {others[k] for k in rng.permutation(len(others))[: 1 + int(rng.random() * 2)]}
+        shown += [(number, fact.memory, fact.memory in needed) for fact in person.facts.values()]
+        words += [(number, s, e, page.text[s:e], k, m, direct) for s, e, k, m, direct in page.marks]
+        sentences += [(number, *sentence) for sentence in page.sentences]
+    columns = ["text", "user", "item", "interaction", "kind", "query", "response", "timestamp"]
+    small = dict.fromkeys(["text", "user", "item", "memory", "start", "end"], "int32")
+    return Texts(
+        _frame(texts, columns, small),
+        memories,
+        _frame(shown, ["text", "memory", "shown"], small),
+        _frame(words, ["text", "start", "end", "word", "kind", "memory", "direct"], small),
+        _frame(sentences, ["text", "start", "end", "role", "memory"], small),
+    )
+
+
+def generate_texts(world: World, n: int, seed: int, per_shopper: int = 8) -> Texts:
+    """`n` more texts by fresh shoppers (a population of its own for every `seed`), same catalogue, same rules.
+
+    User codes begin after the world's and memory ids after its memories, so that tables may be joined;
+    `interaction` is -1: these purchases are in no log. Nobody of the world is among the writers, but persons are
+    drawn from the same bank of facts and sentences.
+
+    >>> more = generate_texts(load_world(), 100, seed=7)
+    >>> set(more.texts["user"]) & set(load_world().texts["user"])
+    set()
+    """
+    rng = np.random.default_rng([seed, 99])
+    n_users = -(-n // per_shopper)
+    users = pd.DataFrame({"user": world.log.n_users + np.arange(n_users)})
+    users["holds_horror"] = rng.random(n_users) < 0.25
+    users["holds_sensitive"] = rng.random(n_users) < 0.25
+    people, memories = make_people(rng, users, int(world.truth["memories"]["memory"].max()) + 1)
+    popularity = np.exp(0.7 * world.truth["items"]["popularity"].to_numpy())
+    category = world.catalogue.frame["category"].to_numpy()
+    rows, times = [], world.log.frame["timestamp"]
+    for number in range(n):
+        person = people[number // per_shopper]
+        closed = [name for name, attribute in HELD_FACTS.items() if attribute not in person.facts]
+        item = draw(rng, popularity * ~np.isin(category, closed))
+        rows.append((person.user, item, -1, times.iat[int(rng.random() * len(times))]))
+    purchases = pd.DataFrame(rows, columns=["user", "item", "interaction", "timestamp"])
+    writer = Writer(world.catalogue, world.truth["items"])
+    return write_texts(rng, writer, {person.user: person for person in people}, purchases, memories)
+
+
+def _frame(rows: list[tuple], columns: list[str], types: dict[str, str]) -> pd.DataFrame:
+    return pd.DataFrame(rows, columns=columns).astype({c: types[c] for c in columns if c in types})
