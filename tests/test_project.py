@@ -154,6 +154,33 @@ def test_the_world_is_made_anew_by_command(tmp_path: Path) -> None:
     assert facts[0] == facts[1]
 
 
+def test_a_table_of_ones_own_gets_a_card_and_is_checked(tmp_path: Path) -> None:
+    table, environment = tmp_path / "mine.csv", {**os.environ, "WORKBENCH_DATA": str(tmp_path / "own")}
+    (tmp_path / "own").mkdir()
+    table.write_text("uid,sku,when\n1,a,2024-01-01\n2,b,2024-01-02\n", encoding="utf-8")
+
+    def ask(*words: str, says: str = "") -> subprocess.CompletedProcess:
+        command = [sys.executable, "-m", "workbench.cli", "data", *words]
+        return subprocess.run(command, capture_output=True, text=True, env=environment, input=says)
+
+    refused = ask("add", str(table), "--column", "timestamp=when", says="n\n")
+    assert refused.returncode == 1 and "timestamp" in refused.stdout and "own/cards" not in refused.stdout
+    assert ask("add", str(table), "--column", "timestamp=when", says="y\n").returncode == 0
+    assert "mine" in ask("list").stdout
+    assert ask("check", "mine").returncode == 0
+    table.write_text("uid,sku,when\n1,a,2024-01-01\n", encoding="utf-8")
+    assert ask("check", "mine").returncode == 1
+    wrong = ask("add", str(table), "--column", "when", "--yes")
+    assert wrong.returncode == 2 and wrong.stderr.startswith("ConfigError: --column")
+
+
+def test_every_command_finds_what_it_calls() -> None:
+    from workbench.ledger import purge
+    from workbench.tokens.training import train_pocket_cli
+
+    assert callable(purge) and callable(train_pocket_cli)
+
+
 # --- doctor ---------------------------------------------------------------------------------------------------------
 
 

@@ -8,19 +8,37 @@ from typing import Annotated
 
 import typer
 
-from workbench.errors import WorkbenchError
+from workbench.errors import ConfigError, WorkbenchError
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 data = typer.Typer(no_args_is_help=True, help="Data sets: their cards, downloads, and a table of your own.")
 app.add_typer(data, name="data")
 
 Name = Annotated[str, typer.Argument(help="name of a card, as `workbench data list` shows it")]
-Folder = Annotated[Path | None, typer.Option(help="where to; WORKBENCH_DATA unless told")]
+Folder = Annotated[Path | None, typer.Option(help="folder of the data; WORKBENCH_DATA unless told")]
 
 
 def _show(result: object) -> None:
-    if result is not None:
-        typer.echo(result.to_string(index=False) if hasattr(result, "to_string") else str(result))
+    """Print a table, a card field by field, or anything else as its text."""
+    if hasattr(result, "to_string"):
+        typer.echo(result.to_string(index=False))
+    elif hasattr(result, "model_dump"):
+        for name, value in result.model_dump(mode="json", exclude_defaults=True).items():
+            typer.echo(
+                "\n".join([f"{name}:", *(f"  {row}" for row in value)])
+                if isinstance(value, list)
+                else f"{name}: {value}"
+            )
+    elif result is not None:
+        typer.echo(str(result))
+
+
+def _pairs(given: list[str]) -> dict[str, str]:
+    """["user=uid"] -> {"user": "uid"}."""
+    wrong = [text for text in given if "=" not in text]
+    if wrong:
+        raise ConfigError(f"{wrong[0]!r} is no pair", "--column", "role=column, such as user=uid", "correct it")
+    return dict(text.split("=", 1) for text in given)
 
 
 @app.callback()
@@ -62,12 +80,35 @@ def data_get(name: Name, folder: Folder = None) -> None:
     _show(commands.get(name, folder))
 
 
+@data.command("add")
+def data_add(
+    path: Annotated[Path, typer.Argument(help="a CSV, TSV or parquet file, gzipped or not: one row per interaction")],
+    column: Annotated[list[str] | None, typer.Option(help="role=column, such as user=uid; again for more")] = None,
+    name: Annotated[str | None, typer.Option(help="name of the card; the file's name unless told")] = None,
+    time_unit: Annotated[str, typer.Option(help="of numeric times: s, ms, us, ns")] = "s",
+    copy: Annotated[bool, typer.Option("--copy", help="copy the file to WORKBENCH_DATA")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="do not ask")] = False,
+) -> None:
+    """Make a card for a table of your own: shows what its columns are taken for, then asks."""
+    from workbench.data import commands, preview
+
+    mapping = _pairs(column or [])
+    seen = preview(path)
+    roles = {taken: role for role, taken in (seen.mapping | mapping).items() if taken}
+    _show(seen.columns.assign(role=[roles.get(name, "-") for name in seen.columns["column"]]))
+    if not yes:
+        typer.confirm("Are these the roles?", abort=True)
+    _show(commands.add(path, mapping, name=name, copy=copy, time_unit=time_unit))
+
+
 @data.command("check")
-def data_check(name: Name) -> None:
-    """Compare the files of a data set with the checksums of its card."""
+def data_check(name: Name, folder: Folder = None) -> None:
+    """Compare the files of a data set with the checksums and counts of its card."""
     from workbench.data import commands
 
-    _show(commands.check(name))
+    found = commands.check(name, folder)
+    _show(found)
+    raise typer.Exit(0 if found["ok"].all() else 1)
 
 
 @app.command()
