@@ -127,13 +127,11 @@ def world(
 
 
 @app.command("train-pocket")
-def train_pocket(
-    arguments: Annotated[list[str] | None, typer.Argument(help="passed on to the training")] = None,
-) -> None:
-    """Train the pocket language model from scratch on the generated texts."""
+def train_pocket() -> None:
+    """Train the pocket language model from scratch on the generated texts; resumes when interrupted."""
     from workbench.tokens.training import train_pocket_cli
 
-    _show(train_pocket_cli(*(arguments or [])))
+    _show(train_pocket_cli())
 
 
 @app.command()
