@@ -61,10 +61,12 @@ def test_shipped_cards_are_whole(own):
     cards = all_cards()
     assert {"ml-100k", "ml-latest-small"} <= set(cards)
     for card in cards.values():
-        assert card.title and card.task and card.page.startswith("https://") and card.licence and card.cite
+        assert card.title and card.task and card.licence
+        assert card.reader == "world" or (card.page.startswith("https://") and card.cite)
         assert all(file.url is None or file.url.startswith("https://") for file in card.files)
     listed = commands.list_cards()
-    assert list(listed["name"]) == list(cards) and not listed["here"].any()
+    assert list(listed["name"]) == list(cards)
+    assert list(listed["name"][listed["here"]]) == [name for name, card in cards.items() if card.reader == "world"]
     shown = commands.show("ml-100k")
     assert "GroupLens research licence" in str(shown) and repr(shown) == "Card(ml-100k, recbole, 3 files)"
     assert "<td>MovieLens 100K" in shown._repr_html_()
@@ -153,6 +155,15 @@ def test_cards_that_are_none(own):
     write_card(own, name="broken", more='unknown_field = "x"')
     with pytest.raises(ConfigError, match=r"broken\.toml: not a card .*unknown_field"):
         commands.list_cards()
+
+
+def test_the_shipped_world_can_have_a_card(own):
+    (own / "cards").mkdir()
+    sha = sha256_of(settings().data / "world" / "manifest.json")
+    text = f'name = "shop"\nreader = "world"\nplace = "world"\n[[files]]\nname = "manifest.json"\nsha256 = "{sha}"\n'
+    (own / "cards" / "shop.toml").write_text(text, encoding="utf-8")
+    log, catalogue = open_dataset("shop")
+    assert log.n_items == len(catalogue) and catalogue.title(0)
 
 
 @pytest.mark.parametrize("name", ["../secret", "a/b", "a\\b", "..", "."])

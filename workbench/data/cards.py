@@ -54,9 +54,9 @@ class Card(BaseModel):
     folders: tuple[str, ...] = ()
     """Names its folder may have below WORKBENCH_DATA; the first is the one `get` makes."""
     place: Path | None = None
-    """The folder itself, for a table that `add` left where it was."""
-    reader: Literal["recbole", "movielens", "table", "lists"]
-    """How its files are read; table and lists read the first file."""
+    """The folder itself, for a table that `add` left where it was, or seen from `data` for what is shipped."""
+    reader: Literal["recbole", "movielens", "table", "lists", "world"]
+    """How its files are read; table and lists read the first file; world is a generated one."""
     columns: dict[str, str] = {}
     """Role → column, for the table reader."""
     options: dict[str, str | dict[str, str]] = {}
@@ -120,7 +120,7 @@ def find_folder(card: Card, folder: str | Path | None = None) -> Path:
     tests = os.environ.get("WORKBENCH_TEST_DATA")
     roots = [settings().own_data, tests and Path(tests)] if folder is None else [Path(folder)]
     roots = [root for root in roots if root]
-    places = [card.place] if card.place and folder is None else []
+    places = [settings().data / card.place] if card.place and folder is None else []
     places += [root / name for root in roots for name in card.folders] + (roots if folder is not None else [])
     for place in places:
         if all(exists(place / file.name) for file in card.files):
@@ -151,6 +151,11 @@ def open_dataset(name: str, folder: str | Path | None = None) -> tuple[Interacti
     if card.reader in ("recbole", "movielens"):
         data = read_recbole(place, **card.options) if card.reader == "recbole" else read_movielens(place)
         return data.log, data.catalogue
+    if card.reader == "world":
+        from workbench.data.world import load_world
+
+        world = load_world(folder=place)
+        return world.log, world.catalogue
     log = read_table(first, card.columns or None, **card.options) if card.reader == "table" else read_lists(first)
     table = pd.DataFrame({"item": np.arange(log.n_items), "title": [f"item {item}" for item in log.items]})
     return log, Catalogue.from_table(table, where=card.name)

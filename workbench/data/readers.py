@@ -37,7 +37,7 @@ from workbench.errors import ConfigError, DataError
 ROLES = {
     "user": "user userid uid customer customerid reviewerid visitorid shopper member memberid",
     "item": "item itemid iid product productid movieid sku skuid asin parentasin aid article articleid",
-    "timestamp": "timestamp time date datetime unixreviewtime ts eventtime actiontime createdat timestampms",
+    "timestamp": "timestamp time when date datetime unixreviewtime ts eventtime actiontime createdat timestampms",
     "action": "action event type behavior behaviour eventtype actiontype",
     "session": "session sessionid",
     "basket": "basket basketid order orderid transaction transactionid invoice",
