@@ -60,10 +60,9 @@ class Report:
 
     def _repr_html_(self) -> str:
         body, last = [], ""
-        names = _templates()["sections"]
         for row in self.sentences.itertuples():
             if row.section != last:
-                body.append(f"<h4>{escape(names[row.section])}</h4>")
+                body.append(f"<h4>{escape(section_name(row.section))}</h4>")
                 last = row.section
             body.append(f"<p>{escape(plain(self.text[row.start : row.end]))}</p>")
         empty = f"<p>{escape(self.text)}</p>" if not body else ""
@@ -115,7 +114,7 @@ def render(
     for section, said in sections.items():
         if not said:
             continue
-        text += f"## {words['sections'][section]}\n"
+        text += f"## {section_name(section)}\n"
         table = section == "comparison"
         if table:
             text += f"\n{words['table']['head']}\n{words['table']['rule']}\n"
@@ -165,6 +164,11 @@ def shorten(text: str, words: int, letters: int = 60) -> str:
     return cut + (" …" if len(runs) > words or cut != short else "")
 
 
+def section_name(section: str) -> str:
+    """The heading of a section."""
+    return _templates()["sections"][section]
+
+
 def plain(sentence: str) -> str:
     """A row of the comparison as a line of text; other sentences as they are."""
     return ": ".join([cells[0], ", ".join(cells[1:])]) if len(cells := _cells(sentence)) > 1 else sentence
@@ -182,7 +186,7 @@ def _sentence(claim: Claim, catalogue: Catalogue, rows: int, again: bool) -> tup
     try:
         named = claim.subject if kind == "compare" else claim.object
         item = item_code(named)
-        fields["item"] = f"*{shorten(catalogue.title(item), 6)}*"
+        fields["item"] = f"“{shorten(catalogue.title(item), 6)}”"
         price = float(catalogue.frame["price"].iat[item])
         fields["price"] = f"{price:.2f}" if np.isfinite(price) else "unknown"
     except NotSo:

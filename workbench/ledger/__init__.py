@@ -1,0 +1,14 @@
+"""Everything that remembers a shopper, what taking rows away changes, and what comes back."""
+
+import lazy_loader as lazy
+
+__getattr__, __dir__, __all__ = lazy.attach(
+    __name__,
+    submod_attrs={
+        "profile": ["EntityStore"],
+        "memory": ["Service", "Switches"],
+        "loop": ["LADDER", "Forgetting", "filter_topic", "forget", "ladder", "steer"],
+        "canaries": ["canaries"],
+        "purging": ["purge"],
+    },
+)

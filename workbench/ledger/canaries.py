@@ -1,0 +1,50 @@
+"""What is still found of deleted rows, place by place."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from workbench.data.histories import unique_ids
+from workbench.ledger.exposure import touched
+from workbench.ledger.memory import Removal, Service, Switches
+from workbench.ledger.purging import purge
+
+TOLERANCE = 1e-8
+
+
+def canaries(before: Service, after: Service, interactions: Iterable[int], folder: Path | None = None) -> pd.DataFrame:
+    """Look for deleted rows in every place: [tier, found, amount], found 0 or 1.
+
+    log, profile: rows still named (amount: how many). user_vector, item_weights, others: compared with the exact
+    reference, a service cleaned everywhere whose model is *refitted*: largest difference of the stored vectors, of the
+    scores of strangers with everybody's remaining histories, and other shoppers whose top 10 differs. A place that the
+    service does not have is left out. caches (with `folder`): rows of the shoppers in tables under it.
+    """
+    ids = unique_ids(interactions)
+    removal = Removal(before, ids)
+    clean, users = removal.log, removal.users
+    model = before.model.copy().fit(clean)
+    reference = removal.at(Switches().on)
+    named = int(np.isin(after.log.frame["interaction"], ids).sum())
+    notes = sum(len(after.profile.knows(user, ids)) for user in users)
+    found: dict[str, float] = {"log": named, "profile": notes}
+    if before.stores_vectors:
+        own = clean.histories(users)
+        found["user_vector"] = np.abs(after.model.score(own) - after.model.fold_in(own) @ after.model.items.T).max()
+    probe = clean.histories(np.flatnonzero(np.bincount(clean.frame["user"], minlength=clean.n_users)))
+    strangers = replace(probe, user=np.full(len(probe), -1, dtype=np.int32))
+    found["item_weights"] = np.abs(after.model.score(strangers) - model.score(strangers)).max()
+    refitted = Service(clean, before.catalogue, model, reference.profile, clean)
+    found["others"] = float(touched(refitted, after, users)["changed"].iloc[0])
+    if folder is not None:
+        rows = [purge(str(before.log.users[user]), folder, dry=True) for user in users]
+        found["caches"] = float(sum(table["removed"].sum() for table in rows))
+    lines = [
+        {"tier": tier, "found": int(amount > TOLERANCE), "amount": float(amount)} for tier, amount in found.items()
+    ]
+    return pd.DataFrame(lines)

@@ -1,0 +1,233 @@
+"""Where memory lives: a small recommendation service with every place that remembers a shopper."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from pydantic import BaseModel, ConfigDict
+
+from workbench.data import Catalogue, Histories, Interactions
+from workbench.data.histories import unique_ids
+from workbench.errors import DataError
+from workbench.ledger.profile import EntityStore
+from workbench.recommend import top_k
+from workbench.reports import Claim, Report, make_claims, write
+
+TIERS = ("log", "profile", "user_vector", "item_weights")
+
+
+class Switches(BaseModel):
+    """Where a request to forget reaches."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    log: bool = True
+    """Delete the rows from the log: what the model is given to read, and what it knows you have seen."""
+    profile: bool = True
+    """Strike what the rows wrote into the stored profile."""
+    user_vector: bool = True
+    """Compute the stored user vector anew. Only models that store one."""
+    item_weights: bool = True
+    """Take the rows out of the weights that everybody shares: exact for counted models, a refit for others."""
+    tombstone: bool = False
+    """Never offer the deleted products again. The list of tombstones is itself a memory."""
+
+    @property
+    def on(self) -> frozenset[str]:
+        """Names of the switches that are on."""
+        return frozenset(name for name in type(self).model_fields if getattr(self, name))
+
+    @classmethod
+    def only(cls, names: Iterable[str]) -> Switches:
+        """These on, the others off."""
+        names = set(names)
+        return cls(**{name: name in names for name in cls.model_fields})
+
+
+@dataclass(frozen=True)
+class Service:
+    """Everything that remembers a shopper. Frozen: forgetting, hiding and steering return another service.
+
+    weights_log: the log that the item weights stand for. stale: for a shopper whose stored vector was not computed
+    anew, the log it was computed from. tombstones: (user, item) never to be offered again. hidden: (user, topic).
+    steered: (user, topic) → penalty on the topic's items, in standard deviations of the shopper's scores.
+
+    >>> service = Service.build(world.log, world.catalogue, EASE())  # doctest: +SKIP
+    """
+
+    log: Interactions
+    catalogue: Catalogue
+    model: Any
+    profile: EntityStore
+    weights_log: Interactions = field(repr=False)
+    stale: dict[int, Interactions] = field(default_factory=dict, repr=False)
+    tombstones: frozenset[tuple[int, int]] = frozenset()
+    hidden: frozenset[tuple[int, str]] = frozenset()
+    steered: dict[tuple[int, str], float] = field(default_factory=dict)
+
+    @classmethod
+    def build(cls, log: Interactions, catalogue: Catalogue, model: Any) -> Service:
+        """Fit the model on the log and write the profiles; the model handed in is fitted in place."""
+        return cls(log, catalogue, model.fit(log), EntityStore.build(log, catalogue), weights_log=log)
+
+    @property
+    def stores_vectors(self) -> bool:
+        """Whether the model keeps a vector per user."""
+        return hasattr(self.model, "forget_user_vector")
+
+    def remove(self, interactions: Iterable[int], switches: Switches) -> Service:
+        """The service after a request that reaches where the switches say. Raises `DataError` for rows nobody knows."""
+        return Removal(self, interactions).at(switches.on)
+
+    def hide(self, user: int, topic: str) -> Service:
+        """Filter: show the shopper nothing of a topic; nothing is forgotten."""
+        self.catalogue.items_of(topic)
+        return replace(self, hidden=self.hidden | {(int(user), topic)})
+
+    def steer(self, user: int, topic: str, strength: float = 1.0) -> Service:
+        """ "No horror, please": lower the topic's scores by `strength` standard deviations; nothing is forgotten."""
+        self.catalogue.items_of(topic)
+        return replace(self, steered={**self.steered, (int(user), topic): float(strength)})
+
+    def recommend(self, user: int, k: int = 10) -> pd.DataFrame:
+        """The list as served, seen products left out: [item, title, category, price, score], best first."""
+        scores, items = self.served(self.log.histories([user]), k)
+        items = items[0][items[0] >= 0]
+        table = self.catalogue.frame.loc[items, ["item", "title", "category", "price"]]
+        return table.assign(score=scores[0, items]).reset_index(drop=True)
+
+    def served(self, histories: Histories, k: int = 10) -> tuple[np.ndarray, np.ndarray]:
+        """Scores as ranked (B, n_items) and lists (B, k) for many shoppers, by one pass of the model."""
+        scores = np.asarray(self.model.score(histories), dtype=np.float64)
+        for row in np.flatnonzero(np.isin(histories.user, self._adjusted)):
+            scores[row] += self.adjust(int(histories.user[row]))
+        return scores, top_k(scores, k, histories.matrix())
+
+    @cached_property
+    def everyone(self) -> Histories:
+        """Histories of all shoppers."""
+        return self.log.histories()
+
+    @cached_property
+    def _adjusted(self) -> list[int]:
+        return sorted({user for user, _ in (*self.tombstones, *self.hidden, *self.steered)})
+
+    def adjust(self, user: int) -> np.ndarray | None:
+        """What is added to the shopper's scores before ranking: −inf where nothing may be offered."""
+        if user not in self._adjusted:
+            return None
+        added = np.zeros(len(self.catalogue))
+        for owner, topic in self.steered:
+            if owner == user:
+                spread = float(np.std(self.model.score(self.log.histories([user]))))
+                added[self.catalogue.items_of(topic)] -= self.steered[owner, topic] * spread
+        added[[item for owner, item in self.tombstones if owner == user]] = -np.inf
+        for owner, topic in self.hidden:
+            if owner == user:
+                added[self.catalogue.items_of(topic)] = -np.inf
+        return added
+
+    def reads(self, user: int) -> dict[str, Any]:
+        """What a report reads besides log, catalogue and model."""
+        return {"profile": self.profile, "adjust": self.adjust(user), "source": self.stale.get(user)}
+
+    @cached_property
+    def _kept(self) -> dict[Any, Any]:
+        """Answers worth keeping: the service never changes."""
+        return {}
+
+    def keep(self, key: Any, make: Callable[[], Any]) -> Any:
+        """The answer under `key`, made when first asked for."""
+        if key not in self._kept:
+            self._kept[key] = make()
+        return self._kept[key]
+
+    def report(self, user: int, seed: int = 0) -> Report:
+        """The shopper's report, every claim checked."""
+        args = (user, self.log, self.catalogue, self.model, seed)
+        return self.keep(("report", user, seed), lambda: write(*args, **self.reads(user)))
+
+    def claims(self, user: int) -> dict[str, Claim]:
+        """The claims of the report by id, without their ranges: what an ablation compares."""
+        args = (user, self.log, self.catalogue, self.model)
+        made = self.keep(("claims", user), lambda: make_claims(*args, ranges=False, **self.reads(user))[0])
+        return {claim.claim: claim for claim in made}
+
+
+class Removal:
+    """One request against one service: each place is cleaned at most once, then combined as the switches say."""
+
+    def __init__(self, service: Service, interactions: Iterable[int]) -> None:
+        self.service, self.ids = service, unique_ids(interactions)
+        logs = {id(log): log for log in (service.log, service.weights_log, *service.stale.values())}
+        self.found = {name: np.isin(log.frame["interaction"].to_numpy(), self.ids) for name, log in logs.items()}
+        columns = ["interaction", "user", "item"]
+        rows = pd.concat([log.frame.loc[self.found[name], columns] for name, log in logs.items()])
+        unknown = np.setdiff1d(self.ids, rows["interaction"])
+        if len(unknown):
+            do = "take ids from the column 'interaction' of service.log"
+            raise DataError(f"no place remembers interaction {unknown[0]}", "interactions", "rows of this service", do)
+        self.users = np.unique(rows["user"])
+        self.pairs = frozenset(zip(rows["user"].tolist(), rows["item"].tolist(), strict=True))
+
+    def _clean(self, log: Interactions) -> Interactions:
+        found = self.found[id(log)]
+        return log.select(~found) if found.any() else log
+
+    @cached_property
+    def log(self) -> Interactions:
+        """The log without the rows."""
+        return self._clean(self.service.log)
+
+    @cached_property
+    def weights_log(self) -> Interactions:
+        """What the item weights stand for once they are cleaned."""
+        same = self.service.weights_log is self.service.log
+        return self.log if same else self._clean(self.service.weights_log)
+
+    @cached_property
+    def profile(self) -> EntityStore:
+        """The cleaned profile."""
+        return self.service.profile.forget(self.ids, self.users)
+
+    @cached_property
+    def weights(self) -> Any:
+        """The model with cleaned item weights (and, where it is refitted, user vectors)."""
+        model, held = self.service.model.copy(), self.service.weights_log
+        if hasattr(model, "forget"):
+            return model.forget(held.select(self.found[id(held)]))
+        return model.rebuild(self.weights_log)
+
+    @cached_property
+    def vectors(self) -> Any:
+        """The model with old item weights and user vectors computed anew."""
+        clean = self._clean(self.service.log)
+        return self.service.model.copy().forget_user_vector(self.users, clean.histories(self.users))
+
+    def at(self, on: frozenset[str]) -> Service:
+        """The service when these switches are on."""
+        old = self.service
+        if not len(self.ids):
+            return old
+        changed: dict[str, Any] = {}
+        if "log" in on:
+            changed["log"] = self.log
+        if "profile" in on:
+            changed["profile"] = self.profile
+        if "tombstone" in on:
+            changed["tombstones"] = old.tombstones | self.pairs
+        if "item_weights" in on:
+            changed |= {"model": self.weights, "weights_log": self.weights_log}
+        if old.stores_vectors:
+            if {"item_weights", "user_vector"} & on:
+                own = set(self.users.tolist())
+                changed["stale"] = {user: log for user, log in old.stale.items() if user not in own}
+                changed.setdefault("model", self.weights if "item_weights" in on else self.vectors)
+            else:
+                changed["stale"] = {**{int(user): old.log for user in self.users}, **old.stale}
+        return replace(old, **changed)

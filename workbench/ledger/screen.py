@@ -1,0 +1,221 @@
+"""The forget screen of a Forgetting: as JSON for the views, and as static tables."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from workbench.html import content_id, escape, table
+from workbench.ledger.exposure import lists, never_had
+from workbench.ledger.memory import Switches
+from workbench.reports.writer import plain, section_name
+
+if TYPE_CHECKING:
+    from workbench.ledger.loop import Forgetting
+
+LABELS = {
+    "log": "the log",
+    "profile": "the stored profile",
+    "user_vector": "the stored user vector",
+    "item_weights": "the item weights",
+    "tombstone": "a tombstone: never offer again",
+}
+
+
+def state(f: Forgetting) -> dict[str, Any]:
+    """The JSON that the screen draws; numbers are finite or null, text is as in the data."""
+    before, _ = f.services
+    never = _never(f)
+    asked = bool(len(f.interactions)) or f.action != "forget"
+    return {
+        "user": {"code": int(f.user), "name": str(before.log.users[f.user])},
+        "topic": f.topic,
+        "history": _history(f),
+        "sentences": _sentences(f) if asked else [{**row, "fate": None, "cause": None} for row in _sentences(f)],
+        "lists": {"now": _listed(f, "now"), "after": _listed(f, "after") if asked else None, "never": never},
+        "switches": _switches(f),
+        "exposure": [
+            {**row, **{name: _finite(row[name]) for name in ("value", "low", "high")}} for row in _exposure(f)
+        ],
+        "footer": footer(f),
+        "seconds": round(f.seconds, 3),
+    }
+
+
+def footer(f: Forgetting) -> list[str]:
+    """What the screen says under its columns: what changed here, for others, and for no reason."""
+    counts, others = f.fates["fate"].value_counts(), f.others.iloc[0]
+    after = f.lists[f.lists["list"] == "after"]
+    lines = []
+    if len(f.interactions) or f.action != "forget":
+        told = [f"{int(counts.get(fate, 0))} {word}" for fate, word in FATES.items() if counts.get(fate, 0)]
+        lines.append(f"Of {len(f.before.claims)} sentences: {', '.join(told)}.")
+        lines.append(
+            f"{int(others['changed'])} of {int(others['others'])} other shoppers get another top 10"
+            f" ({others['share']:.0%}); the most changed of them has {others['max_churn']:.0%} replaced."
+        )
+        again = int(after["deleted"].sum())
+        if again:
+            lines.append(f"{again} deleted product{'s are' if again > 1 else ' is'} offered again.")
+    for kind, part in f.null[f.null["draw"] >= 0].groupby("kind", sort=False):
+        if kind != "this request":
+            lines.append(
+                f"For comparison, {kind} ({len(part)} draws): {part['gone'].min()} to {part['gone'].max()} sentences"
+                f" gone, {part['others'].min()} to {part['others'].max()} other shoppers changed."
+            )
+    if len(f.before.dropped) + len(f.after.dropped):
+        lines.append(f"{len(f.before.dropped) + len(f.after.dropped)} claims failed the check and were left out.")
+    return lines
+
+
+FATES = {"gone": "gone", "weakened": "weaker", "back": "came back", "kept": "still there", "new": "new"}
+
+
+def html(f: Forgetting) -> str:
+    """Three columns as tables; fates stand in words, so nothing is lost without styles."""
+    s = state(f)
+    history = [
+        {"row": r["interaction"], "when": r["when"], "action": r["action"], "product": r["title"],
+         "topics": ", ".join(r["topics"]), "": "removed" if r["removed"] else ""}
+        for r in s["history"]
+    ]  # fmt: skip
+    lines = []
+    for one in s["sentences"]:
+        said = f"<s>{escape(one['text'])}</s>" if one["fate"] == "gone" else escape(one["text"])
+        fate = FATES.get(one["fate"] or "", "") + (f": {one['cause']}" if one["cause"] else "")
+        lines.append(f"<tr><td>{escape(one['section'])}</td><td>{said}</td><td>{escape(fate)}</td></tr>")
+    head = "".join(f'<th scope="col">{name}</th>' for name in ("section", "sentence", "fate"))
+    report = f"<table><caption>Report</caption><thead><tr>{head}</tr></thead><tbody>{''.join(lines)}</tbody></table>"
+    columns = {name: [_mark(one) for one in s["lists"][name] or []] for name in ("now", "after", "never")}
+    depth = range(max(map(len, columns.values())))
+    named = {"now": "now", "after": "after", "never": "never had it"}
+    places = [
+        {"place": i + 1} | {named[n]: c[i] if i < len(c) else "" for n, c in columns.items()} for i in depth
+    ]  # fmt: skip
+    exposed = [
+        {"list": r["row"], "share": r["value"], "low": r["low"], "high": r["high"], "n": r["n"]} for r in s["exposure"]
+    ]
+    parts = [f"<p><b>{escape(s['user']['name'])}</b>: {escape(repr(f))}</p>"]
+    parts += [f"<details><summary>History: {len(history)} rows</summary>{table(history)}</details>", report]
+    parts += [table(places, "Lists"), table(exposed, f"Shown {f.topic}") if exposed else ""]
+    parts += [f"<p>{escape(line)}</p>" for line in s["footer"]]
+    return f'<div id="{content_id("forgetting", f.before.hash, f.after.hash, f.interactions)}">{"".join(parts)}</div>'
+
+
+def _history(f: Forgetting) -> list[dict[str, Any]]:
+    before, _ = f.services
+    shop, removed = before.catalogue.frame, set(f.interactions)
+    return [
+        {
+            "interaction": int(row.interaction),
+            "when": "" if pd.isna(row.timestamp) else f"{row.timestamp.day} {row.timestamp:%b}",
+            "action": str(row.action),
+            **_product(before.catalogue, row.item),
+            "price": _finite(shop["price"].iat[row.item]),
+            "removed": int(row.interaction) in removed,
+        }
+        for row in before.log.rows_of(f.user).itertuples()
+    ]
+
+
+def _product(catalogue: Any, item: int) -> dict[str, Any]:
+    row = catalogue.frame.iloc[int(item)]
+    topics = catalogue.topics_of(item)
+    return {"item": int(item), "title": row["title"], "category": row["category"], "topics": topics}
+
+
+def _sentences(f: Forgetting) -> list[dict[str, Any]]:
+    fates, causes = (dict(zip(t["claim"], t[n], strict=True)) for t, n in ((f.fates, "fate"), (f.causes, "cause")))
+    rows = [(f.before, row) for row in f.before.sentences.itertuples()]
+    rows += [(f.after, row) for row in f.after.sentences.itertuples() if fates.get(row.claim) == "new"]
+    return [
+        {
+            "claim": row.claim,
+            "kind": next(claim.kind for claim in report.claims if claim.claim == row.claim),
+            "section": section_name(row.section),
+            "text": plain(report.text[row.start : row.end]),
+            "rows": [[int(i), round(float(w), 6)] for i, w in _support(report, row.claim)],
+            "smallest": smallest(_support(report, row.claim)),
+            "fate": fates[row.claim],
+            "cause": causes.get(row.claim),
+        }
+        for report, row in rows
+    ]
+
+
+def _support(report: Any, claim: str) -> list[tuple[int, float]]:
+    rows = report.support[report.support["claim"] == claim].sort_values(
+        ["weight", "interaction"], ascending=[False, True]
+    )
+    return list(zip(rows["interaction"].tolist(), rows["weight"].tolist(), strict=True))
+
+
+def smallest(support: list[tuple[int, float]]) -> list[int]:
+    """The fewest rows that carry half of a claim, heaviest first."""
+    carried, taken = 0.0, []
+    for interaction, weight in support:
+        taken.append(int(interaction))
+        carried += weight
+        if carried >= 0.5 - 1e-12:
+            break
+    return taken
+
+
+def _listed(f: Forgetting, name: str) -> list[dict[str, Any]]:
+    catalogue = f.services[0].catalogue
+    return [
+        {
+            **{key: value for key, value in _product(catalogue, row.item).items() if key != "topics"},
+            "topic": bool(row.topic),
+            "deleted": bool(row.deleted),
+            "score": round(float(row.score), 6),
+        }
+        for row in f.lists[f.lists["list"] == name].itertuples()
+    ]
+
+
+def _never(f: Forgetting) -> list[dict[str, Any]]:
+    """What people like this shopper, who never had the topic, are shown most."""
+    before, _ = f.services
+    if f.topic is None:
+        return []
+    shown = lists(before, 10)[never_had(before, f.user, f.topic)]
+    if not len(shown):
+        return []
+    items, counts = np.unique(shown[shown >= 0], return_counts=True)
+    best, within = np.argsort(-counts, kind="stable")[:10], set(before.catalogue.items_of(f.topic).tolist())
+    return [
+        {
+            **{key: value for key, value in _product(before.catalogue, items[i]).items() if key != "topics"},
+            "topic": int(items[i]) in within,
+            "share": round(counts[i] / len(shown), 4),
+        }
+        for i in best
+    ]
+
+
+def _switches(f: Forgetting) -> list[dict[str, Any]]:
+    vectors = f.services[0].stores_vectors
+    rows = []
+    for name, field in Switches.model_fields.items():
+        enabled = name != "user_vector" or vectors
+        text = field.description if enabled else "This model stores no user vector: it reads the log each time."
+        on = bool(getattr(f.switches, name)) and enabled
+        rows.append({"name": name, "label": LABELS[name], "on": on, "enabled": enabled, "help": text})
+    return rows
+
+
+def _exposure(f: Forgetting) -> list[dict[str, Any]]:
+    return f.exposure.to_dict("records")
+
+
+def _mark(one: dict[str, Any]) -> str:
+    notes = [f"{one['share']:.0%}"] if "share" in one else []
+    notes += ["topic"] * one["topic"] + ["deleted, offered again"] * one.get("deleted", False)
+    return one["title"] + (f" ({', '.join(notes)})" if notes else "")
+
+
+def _finite(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None
