@@ -1,9 +1,11 @@
 """The generated world: rebuilt bit for bit, true to its truth tables, and readable."""
 
+import hashlib
 import itertools
 import json
 import re
 import shutil
+import tomllib
 
 import numpy as np
 import pandas as pd
@@ -251,3 +253,12 @@ def test_fresh_shoppers_write_more(world):
     assert not set(more.memories["memory"]) & set(world.truth["memories"]["memory"])
     assert len(more.texts) == 120
     assert (more.texts["interaction"] == -1).all()
+
+
+def test_the_card_names_this_manifest(world):
+    card = tomllib.loads((settings().data / "cards" / "generated-world.toml").read_text(encoding="utf-8"))
+    content = (FOLDER / "manifest.json").read_bytes()
+    assert card["files"] == [{"name": "manifest.json", "sha256": hashlib.sha256(content).hexdigest()}]
+    assert (card["rows"], card["users"], card["items"]) == (len(world.log), world.log.n_users, world.log.n_items)
+    described = (FOLDER / "README.md").read_text(encoding="utf-8")
+    assert all(f"`{name}`" in described for name in world.tables())
