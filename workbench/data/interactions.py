@@ -194,6 +194,8 @@ class Interactions:
         users = np.arange(self.n_users) if users is None else np.asarray(users, dtype=np.int64).reshape(-1)
         for user in (users.min(initial=0), users.max(initial=0)):
             self._check_user(int(user))
+        if len(users) < 16:  # few users: sorting everybody's rows would cost more than the rest
+            frame = frame[np.isin(frame["user"].to_numpy(), users)]
         order = np.argsort(frame["user"].to_numpy(), kind="stable")  # the frame is in log order already
         sorted_users = frame["user"].to_numpy()[order]
         starts, ends = np.searchsorted(sorted_users, users, "left"), np.searchsorted(sorted_users, users, "right")
