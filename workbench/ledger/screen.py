@@ -9,7 +9,9 @@ import pandas as pd
 
 from workbench.html import content_id, escape, table
 from workbench.ledger.exposure import lists, never_had
-from workbench.ledger.memory import Switches
+from workbench.ledger.fewest import fewest
+from workbench.ledger.memory import Service, Switches
+from workbench.reports import Claim, Report
 from workbench.reports.writer import plain, section_name
 
 if TYPE_CHECKING:
@@ -39,6 +41,8 @@ def state(f: Forgetting) -> dict[str, Any]:
         "exposure": [
             {**row, **{name: _finite(row[name]) for name in ("value", "low", "high")}} for row in _exposure(f)
         ],
+        "others": {name: float(f.others[name].iloc[0]) for name in ("others", "changed", "share", "max_churn")},
+        "null": f.null.loc[f.null["kind"] != "this request", ["kind", "rows", "gone", "others"]].to_dict("records"),
         "footer": footer(f),
         "seconds": round(f.seconds, 3),
     }
@@ -128,39 +132,34 @@ def _product(catalogue: Any, item: int) -> dict[str, Any]:
 
 def _sentences(f: Forgetting) -> list[dict[str, Any]]:
     fates, causes = (dict(zip(t["claim"], t[n], strict=True)) for t, n in ((f.fates, "fate"), (f.causes, "cause")))
-    rows = [(f.before, row) for row in f.before.sentences.itertuples()]
-    rows += [(f.after, row) for row in f.after.sentences.itertuples() if fates.get(row.claim) == "new"]
+    rows = []
+    for report, service in zip((f.before, f.after), f.services, strict=True):
+        claims = {claim.claim: claim for claim in report.claims}
+        said = service.keep(("said", f.user, report.hash), lambda r=report, s=service, c=claims: _said(f.user, r, s, c))
+        new = report is f.after and report is not f.before
+        rows += [{**one, "fate": fates[one["claim"]], "cause": causes.get(one["claim"])} for one in said
+                 if not new or fates[one["claim"]] == "new"]  # fmt: skip
+        if f.before.hash == f.after.hash:
+            break
+    return rows
+
+
+def _said(user: int, report: Report, service: Service, claims: dict[str, Claim]) -> list[dict[str, Any]]:
+    parts = dict(list(report.support.groupby("claim")))
     return [
         {
             "claim": row.claim,
-            "kind": next(claim.kind for claim in report.claims if claim.claim == row.claim),
+            "kind": claims[row.claim].kind,
             "section": section_name(row.section),
             "text": plain(report.text[row.start : row.end]),
-            "rows": [[int(i), round(float(w), 6)] for i, w in _support(report, row.claim)],
-            "smallest": smallest(_support(report, row.claim)),
-            "fate": fates[row.claim],
-            "cause": causes.get(row.claim),
+            "rows": [
+                [int(one.interaction), round(float(one.weight), 6)]
+                for one in parts[row.claim].sort_values(["weight", "interaction"], ascending=[False, True]).itertuples()
+            ],
+            "smallest": fewest(service, user, claims[row.claim], parts[row.claim]),
         }
-        for report, row in rows
+        for row in report.sentences.itertuples()
     ]
-
-
-def _support(report: Any, claim: str) -> list[tuple[int, float]]:
-    rows = report.support[report.support["claim"] == claim].sort_values(
-        ["weight", "interaction"], ascending=[False, True]
-    )
-    return list(zip(rows["interaction"].tolist(), rows["weight"].tolist(), strict=True))
-
-
-def smallest(support: list[tuple[int, float]]) -> list[int]:
-    """The fewest rows that carry half of a claim, heaviest first."""
-    carried, taken = 0.0, []
-    for interaction, weight in support:
-        taken.append(int(interaction))
-        carried += weight
-        if carried >= 0.5 - 1e-12:
-            break
-    return taken
 
 
 def _listed(f: Forgetting, name: str) -> list[dict[str, Any]]:
