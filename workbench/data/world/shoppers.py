@@ -16,6 +16,9 @@ STRENGTH = 2.4
 """How strongly the attribute weights steer a choice inside a category."""
 HELD = ("Horror novels", "Baby & pregnancy")
 """Categories that a quarter of the shoppers hold and nobody else has an interest in."""
+TELLTALE = {"Crime novels": 0.25, "Vitamins & supplements": 0.35}
+"""Chance of the correlated neighbours, against other categories, to be a main interest by themselves: low, so that
+rows in them give a holder away."""
 
 
 @dataclass(frozen=True)
@@ -92,7 +95,7 @@ def _interests(rng, spam, drift_day, holds, categories):
     before = np.zeros((len(spam), len(categories)))
     after = np.zeros_like(before)
     for user in np.flatnonzero(~spam):
-        free = open_to_all.astype(float)
+        free = open_to_all * np.array([TELLTALE.get(name, 1.0) for name in categories])
         main = []
         for _ in range(4):
             main.append(draw(rng, free))
@@ -103,7 +106,7 @@ def _interests(rng, spam, drift_day, holds, categories):
             matrix[user, [leading, main[1], main[2]]] += shares / shares.sum()
         for name, holders in holds.items():
             if holders[user]:
-                weight = 0.25 + 0.3 * rng.random()
+                weight = 0.4 + 0.4 * rng.random()
                 before[user, categories.index(name)] = after[user, categories.index(name)] = weight
     for matrix in (before, after):
         matrix[~spam] = np.round(matrix[~spam] / matrix[~spam].sum(axis=1, keepdims=True), 5)
