@@ -239,6 +239,17 @@ def test_a_site_has_an_index_and_a_student_version(tmp_path: Path, monkeypatch: 
     assert (tmp_path / "site" / "plotly.min.js").stat().st_size > 1_000_000
 
 
+def test_the_command_takes_names_after_options(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys) -> None:
+    monkeypatch.setattr(notebooks, "FOLDER", tmp_path)
+    for name in ("97_other", "98_sample"):
+        notebooks.write(sample(), tmp_path / f"{name}.ipynb")
+    out = tmp_path / "pages"
+    assert site.main(["site", "--as-saved", "--student", "98", "--out", str(out)]) == 0
+    assert sorted(path.name for path in out.glob("*.html")) == ["98_sample.html", "index.html"]
+    assert site.main(["refresh", "77"]) == 2
+    assert "no notebook begins with 77" in capsys.readouterr().err
+
+
 def test_normalise_drops_what_changes() -> None:
     book = notebooks.normalise(sample())
     assert "widgets" not in book.metadata and book.metadata.kernelspec.name == "python3"

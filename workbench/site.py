@@ -147,7 +147,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, default=ROOT / "site", help="site: folder of the pages")
     parser.add_argument("--student", action="store_true", help="site: without the cells tagged solution")
     parser.add_argument("--as-saved", action="store_true", help="site: pages of the saved outputs, nothing is run")
-    asked = parser.parse_args(arguments)
+    asked = parser.parse_intermixed_args(arguments)  # names may follow an option
     try:
         if asked.what == "refresh":
             refresh(asked.names)
