@@ -12,6 +12,6 @@ __getattr__, __dir__, __all__ = lazy.attach(
         "filters": ["Filtered", "keep_actions", "keep_at_least", "keep_core"],
         "readers": ["Dataset", "Preview", "preview", "read_lists", "read_movielens", "read_recbole", "read_table"],
         "cards": ["Card", "open_dataset"],
-        "world": ["World", "generate", "load_world"],
+        "world": ["World", "generate", "generate_texts", "load_world", "write_world"],
     },
 )

@@ -137,6 +137,7 @@ class Writer:
         chance += [(facts[k], 0) for k in rng.permutation(3)[:2]]
         chance = [chance[k] for k in rng.permutation(len(chance))[:extras]]
         first = int(rng.random() * 2)
+        first = first if likes[first] == happy else 1 - first  # a text opens with what it will conclude
         rest = [("aspect", 1 - first), ("tell", 0), ("tell", 1), *(c for c in chance if c[0] not in ("aside", "copy"))]
         steps = [("aspect", first), *(rest[k] for k in rng.permutation(len(rest)))]
         for step in [c for c in chance if c[0] in ("aside", "copy")]:
