@@ -15,7 +15,7 @@ from workbench.settings import settings
 
 
 def purge(user: str, folder: Path | str | None = None, *, code: int | None = None, dry: bool = False) -> pd.DataFrame:
-    """Remove the rows of a user (original id) from every parquet file below a folder; the settings' folders unless told.
+    """Remove the rows of a user (original id) from every parquet file below a folder (default: the settings).
 
     A file counts as about users when it has a column `user`. Text is compared with the id. Whole numbers may be codes
     of some log or ids: they are compared with `code`, and with the id only where it is a number; otherwise the file is

@@ -11,7 +11,7 @@ from workbench.html import content_id, escape, table
 from workbench.ledger.exposure import lists, never_had
 from workbench.ledger.fewest import fewest
 from workbench.ledger.memory import Service, Switches
-from workbench.reports import Claim, Report
+from workbench.reports import Report
 from workbench.reports.writer import plain, section_name
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def state(f: Forgetting) -> dict[str, Any]:
     return {
         "user": {"code": int(f.user), "name": str(before.log.users[f.user])},
         "topic": f.topic,
-        "history": _history(f),
+        "history": [{**row, "removed": row["interaction"] in f.interactions} for row in _history(before, f.user)],
         "sentences": _sentences(f) if asked else [{**row, "fate": None, "cause": None} for row in _sentences(f)],
         "lists": {"now": _listed(f, "now"), "after": _listed(f, "after") if asked else None, "never": never},
         "switches": _switches(f),
@@ -108,44 +108,35 @@ def html(f: Forgetting) -> str:
     return f'<div id="{content_id("forgetting", f.before.hash, f.after.hash, f.interactions)}">{"".join(parts)}</div>'
 
 
-def _history(f: Forgetting) -> list[dict[str, Any]]:
-    before, _ = f.services
-    shop, removed = before.catalogue.frame, set(f.interactions)
+def _history(service: Service, user: int) -> list[dict[str, Any]]:
+    price = service.catalogue.frame["price"]
     return [
         {
             "interaction": int(row.interaction),
             "when": "" if pd.isna(row.timestamp) else f"{row.timestamp.day} {row.timestamp:%b}",
             "action": str(row.action),
-            **_product(before.catalogue, row.item),
-            "price": _finite(shop["price"].iat[row.item]),
-            "removed": int(row.interaction) in removed,
+            **_product(service.catalogue, row.item),
+            "price": _finite(price.iat[row.item]),
         }
-        for row in before.log.rows_of(f.user).itertuples()
+        for row in service.log.rows_of(user).itertuples()
     ]
 
 
 def _product(catalogue: Any, item: int) -> dict[str, Any]:
-    row = catalogue.frame.iloc[int(item)]
-    topics = catalogue.topics_of(item)
-    return {"item": int(item), "title": row["title"], "category": row["category"], "topics": topics}
+    title, category = (catalogue.frame[name].iat[int(item)] for name in ("title", "category"))
+    return {"item": int(item), "title": title, "category": category, "topics": catalogue.topics_of(item)}
 
 
 def _sentences(f: Forgetting) -> list[dict[str, Any]]:
     fates, causes = (dict(zip(t["claim"], t[n], strict=True)) for t, n in ((f.fates, "fate"), (f.causes, "cause")))
-    rows = []
-    for report, service in zip((f.before, f.after), f.services, strict=True):
-        claims = {claim.claim: claim for claim in report.claims}
-        said = service.keep(("said", f.user, report.hash), lambda r=report, s=service, c=claims: _said(f.user, r, s, c))
-        new = report is f.after and report is not f.before
-        rows += [{**one, "fate": fates[one["claim"]], "cause": causes.get(one["claim"])} for one in said
-                 if not new or fates[one["claim"]] == "new"]  # fmt: skip
-        if f.before.hash == f.after.hash:
-            break
-    return rows
+    rows = f.services[0].keep(("said", f.user), lambda: _said(f.user, f.before, f.services[0], set(fates)))
+    added = {claim for claim, fate in fates.items() if fate == "new"}
+    rows = rows + (_said(f.user, f.after, f.services[1], added) if added else [])
+    return [{**one, "fate": fates[one["claim"]], "cause": causes.get(one["claim"])} for one in rows]
 
 
-def _said(user: int, report: Report, service: Service, claims: dict[str, Claim]) -> list[dict[str, Any]]:
-    parts = dict(list(report.support.groupby("claim")))
+def _said(user: int, report: Report, service: Service, wanted: set[str]) -> list[dict[str, Any]]:
+    claims, parts = {claim.claim: claim for claim in report.claims}, dict(list(report.support.groupby("claim")))
     return [
         {
             "claim": row.claim,
@@ -159,6 +150,7 @@ def _said(user: int, report: Report, service: Service, claims: dict[str, Claim])
             "smallest": fewest(service, user, claims[row.claim], parts[row.claim]),
         }
         for row in report.sentences.itertuples()
+        if row.claim in wanted
     ]
 
 

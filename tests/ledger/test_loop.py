@@ -1,0 +1,291 @@
+"""The loop on the generated world: what is exact, what is empty, what comes back, what is noise."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from workbench.data import load_world
+from workbench.errors import DataError, UnknownUser
+from workbench.ledger import LADDER, Service, Switches, canaries, filter_topic, forget, ladder, steer
+from workbench.ledger.exposure import never_had
+from workbench.recommend import ALS, EASE, ItemKNN
+from workbench.recommend.collaborative.als import ALSConfig
+
+TOPIC = "Horror novels"
+RAW = Switches.only(["log"])
+
+
+@pytest.fixture(scope="module")
+def service():
+    world = load_world()
+    return Service.build(world.log, world.catalogue, EASE())
+
+
+@pytest.fixture(scope="module")
+def als():
+    world = load_world()
+    few = world.log.select(world.log.frame["user"] < 60)
+    return Service.build(few, world.catalogue, ALS(ALSConfig(factors=8, epochs=3)))
+
+
+def topic_rows(service, user, topic=TOPIC):
+    rows = service.log.rows_of(user)
+    return rows.loc[rows["item"].isin(service.catalogue.items_of(topic)), "interaction"].to_numpy()
+
+
+def readers(service, n=8, least=3):
+    """Shoppers with at least `least` rows of the topic, most rows first."""
+    rows = service.log.frame
+    counts = rows[rows["item"].isin(service.catalogue.items_of(TOPIC))]["user"].value_counts()
+    return [int(user) for user in sorted(counts.index, key=lambda u: (-counts[u], u)) if counts[user] >= least][:n]
+
+
+def test_everything_cleaned_equals_a_service_built_from_what_remains(service):
+    user = readers(service)[0]
+    ids = topic_rows(service, user)
+    cleaned = service.remove(ids, Switches())
+    fresh = Service.build(service.log.without(ids), service.catalogue, EASE())
+    histories = fresh.log.histories()
+    assert np.abs(cleaned.model.score(histories) - fresh.model.score(histories)).max() <= 1e-8
+    assert cleaned.report(user).text == fresh.report(user).text
+    old, new = ({c.claim: c.value for c in s.report(user).claims} for s in (cleaned, fresh))
+    assert old == pytest.approx(new, abs=1e-8, nan_ok=True)
+
+
+@pytest.mark.parametrize("name", list(LADDER))
+def test_an_empty_request_gives_an_empty_diff(service, name):
+    told = forget(service, readers(service)[0], [], LADDER[name], topic=TOPIC)
+    assert set(told.fates["fate"]) == {"kept"}
+    assert not told.fates["delta"].fillna(0).any()
+    assert not len(told.causes)
+    assert told.before.hash == told.after.hash
+    assert told.others["changed"].iloc[0] == 0
+    state = told.to_state()
+    assert state["lists"]["after"] is None
+    assert {one["fate"] for one in state["sentences"]} == {None}
+
+
+def test_the_order_of_requests_does_not_matter(service):
+    one, two = readers(service)[:2]
+    rest = np.setdiff1d(service.log.rows_of(one)["interaction"], topic_rows(service, one))
+    requests = [topic_rows(service, one), topic_rows(service, two), rest[:5]]
+    ends = []
+    for order in ([0, 1, 2], [2, 1, 0]):
+        now = service
+        for number in order:
+            now = now.remove(requests[number], Switches())
+        ends.append(now)
+    first, second = ends
+    pd.testing.assert_frame_equal(first.log.frame, second.log.frame)
+    assert np.abs(first.model.score(service.everyone) - second.model.score(service.everyone)).max() < 1e-9
+    for user in (one, two):
+        assert first.report(user).text == second.report(user).text
+
+
+def test_canaries_are_found_after_raw_deletion_and_nowhere_after_all(service, als, tmp_path):
+    for memory in (service, als):
+        user = readers(memory)[0]
+        ids = topic_rows(memory, user)
+        table = memory.log.frame.assign(user=memory.log.users[memory.log.frame["user"]])
+        table.to_parquet(tmp_path / "cache.parquet")
+        raw = canaries(memory, memory.remove(ids, RAW), ids, tmp_path).set_index("tier")["found"]
+        assert raw["log"] == 0
+        assert raw.drop("log").all(), raw  # every other place still remembers
+        from workbench.ledger import purge
+
+        purge(str(memory.log.users[user]), tmp_path)
+        clean = canaries(memory, memory.remove(ids, Switches()), ids, tmp_path).set_index("tier")["found"]
+        assert not clean.any(), clean
+        untouched = canaries(memory, memory, ids).set_index("tier")["found"]
+        assert untouched.drop("others").all()
+
+
+def test_with_tombstones_nothing_deleted_is_offered_again(service, als):
+    for memory in (service, als):
+        again = {True: 0, False: 0}
+        for user in readers(memory, 4):
+            for tombstone in again:
+                told = forget(memory, user, topic_rows(memory, user), Switches(tombstone=tombstone), draws=0)
+                again[tombstone] += int(told.lists.loc[told.lists["list"] == "after", "deleted"].sum())
+                ranked = told.services[1].recommend(user, k=len(memory.catalogue))
+                deleted = memory.log.only(topic_rows(memory, user)).frame["item"]
+                assert not (tombstone and ranked["item"].isin(deleted).any())
+        assert again[True] == 0
+
+
+def test_a_stale_user_vector_offers_deleted_products_again(als):
+    user = readers(als)[0]
+    ids = topic_rows(als, user)
+    stale = forget(als, user, ids, RAW, draws=0)
+    clean = forget(als, user, ids, draws=0)
+    deleted = [told.lists.query("list == 'after'")["deleted"].sum() for told in (stale, clean)]
+    assert deleted[0] > deleted[1]
+    assert stale.services[1].stale.keys() == {user}
+    assert not clean.services[1].stale
+    carried = set(stale.after.support["interaction"])
+    assert carried & set(ids.tolist())  # the report says which rows it still rests on: deleted ones
+    assert not set(clean.after.support["interaction"]) & set(ids.tolist())
+
+
+def test_placebo_requests_make_no_more_sentences_vanish_than_other_placebos(service):
+    rng, excess = np.random.default_rng(0), []
+    for user in rng.permutation(service.log.n_users)[:25]:
+        rows = service.log.rows_of(int(user))["interaction"].to_numpy()
+        if len(rows) >= 8:
+            table = forget(service, int(user), rng.choice(rows, 4, replace=False), draws=3).null
+            gone = table.set_index("kind")["gone"]
+            excess.append(gone["this request"] - gone["placebo rows"].mean())
+    half = 1.96 * np.std(excess, ddof=1) / np.sqrt(len(excess))
+    assert abs(np.mean(excess)) < half + 1e-9
+    assert len(excess) > 18
+
+
+def test_causes_name_the_place(service):
+    said = ("interest", "profile", TOPIC)
+    spoken_of = [u for u in readers(service, 50) if any(
+        (c.kind, c.relation, c.object) == said for c in service.claims(u).values())]  # fmt: skip
+    user = spoken_of[0]
+    ids = topic_rows(service, user)
+    raw = forget(service, user, ids, RAW, draws=0).to_frame()
+    stays = raw[raw["sentence"].str.contains(f"say: {TOPIC}|say {TOPIC}", regex=True)].iloc[0]
+    assert (stays["fate"], stays["cause"]) == ("back", "profile")
+    full = forget(service, user, ids, draws=0).to_frame()
+    gone = full[full["claim"] == stays["claim"]].iloc[0]
+    assert (gone["fate"], gone["cause"]) == ("gone", "profile")
+    assert set(full.loc[full["fate"] == "kept", "cause"].dropna()) == set()
+    assert full.loc[full["fate"] != "kept", "cause"].str.len().gt(0).all()
+
+
+def test_cleaning_the_weights_alone_keeps_the_sentences(service):
+    user = readers(service)[0]
+    table = ladder(service, user, topic_rows(service, user)).set_index("taken away from")
+    assert table.loc["weights only", "gone"] <= table.loc["everything", "gone"]
+    assert table.loc["nothing", ["gone", "weakened", "new", "others changed"]].sum() == 0
+    assert table.loc["log", "others changed"] == 0  # without the weights nobody else can notice
+    assert table.loc["everything", "others changed"] > 0
+
+
+def test_exposure_has_its_three_rows_and_a_matched_group(service):
+    user = readers(service)[0]
+    told = forget(service, user, topic_rows(service, user), draws=0)
+    assert told.topic == TOPIC  # the smallest topic that all removed rows share
+    assert told.exposure["row"].tolist() == ["as served before", "after", "never had"]
+    group = never_had(service, user, TOPIC)
+    rows = service.log.frame[service.log.frame["user"].isin(group)]
+    assert not rows["item"].isin(service.catalogue.items_of(TOPIC)).any()
+    assert told.exposure["n"].tolist() == [1, 1, len(group)]
+    own = service.log.rows_of(user)["item"].nunique()
+    distinct = service.log.frame.groupby("user")["item"].nunique()
+    had = service.log.frame.loc[service.log.frame["item"].isin(service.catalogue.items_of(TOPIC)), "user"].unique()
+    left_out = distinct.drop([*group, *had, user], errors="ignore")
+    assert (distinct[group] - own).abs().max() <= (left_out - own).abs().min()
+
+
+def test_filter_hides_and_steer_lowers_but_neither_forgets(service):
+    user = readers(service)[0]
+    items = service.catalogue.items_of("Dark stories")
+    before = np.isin(service.recommend(user)["item"], items).sum()
+    hidden, steered = filter_topic(service, user, "Dark stories"), steer(service, user, "Dark stories", strength=1.0)
+    counts = [told.lists.query("list == 'after'")["topic"].sum() for told in (hidden, steered)]
+    assert before > 0
+    assert counts[0] == 0
+    assert counts[1] < before
+    for told in (hidden, steered):
+        assert told.others["changed"].iloc[0] == 0
+        assert told.services[1].log is service.log
+        assert set(told.causes["cause"]) <= {told.action}
+        assert told.after.dropped.empty
+        ids = topic_rows(service, user)
+        assert canaries(service, told.services[1], ids).set_index("tier")["found"].drop("others").all()
+
+
+def test_touched_against_brute_force(service):
+    user = readers(service)[1]
+    told = forget(service, user, service.log.rows_of(user)["interaction"], draws=0)
+    fresh = EASE().fit(told.services[1].log)
+    seen, changed, most = service.log.matrix().toarray() > 0, 0, 0.0
+    old, new = (model.score(service.log.histories()) for model in (service.model, fresh))
+    for other in range(service.log.n_users):
+        if other != user and seen[other].any():
+            tops = [set(np.argsort(-np.where(seen[other], -np.inf, s[other]), kind="stable")[:10]) for s in (old, new)]
+            changed += tops[0] != tops[1]
+            most = max(most, len(tops[0] - tops[1]) / 10)
+    assert told.others["changed"].iloc[0] == changed > 0
+    assert told.others["max_churn"].iloc[0] == pytest.approx(most)
+
+
+def test_requests_after_requests_reach_what_earlier_ones_left(service):
+    user = readers(service)[0]
+    ids = topic_rows(service, user)
+    raw = service.remove(ids, RAW)
+    full = raw.remove(ids, Switches())
+    fresh = service.remove(ids, Switches())
+    assert np.abs(full.model.score(fresh.everyone) - fresh.model.score(fresh.everyone)).max() < 1e-9
+    assert full.report(user).text == fresh.report(user).text
+    with pytest.raises(DataError, match="no place remembers"):
+        full.remove(ids, Switches())
+
+
+def test_refusals_name_what_is_wrong(service):
+    foreign = service.log.rows_of(5)["interaction"].iloc[0]
+    with pytest.raises(DataError, match="not a row of user 3"):
+        forget(service, 3, [foreign])
+    with pytest.raises(UnknownUser):
+        forget(service, 10_000, [])
+
+
+def test_equal_requests_give_equal_screens_and_json_is_finite(service):
+    user = readers(service)[2]
+    ids = topic_rows(service, user)
+    states = [forget(service, user, ids, seed=3).to_state() | {"seconds": 0} for _ in range(2)]
+    assert json.dumps(states[0], allow_nan=False) == json.dumps(states[1], allow_nan=False)
+    state = states[0]
+    assert {row["interaction"] for row in state["history"] if row["removed"]} == set(ids.tolist())
+    assert len(state["lists"]["now"]) == len(state["lists"]["after"]) == 10
+    assert [one["name"] for one in state["switches"]] == ["log", "profile", "user_vector", "item_weights", "tombstone"]
+    owned = set(service.log.rows_of(user)["interaction"])
+    for one in state["sentences"]:
+        assert {row for row, _ in one["rows"]} <= owned
+        assert set(one["smallest"]) <= owned
+        assert one["smallest"]
+
+
+def test_smallest_sets_of_picks_interests_and_reasons_end_them(service):
+    ended = {("pick", "pick"), ("interest", "list"), ("interest", "profile"), ("because", "because")}
+    checked = set()
+    for user in readers(service, 6):
+        claims = service.claims(user)
+        for one in forget(service, user, [], draws=0).to_state()["sentences"]:
+            claim = claims[one["claim"]]
+            if (claim.kind, claim.relation) in ended:
+                # the weights stay, and what the shopper had stays out of the list: only the input changes
+                after = service.remove(one["smallest"], Switches.only(["log", "profile", "tombstone"]))
+                assert claim.claim not in after.claims(user), one
+                checked.add((claim.kind, claim.relation))
+    assert checked == ended
+
+
+def test_static_page_keeps_its_meaning_and_escapes_titles(service):
+    world_frame = service.catalogue.frame.assign(title="<img src=x onerror=alert(1)>")
+    shop = type(service.catalogue)(world_frame, service.catalogue.topics)
+    user = readers(service)[0]
+    hostile = Service.build(service.log, shop, EASE())
+    told = forget(hostile, user, topic_rows(hostile, user), draws=1)
+    html = told._repr_html_()
+    assert "<img" not in html
+    assert "&lt;img" in html
+    assert "<s>" in html
+    for word in ("gone", "never had it", "as served before", "another shopper leaves"):
+        assert word in html
+    assert html == forget(hostile, user, topic_rows(hostile, user), draws=1)._repr_html_()
+    assert "\n" not in repr(told)
+
+
+def test_item_knn_goes_round_too(service):
+    knn = Service.build(service.log, service.catalogue, ItemKNN())
+    user = readers(knn)[0]
+    told = forget(knn, user, topic_rows(knn, user), draws=1)
+    assert (told.fates["fate"] == "gone").any()
+    assert told.after.dropped.empty
