@@ -26,8 +26,8 @@ STALE_SECONDS = 24 * 3600
 def whole_folder(folder: Path, keep: bool = False) -> Iterator[Path]:
     """A temporary folder to write in, which takes the name `folder` when the block ends without an error.
 
-    An old folder of that name is replaced, or with `keep` left as it is and the new one dropped (another process
-    was faster). After an error or Ctrl-C nothing of the new one is left.
+    An old folder of that name is replaced; with `keep` it stays and the new one is dropped. After an error or Ctrl-C
+    nothing of the new one is left.
 
     >>> with whole_folder(Path("model")) as work: (work / "a.txt").write_text("a")  # doctest: +SKIP
     """
@@ -70,10 +70,9 @@ def run(
 ) -> pd.DataFrame:
     """Call `function(config)` for every config that has no result yet; return all results below each other.
 
-    function: module-level, so that any backend can send it; returns a table. If it takes a second argument it gets
-    the run's folder as well, to leave models in, and `rescore` can read them later. version: raise it when the
-    function's meaning changes. data: fingerprint of what it reads. Each result is the folder `<hash>` with
-    `result.parquet` and `manifest.json`. Stopping at any moment (Ctrl-C, kill) loses only the runs under way.
+    function: returns a table; if it takes a second argument it gets the run's folder, to leave models in that
+    `rescore` reads later. version: raise it when the function changes its meaning. data: fingerprint of what it reads.
+    Each result is the folder `<hash>`: `result.parquet`, `manifest.json`. Stopping loses only the runs under way.
 
     Returns [run, <fields of the config>, <columns of the results>].
     """

@@ -7,7 +7,7 @@ __getattr__, __dir__, __all__ = lazy.attach(
     submod_attrs={
         "protocol": ["Counted", "Recommender", "Trained"],
         "ranking": ["mask", "ranks", "top_k"],
-        "evaluation": ["coverage", "evaluate", "novelty", "popularity_bias"],
+        "evaluation": ["coverage", "evaluate", "list_metrics", "novelty", "popularity_bias"],
         "collaborative.popularity": ["Popularity"],
         "collaborative.itemknn": ["ItemKNN", "ItemKNNConfig"],
         "collaborative.ease": ["EASE", "EASEConfig"],

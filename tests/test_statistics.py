@@ -1,0 +1,84 @@
+"""Intervals that contain what they should as often as they say."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from workbench.errors import DataError
+from workbench.statistics import bootstrap_mean, paired_auc, paired_bootstrap, wilson
+
+
+def long(**levels):
+    parts = [pd.DataFrame({"user": range(len(v)), "model": name, "value": v}) for name, v in levels.items()]
+    return pd.concat(parts, ignore_index=True)
+
+
+def test_pairing_cancels_what_units_share():
+    rng = np.random.default_rng(0)
+    hard = rng.normal(size=200)
+    table = paired_bootstrap(long(a=hard, b=hard + 0.1 + rng.normal(scale=0.01, size=200)), "model")
+    assert list(table.columns) == ["model", "minus", "estimate", "low", "high", "n"]
+    a, b, difference = table.itertuples(index=False)
+    assert a.low < b.estimate < a.high, "unpaired they cannot be told apart"
+    assert (difference.model, difference.minus, difference.n) == ("b", "a", 200)
+    assert 0.09 < difference.low < difference.estimate < difference.high < 0.11
+
+
+def test_intervals_cover():
+    rng = np.random.default_rng(1)
+    hits = 0
+    for seed in range(300):
+        _, low, high = bootstrap_mean(rng.exponential(size=80), seed=seed, resamples=300)
+        hits += low <= 1.0 <= high
+    assert 0.89 <= hits / 300 <= 0.985
+
+
+@given(hnp.arrays(np.float64, st.integers(2, 30), elements=st.floats(-1e3, 1e3)), st.integers(0, 5))
+def test_a_mean_lies_in_its_interval_and_seeds_repeat(values, seed):
+    estimate, low, high = found = bootstrap_mean(values, seed, resamples=200)
+    assert low - 1e-9 <= high and values.min() - 1e-9 <= low and high <= values.max() + 1e-9
+    assert estimate == pytest.approx(values.mean())
+    assert found == bootstrap_mean(values, seed, resamples=200)
+
+
+def test_within_groups_and_units_that_lack_a_level():
+    table = long(a=[1.0, 2.0, 3.0], b=[2.0, 3.0, 4.0]).assign(metric="ndcg", k=10)
+    more = pd.concat([table.iloc[:-1], table.assign(metric="recall", value=table["value"] * 0)])
+    found = paired_bootstrap(more, "model").set_index(["metric", "k", "model", "minus"])
+    assert found.loc[("ndcg", 10, "b", "a"), ["estimate", "n"]].tolist() == [1.0, 2]
+    assert found.loc[("recall", 10, "b", "a"), ["estimate", "low", "high", "n"]].tolist() == [0, 0, 0, 3]
+    assert len(found) == 6
+
+
+def test_too_few_and_wrong_input():
+    assert np.isnan(bootstrap_mean(np.array([2.0]))[1]) and np.isnan(bootstrap_mean(np.array([]))[0])
+    with pytest.raises(DataError, match="1 of 2 values are missing"):
+        bootstrap_mean(np.array([1.0, np.nan]))
+    with pytest.raises(DataError, match="no column 'score'"):
+        paired_bootstrap(long(a=[1.0]), "model", value="score")
+    with pytest.raises(DataError, match="occurs twice"):
+        paired_bootstrap(pd.concat([long(a=[1.0])] * 2), "model")
+    with pytest.raises(DataError, match="one value each per pair"):
+        paired_auc(np.zeros(2), np.zeros(3))
+    with pytest.raises(DataError, match="3 of 2"):
+        wilson(3, 2)
+
+
+@given(st.integers(1, 50), st.data())
+def test_wilson_solves_its_equation(n, data):
+    successes = data.draw(st.integers(0, n))
+    z = 1.959963984540054
+    for bound in wilson(successes, n):  # the bounds are the shares p whose z-test against the data is on the edge
+        share = successes / n
+        assert (share - bound) ** 2 == pytest.approx(z**2 * bound * (1 - bound) / n, abs=1e-9)
+
+
+@given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), min_size=2, max_size=20))
+def test_paired_auc_counts_pairs(pairs):
+    a, b = np.array(pairs).T
+    want = sum(1.0 if x > y else 0.5 if x == y else 0.0 for x, y in pairs) / len(pairs)
+    assert paired_auc(a, b)[0] == pytest.approx(want)
+    assert paired_auc(b, a)[0] == pytest.approx(1 - want)

@@ -1,0 +1,113 @@
+"""Intervals: a mean, a difference of paired means, a share, an area under the curve."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from workbench.errors import DataError
+
+RESAMPLES = 2_000
+COLUMNS = ["estimate", "low", "high", "n"]
+
+
+def bootstrap_mean(
+    values: np.ndarray | pd.Series, seed: int = 0, level: float = 0.95, resamples: int = RESAMPLES
+) -> tuple[float, float, float]:
+    """Mean of independent values with a percentile bootstrap interval; NaN values are an error, NaN bounds for n < 2.
+
+    >>> bootstrap_mean(np.array([1.0, 1.0, 1.0]))
+    (1.0, 1.0, 1.0)
+    """
+    values = np.asarray(values, dtype=np.float64)
+    if np.isnan(values).any():
+        raise DataError(f"{int(np.isnan(values).sum())} of {len(values)} values are missing", "bootstrap_mean")
+    if len(values) < 2:
+        return (float(values[0]) if len(values) else float("nan")), float("nan"), float("nan")
+    batch = max(1, 10_000_000 // len(values))  # at most 80 MB at a time
+    found = stats.bootstrap(
+        (values,),
+        np.mean,
+        n_resamples=resamples,
+        batch=batch,
+        confidence_level=level,
+        method="percentile",
+        rng=np.random.default_rng(seed),
+    ).confidence_interval
+    return float(values.mean()), float(found.low), float(found.high)
+
+
+def paired_bootstrap(
+    table: pd.DataFrame,
+    by: str,
+    unit: str = "user",
+    seed: int = 0,
+    *,
+    value: str = "value",
+    within: Sequence[str] | None = None,
+    level: float = 0.95,
+) -> pd.DataFrame:
+    """Means of the levels of `by`, and their differences to the first level paired on `unit`, with intervals.
+
+    table: long; one row per unit, level of `by` and combination of the columns `within` (default: those among
+    metric and k that the table has). A difference is taken over the units that have both levels, and resampled over
+    units: what all levels find easy or hard about a unit cancels. The order of levels is that of their first row.
+
+    Returns [*within, <by>, minus, estimate, low, high, n]: `minus` is "" for a plain mean, else the level taken off.
+    Raises `DataError` for missing columns, missing values, or a unit that occurs twice in one level.
+
+    >>> t = pd.DataFrame({"user": [1, 2, 1, 2], "model": ["a", "a", "b", "b"], "value": [0.0, 1.0, 0.5, 1.5]})
+    >>> paired_bootstrap(t, "model").query("minus == 'a'")[["model", "estimate", "low", "high"]].values.tolist()
+    [['b', 0.5, 0.5, 0.5]]
+    """
+    within = [c for c in ("metric", "k") if c in table and c != by] if within is None else list(within)
+    needed = [*within, by, unit, value]
+    absent = [column for column in needed if column not in table]
+    if absent:
+        raise DataError(
+            f"no column {absent[0]!r}", "table", ", ".join(needed), "name them: by=, unit=, value=, within="
+        )
+    if table.duplicated([*within, by, unit]).any():
+        raise DataError(f"a {unit} occurs twice in one {by}", "table", f"one value each ({', '.join(needed[:-1])})")
+    rows = []
+    for key, part in table.groupby(within, sort=False, observed=True) if within else [((), table)]:
+        levels = list(dict.fromkeys(part[by]))
+        wide = part.pivot(index=unit, columns=by, values=value)
+        for name in levels:
+            rows.append((*key, name, "", *_interval(wide[name].dropna(), seed, level)))
+        for name in levels[1:]:
+            rows.append((*key, name, levels[0], *_interval((wide[name] - wide[levels[0]]).dropna(), seed, level)))
+    return pd.DataFrame(rows, columns=[*within, by, "minus", *COLUMNS])
+
+
+def _interval(values: pd.Series, seed: int, level: float) -> tuple[float, float, float, int]:
+    return (*bootstrap_mean(values, seed, level), len(values))
+
+
+def wilson(successes: int, n: int, level: float = 0.95) -> tuple[float, float]:
+    """Interval for a share (Wilson, JASA 1927); sensible at 0 and n, where a bootstrap has no width.
+
+    >>> tuple(round(bound, 3) for bound in wilson(0, 10))
+    (0.0, 0.278)
+    """
+    if not 0 <= successes <= n or n < 1:
+        raise DataError(f"{successes} of {n}", "wilson", "0 ≤ successes ≤ n and n ≥ 1")
+    found = stats.binomtest(int(successes), int(n)).proportion_ci(level, method="wilson")
+    return float(found.low), float(found.high)
+
+
+def paired_auc(first: np.ndarray, second: np.ndarray, seed: int = 0, level: float = 0.95) -> tuple[float, float, float]:
+    """Share of pairs in which `first` is the larger one, ties half, with a bootstrap interval over pairs.
+
+    .5: the score cannot tell the two members of a pair apart.
+
+    >>> paired_auc(np.array([2.0, 3.0]), np.array([1.0, 1.0]))
+    (1.0, 1.0, 1.0)
+    """
+    first, second = np.asarray(first, dtype=float), np.asarray(second, dtype=float)
+    if first.shape != second.shape:
+        raise DataError(f"{first.shape} against {second.shape} values", "paired_auc", "one value each per pair")
+    return bootstrap_mean((first > second) + 0.5 * (first == second), seed, level)
