@@ -45,9 +45,15 @@ def exposure(before: Service, after: Service, user: int, topic: str | None, k: i
     return pd.DataFrame(rows, columns=["row", "value", "low", "high", "n"])
 
 
+def served_to(service: Service, user: int, k: int) -> tuple[np.ndarray, np.ndarray]:
+    """Scores and list (item codes, −1 where none is left) of one shopper."""
+    scores, items = service.keep(("served", user, k), lambda: service.served(service.log.histories([user]), k))
+    return scores[0], items[0]
+
+
 def lists_of(service: Service, user: int, k: int) -> np.ndarray:
     """The list of one shopper as served, item codes."""
-    items = service.keep(("list", user, k), lambda: service.served(service.log.histories([user]), k)[1][0])
+    items = served_to(service, user, k)[1]
     return items[items >= 0]
 
 

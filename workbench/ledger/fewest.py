@@ -21,7 +21,7 @@ def fewest(service: Service, user: int, claim: Claim, support: pd.DataFrame) -> 
 
     The pick and the interests of the list: `smallest_set`, verified by scoring again. Interests of the profile: the
     heaviest notes, until the share falls below what makes an interest. Reasons: all rows of the product. Everything
-    else: the heaviest rows that carry half of it.
+    else: the rows of the heaviest products that carry half of it (one row of a product left keeps all it says).
     """
     support = support.sort_values(["weight", "interaction"], ascending=[False, True])
     ids = support["interaction"].tolist()
@@ -32,7 +32,7 @@ def fewest(service: Service, user: int, claim: Claim, support: pd.DataFrame) -> 
     if (claim.kind, claim.relation) in (("pick", "pick"), ("interest", "list")):
         with contextlib.suppress(DataError):  # a stale vector: what is left of the log would not say it
             return _verified(service, user, claim, support)
-    return ids[: int(np.searchsorted(support["weight"].cumsum(), 0.5 - 1e-12)) + 1]
+    return _half(service, user, support)
 
 
 def _verified(service: Service, user: int, claim: Claim, support: pd.DataFrame) -> list[int]:
@@ -47,6 +47,14 @@ def _verified(service: Service, user: int, claim: Claim, support: pd.DataFrame) 
         return reading.within(claim.object, best).mean(axis=1) >= SHARE
 
     return list(smallest_set(service.model, reading.history, support=support, holds=holds, prove=1).interactions)
+
+
+def _half(service: Service, user: int, support: pd.DataFrame) -> list[int]:
+    rows = pd.concat([log.rows_of(user) for log in (service.log, *service.stale.values())])
+    item = support["interaction"].map(dict(zip(rows["interaction"], rows["item"], strict=True)))
+    sums = support["weight"].groupby(item).sum().sort_values(ascending=False, kind="stable")
+    chosen = sums.index[: int(np.searchsorted(sums.cumsum(), 0.5 - 1e-12)) + 1]
+    return support.loc[item.isin(chosen), "interaction"].tolist()
 
 
 def _notes(service: Service, user: int, claim: Claim, ids: list[int]) -> list[int]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ import pandas as pd
 
 from workbench.data.histories import unique_ids
 from workbench.errors import DataError, UnknownUser
-from workbench.ledger.exposure import exposure, lists_of, touched
+from workbench.ledger.exposure import exposure, lists_of, served_to, touched
 from workbench.ledger.memory import TIERS, Removal, Service, Switches
 from workbench.reports import Report, dependence, diff
 
@@ -242,7 +243,7 @@ def _lists(before: Service, after: Service, user: int, ids: Iterable[int], topic
     parts = []
     for name, service in (("now", before), ("after", after)):
         listed = lists_of(service, user, 10)
-        scores = service.served(service.log.histories([user]))[0][0, listed]
+        scores = served_to(service, user, 10)[0][listed]
         part = pd.DataFrame({"list": name, "place": np.arange(1, len(listed) + 1), "item": listed, "score": scores})
         parts.append(part.assign(topic=np.isin(listed, items), deleted=np.isin(listed, deleted)))
     return pd.concat(parts, ignore_index=True)
@@ -275,13 +276,15 @@ def _null(
     for draw in range(draws if n and len(free) else 0):
         placebo = rng.choice(free, min(n, len(free)), replace=False)
         lines.append(line("placebo rows", draw, len(placebo), before.remove(placebo, switches), [user]))
-    activity = np.diff(before.everyone.offsets)
-    strangers = np.flatnonzero((activity > 0) & (np.arange(len(activity)) != user))
-    leaving = np.random.default_rng([seed, user, 1]).permutation(strangers)[:draws] if draws else []
-    for draw, stranger in enumerate(leaving):
-        key = ("leaves", int(stranger))
-        gone = before.log.rows_of(int(stranger))["interaction"].to_numpy()
-        left = before.keep(key, lambda gone=gone: before.remove(gone, Switches()))
-        make = lambda d=draw, g=gone, s=left, w=stranger: line("another shopper leaves", d, len(g), s, [user, int(w)])  # noqa: E731
-        lines.append(before.keep((*key, user, topic), make))
+    strangers = np.flatnonzero(np.diff(before.everyone.offsets) > 0)
+    leaving = np.random.default_rng([seed, user, 1]).permutation(strangers[strangers != user])[:draws]
+
+    def leaves(draw: int, stranger: int) -> dict[str, Any]:
+        gone = before.log.rows_of(stranger)["interaction"].to_numpy()
+        left = before.keep(("left", stranger), lambda: before.remove(gone, Switches()))
+        return line("another shopper leaves", draw, len(gone), left, [user, stranger])
+
+    for draw, stranger in enumerate(leaving.tolist()):
+        key = ("leaves", stranger, user, topic)
+        lines.append(before.keep(key, partial(leaves, draw, stranger)))
     return pd.DataFrame(lines)

@@ -154,6 +154,8 @@ class Service:
 
     def claims(self, user: int) -> dict[str, Claim]:
         """The claims of the report by id, without their ranges: what an ablation compares."""
+        if ("report", user, 0) in self._kept:
+            return {claim.claim: claim for claim in self.report(user).claims}
         args = (user, self.log, self.catalogue, self.model)
         made = self.keep(("claims", user), lambda: make_claims(*args, ranges=False, **self.reads(user))[0])
         return {claim.claim: claim for claim in made}
@@ -172,6 +174,7 @@ class Removal:
         if len(unknown):
             do = "take ids from the column 'interaction' of service.log"
             raise DataError(f"no place remembers interaction {unknown[0]}", "interactions", "rows of this service", do)
+        self._made: dict[frozenset[str], Service] = {}
         self.users = np.unique(rows["user"])
         self.pairs = frozenset(zip(rows["user"].tolist(), rows["item"].tolist(), strict=True))
 
@@ -211,9 +214,12 @@ class Removal:
 
     def at(self, on: frozenset[str]) -> Service:
         """The service when these switches are on."""
+        if on not in self._made:
+            self._made[on] = self._combine(on) if len(self.ids) else self.service
+        return self._made[on]
+
+    def _combine(self, on: frozenset[str]) -> Service:
         old = self.service
-        if not len(self.ids):
-            return old
         changed: dict[str, Any] = {}
         if "log" in on:
             changed["log"] = self.log
