@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 
 import numpy as np
@@ -10,9 +11,10 @@ import pytest
 
 from tests.views.states import IMG, SCRIPT, after, start
 from workbench.data import load_world
-from workbench.ledger import EntityStore
+from workbench.ledger import EntityStore, Service
 from workbench.recommend import EASE, EASEConfig
 from workbench.reports import write
+from workbench.views import Screen
 from workbench.views.export import document, pack
 from workbench.views.plain import STATIC
 
@@ -87,7 +89,7 @@ def test_reports_equal_python_word_for_word(silent, tmp_path):
     open_text(silent, tmp_path / "report.html", "<!DOCTYPE html><meta charset=utf-8><link rel=icon href=data:,>" + text)
     silent.wait_for_function("() => window.ready")
     silent.evaluate("model => { window.packed = model; window.model = unpack(model); }", pack(model, world.catalogue))
-    for user in range(0, 400, 9):
+    for user in range(0, 400, 16):
         rows = world.log.rows_of(user)
         rows = rows[rng.random(len(rows)) < 0.7] if user % 2 else rows
         log = world.log.without(set(world.log.rows_of(user)["interaction"]) - set(rows["interaction"]))
@@ -117,6 +119,77 @@ def summed(rows):
     for interaction, weight in rows:
         weights[interaction] = weights.get(interaction, 0.0) + weight
     return weights
+
+
+REQUESTS = [
+    ("Horror novels", {}),
+    ("Horror novels", {"item_weights": False}),
+    ("Horror novels", {"log": False}),
+    ("Horror novels", {"log": False, "profile": False, "tombstone": True}),
+    ("Dark stories", {"profile": False}),
+]
+
+
+def test_the_file_answers_as_python_does(silent, tmp_path):
+    """Several deletions under several switches, asked of the button's own function and of `Screen.act`."""
+    world = load_world()
+    service = Service.build(world.log, world.catalogue, EASE())
+    horror = world.log.frame[world.log.frame["item"].isin(world.catalogue.items_of("Horror novels"))]
+    users = horror.groupby("user")["item"].nunique().sort_values(kind="stable").index[[-1, 20]]
+    for user in users.tolist():
+        screen = Screen(service, user, "Horror novels")
+        page = screen.export(tmp_path / f"{user}.html").read_text(encoding="utf-8")
+        # the same script with its function within reach of the test, let in by its own hash
+        script = page[page.rindex('<script type="module">') + 22 : page.rindex("</script>")]
+        reachable = script.replace("draw(document", "window.compute = engine(payload); draw(document")
+        opened = page.replace(script, reachable).replace(sha256(script), sha256(reachable))
+        assert sha256(script) in page and sha256(reachable) in opened
+        open_text(silent, tmp_path / "opened.html", opened)
+        silent.wait_for_function("() => window.compute")
+        for topic, switches in REQUESTS:
+            rows = [row for row in screen.state["history"] if topic in row["topics"]]
+            action = {"interactions": [row["interaction"] for row in rows], "topic": topic}
+            action["switches"] = screen.switches.model_dump() | switches
+            same(silent.evaluate("action => window.compute(action)", action), screen.act(action))
+        for sentence in screen.state["sentences"][::4]:
+            action = {
+                "interactions": sentence["smallest"],
+                "topic": "Horror novels",
+                "switches": screen.switches.model_dump(),
+            }
+            same(silent.evaluate("action => window.compute(action)", action), screen.act(action))
+
+
+def sha256(text):
+    return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+
+
+def same(found, wanted):
+    """Equal states, numbers to 1e-5. Placebo rows are drawn by each side for itself; footers are Python's alone."""
+    strangers = [draw for draw in wanted["null"] if draw["kind"] != "placebo rows"]
+    assert [draw for draw in found["null"] if draw["kind"] != "placebo rows"] == strangers
+    assert len(found["null"]) == len(wanted["null"])
+    for name in ("user", "topic", "history", "switches"):
+        assert found[name] == wanted[name], name
+    for name, column in wanted["lists"].items():
+        assert [{**one, "score": 0, "share": 0} for one in found["lists"][name] or []] == [
+            {**one, "score": 0, "share": 0} for one in column or []
+        ], name
+        for number in ("score", "share"):
+            assert [one.get(number) for one in found["lists"][name] or []] == pytest.approx(
+                [one.get(number) for one in column or []], abs=1e-5
+            )
+    assert found["others"] == pytest.approx(wanted["others"])
+    for one, other in zip(found["exposure"], wanted["exposure"], strict=True):
+        assert one["row"] == other["row"] and one["n"] == other["n"]
+        assert [one[name] for name in ("value", "low", "high")] == pytest.approx(
+            [other[name] for name in ("value", "low", "high")]
+        )
+    assert len(found["sentences"]) == len(wanted["sentences"])
+    for one, other in zip(found["sentences"], wanted["sentences"], strict=True):
+        for name in ("kind", "section", "text", "fate", "cause", "smallest"):
+            assert one[name] == other[name], (name, one["text"])
+        assert dict(map(tuple, one["rows"])) == pytest.approx(dict(map(tuple, other["rows"])), abs=1e-5)
 
 
 @pytest.mark.parametrize("state", [start(), after(ACTION)], ids=["start", "after"])

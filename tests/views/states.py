@@ -56,6 +56,8 @@ def start() -> dict[str, Any]:
             {"row": "as served before", "value": 1.0, "low": None, "high": None, "n": 1},
             {"row": "never had", "value": 0.4, "low": 0.3, "high": 0.5, "n": 120},
         ],
+        "others": {"others": 399.0, "changed": 0.0, "share": 0.0, "max_churn": 0.0},
+        "null": [{"kind": "another shopper leaves", "rows": 9, "gone": 0, "others": 35}],
         "footer": [],
         "seconds": 0.01,
     }
@@ -80,5 +82,7 @@ def after(action: dict[str, Any]) -> dict[str, Any]:
             one["fate"], one["cause"] = fate, cause
         state["lists"]["after"] = [_item(4), _item(1, deleted=True)]
         state["exposure"].insert(1, {"row": "after", "value": 1.0, "low": None, "high": None, "n": 1})
+        state["others"] |= {"changed": 38.0, "share": 0.095, "max_churn": 0.2}
+        state["null"].insert(0, {"kind": "placebo rows", "rows": 1, "gone": 0, "others": 31})
         state["footer"] = [f"38 of 399 lists changed {IMG}", "null: 35 of 399"]
     return state

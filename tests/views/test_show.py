@@ -12,7 +12,7 @@ from tests.views.states import IMG, SCRIPT, after, start
 from workbench.errors import WorkbenchError
 from workbench.views import View, show
 from workbench.views.live import ForgetScreen, answer
-from workbench.views.plain import static_screen, words
+from workbench.views.plain import because, static_screen, words
 
 ACTION = {"interactions": [17], "switches": {"tombstone": True}, "topic": IMG}
 TAGS = {
@@ -105,7 +105,10 @@ def test_static_form_is_stable_and_ignores_time():
 def test_words_cover_every_fate_and_cause():
     assert list(words()["fate"]) == ["kept", "weakened", "gone", "back", "new"]
     assert len(words()["questions"]) == 5
-    assert {"profile", "log", "item_weights", "user_vector", "others", "implied by other rows"} == set(words()["cause"])
+    assert {"log", "profile", "user_vector", "item_weights", "tombstone"} < set(words()["cause"])
+    assert because("back", "profile") == "the stored profile still says so"
+    assert because("gone", "log + a new place") == "the rows left the log and a new place"
+    assert because("kept", "log") == because("gone", None) == ""
 
 
 def test_a_screen_is_live_and_its_static_form_is_beside_it():

@@ -9,7 +9,7 @@ import os
 import tomllib
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -17,6 +17,9 @@ from workbench.data import Catalogue
 from workbench.errors import ModelError
 from workbench.html import escape
 from workbench.views.plain import STATIC, static_screen, words
+
+if TYPE_CHECKING:
+    from workbench.views.screen import Screen
 
 PAGE = """<!DOCTYPE html>
 <html lang="en">
@@ -46,13 +49,45 @@ def inert_json(value: Any) -> str:
     return json.dumps(value, ensure_ascii=True, allow_nan=False, separators=(",", ":")).replace("<", "\\u003c")
 
 
+def export(screen: Screen, path: Path | str) -> Path:
+    """Write a screen as one HTML file and return its path.
+
+    The file holds which products every shopper of the service had (one bit each, no names): fit for generated data,
+    not for mailing real people's. Raises `ModelError` for a service that the file could not answer for.
+    """
+    service, user = screen.service, screen.user
+    if (
+        service.tombstones
+        or service.hidden
+        or service.steered
+        or service.stale
+        or service.weights_log is not service.log
+    ):
+        do = "export the service as it was built"
+        raise ModelError("the service has been changed since it was built", "export", "nothing hidden or forgotten", do)
+    claims = {claim.claim: claim for claim in service.report(user, screen.seed).claims}
+    lows = [claims[sentence["claim"]].low for sentence in screen.state["sentences"]]
+    notes = service.profile.lineage(user)
+    notes = notes.loc[notes["kind"] == "topic", ["entity", "interaction", "weight"]]
+    model = pack(service.model, service.catalogue)
+    model["profile"] = [[str(topic), int(row), float(weight)] for topic, row, weight in notes.to_numpy()]
+    model["low"] = [low if low == low else None for low in lows]
+    footer = (
+        f"{screen.provenance()} · EASE computed in this page: {model['items']} products × {model['users']} shoppers"
+    )
+    return write(document(screen.state, model, footer), path)
+
+
 def document(state: dict[str, Any], model: dict[str, Any] | None = None, footer: str = "") -> str:
     """The page of a screen; with `model` (what `engine.js` computes from) it forgets by itself.
 
     Scripts and styles are allowed by their sha256 alone and every connection is forbidden, so nothing in the data can
     run or call home. The static form stands in the page until the script replaces it.
     """
-    style, script = _read("screen.css", "page.css"), _read("screen.js", "engine.js", "claims.js", "page.js")
+    style, script = (
+        _read("screen.css", "page.css"),
+        _read("screen.js", "engine.js", "claims.js", "forget.js", "page.js"),
+    )
     policy = f"default-src 'none'; script-src {_hash(script)}; style-src {_hash(style)}; base-uri 'none'"
     payload = inert_json({"state": state, "model": model, "words": words()})
     title = escape(f"What happens when {state['user']['name']} presses Forget?")

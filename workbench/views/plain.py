@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -57,7 +56,7 @@ def _report(sentences: list[dict[str, Any]]) -> str:
         text = _prose(one["text"])
         text = f"<s>{text}</s>" if one["fate"] == "gone" else text
         mark, word = words()["fate"].get(one["fate"], ("", ""))
-        cause = words()["cause"].get(one["cause"], one["cause"]) if one["cause"] else ""
+        cause = because(one["fate"], one["cause"])
         told = f"<b>{mark} {escape(word)}</b>" + (f": {escape(cause)}" if cause else "") if one["fate"] else ""
         carried = f"{len(one['rows'])} rows, smallest set {', '.join(map(str, one['smallest'])) or 'none'}"
         carried = carried if one["rows"] else "the catalogue alone"
@@ -67,11 +66,21 @@ def _report(sentences: list[dict[str, Any]]) -> str:
     return _table(["section", "sentence", "carried by", "after forgetting"], lines)
 
 
+def because(fate: str | None, cause: str | None) -> str:
+    """A cause in words: several places are joined by + in the state.
+
+    >>> because("gone", "log + profile")
+    'the rows left the log and the notes in the profile were struck'
+    """
+    parts = (cause or "").split(" + ") if fate and fate != "kept" else []
+    known = words()["cause"]
+    return " and ".join(known[part][fate == "back"] if part in known else part for part in parts)
+
+
 def _prose(text: str) -> str:
-    """A sentence: *titles* in italics, a row of a table as "Cheaper: 7.95, 12.00 less"."""
+    """A sentence, escaped; a row of a table reads "Cheaper: 7.95, 12.00 less"."""
     cells = [cell.strip() for cell in text.split("|") if cell.strip()] if text.startswith("|") else []
-    line = f"{cells[0]}: {', '.join(cells[1:])}" if len(cells) > 1 else text
-    return re.sub(r"\*([^*]+)\*", r"<i>\1</i>", escape(line))
+    return escape(f"{cells[0]}: {', '.join(cells[1:])}" if len(cells) > 1 else text)
 
 
 def _lists(lists: dict[str, Any]) -> str:

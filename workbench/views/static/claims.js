@@ -15,8 +15,9 @@ export function reading({ model, rows, log, hidden, catalogue, profile, name }) 
   const ranked = top(scores, log.map((row) => row.item), model.items).filter((item) => scores[item] > -Infinity);
   const held = new Map();
   for (const row of rows) held.set(row.item, (held.get(row.item) || 0) + 1);
-  const weights = (i) => rows.map(({ item: j }) => (i === j ? 0 : -model.P[j * model.items + i] / model.P[i * model.items + i] / held.get(j)));
-  return { name, rows, scores, ranked, listed: ranked.slice(0, LIST), roles: rolesOf(ranked, catalogue), weights, catalogue, profile };
+  const known = new Map();
+  const weights = (i) => known.get(i) ?? known.set(i, rows.map(({ item: j }) => (i === j ? 0 : -model.P[j * model.items + i] / model.P[i * model.items + i] / held.get(j)))).get(i);
+  return { name, rows, hidden, scores, ranked, listed: ranked.slice(0, LIST), roles: rolesOf(ranked, catalogue), weights, catalogue, profile };
 }
 
 function rolesOf(ranked, { price, category }) {
@@ -149,7 +150,7 @@ function sentence({ statement: [kind, subject, relation, object], value }, rows,
     rows: rows === 1 ? "this one row" : `these ${rows.toLocaleString("en")} rows` };
   const named = kind === "compare" ? subject : object;
   if (named.startsWith("item:")) {
-    fields.item = `*${shorten(catalogue.title[code(named)], 6)}*`;
+    fields.item = `“${shorten(catalogue.title[code(named)], 6)}”`;
     fields.price = Number.isFinite(catalogue.price[code(named)]) ? catalogue.price[code(named)].toFixed(2) : "unknown";
   }
   let form = relation;

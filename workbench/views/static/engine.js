@@ -36,6 +36,13 @@ export function replace({ items, P }, before, after) {
 
 /** The k best items outside `row`: higher score first, then lower item code. */
 export function top(scores, row, k) {
-  const out = new Set(row);
-  return Array.from(scores.keys()).filter((i) => !out.has(i)).sort((a, b) => scores[b] - scores[a] || a - b).slice(0, k);
+  const [out, best] = [new Set(row), []];
+  for (let i = 0; i < scores.length; i++) {
+    if (out.has(i) || (best.length === k && scores[i] <= scores[best[k - 1]])) continue;
+    let at = best.length;
+    while (at > 0 && scores[best[at - 1]] < scores[i]) at -= 1;
+    best.splice(at, 0, i);
+    if (best.length > k) best.pop();
+  }
+  return best;
 }

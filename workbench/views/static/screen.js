@@ -16,7 +16,7 @@ function h(tag, attributes, ...children) {
 const percent = (share) => `${Math.round(100 * share)} %`;
 const count = (n, noun) => `${n} ${noun}${n === 1 ? "" : "s"}`;
 const sum = (numbers) => numbers.reduce((a, b) => a + b, 0);
-const quote = (text) => `“${prose(text).map((part) => part.textContent ?? part).join("")}”`;
+const quote = (text) => (text.includes("“") ? text : `“${text}”`);
 
 /** Share of a sentence's support that lies on the picked rows: the forecast of what forgetting them will do. */
 export function dependence(sentence, picked) {
@@ -120,8 +120,8 @@ export function draw(root, firstState, compute, words) {
     const boxes = ui.state.switches.map((one) =>
       h("label", { class: one.enabled ? "" : "wbs-off", title: one.help },
         h("input", { type: "checkbox", "data-key": `switch-${one.name}`, checked: one.on && one.enabled ? "" : null,
-          disabled: one.enabled && compute ? null : "", "aria-describedby": null, change: () => flip(one) }),
-        " ", one.label, !one.enabled && h("small", {}, ` (${one.help})`)));
+          disabled: one.enabled && compute ? null : "", change: () => flip(one) }),
+        " ", one.label, !one.enabled && h("small", {}, ` (${one.help.split(":")[0]})`)));
     return h("header", { class: "wbs-head" },
       h("strong", { class: "wbs-who" }, ui.state.user.name),
       act || "",
@@ -197,14 +197,14 @@ export function draw(root, firstState, compute, words) {
     const share = dependence(one, ui.picked);
     const [sign, word] = words.fate[one.fate] || ["", ""];
     const told = one.fate && one.fate !== "kept";
-    const why = told && one.cause ? words.cause[one.cause] || one.cause : "";
+    const why = told ? because(one.fate, one.cause, words) : "";
     const styles = ["wbs-sentence", one.block && "wbs-block", ui.focus === one.claim && "wbs-focus", share > 0 && "wbs-touched", one.fate && `wbs-${one.fate}`];
     const element = h("span", {
       class: styles.filter(Boolean).join(" "), role: "button", "data-key": `claim-${one.claim}`, "data-claim": one.claim, "data-fate": one.fate || "",
       "aria-pressed": String(ui.focus === one.claim), click: () => pickSentence(one), keydown: arrows,
       "aria-label": [one.text, word, why, share > 0 && `${percent(share)} of it rests on the picked rows`].filter(Boolean).join("; ") },
-      h(one.fate === "gone" ? "s" : "span", { class: "wbs-text" }, ...prose(one.text)),
-      told && h("b", { class: "wbs-fate" }, ` ${sign}\u00a0${word}`), why && h("small", { class: "wbs-cause" }, ` (${why})`),
+      h(one.fate === "gone" ? "s" : "span", { class: "wbs-text" }, one.text),
+      told && h("b", { class: "wbs-fate" }, ` ${sign}\u00a0${word}`), why && (one.fate === "back" || ui.focus === one.claim) && h("small", { class: "wbs-cause" }, ` (${why})`),
       share >= 0.005 && h("b", { class: "wbs-rests" }, ` ${percent(share).replace(" ", "\u00a0")}`));
     element.style.setProperty("--share", share.toFixed(3));
     return element;
@@ -269,17 +269,39 @@ export function answers(state, words) {
     ["gone", "weakened", "new", "kept"].map((name) => [fates(name).length, words.fate[name][1]]).filter(([n]) => n).map(([n, word]) => `${n} ${word}`).join(", "),
   ].filter(Boolean);
   const causes = new Map();
-  for (const sentence of state.sentences) if (sentence.cause && sentence.fate !== "kept") causes.set(sentence.cause, (causes.get(sentence.cause) || 0) + 1);
-  const why = [...causes].map(([cause, n]) => `${words.cause[cause] || cause} (${count(n, "sentence")})`);
-  if (!why.length) why.push(fates("gone").length ? "no other row carried what is gone" : "the picked rows carried no sentence alone");
-  return words.questions.map((question, at) => [question, [deleted, back, why, state.footer.slice(0, 1), state.footer.slice(1)][at]]);
+  for (const fate of ["back", "gone", "weakened", "new"])
+    for (const { cause } of fates(fate)) if (cause) causes.set(`${words.fate[fate][1]}: ${because(fate, cause, words)}`, (causes.get(`${words.fate[fate][1]}: ${because(fate, cause, words)}`) || 0) + 1);
+  const why = [...causes].slice(0, 3).map(([text, n]) => `${text} (${n})`);
+  if (!why.length) why.push("no sentence rested on these rows alone");
+  return words.questions.map((question, at) => [question, [deleted, back, why, elsewhere(state), certainty(state, fates("gone").length)][at]]);
 }
 
-/** A sentence as nodes: *titles* in italics, a row of a table as "Cheaper: 7.95, 12.00 less". */
-function prose(text) {
-  const cells = text.startsWith("|") ? text.split("|").map((cell) => cell.trim()).filter(Boolean) : [];
-  const plain = cells.length > 1 ? `${cells[0]}: ${cells.slice(1).join(", ")}` : text;
-  return plain.split(/\*([^*]+)\*/).map((part, at) => (at % 2 ? h("em", {}, part) : part));
+/** How many other shoppers' lists changed. */
+function elsewhere({ others }) {
+  if (!others) return [];
+  const lines = [`${others.changed} of ${others.others} other shoppers get another top 10 (${percent(others.share)})`];
+  return others.changed ? [...lines, `the most changed of them: ${percent(others.max_churn)} replaced`] : lines;
+}
+
+/** The same numbers for requests that should do nothing of the kind. */
+function certainty(state, gone) {
+  const range = (numbers) => (Math.min(...numbers) === Math.max(...numbers) ? `${numbers[0]}` : `${Math.min(...numbers)} to ${Math.max(...numbers)}`);
+  const of = (kind) => (state.null || []).filter((draw) => draw.kind === kind);
+  const [placebo, leaving] = [of("placebo rows"), of("another shopper leaves")];
+  const lines = [];
+  if (placebo.length) {
+    const most = Math.max(...placebo.map((draw) => draw.gone));
+    lines.push(gone > most ? `more went (${gone}) than with other rows of this shopper (${range(placebo.map((draw) => draw.gone))} in ${placebo.length} draws)`
+      : `no more went (${gone}) than with other rows of this shopper (${range(placebo.map((draw) => draw.gone))} in ${placebo.length} draws)`);
+    lines.push(`those change ${range(placebo.map((draw) => draw.others))} other lists`);
+  }
+  if (leaving.length) lines.push(`a stranger leaving changes ${range(leaving.map((draw) => draw.others))}`);
+  return lines;
+}
+
+/** A cause in words; several places are joined by + in the state. */
+function because(fate, cause, words) {
+  return cause ? cause.split(" + ").map((part) => (words.cause[part] ? words.cause[part][Number(fate === "back")] : part)).join(" and ") : "";
 }
 
 /** One tab stop for a list; the arrow keys move inside it. */
