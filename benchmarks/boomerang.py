@@ -1,0 +1,189 @@
+"""The boomerang on ml-100k: does exact deletion of a genre lower what its users are shown of it?
+
+    python benchmarks/boomerang.py [--data FOLDER] [--jobs 2]
+
+Needs MovieLens 100K as RecBole atomic files (`ml-100k-recbole/ml-100k.inter`, `.item`) under --data, WORKBENCH_DATA or
+WORKBENCH_TEST_DATA. Resumes where it was stopped. Writes `benchmarks/results/boomerang.csv` and `.md`: aggregates over
+100 users and more, never a row of one.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from pydantic import BaseModel, ConfigDict
+
+from workbench.data import Catalogue, Interactions, keep_at_least, keep_core, read_recbole
+from workbench.recommend import EASE, Counted, ItemKNN, Popularity
+from workbench.runs import run
+from workbench.settings import settings
+from workbench.statistics import bootstrap_mean, wilson
+from workbench.unlearning import boomerang, leavers
+
+MODELS = {"EASE": EASE, "ItemKNN": ItemKNN, "Popularity": Popularity}
+GENRES = (
+    "Adventure Animation Children's Crime Film-Noir Horror Musical Mystery Sci-Fi War Western"
+).split()  # at least 100 users with three films of it, and at least 25 who have none; `rule` checks this
+FEWEST_USERS, FEWEST_NEVER, LEAVERS = 100, 25, 100
+RESULTS = Path(__file__).parent / "results"
+
+
+class Cell(BaseModel):
+    """One cell of the grid: a model and a genre, or a model and the leavers (genre empty)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    folder: str
+    model: str
+    genre: str = ""
+    k: int = 10
+    seed: int = 0
+
+
+@cache
+def load(folder: str) -> tuple[Interactions, Catalogue]:
+    """Ratings of 4 and more, 5-core on both sides; the whole log is training data."""
+    data = read_recbole(Path(folder))
+    kept = keep_core(keep_at_least(data.log, 4), reindex=True)
+    return kept.log, kept.match(data.catalogue)
+
+
+@cache
+def fitted(folder: str, model: str) -> Counted:
+    """A model of the whole log."""
+    return MODELS[model]().fit(load(folder)[0])
+
+
+def cell(config: Cell, folder: Path) -> pd.DataFrame:
+    """Aggregates of one cell; the rows per user stay in its run folder."""
+    log, catalogue = load(config.folder)
+    model = fitted(config.folder, config.model)
+    if not config.genre:
+        users = np.random.default_rng(config.seed).choice(log.n_users, LEAVERS, replace=False)
+        table = leavers(model, log, users, config.k)
+        table.to_parquet(folder / "users.parquet")
+        rows = [("others changed", *bootstrap_mean(table["share"]), len(table))]
+        rows += [("others changed, most", table["share"].max(), np.nan, np.nan, len(table))]
+        return pd.DataFrame(rows, columns=["what", "estimate", "low", "high", "n"])
+    found = boomerang(model, log, catalogue.items_of(config.genre), k=config.k, seed=config.seed)
+    found.table.to_parquet(folder / "users.parquet")
+    found.scores.to_parquet(folder / "scores.parquet")
+    return summary(config, found)
+
+
+def summary(config: Cell, found) -> pd.DataFrame:
+    """[what, estimate, low, high, n]: exposure per row and against `as served before`, offered again, AUC."""
+    means = found.to_frame(seed=config.seed)
+    minus = means["minus"].map(lambda name: f" minus {name}" if name else "")
+    rows = means.assign(what="exposed " + means["row"] + minus)[["what", "estimate", "low", "high", "n"]]
+    after = found.table.query("row == 'after'")["again"]
+    again = [("offered a deleted item again", after.mean(), *wilson(int(after.sum()), len(after)), len(after))]
+    auc = found.auc(config.seed)
+    auc = auc.assign(what="paired AUC, " + auc["list"]).drop(columns="list")
+    pool = [("users who never had it", float(found.n_never), np.nan, np.nan, found.n_never)]
+    extra = pd.DataFrame(again + pool, columns=["what", "estimate", "low", "high", "n"])
+    return pd.concat([rows, extra, auc], ignore_index=True)
+
+
+def rule(folder: str) -> list[str]:
+    """Genres with enough users who had and who never had them."""
+    log, catalogue = load(folder)
+    x = log.matrix()
+    held = {genre: x[:, catalogue.items_of(genre)].sum(axis=1) for genre in sorted(set(catalogue.topics["topic"]))}
+    return [g for g, h in held.items() if (h >= 3).sum() >= FEWEST_USERS and (h == 0).sum() >= FEWEST_NEVER]
+
+
+def per_genre(table: pd.DataFrame, model: str = "EASE") -> pd.DataFrame:
+    """The table of the README: one line per genre."""
+    wide = table[(table["model"] == model) & (table["genre"] != "")].pivot(index="genre", columns="what")
+
+    def interval(what: str, sign: bool = False) -> pd.Series:
+        form = "{:+.2f} [{:+.2f}, {:+.2f}]" if sign else "{:.2f} [{:.2f}, {:.2f}]"
+        parts = (wide[side, what] for side in ("estimate", "low", "high"))
+        return pd.Series([form.format(*values) for values in zip(*parts, strict=True)], index=wide.index)
+
+    def value(what: str) -> pd.Series:
+        return wide["estimate", what].map("{:.2f}".format)
+
+    columns = {
+        "users": wide["n", "exposed after"].astype(int).astype(str),
+        "as served before": value("exposed as served before"),
+        "after": value("exposed after"),
+        "never had": value("exposed never had"),
+        "after − before": interval("exposed after minus as served before", sign=True),
+        "with tombstone": value("exposed after, tombstone"),
+        "placebo": value("exposed placebo"),
+        "offered a deleted film": interval("offered a deleted item again"),
+        "AUC": interval("paired AUC, all items"),
+        "AUC, deleted films hidden": interval("paired AUC, without the deleted items"),
+    }
+    return pd.DataFrame(columns).reset_index()
+
+
+def markdown(table: pd.DataFrame) -> str:
+    """A GitHub table."""
+    lines = ["| " + " | ".join(table.columns) + " |", "|" + "---|" * len(table.columns)]
+    return "\n".join([*lines, *("| " + " | ".join(map(str, row)) + " |" for row in table.itertuples(index=False))])
+
+
+NOTES = """
+How it was made. MovieLens 100K, ratings ≥ 4, 5-core: {users} users × {items:,} items, {rows:,} rows, all of them training
+data; EASE λ = 100, ItemKNN k = 100, Popularity; top {k}. Every user with at least three films of a genre deletes all of
+them, alone, exactly (equal to a refit); everybody else stays. Exposed: at least one film of the genre in the top {k}.
+*As served before* masks the films the user is known to have seen, *after* masks those still known. *Never had*: for each
+deleter the user without the genre whose number of films is nearest to what the deleter has left (matches repeat, so its
+interval, which counts deleters, is too narrow where few never had it). *Placebo*: as many other rows deleted.
+Intervals: 95 %, percentile bootstrap over users (paired where a difference), Wilson for shares.
+*AUC*: how often the mean score of the genre's films is higher for the deleter than for the match; .5 is chance.
+*Deleted films hidden*: the same without the films the deleter deleted, for both. Genres: at least {few} users to delete
+and {never} who never had it.
+
+Not checked: other data sets, session and basket tasks, other cut-offs than {k}, other ways of matching, several users
+deleting at once, users who delete only a part of a genre; whether anybody minds being offered a film again.
+""".strip()
+
+
+def main() -> None:
+    """Run the grid, write and print the tables."""
+    given = (
+        settings().own_data or os.environ.get("WORKBENCH_TEST_DATA") or Path(__file__).parents[2] / "shared" / "data"
+    )
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--data", type=Path, default=Path(given))
+    parser.add_argument("--jobs", type=int, default=1)
+    options = parser.parse_args()
+    folder = str((options.data / "ml-100k-recbole").resolve())
+    log, _ = load(folder)
+    assert rule(folder) == GENRES, "another copy of the data, or another filter"
+    configs = [Cell(folder=folder, model=m, genre=g) for m in MODELS for g in GENRES]
+    configs += [Cell(folder=folder, model=m) for m in MODELS]
+    runs = settings().runs / "boomerang"
+    table = run(configs, cell, runs, options.jobs, data=log.fingerprint, version="1", progress=True)
+    table = table[["model", "genre", "k", "what", "estimate", "low", "high", "n"]]
+    RESULTS.mkdir(exist_ok=True)
+    table.round(4).to_csv(RESULTS / "boomerang.csv", index=False, lineterminator="\n")
+    notes = NOTES.format(
+        users=log.n_users, items=log.n_items, rows=len(log), k=10, few=FEWEST_USERS, never=FEWEST_NEVER
+    )
+    parts = ["# The boomerang", "Made by `python benchmarks/boomerang.py`; all numbers in `boomerang.csv`."]
+    for model in MODELS:
+        parts += [f"## {model}", markdown(per_genre(table, model))]
+    parts += ["## Others", "One user leaves entirely: share of *other* users whose top 10 is another set."]
+    others = table[table["genre"] == ""].set_index(["what", "model"])
+    rows = []
+    for model in MODELS:
+        mean, most = others.loc[("others changed", model)], others.loc[("others changed, most", model)]
+        share = f"{mean['estimate']:.3f} [{mean['low']:.3f}, {mean['high']:.3f}]"
+        rows.append((model, share, f"{most['estimate']:.3f}", int(mean["n"])))
+    parts += [markdown(pd.DataFrame(rows, columns=["model", "mean share", "largest share", "leavers"]))]
+    text = "\n\n".join([*parts, "## Notes", notes]) + "\n"
+    (RESULTS / "boomerang.md").write_text(text, encoding="utf-8")
+    print(text)
+
+
+if __name__ == "__main__":
+    main()
