@@ -11,7 +11,7 @@ import pandas as pd
 
 from workbench.data.histories import unique_ids
 from workbench.ledger.exposure import touched
-from workbench.ledger.memory import Removal, Service, Switches
+from workbench.ledger.memory import Service, Switches
 from workbench.ledger.purging import purge
 
 TOLERANCE = 1e-8
@@ -26,9 +26,9 @@ def canaries(before: Service, after: Service, interactions: Iterable[int], folde
     service does not have is left out. caches (with `folder`): rows of the shoppers in tables under it.
     """
     ids = unique_ids(interactions)
-    removal = Removal(before, ids)
+    removal = before.removal(ids)
     clean, users = removal.log, removal.users
-    model = before.model.copy().fit(clean)
+    model = before.keep(("refit", ids.tobytes()), lambda: before.model.copy().fit(clean))
     reference = removal.at(Switches().on)
     named = int(np.isin(after.log.frame["interaction"], ids).sum())
     notes = sum(len(after.profile.knows(user, ids)) for user in users)

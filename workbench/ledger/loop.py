@@ -96,7 +96,7 @@ def forget(
     """
     started = time.perf_counter()
     ids, switches = _own(service, user, interactions), switches or Switches()
-    removal = Removal(service, ids)
+    removal = service.removal(ids)
     after = removal.at(switches.on)
     topic = topic if topic is not None or not len(ids) else _shared_topic(service, removal)
     return _account(service, after, user, ids, "forget", switches, topic, seed, draws, removal, started)

@@ -18,6 +18,8 @@ from workbench.ledger.profile import EntityStore
 from workbench.recommend import top_k
 from workbench.reports import Claim, Report, make_claims, write
 
+REMOVALS = 8
+"""Requests that a service keeps: each may hold a copy of the model."""
 TIERS = ("log", "profile", "user_vector", "item_weights")
 
 
@@ -82,7 +84,16 @@ class Service:
 
     def remove(self, interactions: Iterable[int], switches: Switches) -> Service:
         """The service after a request that reaches where the switches say. Raises `DataError` for rows nobody knows."""
-        return Removal(self, interactions).at(switches.on)
+        return self.removal(interactions).at(switches.on)
+
+    def removal(self, interactions: Iterable[int]) -> Removal:
+        """The request, ready to be combined with any switches; the last few are kept, with what they have cleaned."""
+        ids = unique_ids(interactions)
+        key = ("removal", ids.tobytes())
+        old = [name for name in self._kept if name[0] == "removal" and name != key]
+        for name in old[: max(len(old) - REMOVALS + 1, 0)]:
+            del self._kept[name]
+        return self.keep(key, lambda: Removal(self, ids))
 
     def hide(self, user: int, topic: str) -> Service:
         """Filter: show the shopper nothing of a topic; nothing is forgotten."""
