@@ -26,7 +26,7 @@ SIZE = {"width": 1440, "height": 900}
 def main() -> None:
     """Export, open, press the button, take the picture."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--user", type=int, default=365)
+    parser.add_argument("--user", type=int, default=43)
     parser.add_argument("--topic", default="Horror novels")
     parser.add_argument("--out", type=Path, default=ROOT / "docs")
     asked = parser.parse_args()

@@ -8,7 +8,7 @@ deleted), and a placebo (as many rows outside the topic deleted instead).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -118,14 +118,17 @@ def boomerang(
     served = model.score(everybody)
     rng = np.random.default_rng(seed)
     left = np.array([len(np.unique(_items(everybody, u)[~topic[_items(everybody, u)]])) for u in users])
+    by_user = log.frame.sort_values("user", kind="stable")  # requests are cut from one user's rows, not from all
+    bounds = np.searchsorted(by_user["user"], [users, users + 1])
     table, scores = [], []
-    for user, match in zip(users, never_had(log, np.flatnonzero(topic), left), strict=True):
+    for at, (user, match) in enumerate(zip(users, never_had(log, np.flatnonzero(topic), left), strict=True)):
+        rows = replace(log, frame=by_user.iloc[bounds[0, at] : bounds[1, at]])
         history = everybody.select([user])
         mine = topic[history.item]
         gone = np.isin(np.arange(log.n_items), history.item[mine])
         own = np.isin(np.arange(log.n_items), history.item)
         ids = history.interaction[mine]
-        after = score_after(model, log.only(ids), history.without(ids))[0]
+        after = score_after(model, rows.only(ids), history.without(ids))[0]
         lists = {SERVED: (served[user], own), AFTER: (after, own & ~gone), TOMBSTONE: (after, own)}
         if match >= 0:
             lists[NEVER] = (served[match], np.isin(np.arange(log.n_items), _items(everybody, match)))
@@ -134,7 +137,7 @@ def boomerang(
             ids = rng.choice(others, min(len(ids), len(others)), replace=False)
             rest = history.without(ids)
             lists[PLACEBO] = (
-                score_after(model, log.only(ids), rest)[0],
+                score_after(model, rows.only(ids), rest)[0],
                 np.isin(np.arange(log.n_items), rest.item),
             )
         for row in ROWS:
