@@ -127,11 +127,15 @@ def world(
 
 
 @app.command("train-pocket")
-def train_pocket() -> None:
-    """Train the pocket language model from scratch on the generated texts; resumes when interrupted."""
-    from workbench.tokens.training import train_pocket_cli
+def train_pocket(
+    folder: Annotated[Path | None, typer.Option(help="where the model goes; data/pocket unless told")] = None,
+    steps: Annotated[int | None, typer.Option(help="optimiser steps; the shipped model's unless told")] = None,
+) -> None:
+    """Train the pocket language model from scratch on generated texts: half an hour on two cores; resumes."""
+    from workbench.tokens.pocket import build_pocket
+    from workbench.tokens.training import PocketConfig
 
-    _show(train_pocket_cli())
+    _show(build_pocket(folder, PocketConfig(steps=steps) if steps else None))
 
 
 @app.command()

@@ -6,7 +6,7 @@ __getattr__, __dir__, __all__ = lazy.attach(
     __name__,
     submod_attrs={
         "contrast": ["score_tokens", "words"],
-        "corpora": ["pairs_table"],
+        "corpora": ["mark", "pairs_table"],
         "detection": ["detection"],
         "mixture": ["MixtureLM", "personal_share"],
         "training": ["PocketConfig", "train_pocket"],

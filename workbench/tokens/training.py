@@ -49,11 +49,11 @@ class PocketConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
-    vocabulary: int = Field(default=2048, ge=300)
+    vocabulary: int = Field(default=4096, ge=300)
     """Tokens of the byte-level BPE tokenizer, special tokens included."""
     hidden: int = Field(default=128, ge=8)
     """Width of the hidden states."""
-    layers: int = Field(default=3, ge=1)
+    layers: int = Field(default=2, ge=1)
     """Decoder layers."""
     heads: int = Field(default=4, ge=1)
     """Attention heads per layer."""
@@ -61,10 +61,10 @@ class PocketConfig(BaseModel):
     """Width of the gated feed-forward part."""
     context: int = Field(default=512, ge=16)
     """Longest prompt and response together, in tokens; longer training texts are an error."""
-    steps: int = Field(default=3000, ge=1)
+    steps: int = Field(default=5000, ge=1)
     """Optimiser steps (AdamW, linear warm-up, cosine to a tenth)."""
-    batch_size: int = Field(default=32, ge=1)
-    """Texts per step."""
+    batch_tokens: int = Field(default=2800, ge=1)
+    """Tokens per step, prompts included: about 16 whole texts."""
     learning_rate: float = Field(default=3e-3, gt=0)
     """Peak learning rate."""
     warm_up: int = Field(default=100, ge=1)
@@ -183,15 +183,20 @@ def _batches(
         sides = np.where(bare, "without", "with")
         length = np.array([len(row[side]) + len(row["ids"]) for row, side in zip(rows, sides, strict=True)])
         order = rng.permutation(len(rows))
-        pools = [
-            order[first : first + 32 * config.batch_size] for first in range(0, len(order), 32 * config.batch_size)
-        ]
-        cut = [pool[np.argsort(length[pool], kind="stable")] for pool in pools]
-        whole = [
-            pool[first : first + config.batch_size] for pool in cut for first in range(0, len(pool), config.batch_size)
-        ]
+        pools = [order[first : first + 1024] for first in range(0, len(order), 1024)]
+        cut = [pool[np.argsort(-length[pool], kind="stable")] for pool in pools]
+        whole = [batch for pool in cut for batch in _fill(pool, length, config.batch_tokens)]
         for place in rng.permutation(len(whole)):
             yield _tensors([(rows[i][sides[i]], rows[i]["ids"]) for i in whole[place]], tokenizer)
+
+
+def _fill(pool: np.ndarray, length: np.ndarray, budget: int) -> Iterator[np.ndarray]:
+    """Cut a pool, longest texts first, into batches of at most `budget` tokens (or one text)."""
+    first = 0
+    while first < len(pool):
+        size = max(1, budget // int(length[pool[first]]))
+        yield pool[first : first + size]
+        first += size
 
 
 def _tensors(batch: list[tuple[tuple, tuple]], tokenizer: Any) -> tuple[torch.Tensor, torch.Tensor]:

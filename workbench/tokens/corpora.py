@@ -1,0 +1,129 @@
+"""Tables of prompts from the texts of a world: memory items are the persona, the shopper's text is the response."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from workbench.errors import ConfigError, DataError
+
+EXCERPT = "One sentence, please."
+
+
+def pairs_table(
+    corpus: Any, tokenizer: Any, persona: str = "own", users: Any = None, n: int | None = None, seed: int = 0
+) -> pd.DataFrame:
+    """Pairs for `score_tokens`: [text, user, persona, query, prompt_with, prompt_without, response].
+
+    `corpus` is a world, or more texts from `generate_texts`. `persona` is "own" (the memory items that the text's
+    prompt shows, one a line, in an order drawn with `seed`) or "other" (those of a text by another shopper, drawn with
+    `seed`: the control). The prompts come from the tokenizer's chat template: persona as system message, query as
+    user message. `users` keeps some shoppers; `n` draws so many texts.
+    Raises `ConfigError` for another persona, `DataError` when no text is left or there is no chat template.
+    """
+    if persona not in ("own", "other"):
+        raise ConfigError(f"persona {persona!r}", expected="own or other")
+    if not tokenizer.chat_template:
+        raise DataError("the tokenizer has no chat template", expected="one that takes a system message", do="set it")
+    rng = np.random.default_rng(seed)
+    says = _truth(corpus, "memories").set_index("memory")["statement"]
+    shown = _truth(corpus, "text_memories").query("shown")
+    memories = {text: part.tolist() for text, part in shown["memory"].map(says).groupby(shown["text"])}
+    author = corpus.texts.set_index("text")["user"]
+    table = corpus.texts if users is None else corpus.texts[corpus.texts["user"].isin(users)]
+    if table.empty:
+        raise DataError("no text of these shoppers", where="texts", do="choose other users")
+    if n is not None and n < len(table):
+        table = table.iloc[np.sort(rng.choice(len(table), n, replace=False))]
+    out = table[["text", "user", "query", "response"]].reset_index(drop=True)
+    source = out["text"].tolist() if persona == "own" else [_foreign(rng, author, user) for user in out["user"]]
+    told = ["\n".join(rng.permutation(memories[text])) for text in source]
+    out.insert(2, "persona", told)
+    out["prompt_with"] = [_prompt(tokenizer, *row) for row in zip(told, out["query"], strict=True)]
+    out["prompt_without"] = [_prompt(tokenizer, None, query) for query in out["query"]]
+    return out
+
+
+def excerpts(corpus: Any, tokenizer: Any, seed: int = 0) -> pd.DataFrame:
+    """Every sentence that a memory item brought about, as a text of its own, with the columns of `pairs_table`.
+
+    The persona is that item among one or two others of the prompt. In whole texts the persona decides a few words in a
+    hundred, and a small model takes long to notice; here it decides nearly all of them. For training only.
+    """
+    rng = np.random.default_rng(seed)
+    says = _truth(corpus, "memories").set_index("memory")["statement"]
+    shown = _truth(corpus, "text_memories").query("shown").groupby("text")["memory"].agg(list)
+    said = corpus.texts.set_index("text")[["user", "response"]]
+    rows = []
+    for number, row in enumerate(_truth(corpus, "sentences").query("memory >= 0").itertuples()):
+        others = [memory for memory in shown[row.text] if memory != row.memory]
+        told = [row.memory, *rng.permutation(others)[: 1 + int(rng.integers(2))]]
+        persona = "\n".join(says[rng.permutation(told)])
+        user, response = said.loc[row.text]
+        rows.append((f"excerpt {number}", user, persona, EXCERPT, response[row.start : row.end]))
+    out = pd.DataFrame(rows, columns=["text", "user", "persona", "query", "response"])
+    out["prompt_with"] = [_prompt(tokenizer, told, EXCERPT) for told in out["persona"]]
+    out["prompt_without"] = _prompt(tokenizer, None, EXCERPT)
+    return out
+
+
+def _truth(corpus: Any, name: str) -> pd.DataFrame:
+    """A table of a world's truth, or the field of that name that `generate_texts` returns."""
+    return getattr(corpus, name) if hasattr(corpus, name) else corpus.truth[name]
+
+
+def _foreign(rng: np.random.Generator, author: pd.Series, user: int) -> int:
+    """A text by somebody else."""
+    while True:
+        place = int(rng.integers(len(author)))
+        if author.iat[place] != user:
+            return author.index[place]
+
+
+def _prompt(tokenizer: Any, persona: str | None, query: str) -> str:
+    system = [] if persona is None else [{"role": "system", "content": quoted(persona, tokenizer)}]
+    messages = [*system, {"role": "user", "content": quoted(query, tokenizer)}]
+    return tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
+
+
+def quoted(text: str, tokenizer: Any) -> str:
+    """Text from data as data: what would read as a special token (`</s>`) is broken up (`< /s>`)."""
+    for special in tokenizer.all_special_tokens:
+        text = text.replace(special, f"{special[0]} {special[1:]}")
+    return text
+
+
+def mark(tokens: pd.DataFrame, corpus: Any, pairs: pd.DataFrame) -> pd.DataFrame:
+    """Add the planted truth to a token table: `kind`, `personal`, `direct`, and the baseline `word_match`.
+
+    `kind` is that of the planted word which the token overlaps: c copies a word of a memory item, d tells it in other
+    words, s is style, q repeats the query, n is chance, g everything else. `personal` is c, d or s; `direct` is the
+    first personal word that a memory item brings to the text (later ones follow from it). `word_match` is 1 where the
+    token's word stands in the persona.
+    """
+    spans = dict(list(_truth(corpus, "words").groupby("text")))
+    said = pairs.set_index("text")
+    parts = []
+    for text, part in tokens.groupby("text", sort=False):
+        persona = set(re.findall(r"\w+", said.at[text, "persona"].lower()))
+        found = [m.span() for m in re.finditer(r"\w+", said.at[text, "response"]) if m[0].lower() in persona]
+        copied = _overlap(part, np.array(found, dtype=int).reshape(-1, 2))
+        planted = spans.get(text)
+        place = np.full(len(part), -1) if planted is None else _overlap(part, planted[["start", "end"]].to_numpy())
+        kind = np.array(["g", *([] if planted is None else planted["kind"])])[place + 1]
+        direct = np.array([False, *([] if planted is None else planted["direct"])], dtype=bool)[place + 1]
+        personal = np.isin(kind, ["c", "d", "s"])
+        marks = {"kind": kind, "personal": personal, "direct": direct & personal, "word_match": (copied >= 0) * 1.0}
+        parts.append(part.assign(**marks))
+    return pd.concat(parts, ignore_index=True)
+
+
+def _overlap(part: pd.DataFrame, spans: np.ndarray) -> np.ndarray:
+    """For each token the row of the first span that it overlaps, −1 where there is none."""
+    if len(spans) == 0:
+        return np.full(len(part), -1)
+    touches = (part["start"].to_numpy()[:, None] < spans[:, 1]) & (part["end"].to_numpy()[:, None] > spans[:, 0])
+    return np.where(touches.any(axis=1), touches.argmax(axis=1), -1)
