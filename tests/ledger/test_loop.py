@@ -230,7 +230,7 @@ def test_requests_after_requests_reach_what_earlier_ones_left(service):
 
 def test_refusals_name_what_is_wrong(service):
     foreign = service.log.rows_of(5)["interaction"].iloc[0]
-    with pytest.raises(DataError, match="not a row of user 3"):
+    with pytest.raises(DataError, match="not user 3's but user 5's"):
         forget(service, 3, [foreign])
     with pytest.raises(UnknownUser):
         forget(service, 10_000, [])

@@ -63,15 +63,20 @@ def footer(f: Forgetting) -> list[str]:
         again = int(after["deleted"].sum())
         if again:
             lines.append(f"{again} deleted product{'s are' if again > 1 else ' is'} offered again.")
-    for kind, part in f.null[f.null["draw"] >= 0].groupby("kind", sort=False):
+    for kind, part in f.null.groupby("kind", sort=False):
         if kind != "this request":
             lines.append(
-                f"For comparison, {kind} ({len(part)} draws): {part['gone'].min()} to {part['gone'].max()} sentences"
-                f" gone, {part['others'].min()} to {part['others'].max()} other shoppers changed."
+                f"For comparison, {kind} ({len(part)} draws): {_span(part['gone'])} sentences gone,"
+                f" {_span(part['others'])} other shoppers changed."
             )
     if len(f.before.dropped) + len(f.after.dropped):
         lines.append(f"{len(f.before.dropped) + len(f.after.dropped)} claims failed the check and were left out.")
     return lines
+
+
+def _span(values: pd.Series) -> str:
+    low, high = int(values.min()), int(values.max())
+    return f"{low} to {high}" if low < high else "no" if not low else str(low)
 
 
 FATES = {"gone": "gone", "weakened": "weaker", "back": "came back", "kept": "still there", "new": "new"}
