@@ -91,17 +91,15 @@ def make_claims(
     if not 0 <= user < log.n_users:
         raise UnknownUser(f"user code {user}", "make_claims", f"a code from 0 to {log.n_users - 1}")
     reading = Reading(user, log, catalogue, model, profile, adjust, source)
-    claims, supports = [], []
     left_out = LeftOut(reading, seed, baskets) if ranges and len(reading.history.item) else None
+    claims, supports = [], []
     for statement in propose(reading):
         try:
             value, ids, weights = execute(reading, statement)
         except NotSo:
             continue
-        low, high = left_out.range(statement, value) if left_out else (np.nan, np.nan)
-        claim = Claim(*statement, value, low, high)
-        claims.append(claim)
-        supports.append((claim.claim, ids, weights))
+        claims.append(Claim(*statement, value, *(left_out.range(statement, value) if left_out else ())))
+        supports.append((claims[-1].claim, ids, weights))
     return claims, support_table(supports)
 
 
@@ -113,8 +111,8 @@ def propose(r: Reading) -> list[Statement]:
         statements.append(("pick", r.name, role, item_name(item)))
     if "pick" in roles:
         pick, name = roles["pick"], item_name(roles["pick"])
-        row = r.catalogue.frame.iloc[pick]
-        facts = [fact for fact in ("category", "brand", "price") if fact == "price" or row[fact] not in ("", "unknown")]
+        row = {fact: r.catalogue.frame[fact].iat[pick] for fact in ("category", "brand", "price")}
+        facts = [fact for fact in row if fact == "price" or row[fact] not in ("", "unknown")]
         statements += [("catalogue_fact", name, fact, fact_name(row[fact])) for fact in facts]
         statements += [("because", name, "because", item_name(item)) for item in strongest(r, pick)[:2]]
         for role, item in roles.items():
@@ -125,7 +123,8 @@ def propose(r: Reading) -> list[Statement]:
         against = strongest(r, pick, sign=-1)[:1]
         statements.append(("because", name, "against", item_name(against[0]) if against else "nothing"))
         statements.append(("because", name, "rows", r.name))
-    stored = r.entities.groupby("entity")["weight"].sum().to_dict() if len(r.entities) else {}
+    entity, _, weight = r.notes
+    stored = {topic: float(weight[entity == topic].sum()) for topic in sorted(set(entity))}
     for relation, held, total in (
         ("list", r.topic_counts(r.listed), len(r.listed)),
         ("profile", stored, sum(stored.values())),
@@ -194,7 +193,7 @@ def _refute(claim: Claim, reading: Reading, support: tuple[list[int], list[float
     if reading.model is None and not profile:
         return "needs the model to be executed again"
     ids, weights = np.asarray(support[0]), np.asarray(support[1], dtype=float)
-    foreign = ids[~np.isin(ids, reading.entities["interaction"] if profile else reading.history.interaction)]
+    foreign = ids[~np.isin(ids, reading.notes[1] if profile else reading.history.interaction)]
     if len(foreign):
         return f"interaction {foreign[0]} is not a row of {reading.name}"
     try:

@@ -126,12 +126,20 @@ class Reading:
         return np.stack([self._known[int(item)] for item in asked]) if len(asked) else empty
 
     @cached_property
-    def entities(self) -> pd.DataFrame:
-        """Topics of the stored profile: [kind, entity, interaction, weight]; empty without a profile."""
+    def notes(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """The stored profile's topics, a note each: topic, interaction, weight; empty without a profile."""
         if self.profile is None:
-            return pd.DataFrame({"kind": [], "entity": [], "interaction": [], "weight": []})
+            return np.zeros(0, dtype=object), np.zeros(0, dtype=np.int64), np.zeros(0)
         lineage = self.profile.lineage(self.user)
-        return lineage[lineage["kind"] == "topic"]
+        topics = lineage["kind"].to_numpy(dtype=object) == "topic"
+        kinds = {"entity": object, "interaction": np.int64, "weight": np.float64}
+        entity, interaction, weight = (lineage[name].to_numpy(dtype=kind)[topics] for name, kind in kinds.items())
+        return entity, interaction, weight
+
+    @cached_property
+    def price(self) -> np.ndarray:
+        """Prices of all items, NaN where unknown."""
+        return self.catalogue.frame["price"].to_numpy()
 
     @cached_property
     def roles(self) -> dict[str, int]:
@@ -143,7 +151,7 @@ class Reading:
         if not len(self.ranked):
             return {}
         pick, rest = int(self.ranked[0]), self.ranked[1:]
-        price, category = (self.catalogue.frame[name].to_numpy() for name in ("price", "category"))
+        price, category = self.price, self.catalogue.frame["category"].to_numpy(dtype=object)
         roles, alike = {"pick": pick}, rest[category[rest] == category[pick]]
         for role, fits in (("cheaper", price[alike] < price[pick]), ("upgrade", price[alike] > price[pick])):
             if fits.any():
@@ -155,7 +163,7 @@ class Reading:
 
     def usual_price(self) -> tuple[float, np.ndarray]:
         """The median price over the shopper's rows, and the mask of the rows whose price is known."""
-        prices = self.catalogue.frame["price"].to_numpy()[self.history.item]
+        prices = self.price[self.history.item]
         known = np.isfinite(prices)
         return (float(np.median(prices[known])) if known.any() else np.nan), known
 

@@ -21,10 +21,9 @@ AGAINST = 0.02
 def _interest(r: Reading, subject: str, relation: str, topic: str) -> Executed:
     _same(subject, r.name)
     if relation == "profile":
-        total = r.entities["weight"].sum()
-        own = (r.entities["entity"] == topic).to_numpy()
-        ids, weights = (r.entities[name].to_numpy()[own] for name in ("interaction", "weight"))
-        share = float(weights.sum() / total) if total > 0 else 0.0
+        entity, interaction, weight = r.notes
+        ids, weights = interaction[entity == topic], weight[entity == topic]
+        share = float(weights.sum() / weight.sum()) if weight.sum() > 0 else 0.0
     elif relation == "list":
         within = r.listed[r.within(topic, r.listed)]
         share = len(within) / len(r.listed) if len(r.listed) else 0.0
@@ -68,7 +67,7 @@ def _because(r: Reading, subject: str, relation: str, object: str) -> Executed:
 
 
 def _compare(r: Reading, subject: str, relation: str, object: str) -> Executed:
-    item, price = item_code(subject), r.catalogue.frame["price"].to_numpy()
+    item, price = item_code(subject), r.price
     if item not in r.roles.values():
         raise NotSo(f"{subject} is not offered here")
     if relation == "usual price":

@@ -41,9 +41,8 @@ class LeftOut:
         elif (kind, relation) == ("interest", "list"):
             values = self.reading.within(object, self.lists).mean(axis=1)
         elif (kind, relation) == ("interest", "profile"):
-            rows = self.reading.entities
-            own = (rows["entity"] == object).to_numpy()
-            weight, ids = rows["weight"].to_numpy(dtype=float), rows["interaction"].to_numpy()
+            entity, ids, weight = self.reading.notes
+            own = entity == object
             out = [np.isin(ids, self.reading.history.interaction[~part]) for part in self.keep]
             kept = ~np.array(out)
             total = kept @ weight
