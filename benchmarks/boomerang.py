@@ -21,7 +21,7 @@ from pydantic import BaseModel, ConfigDict
 from workbench.data import Catalogue, Interactions, keep_at_least, keep_core, read_recbole
 from workbench.recommend import EASE, Counted, ItemKNN, Popularity
 from workbench.runs import run
-from workbench.settings import settings
+from workbench.settings import ROOT, settings
 from workbench.statistics import bootstrap_mean, wilson
 from workbench.unlearning import boomerang, leavers
 
@@ -30,7 +30,7 @@ GENRES = ["Adventure", "Animation", "Children's", "Crime", "Film-Noir", "Horror"
 GENRES += ["War", "Western"]  # what `rule` gives
 FEWEST_USERS, FEWEST_NEVER, LEAVERS = 100, 50, 100
 FOLDER = "WORKBENCH_DATA"
-RESULTS = Path(__file__).parent / "results"
+RESULTS = ROOT / "benchmarks" / "results"
 
 
 class Cell(BaseModel):
@@ -45,6 +45,11 @@ class Cell(BaseModel):
     users: int | None = None
     k: int = 10
     seed: int = 0
+
+
+def data_folder() -> Path:
+    """Where the reader's own data is, or the data that tests use."""
+    return Path(settings().own_data or os.environ.get("WORKBENCH_TEST_DATA") or ROOT.parent / "shared" / "data")
 
 
 @cache
@@ -140,14 +145,14 @@ def markdown(table: pd.DataFrame) -> str:
 NOTES = """
 How it was made. MovieLens 100K, ratings ≥ 4, 5-core: {users} users × {items:,} items, {rows:,} rows, all of them
 training data; EASE λ = 100, ItemKNN k = 100, Popularity; top {k}. Every user with at least three films of a genre
-(for ItemKNN 100 of them, drawn) deletes all of them, alone, exactly (equal to a refit); everybody else stays. Exposed: at least one film of the genre in
-the top {k}. *As served before* masks the films the user is known to have seen, *after* masks those still known. *Never
-had*: for each deleter the user without the genre whose number of films is nearest to what the deleter has left (matches
-repeat, so its interval, which counts deleters, is too narrow where few never had it). *Placebo*: as many other rows
-deleted. Intervals: 95 %, percentile bootstrap over users (paired where a difference), Wilson for shares. *AUC*: how
-often the mean score of the genre's films is higher for the deleter than for the match; .5 is chance. *Deleted films
-hidden*: the same without the films the deleter deleted, for both. Genres: at least {few} users to delete and {never}
-who never had it.
+(ItemKNN: 100 of them, drawn) deletes all of them, alone, exactly (equal to a refit); everybody else stays. Exposed: at
+least one film of the genre in the top {k}. *As served before* masks the films the user is known to have seen, *after*
+masks those still known. *Never had*: for each deleter the user without the genre whose number of films is nearest to
+what the deleter has left (matches repeat, so its interval, which counts deleters, is too narrow where few never had
+it). *Placebo*: as many other rows deleted. Intervals: 95 %, percentile bootstrap over users (paired where a
+difference), Wilson for shares. *AUC*: how often the mean score of the genre's films is higher for the deleter than for
+the match; .5 is chance. *Deleted films hidden*: the same without the films the deleter deleted, for both. Genres: at
+least {few} users to delete and {never} who never had it.
 
 Not checked: other data sets, session and basket tasks, other cut-offs than {k}, other ways of matching, several users
 deleting at once, users who delete only a part of a genre; whether anybody minds being offered a film again.
@@ -156,11 +161,8 @@ deleting at once, users who delete only a part of a genre; whether anybody minds
 
 def main() -> None:
     """Run the grid, write and print the tables."""
-    given = (
-        settings().own_data or os.environ.get("WORKBENCH_TEST_DATA") or Path(__file__).parents[2] / "shared" / "data"
-    )
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--data", type=Path, default=Path(given))
+    parser.add_argument("--data", type=Path, default=data_folder())
     parser.add_argument("--jobs", type=int, default=1)
     options = parser.parse_args()
     os.environ[FOLDER] = str(options.data.resolve())  # where worker processes look too; no part of a config's hash

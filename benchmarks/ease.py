@@ -17,14 +17,14 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from boomerang import RESULTS, data_folder, markdown
 
 from workbench.data import Interactions, keep_at_least, keep_core, read_recbole, split
 from workbench.errors import TooLarge
 from workbench.recommend import EASE, EASEConfig
-from workbench.settings import physical_memory, settings
+from workbench.settings import physical_memory
 
 SIZES = (1_000, 2_000, 5_000, 10_000, 20_000)
-RESULTS = Path(__file__).parent / "results"
 
 
 def random_log(items: int, seed: int = 0) -> Interactions:
@@ -93,19 +93,10 @@ def accuracy(folder: Path) -> pd.DataFrame:
     return pd.DataFrame([row])
 
 
-def markdown(table: pd.DataFrame) -> str:
-    """A GitHub table."""
-    lines = ["| " + " | ".join(table.columns) + " |", "|" + "---|" * len(table.columns)]
-    return "\n".join([*lines, *("| " + " | ".join(map(str, row)) + " |" for row in table.itertuples(index=False))])
-
-
 def main() -> None:
     """Measure, print, write."""
-    given = (
-        settings().own_data or os.environ.get("WORKBENCH_TEST_DATA") or Path(__file__).parents[2] / "shared" / "data"
-    )
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--data", type=Path, default=Path(given))
+    parser.add_argument("--data", type=Path, default=data_folder())
     parser.add_argument("--largest", type=int, default=SIZES[-1])
     options = parser.parse_args()
     parts = ["# EASE: exact deletion", "Made by `python benchmarks/ease.py`."]
