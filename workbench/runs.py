@@ -102,10 +102,9 @@ def rescore(
 ) -> pd.DataFrame:
     """`function(config, run_folder)` over finished runs: another metric from what they left, nothing trained again."""
     names = [config_hash(config, version, data) for config in configs]
-    folders = [Path(folder) / name for name in names]
-    for path in folders:
-        read(path)
-    tables = [function(config, path) for config, path in zip(configs, folders, strict=True)]
+    for name in names:
+        read(Path(folder) / name)
+    tables = [function(config, Path(folder) / name) for config, name in zip(configs, names, strict=True)]
     return _together(configs, names, tables)
 
 
@@ -148,7 +147,7 @@ def _plain(value: Any) -> Any:
 
 def _sweep(folder: Path) -> None:
     """Drop what killed runs left behind; young leftovers may belong to a run of another process."""
-    for path in folder.glob(".partial-*") if folder.is_dir() else ():
-        with suppress(OSError):
+    for path in folder.glob(".partial-*"):
+        with suppress(OSError):  # another process may sweep too
             if time.time() - path.stat().st_mtime > STALE_SECONDS:
                 shutil.rmtree(path, ignore_errors=True)

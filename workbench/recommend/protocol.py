@@ -40,7 +40,10 @@ class Counted(Recommender, Protocol):
         """Take rows out, in place; equals the model refitted on what remains."""
 
     def contributions(self, histories: Histories, items: np.ndarray) -> pd.DataFrame:
-        """What each row adds to the score of `items[b]` for history b: [row, item, interaction, weight]."""
+        """What each interaction of history b adds to the scores of `items[b]`: [row, item, interaction, weight].
+
+        items: (B,) or (B, m) target codes, −1 for none; `row` is b, `item` the target. Weights sum to the score.
+        """
 
 
 @runtime_checkable

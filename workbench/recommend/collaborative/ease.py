@@ -67,13 +67,8 @@ class EASE:
 
     def contributions(self, histories: Histories, items: np.ndarray) -> pd.DataFrame:
         """[row, item, interaction, weight]: B_ji for each history item j, shared among its rows; sums to the score."""
-        p = fitted(self.inverse, self)
-
-        def weight(i: np.ndarray, at: np.ndarray) -> np.ndarray:
-            j = histories.item[at]
-            return np.where(i == j, 0.0, -p[j, i] / p[i, i])
-
-        return shared_out(histories, items, weight)
+        p, held = fitted(self.inverse, self), histories.item
+        return shared_out(histories, items, lambda i, at: np.where(i == held[at], 0.0, -p[held[at], i] / p[i, i]))
 
     def forget(self, removed: Interactions) -> Self:
         """Take rows out, in place; equals a refit up to rounding. Raises `DataError` and changes nothing if it cannot.
