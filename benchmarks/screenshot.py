@@ -26,13 +26,15 @@ SIZE = {"width": 1440, "height": 900}
 def main() -> None:
     """Export, open, press the button, take the picture."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--user", type=int, default=43)
+    parser.add_argument("--user", type=int, default=310)
     parser.add_argument("--topic", default="Horror novels")
     parser.add_argument("--out", type=Path, default=ROOT / "docs")
     asked = parser.parse_args()
     asked.out.mkdir(parents=True, exist_ok=True)
     world = load_world()
-    screen = Screen(Service.build(world.log, world.catalogue, EASE()), asked.user, asked.topic)
+    screen = Screen(
+        Service.build(world.log, world.catalogue, EASE()), asked.user, asked.topic, data="generated world 1"
+    )
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as driver:
         address = screen.export(Path(folder) / "screen.html").as_uri()
         chromium = driver.chromium.launch(executable_path=find_chromium(), args=["--no-sandbox", "--disable-gpu"])

@@ -137,6 +137,12 @@ def test_tables_and_records_are_escaped_and_cut():
     assert "application/vnd.jupyter.widget-view+json" not in view._repr_mimebundle_()
 
 
+def test_tables_are_text_too_and_end_with_their_source():
+    view = show([{"item": "pan", "share": 0.25}, {"item": "a long name", "share": None}], source="data: here <b>")
+    assert repr(view) == "item         share\npan          0.250\na long name\ndata: here <b>"
+    assert view.static.endswith("<p><small>data: here &lt;b&gt;</small></p>")
+
+
 def test_what_has_an_html_form_keeps_it_and_the_rest_is_refused():
     class Strip:
         def _repr_html_(self):

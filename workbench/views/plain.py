@@ -35,6 +35,7 @@ def static_screen(state: dict[str, Any]) -> str:
         _switches(state["switches"]) if removed else "",
         _exposure(state["exposure"], topic),
         "".join(f"<p>{escape(line)}</p>" for line in state["footer"]),
+        f"<p><small>{escape(state['provenance'])}</small></p>" if state.get("provenance") else "",
     ]
     return f'<div id="{name}">{"".join(parts)}</div>'
 

@@ -16,17 +16,23 @@ class Screen:
     """The screen of one shopper of a service.
 
     `user` is a user code, `topic` what the exposure is about (the reader may choose another on the screen), `switches`
-    where *Forget* reaches at first. The service itself is never changed: every press starts from the same data, so
-    *Start again* is exact.
+    where *Forget* reaches at first, `data` what the provenance line calls the log. The service itself is never
+    changed: every press starts from the same data, so *Start again* is exact.
 
     >>> Screen(service, user=3, topic="Horror novels").act(
     ...     {"interactions": [17], "switches": {"tombstone": True}})["seconds"]  # doctest: +SKIP
     """
 
     def __init__(
-        self, service: Service, user: int, topic: str | None = None, switches: Switches | None = None, seed: int = 0
+        self,
+        service: Service,
+        user: int,
+        topic: str | None = None,
+        switches: Switches | None = None,
+        seed: int = 0,
+        data: str = "",
     ) -> None:
-        self.service, self.user, self.topic, self.seed = service, user, topic, seed
+        self.service, self.user, self.topic, self.seed, self.data = service, int(user), topic, seed, data
         self.switches = switches or Switches()
 
     def __repr__(self) -> str:
@@ -35,11 +41,14 @@ class Screen:
     @cached_property
     def state(self) -> dict[str, Any]:
         """What the screen shows first: nothing forgotten yet."""
-        return self.forget([]).to_state()
+        return self._drawn([], None, {})
+
+    def _drawn(self, rows: Iterable[int], topic: str | None, switches: dict[str, bool]) -> dict[str, Any]:
+        return self.forget(rows, topic, **switches).to_state() | {"provenance": self.provenance()}
 
     def forget(self, interactions: Iterable[int], topic: str | None = None, **switches: bool) -> Forgetting:
         """What the button does: forget these rows, with some switches set otherwise than at first."""
-        chosen = self.switches.model_copy(update=switches) if switches else self.switches
+        chosen = Switches(**{**self.switches.model_dump(), **switches})
         return forget(self.service, self.user, list(interactions), chosen, topic=topic or self.topic, seed=self.seed)
 
     def smallest_set(self, text: str) -> list[int]:
@@ -53,7 +62,7 @@ class Screen:
         """Answer one action of the screen, [interactions, switches, topic], with the next state; JSON both ways."""
         switches = {name: bool(on) for name, on in dict(action.get("switches") or {}).items()}
         rows = [int(row) for row in action["interactions"]]
-        return self.forget(rows, action.get("topic"), **switches).to_state()
+        return self._drawn(rows, action.get("topic"), switches)
 
     def _repr_html_(self) -> str:
         from workbench.views.plain import static_screen
@@ -75,4 +84,6 @@ class Screen:
     def provenance(self) -> str:
         """Data, users, requests, seeds, profile."""
         log = self.service.log
-        return provenance(data="generated world 1", users=log.n_users, requests=1, seeds=self.seed)
+        return provenance(
+            data=self.data or f"log {log.fingerprint[:8]}", users=log.n_users, requests=1, seeds=self.seed
+        )

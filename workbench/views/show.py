@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from workbench.errors import WorkbenchError
-from workbench.html import content_id, escape, table
+from workbench.html import content_id, escape, format_number, table
 from workbench.views.plain import static_screen
 
 State = dict[str, Any]
@@ -47,36 +47,49 @@ class View:
         return ForgetScreen.of(self.state, self.compute)
 
 
-def show(result: Any, rows: int = 20) -> View:
+def show(result: Any, rows: int = 20, source: str = "") -> View:
     """A `View` of a screen, a forgetting, a report, a token strip, a table, or anything with an HTML form.
 
     What a result can do decides how it is drawn, not what it inherits: `act` and `state` make a live screen,
     `to_state()` a screen that only explains, `_repr_html_` is taken as it is, and tables show their first `rows` rows,
-    escaped. Raises `WorkbenchError` for anything else.
+    escaped. `source` is the line that ends it: data, users, seeds. Raises `WorkbenchError` for anything else.
 
     >>> show([{"title": "<b>"}]).static.count("&lt;b&gt;")
     1
     """
+    view = _view(result, rows)
+    if not source:
+        return view
+    static = f"{view.static}<p><small>{escape(source)}</small></p>"
+    return replace(view, text=f"{view.text}\n{source}", static=static)
+
+
+def _view(result: Any, rows: int) -> View:
     if callable(getattr(result, "act", None)) and hasattr(result, "state"):
         return View(repr(result), static_screen(result.state), result.state, result.act)
     if callable(getattr(result, "to_state", None)):
         state = result.to_state()
         return View(repr(result), static_screen(state), state)
     if hasattr(result, "columns") and callable(getattr(result, "to_dict", None)):
-        return _table(result.to_dict("records"), f"{len(result):,} rows × {len(result.columns)} columns", rows)
+        return _table(result.to_dict("records"), rows)
     if isinstance(result, list) and result and all(isinstance(one, dict) for one in result):
-        return _table(result, f"{len(result):,} rows × {len(result[0])} columns", rows)
+        return _table(result, rows)
     if callable(getattr(result, "_repr_html_", None)):
         return View(repr(result), result._repr_html_())
     if callable(getattr(result, "to_frame", None)):
-        return show(result.to_frame(), rows)
+        return _view(result.to_frame(), rows)
     raise WorkbenchError(
         f"no way to show a {type(result).__name__}", "show(result)", "a result of the workbench or a table", "print it"
     )
 
 
-def _table(records: list[dict[str, Any]], size: str, rows: int) -> View:
-    rest = f"<p>… and {len(records) - rows:,} more rows</p>" if len(records) > rows else ""
+def _table(records: list[dict[str, Any]], rows: int) -> View:
+    """Records as a table, and as columns of plain text for a console and for a comparison of outputs."""
+    rest = f"… and {len(records) - rows:,} more rows" if len(records) > rows else ""
     shown = [{str(name): value for name, value in record.items()} for record in records[:rows]]
-    name = content_id("table", size, *(escape(list(record.values())) for record in shown))
-    return View(f"View({size})", f'<div id="{name}">{table(shown)}{rest}</div>')
+    cells = [list(shown[0]) if shown else [], *([format_number(value) for value in row.values()] for row in shown)]
+    widths = [max(len(line[column]) for line in cells) for column in range(len(cells[0]))]
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in cells]
+    name = content_id("table", *lines, rest)
+    text = "\n".join([*lines, rest]).rstrip()
+    return View(text, f'<div id="{name}">{table(shown)}{f"<p>{rest}</p>" if rest else ""}</div>')

@@ -102,7 +102,7 @@ export function draw(root, firstState, compute, words) {
   function redraw() {
     const held = document.activeElement && main.contains(document.activeElement) ? document.activeElement.dataset.key : null;
     const scrolled = [...main.querySelectorAll("[data-scroll]")].map((list) => [list.dataset.scroll, list.scrollTop]);
-    main.replaceChildren(header(), columns(), answerStrip());
+    main.replaceChildren(header(), columns(), answerStrip(), h("small", { class: "wbs-source" }, ui.state.provenance || ""));
     for (const [name, top] of scrolled) main.querySelector(`[data-scroll="${name}"]`).scrollTop = top;
     if (held) [...main.querySelectorAll("[data-key]")].find((e) => e.dataset.key === held)?.focus({ preventScroll: true });
     main.setAttribute("aria-busy", String(ui.busy));
