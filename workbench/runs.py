@@ -19,35 +19,25 @@ from pydantic import BaseModel
 
 from workbench.errors import ConfigError, DataError
 
-STALE_SECONDS = 24 * 3600
+DAY = 24 * 3600  # seconds
 
 
 @contextmanager
-def whole_folder(folder: Path, keep: bool = False) -> Iterator[Path]:
+def whole_folder(folder: Path) -> Iterator[Path]:
     """A temporary folder to write in, which takes the name `folder` when the block ends without an error.
 
-    An old folder of that name is replaced; with `keep` it stays and the new one is dropped. After an error or Ctrl-C
-    nothing of the new one is left.
+    An old folder of that name is replaced. After an error or Ctrl-C nothing of the new one is left.
 
     >>> with whole_folder(Path("model")) as work: (work / "a.txt").write_text("a")  # doctest: +SKIP
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
-    work = Path(tempfile.mkdtemp(prefix=".partial-", dir=folder.parent))
-    try:
-        yield work
-        if folder.exists() and not keep:  # a folder that is not empty cannot be replaced in one step
-            old = Path(tempfile.mkdtemp(prefix=".partial-", dir=folder.parent))
-            os.replace(folder, old / "old")
-            os.replace(work, folder)
-            shutil.rmtree(old, ignore_errors=True)
-        elif not folder.exists():
-            try:
-                os.replace(work, folder)
-            except OSError:
-                if not (keep and folder.exists()):
-                    raise
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
+    with tempfile.TemporaryDirectory(prefix=".partial-", dir=folder.parent, ignore_cleanup_errors=True) as parts:
+        new, old = Path(parts, "new"), Path(parts, "old")
+        new.mkdir()
+        yield new
+        if folder.exists():  # a folder that is not empty cannot be replaced in one step
+            os.replace(folder, old)
+        os.replace(new, folder)
 
 
 def config_hash(config: BaseModel, version: str = "1", data: str = "") -> str:
@@ -87,8 +77,7 @@ def run(
     todo = [(c, name) for c, name in zip(configs, names, strict=True) if not _done(folder / name)]
     tasks = (joblib.delayed(_one)(function, config, folder / name, version, data) for config, name in todo)
     done = joblib.Parallel(n_jobs=n_jobs, backend=backend, return_as="generator_unordered")(tasks)
-    for _ in tqdm(done, total=len(todo), disable=not (progress and todo), desc=f"{len(names)} runs"):
-        pass
+    list(tqdm(done, total=len(todo), disable=not (progress and todo), desc=f"{len(names)} runs"))
     return _together(configs, names, [read(folder / name) for name in names])
 
 
@@ -120,7 +109,7 @@ def _done(folder: Path) -> bool:
 
 
 def _one(function: Callable[..., pd.DataFrame], config: BaseModel, folder: Path, version: str, data: str) -> None:
-    with whole_folder(folder, keep=_done(folder)) as work:
+    with whole_folder(folder) as work:
         start = time.perf_counter()
         both = len(inspect.signature(function).parameters) > 1
         table = function(config, work) if both else function(config)
@@ -149,5 +138,5 @@ def _sweep(folder: Path) -> None:
     """Drop what killed runs left behind; young leftovers may belong to a run of another process."""
     for path in folder.glob(".partial-*"):
         with suppress(OSError):  # another process may sweep too
-            if time.time() - path.stat().st_mtime > STALE_SECONDS:
+            if time.time() - path.stat().st_mtime > DAY:
                 shutil.rmtree(path, ignore_errors=True)
