@@ -11,7 +11,9 @@ from workbench.tokens import PocketConfig, detection, score_tokens, train_pocket
 from workbench.tokens.training import make_tokenizer, save_model
 
 COLOURS = ["amber", "black", "cream", "denim", "emerald", "flax"]
-SMALL = PocketConfig(vocabulary=340, hidden=32, layers=2, heads=2, feed_forward=64, context=96, steps=6, threads=1)
+SMALL = PocketConfig(
+    vocabulary=340, hidden=32, layers=2, heads=2, feed_forward=64, context=96, steps=6, warm_up=2, threads=1
+)
 
 
 def corpus(count, seed):

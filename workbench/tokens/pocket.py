@@ -30,7 +30,7 @@ def build_pocket(folder: Path | None = None, config: PocketConfig | None = None,
     from workbench.data.world.texts import generate_texts
 
     folder, config = folder or settings().data / "pocket", config or PocketConfig()
-    work = settings().runs / "train-pocket"
+    work, held_out = settings().runs / "train-pocket", min(HELD_OUT, texts)
     world = load_world()
     corpus = generate_texts(world, texts, seed=TEXT_SEED)
     said = [corpus.texts["response"], corpus.texts["query"], corpus.memories["statement"]]
@@ -38,7 +38,7 @@ def build_pocket(folder: Path | None = None, config: PocketConfig | None = None,
     pairs = pd.concat([pairs_table(corpus, tokenizer), excerpts(corpus, tokenizer)], ignore_index=True)
     model, record = train_pocket(pairs, tokenizer, work, config)
     model.half().float()  # what is shipped is what is measured
-    card = training_card(record, world, corpus, *evaluate_pocket(model, tokenizer, world))
+    card = training_card(record, world, corpus, held_out, *evaluate_pocket(model, tokenizer, world, held_out))
     save_model(folder, model, tokenizer, card)
     shutil.rmtree(work)
     return card
@@ -58,7 +58,9 @@ def evaluate_pocket(
     return table, {name: -float(value.mean()) for name, value in loss.items()}
 
 
-def training_card(record: dict[str, Any], world: Any, corpus: Any, table: pd.DataFrame, loss: dict[str, float]) -> str:
+def training_card(
+    record: dict[str, Any], world: Any, corpus: Any, n: int, table: pd.DataFrame, loss: dict[str, float]
+) -> str:
     """The card as Markdown: what the model was trained on, how, for how long, and what it can and cannot show."""
     config, steps = record["config"], len(record["losses"])
     pieces = itertools.pairwise(np.unique(np.linspace(0, steps, 13).astype(int)))
@@ -93,7 +95,7 @@ where the truth is planted, and nothing about language models at large.
 |---|---|
 {curve}
 
-Held out: {HELD_OUT} texts by shoppers of the shipped world.
+Held out: {n} texts by shoppers of the shipped world.
 
 | prompt | −log p a token |
 |---|---|

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import math
 import os
 import shutil
 import time
@@ -170,7 +171,7 @@ def _schedule(step: int, config: PocketConfig) -> float:
     if step < config.warm_up:
         return (step + 1) / config.warm_up
     done = (step - config.warm_up) / max(1, config.steps - config.warm_up)
-    return 0.1 + 0.45 * (1 + np.cos(np.pi * done))
+    return 0.1 + 0.45 * (1 + math.cos(math.pi * done))  # a plain float: numpy's would not load with weights_only
 
 
 def _batches(
