@@ -1,6 +1,7 @@
 """Claims against brute force, tampered claims of every kind, and what becomes of claims."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -15,6 +16,7 @@ from workbench.recommend.collaborative.ease import EASEConfig
 from workbench.reports import Claim, check, dependence, diff, make_claims, write
 
 L2 = 5.0
+COLUMNS = ["claim", "interaction", "weight"]
 
 
 class Notes:
@@ -256,6 +258,15 @@ def test_fates():
     assert fates["delta"].tolist() == pytest.approx([-0.05, -0.2, -0.5, 0.5])
     assert diff(before, after, removed=[1]).set_index("claim")["fate"][tea.claim] == "back"  # rested on 1 by .6
     assert set(diff(before, before)["fate"]) == {"kept"}
+
+
+def test_claims_without_a_range_weaken_by_more_than_a_tenth():
+    def page(value):
+        claim = Claim("because", "item:1", "because", "item:2", value)
+        return SimpleNamespace(claims=[claim], support=pd.DataFrame([[claim.claim, 1, 1.0]], columns=COLUMNS))
+
+    assert diff(page(0.5), page(0.46))["fate"].tolist() == ["kept"]
+    assert diff(page(0.5), page(0.44))["fate"].tolist() == ["weakened"]
 
 
 def test_other_counted_models_carry_reports_too():

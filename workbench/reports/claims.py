@@ -19,6 +19,8 @@ from workbench.reports.rules import SHARE, execute, fact_name, strongest
 from workbench.reports.stability import LeftOut
 
 TOLERANCE = 1e-9
+SLACK = 0.1
+"""How much of its value a claim without a range may lose before it counts as weakened."""
 INTERESTS = 3
 """At most this many interests of either relation."""
 BACK = 0.5
@@ -221,7 +223,7 @@ def diff(before: Any, after: Any, removed: Iterable[int] = ()) -> pd.DataFrame:
     """What became of every claim between two reports: [claim, fate, delta], those of `before` first, in their order.
 
     gone: no longer there. new: was not there. back: rested on `removed` by half or more and yet stands. weakened: the
-    value fell below its range (where it has none: fell at all; facts and comparisons never weaken). kept: the rest.
+    value of an interest, pick or reason fell below its range (where it has none: by more than a tenth). kept: the rest.
     delta = value after − value before, absence counting as 0; NaN for facts that have no value.
     """
     old, new = ({claim.claim: claim for claim in report.claims} for report in (before, after))
@@ -230,12 +232,13 @@ def diff(before: Any, after: Any, removed: Iterable[int] = ()) -> pd.DataFrame:
     for name, claim in old.items():
         later = new.get(name)
         delta = (0.0 if later is None else later.value) - claim.value
-        bound = claim.value if np.isnan(claim.low) else claim.low
+        bound = (1 - SLACK) * claim.value if np.isnan(claim.low) else claim.low
+        measured = claim.kind in ("interest", "pick", "because") and claim.relation != "rows"
         if later is None:
             fate = "gone"
         elif rested.get(name, 0.0) >= BACK:
             fate = "back"
-        elif claim.kind in ("interest", "pick", "because") and later.value < bound - TOLERANCE:
+        elif measured and later.value < bound - TOLERANCE:
             fate = "weakened"
         else:
             fate = "kept"
