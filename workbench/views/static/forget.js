@@ -1,7 +1,7 @@
 // The loop of workbench/ledger (memory.py, loop.py, exposure.py, screen.py) for one shopper of an exported EASE service:
 // which place is cleaned, what became of every sentence and why, who else changed, and what changes for no reason.
 
-const [BACK, DRAWS, NEVER, TOP] = [0.5, 3, 25, 10];
+const [BACK, SLACK, DRAWS, NEVER, TOP] = [0.5, 0.1, 3, 25, 10];
 const TIERS = ["log", "profile", "item_weights"]; // EASE stores no user vector
 
 /** `compute(action) → state` from what the file holds: the first state and the packed model. */
@@ -65,8 +65,9 @@ export function engine({ state: first, model: packed }) {
     const rested = (claim) => total(claim.rows.filter(([id]) => asked.gone.has(id)).map(([, weight]) => weight));
     const old = said.map((claim) => {
       const found = later.get(claim.key);
-      const fate = !found ? "gone" : rested(claim) >= BACK ? "back"
-        : ["interest", "pick", "because"].includes(claim.statement[0]) && found.value < (claim.low ?? claim.value) - 1e-9 ? "weakened" : "kept";
+      const measured = ["interest", "pick", "because"].includes(claim.statement[0]) && claim.statement[2] !== "rows";
+      const bound = claim.low ?? (1 - SLACK) * claim.value;
+      const fate = !found ? "gone" : rested(claim) >= BACK ? "back" : measured && found.value < bound - 1e-9 ? "weakened" : "kept";
       const delta = (found ? found.value : 0) - claim.value;
       return { ...claim.shown, fate: none ? null : fate, cause: none || fate === "kept" ? null : cause(asked, on, claim.key, fate, delta) };
     });
