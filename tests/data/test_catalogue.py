@@ -31,3 +31,8 @@ def test_refusals():
         Catalogue.from_table(pd.DataFrame({"item": [0, 2], "title": ["a", "b"]}))
     with pytest.raises(DataError, match="no column 'title'"):
         Catalogue.from_table(pd.DataFrame({"item": [0]}))
+    with pytest.raises(DataError, match="'cheap' in row 0 is not a number"):
+        Catalogue.from_table(pd.DataFrame({"item": [0], "title": ["a"], "price": ["cheap"]}))
+    with pytest.raises(DataError, match="a topic of an item that is not there"):
+        Catalogue.from_table(pd.DataFrame({"item": [0], "title": ["a"]}), pd.DataFrame({"item": [1], "topic": ["x"]}))
+    assert Catalogue.from_table(pd.DataFrame({"item": [0], "title": [None]})).title(0) == ""

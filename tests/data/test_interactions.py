@@ -51,6 +51,16 @@ def test_before_cuts_strictly():
     log = make([(0, 1, 10), (0, 2, 20)])
     assert list(log.histories([0], before=pd.Timestamp(20, unit="s", tz="UTC")).item) == [1]
 
+    for naive in ("1970-01-01 00:00:20", pd.Timestamp(20, unit="s")):
+        assert list(log.histories([0], before=naive).item) == [1]
+    with pytest.raises(DataError, match="before: unreadable time 'soon'"):
+        log.histories(before="soon")
+
+
+def test_two_columns_of_one_name_are_refused():
+    with pytest.raises(DataError, match="2 columns are called 'user'"):
+        Interactions.from_table(pd.DataFrame([[1, 2, 3]], columns=["user", "item", "user"]))
+
 
 def test_file_order_rules_where_a_time_is_absent():
     frame = pd.DataFrame({"user": [0, 0], "item": [1, 2], "time": [pd.Timestamp("2025-02-02"), pd.NaT]})
@@ -73,6 +83,11 @@ def test_fingerprint_tells_logs_apart():
         ({"user": [1], "item": [2], "time": ["yesterday"]}, {"timestamp": "time"}, "unreadable time"),
         ({"user": [1, 2], "item": [2, 2], "stars": ["4", "four"]}, {"value": "stars"}, "'four' in row 1"),
         ({"user": [1], "item": [2], "basket": [1.5]}, {"basket": "basket"}, "no basket id"),
+        ({"user": [1], "item": [2], "id": [1e20]}, {"interaction": "id"}, "no interaction id"),
+        ({"user": [1], "item": [2], "time": [True]}, {"timestamp": "time"}, "unreadable time True"),
+        ({"user": [[1]], "item": [2]}, {}, r"user ids that cannot be put in order \(list\)"),
+        ({"user": [1, "a"], "item": [2, 3]}, {}, r"cannot be put in order \(int, str\)"),
+        ({"user": [1], "item": [2]}, {"users": pd.Index([1, 1])}, "1 occurs twice in an index"),
     ],
 )
 def test_bad_tables_are_refused_with_the_place(frame, options, message):

@@ -102,12 +102,43 @@ def test_times_out_of_order_are_sorted_and_absent_ones_keep_the_file_order(tmp_p
         ("a.csv", "user,item,action\n1,2,view\n1,2,\n", r"no action in line 3"),
         ("a.csv", "user,item\n1,caf\xe9\n".encode("latin-1"), r"a\.csv: line 2 is not utf-8.*latin-1"),
         ("a.csv", 'user,item\n1,2\n"3,4\n', r"a\.csv: broken lines"),
+        ("a.csv", "user,item,rating\n\n1,2,3\n\n1,2,x\n", "'x' in line 5 is not a number"),
+        ("a.csv", 'user,item,title,rating\n1,2,"a\nb",3\n1,2,c,x\n', "'x' in line 4 is not a number"),
+        ("a.csv", "user,item,title\n1,2," + "x" * 200_000 + "\n1,2\n", r"a\.csv: a broken line .*field larger"),
+        ("a.csv", "user,item,session\n1,2,99999999999999999999\n", "'99999999999999999999' in line 2 is no session id"),
+        ("a.csv", "user,item,basket\n1,2,3\n1,2,-1\n", "'-1' in line 3 is no basket id"),
+        ("a.csv", "user,item,time\n1,2,99999999999999999999\n", "in line 2 is no Unix time in seconds"),
         ("a.parquet", b"PAR1 no more", r"a\.parquet: unreadable"),
     ],
 )
 def test_bad_files_are_named_with_the_line(tmp_path, name, content, message):
     with pytest.raises(DataError, match=message):
         read_table(write(tmp_path, name, content))
+
+
+def test_options_that_nothing_can_do_are_named(tmp_path):
+    path = write(tmp_path, "a.csv", "user,item,time\n1,2,3\n")
+    for option, message in (
+        ({"encoding": "klingon"}, "encoding: no encoding 'klingon'"),
+        ({"sep": "::"}, "sep: separator '::'. Expected: a single character"),
+        ({"time_unit": "h"}, "time_unit: no unit of time 'h'. Expected: one of s, ms, us, ns"),
+    ):
+        with pytest.raises(ConfigError, match=message):
+            read_table(path, **option)
+
+
+def test_a_byte_order_mark_is_no_part_of_a_name(tmp_path):
+    assert list(read_table(write(tmp_path, "a.csv", "user,item\n1,2\n", "utf-8-sig")).users) == [1]
+    assert list(read_lists(write(tmp_path, "a.txt", "1 2\n", "utf-8-sig")).users) == [1]
+    assert list(read_recbole(recbole(tmp_path, inter="\ufeff" + INTER)).log.users) == [1, 2, 3]
+
+
+def test_large_ids_keep_every_digit(tmp_path):
+    text = f"user,item,session,id\n1,2,{2**53 + 1},{2**53 + 1}\n{'9' * 30},3,,{2**53}\n"
+    roles = {"user": "user", "item": "item", "session": "session", "interaction": "id"}
+    log = read_table(write(tmp_path, "a.csv", text), roles)
+    assert list(log.users) == ["1", "9" * 30] and log.frame["session"].iloc[0] == 2**53 + 1
+    assert list(log.frame["interaction"]) == [2**53 + 1, 2**53]
 
 
 @pytest.mark.parametrize("damage", [lambda raw: raw[:-12], lambda raw: b"not gzip", lambda raw: raw[:12] + b"\xff" * 9])
@@ -168,6 +199,9 @@ def test_recbole_without_items_and_users_still_has_titles(tmp_path):
         ({"inter": INTER.replace("user_id", "person")}, "no column user_id or item_id"),
         ({"inter": INTER + "3\t30\n"}, r"tale\.inter: line 4 is broken: 2 fields"),
         ({"item": ITEM + "10\tTwice\t1999\tWar\n"}, r"tale.*item_id 10 in line 5 is repeated"),
+        ({"item": "thing:token\n10\n"}, r"tale\.inter: no column 'item_id'"),
+        ({"user": "age:token\n24\n"}, r"tale\.inter: no column 'user_id'"),
+        ({"item": "item_id:token\tprice:token\n10\tcheap\n"}, r"tale\.inter: 'cheap' in row 0 is not a number"),
     ],
 )
 def test_bad_atomic_files(tmp_path, changed, message):

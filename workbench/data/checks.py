@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from workbench.errors import DataError, UnknownItem, UnknownUser
+from workbench.errors import ConfigError, DataError, UnknownItem, UnknownUser
 
 TIME = "datetime64[ms, UTC]"
+UNITS = {"s": ("seconds", 1e3), "ms": ("milliseconds", 1.0), "us": ("microseconds", 1e-3), "ns": ("nanoseconds", 1e-6)}
 
 
 def place_of(column: pd.Series, at: np.ndarray | pd.Series) -> str:
@@ -20,15 +21,18 @@ def make_index(column: pd.Series, role: str, where: str) -> pd.Index:
     try:
         return pd.Index(sorted(column.unique()))
     except TypeError:
-        kinds = ", ".join(sorted({type(value).__name__ for value in column.unique()}))
+        kinds = ", ".join(sorted({type(value).__name__ for value in column}))
         do = "convert the column first, with .astype(str)"
-        raise DataError(f"{role} ids of several types ({kinds})", where, "ids of one type", do) from None
+        what = f"{role} ids that cannot be put in order ({kinds})"
+        raise DataError(what, where, "ids of one type, numbers or text", do) from None
 
 
 def as_codes(
     column: pd.Series, index: pd.Index, error: type[UnknownUser] | type[UnknownItem], where: str
 ) -> np.ndarray:
     """Place of every id in the index, int32; raises `UnknownUser` or `UnknownItem`."""
+    if not index.is_unique:
+        raise DataError(f"{index[index.duplicated()].tolist()[0]!r} occurs twice in an index", where, "every id once")
     codes = index.get_indexer(column)
     if (codes < 0).any():
         value, place = column[codes < 0].tolist()[0], place_of(column, codes < 0)
@@ -36,18 +40,28 @@ def as_codes(
     return codes.astype(np.int32)
 
 
-def as_times(column: pd.Series | None, n: int, where: str) -> pd.Series:
-    """Unix seconds, datetimes or ISO dates as UTC, NaT where there is none."""
+def as_times(column: pd.Series | None, n: int, where: str, unit: str = "s") -> pd.Series:
+    """Unix times in a unit of `UNITS`, datetimes or ISO dates as UTC, NaT where there is none.
+
+    Text is read as numbers where the first time is one, so that the cell which breaks the series is named.
+    """
     if column is None:
         return pd.Series(pd.NaT, index=range(n), dtype=TIME)
-    expected, do = "Unix seconds or ISO dates", "convert the column first, or name its unit"
-    if pd.api.types.is_numeric_dtype(column):
-        wrong = ~(column.abs() < 1e11) & column.notna()  # seconds beyond the year 5000: milliseconds, or no time
+    if unit not in UNITS:
+        raise ConfigError(f"no unit of time {unit!r}", "time_unit", f"one of {', '.join(UNITS)}")
+    name, scale = UNITS[unit]
+    expected, do = f"Unix {name} or ISO dates", "convert the column first, or name its unit (time_unit)"
+    kinds, first = pd.api.types, column.dropna().head(1)
+    text = kinds.is_string_dtype(column) and pd.to_numeric(first, errors="coerce").notna().any()
+    if text or (kinds.is_numeric_dtype(column) and not kinds.is_bool_dtype(column)):
+        times = as_numbers(column, where) * scale
+        wrong = times.abs() > 1e14  # beyond the year 5000: another unit, or no time
         if wrong.any():
             value, place = column[wrong].tolist()[0], place_of(column, wrong)
-            raise DataError(f"{value} in {place} is no Unix time in seconds", where, expected, do)
-        return pd.to_datetime(column, unit="s", utc=True).astype(TIME)
-    times = pd.to_datetime(column, utc=True, format="ISO8601", errors="coerce")
+            raise DataError(f"{value} in {place} is no Unix time in {name}", where, expected, do)
+        return pd.to_datetime(times.round(), unit="ms", utc=True).astype(TIME)
+    dates = column.astype(str).where(column.notna()) if kinds.is_bool_dtype(column) else column
+    times = pd.to_datetime(dates, utc=True, format="ISO8601", errors="coerce")
     wrong = times.isna() & column.notna()
     if wrong.any():
         value, place = column[wrong].tolist()[0], place_of(column, wrong)
@@ -66,12 +80,17 @@ def as_numbers(column: pd.Series, where: str) -> pd.Series:
 
 
 def as_integers(column: pd.Series | None, n: int, name: str, where: str, missing: bool = False) -> pd.Series | None:
-    """Whole numbers; with `missing` an Int64 column that may have gaps."""
+    """Whole numbers, none lost to rounding; with `missing` an Int64 column of numbers from 0 on that may have gaps."""
     if column is None:
         return pd.Series(pd.NA, index=range(n), dtype="Int64") if missing else None
     numbers = as_numbers(column, where)
-    wrong = ((numbers % 1) != 0) & (numbers.notna() | (not missing))
+    wrong = ((numbers % 1) != 0) & (numbers.notna() | (not missing)) | (numbers.abs() >= 2**63)
+    wrong |= (numbers < 0) & missing  # a model reads -1 as none
     if wrong.any():
         value, place = column[wrong].tolist()[0], place_of(column, wrong)
-        raise DataError(f"{value!r} in {place} is no {name} id", where, "whole numbers", "number them first")
-    return pd.to_numeric(column).astype("Int64") if missing else pd.to_numeric(column)
+        expected = f"whole numbers {'from 0 ' if missing else ''}below 2^63"
+        raise DataError(f"{value!r} in {place} is no {name} id", where, expected, "number them first")
+    present = column.notna().to_numpy()
+    whole = pd.Series(pd.NA, index=column.index, dtype="Int64")
+    whole[present] = pd.to_numeric(column[present]).astype("int64").to_numpy()
+    return whole

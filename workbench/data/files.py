@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import gzip
 import re
@@ -14,8 +15,7 @@ from typing import IO
 
 import pandas as pd
 
-from workbench.data.checks import as_numbers
-from workbench.errors import DataError
+from workbench.errors import ConfigError, DataError
 
 
 def read_frame(
@@ -34,29 +34,50 @@ def read_frame(
             table = pd.read_parquet(path)
             return (table if nrows is None else table.head(nrows)).rename_axis("row")
         warnings.simplefilter("error", pd.errors.ParserWarning)  # lines longer than the header, cut off
+        if sep is not None and len(sep) != 1:
+            raise ConfigError(f"separator {sep!r}", "sep", "a single character")
         sep = sep or ("," if ending == "csv" else "\t")
         header = 0 if names is None else None
         options = {"sep": sep, "encoding": encoding, "nrows": nrows, "names": names, "header": header}
         options |= {"quoting": quoting, "dtype": "str", "keep_default_na": False, "na_values": [""]}
         table = pd.read_csv(path, index_col=False, **options)
-        if nrows is None and table.iloc[:, -1].isna().any():  # pandas fills short lines up without a word
-            with open_file(path, encoding) as file:
-                reader = csv.reader(file, delimiter=sep, quoting=quoting)
-                for row in reader:
-                    if row and len(row) < len(table.columns):
-                        raise DataError(
-                            f"line {reader.line_num} is broken: {len(row)} fields",
-                            path.name,
-                            f"{len(table.columns)} fields",
-                            "repair or remove this line",
-                        )
-    start = 2 if names is None else 1
-    return table.set_axis(pd.RangeIndex(start, start + len(table), name="line"))
+        start = 1 if header is None else 2
+        plain = pd.RangeIndex(start, start + len(table), name="line")
+        lines = plain if nrows is not None else _lines(path, table, plain, sep, encoding, quoting)
+    return table.set_axis(lines)
+
+
+def _lines(path: Path, table: pd.DataFrame, plain: pd.Index, sep: str, encoding: str, quoting: int) -> pd.Index:
+    """The line on which every row begins; refuses short lines, which pandas fills up without a word.
+
+    Reads the file again, but only where a cell is empty at the end of a row, or rows and lines do not match.
+    """
+    with open_file(path) as raw:
+        count = sum(1 for _ in raw)
+    if count == plain.stop - 1 and not table.iloc[:, -1].isna().any():
+        return plain
+    found, last = [], 0
+    with open_file(path, encoding) as file:
+        reader = csv.reader(file, delimiter=sep, quoting=quoting)
+        for row in reader:
+            begin, last = last + 1, reader.line_num
+            if len(row) <= 1 and not "".join(row).strip():
+                continue  # a blank line, which pandas skips
+            if len(row) < len(table.columns):
+                what = f"line {begin} is broken: {len(row)} fields"
+                raise DataError(what, path.name, f"{len(table.columns)} fields", "repair or remove this line")
+            found.append(begin)
+    found = found[plain.start - 1 :]
+    return pd.Index(found, name="line") if len(found) == len(table) else plain
 
 
 @contextmanager
 def readable(path: Path, encoding: str) -> Iterator[None]:
     """Turn what pandas, gzip and pyarrow say of a damaged file into a `DataError`."""
+    try:
+        codecs.lookup(encoding)
+    except LookupError:
+        raise ConfigError(f"no encoding {encoding!r}", "encoding", "one such as utf-8 or latin-1") from None
     try:
         yield
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
@@ -66,6 +87,8 @@ def readable(path: Path, encoding: str) -> Iterator[None]:
             line = next((n for n, raw in enumerate(file, 1) if not _decodes(raw, encoding)), 1)
         do = "pass encoding='latin-1', or the encoding the file was written in"
         raise DataError(f"line {line} is not {encoding}", path.name, f"{encoding} text", do) from error
+    except csv.Error as error:
+        raise DataError(f"a broken line ({error})", path.name, "a table", "check its quotes and separator") from error
     except pd.errors.EmptyDataError as error:
         raise DataError("the file is empty", path.name, "a header and rows", "check the download") from error
     except (pd.errors.ParserError, pd.errors.ParserWarning) as error:
@@ -85,7 +108,8 @@ def _decodes(raw: bytes, encoding: str) -> bool:
 
 
 def open_file(path: Path, encoding: str | None = None) -> IO:
-    """A plain or gzipped file, as bytes unless an encoding is named."""
+    """A plain or gzipped file, as bytes unless an encoding is named; a byte order mark is no text."""
+    encoding = "utf-8-sig" if encoding in ("utf-8", "utf8") else encoding
     mode = "rb" if encoding is None else "rt"
     opener = gzip.open if path.suffix == ".gz" else open
     return opener(path, mode, encoding=encoding)
@@ -125,17 +149,9 @@ def as_numeric(column: pd.Series) -> pd.Series:
     return column if (numbers.isna() & column.notna()).any() or numbers.isna().all() else numbers
 
 
-def as_codes(column: pd.Series) -> pd.Series:
-    """Numbers as they are; names numbered in the order they first appear."""
-    column = as_numeric(column)
-    if pd.api.types.is_numeric_dtype(column) or column.isna().all():
+def name_or_number(column: pd.Series) -> pd.Series:
+    """Numbers as they are written; names numbered in the order they first appear."""
+    if pd.api.types.is_numeric_dtype(as_numeric(column)) or column.isna().all():
         return column
     codes = pd.Series(pd.factorize(column)[0], index=column.index, dtype="Int64")
     return codes.mask(codes < 0)
-
-
-def as_times(column: pd.Series, where: str) -> pd.Series:
-    """Numbers where the first time is one, so that what breaks the series is named; dates otherwise."""
-    if pd.api.types.is_numeric_dtype(as_numeric(column.dropna().head(1))):
-        as_numbers(column, where)
-    return as_numeric(column)

@@ -76,11 +76,10 @@ class Interactions:
         named |= {"basket": basket, "value": value, "interaction": interaction}
         named = {role: column for role, column in named.items() if column is not None}
         for role, column in named.items():
-            if column not in table.columns:
-                have = ", ".join(map(str, table.columns[:12]))
-                raise DataError(
-                    f"no column {column!r}", where, f"a column for {role}; found: {have}", f"pass {role}='…'"
-                )
+            count, have = list(table.columns).count(column), ", ".join(map(str, table.columns[:12]))
+            if count != 1:
+                what = f"{count} columns are called {column!r}" if count else f"no column {column!r}"
+                raise DataError(what, where, f"a column for {role}; found: {have}", f"pass {role}='…'")
         if not len(table):
             raise DataError("the table is empty", where, "at least one interaction", "check the file and its filters")
         raw = {role: table[column] for role, column in named.items()}  # with the table's index: errors name places
@@ -190,7 +189,10 @@ class Interactions:
         """
         frame = self.frame
         if before is not None:
-            frame = frame[frame["timestamp"] < pd.Timestamp(before)]
+            cut = pd.to_datetime(before, utc=True, errors="coerce")
+            if pd.isna(cut):
+                raise DataError(f"unreadable time {before!r}", "before", "a date or datetime, UTC without a zone")
+            frame = frame[frame["timestamp"] < cut]
         users = np.arange(self.n_users) if users is None else np.asarray(users, dtype=np.int64).reshape(-1)
         for user in (users.min(initial=0), users.max(initial=0)):
             self._check_user(int(user))

@@ -18,14 +18,13 @@ import pandas as pd
 
 from workbench import html
 from workbench.data.catalogue import Catalogue
-from workbench.data.checks import as_numbers
+from workbench.data.checks import as_numbers, as_times
 from workbench.data.files import (
-    as_codes,
     as_ids,
     as_numeric,
-    as_times,
     exists,
     found,
+    name_or_number,
     open_file,
     read_frame,
     readable,
@@ -119,19 +118,17 @@ def read_table(
     table = read_frame(path, **options)
     require(table, mapping.values(), path)
     for role, column in mapping.items():
-        change = {"user": as_ids, "item": as_ids, "session": as_codes, "basket": as_codes}
+        change = {"user": as_ids, "item": as_ids, "session": name_or_number, "basket": name_or_number}
         table[column] = change.get(role, lambda raw: raw)(table[column])
     if "action" in mapping and actions:
         table[mapping["action"]] = table[mapping["action"]].astype(str).replace({str(k): v for k, v in actions.items()})
     time = mapping.get("timestamp")
-    table = table if time is None else table.assign(**{time: as_times(table[time], path.name)})
-    if time and time_unit != "s" and pd.api.types.is_numeric_dtype(table[time]):
-        table[time] = pd.to_datetime(table[time], unit=time_unit, utc=True)
+    table = table if time is None else table.assign(**{time: as_times(table[time], len(table), path.name, time_unit)})
     missing = {role: role for role in ("user", "item") if role not in mapping}  # from_table says what is missing
     return Interactions.from_table(table, **(mapping | missing), users=users, items=items, where=path.name)
 
 
-def read_recbole(folder: str | Path, topics: str | None = None, mapping: dict[str, str] | None = None) -> Dataset:
+def read_recbole(folder: str | Path, topics: str | None = None) -> Dataset:
     """Read RecBole atomic files `<name>.inter`, and `.item` and `.user` where there are such.
 
     folder: theirs, or the common prefix `folder/name`. topics: the column of the `.item` file whose words are
@@ -145,10 +142,10 @@ def read_recbole(folder: str | Path, topics: str | None = None, mapping: dict[st
         raise DataError(found, str(folder), "one data set: name.inter, name.item, name.user", "name folder/name")
     parts = {part: _atomic(here / f"{logs[0]}.{part}") for part in ("inter", "item", "user")}
     table = parts["inter"]
-    if table is None or not {"user_id", "item_id"} <= set((mapping or {}).values()) | set(table.columns):
+    if table is None or not {"user_id", "item_id"} <= set(table.columns):
         raise DataError("no column user_id or item_id", f"{logs[0]}.inter", "user_id:token and item_id:token")
     known = {"user": "user_id", "item": "item_id", "timestamp": "timestamp", "value": "rating"}
-    roles = {role: column for role, column in known.items() if column in table} | (mapping or {})
+    roles = {role: column for role, column in known.items() if column in table}
     return _dataset(table, roles, parts["item"], parts["user"], topics, f"{logs[0]}.inter")
 
 
@@ -167,7 +164,6 @@ def read_movielens(folder: str | Path) -> Dataset:
     require(movies, ["movieId", "title", "genres"], folder / "movies.csv")
     genres = movies["genres"].fillna("").replace("(no genres listed)", "").str.split("|")
     movies = movies.assign(genres=genres.map(lambda words: [word for word in words if word]))
-    ratings["timestamp"] = as_times(ratings["timestamp"], "ratings")
     movies = movies.rename(columns={"movieId": "item_id"})
     roles = {"user": "userId", "item": "movieId", "timestamp": "timestamp", "value": "rating"}
     return _dataset(ratings, roles, movies, None, "genres", "ratings")
@@ -230,6 +226,8 @@ def _dataset(
 
 def _index(column: pd.Series, table: pd.DataFrame | None, name: str, where: str) -> tuple[pd.Index, pd.Series]:
     """The ids of a log and of the table that describes them, as one sorted index; the log's column in its type."""
+    if table is not None:
+        require(table, [name], Path(f"table beside {where}"))
     own = pd.Series(dtype=column.dtype) if table is None else table[name]
     if own.isna().any() or own.duplicated().any():
         place = own.index[own.isna() | own.duplicated()][0]
