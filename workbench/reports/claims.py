@@ -33,7 +33,7 @@ class Claim:
 
     kind, subject, relation, object:
       interest  user:3  list | profile              a topic           value: its share of the list, of the profile
-      pick      user:3  pick | cheaper | upgrade | alternative  item:5   value: score
+      pick      user:3  pick | cheaper | upgrade | alternative | second alternative   item:5   value: score
       because   item:5  because | against           item:2 | nothing  value: share of the score's positive part
       because   item:5  rows                        user:3            value: rows that carry half of the score
       compare   item:9  cheaper | dearer | behind   item:5            value: difference in price, in score
