@@ -17,7 +17,11 @@ def test_errors_say_where_what_and_what_to_do():
 
 def test_a_wrong_environment_names_the_variable(monkeypatch):
     monkeypatch.setenv("WORKBENCH_PROFILE", "huge")
-    with pytest.raises(ConfigError, match="WORKBENCH_PROFILE"):
+    with pytest.raises(ConfigError, match=r"^WORKBENCH_PROFILE: 'huge' cannot be used.*'tiny', 'laptop' or 'full'"):
+        settings()
+    monkeypatch.setenv("WORKBENCH_PROFILE", "tiny")
+    monkeypatch.setenv("WORKBENCH_THREADS", "0")
+    with pytest.raises(ConfigError, match=r"^WORKBENCH_THREADS: '0' cannot be used.*greater than or equal to 1"):
         settings()
 
 

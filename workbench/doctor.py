@@ -111,12 +111,12 @@ def _torch() -> Finding:
     return Finding("torch device", "ok", ", ".join([*names, "cpu"]))
 
 
-def _folder(what: str, path: Path | None, variable: str, state: str = "note") -> Finding:
+def _own_data(path: Path | None) -> Finding:
     if path is None:
-        return Finding(what, "note", f"{variable} is not set", "only real/ notebooks need it")
+        return Finding("WORKBENCH_DATA", "note", "not set", "only real/ notebooks need it")
     if not path.is_dir():
-        return Finding(what, state, f"no such folder: {path}", f"correct {variable}")
-    return Finding(what, "ok", f"{sum(1 for child in path.iterdir())} entries in {path.name}")
+        return Finding("WORKBENCH_DATA", "missing", f"no folder {path.name}", "correct WORKBENCH_DATA")
+    return Finding("WORKBENCH_DATA", "ok", f"{sum(1 for child in path.iterdir())} entries in {path.name}")
 
 
 def _shipped(what: str, pattern: str, command: str) -> Finding:
@@ -141,28 +141,22 @@ def doctor() -> Examination:
     findings += [_package(name, tested, needed=True) for name in PACKAGES]
     findings += [_package(name, tested, needed=False) for name in TEST_PACKAGES]
     findings.append(_torch())
-    findings.append(_shipped("generated world", "world/*.parquet", "workbench world"))
-    findings.append(_shipped("pocket language model", "pocket*/*.safetensors", "workbench train-pocket"))
+    findings.append(_shipped("generated world", "world/*.parquet", "python start.py world"))
+    findings.append(_shipped("pocket language model", "pocket*/*.safetensors", "python start.py train-pocket"))
     try:
         now = settings()
-        findings.append(
-            Finding("profile", "ok", f"{now.profile}; seed {now.seed}, threads {now.threads}, device {now.device}")
-        )
-        findings.append(_folder("WORKBENCH_DATA", now.own_data, "WORKBENCH_DATA", "missing"))
+        found = f"{now.profile}; seed {now.seed}, threads {now.threads}, device {now.device}"
+        findings.append(Finding("profile", "ok", found))
+        findings.append(_own_data(now.own_data))
     except WorkbenchError as error:
         findings.append(Finding("settings", "missing", str(error)))
     chromium = find_chromium()
-    missing = "only browser tests need it; WORKBENCH_CHROMIUM may name one"
-    findings.append(
-        Finding(
-            "Chromium",
-            "ok" if chromium else "note",
-            Path(chromium).name if chromium else "not found",
-            "" if chromium else missing,
-        )
-    )
+    if chromium:
+        findings.append(Finding("Chromium", "ok", Path(chromium).name))
+    else:
+        do = "only browser tests need it; WORKBENCH_CHROMIUM may name one"
+        findings.append(Finding("Chromium", "note", "not found", do))
     free = shutil.disk_usage(ROOT).free / 1e9
-    findings.append(
-        Finding("disk", "ok" if free > 2 else "note", "more than 10 GB free" if free > 10 else f"{free:.1f} GB free")
-    )
+    found = "more than 10 GB free" if free > 10 else f"{free:.1f} GB free"
+    findings.append(Finding("disk", "ok" if free > 2 else "note", found))
     return Examination(tuple(findings))

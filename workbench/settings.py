@@ -1,6 +1,6 @@
 """Profile, seed, threads and folders: the few things that every part of the workbench shares.
 
-Everything is read from the environment when first asked for; nothing here imports numpy or torch.
+Everything is read from the environment whenever it is asked for; nothing here imports numpy or torch.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from workbench.errors import ConfigError
 
@@ -49,17 +49,14 @@ def settings() -> Settings:
     """
     names = {"profile": "PROFILE", "seed": "SEED", "device": "DEVICE", "threads": "THREADS", "own_data": "DATA"}
     names |= {"runs": "RUNS", "cache": "CACHE"}
-    given = {
-        field: os.environ[f"WORKBENCH_{name}"] for field, name in names.items() if os.environ.get(f"WORKBENCH_{name}")
-    }
+    given = {field: os.environ.get(f"WORKBENCH_{name}") for field, name in names.items()}
     try:
-        return Settings(**given)
-    except ValueError as error:
-        raise ConfigError(
-            f"a WORKBENCH_ variable cannot be used ({str(error).splitlines()[1].strip()}: {given})",
-            expected="WORKBENCH_PROFILE=tiny|laptop|full, whole numbers for WORKBENCH_SEED and WORKBENCH_THREADS",
-            do="correct or unset the variable",
-        ) from error
+        return Settings(**{field: value for field, value in given.items() if value})
+    except ValidationError as error:
+        wrong = error.errors()[0]
+        field = str(wrong["loc"][0])
+        what, where = f"{given[field]!r} cannot be used", f"WORKBENCH_{names[field]}"
+        raise ConfigError(what, where, wrong["msg"], "correct or unset the variable") from error
 
 
 def physical_memory() -> int:
