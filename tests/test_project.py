@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import importlib
 import json
 import os
 import re
@@ -170,15 +171,32 @@ def test_a_table_of_ones_own_gets_a_card_and_is_checked(tmp_path: Path) -> None:
     assert ask("check", "mine").returncode == 0
     table.write_text("uid,sku,when\n1,a,2024-01-01\n", encoding="utf-8")
     assert ask("check", "mine").returncode == 1
+    (tmp_path / "other.csv").write_bytes("uid;sku\ncaf\xe9;1\n".encode("latin-1"))
+    other = ["add", str(tmp_path / "other.csv"), "--yes", "--sep", ";"]
+    assert "is not utf-8" in ask(*other).stderr and ask(*other, "--encoding", "latin-1").returncode == 0
+    assert ask("check", "other").returncode == 0
+    assert "latin-1" in ask("show", "other").stdout
     wrong = ask("add", str(table), "--column", "when", "--yes")
     assert wrong.returncode == 2 and wrong.stderr.startswith("ConfigError: --column")
 
 
 def test_every_command_finds_what_it_calls() -> None:
-    from workbench.ledger import purge
-    from workbench.tokens.training import train_pocket_cli
+    """Commands import their part when they run, so nothing else would notice a part that has moved."""
+    tree = ast.parse((ROOT / "workbench" / "cli.py").read_text(encoding="utf-8"))
+    found = [
+        node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.module.startswith("workbench")
+    ]
+    assert len(found) > 8
+    for node in found:
+        for alias in node.names:
+            part = importlib.import_module(node.module)
+            assert hasattr(part, alias.name) or importlib.import_module(f"{node.module}.{alias.name}")
 
-    assert callable(purge) and callable(train_pocket_cli)
+
+def test_data_world_holds_the_shipped_world_alone() -> None:
+    command = [sys.executable, "-m", "workbench.cli", "world", "--seed", "2"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 2 and done.stderr.startswith("ConfigError: --folder: data/world holds")
 
 
 # --- doctor ---------------------------------------------------------------------------------------------------------
@@ -193,6 +211,7 @@ def test_doctor_reports_what_is_missing(monkeypatch: pytest.MonkeyPatch, tmp_pat
     assert states["no-such-package"] == states["WORKBENCH_DATA"] == "missing"
     assert not found.healthy and "no-such-package" in repr(found)
     assert "&lt;nowhere&gt;" in found._repr_html_() and "<nowhere>" not in found._repr_html_()
+    assert str(tmp_path) not in str(found), "a saved notebook must not tell where it ran"
     assert all(row["what"] in str(found) for row in found.to_frame().to_dict("records"))
 
 

@@ -19,18 +19,8 @@ Folder = Annotated[Path | None, typer.Option(help="folder of the data; WORKBENCH
 
 
 def _show(result: object) -> None:
-    """Print a table, a card field by field, or anything else as its text."""
-    if hasattr(result, "to_string"):
-        typer.echo(result.to_string(index=False))
-    elif hasattr(result, "model_dump"):
-        for name, value in result.model_dump(mode="json", exclude_defaults=True).items():
-            typer.echo(
-                "\n".join([f"{name}:", *(f"  {row}" for row in value)])
-                if isinstance(value, list)
-                else f"{name}: {value}"
-            )
-    elif result is not None:
-        typer.echo(str(result))
+    """Print a table, or anything else as its text."""
+    typer.echo(result.to_string(index=False) if hasattr(result, "to_string") else str(result))
 
 
 def _pairs(given: list[str]) -> dict[str, str]:
@@ -74,7 +64,7 @@ def data_show(name: Name) -> None:
 
 @data.command("get")
 def data_get(name: Name, folder: Folder = None) -> None:
-    """Download a data set from its official page."""
+    """Download a data set from the addresses in its card, and compare it with the card."""
     from workbench.data import commands
 
     _show(commands.get(name, folder))
@@ -86,6 +76,8 @@ def data_add(
     column: Annotated[list[str] | None, typer.Option(help="role=column, such as user=uid; again for more")] = None,
     name: Annotated[str | None, typer.Option(help="name of the card; the file's name unless told")] = None,
     time_unit: Annotated[str, typer.Option(help="of numeric times: s, ms, us, ns")] = "s",
+    encoding: Annotated[str, typer.Option(help="of a text file, such as latin-1")] = "utf-8",
+    sep: Annotated[str | None, typer.Option(help="between columns; comma in .csv, tab in others unless told")] = None,
     copy: Annotated[bool, typer.Option("--copy", help="copy the file to WORKBENCH_DATA")] = False,
     yes: Annotated[bool, typer.Option("--yes", help="do not ask")] = False,
 ) -> None:
@@ -93,12 +85,13 @@ def data_add(
     from workbench.data import commands, preview
 
     mapping = _pairs(column or [])
-    seen = preview(path)
+    options = {"encoding": encoding} | ({"sep": sep} if sep else {})
+    seen = preview(path, **options)
     roles = {taken: role for role, taken in (seen.mapping | mapping).items() if taken}
     _show(seen.columns.assign(role=[roles.get(name, "-") for name in seen.columns["column"]]))
     if not yes:
         typer.confirm("Are these the roles?", abort=True)
-    _show(commands.add(path, mapping, name=name, copy=copy, time_unit=time_unit))
+    _show(commands.add(path, mapping, name=name, copy=copy, time_unit=time_unit, **options))
 
 
 @data.command("check")
@@ -118,12 +111,14 @@ def world(
     folder: Annotated[Path | None, typer.Option(help="where to; data/world unless told")] = None,
 ) -> None:
     """Make the generated world anew: the same seed and size give the same tables."""
-    from workbench.data.world import generate, write_world
-    from workbench.settings import settings
+    from workbench.data.world import generate, ship_world, write_world
 
-    made, folder = generate(seed=seed, size=size), folder or settings().data / "world"
-    write_world(made, folder)
-    _show(f"{len(made.log):,} interactions, {made.log.n_users} shoppers, {made.log.n_items} products in {folder}")
+    if folder is None and (size, seed) != ("tiny", 1):
+        what = "data/world holds the world of size tiny and seed 1"
+        raise ConfigError(what, "--folder", "a folder for another world", "name one, such as --folder my-world")
+    made = generate(seed=seed, size=size)
+    ship_world(made) if folder is None else write_world(made, folder)
+    _show(made)
 
 
 @app.command("train-pocket")
@@ -141,12 +136,13 @@ def train_pocket(
 @app.command()
 def purge(
     user: Annotated[str, typer.Option(help="id of the user, as in the log")],
+    code: Annotated[int | None, typer.Option(help="code of the user, for files that hold codes")] = None,
     folder: Annotated[Path | None, typer.Option(help="cache or run folder; the settings' folders unless told")] = None,
 ) -> None:
     """Remove a user's rows from caches and run folders: the workbench itself is a memory tier."""
     from workbench import ledger
 
-    _show(ledger.purge(user, folder))
+    _show(ledger.purge(user, folder, code=code))
 
 
 def main() -> None:

@@ -162,6 +162,7 @@ def test_the_shipped_world_can_have_a_card(own):
     sha = sha256_of(settings().data / "world" / "manifest.json")
     text = f'name = "shop"\nreader = "world"\nplace = "world"\n[[files]]\nname = "manifest.json"\nsha256 = "{sha}"\n'
     (own / "cards" / "shop.toml").write_text(text, encoding="utf-8")
+    assert commands.get("shop") == settings().data / "world"
     log, catalogue = open_dataset("shop")
     assert log.n_items == len(catalogue) and catalogue.title(0)
 

@@ -13,10 +13,10 @@ import pytest
 from scipy.stats import spearmanr
 
 from workbench.data import load_world
-from workbench.data.world import generate, generate_texts
+from workbench.data.world import generate, generate_texts, generated, ship_world
 from workbench.data.world.shop import bank, make_shop
 from workbench.errors import ConfigError, DataError
-from workbench.settings import settings
+from workbench.settings import Settings, settings
 
 FOLDER = settings().data / "world"
 CAUSES = {"interest", "noise", "spam", "correlated", "drift", "repeat"}
@@ -57,6 +57,21 @@ def test_another_seed_is_another_world(world):
     assert list(other.truth) == list(world.truth)
 
 
+def test_shipping_rewrites_the_card(world, tmp_path, monkeypatch):
+    (tmp_path / "cards").mkdir()
+    old = (settings().data / "cards" / "generated-world.toml").read_text(encoding="utf-8")
+    card = tmp_path / "cards" / "generated-world.toml"
+    card.write_text(old.replace("rows = 22867", "rows = 1").replace('sha256 = "', 'sha256 = "f'), encoding="utf-8")
+    monkeypatch.setattr(generated, "settings", lambda: Settings(data=tmp_path))
+    ship_world(world)
+    new = tomllib.loads(card.read_text(encoding="utf-8"))
+    content = (tmp_path / "world" / "manifest.json").read_bytes()
+    assert new == tomllib.loads(old) | {
+        "files": [{"name": "manifest.json", "sha256": hashlib.sha256(content).hexdigest()}]
+    }
+    assert load_world(folder=tmp_path / "world").fingerprints == world.fingerprints
+
+
 def test_a_damaged_file_is_refused(tmp_path):
     shutil.copytree(FOLDER, tmp_path / "world")
     path = tmp_path / "world" / "log.parquet"
@@ -68,6 +83,8 @@ def test_a_damaged_file_is_refused(tmp_path):
         load_world(folder=tmp_path / "world")
     with pytest.raises(ConfigError, match="size"):
         generate(size="enormous")
+    with pytest.raises(ConfigError, match=r"seed -1.*a seed from 0 on"):
+        generate(seed=-1)
 
 
 def test_titles_are_distinct_and_harmless():

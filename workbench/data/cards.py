@@ -81,7 +81,9 @@ class Card(BaseModel):
         facts = [(name, getattr(self, name)) for name in ("name", "title", "task", "page", "licence", "cite", "reader")]
         facts += [(name, f"{n:,}") for name in ("rows", "users", "items") if (n := getattr(self, name)) is not None]
         facts += [("column", f"{role} = {column}") for role, column in self.columns.items()]
+        facts += [("option", f"{name} = {value}") for name, value in self.options.items()]
         facts += [("file", f"{file.name}  sha256 {file.sha256}") for file in self.files]
+        facts += [("address", file.url) for file in self.files if file.url]
         return pd.DataFrame(facts, columns=["fact", "value"])
 
     def _repr_html_(self) -> str:

@@ -58,8 +58,10 @@ def get(name: str, folder: str | Path | None = None) -> Path:
 
     Nothing appears under its name before every file has the checksum of the card.
     """
-    card, target = find_card(name), _own(folder)
-    target = target / (card.folders or (card.name,))[0]
+    card = find_card(name)
+    if card.place:  # shipped, or a table of the reader's own: it is here
+        return find_folder(card)
+    target = _own(folder) / (card.folders or (card.name,))[0]
     if target.exists():
         find_folder(card, target)
         _compare(card, target)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import shutil
 from dataclasses import dataclass
 from functools import cached_property
@@ -27,6 +28,7 @@ from workbench.settings import settings
 SIZES = {"tiny": (400, 1, 2500), "laptop": (2000, 3, 10000)}
 """Shoppers, forms sold of each of the shop's 196 lines, texts (at most the number of purchases)."""
 VERSION = 1
+REBUILD = "python start.py world"
 LOG = ["user", "item", "timestamp", "action", "session", "basket", "value"]
 
 
@@ -68,15 +70,12 @@ class World:
 def generate(seed: int = 1, size: str = "tiny", version: int = VERSION) -> World:
     """Make the world from its seed; a tenth of a second to seconds, by size.
 
-    Raises `ConfigError` for an unknown size or version.
+    Raises `ConfigError` for an unknown size or version and a negative seed.
     """
-    if size not in SIZES or version != VERSION:
-        raise ConfigError(
-            f"no world of size {size!r}, version {version!r}",
-            "generate",
-            f"size one of {', '.join(SIZES)}; version {VERSION}",
-            "pass size='tiny'",
-        )
+    if size not in SIZES or version != VERSION or seed < 0:
+        what = f"no world of size {size!r}, version {version!r}, seed {seed!r}"
+        expected = f"size one of {', '.join(SIZES)}; version {VERSION}; a seed from 0 on"
+        raise ConfigError(what, "generate", expected, "pass size='tiny', seed=1")
     n_users, forms, _ = SIZES[size]
     streams = [np.random.default_rng([seed, number]) for number in range(5)]
     catalogue, items = make_shop(streams[0], forms)
@@ -111,7 +110,7 @@ def load_world(size: str = "tiny", folder: Path | None = None) -> World:
     try:
         manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        do = "rebuild it: python -m workbench.data.world"
+        do = f"rebuild it: {REBUILD}"
         raise DataError(f"no readable manifest ({error})", str(folder), "the shipped world", do) from error
     tables = {name: _read(folder / f"{name}.parquet", facts["sha256"]) for name, facts in manifest["tables"].items()}
     catalogue = Catalogue.from_table(tables["catalogue"], tables["topics"], "generated shop")
@@ -139,6 +138,17 @@ def write_world(world: World, folder: Path) -> None:
     for path in sorted(making.iterdir()):
         os.replace(path, folder / path.name)
     making.rmdir()
+
+
+def ship_world(world: World) -> None:
+    """Write the world to data/world and what it counts into its card."""
+    write_world(world, settings().data / "world")
+    card = settings().data / "cards" / "generated-world.toml"
+    text = card.read_text(encoding="utf-8")
+    for name, number in {"rows": len(world.log), "users": world.log.n_users, "items": world.log.n_items}.items():
+        text = re.sub(rf"^{name} = \d+$", f"{name} = {number}", text, flags=re.M)
+    text = re.sub(r"sha256 = \"\w*\"", f'sha256 = "{_sha256(settings().data / "world" / "manifest.json")}"', text)
+    card.write_text(text, encoding="utf-8", newline="\n")
 
 
 def _log(rows: pd.DataFrame, n_users: int, n_items: int) -> Interactions:
@@ -170,7 +180,7 @@ def _sha256(path: Path) -> str:
 
 
 def _read(path: Path, expected: str) -> pd.DataFrame:
-    do = "restore the file, or rebuild: python -m workbench.data.world"
+    do = f"restore the file, or rebuild: {REBUILD}"
     if not path.exists():
         raise DataError("the file is missing", str(path), "a table of the shipped world", do)
     if _sha256(path) != expected:
