@@ -72,9 +72,8 @@ def export(screen: Screen, path: Path | str) -> Path:
     model = pack(service.model, service.catalogue)
     model["profile"] = [[str(topic), int(row), float(weight)] for topic, row, weight in notes.to_numpy()]
     model["low"] = [low if low == low else None for low in lows]
-    footer = (
-        f"{screen.provenance()} · EASE computed in this page: {model['items']} products × {model['users']} shoppers"
-    )
+    size = f"{model['items']} products × {model['users']} shoppers"
+    footer = f"This page computes by itself: EASE, {size}. No server, no network."
     return write(document(screen.state, model, footer), path)
 
 

@@ -220,7 +220,7 @@ export function draw(root, firstState, compute, words) {
         one.deleted && h("b", { class: "wbs-flag" }, "⟲ deleted, offered again"),
         mark && !one.deleted && h("small", {}, mark), note && h("small", { class: "wbs-note" }, note));
     const list = (name, title, lines, empty) => {
-      const seen = ui.state.exposure.find((one) => one.row === name);
+      const seen = name === "after" && !after ? null : ui.state.exposure.find((one) => one.row === name);
       return h("section", { class: "wbs-list", "aria-label": title }, h("h3", {}, title), exposureOf(seen, ui.state.topic),
         lines.length ? h("ol", { "data-scroll": title }, ...lines) : h("p", { class: "wbs-empty" }, empty));
     };
