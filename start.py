@@ -130,7 +130,9 @@ def set_up(extras: set[str], torch_index: str) -> None:
 
 def run(arguments: list[str], **options: object) -> int:
     """Run .venv's Python; Ctrl-C is the child's to answer, and this waits until it has."""
-    with subprocess.Popen([str(PYTHON), *arguments], cwd=str(ROOT), **options) as process:
+    # UTF-8 whatever the system's own encoding: Windows cannot print every sign to a file or a pipe otherwise.
+    environment = {"PYTHONUTF8": "1", **options.pop("env", os.environ)}
+    with subprocess.Popen([str(PYTHON), *arguments], cwd=str(ROOT), env=environment, **options) as process:
         while True:
             try:
                 return process.wait()
@@ -238,7 +240,10 @@ def main(arguments: list[str]) -> int:
         return 0 if arguments else 2
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     parser.add_argument("--torch-index", default=os.environ.get("WORKBENCH_TORCH_INDEX", ""))
-    chosen, (command, *passed_on) = parser.parse_known_args(arguments)
+    chosen, rest = parser.parse_known_args(arguments)
+    if not rest or rest[0].startswith("-"):
+        fail(f"which command? {' '.join(rest) or 'None'} was given; python start.py --help lists them")
+    command, *passed_on = rest
     set_up({"test"} if command == "test" else set(), chosen.torch_index)
     if command == "lab":
         return lab(passed_on)

@@ -282,6 +282,19 @@ def test_a_failed_installation_says_so(tmp_path: Path, monkeypatch: pytest.Monke
     assert "no-such-package-at-all" in (tmp_path / "install.log").read_text(encoding="utf-8")
 
 
+@pytest.mark.parametrize("arguments", [["--torch-index", "https://index.example"], ["--port", "9"], ["-k", "x"]])
+def test_a_missing_command_is_asked_for_before_anything_is_installed(clone, arguments, capsys) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        start.main(arguments)
+    assert "which command?" in capsys.readouterr().out and clone == []
+
+
+def test_what_start_runs_speaks_utf_8(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(start, "PYTHON", Path(sys.executable))
+    monkeypatch.delenv("PYTHONUTF8", raising=False)
+    assert start.run(["-c", "import sys; sys.exit(10 + sys.flags.utf8_mode)"]) == 11
+
+
 def test_stages_cover_every_test() -> None:
     names = [name for name, _ in start.stages(browser=True)]
     assert [name for name in names if name != "strict"] == ["unit", "notebooks", "meta", "browser"]
