@@ -1,5 +1,7 @@
 """The bottom of the package: errors, settings, static HTML."""
 
+import numpy as np
+import pandas as pd
 import pytest
 
 from workbench import html
@@ -37,14 +39,10 @@ def test_tables_escape_every_cell_head_and_caption():
 
 
 def test_numbers_in_tables():
-    assert [html.format_number(x) for x in (1234, 0.12345, float("nan"), None, True, "a")] == [
-        "1,234",
-        "0.123",
-        "",
-        "",
-        "True",
-        "a",
-    ]
+    numbers = {1234: "1,234", 0.12345: "0.123", np.int64(1235): "1,235", np.float32(0.5): "0.500"}
+    assert {value: html.format_number(value) for value in numbers} == numbers
+    assert [html.format_number(value) for value in (None, float("nan"), pd.NA, pd.NaT)] == [""] * 4
+    assert [html.format_number(value) for value in (True, "a", "nan", (1, 2))] == ["True", "a", "nan", "(1, 2)"]
 
 
 def test_ids_depend_on_content_alone():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import html
 from collections.abc import Iterable, Mapping
+from numbers import Integral, Real
 from typing import Any
 
 
@@ -28,12 +29,14 @@ def content_id(prefix: str, *parts: object) -> str:
 
 
 def format_number(value: object, digits: int = 3) -> str:
-    """A number for a table: whole numbers whole, others to `digits` decimals, everything else as text."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return "" if value is None or value != value else str(value)
-    if value != value:
+    """A number for a table: whole numbers whole, others to `digits` decimals; nothing where there is none; or text."""
+    if isinstance(value, str | bool):
+        return str(value)
+    if str(value) in ("None", "nan", "NaT", "<NA>"):
         return ""
-    return f"{value:,}" if isinstance(value, int) else f"{value:,.{digits}f}"
+    if not isinstance(value, Real):
+        return str(value)
+    return f"{value:,}" if isinstance(value, Integral) else f"{value:,.{digits}f}"
 
 
 def table(rows: Iterable[Mapping[str, Any]], caption: str = "", digits: int = 3) -> str:

@@ -76,9 +76,9 @@ def generate_texts(world: World, n: int, seed: int, per_shopper: int = 8) -> Tex
     `interaction` is -1: these purchases are in no log. Nobody of the world is among the writers, but persons are
     drawn from the same bank of facts and sentences.
 
-    >>> more = generate_texts(load_world(), 100, seed=7)
-    >>> set(more.texts["user"]) & set(load_world().texts["user"])
-    set()
+    >>> from workbench.data import load_world
+    >>> generate_texts(load_world(), 100, seed=7)
+    Texts(generated, 100 by 13 shoppers)
     """
     rng = np.random.default_rng([seed, 99])
     n_users = -(-n // per_shopper)
