@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from tests.views.states import IMG, SCRIPT, after, start
+from tests.views.test_screen import hostile
 from workbench.data import load_world
 from workbench.ledger import EntityStore, Service
 from workbench.recommend import EASE, EASEConfig
@@ -201,6 +202,28 @@ def test_hostile_text_is_text(silent, tmp_path, state):
     assert IMG in text and "</script><script>alert(2)</script><!--" in text
     assert silent.evaluate("() => document.getElementById('payload').textContent.includes('<')") is False
     assert json.loads(silent.locator("#payload").text_content())["state"] == state
+
+
+@pytest.mark.parametrize("page", ["light", "dark"], indirect=True)
+def test_the_mailed_file_forgets_at_a_press(silent, tmp_path):
+    """As its reader opens it: a hostile shop, the policy in force, nothing but the file asked for."""
+    world = load_world()
+    screen = Screen(hostile(Service.build(world.log, world.catalogue, EASE())), 310, IMG)
+    silent.goto(screen.export(tmp_path / "mailed.html").as_uri())
+    silent.wait_for_selector(".wbs-columns")
+    sentence = silent.locator("[data-claim]", has_text="Dark stories").first
+    sentence.click()
+    assert silent.locator(".wbs-lit").count() > 0
+    assert silent.locator("[data-key=forget]").inner_text() == f"Forget {len(screen.smallest_set('Dark stories'))} rows"
+    silent.locator(".wbs-chip", has_text=IMG).click()
+    silent.locator("[data-key=forget]").click()
+    silent.locator(".wbs-removed").first.wait_for()
+    told = silent.locator(".wbs-answers").inner_text()
+    assert "16 of 44 rows" in told and IMG in told and "other shoppers get another top 10" in told
+    assert silent.locator("[data-fate=back]").count() >= 1 and silent.locator("[data-fate=gone] s").count() >= 1
+    assert silent.locator("img").count() == 0
+    silent.locator("[data-key=again]").click()
+    silent.locator(".wbs-removed").first.wait_for(state="detached")
 
 
 def test_without_scripts_the_static_form_stands(browser, tmp_path):

@@ -103,7 +103,10 @@ export function draw(root, firstState, compute, words) {
     const held = document.activeElement && main.contains(document.activeElement) ? document.activeElement.dataset.key : null;
     const scrolled = [...main.querySelectorAll("[data-scroll]")].map((list) => [list.dataset.scroll, list.scrollTop]);
     main.replaceChildren(header(), columns(), answerStrip(), h("small", { class: "wbs-source" }, ui.state.provenance || ""));
-    for (const [name, top] of scrolled) main.querySelector(`[data-scroll="${name}"]`).scrollTop = top;
+    for (const [name, top] of scrolled) {
+      const list = main.querySelector(`[data-scroll="${name}"]`);
+      if (list) list.scrollTop = top; // After is no list before Forget and after Start again
+    }
     if (held) [...main.querySelectorAll("[data-key]")].find((e) => e.dataset.key === held)?.focus({ preventScroll: true });
     main.setAttribute("aria-busy", String(ui.busy));
   }
@@ -196,7 +199,7 @@ export function draw(root, firstState, compute, words) {
   function sentenceOf(one) {
     const share = dependence(one, ui.picked);
     const [sign, word] = words.fate[one.fate] || ["", ""];
-    const told = one.fate && one.fate !== "kept";
+    const told = one.fate && (one.fate !== "kept" || ui.focus === one.claim);
     const why = told ? because(one.fate, one.cause, words) : "";
     const styles = ["wbs-sentence", one.block && "wbs-block", ui.focus === one.claim && "wbs-focus", share > 0 && "wbs-touched", one.fate && `wbs-${one.fate}`];
     const element = h("span", {
