@@ -1,5 +1,6 @@
 """Settings that every test and every notebook kernel inherits."""
 
+import doctest
 import os
 
 os.environ.setdefault("WORKBENCH_PROFILE", "tiny")  # saved outputs are made with this profile
@@ -15,3 +16,10 @@ def pytest_collectstart(collector):
     """Leave out of the comparison what differs for no reason that matters."""
     if hasattr(collector, "skip_compare"):
         collector.skip_compare += ("text/html", "application/javascript", "stderr")
+
+
+def pytest_collection_modifyitems(items):
+    """Leave out the examples of docstrings that are shown but not run (+SKIP): they need files that are not here."""
+    skip = doctest.OPTIONFLAGS_BY_NAME["SKIP"]
+    lines = {item: getattr(getattr(item, "dtest", None), "examples", []) for item in items}
+    items[:] = [item for item in items if not lines[item] or any(not line.options.get(skip) for line in lines[item])]

@@ -178,7 +178,8 @@ def stages(browser: bool) -> list[tuple[str, list[str]]]:
     apart = ["--ignore=tests/browser", "--ignore=tests/test_notebooks.py"]
     listed = (ROOT / "notebooks" / "strict.txt").read_text(encoding="utf-8").splitlines()
     strict = [f"notebooks/{name}" for name in (line.split("#")[0].strip() for line in listed) if name]
-    found = [("unit", ["tests", *apart, *plain]), ("notebooks", ["notebooks"])]
+    unit = ["tests", "workbench", "--doctest-modules", *apart]  # what docstrings show is true
+    found = [("unit", [*unit, *plain]), ("notebooks", ["notebooks"])]
     found += [("strict", [*strict, *plain, "--nbval", *NBVAL])] if strict else []
     found += [("meta", ["tests/test_notebooks.py", *plain])]
     return [*found, ("browser", ["tests/browser", *plain])] if browser else found
