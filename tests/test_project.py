@@ -340,6 +340,33 @@ def test_ci_script_is_sound() -> None:
     assert "start.py test" in script.read_text(encoding="utf-8")
 
 
+@pytest.mark.skipif(os.name == "nt", reason="bash")
+@pytest.mark.parametrize(
+    ("said", "code", "expected"),
+    [
+        ("unit 9 0 1 2.0\nbrowser 3 0 0 1.0\n12 passed", 0, 0),
+        ("unit 9 0 1 2.0\nbrowser 3 0 1 1.0\n12 passed", 0, 1),
+        ("unit 9 0 1 2.0\nbrowser 0 0 0 1.0\n9 passed", 0, 1),
+        ("unit 9 0 1 2.0\n9 passed", 0, 1),
+        ("unit 8 1 1 2.0\nbrowser 3 0 0 1.0\n11 passed, 1 failed", 1, 1),
+    ],
+)
+def test_ci_fails_where_browser_tests_did_not_all_run(tmp_path: Path, said: str, code: int, expected: int) -> None:
+    for name, text in {
+        ".ci/run": (ROOT / ".ci" / "run").read_text(),
+        "bin/python3": f"cat said\nexit {code}\n",
+    }.items():
+        path = tmp_path / name
+        path.parent.mkdir()
+        path.write_text(text if "ci" in name else f"#!/bin/sh\n{text}", encoding="utf-8")
+        path.chmod(0o755)
+    (tmp_path / "said").write_text(f"{said}\n", encoding="utf-8")
+    environment = os.environ | {"PATH": f"{tmp_path / 'bin'}:{os.environ['PATH']}", "WORKBENCH_CHROMIUM": "any"}
+    done = subprocess.run([str(tmp_path / ".ci" / "run")], env=environment, capture_output=True, text=True)
+    assert done.returncode == expected and said in done.stdout
+    assert done.stdout.endswith("0 passed, 1 failed\n") == (code == 0 and expected == 1)
+
+
 # --- the rest -------------------------------------------------------------------------------------------------------
 
 

@@ -51,15 +51,15 @@ def data_list() -> None:
     """The data sets that have a card, and which of them are here."""
     from workbench.data import commands
 
-    _show(commands.list_cards())
+    _show(commands.list_cards().drop(columns="page"))  # the page is on the card
 
 
 @data.command("show")
 def data_show(name: Name) -> None:
     """One card: task, page, licence, files, checksums."""
-    from workbench.data import commands
+    from workbench.data.cards import find_card
 
-    _show(commands.show(name))
+    _show(find_card(name))
 
 
 @data.command("get")

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from workbench.data import commands, open_dataset
-from workbench.data.cards import Card, all_cards, sha256_of
+from workbench.data.cards import Card, all_cards, find_card, sha256_of
 from workbench.errors import ConfigError, DataError
 from workbench.settings import settings
 
@@ -67,7 +67,7 @@ def test_shipped_cards_are_whole(own):
     listed = commands.list_cards()
     assert list(listed["name"]) == list(cards)
     assert list(listed["name"][listed["here"]]) == [name for name, card in cards.items() if card.reader == "world"]
-    shown = commands.show("ml-100k")
+    shown = find_card("ml-100k")
     assert "GroupLens research licence" in str(shown) and repr(shown) == "Card(ml-100k, recbole, 3 files)"
     assert "<td>MovieLens 100K" in shown._repr_html_()
 
@@ -124,7 +124,7 @@ def test_add_writes_a_card_and_copies_nothing(own, tmp_path):
     assert added.card.columns == {"item": "sku", **columns} and repr(added).startswith("Added(my-shop, 2 rows")
     assert added.to_frame()["role"].tolist() == ["user", "item", "timestamp", "action"]
     assert sorted(p.name for p in own.rglob("*")) == ["cards", "my-shop.toml"]
-    assert commands.show("my-shop") == added.card
+    assert find_card("my-shop") == added.card
     log, _ = open_dataset("my-shop")
     assert list(log.users) == ['ann "é"', "bob"] and list(log.frame["action"]) == ["view", "purchase"]
     assert commands.check("my-shop")["ok"].all()
@@ -151,7 +151,7 @@ def test_add_writes_nothing_for_a_table_it_cannot_read(own, tmp_path):
 
 def test_cards_that_are_none(own):
     with pytest.raises(ConfigError, match=r"no card 'nobody'.*ml-100k"):
-        commands.show("nobody")
+        find_card("nobody")
     write_card(own, name="broken", more='unknown_field = "x"')
     with pytest.raises(ConfigError, match=r"broken\.toml: not a card .*unknown_field"):
         commands.list_cards()

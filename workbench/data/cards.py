@@ -130,7 +130,7 @@ def find_folder(card: Card, folder: str | Path | None = None) -> Path:
     looked = ", ".join(map(str, places)) or "nowhere, as WORKBENCH_DATA is not set"
     names = ", ".join(file.name for file in card.files)
     do = f"set WORKBENCH_DATA, then `workbench data get {card.name}`; its page is {card.page or 'unknown'}"
-    raise DataError(f"the data set {card.name} is not here", f"looked in {looked}", names, do)
+    raise DataError(f"the data set {card.name} is not here; looked in {looked}", None, names, do)
 
 
 def sha256_of(path: Path) -> str:

@@ -1,4 +1,4 @@
-"""What `workbench data list | show | get | add | check` do; each returns its result and prints nothing."""
+"""What `workbench data list | get | add | check` do; each returns its result and prints nothing."""
 
 from __future__ import annotations
 
@@ -46,11 +46,6 @@ def list_cards() -> pd.DataFrame:
             here = False
         rows.append((card.name, here, card.rows, card.task, card.page))
     return pd.DataFrame(rows, columns=["name", "here", "rows", "task", "page"]).astype({"rows": "Int64"})
-
-
-def show(name: str) -> Card:
-    """The card of a data set."""
-    return find_card(name)
 
 
 def get(name: str, folder: str | Path | None = None) -> Path:
