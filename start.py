@@ -131,8 +131,8 @@ def set_up(extras: set[str], torch_index: str) -> None:
 def run(arguments: list[str], **options: object) -> int:
     """Run .venv's Python; Ctrl-C is the child's to answer, and this waits until it has."""
     # UTF-8 whatever the system's own encoding: Windows cannot print every sign to a file or a pipe otherwise.
-    environment = {"PYTHONUTF8": "1", **options.pop("env", os.environ)}
-    with subprocess.Popen([str(PYTHON), *arguments], cwd=str(ROOT), env=environment, **options) as process:
+    options["env"] = {"PYTHONUTF8": "1", **options.get("env", os.environ)}
+    with subprocess.Popen([str(PYTHON), *arguments], **{"cwd": str(ROOT), **options}) as process:
         while True:
             try:
                 return process.wait()
@@ -251,7 +251,7 @@ def main(arguments: list[str]) -> int:
     if command == "test":
         return test(passed_on)
     module = "workbench.site" if command in ("site", "refresh") else "workbench.cli"
-    return run(["-m", module, command, *passed_on])
+    return run(["-m", module, command, *passed_on], cwd=os.getcwd())  # paths are relative to where the caller is
 
 
 if __name__ == "__main__":

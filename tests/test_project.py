@@ -289,6 +289,16 @@ def test_a_missing_command_is_asked_for_before_anything_is_installed(clone, argu
     assert "which command?" in capsys.readouterr().out and clone == []
 
 
+def test_a_path_means_where_the_caller_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd) -> None:
+    (tmp_path / "mine.csv").write_text("what,ever\n1,2\n", encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("WORKBENCH_DATA", str(tmp_path / "own"))
+    monkeypatch.setattr(start, "PYTHON", Path(sys.executable))
+    monkeypatch.setattr(start, "set_up", lambda extras, index: None)
+    assert start.main(["data", "add", "mine.csv", "--yes"]) == 2
+    assert "mine.csv: no column 'user'" in capfd.readouterr().err
+
+
 def test_what_start_runs_speaks_utf_8(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(start, "PYTHON", Path(sys.executable))
     monkeypatch.delenv("PYTHONUTF8", raising=False)
