@@ -53,12 +53,20 @@ def test_within_groups_and_units_that_lack_a_level():
     assert len(found) == 6
 
 
+def test_a_unit_without_a_value_lacks_the_level():
+    found = paired_bootstrap(long(a=[0.0, 1.0, np.nan], b=[0.5, 1.5, 9.0]), "model")
+    assert found["n"].tolist() == [2, 3, 2] and found["estimate"].iloc[2] == 0.5
+
+
 def test_too_few_and_wrong_input():
     assert np.isnan(bootstrap_mean(np.array([2.0]))[1]) and np.isnan(bootstrap_mean(np.array([]))[0])
     with pytest.raises(DataError, match="1 of 2 values are missing"):
         bootstrap_mean(np.array([1.0, np.nan]))
     with pytest.raises(DataError, match="no column 'score'"):
         paired_bootstrap(long(a=[1.0]), "model", value="score")
+    for wrong in ({"value": "x"}, {"model": None}):
+        with pytest.raises(DataError, match="a row without model or user, or a value that is no number"):
+            paired_bootstrap(long(a=[1.0]).assign(**wrong), "model")
     with pytest.raises(DataError, match="occurs twice"):
         paired_bootstrap(pd.concat([long(a=[1.0])] * 2), "model")
     with pytest.raises(DataError, match="one value each per pair"):

@@ -57,7 +57,8 @@ def paired_bootstrap(
     units: what all levels find easy or hard about a unit cancels. The order of levels is that of their first row.
 
     Returns [*within, <by>, minus, estimate, low, high, n]: `minus` is "" for a plain mean, else the level taken off.
-    Raises `DataError` for missing columns, missing values, or a unit that occurs twice in one level.
+    A unit without a value lacks this level; `n` counts those that have it. Raises `DataError` for missing columns,
+    values that are no numbers, rows without level or unit, or a unit that occurs twice in one level.
 
     >>> t = pd.DataFrame({"user": [1, 2, 1, 2], "model": ["a", "a", "b", "b"], "value": [0.0, 1.0, 0.5, 1.5]})
     >>> paired_bootstrap(t, "model").query("minus == 'a'")[["model", "estimate", "low", "high"]].values.tolist()
@@ -70,6 +71,9 @@ def paired_bootstrap(
         raise DataError(
             f"no column {absent[0]!r}", "table", ", ".join(needed), "name them: by=, unit=, value=, within="
         )
+    if table[[by, unit]].isna().any(axis=None) or not pd.api.types.is_numeric_dtype(table[value]):
+        what = f"a row without {by} or {unit}, or a {value} that is no number"
+        raise DataError(what, "table", f"numbers in {value!r}, no gaps in {by!r} and {unit!r}", "drop or convert them")
     if table.duplicated([*within, by, unit]).any():
         raise DataError(f"a {unit} occurs twice in one {by}", "table", f"one value each ({', '.join(needed[:-1])})")
     rows = []
