@@ -150,9 +150,9 @@ least one film of the genre in the top {k}. *As served before* masks the films t
 masks those still known. *Never had*: for each deleter the user without the genre whose number of films is nearest to
 what the deleter has left (matches repeat, so its interval, which counts deleters, is too narrow where few never had
 it). *Placebo*: as many other rows deleted. Intervals: 95 %, percentile bootstrap over users (paired where a
-difference), Wilson for shares. *AUC*: how often the mean score of the genre's films is higher for the deleter than for
-the match; .5 is chance. *Deleted films hidden*: the same without the films the deleter deleted, for both. Genres: at
-least {few} users to delete and {never} who never had it.
+difference), Wilson for shares. *AUC*: how often the mean score of the genre's films, by the model after deletion, is
+higher for the deleter than for the match; .5 is chance. *Deleted films hidden*: the same without the films the deleter
+deleted, for both. Genres: at least {few} users to delete and {never} who never had it.
 
 Not checked: other data sets, session and basket tasks, other cut-offs than {k}, other ways of matching, several users
 deleting at once, users who delete only a part of a genre; whether anybody minds being offered a film again.
@@ -172,7 +172,7 @@ def main() -> None:
     configs = [Cell(model=m, genre=g, users=100 if m == "ItemKNN" else None) for m in MODELS for g in GENRES]
     configs += [Cell(model=m) for m in MODELS]
     runs = settings().runs / "boomerang"
-    table = run(configs, cell, runs, options.jobs, data=log.fingerprint, version="1", progress=True)
+    table = run(configs, cell, runs, options.jobs, data=log.fingerprint, version="2", progress=True)
     table = table[["model", "genre", "k", "what", "estimate", "low", "high", "n"]]
     RESULTS.mkdir(exist_ok=True)
     table.round(4).to_csv(RESULTS / "boomerang.csv", index=False, lineterminator="\n")

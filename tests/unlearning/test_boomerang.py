@@ -84,6 +84,12 @@ def test_summary_and_repr():
     assert found.auc()["estimate"].between(0, 1).all() and found._repr_html_().startswith("<table>")
 
 
+def test_the_same_model_scores_both():
+    log = random_log()
+    found = boomerang(Popularity().fit(log), log, np.array([3, 8, 9, 14]), at_least=2)
+    assert found.auc()["estimate"].eq(0.5).all(), "popularity cannot tell anybody apart"
+
+
 def test_who_never_had_it():
     rows = [(0, 0)] + [(1, i) for i in (1, 2, 3)] + [(2, 1), (3, 4), (3, 5)]
     log = Interactions.from_table(

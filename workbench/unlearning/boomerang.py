@@ -35,8 +35,8 @@ class Boomerang:
     table: [user, row, exposed, share, again]; one line per user and row of `ROWS`. exposed: at least one topic item in
     the user's top k; share: of the top k; again: at least one *deleted* item in it. NaN where the row does not exist
     for a user (nobody matches; nothing else to delete).
-    scores: [user, match, after, never, after_hidden, never_hidden]; mean score of the topic's items for the user after
-    deletion and for the matched user who never had it; `hidden` without the items that the user deleted, for both.
+    scores: [user, match, after, never, after_hidden, never_hidden]; mean score of the topic's items, by the model after
+    deletion, for the user and for the match who never had it; `hidden`: without the items that the user deleted.
     """
 
     table: pd.DataFrame
@@ -128,7 +128,8 @@ def boomerang(
         gone = np.isin(np.arange(log.n_items), history.item[mine])
         own = np.isin(np.arange(log.n_items), history.item)
         ids = history.interaction[mine]
-        after = score_after(model, rows.only(ids), history.without(ids))[0]
+        both = everybody.select([user, max(match, 0)]).without(ids)
+        after, never = score_after(model, rows.only(ids), both)  # one model for both: the one in service afterwards
         lists = {SERVED: (served[user], own), AFTER: (after, own & ~gone), TOMBSTONE: (after, own)}
         if match >= 0:
             lists[NEVER] = (served[match], np.isin(np.arange(log.n_items), _items(everybody, match)))
@@ -144,7 +145,7 @@ def boomerang(
             table.append(
                 (int(user), row, *_shown(*lists[row], topic, gone, k)) if row in lists else (user, row, *_NONE)
             )
-        pair = [s[t].mean() if t.any() else np.nan for t in (topic, topic & ~gone) for s in (after, served[match])]
+        pair = [s[t].mean() if t.any() else np.nan for t in (topic, topic & ~gone) for s in (after, never)]
         scores.append((int(user), int(match), *(pair if match >= 0 else [np.nan] * 4)))
     return Boomerang(
         pd.DataFrame(table, columns=["user", "row", "exposed", "share", "again"]),
