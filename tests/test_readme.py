@@ -1,0 +1,45 @@
+"""The README quotes measurements: each must stand in the file that the benchmark wrote."""
+
+import re
+from pathlib import Path
+
+import pandas as pd
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+BOOMERANG = (ROOT / "benchmarks" / "results" / "boomerang.md").read_text(encoding="utf-8")
+
+
+def cells(line: str) -> list[str]:
+    return [cell.strip() for cell in line.strip().strip("|").split("|")]
+
+
+def measured() -> pd.DataFrame:
+    """Every row of the benchmark's three tables, by model and genre."""
+    rows = []
+    for model in ("EASE", "ItemKNN", "Popularity"):
+        table = BOOMERANG.split(f"## {model}\n")[1].split("\n## ")[0]
+        lines = [cells(line) for line in table.splitlines() if line.startswith("|")]
+        rows += [dict(zip(lines[0], line, strict=True)) | {"model": model} for line in lines[2:]]
+    return pd.DataFrame(rows).set_index(["model", "genre"])
+
+
+def test_the_boomerang_table_is_the_one_measured():
+    lines = [line for line in README.splitlines() if re.match(r"\| (model|EASE|ItemKNN|Popularity) \|", line)]
+    heads = cells(lines[0])
+    renamed = {"after, with tombstone": "with tombstone"}
+    table = measured()
+    assert len(lines) == 1 + 11 + 4
+    for line in lines[1:]:
+        told = dict(zip(heads, cells(line), strict=True))
+        row = table.loc[(told.pop("model"), told.pop("genre"))]
+        assert told == {head: row[renamed.get(head, head)] for head in told}
+
+
+def test_the_ranges_and_the_influence_on_others_are_the_ones_measured():
+    ease = measured().loc["EASE"]
+    for column in ("AUC", "AUC, deleted films hidden"):
+        values = ease[column].str.split().str[0]
+        assert f"{values.min()[1:]} to {values.max()[1:]}" in README
+    assert "| EASE | 0.084 [0.075, 0.092] | 0.175 | 100 |" in BOOMERANG
+    assert "8.4 % [7.5, 9.2]" in README and "17.5 %" in README
