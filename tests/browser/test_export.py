@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from tests.views.states import IMG, SCRIPT, after, start
-from tests.views.test_screen import hostile
+from tests.views.test_screen_state import hostile
 from workbench.data import load_world
 from workbench.ledger import EntityStore, Service
 from workbench.recommend import EASE, EASEConfig
@@ -152,6 +152,9 @@ def test_the_file_answers_as_python_does(silent, tmp_path):
             action = {"interactions": [row["interaction"] for row in rows], "topic": topic}
             action["switches"] = screen.switches.model_dump() | switches
             same(silent.evaluate("action => window.compute(action)", action), screen.act(action))
+        rows = [row["interaction"] for row in screen.state["history"]]
+        action = {"interactions": rows, "topic": "Horror novels", "switches": screen.switches.model_dump()}
+        same(silent.evaluate("action => window.compute(action)", action), screen.act(action))
         for sentence in screen.state["sentences"][::4]:
             action = {
                 "interactions": sentence["smallest"],
