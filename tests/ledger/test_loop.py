@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from tests.reports.shops import shop
 from workbench.data import load_world
 from workbench.errors import DataError, UnknownUser
 from workbench.ledger import LADDER, Service, Switches, canaries, filter_topic, forget, ladder, steer
@@ -132,9 +133,11 @@ def test_a_stale_user_vector_offers_deleted_products_again(als):
 def test_placebo_requests_make_no_more_sentences_vanish_than_other_placebos(service):
     rng, excess = np.random.default_rng(0), []
     for user in rng.permutation(service.log.n_users)[:25]:
-        rows = service.log.rows_of(int(user))["interaction"].to_numpy()
+        rows = service.log.rows_of(int(user))
         if len(rows) >= 8:
-            table = forget(service, int(user), rng.choice(rows, 4, replace=False), draws=3).null
+            turn = dict(zip(rows["item"].unique(), rng.permutation(rows["item"].nunique()), strict=True))
+            ids = rows.iloc[np.argsort(rows["item"].map(turn), kind="stable")[:4]]["interaction"]
+            table = forget(service, int(user), ids, draws=3).null
             gone = table.set_index("kind")["gone"]
             excess.append(gone["this request"] - gone["placebo rows"].mean())
     half = 1.96 * np.std(excess, ddof=1) / np.sqrt(len(excess))
@@ -234,6 +237,47 @@ def test_refusals_name_what_is_wrong(service):
         forget(service, 3, [foreign])
     with pytest.raises(UnknownUser):
         forget(service, 10_000, [])
+    with pytest.raises(DataError, match="is no interaction id"):  # and never the row whose number is cut off
+        forget(service, 5, [foreign + 0.5])
+
+
+def test_placebo_rows_go_product_by_product(service, monkeypatch):
+    user, drawn = readers(service)[0], []
+    ids = topic_rows(service, user)
+    monkeypatch.setattr("workbench.ledger.null.Removal", lambda _, rows: drawn.append(rows) or service.removal(rows))
+    table = forget(service, user, ids, draws=3).null.set_index("kind")
+    own = service.log.rows_of(user)
+    for rows in drawn[:3]:
+        hit = own["interaction"].isin(rows)
+        assert not set(rows) & set(ids.tolist())
+        assert not own.loc[hit, "item"].isin(service.catalogue.items_of(TOPIC)).any()
+        assert hit.groupby(own["item"]).mean().between(0, 1, inclusive="neither").sum() <= 1  # the last may be cut
+    assert table.loc["placebo rows", "rows"].tolist() == [len(rows) for rows in drawn[:3]]
+
+
+def test_a_shopper_without_rows_is_offered_nothing_and_told_so(service):
+    user = readers(service)[0]
+    everything = service.log.rows_of(user)["interaction"]
+    told = forget(service, user, everything, topic=TOPIC)
+    assert set(told.fates["fate"]) == {"gone"}
+    assert told.lists["list"].unique().tolist() == ["now"]  # equal scores are no reason to offer anything
+    assert told.exposure["value"].tolist()[:2] == [1, 0]
+    empty = forget(told.services[1], user, [], topic=TOPIC)
+    for one in (told, empty):
+        state = one.to_state()
+        assert not state["lists"]["after"]
+        assert "nothing to report" in one.after.text
+        assert "never had it" in one._repr_html_()
+        assert json.dumps(state, allow_nan=False)
+    assert empty.null["kind"].tolist()[1:] == ["another shopper leaves"] * 3
+
+
+def test_the_same_stranger_keeps_no_draw_of_another_seed():
+    log, catalogue = shop(3)  # few strangers: each is drawn again and again
+    small = Service.build(log, catalogue, EASE())
+    for seed in range(6):
+        table = forget(small, 0, [], seed=seed).null
+        assert table["draw"].tolist() == [0, 0, 1, 2]
 
 
 def test_equal_requests_give_equal_screens_and_json_is_finite(service):

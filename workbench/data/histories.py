@@ -9,6 +9,8 @@ from functools import cached_property
 import numpy as np
 from scipy import sparse
 
+from workbench.errors import DataError
+
 
 @dataclass(frozen=True)
 class Histories:
@@ -77,5 +79,8 @@ class Histories:
 
 
 def unique_ids(ids: Iterable[int]) -> np.ndarray:
-    """Interaction ids as a sorted int64 array without repeats."""
-    return np.unique(np.asarray(ids if isinstance(ids, np.ndarray) else list(ids), dtype=np.int64))
+    """Interaction ids as a sorted int64 array without repeats; raises `DataError` for numbers that are not whole."""
+    given = np.asarray(ids if isinstance(ids, np.ndarray) else list(ids))
+    if given.dtype.kind == "f" and not np.array_equal(given, np.trunc(given)):  # NaN differs from itself
+        raise DataError(f"{given[given != np.trunc(given)][0]} is no interaction id", "interactions", "whole numbers")
+    return np.unique(given.astype(np.int64))

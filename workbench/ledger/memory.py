@@ -33,7 +33,7 @@ class Switches(BaseModel):
     profile: bool = True
     """Strike what the rows wrote into the stored profile."""
     user_vector: bool = True
-    """Compute the stored user vector anew. Only models that store one."""
+    """Compute the stored user vector anew. Only models that store one; a refit of the item weights does it, too."""
     item_weights: bool = True
     """Take the rows out of the weights that everybody shares: exact for counted models, a refit for others."""
     tombstone: bool = False
@@ -113,11 +113,15 @@ class Service:
         return table.assign(score=scores[0, items]).reset_index(drop=True)
 
     def served(self, histories: Histories, k: int = 10) -> tuple[np.ndarray, np.ndarray]:
-        """Scores as ranked (B, n_items) and lists (B, k) for many shoppers, by one pass of the model."""
+        """Scores as ranked (B, n_items) and lists (B, k) for many shoppers, by one pass of the model.
+
+        A shopper without rows to whom the model gives every product the same score gets no list: all −1.
+        """
         scores = np.asarray(self.model.score(histories), dtype=np.float64)
+        empty = (np.diff(histories.offsets) == 0) & (np.ptp(scores, axis=1) == 0)
         for row in np.flatnonzero(np.isin(histories.user, self._adjusted)):
             scores[row] += self.adjust(int(histories.user[row]))
-        return scores, top_k(scores, k, histories.matrix())
+        return scores, np.where(empty[:, None], -1, top_k(scores, k, histories.matrix()))
 
     @cached_property
     def everyone(self) -> Histories:

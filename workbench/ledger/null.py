@@ -53,21 +53,23 @@ def null(asked: Asked) -> pd.DataFrame:
     before, user, n = asked.before, asked.user, len(asked.ids)
     own, rng = before.log.rows_of(user), np.random.default_rng([asked.seed, user])
     free = ~own["interaction"].isin(asked.ids) & ~own["item"].isin(asked.topic_items)
-    others = own.loc[free, "interaction"].to_numpy()
+    others, product = own.loc[free, "interaction"].to_numpy(), np.unique(own.loc[free, "item"], return_inverse=True)[1]
     lines = [asked.line("this request", 0, n, asked.after, [user])]
     for draw in range(asked.draws if n and len(others) else 0):
-        placebo = rng.choice(others, min(n, len(others)), replace=False)
+        # product by product, as requests come: a model that reads which products you had misses only whole ones
+        turn = rng.permutation(product.max() + 1)
+        placebo = others[np.argsort(turn[product], kind="stable")[:n]]
         changed = Removal(before, placebo).at(asked.switches.on)  # not kept: nobody asks for it again
         lines.append(asked.line("placebo rows", draw, len(placebo), changed, [user]))
     strangers = np.flatnonzero(np.diff(before.everyone.offsets) > 0)
     leaving = np.random.default_rng([asked.seed, user, 1]).permutation(strangers[strangers != user])
-    for draw, stranger in enumerate(leaving[: asked.draws].tolist()):
+    for draw, stranger in enumerate(leaving[: max(asked.draws, 0)].tolist()):
         key = ("leaves", stranger, user, asked.topic)
-        lines.append(before.keep(key, partial(_leaves, asked, draw, stranger)))
+        lines.append(before.keep(key, partial(_leaves, asked, stranger)) | {"draw": draw})
     return pd.DataFrame(lines).astype({"exposed": float})
 
 
-def _leaves(asked: Asked, draw: int, stranger: int) -> dict[str, Any]:
+def _leaves(asked: Asked, stranger: int) -> dict[str, Any]:
     gone = asked.before.log.rows_of(stranger)["interaction"].to_numpy()
     left = asked.before.keep(("left", stranger), lambda: Removal(asked.before, gone).at(Switches().on))
-    return asked.line("another shopper leaves", draw, len(gone), left, [asked.user, stranger])
+    return asked.line("another shopper leaves", 0, len(gone), left, [asked.user, stranger])

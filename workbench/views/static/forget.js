@@ -42,10 +42,11 @@ export function engine({ state: first, model: packed }) {
     const now = asked.read(on);
     const none = !asked.ids.length;
     const entry = (item, scores) => ({ item, title: catalogue.title[item], category: catalogue.category[item], topic: about(item, topic), deleted: deleted.has(item), score: scores[item] });
-    const listed = (r) => r.ranked.slice(0, TOP).map((item) => entry(item, r.scores));
+    const best = (r) => (r.rows.length ? r.ranked.slice(0, TOP) : []); // without a row every score is the same
+    const listed = (r) => best(r).map((item) => entry(item, r.scores));
     const group = neverHad(topic);
     const hit = (list) => list.some((item) => about(item, topic));
-    const one = (row, r) => ({ row, value: Number(hit(r.ranked.slice(0, TOP))), low: null, high: null, n: 1 });
+    const one = (row, r) => ({ row, value: Number(hit(best(r))), low: null, high: null, n: 1 });
     const [low, high] = wilson(group.filter((user) => hit(before[user])).length, group.length);
     const share = group.length ? group.filter((user) => hit(before[user])).length / group.length : null;
     return {
@@ -80,7 +81,7 @@ export function engine({ state: first, model: packed }) {
     return [...old, ...fresh];
   }
 
-  /** Which place made it so, found by switching one at a time; see `_causes` in workbench/ledger/loop.py. */
+  /** Which place made it so, found by switching one at a time; see workbench/ledger/causes.py. */
   function cause(asked, on, key, fate, delta) {
     const [without, and] = [(tier) => new Set([...on].filter((one) => one !== tier)), (tiers) => new Set([...on, ...tiers])];
     if (fate === "back") {
@@ -100,13 +101,14 @@ export function engine({ state: first, model: packed }) {
     return (needed.length ? needed : order.filter((tier) => same(new Set([tier]))).slice(0, 1)).join(" + ") || "together";
   }
 
-  /** As many rows of the same shopper outside the topic; drawn by this page, so not the draws that Python makes. */
+  /** As many rows of the same shopper outside the topic, product by product; not the draws that Python makes. */
   function placebos(asked, on, topic) {
-    const free = mine.filter((row) => !asked.gone.has(row.interaction) && !about(row.item, topic)).map((row) => row.interaction);
+    const free = mine.filter((row) => !asked.gone.has(row.interaction) && !about(row.item, topic));
     const random = generator(1);
     const old = request([]).values(new Set());
     return Array.from({ length: free.length ? DRAWS : 0 }, () => {
-      const drawn = free.map((id) => [random(), id]).sort((a, b) => a[0] - b[0]).slice(0, asked.ids.length).map(([, id]) => id);
+      const turn = new Map(itemsOf(free).map((item) => [item, random()]));
+      const drawn = [...free].sort((a, b) => turn.get(a.item) - turn.get(b.item)).slice(0, asked.ids.length).map((row) => row.interaction);
       const [placebo, kept] = [request(drawn), (r) => r.values(on)];
       return { kind: "placebo rows", rows: drawn.length, gone: [...old.keys()].filter((key) => !kept(placebo).has(key)).length, others: placebo.others(on).changed };
     });
