@@ -201,7 +201,7 @@ export function draw(root, firstState, compute, words) {
     const [sign, word] = words.fate[one.fate] || ["", ""];
     const told = one.fate && (one.fate !== "kept" || ui.focus === one.claim);
     const why = told ? because(one.fate, one.cause, words) : "";
-    const styles = ["wbs-sentence", one.block && "wbs-block", ui.focus === one.claim && "wbs-focus", share > 0 && "wbs-touched", one.fate && `wbs-${one.fate}`];
+    const styles = ["wbs-sentence", ui.focus === one.claim && "wbs-focus", share > 0 && "wbs-touched", one.fate && `wbs-${one.fate}`];
     const element = h("span", {
       class: styles.filter(Boolean).join(" "), role: "button", "data-key": `claim-${one.claim}`, "data-claim": one.claim, "data-fate": one.fate || "",
       "aria-pressed": String(ui.focus === one.claim), click: () => pickSentence(one), keydown: arrows,
@@ -228,8 +228,8 @@ export function draw(root, firstState, compute, words) {
         lines.length ? h("ol", { "data-scroll": title }, ...lines) : h("p", { class: "wbs-empty" }, empty));
     };
     return h("div", { class: "wbs-lists" },
-      list("as served before", "Now", now.map((one) => line({ ...one, deleted: false }, null, null, kept && !kept.has(one.item)))),
-      list("after", "After", (after || []).map((one) => line(one, before.has(one.item) ? null : "+ new here")), "press Forget"),
+      list("as served before", "Now", now.map((one) => line({ ...one, deleted: false }, null, null, kept && !kept.has(one.item))), "no row, no list"),
+      list("after", "After", (after || []).map((one) => line(one, before.has(one.item) ? null : "+ new here")), after ? "no row left, no list" : "press Forget"),
       list("never had", "Never had it", (never || []).map((one) => line(one, null, percent(one.share))), ui.state.topic ? "nobody to compare with" : "pick a topic above the history"));
   }
 
@@ -247,8 +247,8 @@ export function draw(root, firstState, compute, words) {
 /** The line under a list's heading: is the topic in the list, and in how many lists of comparable shoppers? */
 function exposureOf(seen, topic) {
   if (!topic || !seen || seen.value === null || seen.value === undefined) return h("p", { class: "wbs-exposure" }, " ");
-  const text = seen.n === 1 ? (seen.value > 0 ? `■ ${topic}: yes` : `■ ${topic}: no`)
-    : `■ ${topic}: ${percent(seen.value)} of ${count(seen.n, "shopper")}` + (seen.low === null || seen.low === undefined ? "" : ` [${Math.round(100 * seen.low)}–${Math.round(100 * seen.high)}]`);
+  const text = seen.n === 1 ? (seen.value > 0 ? `■ ${topic}: in this list` : `■ ${topic}: not in this list`)
+    : `■ ${topic}: in ${percent(seen.value)} of ${count(seen.n, "list")}` + (seen.low === null || seen.low === undefined ? "" : ` [${Math.round(100 * seen.low)}–${Math.round(100 * seen.high)}]`);
   return h("p", { class: "wbs-exposure" }, text);
 }
 
@@ -275,6 +275,7 @@ export function answers(state, words) {
   for (const fate of ["back", "gone", "weakened", "new"])
     for (const { cause } of fates(fate)) if (cause) causes.set(`${words.fate[fate][1]}: ${because(fate, cause, words)}`, (causes.get(`${words.fate[fate][1]}: ${because(fate, cause, words)}`) || 0) + 1);
   const why = [...causes].slice(0, 3).map(([text, n]) => `${text} (${n})`);
+  if (offered.length) why.push("offered again: the log no longer knows it was had");
   if (!why.length) why.push("no sentence rested on these rows alone");
   return words.questions.map((question, at) => [question, [deleted, back, why, elsewhere(state), certainty(state, fates("gone").length)][at]]);
 }
@@ -294,11 +295,11 @@ function certainty(state, gone) {
   const lines = [];
   if (placebo.length) {
     const most = Math.max(...placebo.map((draw) => draw.gone));
-    lines.push(gone > most ? `more went (${gone}) than with other rows of this shopper (${range(placebo.map((draw) => draw.gone))} in ${placebo.length} draws)`
-      : `no more went (${gone}) than with other rows of this shopper (${range(placebo.map((draw) => draw.gone))} in ${placebo.length} draws)`);
-    lines.push(`those change ${range(placebo.map((draw) => draw.others))} other lists`);
+    const chance = `than with other rows of this shopper (${range(placebo.map((draw) => draw.gone))}, ${count(placebo.length, "draw")})`;
+    lines.push(`${count(gone, "sentence")} gone, ${gone > most ? "more" : "no more"} ${chance}`);
+    lines.push(`taking those rows instead changes ${range(placebo.map((draw) => draw.others))} other lists`);
   }
-  if (leaving.length) lines.push(`a stranger leaving changes ${range(leaving.map((draw) => draw.others))}`);
+  if (leaving.length) lines.push(`a stranger leaving changes ${range(leaving.map((draw) => draw.others))} lists`);
   return lines;
 }
 
