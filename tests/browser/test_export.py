@@ -16,8 +16,7 @@ from workbench.ledger import EntityStore, Service
 from workbench.recommend import EASE, EASEConfig
 from workbench.reports import write
 from workbench.views import Screen
-from workbench.views.export import document, pack
-from workbench.views.plain import STATIC
+from workbench.views.export import STATIC, document, pack
 
 ACTION = {"interactions": [17], "switches": {"tombstone": True}, "topic": IMG}
 

@@ -10,9 +10,9 @@ import pytest
 
 from tests.views.states import IMG, SCRIPT, after, start
 from workbench.errors import WorkbenchError
+from workbench.ledger.plain import because, static_screen, words
 from workbench.views import View, show
 from workbench.views.live import ForgetScreen, answer
-from workbench.views.plain import because, static_screen, words
 
 ACTION = {"interactions": [17], "switches": {"tombstone": True}, "topic": IMG}
 TAGS = {

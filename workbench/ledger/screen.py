@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from workbench.html import content_id, escape, table
+from workbench.html import escape
 from workbench.ledger.exposure import lists, never_had
 from workbench.ledger.fewest import fewest
 from workbench.ledger.memory import Service, Switches
+from workbench.ledger.plain import static_screen, words
 from workbench.reports import Report
 from workbench.reports.writer import plain, section_name
 
@@ -24,6 +25,7 @@ LABELS = {
     "item_weights": "the item weights",
     "tombstone": "a tombstone: never offer again",
 }
+FATES = ("gone", "weakened", "back", "kept", "new")
 
 
 def state(f: Forgetting) -> dict[str, Any]:
@@ -39,7 +41,8 @@ def state(f: Forgetting) -> dict[str, Any]:
         "lists": {"now": _listed(f, "now"), "after": _listed(f, "after") if asked else None, "never": never},
         "switches": _switches(f),
         "exposure": [
-            {**row, **{name: _finite(row[name]) for name in ("value", "low", "high")}} for row in _exposure(f)
+            {**row, **{name: _finite(row[name]) for name in ("value", "low", "high")}}
+            for row in f.exposure.to_dict("records")
         ],
         "others": {name: float(f.others[name].iloc[0]) for name in ("others", "changed", "share", "max_churn")},
         "null": f.null.loc[f.null["kind"] != "this request", ["kind", "rows", "gone", "others"]].to_dict("records"),
@@ -54,7 +57,7 @@ def footer(f: Forgetting) -> list[str]:
     after = f.lists[f.lists["list"] == "after"]
     lines = []
     if len(f.interactions) or f.action != "forget":
-        told = [f"{int(counts.get(fate, 0))} {word}" for fate, word in FATES.items() if counts.get(fate, 0)]
+        told = [f"{counts[fate]} {words()['fate'][fate][1]}" for fate in FATES if fate in counts]
         lines.append(f"Of {len(f.before.claims)} sentences: {', '.join(told)}.")
         lines.append(
             f"{int(others['changed'])} of {int(others['others'])} other shoppers get another top 10"
@@ -79,38 +82,9 @@ def _span(values: pd.Series) -> str:
     return f"{low} to {high}" if low < high else "no" if not low else str(low)
 
 
-FATES = {"gone": "gone", "weakened": "weaker", "back": "came back", "kept": "still there", "new": "new"}
-
-
 def html(f: Forgetting) -> str:
-    """Three columns as tables; fates stand in words, so nothing is lost without styles."""
-    s = state(f)
-    history = [
-        {"row": r["interaction"], "when": r["when"], "action": r["action"], "product": r["title"],
-         "topics": ", ".join(r["topics"]), "": "removed" if r["removed"] else ""}
-        for r in s["history"]
-    ]  # fmt: skip
-    lines = []
-    for one in s["sentences"]:
-        said = f"<s>{escape(one['text'])}</s>" if one["fate"] == "gone" else escape(one["text"])
-        fate = FATES.get(one["fate"] or "", "") + (f": {one['cause']}" if one["cause"] else "")
-        lines.append(f"<tr><td>{escape(one['section'])}</td><td>{said}</td><td>{escape(fate)}</td></tr>")
-    head = "".join(f'<th scope="col">{name}</th>' for name in ("section", "sentence", "fate"))
-    report = f"<table><caption>Report</caption><thead><tr>{head}</tr></thead><tbody>{''.join(lines)}</tbody></table>"
-    columns = {name: [_mark(one) for one in s["lists"][name] or []] for name in ("now", "after", "never")}
-    depth = range(max(map(len, columns.values())))
-    named = {"now": "now", "after": "after", "never": "never had it"}
-    places = [
-        {"place": i + 1} | {named[n]: c[i] if i < len(c) else "" for n, c in columns.items()} for i in depth
-    ]  # fmt: skip
-    exposed = [
-        {"list": r["row"], "share": r["value"], "low": r["low"], "high": r["high"], "n": r["n"]} for r in s["exposure"]
-    ]
-    parts = [f"<p><b>{escape(s['user']['name'])}</b>: {escape(repr(f))}</p>"]
-    parts += [f"<details><summary>History: {len(history)} rows</summary>{table(history)}</details>", report]
-    parts += [table(places, "Lists"), table(exposed, f"Shown {f.topic}") if exposed else ""]
-    parts += [f"<p>{escape(line)}</p>" for line in s["footer"]]
-    return f'<div id="{content_id("forgetting", f.before.hash, f.after.hash, f.interactions)}">{"".join(parts)}</div>'
+    """What was done in one line, and the screen as static tables."""
+    return f"<p>{escape(repr(f))}</p>{static_screen(state(f))}"
 
 
 def _history(service: Service, user: int) -> list[dict[str, Any]]:
@@ -201,16 +175,6 @@ def _switches(f: Forgetting) -> list[dict[str, Any]]:
         on = bool(getattr(f.switches, name)) and enabled
         rows.append({"name": name, "label": LABELS[name], "on": on, "enabled": enabled, "help": text})
     return rows
-
-
-def _exposure(f: Forgetting) -> list[dict[str, Any]]:
-    return f.exposure.to_dict("records")
-
-
-def _mark(one: dict[str, Any]) -> str:
-    notes = [f"{one['share']:.0%}"] if "share" in one else []
-    notes += ["topic"] * one["topic"] + ["deleted, offered again"] * one.get("deleted", False)
-    return one["title"] + (f" ({', '.join(notes)})" if notes else "")
 
 
 def _finite(value: float) -> float | None:

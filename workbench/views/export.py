@@ -16,11 +16,12 @@ import numpy as np
 from workbench.data import Catalogue
 from workbench.errors import ModelError
 from workbench.html import escape
-from workbench.views.plain import STATIC, static_screen, words
+from workbench.ledger.plain import static_screen, words
 
 if TYPE_CHECKING:
     from workbench.views.screen import Screen
 
+STATIC = Path(__file__).parent / "static"
 PAGE = """<!DOCTYPE html>
 <html lang="en">
 <head>

@@ -10,7 +10,8 @@ import anywidget
 import traitlets
 
 from workbench.errors import WorkbenchError
-from workbench.views.plain import STATIC, words
+from workbench.ledger.plain import words
+from workbench.views.export import STATIC
 
 
 def answer(compute: Callable[[dict[str, Any]], dict[str, Any]], message: dict[str, Any]) -> dict[str, Any]:

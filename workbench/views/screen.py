@@ -65,7 +65,7 @@ class Screen:
         return self._drawn(rows, action.get("topic"), switches)
 
     def _repr_html_(self) -> str:
-        from workbench.views.plain import static_screen
+        from workbench.ledger.plain import static_screen
 
         return static_screen(self.state)
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from workbench.errors import WorkbenchError
 from workbench.html import content_id, escape, format_number, table
-from workbench.views.plain import static_screen
+from workbench.ledger.plain import static_screen
 
 State = dict[str, Any]
 

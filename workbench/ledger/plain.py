@@ -9,13 +9,11 @@ from typing import Any
 
 from workbench.html import content_id, escape
 
-STATIC = Path(__file__).parent / "static"
-
 
 @cache
 def words() -> dict[str, Any]:
-    """Marks and words for fates and causes, shared with `screen.js`."""
-    return json.loads((STATIC / "words.json").read_text(encoding="utf-8"))
+    """Marks and words for fates and causes, shared with `screen.js` of the views."""
+    return json.loads(Path(__file__).with_name("words.json").read_text(encoding="utf-8"))
 
 
 def static_screen(state: dict[str, Any]) -> str:
@@ -54,8 +52,7 @@ def _history(rows: list[dict[str, Any]]) -> str:
 def _report(sentences: list[dict[str, Any]]) -> str:
     lines = []
     for one in sentences:
-        text = _prose(one["text"])
-        text = f"<s>{text}</s>" if one["fate"] == "gone" else text
+        text = f"<s>{escape(one['text'])}</s>" if one["fate"] == "gone" else escape(one["text"])
         mark, word = words()["fate"].get(one["fate"], ("", ""))
         cause = because(one["fate"], one["cause"])
         told = f"<b>{mark} {escape(word)}</b>" + (f": {escape(cause)}" if cause else "") if one["fate"] else ""
@@ -76,12 +73,6 @@ def because(fate: str | None, cause: str | None) -> str:
     parts = (cause or "").split(" + ") if fate and fate != "kept" else []
     known = words()["cause"]
     return " and ".join(known[part][fate == "back"] if part in known else part for part in parts)
-
-
-def _prose(text: str) -> str:
-    """A sentence, escaped; a row of a table reads "Cheaper: 7.95, 12.00 less"."""
-    cells = [cell.strip() for cell in text.split("|") if cell.strip()] if text.startswith("|") else []
-    return escape(f"{cells[0]}: {', '.join(cells[1:])}" if len(cells) > 1 else text)
 
 
 def _lists(lists: dict[str, Any]) -> str:
