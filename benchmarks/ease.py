@@ -88,8 +88,8 @@ def accuracy(folder: Path) -> pd.DataFrame:
     everybody = rest.histories()
     row = {"items": f"{log.n_items:,}", "requests": len(asked), "deletion (median)": f"{np.median(taken):.2f} ms"}
     row |= {"slowest": f"{taken.max():.2f} ms", "refit": f"{1e3 * seconds:.0f} ms"}
-    row["max |P − refit|"] = f"{np.abs(model.inverse - refit.inverse).max():.1e}"
-    row["max |score − refit|"] = f"{np.abs(model.score(everybody) - refit.score(everybody)).max():.1e}"
+    row["largest difference of P"] = f"{np.abs(model.inverse - refit.inverse).max():.1e}"
+    row["of scores"] = f"{np.abs(model.score(everybody) - refit.score(everybody)).max():.1e}"
     return pd.DataFrame([row])
 
 
