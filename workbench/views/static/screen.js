@@ -269,8 +269,9 @@ export function answers(state, words) {
     fates("back").length > 2 && `↩ and ${fates("back").length - 2} more sentences`,
     offered.length && `⟲ ${count(offered.length, "deleted item")} offered again`,
     !fates("back").length && !offered.length && "nothing",
-    ["gone", "weakened", "new", "kept"].map((name) => [fates(name).length, words.fate[name][1]]).filter(([n]) => n).map(([n, word]) => `${n} ${word}`).join(", "),
   ].filter(Boolean);
+  const rest = ["gone", "weakened", "new", "kept"].map((name) => [fates(name).length, words.fate[name][1]]).filter(([n]) => n);
+  if (rest.length) back.push(`the other sentences: ${rest.map(([n, word]) => `${n} ${word}`).join(", ")}`);
   const causes = new Map();
   for (const fate of ["back", "gone", "weakened", "new"])
     for (const { cause } of fates(fate)) if (cause) causes.set(`${words.fate[fate][1]}: ${because(fate, cause, words)}`, (causes.get(`${words.fate[fate][1]}: ${because(fate, cause, words)}`) || 0) + 1);
@@ -299,6 +300,7 @@ function certainty(state, gone) {
     lines.push(`${count(gone, "sentence")} gone, ${gone > most ? "more" : "no more"} ${chance}`);
     lines.push(`taking those rows instead changes ${range(placebo.map((draw) => draw.others))} other lists`);
   }
+  if (!placebo.length) lines.push("no other rows of this shopper to compare with");
   if (leaving.length) lines.push(`a stranger leaving changes ${range(leaving.map((draw) => draw.others))} lists`);
   return lines;
 }
