@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from workbench.errors import ConfigError, DataError, TooLarge
-from workbench.tokens import score_tokens, words
+from workbench.tokens import add_up, score_tokens, words
 from workbench.tokens.contrast import SCORES
 
 
@@ -74,13 +74,22 @@ def test_special_tokens_in_a_response_stay_text(loaded, pairs):
 
 
 def test_words_add_up(loaded, pairs):
-    tokens = score_tokens(*loaded, pairs, ("pir", "loss", "probability_difference"))
+    tokens = score_tokens(*loaded, pairs, ("pir", "loss"))
     whole = words(tokens, pairs)
     assert whole.groupby("text")["word"].agg(list).to_dict() == {r.text: r.response.split() for r in pairs.itertuples()}
     total = tokens.groupby("text")[["pir", "loss"]].sum()
     pd.testing.assert_frame_equal(whole.groupby("text")[["pir", "loss"]].sum(), total)
     assert whole["n_tokens"].sum() == len(tokens)
     np.testing.assert_allclose(whole["loss"], -whole["log_prob_with"])
+
+
+def test_pieces_add_up_and_empty_ones_are_left_out(loaded, pairs):
+    tokens = score_tokens(*loaded, pairs)
+    spans = pd.DataFrame([("t0", 4, 8), ("t0", 9, 16), ("t0", 16, 17), ("t9", 0, 5)], columns=["text", "start", "end"])
+    pieces = add_up(tokens, spans)
+    assert pieces[["start", "end"]].values.tolist() == [[4, 8], [9, 16]]  # "lamp", "arrived"; a space; an unknown text
+    inside = tokens[(tokens["text"] == "t0") & tokens["end"].between(5, 8)]
+    assert pieces["pir"][0] == pytest.approx(inside["pir"].sum())
 
 
 def test_sign_is_positive_where_the_persona_helps(pairs):

@@ -51,10 +51,13 @@ def test_the_own_persona_helps_and_another_does_not(evaluated):
     assert loss["own persona"] < loss["no persona"] < loss["another's persona"]
 
 
-def test_pir_finds_planted_words(evaluated):
-    auc = evaluated[0].set_index("score")["auc"]
-    assert auc["pir"] > 0.80
-    assert auc["pir"] > auc[["loss", "entropy", "word_match", "pir_other"]].max()
+@pytest.mark.parametrize(("unit", "least"), [("sentence", 0.88), ("first word", 0.61)])
+def test_pir_finds_what_was_planted(evaluated, unit, least):
+    """Measured on 200 texts: sentences .922 [.909, .936], first words .656 [.637, .676]; less a margin for 80 texts."""
+    auc = evaluated[0].query("unit == @unit").set_index("score")["auc"]
+    assert auc["pir"] > least
+    assert auc["pir"] > auc[["loss", "entropy", "word_match"]].max()
+    assert auc["pir_other"] < 0.5
 
 
 def test_the_whole_recipe_runs(tmp_path, monkeypatch):

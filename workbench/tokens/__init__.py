@@ -5,8 +5,8 @@ import lazy_loader as lazy
 __getattr__, __dir__, __all__ = lazy.attach(
     __name__,
     submod_attrs={
-        "contrast": ["score_tokens", "words"],
-        "corpora": ["mark", "pairs_table"],
+        "contrast": ["add_up", "score_tokens", "words"],
+        "corpora": ["mark", "pairs_table", "sentences"],
         "detection": ["detection"],
         "mixture": ["MixtureLM", "personal_share"],
         "training": ["PocketConfig", "train_pocket"],

@@ -189,30 +189,30 @@ def _empty(scores: Sequence[str]) -> pd.DataFrame:
     return pd.DataFrame(columns=names)
 
 
-def words(tokens: pd.DataFrame, pairs: pd.DataFrame) -> pd.DataFrame:
-    """Add up token scores to words: [text, word_position, word, start, end, n_tokens, <sums>].
+SUMS = ("log_prob_with", "log_prob_without", "pir", "kl", "entropy", "loss", "word_match")
 
-    A word is a run without white space; a token belongs to the word that holds its last character. Log-probabilities,
-    `pir`, `loss`, `kl` and `entropy` are sums (the chain rule); `probability_difference` is recomputed for the word.
+
+def add_up(tokens: pd.DataFrame, spans: pd.DataFrame) -> pd.DataFrame:
+    """Add token scores up to larger pieces: `spans` [text, start, end, ...] with `n_tokens` and the sums.
+
+    A token belongs to the span that holds its last character. By the chain rule the PIR of a piece is the sum over its
+    tokens, as are log-probabilities, loss, KL and entropy. Spans without a token are left out.
     """
-    responses = dict(zip(pairs["text"], pairs["response"], strict=True))
-    rows = []
-    for text, table in tokens.groupby("text", sort=False):
-        spans = np.array([match.span() for match in re.finditer(r"\S+", responses[text])])
-        word = np.searchsorted(spans[:, 0], table["end"].to_numpy() - 1, side="right") - 1
-        inside = (word >= 0) & (table["end"].to_numpy() - 1 < spans[np.maximum(word, 0), 1])
-        sums = [name for name in ("log_prob_with", "log_prob_without", "pir", "kl", "entropy", "loss") if name in table]
-        added = table[inside].groupby(word[inside])
-        part = added[sums].sum().assign(n_tokens=added.size())
-        place = part.index.to_numpy()
-        start, end = spans[place, 0], spans[place, 1]
-        said = [responses[text][a:b] for a, b in zip(start, end, strict=True)]
-        for column, (name, value) in enumerate(
-            {"text": text, "word_position": place, "word": said, "start": start, "end": end}.items()
-        ):
-            part.insert(column, name, value)
-        rows.append(part)
-    out = pd.concat(rows, ignore_index=True)
-    if "probability_difference" in tokens:
-        out["probability_difference"] = np.exp(out["log_prob_with"]) - np.exp(out["log_prob_without"])
-    return out
+    parts, scored = [], dict(list(tokens.groupby("text", sort=False)))
+    for text, table in spans.groupby("text", sort=False):
+        if text not in scored:
+            continue
+        last = scored[text]["end"].to_numpy() - 1
+        place = np.searchsorted(table["start"].to_numpy(), last, side="right") - 1
+        inside = (place >= 0) & (last < table["end"].to_numpy()[np.maximum(place, 0)])
+        added = scored[text][inside].groupby(place[inside])
+        sums = added[[name for name in SUMS if name in tokens]].sum().assign(n_tokens=added.size())
+        parts.append(pd.concat([table.iloc[sums.index].reset_index(drop=True), sums.reset_index(drop=True)], axis=1))
+    return pd.concat(parts, ignore_index=True)
+
+
+def words(tokens: pd.DataFrame, pairs: pd.DataFrame) -> pd.DataFrame:
+    """Add token scores up to words, runs without white space: [text, word, start, end, n_tokens, <sums>]."""
+    said = pairs[["text", "response"]].itertuples(index=False)
+    spans = [(text, found[0], *found.span()) for text, response in said for found in re.finditer(r"\S+", response)]
+    return add_up(tokens, pd.DataFrame(spans, columns=["text", "word", "start", "end"]))

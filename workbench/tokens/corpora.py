@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from workbench.errors import ConfigError, DataError
+from workbench.tokens.contrast import add_up
 
 EXCERPT = "One sentence, please."
 
@@ -119,6 +120,19 @@ def mark(tokens: pd.DataFrame, corpus: Any, pairs: pd.DataFrame) -> pd.DataFrame
         marks = {"kind": kind, "personal": personal, "direct": direct & personal, "word_match": (copied >= 0) * 1.0}
         parts.append(part.assign(**marks))
     return pd.concat(parts, ignore_index=True)
+
+
+def sentences(tokens: pd.DataFrame, corpus: Any) -> pd.DataFrame:
+    """Add a marked token table up to sentences: [text, start, end, role, memory, personal, n_tokens, <sums>].
+
+    `personal`: a memory item brought the sentence about. Loss, entropy and KL are divided by the number of tokens, so
+    that they do not merely count words.
+    """
+    out = add_up(tokens, _truth(corpus, "sentences"))
+    for name in ("loss", "entropy", "kl"):
+        if name in out:
+            out[name] /= out["n_tokens"]
+    return out.assign(personal=out["memory"] >= 0)
 
 
 def _overlap(part: pd.DataFrame, spans: np.ndarray) -> np.ndarray:

@@ -12,12 +12,12 @@ import pandas as pd
 
 from workbench.settings import settings
 from workbench.tokens.contrast import score_tokens
-from workbench.tokens.corpora import excerpts, mark, pairs_table
+from workbench.tokens.corpora import excerpts, mark, pairs_table, sentences
 from workbench.tokens.detection import detection
 from workbench.tokens.training import PocketConfig, make_tokenizer, save_model, train_pocket
 
 TEXTS, TEXT_SEED, HELD_OUT = 16_000, 2, 200
-SCORES = ("pir", "kl", "probability_difference", "entropy", "loss")
+SCORES = ("pir", "kl", "entropy", "loss")
 
 
 def build_pocket(folder: Path | None = None, config: PocketConfig | None = None, texts: int = TEXTS) -> str:
@@ -47,15 +47,24 @@ def build_pocket(folder: Path | None = None, config: PocketConfig | None = None,
 def evaluate_pocket(
     model: Any, tokenizer: Any, corpus: Any, n: int = HELD_OUT
 ) -> tuple[pd.DataFrame, dict[str, float]]:
-    """Detection of planted words, and mean −log p per token with the own persona, without, and with another's."""
+    """Detection of what was planted, by unit, and mean −log p per token: own persona, none, another's.
+
+    Units: "sentence" (brought about by a memory item), "first word" (of those that a memory item brought, against all
+    that are not personal), "word" (every personal word). `pir_other` is the null: PIR of another shopper's persona.
+    """
     own, other = (pairs_table(corpus, tokenizer, persona, n=n) for persona in ("own", "other"))
     tokens = mark(score_tokens(model, tokenizer, own, SCORES), corpus, own)
     foreign = score_tokens(model, tokenizer, other)
-    tokens["pir_other"] = foreign["pir"].to_numpy()
-    table = detection(tokens, [*SCORES, "word_match", "pir_other"])
+    first = tokens[tokens["direct"] | ~tokens["personal"]]
+    units = {"sentence": (sentences(tokens, corpus), sentences(foreign, corpus)["pir"].to_numpy())}
+    units |= {"first word": (first, foreign["pir"][first.index]), "word": (tokens, foreign["pir"])}
+    found = [
+        detection(table.assign(pir_other=null), [*SCORES, "word_match", "pir_other"]).assign(unit=unit)
+        for unit, (table, null) in units.items()
+    ]
     loss = {"own persona": tokens["log_prob_with"], "no persona": tokens["log_prob_without"]}
     loss |= {"another's persona": foreign["log_prob_with"]}
-    return table, {name: -float(value.mean()) for name, value in loss.items()}
+    return pd.concat(found, ignore_index=True), {name: -float(value.mean()) for name, value in loss.items()}
 
 
 def training_card(
@@ -67,9 +76,9 @@ def training_card(
     curve = "\n".join(f"| {b} | {np.mean(record['losses'][a:b]):.3f} |" for a, b in pieces)
     settings_ = "\n".join(f"| {name} | {value} |" for name, value in config.items())
     held = "\n".join(f"| {name} | {value:.3f} |" for name, value in loss.items())
-    rows = table.to_dict("records")
     found = "\n".join(
-        f"| {r['score']} | {r['auc']:.3f} [{r['low']:.3f}, {r['high']:.3f}] | {r['precision']:.2f} |" for r in rows
+        f"| {r.unit} | {r.score} | {r.auc:.3f} [{r.low:.3f}, {r.high:.3f}] | {r.personal} of {r.tokens} |"
+        for r in table.itertuples()
     )
     return f"""# Pocket language model: training card
 
@@ -77,10 +86,9 @@ A Llama of {record["parameters"]:,} parameters with a byte-level BPE tokenizer, 
 texts alone by `workbench train-pocket`. It knows one generated shop and nothing else: it shows what a method does
 where the truth is planted, and nothing about language models at large.
 
-- **Data**: generated world {world.version}: {len(corpus.texts):,} texts by
-  {corpus.texts["user"].nunique():,} fresh shoppers
-  (`generate_texts(load_world(), {len(corpus.texts)}, seed={TEXT_SEED})`), and again each sentence that
-  tells of a memory item as a text of its own, {record["texts"]:,} rows in all.
+- **Data**: generated world {world.version}: {len(corpus.texts):,} texts by {corpus.texts["user"].nunique():,} shoppers
+  (`generate_texts(load_world(), {len(corpus.texts)}, seed={TEXT_SEED})`), and again each sentence that tells of a
+  memory item as a text of its own: {record["texts"]:,} rows.
   No shopper of the shipped world wrote any of them; products, memory items and sentences come from the same banks:
   held out are other shoppers, not another language.
 - **Training**: {steps:,} steps in {record["seconds"] / 60:.0f} minutes, {config["threads"]} threads, on a
@@ -101,10 +109,12 @@ Held out: {n} texts by shoppers of the shipped world.
 |---|---|
 {held}
 
-Detection of the {rows[0]["personal"]:,} planted personal tokens among {rows[0]["tokens"]:,} (AUC with 95 % of resampled
-texts; precision among as many tokens as are personal). `pir_other` is the control: PIR of another shopper's persona.
+Detection of what was planted (AUC with 95 % of resampled texts). A sentence counts whole; of words, the first that a
+memory item brought stands beside all that are personal. `pir_other` is the null: PIR of another shopper's persona.
 
-| score | AUC | precision |
-|---|---|---|
+| unit | score | AUC | personal |
+|---|---|---|---|
 {found}
+
+PIR is a direct effect: it falls on the word that gives a sentence away, which is often not the word that was planted.
 """
