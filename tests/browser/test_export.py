@@ -190,7 +190,7 @@ def same(found, wanted):
         )
     assert len(found["sentences"]) == len(wanted["sentences"])
     for one, other in zip(found["sentences"], wanted["sentences"], strict=True):
-        for name in ("kind", "section", "text", "fate", "cause", "smallest"):
+        for name in ("kind", "section", "text", "after", "fate", "cause", "smallest"):
             assert one[name] == other[name], (name, one["text"])
         assert dict(map(tuple, one["rows"])) == pytest.approx(dict(map(tuple, other["rows"])), abs=1e-5)
 

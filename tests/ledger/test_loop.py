@@ -13,6 +13,7 @@ from workbench.ledger import LADDER, Service, Switches, canaries, filter_topic, 
 from workbench.ledger.exposure import never_had
 from workbench.recommend import ALS, EASE, ItemKNN
 from workbench.recommend.collaborative.als import ALSConfig
+from workbench.reports.writer import plain
 
 TOPIC = "Horror novels"
 RAW = Switches.only(["log"])
@@ -283,6 +284,8 @@ def test_the_same_stranger_keeps_no_draw_of_another_seed():
 def test_equal_requests_give_equal_screens_and_json_is_finite(service):
     user = readers(service)[2]
     ids = topic_rows(service, user)
+    told = forget(service, user, ids, seed=3)
+    told_after = [plain(told.after.text[row.start : row.end]) for row in told.after.sentences.itertuples()]
     states = [forget(service, user, ids, seed=3).to_state() | {"seconds": 0} for _ in range(2)]
     assert json.dumps(states[0], allow_nan=False) == json.dumps(states[1], allow_nan=False)
     state = states[0]
@@ -291,6 +294,8 @@ def test_equal_requests_give_equal_screens_and_json_is_finite(service):
     assert [one["name"] for one in state["switches"]] == ["log", "profile", "user_vector", "item_weights", "tombstone"]
     owned = set(service.log.rows_of(user)["interaction"])
     for one in state["sentences"]:
+        assert (one["after"] is None) == (one["fate"] == "gone")  # what is still said, with the number it has now
+        assert one["after"] is None or one["after"] in told_after
         assert {row for row, _ in one["rows"]} <= owned
         assert set(one["smallest"]) <= owned
         assert one["smallest"]

@@ -111,7 +111,11 @@ def _sentences(f: Forgetting) -> list[dict[str, Any]]:
     rows = f.services[0].keep(("said", f.user), lambda: _said(f.user, f.before, f.services[0], set(fates)))
     added = {claim for claim, fate in fates.items() if fate == "new"}
     rows = rows + (_said(f.user, f.after, f.services[1], added) if added else [])
-    return [{**one, "fate": fates[one["claim"]], "cause": causes.get(one["claim"])} for one in rows]
+    later = {row.claim: plain(f.after.text[row.start : row.end]) for row in f.after.sentences.itertuples()}
+    return [
+        {**one, "fate": fates[one["claim"]], "cause": causes.get(one["claim"]), "after": later.get(one["claim"])}
+        for one in rows
+    ]
 
 
 def _said(user: int, report: Report, service: Service, wanted: set[str]) -> list[dict[str, Any]]:

@@ -70,12 +70,12 @@ export function engine({ state: first, model: packed }) {
       const bound = claim.low ?? (1 - SLACK) * claim.value;
       const fate = !found ? "gone" : rested(claim) >= BACK ? "back" : measured && found.value < bound - 1e-9 ? "weakened" : "kept";
       const delta = (found ? found.value : 0) - claim.value;
-      return { ...claim.shown, fate: none ? null : fate, cause: none || fate === "kept" ? null : cause(asked, on, claim.key, fate, delta) };
+      return { ...claim.shown, after: found ? plainly(found.text) : null, fate: none ? null : fate, cause: none || fate === "kept" ? null : cause(asked, on, claim.key, fate, delta) };
     });
     const known = new Set(said.map((claim) => claim.key));
     const fresh = [...later.values()].filter((claim) => !known.has(claim.key)).map((claim) => {
       const rows = [...claim.rows].sort((a, b) => b[1] - a[1] || a[0] - b[0]);
-      return { claim: claim.key, kind: claim.statement[0], section: packed.templates.sections[claim.section], text: plainly(claim.text), rows,
+      return { claim: claim.key, kind: claim.statement[0], section: packed.templates.sections[claim.section], text: plainly(claim.text), after: plainly(claim.text), rows,
         smallest: fewest(now, on.has("item_weights") ? asked.weights() : model, claim, rows), fate: "new", cause: cause(asked, on, claim.key, "new", claim.value) };
     });
     return [...old, ...fresh];

@@ -265,7 +265,7 @@ export function answers(state, words) {
   const fates = (name) => state.sentences.filter((sentence) => sentence.fate === name);
   const offered = (state.lists.after || []).filter((one) => one.deleted);
   const back = [
-    ...fates("back").slice(0, 2).map((sentence) => `↩ ${quote(sentence.text)}`),
+    ...fates("back").slice(0, 2).map((sentence) => `↩ ${quote(sentence.after ?? sentence.text)}`),
     fates("back").length > 2 && `↩ and ${fates("back").length - 2} more sentences`,
     offered.length && `⟲ ${count(offered.length, "deleted item")} offered again`,
     !fates("back").length && !offered.length && "nothing",
