@@ -36,7 +36,9 @@ def load_causal_lm(id_or_folder: str | Path, download: bool = False) -> tuple[An
 
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
+    from transformers.utils import logging
 
+    logging.disable_progress_bar()  # a bar per file is noise in a notebook
     options = {"local_files_only": folder.is_dir() or not download, "trust_remote_code": False}
     try:
         tokenizer = AutoTokenizer.from_pretrained(str(id_or_folder), **options)
