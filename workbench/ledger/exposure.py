@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from workbench.ledger.memory import Service
+from workbench.statistics import wilson
 
 NEVER = 25
 """Shoppers in the group that never had the topic."""
@@ -39,7 +40,7 @@ def exposure(before: Service, after: Service, user: int, topic: str | None, k: i
             rows.append({"row": name, "value": hit, "low": np.nan, "high": np.nan, "n": 1})
         group = never_had(before, user, topic)
         shown = np.isin(lists(before, k)[group], items).any(axis=1)
-        low, high = wilson(int(shown.sum()), len(group))
+        low, high = wilson(int(shown.sum()), len(group)) if len(group) else (np.nan, np.nan)
         share = float(shown.mean()) if len(group) else np.nan
         rows.append({"row": "never had", "value": share, "low": low, "high": high, "n": len(group)})
     return pd.DataFrame(rows, columns=["row", "value", "low", "high", "n"])
@@ -77,16 +78,3 @@ def touched(before: Service, after: Service, left_out: np.ndarray, k: int = 10) 
     facts = {"others": len(others), "changed": changed, "share": changed / max(len(others), 1)}
     facts |= {"mean_churn": float(churn.mean()) if len(others) else 0.0}
     return pd.DataFrame([facts | {"max_churn": float(churn.max(initial=0.0)), "most": most}])
-
-
-def wilson(hits: int, n: int, z: float = 1.959964) -> tuple[float, float]:
-    """The score interval of a share.
-
-    >>> [round(bound, 3) for bound in wilson(10, 25)]
-    [0.234, 0.593]
-    """
-    if not n:
-        return np.nan, np.nan
-    share, spread = hits / n, z * np.sqrt(hits / n * (1 - hits / n) / n + z * z / (4 * n * n))
-    scale = 1 + z * z / n
-    return float((share + z * z / (2 * n) - spread) / scale), float((share + z * z / (2 * n) + spread) / scale)
