@@ -47,6 +47,10 @@ class Histories:
 
     def matrix(self) -> sparse.csr_array:
         """0/1 matrix (B, n_items): which items each history holds, however often."""
+        return self._matrix.copy()  # made once, a copy each: a caller may write into it
+
+    @cached_property
+    def _matrix(self) -> sparse.csr_array:
         counts = self.counts()
         counts.data[:] = 1.0
         return counts
