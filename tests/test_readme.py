@@ -43,3 +43,19 @@ def test_the_ranges_and_the_influence_on_others_are_the_ones_measured():
         assert f"{values.min()[1:]} to {values.max()[1:]}" in README
     assert "| EASE | 0.084 [0.075, 0.092] | 0.175 | 100 |" in BOOMERANG
     assert "8.4 % [7.5, 9.2]" in README and "17.5 %" in README
+
+
+def test_the_words_table_is_the_one_of_the_training_card():
+    card = (ROOT / "data" / "pocket" / "TRAINING_CARD.md").read_text(encoding="utf-8")
+    found = {tuple(row[:2]): row[2] for row in map(cells, card.splitlines()) if len(row) == 4}
+    lines = [cells(line) for line in README.splitlines() if re.match(r"\| (sentence|first word|word) \|", line)]
+    assert len(lines) == 3
+    for unit, *told in lines:
+        assert told == [found[unit, score] for score in ("pir", "pir_other", "loss", "entropy", "word_match")]
+
+
+def test_the_timings_of_ease_are_the_ones_measured():
+    ease = (ROOT / "benchmarks" / "results" / "ease.md").read_text(encoding="utf-8")
+    row = next(cells(line) for line in ease.splitlines() if line.startswith("| 1,008 |"))
+    assert f"median {row[2]}, slowest of 40 {row[3]}" in README
+    assert f"scores {row[6]}" in README
