@@ -103,5 +103,7 @@ def test_unknown_users_and_items():
         log.item_code(99)
     with pytest.raises(UnknownUser):
         log.histories([5])
+    with pytest.raises(UnknownUser, match="user_code"):
+        log.rows_of("shopper 3")
     with pytest.raises(DataError, match="not in this log"):
         log.without([123])

@@ -236,8 +236,9 @@ def test_refusals_name_what_is_wrong(service):
     foreign = service.log.rows_of(5)["interaction"].iloc[0]
     with pytest.raises(DataError, match="not user 3's but user 5's"):
         forget(service, 3, [foreign])
-    with pytest.raises(UnknownUser):
-        forget(service, 10_000, [])
+    for nobody in (10_000, "shopper 3"):
+        with pytest.raises(UnknownUser):
+            forget(service, nobody, [])
     with pytest.raises(DataError, match="is no interaction id"):  # and never the row whose number is cut off
         forget(service, 5, [foreign + 0.5])
 

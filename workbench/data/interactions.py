@@ -171,7 +171,7 @@ class Interactions:
 
     def rows_of(self, user: int) -> pd.DataFrame:
         """The rows of one user code, in log order."""
-        self._check_user(user)
+        self.check_user(user)
         return self.frame[self.frame["user"] == user]
 
     def user_code(self, user: object) -> int:
@@ -195,7 +195,7 @@ class Interactions:
             frame = frame[frame["timestamp"] < cut]
         users = np.arange(self.n_users) if users is None else np.asarray(users, dtype=np.int64).reshape(-1)
         for user in (users.min(initial=0), users.max(initial=0)):
-            self._check_user(int(user))
+            self.check_user(int(user))
         if len(users) < 16:  # few users: sorting everybody's rows would cost more than the rest
             frame = frame[np.isin(frame["user"].to_numpy(), users)]
         order = np.argsort(frame["user"].to_numpy(), kind="stable")  # the frame is in log order already
@@ -228,9 +228,11 @@ class Interactions:
         counts.data[:] = 1.0
         return counts
 
-    def _check_user(self, user: int) -> None:
-        if not 0 <= user < self.n_users:
-            raise UnknownUser(f"user code {user}", "users", f"a code from 0 to {self.n_users - 1}", "see log.users")
+    def check_user(self, user: int) -> None:
+        """Raise `UnknownUser` unless `user` is a code of this log."""
+        if not isinstance(user, int | np.integer) or not 0 <= user < self.n_users:
+            want = f"a code from 0 to {self.n_users - 1}"
+            raise UnknownUser(f"user code {user!r}", "users", want, "log.user_code(id) turns an id into its code")
 
 
 def _lookup(index: pd.Index, value: object, error: type[UnknownUser] | type[UnknownItem]) -> int:

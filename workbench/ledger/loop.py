@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from workbench.errors import DataError, UnknownUser
+from workbench.errors import DataError
 from workbench.ledger.causes import causes
 from workbench.ledger.exposure import exposure, lists_of, served_to, touched
 from workbench.ledger.memory import Removal, Service, Switches
@@ -95,8 +95,7 @@ def forget(
     for rows that are not this shopper's.
     """
     started = time.perf_counter()
-    if not 0 <= user < service.log.n_users:
-        raise UnknownUser(f"user code {user}", "forget", f"a code from 0 to {service.log.n_users - 1}")
+    service.log.check_user(user)
     removal, switches = service.removal(interactions), switches or Switches()
     foreign = [int(other) for other in removal.users if other != user]
     if foreign:

@@ -13,7 +13,6 @@ import numpy as np
 import pandas as pd
 
 from workbench.data import Catalogue, Interactions
-from workbench.errors import UnknownUser
 from workbench.reports.reading import NotSo, Reading, Statement, item_name
 from workbench.reports.rules import SHARE, execute, fact_name, strongest
 from workbench.reports.stability import LeftOut
@@ -90,8 +89,7 @@ def make_claims(
     `ranges=False` leaves low and high out; with more than `baskets` baskets, `seed` draws those that are left out.
     A shopper without rows gets no claims. Raises `UnknownUser`.
     """
-    if not 0 <= user < log.n_users:
-        raise UnknownUser(f"user code {user}", "make_claims", f"a code from 0 to {log.n_users - 1}")
+    log.check_user(user)
     reading = Reading(user, log, catalogue, model, profile, adjust, source)
     left_out = LeftOut(reading, seed, baskets) if ranges and len(reading.history.item) else None
     claims, supports = [], []
