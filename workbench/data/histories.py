@@ -67,17 +67,18 @@ class Histories:
     def select(self, rows: Sequence[int] | np.ndarray) -> Histories:
         """Some of the rows, in the order asked for."""
         rows = np.asarray(rows, dtype=np.int64)
-        spans = [np.arange(self.offsets[b], self.offsets[b + 1]) for b in rows]
-        take = np.concatenate(spans) if spans else np.zeros(0, np.int64)
-        offsets = np.concatenate([[0], np.cumsum([len(span) for span in spans])]).astype(np.int64)
-        return self._take(take, self.user[rows], offsets)
+        lengths = self.offsets[rows + 1] - self.offsets[rows]
+        offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+        take = np.repeat(self.offsets[rows] - offsets[:-1], lengths) + np.arange(offsets[-1])
+        return self.take(take, self.user[rows], offsets)
 
     def keep(self, mask: np.ndarray) -> Histories:
         """The interactions where `mask` (N,) is true; emptied rows stay, empty."""
         kept = np.bincount(self.rows[mask], minlength=len(self))
-        return self._take(np.flatnonzero(mask), self.user, np.concatenate([[0], np.cumsum(kept)]).astype(np.int64))
+        return self.take(np.flatnonzero(mask), self.user, np.concatenate([[0], np.cumsum(kept)]).astype(np.int64))
 
-    def _take(self, take: np.ndarray, user: np.ndarray, offsets: np.ndarray) -> Histories:
+    def take(self, take: np.ndarray, user: np.ndarray, offsets: np.ndarray) -> Histories:
+        """Histories made of the interactions at `take`: row b owns `take[offsets[b]:offsets[b + 1]]`."""
         parts = {name: getattr(self, name)[take] for name in ("item", "action", "basket", "position", "interaction")}
         return replace(self, user=user, offsets=offsets, **parts)
 

@@ -6,14 +6,16 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 import pandas as pd
+from scipy import sparse
 
-from workbench.data import Interactions
+from workbench.data import Histories, Interactions
 from workbench.data.splits import Split
-from workbench.errors import ConfigError
+from workbench.errors import ConfigError, DataError
 from workbench.recommend.protocol import Recommender
 from workbench.recommend.ranking import top_k
 
 PARTS = ("train", "valid", "test")
+BLOCK = 1 << 24  # scores made at a time
 
 
 def log2_discount(ranks: np.ndarray) -> np.ndarray:
@@ -65,39 +67,99 @@ def evaluate(
     history: Sequence[str] = ("train",),
     masked: Sequence[str] = ("train",),
     on: str = "test",
-    batch: int = 1024,
+    only: str = "all",
+    batch: int | None = None,
 ) -> pd.DataFrame:
     """Rank all items for every user with targets; [user, metric, k, value, n_targets], one row per user, metric and k.
 
     history: the parts of the split the model reads a user's rows from; masked: the parts whose items are never
     offered (unless `mask_seen` is off). Published numbers differ in both, and by more than models do: say which.
-    on: the part with the targets. A user without targets has no row. Targets that are masked can never be hit and
-    still count, as in a list that is filtered after the fact.
+    on: the part with the targets; only: as in `evaluate_targets`. A user without targets has no row. Targets that are
+    masked can never be hit and still count, as in a list that is filtered after the fact.
 
     >>> evaluate(EASE().fit(s.train), s).groupby(["metric", "k"])["value"].mean()  # doctest: +SKIP
     """
     for part in (*history, *masked, on):
         if part not in PARTS:
             raise ConfigError(f"no part {part!r}", "evaluate", f"some of {', '.join(PARTS)}")
+    targets = getattr(split, on).matrix()
+    users = np.flatnonzero(np.diff(targets.indptr))
+    exclude = joined(split, masked).matrix()[users] if mask_seen else None
+    histories = joined(split, history).histories(users)
+    return evaluate_targets(model, histories, targets[users], k, exclude=exclude, only=only, batch=batch).drop(
+        columns="row"
+    )
+
+
+def evaluate_targets(
+    model: Recommender,
+    histories: Histories,
+    targets: sparse.csr_array | np.ndarray,
+    k: Sequence[int] = (10, 20),
+    *,
+    exclude: sparse.csr_array | None = None,
+    only: str = "all",
+    batch: int | None = None,
+) -> pd.DataFrame:
+    """Rank all items for every history; [row, user, metric, k, value, n_targets], one row per history, metric and k.
+
+    targets: what should be found, (B, n_items) non-zero = wanted, or one item code a row (B,). exclude: (B, n_items),
+    items never offered. only: `repeat` counts just the targets that stand in the history, `novel` those that do not,
+    on the same lists (Li et al., TOIS 2023). batch: rows scored at a time, by the number of items unless told. Rows
+    left without targets have no lines.
+    """
     if not k or min(k) < 1:
         raise ConfigError(f"k = {k!r}", "evaluate", "cut-offs of 1 or more, such as (10, 20)")
-    targets, seen = _matrix(split, (on,)), _matrix(split, masked)
-    log = _joined(split, history)
-    users = np.flatnonzero(np.diff(targets.indptr))
+    if only not in ("all", "repeat", "novel"):
+        raise ConfigError(f"{only!r}", "only", "all, repeat or novel")
+    targets = _as_matrix(targets, histories)
+    if only != "all":
+        repeated = targets * histories.matrix()
+        targets = sparse.csr_array(repeated if only == "repeat" else targets - repeated)
+        targets.eliminate_zeros()
+    rows = np.flatnonzero(np.diff(targets.indptr))
+    batch = batch or max(1, BLOCK // max(histories.n_items, 1))
     tables = []
-    for start in range(0, len(users), batch):
-        some = users[start : start + batch]
-        lists = top_k(model.score(log.histories(some)), max(k), seen[some] if mask_seen else None)
-        wanted = targets[some].toarray()
-        gains = np.take_along_axis(wanted, np.maximum(lists, 0), axis=1) * (lists >= 0)
+    for start in range(0, len(rows), batch):
+        some = rows[start : start + batch]
+        lists = top_k(model.score(histories.select(some)), max(k), None if exclude is None else exclude[some])
+        # Whether a listed item is wanted is looked up among the few wanted ones: a dense (B, n_items) is never made.
+        wanted = targets[some]
+        b = np.repeat(np.arange(len(some)), np.diff(wanted.indptr))
+        gains = np.isin(
+            np.arange(len(some))[:, None] * histories.n_items + lists, b * histories.n_items + wanted.indices
+        )
+        gains &= lists >= 0
+        n_targets = np.diff(wanted.indptr).astype(np.int64)
+        judged = np.arange(n_targets.max()) < n_targets[:, None]
         for cut in k:
-            values = pd.DataFrame(list_metrics(gains, wanted, cut)).assign(user=some, k=cut)
-            tables.append(values.assign(n_targets=wanted.sum(axis=1).astype(np.int64)))
+            values = pd.DataFrame(list_metrics(gains, judged, cut))
+            tables.append(values.assign(row=some, user=histories.user[some], k=cut, n_targets=n_targets))
+    names = ["row", "user", "metric", "k", "value", "n_targets"]
     if not tables:
-        return pd.DataFrame(columns=["user", "metric", "k", "value", "n_targets"])
-    table = pd.concat(tables).melt(["user", "k", "n_targets"], var_name="metric", value_name="value")
-    table = table.sort_values(["user", "k"], kind="stable", ignore_index=True)
-    return table[["user", "metric", "k", "value", "n_targets"]]
+        return pd.DataFrame(columns=names)
+    table = pd.concat(tables).melt(["row", "user", "k", "n_targets"], var_name="metric", value_name="value")
+    return table.sort_values(["row", "k"], kind="stable", ignore_index=True)[names]
+
+
+def next_items(
+    log: Interactions, before: Interactions | None = None, longest: int | None = None
+) -> tuple[Histories, np.ndarray]:
+    """Every next-item question of a log: (history before the row, its item (B,)), one question per row.
+
+    The history of a row is all rows of the same user before it, in `before` (an earlier log, such as the training
+    part) and in the log itself; only the last `longest` are kept. Rows that nothing precedes are no question.
+
+    >>> next_items(split(by_session(log), "session").test)  # every prefix of every test session  # doctest: +SKIP
+    """
+    whole = log if before is None else joined_logs(before, log)
+    histories = whole.histories()
+    place = np.arange(len(histories.item)) - histories.offsets[histories.rows]  # rows of the user before this one
+    asked = np.flatnonzero(np.isin(histories.interaction, log.frame["interaction"].to_numpy()) & (place > 0))
+    length = place[asked] if longest is None else np.minimum(place[asked], longest)
+    offsets = np.concatenate([[0], np.cumsum(length)]).astype(np.int64)
+    take = np.repeat(asked - length - offsets[:-1], length) + np.arange(offsets[-1])
+    return histories.take(take, histories.user[histories.rows[asked]], offsets), histories.item[asked].astype(np.int64)
 
 
 def coverage(lists: np.ndarray, n_items: int) -> float:
@@ -134,13 +196,28 @@ def _list_mean(lists: np.ndarray, value: np.ndarray) -> np.ndarray:
         return (value[np.maximum(lists, 0)] * there).sum(axis=1) / there.sum(axis=1)
 
 
-def _joined(split: Split, parts: Sequence[str]) -> Interactions:
-    first, *rest = (getattr(split, part) for part in dict.fromkeys(parts))
-    if not rest:
+def joined(split: Split, parts: Sequence[str]) -> Interactions:
+    """Some parts of a split as one log, in the order of the log they were divided from."""
+    return joined_logs(*(getattr(split, part) for part in dict.fromkeys(parts)))
+
+
+def joined_logs(first: Interactions, *others: Interactions) -> Interactions:
+    """Logs with the same indexes and no row in common, as one."""
+    if not others:
         return first
-    frame = pd.concat([first.frame, *(log.frame for log in rest)]).sort_values("position", ignore_index=True)
+    frame = pd.concat([first.frame, *(log.frame for log in others)]).sort_values("position", ignore_index=True)
     return Interactions(frame, first.users, first.items)
 
 
-def _matrix(split: Split, parts: Sequence[str]):
-    return _joined(split, parts).matrix()
+def _as_matrix(targets: sparse.csr_array | np.ndarray, histories: Histories) -> sparse.csr_array:
+    """Targets as 0/1 CSR with sorted columns."""
+    shape = (len(histories), histories.n_items)
+    if not sparse.issparse(targets):
+        cells = (np.ones(len(targets)), (np.arange(len(targets)), np.asarray(targets)))
+        targets = sparse.coo_array(cells, shape=shape)
+    targets = sparse.csr_array(targets, dtype=float)
+    if targets.shape != shape:
+        raise DataError(f"targets of shape {targets.shape}", "targets", f"{shape}: one row per history")
+    targets.sum_duplicates()
+    targets.data[:] = 1.0
+    return targets

@@ -1,0 +1,181 @@
+"""One loop trains every model: batches in, weights out, the best epoch on validation kept.
+
+    θ ← θ − Adam(∇ (1/n) Σ ℓ(example; θ))        ℓ from the model's own `loss`, one number per example
+
+A model brings a module, a source of batches and a question to validate on; it brings no loop of its own.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+import torch
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, PositiveFloat, PositiveInt
+from torch import nn
+from tqdm.auto import tqdm
+
+from workbench.errors import ModelError
+from workbench.recommend.saving import load_arrays, save_arrays
+from workbench.settings import settings
+
+
+class Training(BaseModel):
+    """How a model is trained; every config of a trained model holds one as `training`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    epochs: PositiveInt = 100
+    """Passes over the examples at most."""
+    batch: PositiveInt = 2048
+    """Examples (pairs, windows, prefixes or users, as the model says) per step."""
+    learning_rate: PositiveFloat = 1e-3
+    """Step size of Adam."""
+    weight_decay: NonNegativeFloat = 0.0
+    """L2 added to every gradient, as Adam's `weight_decay` does."""
+    decay_every: PositiveInt | None = None
+    """Epochs after which the learning rate falls to a tenth, again and again; None never."""
+    clip: PositiveFloat | None = None
+    """Largest norm of a gradient; None leaves it."""
+    patience: PositiveInt = 10
+    """Epochs without a better validation value after which training stops (only with a validation log)."""
+    metric: Literal["recall", "ndcg", "hit_rate", "mrr"] = "ndcg"
+    """What validation measures."""
+    k: PositiveInt = 10
+    """Cut-off of that metric."""
+    validation_users: PositiveInt | None = None
+    """Validate on the first so many questions only; None takes all."""
+    minutes: PositiveFloat | None = None
+    """Stop after the first epoch that ends later than this. Not the same on a faster machine; None sets no limit."""
+    seed: int = Field(default=1, ge=0)
+    """Seed of the first weights, of batches, negatives and dropout."""
+    threads: PositiveInt | None = None
+    """Torch threads, part of what must be equal for equal weights; None takes `settings().threads`."""
+    progress: bool = False
+    """Show a bar."""
+
+
+@contextmanager
+def reproducible(config: Training) -> Iterator[None]:
+    """Within the block torch draws from the config's seed on the config's threads; afterwards all is as it was."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(config.threads or settings().threads)
+    try:
+        with torch.random.fork_rng():
+            torch.manual_seed(config.seed)
+            yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def train(
+    module: nn.Module,
+    loss: Callable[[Any], torch.Tensor],
+    batches: Callable[[int], Iterable[Any]],
+    config: Training,
+    validate: Callable[[], float] | None = None,
+) -> pd.DataFrame:
+    """Train in place; afterwards the module holds the weights of the best validated epoch (the last without one).
+
+    loss: from a batch to losses (n,). batches: from the epoch's number to its batches. validate: higher is better.
+    Call it, and make the module, within `reproducible(config)`. Returns one row per epoch:
+    [epoch, loss, examples, seconds, validation, best]. Raises `ModelError` with epoch, step and the batch's first bad
+    examples where a loss is no number; the module then holds the best weights so far, or the first ones.
+    """
+    optimiser = torch.optim.Adam(
+        module.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay, fused=_fusible(module)
+    )
+    kept, best, since, rows, begun = _weights(module), -np.inf, 0, [], time.perf_counter()
+    for epoch in tqdm(range(config.epochs), disable=not config.progress, desc="epochs"):
+        if config.decay_every and epoch and epoch % config.decay_every == 0:
+            for group in optimiser.param_groups:
+                group["lr"] *= 0.1
+        module.train()
+        start, total, n = time.perf_counter(), 0.0, 0
+        for step, batch in enumerate(batches(epoch)):
+            losses = loss(batch)
+            mean = losses.mean()
+            if not torch.isfinite(mean):
+                module.load_state_dict(kept)
+                module.eval()
+                raise _not_finite(losses, epoch, step)
+            optimiser.zero_grad()
+            mean.backward()
+            if config.clip:
+                nn.utils.clip_grad_norm_(module.parameters(), config.clip)
+            optimiser.step()
+            total, n = total + float(mean.detach()) * len(losses), n + len(losses)
+        if not n:
+            raise ModelError("there is nothing to train on", "log", "at least one example", "give a longer log")
+        module.eval()
+        seconds = time.perf_counter() - start
+        value = validate() if validate else np.nan
+        better = validate is None or value > best
+        best, since = (value, 0) if better and validate else (best, since + 1)
+        rows.append((epoch, total / n, n, seconds, value, better))
+        if better:
+            kept = _weights(module)
+        late = config.minutes is not None and time.perf_counter() - begun > 60 * config.minutes
+        if late or (validate and since >= config.patience):
+            break
+    module.load_state_dict(kept)
+    record = pd.DataFrame(rows, columns=["epoch", "loss", "examples", "seconds", "validation", "best"])
+    return record.assign(best=record["epoch"] == record.loc[record["best"], "epoch"].max())
+
+
+def save_trained(folder: Path, kind: str, config: BaseModel, module: nn.Module, **arrays: np.ndarray) -> None:
+    """Write the weights of a module, its config, and arrays beside them; whole or not at all."""
+    weights = {f"module.{name}": value.detach().cpu().numpy() for name, value in module.state_dict().items()}
+    save_arrays(folder, kind, config, weights | arrays)
+
+
+def load_trained(
+    folder: Path, kind: str, config: type[BaseModel], names: tuple[str, ...]
+) -> tuple[Any, dict[str, np.ndarray], Callable[[nn.Module], nn.Module]]:
+    """Read what `save_trained` wrote: config, the arrays beside the weights, and a function that fills a module.
+
+    Filling raises `ModelError` where the weights are of another model or shape.
+    """
+    loaded, arrays = load_arrays(folder, kind, config, names)
+
+    def fill(module: nn.Module) -> nn.Module:
+        weights = {name[7:]: torch.tensor(array) for name, array in arrays.items() if name.startswith("module.")}
+        want = {name: tuple(value.shape) for name, value in module.state_dict().items()}
+        have = {name: tuple(value.shape) for name, value in weights.items()}
+        for name in sorted(want.keys() | have.keys()):
+            if want.get(name) != have.get(name):
+                what = f"weight {name} is {have.get(name, 'absent')}, the model's is {want.get(name, 'absent')}"
+                raise ModelError(
+                    what, str(folder), f"the weights of this {kind}", "load it with the config it was saved with"
+                )
+        module.load_state_dict(weights)
+        return module.eval()
+
+    return loaded, arrays, fill
+
+
+def _weights(module: nn.Module) -> dict[str, torch.Tensor]:
+    return {name: value.detach().clone() for name, value in module.state_dict().items()}
+
+
+def _fusible(module: nn.Module) -> bool:
+    return all(value.is_floating_point() and value.device.type in ("cpu", "cuda") for value in module.parameters())
+
+
+def _not_finite(losses: torch.Tensor, epoch: int, step: int) -> ModelError:
+    bad = torch.nonzero(~torch.isfinite(losses.detach())).flatten()
+    shown = ", ".join(map(str, bad[:5].tolist()))
+    do = "lower the learning rate, set clip, or look at those examples"
+    return ModelError(
+        f"the loss is {losses.detach()[bad[0]].item()} in epoch {epoch}, step {step}, examples {shown} of the batch"
+        if len(bad)
+        else f"the mean loss overflows in epoch {epoch}, step {step}",
+        "training",
+        "finite losses",
+        do,
+    )
