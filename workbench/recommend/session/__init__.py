@@ -1,0 +1,1 @@
+"""Session-based and sequential recommenders: counted and trained, one file each."""

@@ -1,0 +1,125 @@
+"""Training examples of sequences: windows that ask for every next item in one pass, or the published prefixes.
+
+A sequence s₁ … sₙ asks n − 1 questions: s₁ … sₜ → sₜ₊₁. Prefix augmentation (Tan et al., DLRS 2016) makes one input of
+each and reads a sequence n times; a causal network answers all of them in one pass over the sequence. Sequences longer
+than `length` are cut into windows, the last one ending at the last row. A window asks for its last `stride` targets,
+the first window for all of its own, so every target is asked exactly once. It shows a target at least length − stride
+rows: with stride = length a quarter of a window's targets see less than a quarter of what a prefix would show them;
+with stride = 1 they see the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+
+from workbench.data import Histories
+from workbench.errors import ConfigError, DataError
+
+POOL = 64  # batches among which rows of like length are brought together
+
+
+@dataclass(frozen=True)
+class Windows:
+    """W inputs over shared flat arrays of N rows; input w reads rows `start[w]` to `end[w] − 1`.
+
+    item, action, interaction: (N + 1,), the last entry is the padding. After reading row r the target is row r + 1; the
+    targets of the rows from `ask[w]` on are asked. `n_targets` counts them.
+    """
+
+    item: np.ndarray
+    action: np.ndarray
+    interaction: np.ndarray
+    start: np.ndarray
+    end: np.ndarray
+    ask: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.start)
+
+    def __repr__(self) -> str:
+        return f"Windows({len(self):,} inputs, {self.n_targets:,} targets)"
+
+    @property
+    def n_targets(self) -> int:
+        """Targets asked for."""
+        return int((self.end - self.ask).sum())
+
+    @property
+    def target_interaction(self) -> np.ndarray:
+        """The interaction each target is, in the order of the losses; int64 (n_targets,)."""
+        return self.interaction[self._asked() + 1]
+
+    def select(self, rows: np.ndarray) -> Windows:
+        """Some of the inputs."""
+        return replace(self, start=self.start[rows], end=self.end[rows], ask=self.ask[rows])
+
+    def tensors(
+        self, device: torch.device | str = "cpu"
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Padded on the right: items, actions (W, L) int64, asked (W, L) bool, and targets (n_targets,) int64."""
+        length = self.end - self.start
+        at = self.start[:, None] + np.arange(length.max(initial=1))
+        inside = at < self.end[:, None]
+        at = np.where(inside, at, len(self.item) - 1)
+        asked = inside & (at >= self.ask[:, None])
+        made = (self.item[at], self.action[at], asked, self.item[self._asked() + 1])
+        return tuple(torch.from_numpy(part).to(device) for part in made)
+
+    def batches(self, targets: int, seed: tuple[int, int]) -> Iterator[Windows]:
+        """All inputs once, in batches of about `targets` targets, inputs of like length together."""
+        rng = np.random.default_rng(seed)
+        order, asked, length = rng.permutation(len(self)), self.end - self.ask, self.end - self.start
+        pool = np.cumsum(asked[order]) // (POOL * targets)
+        order = order[np.lexsort((length[order], pool))]
+        cut = np.flatnonzero(np.diff(np.cumsum(asked[order]) // targets)) + 1
+        parts = np.split(order, cut)
+        for number in rng.permutation(len(parts)):
+            yield self.select(parts[number])
+
+    def _asked(self) -> np.ndarray:
+        """Rows after which a target is asked, input by input."""
+        n = self.end - self.ask
+        return np.repeat(self.ask - np.concatenate([[0], np.cumsum(n)[:-1]]), n) + np.arange(n.sum())
+
+
+def windows(histories: Histories, length: int, stride: int | None = None, prefixes: bool = False) -> Windows:
+    """The examples of all sequences (rows of `histories`); sequences of fewer than two rows have none.
+
+    length: rows an input holds at most; stride: targets a window asks for (all that it holds unless told); prefixes:
+    one input per target, as published.
+    """
+    stride = 1 if prefixes else length if stride is None else stride
+    if not 1 <= stride <= length:
+        raise ConfigError(f"stride {stride}", "stride", f"1 to the window's length {length}")
+    begin, n = histories.offsets[:-1], np.diff(histories.offsets) - 1  # n targets a sequence
+    some = n > 0
+    begin, n = begin[some], n[some]
+    count = n if prefixes else 1 + np.maximum(0, -(-(n - length) // stride))
+    sequence = np.repeat(np.arange(len(n)), count)
+    back = np.arange(count.sum()) - np.repeat(np.cumsum(count) - count, count)  # windows from the end of the sequence
+    end = begin[sequence] + n[sequence] - back * stride
+    start = np.maximum(begin[sequence], end - length)
+    first = (back == count[sequence] - 1) & (not prefixes)
+    ask = np.where(first, start, end - stride)
+    flat = [np.append(part, pad) for part, pad in _rows(histories)]
+    return Windows(*flat, start, end, ask)
+
+
+def last_windows(histories: Histories, length: int) -> Windows:
+    """One input per history, its last `length` rows, asked at its last row. Raises `DataError` for an empty history."""
+    begin, end = histories.offsets[:-1], histories.offsets[1:]
+    if (begin == end).any():
+        row = int(np.flatnonzero(begin == end)[0])
+        do = "leave it out, or score it with a counted model such as SessionPopularity"
+        raise DataError("an empty history", f"histories, row {row}", "at least one interaction to read", do)
+    flat = [np.append(part, [pad, pad]) for part, pad in _rows(histories)]  # one more: nothing follows the last row
+    return Windows(*flat, np.maximum(begin, end - length), end, end - 1)
+
+
+def _rows(histories: Histories) -> list[tuple[np.ndarray, int]]:
+    parts = (histories.item, histories.n_items), (histories.action, len(histories.actions)), (histories.interaction, -1)
+    return [(array.astype(np.int64), pad) for array, pad in parts]
