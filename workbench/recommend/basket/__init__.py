@@ -1,0 +1,1 @@
+"""Next basket: which items does this user put into the next basket?"""
