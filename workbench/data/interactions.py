@@ -207,7 +207,7 @@ class Interactions:
                 raise DataError(f"unreadable time {before!r}", "before", "a date or datetime, UTC without a zone")
             frame = frame[frame["timestamp"] < cut]
         users = np.arange(self.n_users) if users is None else np.asarray(users, dtype=np.int64).reshape(-1)
-        for user in (users.min(initial=0), users.max(initial=0)):
+        for user in (users.min(), users.max()) if len(users) else ():
             self.check_user(int(user))
         if len(users) < 16:  # few users: sorting everybody's rows would cost more than the rest
             frame = frame[np.isin(frame["user"].to_numpy(), users)]

@@ -112,7 +112,7 @@ def evaluate_targets(
         raise ConfigError(f"k = {k!r}", "evaluate", "cut-offs of 1 or more, such as (10, 20)")
     if only not in ("all", "repeat", "novel"):
         raise ConfigError(f"{only!r}", "only", "all, repeat or novel")
-    targets = _as_matrix(targets, histories)
+    targets = as_targets(targets, histories)
     if only != "all":
         repeated = targets * histories.matrix()
         targets = sparse.csr_array(repeated if only == "repeat" else targets - repeated)
@@ -209,8 +209,8 @@ def joined_logs(first: Interactions, *others: Interactions) -> Interactions:
     return Interactions(frame, first.users, first.items)
 
 
-def _as_matrix(targets: sparse.csr_array | np.ndarray, histories: Histories) -> sparse.csr_array:
-    """Targets as 0/1 CSR with sorted columns."""
+def as_targets(targets: sparse.csr_array | np.ndarray, histories: Histories) -> sparse.csr_array:
+    """Targets (B, n_items) or (B,) item codes, as a 0/1 CSR matrix with sorted columns."""
     shape = (len(histories), histories.n_items)
     if not sparse.issparse(targets):
         cells = (np.ones(len(targets)), (np.arange(len(targets)), np.asarray(targets)))
