@@ -9,10 +9,10 @@ from workbench.data import Interactions
 from workbench.data.world import load_world
 from workbench.errors import ConfigError, DataError
 from workbench.recommend import EASE, ItemKNN, Popularity
-from workbench.recommend.tasks import collaborative, compare, next_basket, session, target_auc
+from workbench.recommend.tasks import basket_task, collaborative_task, compare, session_task, target_auc
 
 LOG = load_world().log
-TASKS = {"collaborative": collaborative(LOG), "session": session(LOG), "next basket": next_basket(LOG)}
+TASKS = {"collaborative": collaborative_task(LOG), "session": session_task(LOG), "next basket": basket_task(LOG)}
 every = pytest.mark.parametrize("task", TASKS.values(), ids=TASKS.keys())
 
 
@@ -77,6 +77,6 @@ def test_what_cannot_be_asked_is_refused():
         compare({}, TASKS["session"])
     bare = Interactions.from_table(pd.DataFrame({"user": [1, 1], "item": [1, 2]}))
     with pytest.raises(DataError):
-        session(bare)
+        session_task(bare)
     with pytest.raises(DataError):
-        next_basket(bare)
+        basket_task(bare)

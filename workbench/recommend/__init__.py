@@ -7,7 +7,12 @@ __getattr__, __dir__, __all__ = lazy.attach(
     submod_attrs={
         "protocol": ["Counted", "Recommender", "Trained"],
         "ranking": ["mask", "ranks", "top_k"],
-        "evaluation": ["coverage", "evaluate", "list_metrics", "novelty", "popularity_bias"],
+        "evaluation": [
+            *("coverage", "evaluate", "evaluate_targets", "list_metrics", "next_items"),
+            *("novelty", "popularity_bias"),
+        ],
+        "tasks": ["Comparison", "Task", "basket_task", "collaborative_task", "compare", "session_task", "target_auc"],
+        "training": ["Training"],
         "collaborative.popularity": ["Popularity"],
         "collaborative.itemknn": ["ItemKNN", "ItemKNNConfig"],
         "collaborative.ease": ["EASE", "EASEConfig"],

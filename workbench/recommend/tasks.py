@@ -43,7 +43,7 @@ class Task:
         return f"Task({self.name}: {len(self.train):,} rows to learn from, {len(self.histories):,} questions)"
 
 
-def collaborative(log: Interactions) -> Task:
+def collaborative_task(log: Interactions) -> Task:
     """Which items has this user not met yet, but will? The first row of every cell, split .8/.1/.1 by time per user.
 
     Training and validation items are masked at test.
@@ -56,7 +56,7 @@ def collaborative(log: Interactions) -> Task:
     return _task("collaborative filtering", parts, histories, targets[users], known.matrix()[users], users, learned)
 
 
-def session(log: Interactions, seed: int = 0) -> Task:
+def session_task(log: Interactions, seed: int = 0) -> Task:
     """What comes next in this session? Sessions of two rows or more, .8/.1/.1 by time; every prefix is a question.
 
     Nothing is masked: people go back to what they looked at. seed: draws the training questions of `learned`.
@@ -73,7 +73,7 @@ def session(log: Interactions, seed: int = 0) -> Task:
     return _task("session", parts, histories, targets, None, owner[histories.user], (learned, known))
 
 
-def next_basket(log: Interactions, least: int = 4) -> Task:
+def basket_task(log: Interactions, least: int = 4) -> Task:
     """What is in this shopper's next basket? Users of `least` baskets or more; the last basket is asked.
 
     Rows without a basket are left out, and nothing is masked: people buy again.
@@ -135,7 +135,7 @@ def compare(models: Mapping[str, Recommender], task: Task, k: int = 10, seed: in
     targets among the rows the model learned from and for those of the test. Their distance is what the model
     remembers of rows beyond what it understands.
 
-    >>> compare({"popular": Popularity(), "knn": ItemKNN()}, collaborative(log)).table  # doctest: +SKIP
+    >>> compare({"popular": Popularity(), "knn": ItemKNN()}, collaborative_task(log)).table  # doctest: +SKIP
     """
     if not models:
         raise ConfigError("no model", "compare", "at least one, by name")
