@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from workbench.data import Interactions, split
@@ -58,6 +58,35 @@ def test_temporal_sizes_are_those_of_the_definition(table):
     for user, n in log.frame["user"].value_counts().items():
         assert len(result.train.rows_of(user)) == 8 * n // 10
         assert len(result.test.rows_of(user)) == n - 9 * n // 10
+
+
+def sizes_of_recbole(n, ratios):
+    """Rows of a user of n in each part, one by one: RecBole 1.2.1 as read from its code."""
+    sizes = [int(share * n) for share in ratios]
+    sizes[0] = n - sizes[1] - sizes[2]
+    for part in (2, 1):
+        if sizes[0] > 1 and 0 < ratios[part] * n < 1:
+            sizes[part] += 1
+            sizes[0] -= 1
+    return sizes
+
+
+@settings(max_examples=20)
+@given(rows, st.sampled_from([(0.8, 0.1, 0.1), (0.5, 0.25, 0.25), (0.75, 0.0, 0.25)]), st.integers(0, 3))
+def test_random_sizes_are_those_of_recbole_and_the_seed_tells_the_draw(table, ratios, seed):
+    log = make(table)
+    result = split(log, "random", train=ratios[0], valid=ratios[1], seed=seed)
+    for user, n in log.frame["user"].value_counts().items():
+        assert [len(part.rows_of(user)) for part in parts(result)] == sizes_of_recbole(n, ratios)
+    again = split(log, "random", train=ratios[0], valid=ratios[1], seed=seed)
+    assert all(one.frame.equals(two.frame) for one, two in zip(parts(result), parts(again), strict=True))
+
+
+def test_random_draws_every_row_as_often_as_any_other():
+    log = make([(user, 1, time, 0) for user in range(6) for time in range(10)])
+    tests = np.concatenate([split(log, "random", seed=seed).test.frame["interaction"] for seed in range(200)])
+    counts = np.bincount(tests, minlength=60)
+    assert counts.sum() == 6 * 200 and abs(counts - 20).max() < 20  # 4.7 standard deviations of Binomial(200, .1)
 
 
 @given(rows)
@@ -132,7 +161,8 @@ def test_html_counts_without_styles():
 @pytest.mark.parametrize(
     ("how", "options", "error", "message"),
     [
-        ("random", {}, ConfigError, "no split 'random'"),
+        ("by luck", {}, ConfigError, "no split 'by luck'"),
+        ("random", {"train": 0.95}, ConfigError, "0 ≤ valid ≤ 1 − train"),
         ("temporal", {"ratio": 0.5}, ConfigError, "no option 'ratio'"),
         ("temporal", {"train": 0.9, "valid": 0.2}, ConfigError, "0 < train < 1"),
         ("temporal", {"by": "luck"}, ConfigError, "'time' or 'position'"),
@@ -149,6 +179,9 @@ def test_wrong_options_are_named(how, options, error, message):
 @pytest.mark.parametrize("how", sorted(SPLITS))
 def test_absent_times_are_an_error_that_says_what_to_do(how):
     log = make([(0, 1, 5, 0), (0, 2, 6, 0)], times=False)
+    if how == "random":  # goes by no order
+        assert sum(map(len, parts(split(log, how)))) == 2
+        return
     with pytest.raises(DataError, match="2 of 2 rows have no time"):
         split(log, how)
     if how != "global_time":

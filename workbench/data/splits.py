@@ -1,4 +1,4 @@
-"""Train, validation and test: five ways to divide a log, none of which loses a row or changes a shape."""
+"""Train, validation and test: six ways to divide a log, none of which loses a row or changes a shape."""
 
 from __future__ import annotations
 
@@ -74,10 +74,40 @@ def leave_one_out(log: Interactions, by: str = "time") -> np.ndarray:
 
 
 def next_basket(log: Interactions, by: str = "time") -> np.ndarray:
-    """Per user: last basket test, last but one valid; of two baskets none is valid, a single one is train."""
+    """Per user: last basket test, last but one valid; of two baskets none is valid, a single one is train.
+
+    The ERASE study takes only users with four baskets or more (`keep_baskets(log, 4)` before), so that the last basket
+    of the training part can be a target with a history before it too.
+    """
     _check_order(log, by)
     place = _groups(log, "basket").groupby(log.frame["user"]).rank(method="dense").astype(int) - 1
     return _leave_last(place, place.groupby(log.frame["user"]).transform("max") + 1)
+
+
+def random(log: Interactions, train: float = 0.8, valid: float = 0.1, seed: int = 0) -> np.ndarray:
+    """Per user of n rows, drawn at random: valid ⌊valid·n⌋, test ⌊(1 − train − valid)·n⌋, the rest train.
+
+    The sizes are those of RecBole 1.2.1 (order RO, split RS, grouped by user), read from its code: where a part that
+    is wanted would be empty it takes one row from train, test before valid, as long as train keeps one. (So 8, 9 and
+    10 rows become 6/1/1, 7/1/1 and 8/1/1.) The draw itself is ours, by `seed`: expect agreement on average.
+    """
+    _check_ratios(train, valid)
+    user = log.frame["user"].to_numpy()
+    order = np.lexsort((np.random.default_rng(seed).random(len(user)), user))
+    n = np.bincount(user, minlength=log.n_users)
+    left, sizes = n.copy(), []
+    for share in (max(0.0, 1 - train - valid), valid):
+        size = np.floor(share * n + 1e-9).astype(np.int64)
+        sizes.append(size)
+        left -= size
+    for size, share in zip(sizes, (1 - train - valid, valid), strict=True):
+        extra = ((size == 0) & (share * n > 1e-9) & (left > 1)).astype(np.int64)
+        size += extra
+        left -= extra
+    test, begins = sizes[0], np.cumsum(n) - n
+    place = np.empty(len(user), np.int64)
+    place[order] = np.arange(len(user)) - begins[user[order]]
+    return (place >= left[user]).astype(int) + (place >= (n - test)[user])
 
 
 def session(log: Interactions, train: float = 0.8, valid: float = 0.1, by: str = "time") -> np.ndarray:
@@ -112,7 +142,7 @@ def global_time(
 
 
 SPLITS = {"temporal": temporal, "leave_one_out": leave_one_out, "session": session}
-SPLITS |= {"global_time": global_time, "next_basket": next_basket}
+SPLITS |= {"global_time": global_time, "next_basket": next_basket, "random": random}
 
 
 def _check_order(log: Interactions, by: str, do: str = "pass by='position' to take the order of the file") -> None:
@@ -124,11 +154,15 @@ def _check_order(log: Interactions, by: str, do: str = "pass by='position' to ta
 
 
 def _by_ratio(place: np.ndarray, n: np.ndarray | int, train: float, valid: float) -> np.ndarray:
-    if not (0 < train < 1 and valid >= 0 and train + valid <= 1 + 1e-9):
-        raise ConfigError(f"train={train}, valid={valid}", "split", "0 < train < 1, 0 ≤ valid ≤ 1 − train")
+    _check_ratios(train, valid)
     # 1e-9: .7 · 10 must not fall below 7 for want of a binary digit
     cuts = (np.floor(ratio * np.asarray(n) + 1e-9) for ratio in (train, train + valid))
     return sum((place >= cut).astype(int) for cut in cuts)
+
+
+def _check_ratios(train: float, valid: float) -> None:
+    if not (0 < train < 1 and valid >= 0 and train + valid <= 1 + 1e-9):
+        raise ConfigError(f"train={train}, valid={valid}", "split", "0 < train < 1, 0 ≤ valid ≤ 1 − train")
 
 
 def _leave_last(place: pd.Series, n: pd.Series) -> np.ndarray:
