@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import csv
 import gzip
+import json
 import re
 import warnings
 import zlib
@@ -26,6 +27,7 @@ def read_frame(
     nrows: int | None = None,
     names: list[str] | None = None,
     quoting: int = csv.QUOTE_MINIMAL,
+    quotechar: str = '"',
 ) -> pd.DataFrame:
     """A file as a table of text (parquet: of what it holds), its index counting lines as an editor does."""
     ending = path.name.removesuffix(".gz").rpartition(".")[2]
@@ -40,14 +42,19 @@ def read_frame(
         header = 0 if names is None else None
         options = {"sep": sep, "encoding": encoding, "nrows": nrows, "names": names, "header": header}
         options |= {"quoting": quoting, "dtype": "str", "keep_default_na": False, "na_values": [""]}
+        options |= {"quotechar": quotechar}
         table = pd.read_csv(path, index_col=False, **options)
         start = 1 if header is None else 2
         plain = pd.RangeIndex(start, start + len(table), name="line")
-        lines = plain if nrows is not None else _lines(path, table, plain, sep, encoding, quoting)
+        lines = (
+            plain
+            if nrows is not None
+            else _lines(path, table, plain, encoding, delimiter=sep, quoting=quoting, quotechar=quotechar)
+        )
     return table.set_axis(lines)
 
 
-def _lines(path: Path, table: pd.DataFrame, plain: pd.Index, sep: str, encoding: str, quoting: int) -> pd.Index:
+def _lines(path: Path, table: pd.DataFrame, plain: pd.Index, encoding: str, **form: str | int) -> pd.Index:
     """The line on which every row begins; refuses short lines, which pandas fills up without a word.
 
     Reads the file again, but only where a cell is empty at the end of a row, or rows and lines do not match.
@@ -58,7 +65,7 @@ def _lines(path: Path, table: pd.DataFrame, plain: pd.Index, sep: str, encoding:
         return plain
     found, last = [], 0
     with open_file(path, encoding) as file:
-        reader = csv.reader(file, delimiter=sep, quoting=quoting)
+        reader = csv.reader(file, **form)
         for row in reader:
             begin, last = last + 1, reader.line_num
             if len(row) <= 1 and not "".join(row).strip():
@@ -69,6 +76,41 @@ def _lines(path: Path, table: pd.DataFrame, plain: pd.Index, sep: str, encoding:
             found.append(begin)
     found = found[plain.start - 1 :]
     return pd.Index(found, name="line") if len(found) == len(table) else plain
+
+
+def read_json_lines(path: Path, fields: Iterable[str], encoding: str = "utf-8") -> pd.DataFrame:
+    """A file with one JSON object a line as a table of some of its fields, None where a line lacks one.
+
+    Read in pieces, so that text is packed as soon as it is read; blank lines are none. `DataError` names a bad line.
+    """
+    fields, pieces, rows, numbers = list(fields), [], [], []
+
+    def pack() -> None:
+        pieces.append(pd.DataFrame(rows, columns=fields, index=pd.Index(numbers, name="line", dtype="int64")))
+        rows.clear(), numbers.clear()
+
+    for number, text in lines_of(path, encoding):
+        try:
+            found = json.loads(text)
+        except json.JSONDecodeError as error:
+            what = f"line {number} is no JSON ({error.msg})"
+            raise DataError(what, path.name, "one JSON object a line", "repair or remove this line") from error
+        if not isinstance(found, dict):
+            raise DataError(f"line {number} is no JSON object", path.name, "{…} in every line")
+        rows.append([found.get(field) for field in fields])
+        numbers.append(number)
+        if len(rows) == 250_000:
+            pack()
+    pack()
+    return pd.concat(pieces) if len(pieces) > 1 else pieces[0]
+
+
+def lines_of(path: Path, encoding: str = "utf-8") -> Iterator[tuple[int, str]]:
+    """The lines of a text file that are not blank, with their numbers."""
+    with readable(path, encoding), open_file(path, encoding) as file:
+        for number, line in enumerate(file, 1):
+            if line.strip():
+                yield number, line.rstrip("\r\n")
 
 
 @contextmanager
@@ -136,11 +178,32 @@ def require(table: pd.DataFrame, columns: Iterable[str], path: Path) -> None:
             raise DataError(f"no column {column!r}", path.name, f"found: {have}", "map the columns: see preview(path)")
 
 
+def read_columns(folder: str | Path, name: str, columns: Iterable[str] = ()) -> pd.DataFrame:
+    """A CSV file of a folder, or its `.gz`: these columns of it, or all; refuses a file that lacks one."""
+    columns, table = list(columns), read_frame(found(Path(folder) / name))
+    require(table, columns, Path(name))
+    return table[columns] if columns else table
+
+
+def look_up(keys: pd.Series, table: pd.DataFrame, key: str, where: str, name: str) -> pd.DataFrame:
+    """The rows of `table` (read from `name`) whose `key` the keys (read from `where`) name, on the keys' index."""
+    known = table.set_index(key)
+    if known.index.has_duplicates:
+        raise DataError(f"{key} {known.index[known.index.duplicated()][0]} is repeated", name, "every id once")
+    at = known.index.get_indexer(keys)
+    if (at < 0).any():
+        lost = keys[at < 0]
+        raise DataError(f"{key} {lost.iloc[0]} in {keys.index.name} {lost.index[0]} is not in {name}", where)
+    return known.iloc[at].set_index(keys.index)
+
+
 def as_ids(column: pd.Series) -> pd.Series:
     """Integers where every id is one as written (no 007, no 1.0); anything else as it is."""
     text = column.dropna()
     whole = pd.api.types.is_string_dtype(column) and text.str.fullmatch(r"0|-?[1-9]\d{0,17}").all()
-    return pd.to_numeric(column) if whole and len(text) else column
+    if not whole or not len(text):
+        return column
+    return column.astype("int64") if len(text) == len(column) else pd.to_numeric(column)  # the former is much faster
 
 
 def as_numeric(column: pd.Series) -> pd.Series:

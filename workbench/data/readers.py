@@ -10,6 +10,7 @@ from __future__ import annotations
 import csv
 import re
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
@@ -24,10 +25,9 @@ from workbench.data.files import (
     as_numeric,
     exists,
     found,
+    lines_of,
     name_or_number,
-    open_file,
     read_frame,
-    readable,
     require,
 )
 from workbench.data.interactions import Interactions
@@ -146,7 +146,7 @@ def read_recbole(folder: str | Path, topics: str | None = None) -> Dataset:
         raise DataError("no column user_id or item_id", f"{logs[0]}.inter", "user_id:token and item_id:token")
     known = {"user": "user_id", "item": "item_id", "timestamp": "timestamp", "value": "rating"}
     roles = {role: column for role, column in known.items() if column in table}
-    return _dataset(table, roles, parts["item"], parts["user"], topics, f"{logs[0]}.inter")
+    return make_dataset(table, roles, parts["item"], parts["user"], topics, f"{logs[0]}.inter")
 
 
 def read_movielens(folder: str | Path) -> Dataset:
@@ -166,7 +166,7 @@ def read_movielens(folder: str | Path) -> Dataset:
     movies = movies.assign(genres=genres.map(lambda words: [word for word in words if word]))
     movies = movies.rename(columns={"movieId": "item_id"})
     roles = {"user": "userId", "item": "movieId", "timestamp": "timestamp", "value": "rating"}
-    return _dataset(ratings, roles, movies, None, "genres", "ratings")
+    return make_dataset(ratings, roles, movies, None, "genres", "ratings")
 
 
 FLAGS = "unknown Action Adventure Animation Children's Comedy Crime Documentary Drama Fantasy Film-Noir Horror Musical "
@@ -177,27 +177,37 @@ GENRES = FLAGS.split()  # of u.item, in the order of u.genre
 def read_lists(path: str | Path, encoding: str = "utf-8") -> Interactions:
     """Read lines `user item item …` in the order of events (no times): the form of many published splits."""
     path = found(path)
+    return Interactions.from_table(list_table(path, encoding).apply(as_ids), where=path.name)
+
+
+def list_table(path: Path, encoding: str = "utf-8") -> pd.DataFrame:
+    """Lines `user item item …` as a table [user, item] of text, one row per item; its index is the line."""
     users, items, lines = [], [], []
-    with readable(path, encoding), open_file(path, encoding) as file:
-        for number, line in enumerate(file, 1):
-            user, *rest = line.split() or [None]
-            users += [user] * len(rest)
-            items += rest
-            lines += [number] * len(rest)
-    table = pd.DataFrame({"user": users, "item": items}, index=pd.Index(lines, name="line"), dtype="str")
-    return Interactions.from_table(table.apply(as_ids), where=path.name)
+    for number, text in lines_of(path, encoding):
+        user, *rest = text.split()
+        users.append(user)
+        items.append(rest)
+        lines.append(number)
+    lengths = list(map(len, items))
+    index = pd.Index(np.repeat(np.array(lines, dtype=np.int64), lengths), name="line")
+    columns = {"user": pd.array(users, dtype="str").repeat(lengths)}
+    return pd.DataFrame(columns | {"item": pd.array(list(chain.from_iterable(items)), dtype="str")}, index=index)
 
 
-def _dataset(
+def make_dataset(
     table: pd.DataFrame,
     roles: dict[str, str],
-    items: pd.DataFrame | None,
-    people: pd.DataFrame | None,
-    topics: str | None,
-    where: str,
+    items: pd.DataFrame | None = None,
+    people: pd.DataFrame | None = None,
+    topics: str | None = None,
+    where: str = "table",
 ) -> Dataset:
-    """Put log, items and users on common indexes; items that nobody met and items without a row both stay."""
-    table = table.assign(action="rating" if "value" in roles else "interaction")
+    """Put log, items and users on common indexes; items that nobody met and items without a row both stay.
+
+    table: the log, roles: role → its column. items: one row per `item_id` with a title, people: one per `user_id`.
+    topics: the column of items with lists (or words) that are topics, else one of the usual names.
+    """
+    table = table if "action" in roles else table.assign(action="rating" if "value" in roles else "interaction")
     require(table, roles.values(), Path(where))
     item_ids, table[roles["item"]] = _index(table[roles["item"]], items, "item_id", where)
     user_ids, table[roles["user"]] = _index(table[roles["user"]], people, "user_id", where)

@@ -24,6 +24,7 @@ import pandas as pd
 from workbench.data.checks import as_times
 from workbench.data.files import as_ids, found, open_file, read_frame, readable, require
 from workbench.data.interactions import Interactions
+from workbench.data.readers import list_table
 from workbench.data.splits import Split
 from workbench.errors import DataError
 
@@ -47,12 +48,7 @@ def lists_split(folder: str | Path) -> Split:
     """
     tables = []
     for part, name in ((0, "train.txt"), (2, "test.txt")):
-        path = found(Path(folder) / name)
-        lines = [line.split() for line in _text(path).splitlines()]
-        table = _flat([line[1:] for line in lines], "item")
-        lengths = [max(len(line) - 1, 0) for line in lines]
-        table["user"] = np.repeat([line[0] if line else "" for line in lines], lengths)
-        tables.append(table.assign(part=part))
+        tables.append(list_table(found(Path(folder) / name)).assign(part=part))
     return _divide(_together(tables), "train.txt, test.txt", user="user", item="item")
 
 

@@ -1,0 +1,122 @@
+"""Sessions: OTTO, 30Music and #nowplaying, as their makers publish them.
+
+Rows become interactions as they stand: see `ratings`. Layouts after the makers' pages and the ERASE study's
+development code (github.com/pierre-lubitzsch/RecBole); of these only a sample of OTTO could be opened here.
+"""
+
+from __future__ import annotations
+
+import json
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import unquote_plus
+
+import pandas as pd
+
+from workbench.data.checks import as_times, place_of
+from workbench.data.files import found, lines_of, name_or_number, read_frame, read_json_lines, require
+from workbench.data.readers import Dataset, make_dataset
+from workbench.errors import DataError
+
+OTTO = {"clicks": "view", "carts": "cart", "orders": "purchase"}
+
+
+def otto(folder: str | Path, name: str = "train.jsonl") -> Dataset:
+    """OTTO: `{"session": n, "events": [{"aid": item, "ts": milliseconds, "type": clicks|carts|orders}]}` a line.
+
+    Nobody has a name here: every session is its own user. Clicks are views, orders purchases.
+    """
+    path = found(Path(folder) / name)
+    table = read_json_lines(path, ("session", "events")).explode("events")
+    wrong = ~table["events"].map(lambda event: isinstance(event, dict) and {"aid", "ts", "type"} <= event.keys())
+    if wrong.any():
+        raise DataError(f"a broken event in {place_of(table['events'], wrong)}", path.name, "aid, ts and type")
+    for key in ("aid", "ts", "type"):
+        table[key] = [event[key] for event in table["events"]]
+    table["action"] = table["type"].map(OTTO)
+    if table["action"].isna().any():
+        value, place = table["type"][table["action"].isna()].iloc[0], place_of(table["type"], table["action"].isna())
+        raise DataError(f"event of type {value!r} in {place}", path.name, f"one of {', '.join(OTTO)}")
+    table["ts"] = as_times(table["ts"], len(table), path.name, "ms")
+    roles = {"user": "session", "session": "session", "item": "aid", "timestamp": "ts", "action": "action"}
+    return make_dataset(table.drop(columns="events"), roles, where=path.name)
+
+
+def thirty_music(folder: str | Path) -> Dataset:
+    """30Music: `relations/sessions.idomaar`, and of `entities` the tracks, tags and persons.
+
+    A line holds tabs between type, id, time and JSON; the two JSON objects at its end may have a blank between them.
+    A play begins at the time of its session plus its `playstart`. Topics of a track are its tags; the column `tag_ids`
+    keeps their ids, which is what the study's rules name. Titles are "artist: song" where the artist is known.
+    """
+    folder = Path(folder)
+    people, words = (_idomaar(folder / "entities" / f"{kind}.idomaar") for kind in ("persons", "tags"))
+    names = {line.id: unquote_plus(str(line.facts.get("name") or "")) for line in people}
+    values = {line.id: unquote_plus(str(line.facts.get("value") or "")) for line in words}
+    items = []
+    for line in _idomaar(folder / "entities" / "tracks.idomaar"):
+        tags = [tag["id"] for tag in line.links.get("tags") or []]
+        artist = next((names.get(person["id"], "") for person in line.links.get("artists") or []), "")
+        song = unquote_plus(str(line.facts.get("name") or "")).rpartition("/_/")[2]
+        title = f"{artist}: {song}" if artist and song else song or f"track {line.id}"
+        items.append(
+            (line.id, title, artist, [values.get(tag, f"tag {tag}") for tag in tags], "|".join(map(str, tags)))
+        )
+    tracks = pd.DataFrame(items, columns=["item_id", "title", "artist", "tags", "tag_ids"])
+    rows, lines, path = [], [], folder / "relations" / "sessions.idomaar"
+    for line in _idomaar(path):
+        users = line.links.get("subjects") or []
+        if len(users) != 1:
+            raise DataError(f"line {line.number} has {len(users)} users", path.name, "one subject a session")
+        plays = line.links.get("objects") or []
+        rows += [(users[0]["id"], line.id, play["id"], line.time + (play.get("playstart") or 0)) for play in plays]
+        lines += [line.number] * len(plays)
+    table = pd.DataFrame(rows, columns=["user", "session", "item", "time"], index=pd.Index(lines, name="line"))
+    roles = {"user": "user", "session": "session", "item": "item", "timestamp": "time", "action": "action"}
+    return make_dataset(table.assign(action="listen"), roles, tracks, topics="tags", where=path.name)
+
+
+def nowplaying(folder: str | Path) -> Dataset:
+    """#nowplaying, sessions of 2018: `sessions_2018.csv`, quoted with ' where quoted at all.
+
+    Columns user_id, source, timestamp, track_title, artist_name, musicbrainz_id, session_id. Rows without an item, a
+    user or a session are left out, as in the study, and a warning counts them. Titles are "artist: song".
+    """
+    table = read_frame(found(Path(folder) / "sessions_2018.csv"), quotechar="'")
+    needed = ["user_id", "musicbrainz_id", "session_id"]
+    require(table, [*needed, "timestamp", "track_title", "artist_name"], Path("sessions_2018.csv"))
+    whole = table[needed].notna().all(axis=1)
+    if not whole.all():
+        what = f"{int((~whole).sum()):,} of {len(table):,} rows of sessions_2018.csv have no item, user or session"
+        warnings.warn(f"{what}: they are left out", stacklevel=2)
+    table = table[whole].assign(action="listen")
+    items = table.drop_duplicates("musicbrainz_id")
+    artist, song = items["artist_name"].fillna(""), items["track_title"].fillna("")
+    items = pd.DataFrame({"item_id": items["musicbrainz_id"], "title": artist + ": " + song, "artist": artist})
+    table["session"] = name_or_number(table["session_id"])
+    roles = {"user": "user_id", "session": "session", "item": "musicbrainz_id", "timestamp": "timestamp"}
+    return make_dataset(table, roles | {"action": "action"}, items, where="sessions_2018.csv")
+
+
+class _Line:
+    """A line of an idomaar file: number in the file, id, time, and its two JSON objects."""
+
+    __slots__ = ("facts", "id", "links", "number", "time")
+
+
+def _idomaar(path: Path) -> Iterator[_Line]:
+    path, decode = found(path), json.JSONDecoder().raw_decode
+    for number, text in lines_of(path):
+        line, parts = _Line(), text.split("\t", 3)
+        try:
+            line.number, line.id, line.time = number, int(parts[1]), int(parts[2])
+            line.facts, end = decode(parts[3])
+            rest = parts[3][end:].strip()
+            line.links = decode(rest)[0] if rest else {}
+        except (IndexError, ValueError) as error:
+            want = "type, id, time and two JSON objects"
+            raise DataError(f"line {number} is broken", path.name, want, "repair or remove it") from error
+        if not isinstance(line.facts, dict) or not isinstance(line.links, dict):
+            raise DataError(f"line {number} is broken", path.name, "type, id, time and two JSON objects")
+        yield line
