@@ -101,7 +101,25 @@ def data_check(name: Name, folder: Folder = None) -> None:
 
     found = commands.check(name, folder)
     _show(found)
-    raise typer.Exit(0 if found["ok"].all() else 1)
+    raise typer.Exit(0 if found["ok"].fillna(True).all() else 1)
+
+
+@data.command("sensitive")
+def data_sensitive(
+    name: Name,
+    topic: Annotated[str | None, typer.Option(help="only this topic of the rules")] = None,
+    folder: Folder = None,
+    rules: Annotated[
+        str | None, typer.Option(help="a TOML file, or the name of the data set whose rules to take")
+    ] = None,
+) -> None:
+    """The items that the rules in data/sensitive (or your own) call sensitive, and which word says so."""
+    from workbench.data import commands
+
+    hits = commands.sensitive(name, topic, folder, rules)
+    _show(hits)
+    counts = ", ".join(f"{topic} {count:,}" for topic, count in hits["topic"].value_counts(sort=False).items())
+    _show(f"items: {counts or 'none'}")
 
 
 @app.command()

@@ -10,15 +10,20 @@ from typing import Literal
 
 import numpy as np
 import pandas as pd
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from workbench import html
 from workbench.data.catalogue import Catalogue
 from workbench.data.files import exists, found, open_file, readable
+from workbench.data.filters import Filtered, prepare
 from workbench.data.interactions import Interactions
+from workbench.data.published import LAYOUTS, layout
 from workbench.data.readers import read_lists, read_movielens, read_recbole, read_table
+from workbench.data.splits import Split
 from workbench.errors import ConfigError, DataError
 from workbench.settings import settings
+
+READERS = ("recbole", "movielens", "table", "lists", "world", *LAYOUTS)
 
 
 class CardFile(BaseModel):
@@ -28,10 +33,23 @@ class CardFile(BaseModel):
 
     name: str = Field(pattern=r"^[^/\\]*[^/\\.][^/\\]*$")
     """Its name, unpacked; `name.gz` beside it counts as the same file."""
-    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
-    """Of the unpacked content."""
+    within: str = Field("", pattern=r"^[A-Za-z0-9_-]*$")
+    """The folder inside the data set's that holds it, where it is in one."""
+    sha256: str | None = Field(None, pattern=r"^[0-9a-f]{64}$")
+    """Of the unpacked content; none where we never saw the file, and then `check` cannot tell."""
     url: str | None = None
     """Where `get` may download it; none where the terms or the page leave that to the reader."""
+
+    @model_validator(mode="after")
+    def _known(self) -> CardFile:
+        if self.url and not self.sha256:
+            raise ValueError("a file with a url needs its sha256: nothing is downloaded unchecked")
+        return self
+
+    @property
+    def path(self) -> Path:
+        """Its path from the folder of the data set."""
+        return Path(self.within) / self.name
 
 
 class Card(BaseModel):
@@ -55,12 +73,14 @@ class Card(BaseModel):
     """Names its folder may have below WORKBENCH_DATA; the first is the one `get` makes."""
     place: Path | None = None
     """The folder itself, for a table that `add` left where it was, or seen from `data` for what is shipped."""
-    reader: Literal["recbole", "movielens", "table", "lists", "world"]
-    """How its files are read; table and lists read the first file; world is a generated one."""
+    reader: Literal[READERS]
+    """How its files are read; table and lists read the first file; world is a generated one; see also `published`."""
     columns: dict[str, str] = {}
     """Role → column, for the table reader."""
-    options: dict[str, str | dict[str, str]] = {}
+    options: dict[str, bool | str | dict[str, str]] = {}
     """More arguments of the reader, such as actions or time_unit."""
+    prepare: tuple[dict[str, bool | int | float | str], ...] = ()
+    """Filters that a study applies after reading, in order: `step` names one of `STEPS`, the rest are its arguments."""
     files: tuple[CardFile, ...] = Field(min_length=1)
     """Its files."""
     rows: int | None = None
@@ -82,7 +102,8 @@ class Card(BaseModel):
         facts += [(name, f"{n:,}") for name in ("rows", "users", "items") if (n := getattr(self, name)) is not None]
         facts += [("column", f"{role} = {column}") for role, column in self.columns.items()]
         facts += [("option", f"{name} = {value}") for name, value in self.options.items()]
-        facts += [("file", f"{file.name}  sha256 {file.sha256}") for file in self.files]
+        facts += [("prepare", " ".join(f"{k}={v}" for k, v in step.items())) for step in self.prepare]
+        facts += [("file", f"{file.path.as_posix()}  sha256 {file.sha256 or 'not known'}") for file in self.files]
         facts += [("address", file.url) for file in self.files if file.url]
         return pd.DataFrame(facts, columns=["fact", "value"])
 
@@ -125,10 +146,10 @@ def find_folder(card: Card, folder: str | Path | None = None) -> Path:
     places = [settings().data / card.place] if card.place and folder is None else []
     places += [root / name for root in roots for name in card.folders] + (roots if folder is not None else [])
     for place in places:
-        if all(exists(place / file.name) for file in card.files):
+        if all(exists(place / file.path) for file in card.files):
             return place
     looked = ", ".join(map(str, places)) or "nowhere, as WORKBENCH_DATA is not set"
-    names = ", ".join(file.name for file in card.files)
+    names = ", ".join(file.path.as_posix() for file in card.files)
     do = f"set WORKBENCH_DATA, then `workbench data get {card.name}`; its page is {card.page or 'unknown'}"
     raise DataError(f"the data set {card.name} is not here; looked in {looked}", None, names, do)
 
@@ -149,7 +170,7 @@ def open_dataset(name: str, folder: str | Path | None = None) -> tuple[Interacti
     """
     card = find_card(name)
     place = find_folder(card, folder)
-    first = place / card.files[0].name
+    first = place / card.files[0].path
     if card.reader in ("recbole", "movielens"):
         data = read_recbole(place, **card.options) if card.reader == "recbole" else read_movielens(place)
         return data.log, data.catalogue
@@ -158,6 +179,37 @@ def open_dataset(name: str, folder: str | Path | None = None) -> tuple[Interacti
 
         world = load_world(folder=place)
         return world.log, world.catalogue
-    log = read_table(first, card.columns or None, **card.options) if card.reader == "table" else read_lists(first)
+    if card.reader in LAYOUTS:
+        data = layout(card.reader)(place, **card.options)
+        if not isinstance(data, Split):
+            return data.log, data.catalogue
+        log = data.whole()
+    elif card.reader == "table":
+        log = read_table(first, card.columns or None, **card.options)
+    else:
+        log = read_lists(first)
     table = pd.DataFrame({"item": np.arange(log.n_items), "title": [f"item {item}" for item in log.items]})
     return log, Catalogue.from_table(table, where=card.name)
+
+
+def open_split(name: str, folder: str | Path | None = None, **options: object) -> Split:
+    """The split in which a data set is published; options: of its reader, such as tune. See `published.splits`.
+
+    >>> open_split("gowalla-lightgcn")  # doctest: +SKIP
+    Split(published: train 810,128, valid 0, test 217,242 rows)
+    """
+    card = find_card(name)
+    if LAYOUTS.get(card.reader) != "splits":
+        do = "divide it yourself: split(open_dataset(name)[0], how)"
+        raise ConfigError(f"{name} is not published in a split", "name", "a card whose reader is a split", do)
+    return layout(card.reader)(find_folder(card, folder), **(card.options | options))
+
+
+def open_prepared(name: str, folder: str | Path | None = None) -> tuple[Filtered, Catalogue]:
+    """Read a data set and apply the filters of its card: what is left and what each filter dropped, its catalogue.
+
+    >>> filtered, catalogue = open_prepared("movielens-20m")  # doctest: +SKIP
+    """
+    log, catalogue = open_dataset(name, folder)
+    filtered = prepare(log, find_card(name).prepare)
+    return filtered, filtered.match(catalogue)

@@ -1,4 +1,4 @@
-"""What `workbench data list | get | add | check` do; each returns its result and prints nothing."""
+"""What `workbench data list | get | add | check | sensitive` do; each returns its result and prints nothing."""
 
 from __future__ import annotations
 
@@ -15,8 +15,11 @@ import pandas as pd
 from workbench.data.cards import Card, CardFile, all_cards, find_card, find_folder, open_dataset, sha256_of
 from workbench.data.files import found
 from workbench.data.readers import Preview, preview, read_table
+from workbench.data.sensitive import find_sensitive, load_rules
 from workbench.errors import ConfigError, DataError, WorkbenchError
 from workbench.settings import settings
+
+UNCHECKED = "not checked"
 
 
 @dataclass(frozen=True)
@@ -69,7 +72,7 @@ def get(name: str, folder: str | Path | None = None) -> Path:
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=".get-") as temporary:
         new = Path(temporary) / target.name
         for file in card.files:
-            _download(file, new)
+            _download(file, new / file.within)
         _compare(card, new)
         os.replace(new, target)
     return target
@@ -113,23 +116,35 @@ def add(
 
 
 def check(name: str, folder: str | Path | None = None) -> pd.DataFrame:
-    """Compare a copy with its card: [check, found, expected, ok], checksums first, then what the reader counts."""
+    """Compare a copy with its card: [check, found, expected, ok], checksums first, then what the reader counts.
+
+    Where the card knows no checksum or count, expected is "not checked" and ok is missing: neither right nor wrong.
+    """
     card = find_card(name)
     place = find_folder(card, folder)
-    rows = [(f"sha256 {f.name}", sha256_of(place / f.name), f.sha256) for f in card.files]
+    rows = [(f"sha256 {f.name}", sha256_of(place / f.path), f.sha256 or UNCHECKED) for f in card.files]
     try:
         log, _ = open_dataset(name, folder)
     except WorkbenchError as error:
         rows.append(("reads", str(error), "a log"))
     else:
         frame = log.frame
-        rows += [("rows", len(log), card.rows), ("users", log.n_users, card.users), ("items", log.n_items, card.items)]
+        counts = {"rows": len(log), "users": log.n_users, "items": log.n_items}
+        rows += [(n, count, UNCHECKED if (want := getattr(card, n)) is None else want) for n, count in counts.items()]
         rows += [("equal rows", int(frame.drop(columns=["interaction", "position"]).duplicated().sum()), None)]
         rows += [("rows without time", int(frame["timestamp"].isna().sum()), None)]
     table = pd.DataFrame(rows, columns=["check", "found", "expected"], dtype=object)
-    return table.assign(
-        ok=[want is None or have == want for have, want in zip(table.found, table.expected, strict=True)]
-    )
+    pairs = zip(table["found"], table["expected"], strict=True)
+    ok = [pd.NA if want == UNCHECKED else want is None or have == want for have, want in pairs]
+    return table.assign(ok=pd.array(ok, dtype="boolean"))
+
+
+def sensitive(
+    name: str, topic: str | None = None, folder: str | Path | None = None, rules: str | Path | None = None
+) -> pd.DataFrame:
+    """Items of a data set that its rules (or those of a file) call sensitive: see `sensitive.find_sensitive`."""
+    loaded = load_rules(rules or name)  # a bad file is named before anything large is read
+    return find_sensitive(open_dataset(name, folder)[1], loaded, topic)
 
 
 def _own(folder: str | Path | None) -> Path:
@@ -154,8 +169,8 @@ def _download(file: CardFile, folder: Path) -> None:
 
 def _compare(card: Card, folder: Path) -> None:
     for file in card.files:
-        have = sha256_of(folder / file.name)
-        if have != file.sha256:
+        have = sha256_of(folder / file.path)
+        if file.sha256 and have != file.sha256:
             do = "take the release that the card names; move what is there out of the way"
             raise DataError(f"{file.name} has sha256 {have}", card.name, f"{file.sha256} (unpacked)", do)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
@@ -83,6 +84,58 @@ def keep_core(log: Interactions | Filtered, users: int = 5, items: int = 5, rein
         keep &= (of_user[user] >= users) & (of_item[item] >= items)
     state = _keep(state, f"core of {users} per user, {items} per item", keep)
     return _reindex(state) if reindex else state
+
+
+def keep_baskets(log: Interactions | Filtered, at_least: int = 4) -> Filtered:
+    """Rows of users with at least this many baskets (4 in the ERASE study); all others go whole."""
+    state = _start(log)
+    frame = state.log.frame
+    if frame["basket"].isna().any():
+        raise DataError("rows have no basket", "keep_baskets", "a basket id", "map a column to basket when reading")
+    count = frame.groupby("user")["basket"].transform("nunique")
+    return _keep(state, f"users with {at_least} baskets or more", (count >= at_least).to_numpy())
+
+
+def drop_equal(log: Interactions | Filtered) -> Filtered:
+    """One of every set of rows that are equal but for their interaction id: the first."""
+    state = _start(log)
+    again = state.log.frame.drop(columns=["interaction", "position"]).duplicated()
+    return _keep(state, "equal rows but one", ~again.to_numpy())
+
+
+def cut_sessions(log: Interactions | Filtered, minutes: float = 60) -> Filtered:
+    """Number the sessions of every user anew: one ends where more than this passes until the user's next row."""
+    state = _start(log)
+    frame = state.log.frame
+    if frame["timestamp"].isna().any():
+        raise DataError("rows have no time", "cut_sessions", "a time in every row", "map a column to timestamp")
+    gap = frame.groupby("user")["timestamp"].diff() > pd.Timedelta(minutes=minutes)
+    session = gap.groupby(frame["user"]).cumsum().astype("Int64")
+    state = replace(state, log=replace(state.log, frame=frame.assign(session=session)))
+    return _keep(state, f"sessions cut at {minutes:g} minutes", np.ones(len(frame), bool))
+
+
+STEPS = {function.__name__: function for function in (keep_at_least, keep_actions, keep_core, keep_baskets)}
+STEPS |= {function.__name__: function for function in (drop_equal, cut_sessions)}
+"""Filters that a card may name."""
+
+
+def prepare(log: Interactions | Filtered, steps: Iterable[dict[str, object]]) -> Filtered:
+    """Apply filters one after the other; each step is {"step": name in `STEPS`, argument: value, …}.
+
+    >>> prepare(log, [{"step": "keep_at_least", "value": 3.5}, {"step": "keep_core"}])  # doctest: +SKIP
+    """
+    state = _start(log)
+    for step in steps:
+        options = {key: value for key, value in step.items() if key != "step"}
+        function = STEPS.get(step.get("step"))
+        known = list(inspect.signature(function).parameters)[1:] if function else []
+        unknown = sorted(set(options) - set(known))
+        if function is None or unknown:
+            what = f"no filter {step.get('step')!r}" if function is None else f"{step['step']} has no {unknown[0]!r}"
+            raise ConfigError(what, "prepare", f"one of {', '.join(known or STEPS)}", "correct the card")
+        state = function(state, **options)
+    return state
 
 
 def _start(log: Interactions | Filtered) -> Filtered:

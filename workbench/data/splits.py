@@ -29,6 +29,11 @@ class Split:
         counts = ", ".join(f"{part} {len(getattr(self, part)):,}" for part in PARTS)
         return f"Split({self.how + ': ' if self.how else ''}{counts} rows)"
 
+    def whole(self) -> Interactions:
+        """The three parts as one log again."""
+        frame = pd.concat([getattr(self, part).frame for part in PARTS]).sort_values("position", ignore_index=True)
+        return Interactions(frame, self.train.users, self.train.items)
+
     def to_frame(self) -> pd.DataFrame:
         """Counts [part, rows, users, items]: only users and items that have a row in the part."""
         frames = [(part, getattr(self, part).frame) for part in PARTS]
