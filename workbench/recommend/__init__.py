@@ -17,5 +17,11 @@ __getattr__, __dir__, __all__ = lazy.attach(
         "collaborative.itemknn": ["ItemKNN", "ItemKNNConfig"],
         "collaborative.ease": ["EASE", "EASEConfig"],
         "collaborative.als": ["ALS", "ALSConfig"],
+        "session.gru4rec": ["GRU4Rec", "GRU4RecConfig"],
+        "session.narm": ["NARM", "NARMConfig"],
+        "session.sasrec": ["SASRec", "SASRecConfig"],
+        "session.srgnn": ["SRGNN", "SRGNNConfig"],
+        "basket.dnntsp": ["DNNTSP", "DNNTSPConfig"],
+        "basket.sets2sets": ["Sets2Sets", "Sets2SetsConfig"],
     },
 )

@@ -1,0 +1,148 @@
+"""DNNTSP: Yu et al., Predicting Temporal Sets with Deep Neural Networks, KDD 2020.
+
+The nodes of a user are the items of the baskets 1 … T that are read; E: item table.
+
+    wᵗᵢⱼ = baskets with both i and j / the largest such count of the user     where both stand in basket t; wᵗᵢᵢ = 1
+    cᵗᵢ  = ReLU(b + Σⱼ wᵗᵢⱼ W cⱼ)                       weighted graph convolution in every basket, from c = E
+    hᵗᵢ  = Σ_{s ≤ t} softmaxₛ(Qcᵗᵢ · Kcˢᵢ / √d) Vcˢᵢ    attention per item over time; no look at later baskets
+    zᵢ   = Σₜ (a · hᵗᵢ) hᵗᵢ                             weighted sum over time
+    E_u[i] = (1 − βᵢγᵢ) E[i] + βᵢγᵢ zᵢ                  βᵢ = 1 for the user's nodes, else 0; γ: learned, one per item
+    score = w · E_u[i] + b_o                            for all items; loss: multi-label soft margin (mean over items)
+
+An item that does not stand in basket t keeps its own path there, cᵗᵢ = ReLU(b + W cᵢ): every node has T states, as in
+the paper. Inferred: counts are over the baskets that are read, never the target. The authors' code differs: two
+convolutions with batch normalisation (left out here: a user's scores would depend on who shares the batch), the self
+weight divided by the largest count too, four heads. Quick, where the published code loops over pairs of nodes: pairs
+are flat lists within baskets, found by sorting, summed by `index_add`, never a (T, N, N) table. An absent item has one
+state however often it is absent, so it is held once and attended to with its multiplicity: exact, and most of the T
+states are of this kind. A user differs from w · E + b_o at their own nodes only; the rest is computed once a batch.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+import torch
+from pydantic import BaseModel, ConfigDict, PositiveInt
+from torch import nn
+from torch.nn.functional import softplus
+
+from workbench.errors import ConfigError
+from workbench.recommend.basket.next_basket import NextBasket, Reading, spans
+from workbench.recommend.training import Training
+
+
+class DNNTSPConfig(BaseModel):
+    """Settings of DNNTSP; defaults of the study, and the paper's where the study's are not known."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    embedding: PositiveInt = 32
+    """Length of an item vector, and of all states."""
+    layers: PositiveInt = 1
+    """Graph convolutions one after another (authors' code: 2, with batch normalisation)."""
+    heads: PositiveInt = 1
+    """Heads of the attention over time, as in the paper's equation (authors' code: 4); divides `embedding`."""
+    max_baskets: PositiveInt = 50
+    """Baskets of a history that are read, the last ones."""
+    targets: Literal["last", "all"] = "last"
+    """Train on the last basket of every user (study), or on every basket that has one before it."""
+    training: Training = Training(epochs=100, batch=64)
+    """How it is trained; a batch counts questions (users, with `targets="last"`)."""
+
+
+class DNNTSPNetwork(nn.Module):
+    """Graph convolution, attention over time and gate; see the equations above."""
+
+    per_item = ("item", "gate")
+
+    def __init__(self, config: DNNTSPConfig, n_items: int) -> None:
+        super().__init__()
+        d, self.n_items, self.heads = config.embedding, n_items, config.heads
+        if d % self.heads:
+            raise ConfigError(f"{self.heads} heads", "heads", f"a divisor of the embedding's length {d}")
+        self.item = nn.Embedding(n_items, d)
+        self.convolutions = nn.ModuleList(nn.Linear(d, d) for _ in range(config.layers))
+        self.attention = nn.ModuleList(nn.Linear(d, d, bias=False) for _ in range(3))  # Q, K, V
+        self.time = nn.Linear(d, 1, bias=False)
+        self.gate = nn.Parameter(torch.rand(n_items))
+        self.out = nn.Linear(d, 1)
+
+    def forward(self, read: Reading) -> torch.Tensor:
+        """z of every node; (V, d)."""
+        to, of, together = map(self._put, read.pairs)
+        own, node, weight = self.item(self._put(read.item)), self._put(read.node), together.to(self.gate.dtype)[:, None]
+        states = torch.cat([own[node], own])  # of the cells, then of every node where it is absent
+        for convolution in self.convolutions:
+            states = torch.relu(convolution(states.index_add(0, to, weight * states[of])))
+        asks, keys, pair, at, key, times = map(self._put, looks(read))
+        query, against, value = (part(states).unflatten(1, (self.heads, -1)) for part in self.attention)
+        scores = ((query[asks] * against[keys]).sum(2) / query.shape[2] ** 0.5)[pair]
+        n, index = int(read.length[read.row].sum()), at[:, None].expand_as(scores)
+        top = scores.new_full((n, self.heads), -torch.inf).scatter_reduce(0, index, scores.detach(), "amax")
+        shares = times[:, None] * (scores - top[at]).exp()
+        shares = shares / shares.new_zeros(n, self.heads).index_add(0, at, shares)[at]
+        # h = Σ shares · value is never made: a · h and Σ (a · h) h are sums of numbers over the same list.
+        said = (value * self.time.weight.view(self.heads, -1)).sum(2)
+        weights = shares.new_zeros(n).index_add(0, at, (shares * said[key]).sum(1))
+        total = torch.zeros_like(said).index_add(0, key, weights[at, None] * shares)
+        owner = torch.cat([node, torch.arange(len(own), device=own.device)])
+        return torch.zeros_like(own).index_add(0, owner, (total[..., None] * value).flatten(1))
+
+    def represent(self, read: Reading) -> torch.Tensor:
+        """Mean of the user's zⱼ; (E, d)."""
+        z, nodes = self(read), self._put(np.bincount(read.row, minlength=len(read.length)))
+        return z.new_zeros(len(nodes), z.shape[1]).index_add(0, self._put(read.row), z) / nodes[:, None]
+
+    def scores(self, read: Reading) -> torch.Tensor:
+        """w · E_u + b_o; (E, n_items)."""
+        base, change = self._scores(read)
+        at = self._put(read.row), self._put(read.item)
+        return base.expand(len(read.length), -1).index_put(at, base[at[1]] + change)
+
+    def losses(self, read: Reading) -> torch.Tensor:
+        """Σ over items of softplus(s) − y s, divided by their number; (E,)."""
+        base, change = self._scores(read)
+        row, own = self._put(read.row), base[self._put(read.item)]
+        node = softplus(own + change) - softplus(own) - torch.where(self._put(read.wanted), change, 0)
+        total = softplus(base).sum().expand(len(read.length)).index_add(0, row, node)
+        return total.index_add(0, self._put(read.target_row), -base[self._put(read.target_item)]) / self.n_items
+
+    def _scores(self, read: Reading) -> tuple[torch.Tensor, torch.Tensor]:
+        """w · E + b_o (n_items,), and what the gate changes at every node (V,)."""
+        base, item = self.out(self.item.weight)[:, 0], self._put(read.item)
+        return base, self.gate[item] * ((self(read) - self.item(item)) @ self.out.weight[0])
+
+    def _put(self, array: np.ndarray) -> torch.Tensor:
+        return torch.as_tensor(array, device=self.gate.device)
+
+
+def looks(read: Reading) -> tuple[np.ndarray, ...]:
+    """Who attends to whom: (asks, keys) (P,), (pair, at, key, times) (L,); a state is a cell, or C + node where absent.
+
+    Look l is of a node and time number `at` (nodes in order, their times in order) at the state `key`, `times` often;
+    its score is that of the pair `pair` of states. Only states up to that time are looked at.
+    """
+    cells, span = len(read.node), read.length[read.row]
+    begin = np.cumsum(span) - span
+    node, _ = spans(np.zeros_like(span), span)
+    state = cells + node
+    state[begin[read.node] + read.time] = np.arange(cells)
+    absent = np.cumsum(state >= cells)
+    absent -= (absent[begin] - (state[begin] >= cells))[node]  # times up to this one that lack the item
+    some = np.flatnonzero(absent)
+    key, at = spans(begin[read.node] + read.time, (begin + span)[read.node])
+    times = np.append(np.ones_like(key), absent[some])
+    key, at = np.append(key, cells + node[some]), np.append(at, some)
+    pairs, pair = np.unique(state[at] * (cells + len(span)) + key, return_inverse=True)
+    return *np.divmod(pairs, cells + len(span)), pair, at, key, times
+
+
+class DNNTSP(NextBasket):
+    """Graphs of items in baskets, attention over time, and a gate between a user's items and everybody's.
+
+    >>> DNNTSP(DNNTSPConfig(targets="all")).fit(split.train, split.valid)  # doctest: +SKIP
+    """
+
+    Config, Network = DNNTSPConfig, DNNTSPNetwork

@@ -1,0 +1,140 @@
+"""Sets2Sets: Hu & He, Sets2Sets: Learning from Sequential Sets with Neural Networks, KDD 2019.
+
+    xₜ = mean of E[i] over i in basket t;  hₜ = GRU(xₜ, hₜ₋₁)                       encoder; E, D: item tables
+    aₜ = softmaxₜ(v · tanh(A [x̃; h_T] + B hₜ));  c = Σₜ aₜ hₜ                       x̃: the last basket's mean in D
+    s  = GRU(ReLU(C [x̃; c]), h_T)                                                   decoder, one step: the next basket
+    ŷ  = softmax(o ∘ (1 − [f > 0] ∘ g) + f ∘ g),  o = O s + b_O                     f: share of the baskets with item i
+    ℓ  = Σᵢ wᵢ(ŷᵢ − yᵢ)² + λ · mean over i ∈ y, j ∉ y of exp(−(ŷᵢ − ŷⱼ))            wᵢ = most frequent / frequency of i
+
+The mean over pairs factorises, mean exp(−ŷᵢ) · mean exp(ŷⱼ): the set loss is exact, costs O(n_items) and makes no pair;
+ŷ ≤ 1 keeps the exponentials below e. Corrected, the default: the set loss has its gradient, and the gate is two numbers
+per item, gᵢ = σ(pᵢ fᵢ + qᵢ). As in the authors' code and the study: the set loss is cut off from the gradient (its
+weight 10 then moves nothing), and g = σ(P f + q) with a weight for every pair of items.
+Inferred: the form of the attention (the paper leaves `align` open; the authors' code weighs places of the history, not
+states, and adds up item vectors where the paper takes their mean). Items that no row has get the weight 0, as there.
+Adam with its usual β and ε (study: .9/.98, 1e-11). Scores are what stands in the softmax: same order, no rounding to
+ties. Quick because users share batches (the study's batch is 1), and the gate is computed at the user's own items only.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, Self
+
+import numpy as np
+import torch
+from pydantic import BaseModel, ConfigDict, NonNegativeFloat, PositiveInt
+from torch import nn
+
+from workbench.data import Interactions
+from workbench.errors import TooLarge
+from workbench.recommend.basket.next_basket import NextBasket, Reading
+from workbench.recommend.collaborative.cells import fitted
+from workbench.recommend.training import Training
+
+LARGEST = 4096  # items for which the published gate is made: 67 MB of weights, four times that while training
+
+
+class Sets2SetsConfig(BaseModel):
+    """Settings of Sets2Sets; defaults of the study, but for what is corrected."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    hidden: PositiveInt = 32
+    """Length of item vectors and states."""
+    set_weight: NonNegativeFloat = 10.0
+    """λ, the weight of the set loss (the paper tunes it)."""
+    set_loss: Literal["gradient", "as_published"] = "gradient"
+    """Corrected, or cut off from the gradient as in the authors' code."""
+    gate: Literal["item", "published"] = "item"
+    """A number per item, or the authors' weight for every pair of items (at most 4,096 items)."""
+    max_baskets: PositiveInt = 100
+    """Baskets of a history that are read, the last ones."""
+    targets: Literal["last", "all"] = "last"
+    """Train on the last basket of every user (study), or on every basket that has one before it."""
+    training: Training = Training(epochs=20, batch=64)
+    """How it is trained; a batch counts questions (users, with `targets="last"`; study: 1)."""
+
+
+class Sets2SetsNetwork(nn.Module):
+    """Encoder, attention decoder, and the gate between it and the history; see the equations above."""
+
+    per_item = ("item", "last", "out", "own", "gate")
+
+    def __init__(self, config: Sets2SetsConfig, n_items: int) -> None:
+        super().__init__()
+        d, self.n_items, self.config = config.hidden, n_items, config
+        self.item, self.last = nn.Embedding(n_items, d), nn.Embedding(n_items, d)
+        self.encoder, self.decoder = nn.GRU(d, d, batch_first=True), nn.GRUCell(d, d)
+        self.asking, self.asked, self.align = nn.Linear(2 * d, d), nn.Linear(d, d, bias=False), nn.Linear(d, 1, False)
+        self.combine, self.out = nn.Linear(2 * d, d), nn.Linear(d, n_items)
+        if config.gate == "item":
+            self.own = nn.Parameter(torch.zeros(2, n_items))
+        elif n_items > LARGEST:
+            what, do = f"{n_items:,} items: {n_items**2:,} weights", 'take gate="item"'
+            raise TooLarge(what, "Sets2Sets, gate", f"at most {LARGEST:,} items for the published gate", do)
+        else:
+            self.gate = nn.Linear(n_items, n_items)
+        self.register_buffer("weight", torch.ones(n_items))
+
+    def represent(self, read: Reading) -> torch.Tensor:
+        """s, the decoder's state; (E, d)."""
+        n, longest = len(read.length), int(read.length.max(initial=1))
+        row, item = read.row[read.node], self._put(read.item[read.node])
+        share = self._put(1 / read.size).to(self.weight.dtype)[:, None]
+        place = self._put(row * longest + read.time)
+        read_in = share.new_zeros(n * longest, self.item.embedding_dim).index_add(0, place, share * self.item(item))
+        states, _ = self.encoder(read_in.view(n, longest, self.item.embedding_dim))
+        final = states[torch.arange(n, device=states.device), self._put(read.length - 1)]
+        newest = self._put(np.flatnonzero(read.time == read.length[row] - 1))
+        own = (share * self.last(item))[newest]
+        last = own.new_zeros(n, own.shape[1]).index_add(0, self._put(row)[newest], own)
+        asks = self.asking(torch.cat([last, final], 1))[:, None] + self.asked(states)
+        there = self._put(np.arange(longest) < read.length[:, None])
+        weights = self.align(asks.tanh())[..., 0].masked_fill(~there, -torch.inf).softmax(1)
+        context = (weights[..., None] * states).sum(1)
+        return self.decoder(torch.relu(self.combine(torch.cat([last, context], 1))), final)
+
+    def scores(self, read: Reading) -> torch.Tensor:
+        """What stands in the softmax; (E, n_items)."""
+        row, item = self._put(read.row), self._put(read.item)
+        own = self.out(self.represent(read))
+        share = self._put(read.count / read.length[read.row]).to(own.dtype)
+        if self.config.gate == "item":
+            gate = torch.sigmoid(self.own[0, item] * share + self.own[1, item])
+        else:
+            gate = torch.sigmoid(self.gate(torch.zeros_like(own).index_put((row, item), share)))[row, item]
+        return own.index_put((row, item), own[row, item] * (1 - gate) + share * gate)
+
+    def losses(self, read: Reading) -> torch.Tensor:
+        """Weighted squares plus λ · set loss; (E,). A question that asks for every item has no set loss."""
+        made = self.scores(read).softmax(1)
+        asked = torch.zeros_like(made).index_put(self._at(read), made.new_ones(()))
+        squares = (self.weight * (made - asked) ** 2).sum(1)
+        ranked = made.detach() if self.config.set_loss == "as_published" else made
+        n = asked.sum(1)
+        inside = ((-ranked).exp() * asked).sum(1) / n
+        outside = (ranked.exp() * (1 - asked)).sum(1) / (self.n_items - n).clamp(min=1)
+        return squares + self.config.set_weight * inside * outside
+
+    def _at(self, read: Reading) -> tuple[torch.Tensor, torch.Tensor]:
+        return self._put(read.target_row), self._put(read.target_item)
+
+    def _put(self, array: np.ndarray) -> torch.Tensor:
+        return torch.as_tensor(array, device=self.weight.device)
+
+
+class Sets2Sets(NextBasket):
+    """A recurrent network over baskets whose answer is blended with the user's own frequencies.
+
+    >>> Sets2Sets().fit(split.train, split.valid)  # doctest: +SKIP
+    """
+
+    Config, Network = Sets2SetsConfig, Sets2SetsNetwork
+
+    def rebuild(self, log: Interactions) -> Self:
+        """w anew from the baskets of a log; equal items of a basket count once."""
+        module, frame = fitted(self.module, self), log.frame.drop_duplicates(["user", "basket", "item"])
+        count = np.bincount(frame["item"], minlength=module.n_items)
+        weight = np.where(count > 0, count.max(initial=0) / np.maximum(count, 1), 0.0)
+        module.weight.copy_(torch.as_tensor(weight))
+        return self
