@@ -167,6 +167,29 @@ def test_the_shipped_world_can_have_a_card(own):
     assert log.n_items == len(catalogue) and catalogue.title(0)
 
 
+def test_without_a_checksum_nothing_is_called_ok(own):
+    (own / "cards").mkdir()
+    text = (
+        'name = "tale"\nreader = "table"\nfolders = ["tale"]\nrows = 3\n[[files]]\nname = "log.csv"\nwithin = "raw"\n'
+    )
+    (own / "cards" / "tale.toml").write_text(text, encoding="utf-8")
+    with pytest.raises(DataError, match=r"Expected: raw/log\.csv"):
+        open_dataset("tale")
+    (own / "tale" / "raw").mkdir(parents=True)
+    (own / "tale" / "raw" / "log.csv").write_text(LOG, newline="")
+    found = commands.check("tale").set_index("check")
+    unchecked = found.index[found["expected"] == "not checked"]
+    assert list(unchecked) == ["sha256 log.csv", "users", "items"] and found.loc[unchecked, "ok"].isna().all()
+    assert found.loc["rows", "ok"] and found.loc["sha256 log.csv", "found"] == SHA
+    assert "raw/log.csv  sha256 not known" in str(find_card("tale"))
+    assert commands.get("tale") == own / "tale"
+    with pytest.raises(ValueError, match="nothing is downloaded unchecked"):
+        Card(name="x", reader="table", files=[{"name": "a", "url": "https://example.org/a"}])
+    for within in ("..", "a/b", ".", "a\\b"):
+        with pytest.raises(ValueError, match="pattern"):
+            Card(name="x", reader="table", files=[{"name": "a", "within": within}])
+
+
 @pytest.mark.parametrize("name", ["../secret", "a/b", "a\\b", "..", "."])
 def test_a_card_names_files_not_paths(name):
     with pytest.raises(ValueError, match="pattern"):
@@ -189,8 +212,11 @@ def test_sha256_is_of_the_unpacked_content(tmp_path):
         sha256_of(tmp_path / "cut.csv")
 
 
+NAMES = "ml-100k ml-latest-small jdata-demo rsc15-100k s3rec-beauty otto-sample tafeng gowalla-lightgcn diginetica"
+
+
 @pytest.mark.real
-@pytest.mark.parametrize("name", ["ml-100k", "ml-latest-small", "jdata-demo", "rsc15-100k", "s3rec-beauty"])
+@pytest.mark.parametrize("name", [*NAMES.split(), "amazonelectronics-m1"])
 def test_real_copies_match_their_cards(real_data, name):
     found = commands.check(name, real_data)
     assert found["ok"].all(), found.to_string()

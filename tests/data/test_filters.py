@@ -6,7 +6,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workbench.data import Catalogue, Interactions, keep_actions, keep_at_least, keep_core, read_recbole, split
+from workbench.data import (
+    Catalogue,
+    Interactions,
+    cut_sessions,
+    drop_equal,
+    keep_actions,
+    keep_at_least,
+    keep_baskets,
+    keep_core,
+    prepare,
+    read_recbole,
+    split,
+)
 from workbench.errors import ConfigError, DataError
 
 rows = st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5), st.integers(1, 5)), min_size=1, max_size=60)
@@ -89,3 +101,54 @@ def test_ml_100k_has_the_sizes_measured_outside(real_data):
     assert kept.dropped["rows"].sum() == 100_000 - 54_413
     parts = split(kept.log, "temporal")
     assert (len(parts.train), len(parts.test)) == (43_158, 5_857)
+
+
+def visits(table):
+    frame = pd.DataFrame(table, columns=["user", "item", "minute", "basket"])
+    frame["time"] = frame["minute"] * 60
+    return Interactions.from_table(frame, timestamp="time", basket="basket")
+
+
+walks = st.lists(
+    st.tuples(st.integers(0, 3), st.integers(0, 2), st.integers(0, 200), st.integers(0, 4)), min_size=1, max_size=30
+)
+
+
+@given(walks, st.integers(1, 4))
+def test_baskets_are_counted_per_user_and_equal_rows_kept_once(table, least):
+    log = visits(table)
+    keep = {u for u, *_ in table if len({b for v, _, _, b in table if v == u}) >= least}
+    if not keep:
+        with pytest.raises(DataError, match="no row is left"):
+            keep_baskets(log, least)
+        return
+    kept = keep_baskets(log, least).log
+    assert set(kept.users[kept.frame["user"]]) == keep and len(kept) == sum(u in keep for u, *_ in table)
+    once = drop_equal(log)
+    assert len(once.log) == len(set(table)) and once.dropped["rows"].iloc[0] == len(table) - len(set(table))
+
+
+@given(walks, st.sampled_from([10, 60]))
+def test_sessions_end_where_the_gap_is_longer(table, minutes):
+    log = cut_sessions(visits(table), minutes).log
+    for user in range(log.n_users):
+        mine, last, number = log.rows_of(user), None, 0
+        for time, session in zip(mine["timestamp"], mine["session"], strict=True):
+            number += last is not None and (time - last).total_seconds() > 60 * minutes
+            assert session == number
+            last = time
+
+
+def test_prepare_is_the_filters_one_by_one():
+    log = make([(user, item, 1 + (user + item) % 5) for user in range(4) for item in range(6)])
+    steps = [{"step": "keep_at_least", "value": 2}, {"step": "keep_core", "users": 3, "items": 3, "reindex": True}]
+    by_hand = keep_core(keep_at_least(log, 2), 3, 3, reindex=True)
+    assert prepare(log, steps).log.fingerprint == by_hand.log.fingerprint
+    assert prepare(log, steps).dropped.equals(by_hand.dropped) and len(prepare(log, []).log) == len(log)
+    with pytest.raises(ConfigError, match="no filter 'guess'"):
+        prepare(log, [{"step": "guess"}])
+    with pytest.raises(ConfigError, match="keep_core has no 'user'"):
+        prepare(log, [{"step": "keep_core", "user": 3}])
+    for function in (keep_baskets, cut_sessions):
+        with pytest.raises(DataError, match="rows have no"):
+            function(log)
