@@ -119,7 +119,7 @@ class NextItem:
         config, arrays, fill = load_trained(folder, cls.__name__, cls.Config, ("n_items", "actions"))
         model = cls(config)
         names = arrays["actions"].tobytes().decode()
-        model._start(int(arrays["n_items"]), tuple(names.split("\x1f")) if names else ())
+        model._start(arrays["n_items"].item(), tuple(names.split("\x1f")) if names else ())
         fill(model.module)
         return model
 
