@@ -65,7 +65,7 @@ def amazon(folder: str | Path, name: str) -> Dataset:
     """
     path = found(Path(folder) / f"{name}.jsonl")
     table = read_json_lines(path, ("user_id", "parent_asin", "rating", "timestamp"))
-    table["timestamp"] = as_times(table["timestamp"], len(table), path.name, "ms")
+    table["timestamp"] = as_times(as_numbers(table["timestamp"], path.name), len(table), path.name, "ms")
     same = ("title", "price", "categories", "main_category", "description", "features", "details")
     fields = {"parent_asin": "item_id", "store": "brand"} | {column: column for column in same}
     items = read_json_lines(found(Path(folder) / f"meta_{name}.jsonl"), tuple(fields)).rename(columns=fields)

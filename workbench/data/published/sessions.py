@@ -14,7 +14,7 @@ from urllib.parse import unquote_plus
 
 import pandas as pd
 
-from workbench.data.checks import as_times, place_of
+from workbench.data.checks import as_numbers, as_times, place_of
 from workbench.data.files import found, lines_of, name_or_number, read_frame, read_json_lines, require
 from workbench.data.readers import Dataset, make_dataset
 from workbench.errors import DataError
@@ -38,7 +38,7 @@ def otto(folder: str | Path, name: str = "train.jsonl") -> Dataset:
     if table["action"].isna().any():
         value, place = table["type"][table["action"].isna()].iloc[0], place_of(table["type"], table["action"].isna())
         raise DataError(f"event of type {value!r} in {place}", path.name, f"one of {', '.join(OTTO)}")
-    table["ts"] = as_times(table["ts"], len(table), path.name, "ms")
+    table["ts"] = as_times(as_numbers(table["ts"], path.name), len(table), path.name, "ms")
     roles = {"user": "session", "session": "session", "item": "aid", "timestamp": "ts", "action": "action"}
     return make_dataset(table.drop(columns="events"), roles, where=path.name)
 

@@ -168,7 +168,7 @@ def read_keyset(path: str | Path, users: pd.Index) -> Keyset:
     every = np.concatenate(parts)
     if len(np.unique(every)) != len(every):
         values, counts = np.unique(every, return_counts=True)
-        raise DataError(f"user {users[values[counts > 1][0]]!r} stands twice", path.name, "every user once")
+        raise DataError(f"user '{users[values[counts > 1][0]]}' stands twice", path.name, "every user once")
     return Keyset(*parts)
 
 
