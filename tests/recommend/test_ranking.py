@@ -20,6 +20,30 @@ def test_top_k_is_the_sorted_list_by_score_then_code(table, out, k):
         assert [i for i in lists[b] if i >= 0] == want
 
 
+@given(st.integers(1, 5), st.integers(1, 300), st.integers(0, 6), st.sampled_from([np.float32, np.float64, np.int64]))
+def test_long_rows_are_ranked_like_short_ones(k, n, levels, dtype):
+    rng = np.random.default_rng(n * 7 + levels)
+    table = rng.integers(-levels, levels + 1, (4, n)).astype(dtype)
+    table[1] *= rng.random(n) < 0.02  # nearly all tie
+    if dtype != np.int64:
+        table[2, rng.random(n) < 0.3] = np.nan  # none of these is ever listed
+        table[3, rng.random(n) < 0.9] = -np.inf
+    before = table.copy()
+    for exclude in (None, sparse.random_array(table.shape, density=0.2, format="csr", rng=rng)):
+        out = np.zeros(table.shape, bool) if exclude is None else exclude.toarray() != 0
+        for b, got in enumerate(top_k(table, k, exclude)):
+            there = [i for i in range(n) if not out[b, i] and table[b, i] > -np.inf]
+            want = sorted(there, key=lambda i, b=b: (-table[b, i], i))[:k]
+            assert got.tolist() == want + [-1] * (min(k, n) - len(want))
+    assert np.array_equal(table, before, equal_nan=dtype != np.int64)
+
+
+def test_scores_that_differ_in_the_last_bit_do_not_tie():
+    assert top_k(np.array([[1.0, np.nextafter(1.0, 2)]]), 1).tolist() == [[1]]
+    assert top_k(np.array([[1.0, np.nextafter(np.float32(1), 2)]], np.float32), 1).tolist() == [[1]]
+    assert top_k(np.zeros((0, 3)), 2).shape == (0, 2)
+
+
 @given(scores, masks, st.lists(st.integers(0, 5), min_size=3, max_size=3))
 def test_ranks_agree_with_lists(table, out, items):
     lists = top_k(table, 6, sparse.csr_array(out.astype(float)))

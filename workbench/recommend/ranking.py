@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 from scipy import sparse
 
+CHUNK = 1 << 18  # scores ranked at a time: what fits a core's cache
+
 
 def mask(scores: np.ndarray, exclude: sparse.sparray | np.ndarray | None) -> np.ndarray:
     """A float64 copy of `scores` (B, n_items) with the items of `exclude` (same shape, non-zero = out) at −inf."""
@@ -16,23 +18,51 @@ def mask(scores: np.ndarray, exclude: sparse.sparray | np.ndarray | None) -> np.
 
 
 def top_k(scores: np.ndarray, k: int, exclude: sparse.sparray | np.ndarray | None = None) -> np.ndarray:
-    """The k best item codes of each row, int64 (B, k); −1 where fewer than k items are left.
+    """The k best item codes of each row, int64 (B, k); −1 where fewer than k items are left (−inf and NaN are none).
 
     >>> top_k(np.array([[1.0, 3.0, 3.0, 2.0]]), 3)
     array([[1, 2, 3]])
     """
-    masked = -mask(scores, exclude)
-    k = min(k, masked.shape[1])
-    # A partition finds the k best without ordering the rest (three times as fast at 1,000 items); only rows where items
-    # tie across the border need the whole order, to see which of them have the lower codes.
-    best = np.sort(np.argpartition(masked, k - 1, axis=1)[:, :k], axis=1)
-    border = np.take_along_axis(masked, best, axis=1).max(axis=1, keepdims=True, initial=-np.inf)
-    tied = (masked <= border).sum(axis=1) > k
-    best[tied] = np.argsort(masked[tied], axis=1, kind="stable")[:, :k]
-    taken = np.take_along_axis(masked, best, axis=1)
-    order = np.argsort(taken, axis=1, kind="stable")
-    best, taken = (np.take_along_axis(part, order, axis=1) for part in (best, taken))
-    return np.where(np.isposinf(taken), -1, best)
+    scores = np.asarray(scores)
+    scores = scores if scores.dtype in (np.float32, np.float64) else scores.astype(np.float64)
+    out = None if exclude is None else sparse.csr_array(exclude)
+    k = min(k, scores.shape[1])
+    lists = np.empty((len(scores), k), dtype=np.int64)
+    rows = max(1, CHUNK // max(scores.shape[1], 1))
+    for start in range(0, len(scores), rows):
+        part = scores[start : start + rows]
+        if out is not None:
+            part = part.copy()
+            part[out[start : start + rows].nonzero()] = -np.inf
+        lists[start : start + rows] = _highest(part, k)
+    return lists
+
+
+def _highest(scores: np.ndarray, k: int) -> np.ndarray:
+    """As `top_k`, nothing excluded, without a look at most scores beyond one comparison.
+
+    Divide the items into groups: at least k scores are as high as t, the k-th highest of the groups' maxima, and those
+    above t stand in fewer than k groups. Where fewer than k are above t, the list ends with the first that equal t.
+    """
+    width = max(1, scores.shape[1] // (16 * k))
+    groups = scores.shape[1] // width
+    highest = scores[:, : width * groups].reshape(-1, width, groups).max(axis=1)
+    if np.isnan(highest).any():
+        return _highest(np.where(np.isnan(scores), -np.inf, scores), k)
+    t = np.partition(highest, groups - k, axis=1)[:, groups - k]
+    row, item = np.divmod(np.flatnonzero(scores > t[:, None]), scores.shape[1])
+    room = k - np.bincount(row, minlength=len(scores))
+    level = [np.flatnonzero(scores[b] == t[b])[: room[b]] for b in np.flatnonzero(room > 0)]
+    row = np.concatenate([row, np.repeat(np.flatnonzero(room > 0), [len(items) for items in level])])
+    item = np.concatenate([item, *level])
+    value = scores[row, item]
+    order = np.lexsort((item, -value, row))
+    row, item, value = row[order], item[order], value[order]
+    place = np.arange(len(row)) - np.searchsorted(row, row)
+    listed = (place < k) & (value > -np.inf)
+    lists = np.full((len(scores), k), -1, dtype=np.int64)
+    lists[row[listed], place[listed]] = item[listed]
+    return lists
 
 
 def ranks(scores: np.ndarray, items: np.ndarray, exclude: sparse.sparray | np.ndarray | None = None) -> np.ndarray:

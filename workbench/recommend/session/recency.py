@@ -1,0 +1,91 @@
+"""Recency: what everybody looked at lately (a rule, ours; "recently popular", Ji et al., SIGIR 2020, by position).
+
+    score(S, i) = (1 + max_j c_j) · d_i + c_i        d_i: rows of i among the last ⌈share · n⌉ of the log's n rows
+                                                     c_i: rows of i in the whole log (POP)
+
+The same list for everybody: by count in the window, then by POP. The window is by position, not by time, and is laid
+over the rows that are left when a question is asked: after a deletion it reaches further back, as in a refit. With
+share = 1 it is POP by rows. Whole numbers, so order and forgetting are exact.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+import pandas as pd
+from pydantic import BaseModel, ConfigDict, Field
+from scipy import sparse
+
+from workbench.data import Histories, Interactions
+from workbench.recommend.collaborative.cells import check_items, fitted
+from workbench.recommend.session.rows import load_rows, row_weights, save_rows, then_popular, without
+
+
+class RecencyConfig(BaseModel):
+    """Settings of the rule."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    share: float = Field(default=0.05, gt=0, le=1)
+    """Share of the log's rows, the last ones, that are counted (ours; no study sets it)."""
+
+
+class Recency:
+    """Counts over the end of the log, then POP.
+
+    >>> Recency(RecencyConfig(share=0.01)).fit(log).score(histories).shape  # doctest: +SKIP
+    (60858, 43097)
+    """
+
+    def __init__(self, config: RecencyConfig | None = None) -> None:
+        self.config = config or RecencyConfig()
+        self.rows: Histories | None = None
+
+    def __repr__(self) -> str:
+        return f"Recency(share={self.config.share})"
+
+    def fit(self, log: Interactions, valid: Interactions | None = None) -> Self:
+        """Keep the rows; `valid` is not used."""
+        self.rows = log.histories()
+        return self
+
+    def score(self, histories: Histories) -> np.ndarray:
+        """Counts in the window, then counts in the log, once per history; float64 (B, n_items)."""
+        rows = fitted(self.rows, self)
+        check_items(histories, rows.n_items)
+        left = len(rows.item)
+        skipped = left - int(np.ceil(self.config.share * left))
+        # positions are distinct: those not before the one at place `skipped` are exactly the window
+        late = rows.item[rows.position >= np.partition(rows.position, skipped)[skipped]] if left else rows.item
+        counts = sparse.csr_array(np.bincount(late, minlength=rows.n_items).astype(np.float64)[None, :])
+        return np.tile(then_popular(counts, rows), (len(histories), 1))
+
+    def contributions(self, histories: Histories, items: np.ndarray) -> pd.DataFrame:
+        """[row, item, interaction, weight], every weight 0: the score reads no history, only everybody's counts."""
+        fitted(self.rows, self)
+        return row_weights(histories, items, lambda i, at: np.zeros(len(i)))
+
+    def forget(self, removed: Interactions) -> Self:
+        """Take rows out, in place; equals a refit exactly. Raises `DataError` and changes nothing if it cannot."""
+        self.rows, _ = without(fitted(self.rows, self), removed)
+        return self
+
+    def copy(self) -> Self:
+        """An independent copy (rows are never changed in place, so they are shared)."""
+        twin = type(self)(self.config)
+        twin.rows = self.rows
+        return twin
+
+    def save(self, folder: Path) -> None:
+        """Write into a folder, whole or not at all."""
+        save_rows(folder, self, self.config, fitted(self.rows, self))
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Read what `save` wrote."""
+        config, rows = load_rows(folder, "Recency", RecencyConfig)
+        model = cls(config)
+        model.rows = rows
+        return model

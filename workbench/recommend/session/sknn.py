@@ -1,0 +1,106 @@
+"""S-KNN: session-based nearest neighbours (Jannach & Ludewig, RecSys 2017).
+
+    sim(S, X)   = |S ∩ X| / √(|S| |X|)                         cosine of two sets of items
+    score(S, i) = Σ_{X ∈ N(S)} sim(S, X) · 1[i ∈ X]            N(S): the k sequences most like S
+
+N(S) is taken from the m most recent sequences that share an item with S, of each of its items the m most recent
+(recent: by the last row's position in the log). Ties in likeness go to the more recent one (inferred: the paper does
+not say). A history without neighbours gets the counts of POP. Items of S itself are scored like all others.
+
+Speed: two sparse products a batch, S × posting lists and neighbours × sessions. `forget` takes postings out; the limits
+k and m act when asked, so it equals a refit bit by bit.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+import pandas as pd
+from pydantic import BaseModel, ConfigDict, PositiveInt
+from scipy import sparse
+
+from workbench.data import Histories, Interactions
+from workbench.recommend.collaborative.cells import check_items, fitted, shared_out
+from workbench.recommend.session.postings import Postings
+from workbench.recommend.session.rows import cells, load_rows, or_popular, save_rows
+
+
+class SKNNConfig(BaseModel):
+    """Settings of S-KNN."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    k: PositiveInt = 100
+    """Neighbours of a history (the paper tries 100 to 500)."""
+    m: PositiveInt = 1000
+    """Most recent sequences that are compared, of each item and in all (the paper: 500 or 1,000)."""
+
+
+class SKNN:
+    """Sums of similarities over neighbour sessions.
+
+    >>> SKNN(SKNNConfig(k=50)).fit(log.by_session()).score(histories).shape  # doctest: +SKIP
+    (60858, 43097)
+    """
+
+    def __init__(self, config: SKNNConfig | None = None) -> None:
+        self.config = config or SKNNConfig()
+        self.postings: Postings | None = None
+
+    def __repr__(self) -> str:
+        return f"SKNN(k={self.config.k}, m={self.config.m})"
+
+    def fit(self, log: Interactions, valid: Interactions | None = None) -> Self:
+        """Index the sequences; `valid` is not used."""
+        self.postings = Postings.of(log.histories())
+        return self
+
+    def score(self, histories: Histories) -> np.ndarray:
+        """Sum of the similarities of the neighbours that hold an item, else POP; float64 (B, n_items)."""
+        similar, _ = self._neighbours(histories)
+        return or_popular(similar @ self.postings.sessions, self.postings.rows)
+
+    def contributions(self, histories: Histories, items: np.ndarray) -> pd.DataFrame:
+        """[row, item, interaction, weight]: Σ_X 1[j ∈ X, i ∈ X] / √(|S| |X|) for history item j, shared among its rows.
+
+        Sums to the score; a score that fell back to POP has no part.
+        """
+        similar, shared = self._neighbours(histories)
+        part = sparse.csr_array((similar.data / shared.data, similar.indices, similar.indptr), shape=similar.shape)
+        added = (part[histories.rows] * self.postings.items[histories.item]) @ self.postings.sessions
+        return shared_out(histories, items, lambda i, at: cells(added, at, i))
+
+    def _neighbours(self, histories: Histories) -> tuple[sparse.csr_array, sparse.csr_array]:
+        """sim(S, X) and |S ∩ X| of the neighbours; both (B, S)."""
+        postings = fitted(self.postings, self)
+        check_items(histories, postings.rows.n_items)
+        asked = histories.matrix()
+        shared = postings.nearest(asked, self.config.k, self.config.m)
+        size = np.repeat(np.diff(asked.indptr), np.diff(shared.indptr))
+        similar = shared.data / np.sqrt(size * postings.size[shared.indices])
+        return sparse.csr_array((similar, shared.indices, shared.indptr), shape=shared.shape), shared
+
+    def forget(self, removed: Interactions) -> Self:
+        """Take rows out, in place; equals a refit exactly. Raises `DataError` and changes nothing if it cannot."""
+        self.postings = fitted(self.postings, self).without(removed)
+        return self
+
+    def copy(self) -> Self:
+        """An independent copy (postings are never changed in place, so they are shared)."""
+        twin = type(self)(self.config)
+        twin.postings = self.postings
+        return twin
+
+    def save(self, folder: Path) -> None:
+        """Write into a folder, whole or not at all."""
+        save_rows(folder, self, self.config, fitted(self.postings, self).rows)
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Read what `save` wrote."""
+        config, rows = load_rows(folder, "SKNN", SKNNConfig)
+        model = cls(config)
+        model.postings = Postings.of(rows)
+        return model
