@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import ClassVar
 
 import numpy as np
 import pandas as pd
@@ -128,6 +129,7 @@ class Held:
     """
 
     histories: Histories
+    NAMES: ClassVar = ("held.offsets", "held.item", "held.basket", "held.interaction", "held.n")
 
     @classmethod
     def of(cls, log: Interactions) -> Held:
@@ -164,22 +166,23 @@ class Held:
 
     def arrays(self) -> dict[str, np.ndarray]:
         """What a saved model needs of the rows."""
-        names = {name: getattr(self.histories, name) for name in ("offsets", "item", "basket", "interaction")}
-        return {f"held.{name}": array for name, array in names.items()} | {"held.n": np.array([self.histories.n_items])}
+        whole = self.histories
+        parts = (whole.offsets, whole.item, whole.basket, whole.interaction, np.array([whole.n_items]))
+        return dict(zip(self.NAMES, parts, strict=True))
 
     @classmethod
     def load(cls, arrays: dict[str, np.ndarray]) -> Held:
         """The inverse of `arrays`; raises `ModelError` for arrays that are no histories."""
-        names = {name: arrays.get(f"held.{name}", np.zeros(0)) for name in ("offsets", "item", "basket", "interaction")}
-        n, offsets, item = arrays.get("held.n", np.zeros(0)), names["offsets"], names["item"]
+        offsets, item, basket, interaction, n = (arrays[name] for name in cls.NAMES)
         whole = len(n) == 1 and len(offsets) > 0 and offsets[0] == 0 and (np.diff(offsets) >= 0).all()
-        sizes = {len(names[name]) for name in ("item", "basket", "interaction")}
-        if not (whole and sizes == {int(offsets[-1])} and ((item >= 0) & (item < n[0])).all()):
+        if (
+            not whole
+            or {len(item), len(basket), len(interaction)} != {offsets[-1]}
+            or ((item < 0) | (item >= n[0])).any()
+        ):
             raise ModelError("held rows are no histories", "arrays.safetensors", do="save the model again")
-        nothing, user = np.zeros(len(item), np.int8), np.arange(len(offsets) - 1, dtype=np.int32)
-        return cls._lean(
-            Histories(user=user, action=nothing, position=nothing, n_items=int(n[0]), actions=("",), **names)
-        )
+        user, none = np.arange(len(offsets) - 1, dtype=np.int32), np.zeros(0, np.int8)
+        return cls._lean(Histories(user, offsets, item, none, basket, none, interaction, int(n[0]), ()))
 
 
 def replaced(matrix: sparse.csr_array, rows: np.ndarray, new: sparse.csr_array) -> sparse.csr_array:
