@@ -244,11 +244,14 @@ def _index(column: pd.Series, table: pd.DataFrame | None, name: str, where: str)
         raise DataError(
             f"{name} {own[place]} in line {place} is repeated or empty", f"table beside {where}", "every id once"
         )
-    kind = as_ids(pd.concat([column.astype("str"), own.astype("str")])).dtype
-    column, own = column.astype(kind) if column.notna().all() else column, own.astype(kind)
+    codes, values = pd.factorize(column.astype("str"))  # every id is looked at once, however many rows it has
+    kind = as_ids(pd.concat([pd.Series(values), own.astype("str")])).dtype
+    values, own = values.astype(kind), own.astype(kind)
+    if (codes >= 0).all():
+        column = pd.Series(values.take(codes), index=column.index)
     if table is not None:
         table[name] = own
-    return pd.Index(sorted(set(column.dropna()) | set(own))), column
+    return pd.Index(sorted(set(values) | set(own))), column
 
 
 def _atomic(path: Path) -> pd.DataFrame | None:

@@ -2,7 +2,8 @@
 
 Rows become interactions as they stand: thresholds, cores and duplicates are steps of a card's `prepare`, so that what
 is dropped is counted. A file `name.gz` is read where `name` is asked for. Layouts after the makers' pages and the
-ERASE study's development code (github.com/pierre-lubitzsch/RecBole); none of these sets could be opened here.
+ERASE study's development code (github.com/pierre-lubitzsch/RecBole); none of these sets could be opened here. A million
+ratings take about 3 s and 0.4 GB on one core (measured on made-up rows).
 """
 
 from __future__ import annotations
