@@ -26,8 +26,8 @@ class Task:
     """One kind of question asked of a log: what comes next, and whom to fit on.
 
     histories, targets, exclude: the test questions, as `evaluate_targets` takes them. person: who each question is
-    about, (B,): the unit that intervals resample. learned: (histories, targets) of questions that a model could answer
-    from its training rows.
+    about, (B,): the unit that intervals resample. owner: the person of each training row, (len(train),). learned:
+    (histories, targets) of questions that a model could answer from its training rows.
     """
 
     name: str
@@ -37,7 +37,15 @@ class Task:
     targets: sparse.csr_array
     exclude: sparse.csr_array | None
     person: np.ndarray
+    owner: np.ndarray
     learned: tuple[Histories, sparse.csr_array]
+
+    def counts(self) -> dict[str, object]:
+        """How large the task is, and which share of what is asked for stands in the history already."""
+        repeats = (self.targets * self.histories.matrix()).nnz
+        sizes = {"rows to learn from": len(self.train), "people": len(np.unique(self.owner))}
+        sizes |= {"questions": len(self.histories), "targets": self.targets.nnz}
+        return {"task": self.name} | sizes | {"repeats among targets": repeats / self.targets.nnz}
 
     def __repr__(self) -> str:
         return f"Task({self.name}: {len(self.train):,} rows to learn from, {len(self.histories):,} questions)"
@@ -53,7 +61,7 @@ def collaborative_task(log: Interactions) -> Task:
     users = np.flatnonzero(np.diff(targets.indptr))
     histories = known.histories(users)
     learned = parts.train.histories(users), parts.train.matrix()[users]
-    return _task("collaborative filtering", parts, histories, targets[users], known.matrix()[users], users, learned)
+    return _task("collaborative filtering", parts, histories, targets[users], known.matrix()[users], None, learned)
 
 
 def session_task(log: Interactions, seed: int = 0) -> Task:
@@ -70,7 +78,7 @@ def session_task(log: Interactions, seed: int = 0) -> Task:
     some = np.sort(np.random.default_rng(seed).permutation(len(its))[:MOST_LEARNED])
     learned = learned.select(some)
     targets, known = as_targets(items, histories), as_targets(its[some], learned)
-    return _task("session", parts, histories, targets, None, owner[histories.user], (learned, known))
+    return _task("session", parts, histories, targets, None, owner, (learned, known))
 
 
 def basket_task(log: Interactions, least: int = 4) -> Task:
@@ -86,7 +94,7 @@ def basket_task(log: Interactions, least: int = 4) -> Task:
     before = split(parts.train, "next_basket")  # the last training basket, given those before it
     learned = joined(before, ("train", "valid")).histories(users), before.test.matrix()[users]
     histories = joined(parts, ("train", "valid")).histories(users)
-    return _task("next basket", parts, histories, targets[users], None, users, learned)
+    return _task("next basket", parts, histories, targets[users], None, None, learned)
 
 
 def _task(
@@ -95,13 +103,16 @@ def _task(
     histories: Histories,
     targets: sparse.csr_array,
     exclude: sparse.csr_array | None,
-    person: np.ndarray,
+    owner: np.ndarray | None,
     learned: tuple[Histories, sparse.csr_array],
 ) -> Task:
+    """owner: the person behind each user code of the parts, (n_users,); None where they are the same."""
     if not len(histories) or not len(parts.train):
         do = "give a longer log, or another task"
         raise DataError(f"{len(parts.train)} training rows, {len(histories)} questions", name, "some of both", do)
-    return Task(name, parts.train, parts.valid, histories, targets, exclude, np.asarray(person), learned)
+    owner = np.arange(parts.train.n_users) if owner is None else owner
+    person, of_rows = owner[histories.user], owner[parts.train.frame["user"]]
+    return Task(name, parts.train, parts.valid, histories, targets, exclude, person, of_rows, learned)
 
 
 @dataclass(frozen=True)
