@@ -1,0 +1,69 @@
+"""LightGCN: He, Deng, Wang, Li, Zhang & Wang, Simplifying and Powering Graph Convolution Network, SIGIR 2020.
+
+    E^(l+1) = Â E^(l),   Ē = (E^(0) + … + E^(L)) / (L + 1),   Â = D^−½ A D^−½        equations 7 and 8 of the paper
+    ℓ(u, i, j) = −ln σ(ē_uᵀ(ē_i − ē_j)) + (λ/2)(‖e_u‖² + ‖e_i‖² + ‖e_j‖²)         e: layer 0, not the propagated ē
+    score(u, i) = ē_uᵀ ē_i
+
+As in the study: Adam, Xavier's first weights. The paper has 3 layers and, in its authors' code, first weights of
+normal(0, .1). The regulariser of the pairs of a batch stands for λ‖E^(0)‖². The graph is that of the last `fit` or
+`rebuild`: after a removal, weights that were not rebuilt still send messages along deleted edges.
+Quick because a layer is one CSR product for users and items together, and its gradient the same product; the tables
+that lists are made from are kept until weights or graph change (`graph.py`, `pairs.py`).
+"""
+
+from __future__ import annotations
+
+import torch
+from pydantic import BaseModel, ConfigDict, NonNegativeFloat, PositiveInt
+from torch import nn
+
+from workbench.recommend.collaborative.cells import fitted
+from workbench.recommend.collaborative.graph import propagate
+from workbench.recommend.collaborative.pairs import Pairs, UserItem, pairwise, penalty
+from workbench.recommend.training import Training
+
+
+class LightGCNConfig(BaseModel):
+    """Settings of LightGCN; defaults of the study."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    embedding: PositiveInt = 64
+    """Length of a vector, as in the paper."""
+    layers: PositiveInt = 2
+    """L: steps along the graph (paper: 3)."""
+    l2: NonNegativeFloat = 1e-4
+    """λ: weight of the squared layer-0 vectors of a pair, as in the paper."""
+    training: Training = Training(epochs=100, batch=2048, metric="recall", k=20)
+    """How it is trained; a batch counts pairs, and every batch costs 2 L products with Â: larger ones are cheaper."""
+
+
+class LightGCNNetwork(nn.Module):
+    """Two tables of vectors and the graph they are sent along."""
+
+    def __init__(self, config: LightGCNConfig, n_users: int, n_items: int) -> None:
+        super().__init__()
+        self.layers, self.graph = config.layers, None
+        self.user, self.item = nn.Embedding(n_users, config.embedding), nn.Embedding(n_items, config.embedding)
+        nn.init.xavier_uniform_(self.user.weight)
+        nn.init.xavier_uniform_(self.item.weight)
+
+    def forward(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """Ē of users and items."""
+        adjacency = self.graph.adjacency(self.user.weight)
+        return propagate(self.user.weight, self.item.weight, adjacency, self.layers)
+
+
+class LightGCN(UserItem):
+    """Matrix factorisation whose vectors are averaged over the neighbourhood of the graph.
+
+    >>> LightGCN(LightGCNConfig(layers=3)).fit(log).rebuild(log.without([17])).score(log.histories())  # doctest: +SKIP
+    """
+
+    Config, Network, reads_graph = LightGCNConfig, LightGCNNetwork, True
+
+    def loss(self, examples: Pairs) -> torch.Tensor:
+        """ℓ of every pair; (n,). Propagates once, however many pairs there are."""
+        module = fitted(self.module, self)
+        losses = pairwise(*module(), examples)
+        return losses + self.config.l2 * penalty(module.user.weight, module.item.weight, examples)

@@ -1,0 +1,113 @@
+"""SGL: Wu, Wang, Feng, He, Chen, Lian & Xie, Self-supervised Graph Learning for Recommendation, SIGIR 2021.
+
+    ℓ(u, i, j) = −ln σ(ē_uᵀ(ē_i − ē_j)) + λ₁(s_u / n_u + s_i / n_i) + (λ₂/2)(‖e_u‖² + ‖e_i‖² + ‖e_j‖²)
+    s_a = −ln exp(cos(z'_a, z''_a)/τ) / Σ_b exp(cos(z'_a, z''_b)/τ)                       equation 10: InfoNCE
+    score(u, i) = ē_uᵀ ē_i
+
+ē: LightGCN's propagated vectors; e: layer 0; z', z'': propagated along two views of the graph, each without a random
+share ρ of the edges and normalised anew (edge dropout, ED), other views every epoch. s of a node is counted once a
+batch: n_u pairs of the batch with user u share it, n_i those with the positive item i, so the losses of a batch sum to
+Σ BPR + λ₁ Σ s over its unique nodes + λ₂ Σ L2.
+In the paper, as in the study, b runs over all users, or all items; here over the unique ones of the batch unless
+`negatives_from="all"`: fewer negatives, and cost that does not grow with the catalogue. So a pair's ℓ depends on the
+batch it stands in. The study drops 10 % of the edges (paper: 0 to 50 %, by data set).
+Outside of training the views are those of the seed and never change, so that second derivatives are of one function.
+Quick because each layer of a view is one CSR product, and softmax runs over the nodes of a batch alone.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, PositiveFloat, PositiveInt
+from torch import nn
+from torch.nn import functional
+
+from workbench.recommend.collaborative.cells import fitted
+from workbench.recommend.collaborative.graph import propagate
+from workbench.recommend.collaborative.pairs import Pairs, UserItem, pairwise, penalty
+from workbench.recommend.softmax import full_softmax
+from workbench.recommend.training import Training
+
+
+class SGLConfig(BaseModel):
+    """Settings of SGL; defaults of the study."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    embedding: PositiveInt = 64
+    """Length of a vector, as in the paper."""
+    layers: PositiveInt = 3
+    """L: steps along the graph, as in the paper."""
+    drop: float = Field(default=0.1, ge=0, lt=1)
+    """ρ: share of the edges that a view lacks."""
+    temperature: PositiveFloat = 0.2
+    """τ: the smaller, the more the nearest wrong nodes count, as in the paper."""
+    ssl: NonNegativeFloat = 0.1
+    """λ₁: weight of the contrast between the views, as in the paper."""
+    l2: NonNegativeFloat = 1e-4
+    """λ₂: weight of the squared layer-0 vectors of a pair, as in the paper."""
+    negatives_from: Literal["batch", "all"] = "batch"
+    """Where the b of the denominator come from: the unique nodes of the batch, or all of the graph (paper, study)."""
+    training: Training = Training(epochs=100, batch=2048, metric="recall", k=20)
+    """How it is trained; a batch counts pairs, and every batch costs 6 L products with a graph."""
+
+
+class SGLNetwork(nn.Module):
+    """Two tables of vectors, the graph they are sent along, and its two views."""
+
+    def __init__(self, config: SGLConfig, n_users: int, n_items: int) -> None:
+        super().__init__()
+        self.config, self.graph, self.epoch = config, None, None
+        self._views: tuple = ()
+        self.user, self.item = nn.Embedding(n_users, config.embedding), nn.Embedding(n_items, config.embedding)
+        nn.init.xavier_uniform_(self.user.weight)
+        nn.init.xavier_uniform_(self.item.weight)
+
+    def forward(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """Ē of users and items along the whole graph."""
+        return self._along(self.graph.adjacency(self.user.weight))
+
+    def views(self) -> list[tuple[torch.Tensor, torch.Tensor]]:
+        """(users, items) along each of the two views: those of the epoch, or outside of training the fixed ones."""
+        key = (self.graph, self.epoch, self.user.weight.dtype, self.user.weight.device)
+        if not self._views or self._views[0] != key:
+            # Epochs count from 1 here: 0 are the fixed views, which training never meets.
+            time = 0 if self.epoch is None else self.epoch + 1
+            seeds = [(self.config.training.seed, time, view) for view in (1, 2)]
+            self._views = (key, [self.graph.dropped(self.config.drop, seed, self.user.weight) for seed in seeds])
+        return [self._along(view) for view in self._views[1]]
+
+    def _along(self, adjacency: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        return propagate(self.user.weight, self.item.weight, adjacency, self.config.layers)
+
+
+class SGL(UserItem):
+    """LightGCN that also has to recognise every node in a thinned graph.
+
+    >>> SGL(SGLConfig(temperature=0.5)).fit(log).score(log.histories())  # doctest: +SKIP
+    """
+
+    Config, Network, reads_graph = SGLConfig, SGLNetwork, True
+
+    def loss(self, examples: Pairs) -> torch.Tensor:
+        """ℓ of every pair of a batch; (n,)."""
+        module, config = fitted(self.module, self), self.config
+        losses = pairwise(*module(), examples) + config.l2 * penalty(module.user.weight, module.item.weight, examples)
+        nodes = examples.tensors(losses.device)[:2]  # u and i; the negatives j have no part in the contrast
+        for first, second, node in zip(*module.views(), nodes, strict=True):
+            losses = losses + config.ssl * self._contrast(first, second, node)
+        return losses
+
+    def _contrast(self, first: torch.Tensor, second: torch.Tensor, node: torch.Tensor) -> torch.Tensor:
+        """s of the node of each pair, shared among the pairs that have it; (n,)."""
+        unique, place, count = torch.unique(node, return_inverse=True, return_counts=True)
+        near = functional.normalize(first.index_select(0, unique), dim=1) / self.config.temperature
+        everywhere = self.config.negatives_from == "all"
+        table = functional.normalize(second if everywhere else second.index_select(0, unique), dim=1)
+        targets = unique if everywhere else torch.arange(len(unique), device=node.device)
+        return (full_softmax(near, table, targets) / count).index_select(0, place)
+
+    def _begin(self, epoch: int | None) -> None:
+        self.module.epoch = epoch
