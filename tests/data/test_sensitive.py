@@ -4,7 +4,9 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from typer.testing import CliRunner
 
+from workbench.cli import app
 from workbench.data import Catalogue, commands, find_sensitive, load_rules, load_world
 from workbench.data.cards import all_cards
 from workbench.data.sensitive import Rule, Rules
@@ -141,6 +143,16 @@ def test_the_command_lists_what_the_world_planted(monkeypatch):
     planted = set(world.catalogue.items_of("Baby & pregnancy")) | set(world.catalogue.items_of("Expecting"))
     assert set(hits["item"]) == planted and set(hits["topic"]) == {"pregnancy"}
     assert list(commands.sensitive("generated-world")["topic"].unique()) == ["pregnancy", "horror"]
+
+
+def test_the_command_line_lists_hits_and_counts(tmp_path):
+    said = CliRunner().invoke(app, ["data", "sensitive", "generated-world", "--topic", "horror"])
+    assert said.exit_code == 0 and said.stdout.splitlines()[-1] == "items: horror 14"
+    assert "category: Horror novels" in said.stdout
+    text = 'source = "me"\n[[rules]]\ntopic = "none"\nfields = ["title"]\nwords = ["zzz"]\n'
+    (tmp_path / "mine.toml").write_text(text, encoding="utf-8")
+    said = CliRunner().invoke(app, ["data", "sensitive", "generated-world", "--rules", str(tmp_path / "mine.toml")])
+    assert said.exit_code == 0 and said.stdout.splitlines()[-1] == "items: none"
 
 
 @pytest.mark.real
