@@ -8,6 +8,7 @@ One product with Â as a CSR matrix carries all vectors one step, users to items
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Self
@@ -44,7 +45,7 @@ class Graph:
     """Which user holds which item: CSR (n_users, n_items), one entry an edge; never changed: copies share it."""
 
     cells: sparse.csr_array
-    _made: dict[Any, torch.Tensor] = field(default_factory=dict, repr=False)
+    _made: dict[int | str, tuple[Any, torch.Tensor]] = field(default_factory=dict, repr=False)
 
     @classmethod
     def of(cls, log: Interactions) -> Graph:
@@ -64,20 +65,27 @@ class Graph:
 
     def adjacency(self, like: torch.Tensor) -> torch.Tensor:
         """Â as a torch CSR matrix (n, n), users first, with the type and device of `like`; made once."""
-        key = (like.dtype, like.device)
-        if key not in self._made:
-            self._made[key] = _normalised(self.cells, like)
-        return self._made[key]
+        return self._remembered("whole", (like.dtype, like.device), lambda: _normalised(self.cells, like))
 
     def dropped(self, share: float, seed: tuple[int, ...], like: torch.Tensor) -> torch.Tensor:
-        """Â of the graph without a random share of its edges, normalised anew; made at every call.
+        """Â of the graph without a random share of its edges, normalised anew; the seed's last number names the view.
 
         Whether an edge stays depends on its two ends and the seed alone: a removed row takes its own edge, no other.
+        The last matrix of each view is remembered.
         """
-        kept = (uniform(self.edges, seed) >= share).astype(np.float32)
-        cells = sparse.csr_array((kept, self.cells.indices, self.cells.indptr), self.cells.shape).copy()
-        cells.eliminate_zeros()  # in place, hence the copy: the columns are shared
-        return _normalised(cells, like)
+
+        def make() -> torch.Tensor:
+            kept = (uniform(self.edges, seed) >= share).astype(np.float32)
+            cells = sparse.csr_array((kept, self.cells.indices, self.cells.indptr), self.cells.shape).copy()
+            cells.eliminate_zeros()  # in place, hence the copy: the columns are shared
+            return _normalised(cells, like)
+
+        return self._remembered(seed[-1], (share, seed, like.dtype, like.device), make)
+
+    def _remembered(self, slot: int | str, key: tuple[Any, ...], make: Callable[[], torch.Tensor]) -> torch.Tensor:
+        if slot not in self._made or self._made[slot][0] != key:
+            self._made[slot] = (key, make())
+        return self._made[slot][1]
 
 
 def _normalised(cells: sparse.csr_array, like: torch.Tensor) -> torch.Tensor:
@@ -90,7 +98,7 @@ def _normalised(cells: sparse.csr_array, like: torch.Tensor) -> torch.Tensor:
         warnings.filterwarnings("ignore", message="Sparse CSR tensor support is in beta")
         parts = (torch.from_numpy(part.astype(np.int64)) for part in (matrix.indptr, matrix.indices))
         values = torch.from_numpy(matrix.data).to(like.dtype)
-        return torch.sparse_csr_tensor(*parts, values, matrix.shape, device=like.device)
+        return torch.sparse_csr_tensor(*parts, values, matrix.shape, device=like.device, check_invariants=False)
 
 
 class _Product(torch.autograd.Function):

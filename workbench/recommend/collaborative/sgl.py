@@ -60,7 +60,6 @@ class SGLNetwork(nn.Module):
     def __init__(self, config: SGLConfig, n_users: int, n_items: int) -> None:
         super().__init__()
         self.config, self.graph, self.epoch = config, None, None
-        self._views: tuple = ()
         self.user, self.item = nn.Embedding(n_users, config.embedding), nn.Embedding(n_items, config.embedding)
         nn.init.xavier_uniform_(self.user.weight)
         nn.init.xavier_uniform_(self.item.weight)
@@ -71,13 +70,10 @@ class SGLNetwork(nn.Module):
 
     def views(self) -> list[tuple[torch.Tensor, torch.Tensor]]:
         """(users, items) along each of the two views: those of the epoch, or outside of training the fixed ones."""
-        key = (self.graph, self.epoch, self.user.weight.dtype, self.user.weight.device)
-        if not self._views or self._views[0] != key:
-            # Epochs count from 1 here: 0 are the fixed views, which training never meets.
-            time = 0 if self.epoch is None else self.epoch + 1
-            seeds = [(self.config.training.seed, time, view) for view in (1, 2)]
-            self._views = (key, [self.graph.dropped(self.config.drop, seed, self.user.weight) for seed in seeds])
-        return [self._along(view) for view in self._views[1]]
+        # Epochs count from 1 here: 0 are the fixed views, which training never meets.
+        time, config = 0 if self.epoch is None else self.epoch + 1, self.config
+        seeds = [(config.training.seed, time, view) for view in (1, 2)]
+        return [self._along(self.graph.dropped(config.drop, seed, self.user.weight)) for seed in seeds]
 
     def _along(self, adjacency: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         return propagate(self.user.weight, self.item.weight, adjacency, self.config.layers)
