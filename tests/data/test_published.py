@@ -211,6 +211,7 @@ def test_tafeng_csv_baskets_are_days_and_ids_keep_their_zeros(tmp_path):
         ("thirty_music", "entities/tags.idomaar", "tag\t70\n", r"tags\.idomaar: line 1 is broken"),
         ("thirty_music", "entities/tags.idomaar", "tag\t70\t1\t[]\n", r"tags\.idomaar: line 1 is broken"),
         ("thirty_music", "relations/sessions.idomaar", "event.session\t5\t1\t{} {}\n", "line 1 has 0 users"),
+        ("thirty_music", "entities/tracks.idomaar", ('{"id":3}', "3"), "line 1 has artists without an id"),
         ("nowplaying", "sessions_2018.csv", (",,12", ""), "line 4 is broken: 5 fields"),
         ("instacart", "order_products__train.csv", ("6,11", "9,11"), "order_id 9 in line 2 is not in orders.csv"),
         ("instacart", "orders.csv", ("train,2", "train,two"), "'two' in line 2 is not a number"),

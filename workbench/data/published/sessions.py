@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import warnings
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote_plus
 
@@ -56,20 +57,18 @@ def thirty_music(folder: str | Path) -> Dataset:
     values = {line.id: unquote_plus(str(line.facts.get("value") or "")) for line in words}
     items = []
     for line in _idomaar(folder / "entities" / "tracks.idomaar"):
-        tags = [tag["id"] for tag in line.links.get("tags") or []]
-        artist = next((names.get(person["id"], "") for person in line.links.get("artists") or []), "")
+        tags = [tag["id"] for tag in line.linked("tags")]
+        artist = next((names.get(person["id"], "") for person in line.linked("artists")), "")
         song = unquote_plus(str(line.facts.get("name") or "")).rpartition("/_/")[2]
         title = f"{artist}: {song}" if artist and song else song or f"track {line.id}"
-        items.append(
-            (line.id, title, artist, [values.get(tag, f"tag {tag}") for tag in tags], "|".join(map(str, tags)))
-        )
+        topics = [values.get(tag, f"tag {tag}") for tag in tags]
+        items.append((line.id, title, artist, topics, "|".join(map(str, tags))))
     tracks = pd.DataFrame(items, columns=["item_id", "title", "artist", "tags", "tag_ids"])
     rows, lines, path = [], [], folder / "relations" / "sessions.idomaar"
     for line in _idomaar(path):
-        users = line.links.get("subjects") or []
+        users, plays = line.linked("subjects"), line.linked("objects")
         if len(users) != 1:
             raise DataError(f"line {line.number} has {len(users)} users", path.name, "one subject a session")
-        plays = line.links.get("objects") or []
         rows += [(users[0]["id"], line.id, play["id"], line.time + (play.get("playstart") or 0)) for play in plays]
         lines += [line.number] * len(plays)
     table = pd.DataFrame(rows, columns=["user", "session", "item", "time"], index=pd.Index(lines, name="line"))
@@ -99,24 +98,36 @@ def nowplaying(folder: str | Path) -> Dataset:
     return make_dataset(table, roles | {"action": "action"}, items, where="sessions_2018.csv")
 
 
+@dataclass(frozen=True, slots=True)
 class _Line:
-    """A line of an idomaar file: number in the file, id, time, and its two JSON objects."""
+    """A line of an idomaar file: its place, id and time, and the two JSON objects that end it."""
 
-    __slots__ = ("facts", "id", "links", "number", "time")
+    where: str
+    number: int
+    id: int
+    time: int
+    facts: dict
+    links: dict
+
+    def linked(self, kind: str) -> list[dict]:
+        """The things of one kind that the line names, each with an id."""
+        things = self.links.get(kind) or []
+        if not isinstance(things, list) or not all(isinstance(thing, dict) and "id" in thing for thing in things):
+            raise DataError(f"line {self.number} has {kind} without an id", self.where, '[{"id": …}, …]')
+        return things
 
 
 def _idomaar(path: Path) -> Iterator[_Line]:
     path, decode = found(path), json.JSONDecoder().raw_decode
     for number, text in lines_of(path):
-        line, parts = _Line(), text.split("\t", 3)
         try:
-            line.number, line.id, line.time = number, int(parts[1]), int(parts[2])
-            line.facts, end = decode(parts[3])
-            rest = parts[3][end:].strip()
-            line.links = decode(rest)[0] if rest else {}
-        except (IndexError, ValueError) as error:
-            want = "type, id, time and two JSON objects"
-            raise DataError(f"line {number} is broken", path.name, want, "repair or remove it") from error
-        if not isinstance(line.facts, dict) or not isinstance(line.links, dict):
-            raise DataError(f"line {number} is broken", path.name, "type, id, time and two JSON objects")
+            _, code, time, rest = text.split("\t", 3)
+            facts, end = decode(rest)
+            links = decode(rest[end:].strip())[0] if rest[end:].strip() else {}
+            if not isinstance(facts, dict) or not isinstance(links, dict):
+                raise ValueError("no JSON objects")
+            line = _Line(path.name, number, int(code), int(time), facts, links)
+        except ValueError as error:
+            want = "type, id, time and two JSON objects, with tabs between"
+            raise DataError(f"line {number} is broken ({error})", path.name, want, "repair or remove it") from error
         yield line

@@ -61,7 +61,7 @@ def pairs_split(folder: str | Path) -> Split:
     for a line that is no pair, or a pair that does not continue the one above it.
 
     >>> pairs_split("sessions-diginetica")  # doctest: +SKIP
-    Split(published: train 906,140, valid 0, test 76,894 rows)
+    Split(published: train 906,140, valid 0, test 76,821 rows)
     """
     path = found(Path(folder) / "sessions_train.txt")
     sessions = [line.split() for line in _text(path).splitlines()]
