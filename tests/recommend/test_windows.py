@@ -78,3 +78,12 @@ def test_chunks_change_nothing(monkeypatch):
     for a, b in zip(whole, derivatives(), strict=True):
         assert torch.allclose(a, b, rtol=0, atol=1e-12)
     assert torch.autograd.gradgradcheck(lambda h, t: softmax.full_softmax(h, t, targets), (hidden, table))
+
+
+def test_losses_equal_cross_entropy_however_far_the_scores_are():
+    torch.manual_seed(0)
+    hidden, table, targets = 40 * torch.randn(9, 4), 40 * torch.randn(50, 4), torch.randint(0, 50, (9,))
+    want = torch.nn.functional.cross_entropy(hidden.double() @ table.double().T, targets, reduction="none")
+    got = softmax.full_softmax(hidden, table, targets)
+    assert want.max() > 1_000 and torch.allclose(got.double(), want, rtol=1e-5, atol=1e-2)
+    assert len(softmax.full_softmax(hidden[:0], table, targets[:0])) == 0
