@@ -22,7 +22,7 @@ from workbench.recommend import (
 from workbench.recommend.basket.baskets import Baskets
 
 USERS, ITEMS = 5, 6
-some = settings(max_examples=15)
+some = settings(max_examples=10)
 TIFU = TIFUKNNConfig(neighbours=2, groups=3)
 UP = UPCFConfig(recency=2, neighbours=3, shrink=1, locality=3)
 MAKERS = {
@@ -75,6 +75,7 @@ def everything(log: Interactions) -> dict[int, list[list[int]]]:
     return {user: lists for user in range(log.n_users) if (lists := read(histories, user))}
 
 
+@some
 @given(logs)
 def test_baskets_are_what_a_loop_reads(log):
     histories = log.histories()
@@ -229,7 +230,7 @@ def test_an_empty_history_one_item_and_an_unknown_user(maker):
 
 
 @every
-@settings(max_examples=10)
+@some
 @given(logs)
 def test_scores_do_not_depend_on_who_stands_beside(maker, log):
     model = maker().fit(log)
