@@ -107,17 +107,15 @@ class Sets2SetsNetwork(nn.Module):
 
     def losses(self, read: Reading) -> torch.Tensor:
         """Weighted squares plus λ · set loss; (E,). A question that asks for every item has no set loss."""
-        made = self.scores(read).softmax(1)
-        asked = torch.zeros_like(made).index_put(self._at(read), made.new_ones(()))
-        squares = (self.weight * (made - asked) ** 2).sum(1)
-        ranked = made.detach() if self.config.set_loss == "as_published" else made
-        n = asked.sum(1)
-        inside = ((-ranked).exp() * asked).sum(1) / n
-        outside = (ranked.exp() * (1 - asked)).sum(1) / (self.n_items - n).clamp(min=1)
-        return squares + self.config.set_weight * inside * outside
-
-    def _at(self, read: Reading) -> tuple[torch.Tensor, torch.Tensor]:
-        return self._put(read.target_row), self._put(read.target_item)
+        made, at = self.scores(read).softmax(1), (self._put(read.target_row), self._put(read.target_item))
+        found, weight, none = made[at], self.weight[at[1]], made.new_zeros(len(made))
+        squares = (made**2 @ self.weight).index_add(0, at[0], weight * (1 - 2 * found))
+        if self.config.set_loss == "as_published":
+            made, found = made.detach(), found.detach()
+        n = none.index_add(0, at[0], torch.ones_like(found))
+        inside = none.index_add(0, at[0], (-found).exp()) / n
+        outside = made.exp().sum(1).index_add(0, at[0], -found.exp()) / (self.n_items - n).clamp(min=1)
+        return squares + self.config.set_weight * inside * torch.where(n < self.n_items, outside, 0)
 
     def _put(self, array: np.ndarray) -> torch.Tensor:
         return torch.as_tensor(array, device=self.weight.device)

@@ -1,0 +1,203 @@
+"""The trained next-basket models beside counting: Ta-Feng, and what the corrections of Sets2Sets do.
+
+    python benchmarks/tafeng_trained.py [--data FOLDER] [--keysets 0 1 2 3 4] [--seeds 1] [--minutes 11] [--only MODEL]
+
+Ta-Feng needs the published histories, future baskets and user splits (`nbr-tafeng-reality-check`,
+`nbr-unlearning-splits`) under --data, WORKBENCH_DATA or WORKBENCH_TEST_DATA; without them only the generated world is
+run. Training users: last basket given those before, the future basket being their last. Validation users (others)
+choose the epoch in the same way. Test users: their future basket given their history. A trained model stops after
+--minutes at the latest; the table tells its epochs. Generated world: four kinds of Sets2Sets, three seeds, the users'
+values averaged over seeds. Resumes where it was stopped. Writes `benchmarks/results/tafeng_trained.csv` and `.md`:
+aggregates over 100 users and more, never a row of one.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from pydantic import BaseModel, ConfigDict
+
+from workbench.data import Interactions, split
+from workbench.data.published.splits import baskets_split, read_keyset
+from workbench.data.world import load_world
+from workbench.recommend import DNNTSP, DNNTSPConfig, Sets2Sets, Sets2SetsConfig, TopFreq, TopFreqConfig, Training
+from workbench.recommend.evaluation import evaluate_targets, joined, joined_logs
+from workbench.runs import run
+from workbench.settings import ROOT, settings
+from workbench.statistics import bootstrap_mean, paired_bootstrap
+
+FOLDER = "WORKBENCH_DATA"
+RESULTS = ROOT / "benchmarks" / "results"
+METRICS = ["recall", "ndcg", "hit_rate"]
+BASKETS, KEYSET = "nbr-tafeng-reality-check", "nbr-unlearning-splits/tafeng_keyset_{}.json"
+KINDS = {
+    "corrected": {},
+    "set loss as published": {"set_loss": "as_published"},
+    "gate as published": {"gate": "published"},
+    "both as published": {"set_loss": "as_published", "gate": "published"},
+}
+
+
+class Cell(BaseModel):
+    """One model on one keyset of Ta-Feng, or on the generated world (keyset −1)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    model: str
+    keyset: int
+    seed: int = 1
+    kind: str = "corrected"
+    minutes: float | None = None
+
+
+def data_folder() -> Path:
+    """Where the reader's own data is, or the data that tests use."""
+    return Path(settings().own_data or os.environ.get("WORKBENCH_TEST_DATA") or ROOT.parent / "shared" / "data")
+
+
+@cache
+def tafeng(keyset: int):
+    """(train, valid, histories, targets): logs of other users each, and the test users' questions."""
+    folder = Path(os.environ[FOLDER])
+    parts = baskets_split(folder / BASKETS)
+    users = read_keyset(folder / KEYSET.format(keyset), parts.train.users)
+    whole = joined_logs(parts.train, parts.test)
+    train, valid = (_of(whole, some) for some in (users.train, users.valid))
+    return train, valid, parts.train.histories(users.test), parts.test.matrix()[users.test]
+
+
+@cache
+def world():
+    """The generated world's baskets of users with four or more; the last one is asked."""
+    log = load_world().log
+    log = log.select(log.frame["basket"].notna().to_numpy())
+    enough = log.frame.groupby("user")["basket"].transform("nunique") >= 4
+    parts = split(log.select(enough.to_numpy()), "next_basket", by="position")
+    targets = parts.test.matrix()
+    users = np.flatnonzero(np.diff(targets.indptr))
+    return parts.train, parts.valid, joined(parts, ("train", "valid")).histories(users), targets[users]
+
+
+def _of(log: Interactions, users: np.ndarray) -> Interactions:
+    return log.select(np.isin(log.frame["user"], users))
+
+
+def model_of(config: Cell):
+    """The model a cell names, with the study's settings but for time, seed and patience."""
+    if config.model.endswith("TopFreq"):
+        return TopFreq(TopFreqConfig(whose=config.model.split("-")[0]))
+    name, _, targets = config.model.partition(", ")
+    kind, config_kind, epochs = {
+        "DNNTSP": (DNNTSP, DNNTSPConfig, 100),
+        "Sets2Sets": (Sets2Sets, Sets2SetsConfig, 100 if config.keyset < 0 else 20),
+    }[name]
+    training = Training(epochs=epochs, batch=64, seed=config.seed, minutes=config.minutes, threads=1)
+    options = KINDS[config.kind] if name == "Sets2Sets" else {}
+    return kind(config_kind(training=training, targets="all" if targets else "last", **options))
+
+
+def cell(config: Cell, folder: Path) -> pd.DataFrame:
+    """[only, metric, k, value, low, high, n, epochs, epoch_seconds]; the values per user stay in the run folder."""
+    train, valid, histories, targets = world() if config.keyset < 0 else tafeng(config.keyset)
+    model = model_of(config).fit(train, valid)
+    tables = {o: evaluate_targets(model, histories, targets, (10, 20), only=o) for o in ("all", "repeat", "novel")}
+    table = pd.concat([t.assign(only=only) for only, t in tables.items()], ignore_index=True)
+    table = table[table["metric"].isin(METRICS)]
+    table.to_parquet(folder / "users.parquet")
+    record = getattr(model, "record", None)
+    if record is not None:
+        record.to_parquet(folder / "record.parquet")
+    rows = [
+        (*key, *bootstrap_mean(part["value"].to_numpy()), len(part))
+        for key, part in table.groupby(["only", "metric", "k"], sort=False)
+    ]
+    made = pd.DataFrame(rows, columns=["only", "metric", "k", "value", "low", "high", "n"])
+    epochs, seconds = (0, np.nan) if record is None else (len(record), record["seconds"].median())
+    return made.assign(epochs=epochs, epoch_seconds=seconds)
+
+
+def per_model(table: pd.DataFrame) -> pd.DataFrame:
+    """Ta-Feng: means over keysets and seeds, Recall / NDCG / PHR, all targets; recall of repeat and novel ones."""
+    rows = []
+    for model, part in table[table["keyset"] >= 0].groupby("model", sort=False):
+        mean = part.groupby(["only", "metric", "k"])["value"].mean()
+        runs = part[["keyset", "seed"]].drop_duplicates()
+        row = {"model": model, "keysets": ", ".join(map(str, sorted(set(runs["keyset"])))), "runs": len(runs)}
+        for k in (10, 20):
+            row[f"Recall / NDCG / PHR @{k}"] = " / ".join(f"{mean['all', m, k]:.4f}" for m in METRICS)
+        row["Recall@10 repeat"] = f"{mean['repeat', 'recall', 10]:.4f}"
+        row["Recall@10 novel"] = f"{mean['novel', 'recall', 10]:.4f}"
+        some = part[(part["only"] == "all") & (part["metric"] == "recall") & (part["k"] == 10)]
+        row["95 % of Recall@10"] = f"{some['low'].mean():.4f} to {some['high'].mean():.4f}"
+        row["epochs"] = f"{some['epochs'].mean():.0f}" if part["epochs"].any() else "none"
+        row["seconds per epoch"] = f"{some['epoch_seconds'].mean():.1f}" if part["epochs"].any() else "none"
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def corrections(configs: list[Cell], table: pd.DataFrame, folder: Path) -> pd.DataFrame:
+    """Generated world: users' values averaged over seeds, each kind minus the corrected one, paired on users."""
+    runs = table[table["keyset"] < 0][["run", "kind", "model", "seed"]].drop_duplicates()
+    parts = []
+    for row in runs.itertuples():
+        values = pd.read_parquet(next(folder.glob(f"{row.run}*")) / "users.parquet").query("only == 'all' and k == 10")
+        parts.append(values.assign(what=f"{row.model}, {row.kind}" if row.model == "Sets2Sets" else row.model))
+    means = pd.concat(parts).groupby(["what", "user", "metric", "k"], sort=False)["value"].mean().reset_index()
+    made = paired_bootstrap(means, "what")
+    made["text"] = [
+        f"{r.estimate:+.4f} [{r.low:+.4f}, {r.high:+.4f}]"
+        if r.minus
+        else f"{r.estimate:.4f} [{r.low:.4f}, {r.high:.4f}]"
+        for r in made.itertuples()
+    ]
+    made["column"] = made["metric"] + "@10" + made["minus"].map(lambda m: " minus corrected" if m else "")
+    wide = made.pivot(index="what", columns="column", values="text").reindex(list(dict.fromkeys(made["what"])))
+    return wide.fillna("").reset_index()
+
+
+def markdown(table: pd.DataFrame) -> str:
+    """A GitHub table."""
+    lines = ["| " + " | ".join(map(str, row)) + " |" for row in [table.columns, *table.to_numpy()]]
+    return "\n".join([lines[0], "|" + " --- |" * len(table.columns), *lines[1:]])
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, default=data_folder())
+    parser.add_argument("--keysets", type=int, nargs="*", default=[0])
+    parser.add_argument("--seeds", type=int, nargs="*", default=[1])
+    parser.add_argument("--minutes", type=float, default=11)
+    parser.add_argument("--only", nargs="*", help="models to run, such as Sets2Sets; default all")
+    given = parser.parse_args()
+    os.environ[FOLDER] = str(given.data)
+    counted, trained = ["G-TopFreq", "P-TopFreq", "GP-TopFreq"], ["DNNTSP", "Sets2Sets"]
+    configs = [Cell(model="Sets2Sets", keyset=-1, seed=s, kind=kind) for kind in KINDS for s in (1, 2, 3)]
+    configs += [Cell(model="DNNTSP", keyset=-1, seed=s) for s in (1, 2, 3)] + [Cell(model="GP-TopFreq", keyset=-1)]
+    if (given.data / BASKETS).is_dir():
+        configs += [Cell(model=m, keyset=i) for i in given.keysets for m in counted]
+        configs += [
+            Cell(model=m, keyset=i, seed=s, minutes=given.minutes)
+            for i in given.keysets
+            for s in given.seeds
+            for m in trained
+        ]
+    if given.only:
+        configs = [c for c in configs if c.model in given.only or c.model.endswith("TopFreq")]
+    folder = settings().runs / "tafeng_trained"
+    table = run(configs, cell, folder, data="tafeng-reality-check, world 1", progress=True)
+    RESULTS.mkdir(exist_ok=True)
+    table.drop(columns="run").round(6).to_csv(RESULTS / "tafeng_trained.csv", index=False)
+    text = ["# Trained next-basket models", "", __doc__.split("\n\n")[2].strip(), ""]
+    if (table["keyset"] >= 0).any():
+        text += ["## Ta-Feng", "", markdown(per_model(table)), ""]
+    text += ["## Corrections, generated world", "", markdown(corrections(configs, table, folder)), ""]
+    (RESULTS / "tafeng_trained.md").write_text("\n".join(text), encoding="utf-8")
+    print("\n".join(text))
+
+
+if __name__ == "__main__":
+    main()
