@@ -13,6 +13,7 @@ from workbench.recommend import EASE, Counted, EASEConfig, ItemKNN, ItemKNNConfi
 MAKERS = {
     "popularity": Popularity,
     "itemknn": lambda: ItemKNN(ItemKNNConfig(k=3)),
+    "itemknn, centred": lambda: ItemKNN(ItemKNNConfig(k=3, normalise=True, centre=True)),
     "itemknn, all": lambda: ItemKNN(ItemKNNConfig(k=None)),
     "ease": lambda: EASE(EASEConfig(l2=2.0)),
 }
@@ -67,7 +68,7 @@ def test_contributions_sum_to_the_score(maker, log):
     assert len(table) == len(log) * ITEMS
     sums = np.zeros((USERS, ITEMS))
     np.add.at(sums, (table["row"], table["item"]), table["weight"])
-    assert np.allclose(sums, model.score(histories), atol=1e-12)
+    assert np.allclose(sums + getattr(model, "offset", 0), model.score(histories), atol=1e-12)
 
 
 @given(logs)
@@ -239,6 +240,33 @@ def test_itemknn_keeps_k_neighbours_and_those_that_tie(log, k):
         last = sorted(own.values(), reverse=True)[k - 1] if len(own) >= k else 0
         want = [own.get(j, 0) if own.get(j, 0) >= last * (1 - 1e-12) else 0 for j in range(ITEMS)]
         assert np.allclose(row, want, atol=1e-15)
+
+
+@given(logs, st.integers(1, 7), st.booleans(), st.booleans())
+def test_itemknn_normalises_and_centres_as_its_equations_say(log, k, normalise, centre):
+    model = ItemKNN(ItemKNNConfig(k=k, normalise=normalise, centre=centre)).fit(log)
+    x, s = log.matrix().toarray(), ItemKNN(ItemKNNConfig(k=k)).fit(log).similarity.toarray()
+    mean = x.mean(axis=0) if centre else np.zeros(ITEMS)
+    want = np.zeros((USERS, ITEMS))
+    for u in range(USERS):
+        for i in range(ITEMS):
+            length = s[i].sum() if normalise and s[i].any() else 1.0
+            want[u, i] = mean[i] + sum(s[i, j] / length * (x[u, j] - mean[j]) for j in range(ITEMS))
+    assert np.allclose(model.score(log.histories()), want, atol=1e-12)
+    nothing = log.histories([0]).without(log.rows_of(0)["interaction"])
+    assert np.array_equal(model.score(nothing)[0], model.offset)
+    assert repr(model) == f"ItemKNN(k={k}, normalise={normalise}, centre={centre})"
+
+
+@given(logs, st.integers(1, 7))
+def test_itemknn_without_ties_keeps_the_lower_codes(log, k):
+    tied = ItemKNN(ItemKNNConfig(k=k)).fit(log).similarity.toarray()
+    found = ItemKNN(ItemKNNConfig(k=k, ties=False)).fit(log).similarity.toarray()
+    for i, row in enumerate(tied):
+        best = sorted(np.flatnonzero(row), key=lambda j: (-round(row[j], 10), j))[:k]
+        want = np.zeros(ITEMS)
+        want[best] = row[best]
+        assert np.array_equal(found[i], want)
 
 
 def test_lists_are_the_same_after_a_round_trip():

@@ -1,9 +1,10 @@
 """Item-based nearest neighbours (Sarwar, Karypis, Konstan & Riedl, WWW 2001), on binary cells.
 
     s_ij = C_ij / √(C_ii · C_jj),   C = XᵀX        cosine of two item columns; C_ij users have both i and j
-    score(u, i) = Σ_{j ∈ N_k(i) ∩ I_u} s_ij        N_k(i): the k items most like the *target* i
+    score(u, i) = Σ_{j ∈ N_k(i)} s_ij x_uj         N_k(i): the k items most like the *target* i; x_uj = 1 if u has j
 
-C holds whole numbers, so taking rows out of it is exact: the model after `forget` equals the refitted one bit by bit.
+`normalise` divides a row of s by its sum; `centre` scores m_i + Σ_j s_ij (x_uj − m_j), m_j the share of users with j.
+Both are the ItemCF of the BARS benchmark (SIGIR 2022). C is whole numbers, so `forget` equals a refit bit by bit.
 """
 
 from __future__ import annotations
@@ -20,8 +21,6 @@ from workbench.data import Histories, Interactions
 from workbench.recommend.collaborative.cells import Cells, Change, check_items, fitted, shared_out
 from workbench.recommend.saving import csr_from, csr_parts, load_arrays, save_arrays
 
-BLOCK = 1024  # rows made dense at a time
-
 
 class ItemKNNConfig(BaseModel):
     """Settings of ItemKNN."""
@@ -29,7 +28,13 @@ class ItemKNNConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     k: PositiveInt | None = 100
-    """Neighbours per target item; those that tie with the k-th are kept too. None keeps all."""
+    """Neighbours per target item. None keeps all."""
+    ties: bool = True
+    """Keep also all that tie with the k-th; otherwise the lower codes win (BARS: some of them)."""
+    normalise: bool = False
+    """Divide the similarities of a target item by their sum (BARS: yes)."""
+    centre: bool = False
+    """Count how far a user is from the mean user in place of what the user has (BARS: yes)."""
 
 
 class ItemKNN:
@@ -43,46 +48,49 @@ class ItemKNN:
         self.config = config or ItemKNNConfig()
         self.cells: Cells | None = None
         self.pairs: sparse.csr_array | None = None  # C
-        self._similar: sparse.csr_array | None = None  # s, row = target; made anew when first needed
+        self._derived: tuple[sparse.csr_array, sparse.csr_array, np.ndarray] | None = None  # s, sᵀ, offset
 
     def __repr__(self) -> str:
-        return f"ItemKNN(k={self.config.k})"
+        return f"ItemKNN({', '.join(f'{n}={v}' for n, v in self.config if n in {'k', *self.config.model_fields_set})})"
 
     def fit(self, log: Interactions, valid: Interactions | None = None) -> Self:
         """Count pairs; `valid` is not used."""
         self.cells = Cells.of(log)
-        x = self.cells.matrix.astype(np.int64)
-        self.pairs, self._similar = _tidy(x.T @ x), None
+        self.pairs, self._derived = _tidy((x := self.cells.matrix.astype(np.int64)).T @ x), None
         return self
 
     @property
     def similarity(self) -> sparse.csr_array:
         """s, row = target item, only kept neighbours; derived from the counts whenever they have changed."""
-        if self._similar is None:
-            self._similar = _neighbours(fitted(self.pairs, self), self.config.k)
-        return self._similar
+        return self._derive()[0]
+
+    @property
+    def offset(self) -> np.ndarray:
+        """m_i − Σ_j s_ij m_j, what an empty history scores; float64 (n_items,), zeros unless centred."""
+        return self._derive()[2]
 
     def score(self, histories: Histories) -> np.ndarray:
-        """Sum of similarities to the history's items; float64 (B, n_items)."""
-        check_items(histories, self.similarity.shape[0])
-        return (histories.matrix() @ self.similarity.T).toarray()
+        """Sum of similarities to the history's items, and the offset; float64 (B, n_items)."""
+        _, turned, offset = self._derive()
+        check_items(histories, len(offset))
+        return (histories.matrix() @ turned).toarray() + offset
 
     def contributions(self, histories: Histories, items: np.ndarray) -> pd.DataFrame:
-        """[row, item, interaction, weight]: s_ij for each history item j, shared among its rows; sums to the score."""
+        """[row, item, interaction, weight]: s_ij of history item j, shared among its rows; sums to score − `offset`."""
         similar = self.similarity
         return shared_out(histories, items, lambda i, at: np.asarray(similar[i, histories.item[at]]).reshape(-1))
 
     def forget(self, removed: Interactions) -> Self:
         """Take rows out, in place; equals a refit exactly. Raises `DataError` and changes nothing if it cannot."""
         cells, changes = fitted(self.cells, self).without(removed)
-        pairs = _tidy(self.pairs + _difference(changes, self.pairs.shape[0])) if changes else self.pairs
-        self.cells, self.pairs, self._similar = cells, pairs, None if changes else self._similar
+        pairs = self.pairs + _difference(changes, self.pairs.shape[0]) if changes else self.pairs
+        self.cells, self.pairs, self._derived = cells, _tidy(pairs), None
         return self
 
     def copy(self) -> Self:
         """An independent copy (no matrix is ever changed in place, so they are shared)."""
         twin = type(self)(self.config)
-        twin.cells, twin.pairs, twin._similar = self.cells, self.pairs, self._similar
+        twin.cells, twin.pairs, twin._derived = self.cells, self.pairs, self._derived
         return twin
 
     def save(self, folder: Path) -> None:
@@ -97,6 +105,13 @@ class ItemKNN:
         model = cls(config)
         model.cells, model.pairs = Cells(csr_from(arrays, "cells")), csr_from(arrays, "pairs")
         return model
+
+    def _derive(self) -> tuple[sparse.csr_array, sparse.csr_array, np.ndarray]:
+        if self._derived is None:
+            similar = _neighbours(fitted(self.pairs, self), self.config)
+            m = self.pairs.diagonal() * float(self.config.centre) / self.cells.counts.shape[0]  # shares of users
+            self._derived = similar, similar.T.tocsr(), m - similar @ m
+        return self._derived
 
 
 def _tidy(pairs: sparse.sparray) -> sparse.csr_array:
@@ -117,19 +132,19 @@ def _difference(changes: list[Change], n: int) -> sparse.csr_array:
     return x.T @ signs @ x
 
 
-def _neighbours(pairs: sparse.csr_array, k: int | None) -> sparse.csr_array:
-    n = pairs.shape[0]
-    own = pairs.diagonal().astype(np.float64)
-    blocks = []
-    for start in range(0, n, BLOCK):
-        block = pairs[start : start + BLOCK].toarray()
-        at = np.arange(len(block))
-        block[at, start + at] = 0  # an item is not its own neighbour
-        root = np.sqrt(own[start : start + BLOCK, None] * own)
-        similar = np.divide(block, root, out=np.zeros(block.shape), where=root > 0)
-        if k is not None and k < n:
-            last = np.partition(similar, n - k, axis=1)[:, n - k, None]
-            # 1e-12: equal fractions such as 1/√3 and 3/√27 may differ in their last bit, and ties are kept
-            similar[similar < last * (1 - 1e-12)] = 0
-        blocks.append(sparse.csr_array(similar))
-    return sparse.vstack(blocks, format="csr")
+def _neighbours(pairs: sparse.csr_array, config: ItemKNNConfig) -> sparse.csr_array:
+    own, k, parts = pairs.diagonal().astype(np.float64), config.k, [(np.zeros(0), np.zeros(0, np.int32))]
+    for i in range(len(own)):
+        span = slice(pairs.indptr[i], pairs.indptr[i + 1])
+        other = pairs.indices[span] != i  # an item is not its own neighbour
+        j = pairs.indices[span][other]
+        similar = pairs.data[span][other] / np.sqrt(own[i] * own[j])
+        if k is not None and k < len(j):
+            # equal fractions such as 1/√3 and 3/√27 may differ in their last bit
+            near = np.flatnonzero(similar >= (last := np.partition(similar, -k)[-k] * (1 - 1e-12)))
+            if not config.ties:  # the better ones first, then those that tie, by code
+                near = np.sort(near[np.argsort(similar[near] <= last * (1 + 3e-12), kind="stable")[:k]])
+            j, similar = j[near], similar[near]
+        parts.append((similar / similar.sum() if config.normalise else similar, j))
+    data, indices = (np.concatenate(some) for some in zip(*parts, strict=True))
+    return sparse.csr_array((data, indices, np.cumsum([len(j) for _, j in parts])), shape=pairs.shape)
