@@ -13,6 +13,7 @@ __getattr__, __dir__, __all__ = lazy.attach(
         ],
         "tasks": ["Comparison", "Task", "basket_task", "collaborative_task", "compare", "session_task", "target_auc"],
         "training": ["Training"],
+        "adapters": ["ImplicitModel", "RecBoleModel", "RecToolsModel"],
         "checking": ["Checks", "check_recommender"],
         "collaborative.popularity": ["Popularity"],
         "collaborative.itemknn": ["ItemKNN", "ItemKNNConfig"],
