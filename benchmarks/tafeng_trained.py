@@ -5,10 +5,12 @@
 Ta-Feng needs the published histories, future baskets and user splits (`nbr-tafeng-reality-check`,
 `nbr-unlearning-splits`) under --data, WORKBENCH_DATA or WORKBENCH_TEST_DATA; without them only the generated world is
 run. Training users: last basket given those before, the future basket being their last. Validation users (others)
-choose the epoch in the same way. Test users: their future basket given their history. A trained model stops after
---minutes at the latest; the table tells its epochs. Generated world: four kinds of Sets2Sets, three seeds, the users'
-values averaged over seeds. Resumes where it was stopped. Writes `benchmarks/results/tafeng_trained.csv` and `.md`:
-aggregates over 100 users and more, never a row of one.
+choose the epoch in the same way. Test users: their future basket given their history. Rules: TopFreq counted on the
+histories of all users, as published, or on the last baskets of the training users, which the trained models see too;
+Mixed: share of the user's own baskets with the item + share of the training users' last baskets with it. A trained
+model stops after --minutes at the latest; the table tells its epochs. Generated world: four kinds of Sets2Sets, three
+seeds, the users' values averaged over seeds. Resumes where it was stopped. Writes
+`benchmarks/results/tafeng_trained.csv` and `.md`: aggregates over 100 users and more, never a row of one.
 """
 
 from __future__ import annotations
@@ -22,10 +24,12 @@ import numpy as np
 import pandas as pd
 from pydantic import BaseModel, ConfigDict
 
-from workbench.data import Interactions, split
+from workbench.data import Histories, Interactions, split
 from workbench.data.published.splits import baskets_split, read_keyset
 from workbench.data.world import load_world
+from workbench.errors import ConfigError
 from workbench.recommend import DNNTSP, DNNTSPConfig, Sets2Sets, Sets2SetsConfig, TopFreq, TopFreqConfig, Training
+from workbench.recommend.basket.baskets import Baskets
 from workbench.recommend.evaluation import evaluate_targets, joined, joined_logs
 from workbench.runs import run
 from workbench.settings import ROOT, settings
@@ -61,13 +65,13 @@ def data_folder() -> Path:
 
 @cache
 def tafeng(keyset: int):
-    """(train, valid, histories, targets): logs of other users each, and the test users' questions."""
+    """(train, valid, histories, targets, all histories): the first two of other users; the test users' questions."""
     folder = Path(os.environ[FOLDER])
     parts = baskets_split(folder / BASKETS)
     users = read_keyset(folder / KEYSET.format(keyset), parts.train.users)
     whole = joined_logs(parts.train, parts.test)
     train, valid = (_of(whole, some) for some in (users.train, users.valid))
-    return train, valid, parts.train.histories(users.test), parts.test.matrix()[users.test]
+    return train, valid, parts.train.histories(users.test), parts.test.matrix()[users.test], parts.train
 
 
 @cache
@@ -79,31 +83,60 @@ def world():
     parts = split(log.select(enough.to_numpy()), "next_basket", by="position")
     targets = parts.test.matrix()
     users = np.flatnonzero(np.diff(targets.indptr))
-    return parts.train, parts.valid, joined(parts, ("train", "valid")).histories(users), targets[users]
+    return parts.train, parts.valid, joined(parts, ("train", "valid")).histories(users), targets[users], parts.train
 
 
 def _of(log: Interactions, users: np.ndarray) -> Interactions:
     return log.select(np.isin(log.frame["user"], users))
 
 
+class Mixed:
+    """Share of the user's own baskets with the item + share of the training users whose last basket has it."""
+
+    def fit(self, log: Interactions, valid: Interactions | None = None) -> Mixed:
+        last = log.select(_last(log))
+        self.shares = np.asarray(last.matrix().sum(axis=0)).ravel() / last.frame["user"].nunique()
+        return self
+
+    def score(self, histories: Histories) -> np.ndarray:
+        baskets = Baskets.of(histories)
+        return baskets.summed(1 / baskets.count[baskets.basket]).toarray() + self.shares
+
+
+def _last(log: Interactions) -> np.ndarray:
+    histories = log.histories()
+    baskets = Baskets.of(histories)
+    return np.isin(log.frame["interaction"], histories.interaction[baskets.age[baskets.basket[baskets.cell]] == 0])
+
+
 def model_of(config: Cell):
-    """The model a cell names, with the study's settings but for time, seed and patience."""
-    if config.model.endswith("TopFreq"):
-        return TopFreq(TopFreqConfig(whose=config.model.split("-")[0]))
-    name, _, targets = config.model.partition(", ")
+    """The model a cell names: "name", or "name, option"; the study's settings but for what the option says."""
+    name, _, option = config.model.partition(", ")
+    if name in ("Mixed", "DNNTSP", "Sets2Sets") and option not in ("", "rate .01", "all targets"):
+        raise ConfigError(f"no option {option!r}", "model", "rate .01 or all targets")
+    if name == "Mixed":
+        return Mixed()
+    if name.endswith("TopFreq"):
+        return TopFreq(TopFreqConfig(whose=name.split("-")[0]))
     kind, config_kind, epochs = {
         "DNNTSP": (DNNTSP, DNNTSPConfig, 100),
         "Sets2Sets": (Sets2Sets, Sets2SetsConfig, 100 if config.keyset < 0 else 20),
     }[name]
-    training = Training(epochs=epochs, batch=64, seed=config.seed, minutes=config.minutes, threads=1)
+    rate = 0.01 if option == "rate .01" else 0.001
+    training = Training(
+        epochs=epochs, learning_rate=rate, seed=config.seed, minutes=config.minutes, batch=64, threads=1
+    )
     options = KINDS[config.kind] if name == "Sets2Sets" else {}
-    return kind(config_kind(training=training, targets="all" if targets else "last", **options))
+    return kind(config_kind(training=training, targets="all" if option == "all targets" else "last", **options))
 
 
 def cell(config: Cell, folder: Path) -> pd.DataFrame:
     """[only, metric, k, value, low, high, n, epochs, epoch_seconds]; the values per user stay in the run folder."""
-    train, valid, histories, targets = world() if config.keyset < 0 else tafeng(config.keyset)
-    model = model_of(config).fit(train, valid)
+    train, valid, histories, targets, everybody = world() if config.keyset < 0 else tafeng(config.keyset)
+    log = train
+    if "TopFreq" in config.model:
+        log = train.select(_last(train)) if config.model.endswith("last baskets") else everybody
+    model = model_of(config).fit(log, valid)
     tables = {o: evaluate_targets(model, histories, targets, (10, 20), only=o) for o in ("all", "repeat", "novel")}
     table = pd.concat([t.assign(only=only) for only, t in tables.items()], ignore_index=True)
     table = table[table["metric"].isin(METRICS)]
@@ -174,7 +207,9 @@ def main() -> None:
     parser.add_argument("--only", nargs="*", help="models to run, such as Sets2Sets; default all")
     given = parser.parse_args()
     os.environ[FOLDER] = str(given.data)
-    counted, trained = ["G-TopFreq", "P-TopFreq", "GP-TopFreq"], ["DNNTSP", "Sets2Sets"]
+    counted = [f"{whose}-TopFreq, published" for whose in ("G", "P", "GP")]
+    counted += ["GP-TopFreq, last baskets", "Mixed"]
+    trained = ["DNNTSP", "Sets2Sets", "DNNTSP, rate .01", "Sets2Sets, rate .01"]
     configs = [Cell(model="Sets2Sets", keyset=-1, seed=s, kind=kind) for kind in KINDS for s in (1, 2, 3)]
     configs += [Cell(model="DNNTSP", keyset=-1, seed=s) for s in (1, 2, 3)] + [Cell(model="GP-TopFreq", keyset=-1)]
     if (given.data / BASKETS).is_dir():
@@ -186,7 +221,7 @@ def main() -> None:
             for m in trained
         ]
     if given.only:
-        configs = [c for c in configs if c.model in given.only or c.model.endswith("TopFreq")]
+        configs = [c for c in configs if c.model in given.only or c.model in counted or c.model == "GP-TopFreq"]
     folder = settings().runs / "tafeng_trained"
     table = run(configs, cell, folder, data="tafeng-reality-check, world 1", progress=True)
     RESULTS.mkdir(exist_ok=True)
