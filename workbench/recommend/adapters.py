@@ -98,7 +98,7 @@ class RecToolsModel:
         return self
 
     def score(self, histories: Histories) -> np.ndarray:
-        """Scores (B, n_items), float64, of the users as they were when fitted."""
+        """Scores (B, n_items), float32, of the users as they were when fitted."""
         known = fitted(self.users, self)
         check_items(histories, self.n_items)
         users, row = np.unique(histories.user, return_inverse=True)
@@ -106,10 +106,10 @@ class RecToolsModel:
         if len(absent):
             raise UnknownUser(f"user code {absent[0]}", "histories", "users with rows in the fitted log")
         made = self.model.recommend(users.astype(int), self.data, k=self.n_items, filter_viewed=False)
-        scores = np.full((len(users), self.n_items), np.nan)
+        scores = np.full((len(users), self.n_items), np.nan, dtype=np.float32)
         scores[np.searchsorted(users, made["user_id"]), made["item_id"].to_numpy(int)] = made["score"]
         least = np.where(np.isnan(scores), np.inf, scores).min(axis=1, initial=np.inf, keepdims=True)
-        return np.where(np.isnan(scores), np.where(np.isinf(least), 0.0, least - 1), scores)[row]
+        return np.where(np.isnan(scores), np.where(np.isinf(least), np.float32(0), least - 1), scores)[row]
 
     def copy(self) -> Self:
         """An independent copy."""

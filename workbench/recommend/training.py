@@ -99,6 +99,8 @@ def train(
         start, total, n = time.perf_counter(), 0.0, 0
         for step, batch in enumerate(batches(epoch)):
             losses = loss(batch)
+            if not len(losses):  # the mean of nothing is no number either
+                continue
             mean = losses.mean()
             if not torch.isfinite(mean):
                 module.load_state_dict(kept)
