@@ -116,7 +116,8 @@ class _Difference(torch.autograd.Function):
         weight = grad[:, None]
         to_gap = mine * weight
         to_p = torch.zeros_like(p).index_add_(0, u, gap * weight)
-        return to_p, torch.zeros_like(q).index_add_(0, i, to_gap).index_add_(0, j, to_gap, alpha=-1), None, None, None
+        to_q = torch.zeros_like(q).index_add_(0, i, to_gap).index_add_(0, j, to_gap.neg())
+        return to_p, to_q, None, None, None
 
 
 def pairwise(users: torch.Tensor, items: torch.Tensor, pairs: Pairs) -> torch.Tensor:
