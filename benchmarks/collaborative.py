@@ -96,12 +96,14 @@ def page(table: pd.DataFrame, threads: int, date: str) -> str:
             line |= {"epochs (median)": f"{row['epochs']:.0f}", "s per epoch (median)": f"{row['seconds']:.2f}"}
         lines.append(line)
     published = {"model": "BPR, published by RecBole"} | {f"{m}@10": f"{value:.4f}" for m, value in PUBLISHED.items()}
-    text = "# Trained user-item models on ml-100k\n\nMade by `python benchmarks/collaborative.py`. "
-    text += f"{__doc__.split('.inter`) under')[1].split('. ', 1)[1].split(' Resumes')[0]}\n"
+    about = " ".join(__doc__.split("WORKBENCH_TEST_DATA. ")[1].split(" Resumes")[0].split())
+    text = f"# Trained user-item models on ml-100k\n\nMade by `python benchmarks/collaborative.py`. {about}\n\n"
     text += (
-        f"Means over users and three seeds with 95 % over users; {threads} thread(s), {date}, on a machine with other\n"
+        "Means over users, for trained models of their means over three seeds, with 95 % intervals over users; one\n"
     )
-    text += "work, so seconds are upper bounds.\n\n"
+    text += (
+        f"division of the log. Threads: {threads}. {date}, on a machine with other work: seconds are upper bounds.\n\n"
+    )
     return text + markdown(pd.DataFrame([*lines, published]).fillna("")) + "\n"
 
 
