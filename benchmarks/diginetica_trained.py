@@ -24,7 +24,7 @@ from workbench import recommend
 from workbench.data import Histories, split
 from workbench.data.published.splits import pairs_split
 from workbench.data.splits import Split
-from workbench.recommend import evaluate_targets, next_items
+from workbench.recommend.evaluation import evaluate_lists, next_items, top_lists
 from workbench.runs import run
 from workbench.settings import ROOT
 
@@ -70,9 +70,9 @@ def once(cell: Cell) -> pd.DataFrame:
     start = time.process_time()
     model.fit(parts.train, parts.valid)
     seconds, record = time.process_time() - start, getattr(model, "record", None)
-    rows = []
+    rows, lists = [], top_lists(model, histories, K)
     for only in ("all", "repeat", "novel"):
-        found = evaluate_targets(model, histories, items, (K,), only=only)
+        found = evaluate_lists(lists, histories, items, (K,), only=only)
         for metric in ("hit_rate", "mrr"):
             values = found[found["metric"] == metric]
             by_session = values.groupby("user")["value"].agg(["sum", "size"])

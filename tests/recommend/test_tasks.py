@@ -60,7 +60,7 @@ def test_target_auc_is_the_share_of_pairs():
     log = random_log(3, users=8, items=9, n=30)
     model, histories = EASE().fit(log), log.histories()
     targets = random_log(4, users=8, items=9, n=12).matrix()
-    found, scores, held = target_auc(model, histories, targets, batch=3), model.score(histories), log.matrix().toarray()
+    found, scores, held = target_auc(model, histories, targets), model.score(histories), log.matrix().toarray()
     wanted = targets.toarray()
     for b in range(8):
         pairs = [

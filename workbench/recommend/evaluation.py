@@ -110,6 +110,36 @@ def evaluate_targets(
     """
     if not k or min(k) < 1:
         raise ConfigError(f"k = {k!r}", "evaluate", "cut-offs of 1 or more, such as (10, 20)")
+    targets = as_targets(targets, histories)
+    rows = np.flatnonzero(np.diff(targets.indptr))
+    lists = np.full((len(histories), max(k)), -1)
+    some = histories if len(rows) == len(histories) else histories.select(rows)
+    lists[rows] = top_lists(model, some, max(k), None if exclude is None else exclude[rows], batch)
+    return evaluate_lists(lists, histories, targets, k, only=only)
+
+
+def top_lists(
+    model: Recommender, histories: Histories, k: int, exclude: sparse.csr_array | None = None, batch: int | None = None
+) -> np.ndarray:
+    """The k best items for every history, (B, k) as from `top_k`, scored `batch` rows at a time; −1 fills up."""
+    batch = batch or max(1, BLOCK // max(histories.n_items, 1))
+    lists = np.full((len(histories), k), -1)
+    for start in range(0, len(histories), batch):
+        rows = np.arange(start, min(start + batch, len(histories)))
+        found = top_k(model.score(histories.select(rows)), k, None if exclude is None else exclude[rows])
+        lists[rows, : found.shape[1]] = found
+    return lists
+
+
+def evaluate_lists(
+    lists: np.ndarray,
+    histories: Histories,
+    targets: sparse.csr_array | np.ndarray,
+    k: Sequence[int] = (10, 20),
+    *,
+    only: str = "all",
+) -> pd.DataFrame:
+    """`evaluate_targets` for lists that are there already, (B, L) item codes as from `top_lists`."""
     if only not in ("all", "repeat", "novel"):
         raise ConfigError(f"{only!r}", "only", "all, repeat or novel")
     targets = as_targets(targets, histories)
@@ -118,26 +148,16 @@ def evaluate_targets(
         targets = sparse.csr_array(repeated if only == "repeat" else targets - repeated)
         targets.eliminate_zeros()
     rows = np.flatnonzero(np.diff(targets.indptr))
-    batch = batch or max(1, BLOCK // max(histories.n_items, 1))
-    tables = []
-    for start in range(0, len(rows), batch):
-        some = rows[start : start + batch]
-        lists = top_k(model.score(histories.select(some)), max(k), None if exclude is None else exclude[some])
-        # Whether a listed item is wanted is looked up among the few wanted ones: a dense (B, n_items) is never made.
-        wanted = targets[some]
-        b = np.repeat(np.arange(len(some)), np.diff(wanted.indptr))
-        gains = np.isin(
-            np.arange(len(some))[:, None] * histories.n_items + lists, b * histories.n_items + wanted.indices
-        )
-        gains &= lists >= 0
-        n_targets = np.diff(wanted.indptr).astype(np.int64)
-        judged = np.arange(n_targets.max()) < n_targets[:, None]
-        for cut in k:
-            values = pd.DataFrame(list_metrics(gains, judged, cut))
-            tables.append(values.assign(row=some, user=histories.user[some], k=cut, n_targets=n_targets))
     names = ["row", "user", "metric", "k", "value", "n_targets"]
-    if not tables:
+    if not len(rows):
         return pd.DataFrame(columns=names)
+    # Whether a listed item is wanted is looked up among the few wanted ones: a dense (B, n_items) is never made.
+    cells = np.repeat(np.arange(len(histories)), np.diff(targets.indptr)) * histories.n_items + targets.indices
+    gains = np.isin(rows[:, None] * histories.n_items + lists[rows], cells) & (lists[rows] >= 0)
+    n_targets = np.diff(targets.indptr)[rows].astype(np.int64)
+    judged = np.arange(n_targets.max()) < n_targets[:, None]
+    parts = [pd.DataFrame(list_metrics(gains, judged, cut)).assign(row=rows, k=cut) for cut in k]
+    tables = [part.assign(user=histories.user[rows], n_targets=n_targets) for part in parts]
     table = pd.concat(tables).melt(["row", "user", "k", "n_targets"], var_name="metric", value_name="value")
     return table.sort_values(["row", "k"], kind="stable", ignore_index=True)[names]
 

@@ -13,9 +13,8 @@ from workbench import html
 from workbench.data import Histories, Interactions, split
 from workbench.data.splits import Split
 from workbench.errors import ConfigError, DataError
-from workbench.recommend.evaluation import as_targets, evaluate_targets, joined, next_items
+from workbench.recommend.evaluation import as_targets, evaluate_lists, joined, next_items, top_lists
 from workbench.recommend.protocol import Recommender
-from workbench.recommend.ranking import top_k
 from workbench.statistics import paired_bootstrap
 
 MOST_LEARNED = 1_000  # questions about training rows that are drawn
@@ -153,10 +152,11 @@ def compare(models: Mapping[str, Recommender], task: Task, k: int = 10, seed: in
     fitted, values, rows = {}, [], []
     for name, model in models.items():
         fitted[name] = model.fit(task.train, task.valid)
-        found = evaluate_targets(model, task.histories, task.targets, (k,), exclude=task.exclude)
+        lists = top_lists(model, task.histories, k, task.exclude)
+        found = evaluate_lists(lists, task.histories, task.targets, (k,))
         found = found[found["metric"] == "ndcg"]
         values.append(found.assign(model=name, person=task.person[found["row"]]))
-        rows.append({"model": name} | _details(model, task, k))
+        rows.append({"model": name} | _details(model, task, lists))
     table = pd.concat(values, ignore_index=True)
     means = table.groupby(["model", "person"], sort=False, as_index=False)["value"].mean()
     found = paired_bootstrap(means, "model", "person", seed, within=())
@@ -167,39 +167,32 @@ def compare(models: Mapping[str, Recommender], task: Task, k: int = 10, seed: in
     return Comparison(task, wide, table, fitted)
 
 
-def target_auc(model: Recommender, histories: Histories, targets: sparse.csr_array, batch: int = 256) -> np.ndarray:
+def target_auc(model: Recommender, histories: Histories, targets: sparse.csr_array | np.ndarray) -> np.ndarray:
     """For every row the share of (target, item never had) pairs in which the target scores higher, ties half; (B,).
 
-    .5 is chance. NaN for a row without targets, or whose history and targets hold every item.
+    targets: as in `evaluate_targets`. .5 is chance. NaN for a row without targets, or where history and targets hold
+    every item.
     """
-    shares = np.full(len(histories), np.nan)
-    held = (histories.matrix() + targets).tocsr()
-    for start in range(0, len(histories), batch):
-        rows = np.arange(start, min(start + batch, len(histories)))
+    targets = as_targets(targets, histories)
+    held, shares = (histories.matrix() + targets).tocsr(), np.full(len(histories), np.nan)
+    for rows in np.array_split(np.arange(len(histories)), 1 + len(histories) // 512):
         scores = np.asarray(model.score(histories.select(rows)), dtype=np.float64)
-        never = held[rows].toarray() == 0
-        for b, row in enumerate(rows):
-            wanted = targets.indices[targets.indptr[row] : targets.indptr[row + 1]]
-            others = scores[b, never[b]]
-            if len(wanted) and len(others):
-                own = scores[b, wanted][:, None]
-                shares[row] = ((own > others) + 0.5 * (own == others)).mean()
+        never, wanted = held[rows].toarray() == 0, targets[rows]
+        b = np.repeat(np.arange(len(rows)), np.diff(wanted.indptr))
+        own = scores[b, wanted.indices][:, None]
+        won = (((own > scores[b]) + 0.5 * (own == scores[b])) * never[b]).sum(axis=1)
+        with np.errstate(invalid="ignore"):  # 0 / 0: nothing to compare
+            shares[rows] = np.bincount(b, won, len(rows)) / (np.diff(wanted.indptr) * never.sum(axis=1))
     return shares
 
 
-def _details(model: Recommender, task: Task, k: int) -> dict[str, float]:
+def _details(model: Recommender, task: Task, lists: np.ndarray) -> dict[str, float]:
     """Repeat and novel recall, the share of repeats in a list, and the two AUCs."""
-    ask = {"exclude": task.exclude}
-    recall = {}
+    k, asked, recall = lists.shape[1], task.histories, {}
     for only in ("repeat", "novel"):
-        found = evaluate_targets(model, task.histories, task.targets, (k,), only=only, **ask)
+        found = evaluate_lists(lists, asked, task.targets, (k,), only=only)
         recall[only] = found.loc[found["metric"] == "recall", "value"].mean()
-    parts = []
-    for rows in np.array_split(np.arange(len(task.histories)), 1 + len(task.histories) // 1024):
-        some = task.histories.select(rows)
-        lists = top_k(model.score(some), k, None if task.exclude is None else task.exclude[rows])
-        cells = np.arange(len(rows))[:, None] * some.n_items + lists
-        parts.append(np.isin(cells, some.rows * some.n_items + some.item) & (lists >= 0))
-    again = np.concatenate(parts)
-    learned, unseen = target_auc(model, *task.learned), target_auc(model, task.histories, task.targets)
+    cells = np.arange(len(lists))[:, None] * asked.n_items + lists
+    again = np.isin(cells, asked.rows * asked.n_items + asked.item) & (lists >= 0)
+    learned, unseen = target_auc(model, *task.learned), target_auc(model, asked, task.targets)
     return recall | {"repeats": again.mean(), "learned": np.nanmean(learned), "unseen": np.nanmean(unseen)}
