@@ -22,7 +22,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from workbench.data import Histories, Interactions, split
 from workbench.data.published.splits import baskets_split, read_keyset
@@ -31,7 +31,7 @@ from workbench.errors import ConfigError
 from workbench.recommend import DNNTSP, DNNTSPConfig, Sets2Sets, Sets2SetsConfig, TopFreq, TopFreqConfig, Training
 from workbench.recommend.basket.baskets import Baskets
 from workbench.recommend.evaluation import evaluate_targets, joined, joined_logs
-from workbench.runs import run
+from workbench.runs import config_hash, run
 from workbench.settings import ROOT, settings
 from workbench.statistics import bootstrap_mean, paired_bootstrap
 
@@ -39,6 +39,8 @@ FOLDER = "WORKBENCH_DATA"
 RESULTS = ROOT / "benchmarks" / "results"
 METRICS = ["recall", "ndcg", "hit_rate"]
 BASKETS, KEYSET = "nbr-tafeng-reality-check", "nbr-unlearning-splits/tafeng_keyset_{}.json"
+COUNTED = ["G-TopFreq, published", "P-TopFreq, published", "GP-TopFreq, published", "GP-TopFreq, last baskets", "Mixed"]
+TRAINED = ["DNNTSP", "Sets2Sets", "DNNTSP, rate .01", "Sets2Sets, rate .01"]
 KINDS = {
     "corrected": {},
     "set loss as published": {"set_loss": "as_published"},
@@ -48,14 +50,17 @@ KINDS = {
 
 
 class Cell(BaseModel):
-    """One model on one keyset of Ta-Feng, or on the generated world (keyset −1)."""
+    """One model on one keyset of Ta-Feng, or on the generated world (keyset −1).
+
+    `minutes` is no part of a cell's name: a result made in less time stands until its folder is removed.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     model: str
     keyset: int
     seed: int = 1
     kind: str = "corrected"
-    minutes: float | None = None
+    minutes: float | None = Field(default=None, exclude=True)
 
 
 def data_folder() -> Path:
@@ -172,7 +177,7 @@ def per_model(table: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def corrections(configs: list[Cell], table: pd.DataFrame, folder: Path) -> pd.DataFrame:
+def corrections(table: pd.DataFrame, folder: Path) -> pd.DataFrame:
     """Generated world: users' values averaged over seeds, each kind minus the corrected one, paired on users."""
     runs = table[table["keyset"] < 0][["run", "kind", "model", "seed"]].drop_duplicates()
     parts = []
@@ -198,38 +203,38 @@ def markdown(table: pd.DataFrame) -> str:
     return "\n".join([lines[0], "|" + " --- |" * len(table.columns), *lines[1:]])
 
 
+def cells(keysets: list[int], seeds: list[int], minutes: float | None = None) -> list[Cell]:
+    """The world's cells, and Ta-Feng's for these keysets and seeds."""
+    made = [Cell(model="Sets2Sets", keyset=-1, seed=s, kind=kind) for kind in KINDS for s in (1, 2, 3)]
+    made += [Cell(model="GP-TopFreq", keyset=-1)]
+    made += [Cell(model=model, keyset=i) for i in keysets for model in COUNTED]
+    made += [Cell(model=m, keyset=i, seed=s, minutes=minutes) for i in keysets for s in seeds for m in TRAINED]
+    return made + [Cell(model="DNNTSP, rate .01", keyset=-1, seed=s) for s in (1, 2, 3)]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, default=data_folder())
-    parser.add_argument("--keysets", type=int, nargs="*", default=[0])
+    parser.add_argument("--keysets", type=int, nargs="*", default=[0], choices=range(5))
     parser.add_argument("--seeds", type=int, nargs="*", default=[1])
     parser.add_argument("--minutes", type=float, default=11)
-    parser.add_argument("--only", nargs="*", help="models to run, such as Sets2Sets; default all")
+    parser.add_argument("--only", nargs="*", help="models to run now, such as Sets2Sets; default all")
     given = parser.parse_args()
     os.environ[FOLDER] = str(given.data)
-    counted = [f"{whose}-TopFreq, published" for whose in ("G", "P", "GP")]
-    counted += ["GP-TopFreq, last baskets", "Mixed"]
-    trained = ["DNNTSP", "Sets2Sets", "DNNTSP, rate .01", "Sets2Sets, rate .01"]
-    configs = [Cell(model="Sets2Sets", keyset=-1, seed=s, kind=kind) for kind in KINDS for s in (1, 2, 3)]
-    configs += [Cell(model="DNNTSP", keyset=-1, seed=s) for s in (1, 2, 3)] + [Cell(model="GP-TopFreq", keyset=-1)]
-    if (given.data / BASKETS).is_dir():
-        configs += [Cell(model=m, keyset=i) for i in given.keysets for m in counted]
-        configs += [
-            Cell(model=m, keyset=i, seed=s, minutes=given.minutes)
-            for i in given.keysets
-            for s in given.seeds
-            for m in trained
-        ]
-    if given.only:
-        configs = [c for c in configs if c.model in given.only or c.model in counted or c.model == "GP-TopFreq"]
-    folder = settings().runs / "tafeng_trained"
-    table = run(configs, cell, folder, data="tafeng-reality-check, world 1", progress=True)
+    there = (given.data / BASKETS).is_dir()
+    configs = cells(given.keysets if there else [], given.seeds, given.minutes)
+    folder, data = settings().runs / "tafeng_trained", "tafeng-reality-check, world 1"
+    run([c for c in configs if not given.only or c.model in given.only], cell, folder, data=data, progress=True)
+    # The tables hold all that is done, of this call or an earlier one.
+    every = cells(list(range(5)), sorted({*given.seeds, 1, 2, 3}))
+    table = run([c for c in every if (folder / config_hash(c, "1", data)).is_dir()], cell, folder, data=data)
     RESULTS.mkdir(exist_ok=True)
     table.drop(columns="run").round(6).to_csv(RESULTS / "tafeng_trained.csv", index=False)
     text = ["# Trained next-basket models", "", __doc__.split("\n\n")[2].strip(), ""]
     if (table["keyset"] >= 0).any():
         text += ["## Ta-Feng", "", markdown(per_model(table)), ""]
-    text += ["## Corrections, generated world", "", markdown(corrections(configs, table, folder)), ""]
+    if (table["keyset"] < 0).any():
+        text += ["## Corrections, generated world", "", markdown(corrections(table, folder)), ""]
     (RESULTS / "tafeng_trained.md").write_text("\n".join(text), encoding="utf-8")
     print("\n".join(text))
 
