@@ -108,10 +108,14 @@ def measure(config: Cell) -> pd.DataFrame:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         for part in ("train", "valid", "test"):
-            frame = getattr(parts(config.task), part).frame[["user", "item", "position"]]
-            frame.to_csv(folder / f"{part}.csv", index=False)
+            frame = getattr(parts(config.task), part).frame
+            if config.stage == "published":  # RecBole's draw goes by the order of the file
+                frame = frame.assign(position=frame["interaction"])
+            frame[["user", "item", "position"]].to_csv(folder / f"{part}.csv", index=False)
         job = config.model_dump() | {"task": config.task, "data": name, "out": name, "batch": BATCH, "epochs": 1000}
         job["patience"] = 25 if config.task == "collaborative" else 10
+        if config.stage == "published":
+            job |= {"patience": 10, "epochs": 300}
         job["settings"] = {"implicit": IMPLICIT, "rectools": RECTOOLS}.get(config.system, {})
         (folder / "job.json").write_text(json.dumps(job), encoding="utf-8")
         mine = config.system == "workbench"
@@ -135,7 +139,7 @@ def measure(config: Cell) -> pd.DataFrame:
             what = f"{config.system}, {config.model} ended with {done.returncode}"
             raise WorkbenchError(what, config.system, "a measurement", done.stderr[-2000:])
         result = json.loads((folder / "result.json").read_text(encoding="utf-8"))
-        if config.stage != "timing":
+        if config.stage == "quality":
             result["ndcg"] = ndcg(config.task, pd.read_csv(folder / "lists.csv"))
     return long(result)
 
