@@ -274,3 +274,10 @@ def test_lists_are_the_same_after_a_round_trip():
     model = EASE().fit(log)
     lists = top_k(model.score(log.histories()), 5, log.matrix())
     assert lists.shape == (60, 5) and not log.matrix().toarray()[np.arange(60)[:, None], lists].any()
+
+
+@every
+def test_nobody_asked_nothing_contributed(maker):
+    log = make([(0, 1), (0, 2), (1, 2)])
+    nobody = log.histories([])
+    assert len(maker().fit(log).contributions(nobody, np.zeros(0, int))) == 0

@@ -112,7 +112,7 @@ class Baskets:
         its weight equally.
         """
         share = weight[self.cell] / np.bincount(self.cell, minlength=len(self.item))[self.cell]
-        targets = np.asarray(items, dtype=np.int64).reshape(len(histories), -1)
+        targets = np.asarray(items, dtype=np.int64).reshape(len(histories), -1 if np.size(items) else 0)
         at = np.repeat(np.arange(len(histories.item)), targets.shape[1])
         target = targets[histories.rows].reshape(-1)
         at, target = at[target >= 0], target[target >= 0]

@@ -92,7 +92,7 @@ def shared_out(
     items: (B,) or (B, m) target items, −1 for none. `weight(targets, at)` is what the history item at index `at` of
     the histories' arrays adds to the score of a target; the rows of one history item share it equally.
     """
-    targets = np.asarray(items, dtype=np.int64).reshape(len(histories), -1)
+    targets = np.asarray(items, dtype=np.int64).reshape(len(histories), -1 if np.size(items) else 0)
     cells = histories.rows * histories.n_items + histories.item
     _, inverse, rows_of_cell = np.unique(cells, return_inverse=True, return_counts=True)
     at = np.repeat(np.arange(len(cells)), targets.shape[1])

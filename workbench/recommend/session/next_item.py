@@ -84,8 +84,10 @@ class NextItem:
 
     def score(self, histories: Histories) -> np.ndarray:
         """E h, float32 (B, n_items). Raises `DataError` for an empty history."""
+        check_items(histories, fitted(self.module, self).item.num_embeddings - 1)
+        last_windows(histories, 1)  # refuses an empty history by its own row, before rows are sorted
         with torch.no_grad():
-            table = fitted(self.module, self).item.weight[:-1]
+            table = self.module.item.weight[:-1]
             order = np.argsort(np.diff(histories.offsets), kind="stable")  # like lengths together: less padding
             scores = np.empty((len(histories), len(table)), dtype=np.float32)
             for rows in np.array_split(order, max(1, len(order) // 512)) if len(order) else []:

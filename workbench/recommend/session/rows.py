@@ -100,7 +100,7 @@ def row_weights(
     histories: Histories, items: np.ndarray, weight: Callable[[np.ndarray, np.ndarray], np.ndarray]
 ) -> pd.DataFrame:
     """Contributions [row, item, interaction, weight]: `weight(targets, at)` is what the row at index `at` adds."""
-    targets = np.asarray(items, dtype=np.int64).reshape(len(histories), -1)
+    targets = np.asarray(items, dtype=np.int64).reshape(len(histories), -1 if np.size(items) else 0)
     at = np.repeat(np.arange(len(histories.item)), targets.shape[1])
     target = targets[histories.rows].reshape(-1)
     at, target = at[target >= 0], target[target >= 0]
