@@ -104,7 +104,7 @@ def test_long_sequences_are_cut_and_empty_ones_refused():
     histories = log.histories([0, 1])
     last = histories.keep(np.concatenate([np.arange(n) >= n - 3 for n in np.diff(histories.offsets)]))
     assert np.allclose(model.score(histories), model.score(last), atol=1e-6)
-    with pytest.raises(DataError, match="row 1.*an empty history"):
+    with pytest.raises(DataError, match=r"row 1.*an empty history"):
         model.score(log.histories([0, log.n_users - 1]))
 
 
