@@ -24,9 +24,9 @@ MOST_LEARNED = 1_000  # questions about training rows that are drawn
 class Task:
     """One kind of question asked of a log: what comes next, and whom to fit on.
 
-    histories, targets, exclude: the test questions, as `evaluate_targets` takes them. person: who each question is
-    about, (B,): the unit that intervals resample. owner: the person of each training row, (len(train),). learned:
-    (histories, targets) of questions that a model could answer from its training rows.
+    histories, targets, exclude: the test questions, as `evaluate_targets` takes them. people: the person behind each
+    user code, (n_users,). had: (people, n_items), non-zero where the person has a row in any part. learned: (histories,
+    targets) of questions about rows that models are fitted on; a target is never taken from its own history.
     """
 
     name: str
@@ -35,9 +35,23 @@ class Task:
     histories: Histories
     targets: sparse.csr_array
     exclude: sparse.csr_array | None
-    person: np.ndarray
-    owner: np.ndarray
+    people: np.ndarray
+    had: sparse.csr_array
     learned: tuple[Histories, sparse.csr_array]
+
+    @property
+    def person(self) -> np.ndarray:
+        """Who each test question is about, (B,): the unit that intervals resample."""
+        return self.people[self.histories.user]
+
+    @property
+    def owner(self) -> np.ndarray:
+        """The person of each training row, (len(train),)."""
+        return self.people[self.train.frame["user"]]
+
+    def auc(self, model: Recommender, histories: Histories, targets: sparse.csr_array | np.ndarray) -> np.ndarray:
+        """`target_auc` against the items that the person never had, in no part of the log; (B,)."""
+        return target_auc(model, histories, targets, self.had[self.people[histories.user]])
 
     def counts(self) -> dict[str, object]:
         """How large the task is, and which share of what is asked for stands in the history already."""
@@ -50,17 +64,22 @@ class Task:
         return f"Task({self.name}: {len(self.train):,} rows to learn from, {len(self.histories):,} questions)"
 
 
-def collaborative_task(log: Interactions) -> Task:
+def collaborative_task(log: Interactions, seed: int = 0) -> Task:
     """Which items has this user not met yet, but will? The first row of every cell, split .8/.1/.1 by time per user.
 
-    Training and validation items are masked at test.
+    Training and validation items are masked at test. seed: draws the training cells of `learned`, each taken out of
+    its own history.
     """
     parts = split(log.select(~log.frame.duplicated(["user", "item"]).to_numpy()), "temporal")
     known, targets = joined(parts, ("train", "valid")), parts.test.matrix()
     users = np.flatnonzero(np.diff(targets.indptr))
-    histories = known.histories(users)
-    learned = parts.train.histories(users), parts.train.matrix()[users]
-    return _task("collaborative filtering", parts, histories, targets[users], known.matrix()[users], None, learned)
+    some = parts.train.frame.sample(min(MOST_LEARNED, len(parts.train)), random_state=seed)
+    rest = parts.train.histories(some["user"])
+    rest = rest.keep(rest.interaction != some["interaction"].to_numpy()[rest.rows])
+    learned = rest, as_targets(some["item"].to_numpy(), rest)
+    return _task(
+        "collaborative filtering", parts, known.histories(users), targets[users], learned, known.matrix()[users]
+    )
 
 
 def session_task(log: Interactions, seed: int = 0) -> Task:
@@ -77,7 +96,7 @@ def session_task(log: Interactions, seed: int = 0) -> Task:
     some = np.sort(np.random.default_rng(seed).permutation(len(its))[:MOST_LEARNED])
     learned = learned.select(some)
     targets, known = as_targets(items, histories), as_targets(its[some], learned)
-    return _task("session", parts, histories, targets, None, owner, (learned, known))
+    return _task("session", parts, histories, targets, (learned, known), people=owner)
 
 
 def basket_task(log: Interactions, least: int = 4) -> Task:
@@ -93,7 +112,7 @@ def basket_task(log: Interactions, least: int = 4) -> Task:
     before = split(parts.train, "next_basket")  # the last training basket, given those before it
     learned = joined(before, ("train", "valid")).histories(users), before.test.matrix()[users]
     histories = joined(parts, ("train", "valid")).histories(users)
-    return _task("next basket", parts, histories, targets[users], None, None, learned)
+    return _task("next basket", parts, histories, targets[users], learned)
 
 
 def _task(
@@ -101,17 +120,20 @@ def _task(
     parts: Split,
     histories: Histories,
     targets: sparse.csr_array,
-    exclude: sparse.csr_array | None,
-    owner: np.ndarray | None,
     learned: tuple[Histories, sparse.csr_array],
+    exclude: sparse.csr_array | None = None,
+    people: np.ndarray | None = None,
 ) -> Task:
-    """owner: the person behind each user code of the parts, (n_users,); None where they are the same."""
+    """people: the person behind each user code; None where they are the same."""
     if not len(histories) or not len(parts.train):
         do = "give a longer log, or another task"
         raise DataError(f"{len(parts.train)} training rows, {len(histories)} questions", name, "some of both", do)
-    owner = np.arange(parts.train.n_users) if owner is None else owner
-    person, of_rows = owner[histories.user], owner[parts.train.frame["user"]]
-    return Task(name, parts.train, parts.valid, histories, targets, exclude, person, of_rows, learned)
+    whole = joined(parts, ("train", "valid", "test"))
+    people = np.arange(whole.n_users) if people is None else people
+    cells = (people[whole.frame["user"]], whole.frame["item"].to_numpy())
+    shape = (int(people.max()) + 1, whole.n_items)
+    had = sparse.coo_array((np.ones(len(whole)), cells), shape=shape).tocsr()
+    return Task(name, parts.train, parts.valid, histories, targets, exclude, people, had, learned)
 
 
 @dataclass(frozen=True)
@@ -140,10 +162,10 @@ def compare(models: Mapping[str, Recommender], task: Task, k: int = 10, seed: in
     """Fit every model on the training part and ask it the test questions; one row per model.
 
     Columns: ndcg with its 95 % interval over persons, every person counting once; `vs` = difference to the *first*
-    model, paired; recall of repeat and of novel targets on the same lists; `repeats`: share of the list that stands
-    in the history; `learned`, `unseen`: how often a target scores above an item that the person never had (AUC), for
-    targets among the rows the model learned from and for those of the test. Their distance is what the model
-    remembers of rows beyond what it understands.
+    model, paired; recall of repeat and of novel targets on the same lists; `repeats`: share of the listed items that
+    stand in the history; `learned`, `unseen`: how often a target scores above an item that the person never had (AUC),
+    for targets among the rows the model learned from and for those of the test. Their distance is a hint of what the
+    model remembers; what it remembers shows when the rows are taken out.
 
     >>> compare({"popular": Popularity(), "knn": ItemKNN()}, collaborative_task(log)).table  # doctest: +SKIP
     """
@@ -151,7 +173,7 @@ def compare(models: Mapping[str, Recommender], task: Task, k: int = 10, seed: in
         raise ConfigError("no model", "compare", "at least one, by name")
     fitted, values, rows = {}, [], []
     for name, model in models.items():
-        fitted[name] = model.fit(task.train, task.valid)
+        fitted[name] = model.fit(task.train, task.valid if len(task.valid) else None)
         lists = top_lists(model, task.histories, k, task.exclude)
         found = evaluate_lists(lists, task.histories, task.targets, (k,))
         found = found[found["metric"] == "ndcg"]
@@ -167,14 +189,20 @@ def compare(models: Mapping[str, Recommender], task: Task, k: int = 10, seed: in
     return Comparison(task, wide, table, fitted)
 
 
-def target_auc(model: Recommender, histories: Histories, targets: sparse.csr_array | np.ndarray) -> np.ndarray:
-    """For every row the share of (target, item never had) pairs in which the target scores higher, ties half; (B,).
+def target_auc(
+    model: Recommender,
+    histories: Histories,
+    targets: sparse.csr_array | np.ndarray,
+    had: sparse.csr_array | None = None,
+) -> np.ndarray:
+    """For every row the share of (target, other item) pairs in which the target scores higher, ties half; (B,).
 
-    targets: as in `evaluate_targets`. .5 is chance. NaN for a row without targets, or where history and targets hold
-    every item.
+    targets: as in `evaluate_targets`. Other items: neither in the history nor wanted, nor non-zero in `had` (B,
+    n_items). .5 is chance. NaN for a row without targets or other items.
     """
     targets = as_targets(targets, histories)
     held, shares = (histories.matrix() + targets).tocsr(), np.full(len(histories), np.nan)
+    held = held if had is None else (held + had).tocsr()
     for rows in np.array_split(np.arange(len(histories)), 1 + len(histories) // 512):
         scores = np.asarray(model.score(histories.select(rows)), dtype=np.float64)
         never, wanted = held[rows].toarray() == 0, targets[rows]
@@ -194,5 +222,9 @@ def _details(model: Recommender, task: Task, lists: np.ndarray) -> dict[str, flo
         recall[only] = found.loc[found["metric"] == "recall", "value"].mean()
     cells = np.arange(len(lists))[:, None] * asked.n_items + lists
     again = np.isin(cells, asked.rows * asked.n_items + asked.item) & (lists >= 0)
-    learned, unseen = target_auc(model, *task.learned), target_auc(model, asked, task.targets)
-    return recall | {"repeats": again.mean(), "learned": np.nanmean(learned), "unseen": np.nanmean(unseen)}
+    learned, unseen = task.auc(model, *task.learned), task.auc(model, asked, task.targets)
+    return recall | {
+        "repeats": again.sum() / (lists >= 0).sum(),
+        "learned": np.nanmean(learned),
+        "unseen": np.nanmean(unseen),
+    }

@@ -116,7 +116,15 @@ def train(
             raise ModelError("there is nothing to train on", "log", "at least one example", "give a longer log")
         module.eval()
         seconds = time.perf_counter() - start
+        if not all(bool(torch.isfinite(weight).all()) for weight in module.parameters()):
+            module.load_state_dict(kept)
+            do = "lower the learning rate or set clip"
+            raise ModelError(f"weights are no numbers after epoch {epoch}", "training", "finite weights", do)
         value = validate() if validate else np.nan
+        if validate and np.isnan(value):
+            module.load_state_dict(kept)
+            do = "give a validation log with rows that can be asked for, or none"
+            raise ModelError("validation has nothing to ask", "valid", "at least one target", do)
         better = validate is None or value > best
         best, since = (value, 0) if better and validate else (best, since + 1)
         rows.append((epoch, total / n, n, seconds, value, better))
