@@ -9,16 +9,14 @@ from hypothesis import strategies as st
 from workbench.data import (
     Catalogue,
     Interactions,
-    cut_sessions,
-    drop_equal,
     keep_actions,
     keep_at_least,
     keep_baskets,
     keep_core,
-    prepare,
     read_recbole,
     split,
 )
+from workbench.data.filters import cut_sessions, drop_equal, prepare
 from workbench.errors import ConfigError, DataError
 
 rows = st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5), st.integers(1, 5)), min_size=1, max_size=60)

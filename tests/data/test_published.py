@@ -37,7 +37,7 @@ OTTO = {
     )
 }
 MOVIES = {
-    "rating.csv": '"userId","movieId","rating","timestamp"\n1,20,3.5,"2005-04-02 23:53:47"\n'
+    "rating.csv": '"userId","movieId","rating","timestamp"\n1,20,2.5,"2007-07-07 07:07:07"\n'
     '2,10,5,"2004-01-01 00:00:00"\n',
     "movie.csv.gz": 'movieId,title,genres\n10,"Rain, The (1999)",Drama|War\n'
     "20,Snow (2001),(no genres listed)\n30,Fog,War\n",
@@ -75,8 +75,8 @@ MUSIC = {
 }
 PLAYS = {
     "sessions_2018.csv": "user_id,source,timestamp,track_title,artist_name,musicbrainz_id,session_id\n"
-    "u1,web,2018-02-04 05:39:33,'Rain, again',Owls,m1,11\nu1,web,2018-02-04 05:30:00,Say \"hi\",Owls,m2,11\n"
-    "u2,web,2018-02-05 05:39:33,Rain,Owls,,12\n"
+    "u1,web,2018-03-03 03:13:13,'Rain, again',Owls,m1,11\nu1,web,2018-03-03 03:03:03,Say \"hi\",Owls,m2,11\n"
+    "u2,web,2018-03-04 04:04:04,Rain,Owls,,12\n"
 }
 CARTS = {
     "orders.csv": "order_id,user_id,eval_set,order_number,order_dow\n5,1,prior,1,2\n6,1,train,2,3\n7,2,prior,1,3\n"
@@ -94,8 +94,7 @@ HOMES = {
 }
 SHOPS = {
     "ta_feng_all_months_merged.csv": "TRANSACTION_DT,CUSTOMER_ID,AGE_GROUP,PIN_CODE,PRODUCT_SUBCLASS,PRODUCT_ID\n"
-    "11/2/2000,00046855,D,115,110411,4710085\n11/1/2000,00046855,D,115,110411,4710086\n"
-    "11/1/2000,00000123,A,106,500201,4710085\n"
+    "5/2/2011,00000007,D,901,300,51\n5/1/2011,00000007,D,901,300,52\n5/1/2011,00000003,A,902,400,51\n"
 }
 DATASETS = {
     "otto": OTTO,
@@ -136,7 +135,7 @@ def test_otto(tmp_path):
 
 def test_movielens_as_on_kaggle(tmp_path):
     log, catalogue, _ = opened("movielens_kaggle", tmp_path)
-    assert told(log, "value") == [(2, 10, 5.0), (1, 20, 3.5)] and set(log.frame["action"]) == {"rating"}
+    assert told(log, "value") == [(2, 10, 5.0), (1, 20, 2.5)] and set(log.frame["action"]) == {"rating"}
     assert catalogue.title(0) == "Rain, The (1999)" and catalogue.topics_of(0) == ["Drama", "War"]
     assert catalogue.topics_of(1) == ["unknown"] and list(catalogue.frame["tags"]) == ["slow|sad end", "", ""]
 
@@ -188,9 +187,9 @@ def test_dunnhumby_goes_by_day_before_time_of_day(tmp_path):
 
 def test_tafeng_csv_baskets_are_days_and_ids_keep_their_zeros(tmp_path):
     log, catalogue, users = opened("tafeng_csv", tmp_path)
-    days = [("00046855", 4710086, 20001101), ("00000123", 4710085, 20001101), ("00046855", 4710085, 20001102)]
+    days = [("00000007", 52, 20110501), ("00000003", 51, 20110501), ("00000007", 51, 20110502)]
     assert told(log, "basket") == days and list(users["age_group"]) == ["A", "D"]
-    assert catalogue.topics_of(0) == ["110411"]
+    assert catalogue.topics_of(0) == ["300"]
 
 
 @pytest.mark.parametrize(
@@ -212,16 +211,41 @@ def test_tafeng_csv_baskets_are_days_and_ids_keep_their_zeros(tmp_path):
         ("thirty_music", "entities/tags.idomaar", "tag\t70\t1\t[]\n", r"tags\.idomaar: line 1 is broken"),
         ("thirty_music", "relations/sessions.idomaar", "event.session\t5\t1\t{} {}\n", "line 1 has 0 users"),
         ("thirty_music", "entities/tracks.idomaar", ('{"id":3}', "3"), "line 1 has artists without an id"),
+        (
+            "thirty_music",
+            "entities/tracks.idomaar",
+            ('"id":70', '"id":"x"'),
+            "line 1 has tags whose id is no whole number",
+        ),
+        (
+            "thirty_music",
+            "relations/sessions.idomaar",
+            ('"id":1,', '"id":null,'),
+            "line 1 has objects whose id is no who",
+        ),
+        (
+            "thirty_music",
+            "relations/sessions.idomaar",
+            (":60", ':"late"'),
+            r"line 1 has a playstart that is no number \('",
+        ),
         ("nowplaying", "sessions_2018.csv", (",,12", ""), "line 4 is broken: 5 fields"),
         ("instacart", "order_products__train.csv", ("6,11", "9,11"), "order_id 9 in line 2 is not in orders.csv"),
-        ("instacart", "orders.csv", ("train,2", "train,two"), "'two' in line 2 is not a number"),
+        ("instacart", "orders.csv", ("train,2", "train,two"), r"orders\.csv: 'two' in line 3 is not a number"),
+        (
+            "instacart",
+            "order_products__train.csv",
+            ("11,1,1", "11,x,1"),
+            r"__train\.csv: 'x' in line 2 is not a number",
+        ),
+        ("instacart", "order_products__prior.csv", ("5,11,", "5,,"), r"__prior\.csv: no product_id in line 3"),
         ("instacart", "aisles.csv", ("4,wines\n", ""), r"products\.csv: aisle_id 4 in line 3 is not in aisles\.csv"),
         ("dunnhumby", "transaction_data.csv", ("900,2,70", "900,x,70"), "'x' in line 3 is not a number"),
         ("dunnhumby", "product.csv", ("71,1,", "70,1,"), "item_id 70 in line 3 is repeated"),
         (
             "tafeng_csv",
             "ta_feng_all_months_merged.csv",
-            ("11/1/2000,000468", "31/1/2000,000468"),
+            ("5/1/2011,00000007", "31/1/2011,00000007"),
             "in line 3 is no day",
         ),
     ],
@@ -380,7 +404,7 @@ def test_cards_open_splits_and_prepare_what_the_study_keeps(tmp_path):
     log, catalogue = open_dataset("gowalla-lightgcn", tmp_path)
     assert len(log) == 3 and catalogue.title(0) == "item 1"
     shop = {
-        name: text + "".join(f"12/{day}/2000,9,D,115,77,5\n" * 2 for day in range(1, 5)) for name, text in SHOPS.items()
+        name: text + "".join(f"6/{day}/2011,9,D,901,77,5\n" * 2 for day in range(1, 5)) for name, text in SHOPS.items()
     }
     filtered, catalogue = open_prepared("tafeng-kaggle", write(tmp_path / "tafeng-kaggle", shop))
     assert [len(filtered.log), len(catalogue), filtered.log.n_users] == [4, 1, 1]

@@ -11,13 +11,10 @@ __getattr__, __dir__, __all__ = lazy.attach(
         "splits": ["Split", "split"],
         "filters": [
             "Filtered",
-            "cut_sessions",
-            "drop_equal",
             "keep_actions",
             "keep_at_least",
             "keep_baskets",
             "keep_core",
-            "prepare",
         ],
         "readers": ["Dataset", "Preview", "preview", "read_lists", "read_movielens", "read_recbole", "read_table"],
         "cards": ["Card", "open_dataset", "open_prepared", "open_split"],

@@ -189,11 +189,16 @@ def look_up(keys: pd.Series, table: pd.DataFrame, key: str, where: str, name: st
     """The rows of `table` (read from `name`) whose `key` the keys (read from `where`) name, on the keys' index."""
     known = table.set_index(key)
     if known.index.has_duplicates:
-        raise DataError(f"{key} {known.index[known.index.duplicated()][0]} is repeated", name, "every id once")
+        what, do = f"{key} {known.index[known.index.duplicated()][0]} is repeated", "remove the second line"
+        raise DataError(what, name, "every id once", do)
     at = known.index.get_indexer(keys)
     if (at < 0).any():
         lost = keys[at < 0]
-        raise DataError(f"{key} {lost.iloc[0]} in {keys.index.name} {lost.index[0]} is not in {name}", where)
+        what, do = (
+            f"{key} {lost.iloc[0]} in {keys.index.name} {lost.index[0]} is not in {name}",
+            "copy both files again",
+        )
+        raise DataError(what, where, f"ids of {name}", do)
     return known.iloc[at].set_index(keys.index)
 
 

@@ -24,12 +24,19 @@ def instacart(folder: str | Path) -> Dataset:
     Orders of the contest's test part have no products and no rows.
     """
     orders = read_columns(folder, "orders.csv", ["order_id", "user_id", "order_number"])
+    for column in ("user_id", "order_number"):
+        orders[column] = as_integers(orders[column], len(orders), column, "orders.csv").astype("int64")
     parts = []
     for part in ("prior", "train"):
         name = f"order_products__{part}.csv"
         lines = read_columns(folder, name, ["order_id", "product_id", "add_to_cart_order"])
         order = look_up(lines["order_id"], orders, "order_id", name, "orders.csv")
-        parts.append(lines.assign(user=order["user_id"], basket=order["order_number"]))
+        place = as_integers(lines["add_to_cart_order"], len(lines), "add_to_cart_order", name).astype("int64")
+        absent = lines["product_id"].isna()
+        if absent.any():  # said here, where a line is still one of this file
+            what, do = f"no product_id in {place_of(lines, absent)}", "repair or remove this line"
+            raise DataError(what, name, "a product in every line", do)
+        parts.append(lines.assign(user=order["user_id"], basket=order["order_number"], add_to_cart_order=place))
     table = pd.concat(parts).rename_axis(index="line")
     table = _in_order(table, ("user", "basket", "add_to_cart_order"), "order_products__*.csv")
     aisles = read_columns(folder, "aisles.csv", ["aisle_id", "aisle"])
@@ -65,7 +72,7 @@ def tafeng_csv(folder: str | Path) -> Dataset:
     """Ta-Feng as on Kaggle: `ta_feng_all_months_merged.csv`. A basket is what a customer bought on one day.
 
     Times are days (month/day/year), so rows of a day keep the order of the file; a basket is named by its day,
-    20001101. Topics are product subclasses; age group and postcode are those of the customer's first row.
+    20110501. Topics are product subclasses; age group and postcode are those of the customer's first row.
     """
     name = "ta_feng_all_months_merged.csv"
     columns = ["TRANSACTION_DT", "CUSTOMER_ID", "AGE_GROUP", "PIN_CODE", "PRODUCT_SUBCLASS", "PRODUCT_ID"]
@@ -73,7 +80,9 @@ def tafeng_csv(folder: str | Path) -> Dataset:
     day = pd.to_datetime(table["TRANSACTION_DT"], format="%m/%d/%Y", errors="coerce", utc=True)
     if day.isna().any():
         value = table["TRANSACTION_DT"][day.isna()].iloc[0]
-        raise DataError(f"{value!r} in {place_of(table, day.isna())} is no day", name, "month/day/year, as 11/1/2000")
+        raise DataError(
+            f"{value!r} in {place_of(table, day.isna())} is no day", name, "month/day/year, as 5/1/2011", "repair it"
+        )
     table = table.assign(day=day, basket=day.dt.strftime("%Y%m%d").astype("int64"), action="purchase")
     first = table.drop_duplicates("PRODUCT_ID")
     subclass = [[value] if isinstance(value, str) else [] for value in first["PRODUCT_SUBCLASS"]]

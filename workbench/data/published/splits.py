@@ -28,6 +28,9 @@ from workbench.data.readers import list_table
 from workbench.data.splits import Split
 from workbench.errors import DataError
 
+BASKETS = "copy or download the file again, or repair this user"
+KEYS = "take the keyset that was published with these baskets"
+
 
 class Keyset(NamedTuple):
     """User codes (int64, in file order) of the three parts of a user split."""
@@ -130,11 +133,12 @@ def baskets_split(folder: str | Path, name: str = "tafeng") -> Split:
     past, future = (_baskets(Path(folder) / f"{name}_{part}.json") for part in ("history", "future"))
     if past.keys() != future.keys():
         some = sorted(past.keys() ^ future.keys())[0]
-        raise DataError(f"user {some} is in only one of the two files", f"{name}_future.json", "the same users in both")
+        what = f"user {some} is in only one of the two files"
+        raise DataError(what, f"{name}_future.json", "the same users in both", "copy both files again")
     wrong = [user for user, baskets in future.items() if len(baskets) != 1]
     if wrong:
         what = f"user {wrong[0]} has {len(future[wrong[0]])} baskets"
-        raise DataError(what, f"{name}_future.json", "one basket a user, between [-1] and [-1]")
+        raise DataError(what, f"{name}_future.json", "one basket a user, between [-1] and [-1]", BASKETS)
     whole = [past[user] + future[user] for user in past]
     counts, sizes = list(map(len, whole)), [len(basket) for baskets in whole for basket in baskets]
     rows = np.repeat(np.repeat(np.arange(len(whole)), counts), sizes)
@@ -159,16 +163,18 @@ def read_keyset(path: str | Path, users: pd.Index) -> Keyset:
     parts = []
     for part in ("train", "val", "test"):
         if not isinstance(content, dict) or not isinstance(content.get(part), list):
-            raise DataError(f"no list {part!r}", path.name, "lists train, val and test of user ids")
+            raise DataError(f"no list {part!r}", path.name, "lists train, val and test of user ids", KEYS)
         names = pd.Series(content[part], dtype="object").astype("str")
         codes = users.astype("str").get_indexer(names)
         if (codes < 0).any():
-            raise DataError(f"user {names[codes < 0].iloc[0]!r} of {part} is not in the log", path.name, "its users")
+            what = f"user {names[codes < 0].iloc[0]!r} of {part} is not in the log"
+            raise DataError(what, path.name, "users of the log", KEYS)
         parts.append(codes.astype(np.int64))
     every = np.concatenate(parts)
     if len(np.unique(every)) != len(every):
         values, counts = np.unique(every, return_counts=True)
-        raise DataError(f"user '{users[values[counts > 1][0]]}' stands twice", path.name, "every user once")
+        what = f"user '{users[values[counts > 1][0]]}' stands twice"
+        raise DataError(what, path.name, "every user once", "leave the user in one part")
     return Keyset(*parts)
 
 
@@ -210,9 +216,9 @@ def _baskets(path: Path) -> dict[str, list[list[int]]]:
     path = found(path)
     content = _json(path)
     if not isinstance(content, dict) or not content:
-        raise DataError("no users", path.name, "{user: [[-1], [items], …, [-1]]}")
+        raise DataError("no users", path.name, "{user: [[-1], [items], …, [-1]]}", BASKETS)
     for user, baskets in content.items():
         framed = isinstance(baskets, list) and len(baskets) >= 3 and baskets[0] == [-1] == baskets[-1]
         if not framed or not all(isinstance(basket, list) and basket for basket in baskets):
-            raise DataError(f"the baskets of user {user} are broken", path.name, "[[-1], [items], …, [-1]]")
+            raise DataError(f"the baskets of user {user} are broken", path.name, "[[-1], [items], …, [-1]]", BASKETS)
     return {user: baskets[1:-1] for user, baskets in content.items()}
