@@ -1,12 +1,11 @@
 """Adapters against stand-ins with the same surface as the libraries, each with scores that are known."""
 
-from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from workbench.errors import UnknownUser
+from workbench.errors import ConfigError, DataError, UnknownUser
 from workbench.recommend import check_recommender
 from workbench.recommend.adapters import ImplicitModel, RecBoleModel, RecToolsModel
 from workbench.recommend.checking import small_log
@@ -61,6 +60,19 @@ def test_implicit_factors_and_fold_in():
         assert check_recommender(model).broken == []
 
 
+def test_fold_in_needs_a_model_that_can(monkeypatch):
+    with pytest.raises(ConfigError, match="fold_in: Neighbours has no recalculate_user"):
+        ImplicitModel(Neighbours(), fold_in=True)
+
+    def refuse(self, userid, user_items):
+        raise NotImplementedError
+
+    monkeypatch.setattr(Factors, "recalculate_user", refuse)
+    model = ImplicitModel(Factors(), fold_in=True).fit(small_log())
+    with pytest.raises(ConfigError, match="Factors has no recalculate_user"):
+        model.score(small_log().histories([1]))
+
+
 def test_implicit_neighbours():
     log = small_log()
     model = ImplicitModel(Neighbours()).fit(log)
@@ -84,16 +96,25 @@ def test_rectools_lists():
 def test_recbole_scores(sequences):
     torch = pytest.importorskip("torch")
 
-    def train(log):  # item and user codes begin with 1; the item without rows is not met
-        table = torch.tensor(np.random.default_rng(0).random((log.n_users + 1, log.n_items)))
-        if sequences:
-            fields = {"ITEM_SEQ": "seq", "ITEM_SEQ_LEN": "length", "max_seq_length": 5}
-            return SimpleNamespace(**fields, full_sort_predict=lambda asked: table[asked["seq"]].sum(1))
-        return SimpleNamespace(USER_ID="user", full_sort_predict=lambda asked: table[asked["user"]].reshape(-1))
+    class Module(torch.nn.Module):
+        """RecBole's: item and user codes begin with 1; in training mode the scores are none."""
+
+        USER_ID = "user"
+
+        def __init__(self, log):
+            super().__init__()
+            table = np.random.default_rng(0).random((log.n_users + 1, log.n_items))
+            self.table = torch.nn.Parameter(torch.tensor(table), requires_grad=False)
+            if sequences:
+                self.ITEM_SEQ, self.ITEM_SEQ_LEN, self.max_seq_length = "seq", "length", 5
+
+        def full_sort_predict(self, asked):
+            scores = self.table[asked["seq"]].sum(1) if sequences else self.table[asked["user"]].reshape(-1)
+            return scores * np.nan if self.training else scores
 
     log = small_log()
-    items = np.append(np.arange(1, log.n_items), -1)
-    model = RecBoleModel(train, lambda model: (items, np.arange(1, log.n_users + 1)), dict).fit(log)
+    items = np.append(np.arange(1, log.n_items), -1)  # the item without rows is not met
+    model = RecBoleModel(Module, lambda module: (items, np.arange(1, log.n_users + 1)), dict).fit(log)
     scores = model.score(log.histories([2, 5]))
     assert scores.shape == (2, log.n_items) and scores.dtype == np.float32
     assert (scores[:, -1] < scores[:, :-1].min(axis=1)).all()
@@ -101,3 +122,11 @@ def test_recbole_scores(sequences):
     last = log.rows_of(2)["item"].to_numpy()[-5:] + 1
     want = table[last].sum(axis=0) if sequences else table[3]
     assert np.allclose(scores[0, :-1], want[1:])
+    assert model.score(log.histories([])).shape == (0, log.n_items)
+    twin = model.copy()
+    twin.model.table[:], twin.items[:] = 0, -1
+    assert np.array_equal(model.score(log.histories([2, 5])), scores)
+    if sequences:
+        with pytest.raises(DataError, match="row 1 has no item that the model has met"):
+            model.score(log.histories([2, 23]))
+    assert check_recommender(model).broken == []

@@ -1,7 +1,8 @@
 """Models of other libraries as recommenders: `fit`, `score`, `copy`, and nothing that the library does not give.
 
 The libraries are no dependency; the adapters know them by their methods only. Codes of the log are the ids that the
-library sees, so nothing has to be looked up. None of them forgets or tells contributions.
+library sees, so nothing has to be looked up. None of them forgets or tells contributions. Run by hand with implicit
+0.7.3 and RecTools 0.19.0; RECBOLE; the tests use stand-ins.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import pandas as pd
 from scipy import sparse
 
 from workbench.data import Histories, Interactions
-from workbench.errors import UnknownUser
+from workbench.errors import ConfigError, DataError, UnknownUser
 from workbench.recommend.collaborative.cells import check_items, fitted
 
 
@@ -24,7 +25,8 @@ class ImplicitModel:
 
     Models with factors score with the stored vector of the user, whatever the history says, or, with `fold_in`, with
     the one that `recalculate_user` makes of the history. Models without factors (nearest neighbours) read the history
-    through `recommend`; what they do not list scores 0. Stored vectors raise `UnknownUser` for other users.
+    through `recommend`; what they do not list scores 0. Stored vectors raise `UnknownUser` for other users;
+    `fold_in` raises `ConfigError` for a model without `recalculate_user`.
 
     >>> ImplicitModel(implicit.als.AlternatingLeastSquares(factors=32), fold_in=True).fit(log)  # doctest: +SKIP
     """
@@ -33,6 +35,8 @@ class ImplicitModel:
         self.model, self.fold_in = model, fold_in
         self.shape: tuple[int, int] | None = None
         self._fresh = copy.deepcopy(model)
+        if fold_in and not hasattr(model, "recalculate_user"):
+            raise _no_fold_in(model)
 
     def fit(self, log: Interactions, valid: Interactions | None = None) -> Self:
         """Fit a fresh copy of the model on rows per user and item; `valid` is not used."""
@@ -49,7 +53,10 @@ class ImplicitModel:
         read = _matrix(histories.counts())
         if hasattr(self.model, "item_factors"):
             if self.fold_in:
-                users = np.asarray(self.model.recalculate_user(np.arange(len(histories)), read))
+                try:
+                    users = np.asarray(self.model.recalculate_user(np.arange(len(histories)), read))
+                except NotImplementedError as error:  # so say all of implicit's models but ALS
+                    raise _no_fold_in(self.model) from error
             else:
                 users = np.asarray(self.model.user_factors)[_known(histories.user, self.shape[0])]
             # one product a user: BLAS rounds a row differently in another batch
@@ -122,7 +129,7 @@ class RecBoleModel:
     train: from a log to a trained model; RecBole trains through files and a config of its own, so this is the caller's.
     tokens: from the trained model to its item codes (n_items,), `dataset.token2id(iid, …)`, −1 for items it has not
     met, and its user codes (n_users,) likewise. interaction: the library's class, from a dictionary of tensors. Needs
-    torch. Sequence models get the history, others the user.
+    torch. Sequence models get the history (`DataError` where it is empty), others the user (`UnknownUser`).
 
     >>> RecBoleModel(train, tokens, recbole.data.interaction.Interaction).fit(log)  # doctest: +SKIP
     """
@@ -138,17 +145,24 @@ class RecBoleModel:
         return self
 
     def score(self, histories: Histories) -> np.ndarray:
-        """Scores (B, n_items), float32; items the model has not met score one below its lowest."""
+        """Scores (B, n_items), float32; items the model has not met score one below the row's lowest."""
         import torch
 
         model = fitted(self.model, self)
         check_items(histories, len(self.items))
+        if not len(histories):
+            return np.zeros((0, len(self.items)), np.float32)
+        model.eval()  # the caller's training may have ended with dropout on
         if hasattr(model, "ITEM_SEQ"):
             longest = int(model.max_seq_length)
             rows = [self.items[histories.item[histories.row(b)]] for b in range(len(histories))]
             rows = [row[row > 0][-longest:] for row in rows]
+            empty = next((b for b, row in enumerate(rows) if not len(row)), None)
+            if empty is not None:
+                do = "leave it out, or score it with a counted model"
+                raise DataError(f"row {empty} has no item that the model has met", "histories", "one item at least", do)
             padded = np.stack([np.pad(row, (0, longest - len(row))) for row in rows])
-            fields = {model.ITEM_SEQ: padded, model.ITEM_SEQ_LEN: np.maximum([len(row) for row in rows], 1)}
+            fields = {model.ITEM_SEQ: padded, model.ITEM_SEQ_LEN: np.array([len(row) for row in rows])}
         else:
             users = self.users[_known(histories.user, len(self.users))]
             if (users < 1).any():
@@ -157,14 +171,27 @@ class RecBoleModel:
         with torch.no_grad():
             asked = self.interaction({name: torch.as_tensor(value) for name, value in fields.items()})
             found = model.full_sort_predict(asked).reshape(len(histories), -1).cpu().numpy()
-        scores = np.full((len(histories), len(self.items)), found[:, 1:].min() - 1, dtype=np.float32)
+        scores = np.repeat(found[:, 1:].min(axis=1, keepdims=True) - 1, len(self.items), axis=1).astype(np.float32)
         met = self.items > 0
         scores[:, met] = found[:, self.items[met]]
         return scores
 
+    def copy(self) -> Self:
+        """An independent copy; `train`, `tokens` and `interaction` are the same functions."""
+        made = copy.copy(self)
+        made.model = copy.deepcopy(self.model)
+        if made.model is not None:
+            made.items, made.users = self.items.copy(), self.users.copy()
+        return made
+
 
 def _matrix(counts: sparse.csr_array) -> sparse.csr_matrix:
     return sparse.csr_matrix(counts, dtype=np.float32)  # these libraries ask for the older class by name
+
+
+def _no_fold_in(model: Any) -> ConfigError:
+    what, do = f"{type(model).__name__} has no recalculate_user", "take implicit's ALS, or leave fold_in off"
+    return ConfigError(what, "fold_in", "a model that makes a user's vector of a history", do)
 
 
 def _known(users: np.ndarray, n_users: int) -> np.ndarray:
