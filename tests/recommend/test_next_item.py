@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import erf
 
+from workbench import recommend
 from workbench.data import Interactions, read_recbole, split
 from workbench.errors import DataError, ModelError
 from workbench.recommend import Trained, Training, evaluate
@@ -255,7 +256,9 @@ def test_protocol_saving_and_copies(kind, tmp_path):
     scores = model.score(histories)
     assert scores.dtype == np.float32 and scores.shape == (len(histories), log.n_items) and not model.module.training
     model.save(tmp_path / "model")
+    state = torch.random.get_rng_state()
     assert np.array_equal(kind.load(tmp_path / "model").score(histories), scores)
+    assert torch.equal(torch.random.get_rng_state(), state)  # the caller's own draws go on as if nothing was loaded
     groups = model.parameter_groups()
     listed = [id(weight) for group in groups.values() for weight in group]
     assert sorted(listed) == sorted(map(id, model.module.parameters())) and set(groups) == {"users", "items", "shared"}
@@ -268,6 +271,32 @@ def test_protocol_saving_and_copies(kind, tmp_path):
     other = next(k for k in SMALL if k is not kind)
     with pytest.raises(ModelError):
         other.load(tmp_path / "model")
+
+
+@every
+def test_a_log_without_questions_has_no_losses(kind):
+    log = random_sessions(6)
+    model, user = fitted(kind, log), int(log.frame["user"].value_counts().idxmax())
+    own = log.histories([user]).interaction
+    parameters = list(model.module.parameters())
+    for left in (log.without(own[1:]), log.without(own)):  # a session of one row, then none
+        losses = model.loss(model.examples(left, [user]))
+        assert losses.shape == (0,) and losses.dtype == torch.float64
+        first = torch.autograd.grad(losses.sum(), parameters, create_graph=True)
+        second = torch.autograd.grad(sum(g.sum() for g in first), parameters)
+        assert all(not g.any() for g in (*first, *second))
+
+
+@every
+def test_other_indexes_and_unfitted_models_are_refused(kind):
+    log = random_sessions(6)
+    model, other = kind(SMALL[kind]()).fit(log), random_sessions(6, items=4)
+    with pytest.raises(ModelError, match="4 items"):
+        model.rebuild(other)
+    new = kind(SMALL[kind]())
+    for call in (lambda: new.loss(model.examples(log)), lambda: new.rebuild(log)):
+        with pytest.raises(ModelError, match="fitted"):
+            call()
 
 
 @every
@@ -372,3 +401,13 @@ def test_beats_popularity_on_movielens(real_data):
         return table.loc[table["metric"] == "ndcg", "value"].mean()
 
     assert ndcg(model) > 1.4 * ndcg(Popularity().fit(last))
+
+
+@pytest.mark.parametrize("name", ["GRU4Rec", "NARM", "SASRec", "SRGNN"])
+def test_actions_begin_at_nothing_and_are_learned(name):
+    network = getattr(recommend, name).Network(getattr(recommend, f"{name}Config")(use_actions=True), 7, 3)
+    assert not network.action.weight.any()
+    items, actions = torch.tensor([[1, 2, 3]]), torch.tensor([[0, 1, 2]])
+    read = network.eval()(items, actions, torch.tensor([[False, False, True]]))
+    (read * torch.arange(read.shape[1])).sum().backward()
+    assert network.action.weight.grad[:3].any() and not network.action.weight.grad[3].any()

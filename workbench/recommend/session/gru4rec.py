@@ -56,6 +56,8 @@ class GRU4RecNetwork(nn.Module):
         self.gru = nn.GRU(config.embedding, config.hidden, config.layers, bias=False, batch_first=True)
         self.out = nn.Linear(config.hidden, config.embedding)
         nn.init.xavier_normal_(self.item.weight[:-1].data)
+        if self.action is not None:
+            nn.init.zeros_(self.action.weight)  # begin as the model that reads no actions
         for name, weight in self.gru.named_parameters():
             if name.startswith("weight"):
                 nn.init.xavier_uniform_(weight)
@@ -63,7 +65,9 @@ class GRU4RecNetwork(nn.Module):
     def forward(self, items: torch.Tensor, actions: torch.Tensor, asked: torch.Tensor) -> torch.Tensor:
         """(B, L) codes -> (n, d) for the asked positions; padding stands on the right, so no state ever reads it."""
         read = self.item(items) if self.action is None else self.item(items) + self.action(actions)
-        states, _ = self.gru(self.dropout(read))
+        # cuDNN's recurrence is quick, but has no second derivative, and outside of training not even a first one.
+        with torch.backends.cudnn.flags(enabled=self.training, deterministic=True):
+            states, _ = self.gru(self.dropout(read))
         return self.out(states[asked])
 
 

@@ -64,11 +64,15 @@ class NARMNetwork(nn.Module):
         self.b = nn.Linear(2 * hidden, d, bias=False)
         for weight in (self.item.weight[:-1].data, self.a1.weight, self.a2.weight, self.v[None].data, self.b.weight):
             nn.init.xavier_normal_(weight)
+        if self.action is not None:
+            nn.init.zeros_(self.action.weight)  # begin as the model that reads no actions
 
     def forward(self, items: torch.Tensor, actions: torch.Tensor, asked: torch.Tensor) -> torch.Tensor:
         """(B, L) codes -> (n, d) for the asked positions; j ≤ t leaves out the future and the padding on the right."""
         read = self.item(items) if self.action is None else self.item(items) + self.action(actions)
-        states, _ = self.gru(self.dropout(read))
+        # cuDNN's recurrence is quick, but has no second derivative, and outside of training not even a first one.
+        with torch.backends.cudnn.flags(enabled=self.training, deterministic=True):
+            states, _ = self.gru(self.dropout(read))
         place, real = asked_places(asked)
         c_g = take(states, place)
         alpha = additive(self.a1(c_g), self.a2(states), self.v, place)

@@ -100,8 +100,9 @@ class SASRecNetwork(nn.Module):
         for name, weight in self.named_parameters():
             if "norm" not in name:
                 nn.init.zeros_(weight) if name.endswith("bias") else nn.init.normal_(weight, std=0.02)
-        for table in (self.item, self.action) if self.action else (self.item,):
-            nn.init.zeros_(table.weight[-1])
+        nn.init.zeros_(self.item.weight[-1])
+        if self.action is not None:
+            nn.init.zeros_(self.action.weight)  # begin as the model that reads no actions
 
     def forward(self, items: torch.Tensor, actions: torch.Tensor, asked: torch.Tensor) -> torch.Tensor:
         """(B, L) codes -> (n, d) for the asked positions."""

@@ -63,8 +63,9 @@ class SRGNNNetwork(nn.Module):
         self.q, self.w3 = nn.Parameter(torch.empty(d)), nn.Linear(2 * d, d, bias=False)
         for weight in self.parameters():
             nn.init.uniform_(weight, -(d**-0.5), d**-0.5)
-        for table in (self.item, self.action) if self.action else (self.item,):
-            nn.init.zeros_(table.weight[-1])
+        nn.init.zeros_(self.item.weight[-1])
+        if self.action is not None:
+            nn.init.zeros_(self.action.weight)  # begin as the model that reads no actions
 
     def forward(self, items: torch.Tensor, actions: torch.Tensor, asked: torch.Tensor) -> torch.Tensor:
         """(B, L) codes -> (n, d) for the asked positions; no edge of a real row touches the padding on the right."""
