@@ -59,3 +59,30 @@ def test_the_timings_of_ease_are_the_ones_measured():
     row = next(cells(line) for line in ease.splitlines() if line.startswith("| 1,008 |"))
     assert f"median {row[2]}, slowest of 40 {row[3]}" in README
     assert f"scores {row[6]}" in README
+
+
+def test_the_seconds_per_epoch_are_the_ones_measured():
+    page = (ROOT / "benchmarks" / "results" / "side_by_side.md").read_text(encoding="utf-8")
+    found = [cells(line) for line in page.splitlines() if "| epoch, RecBole |" in line]
+    told = README.split("| method | ours | RecBole |")[1].split("\n\n")[0].splitlines()[2:]
+    assert [cells(line) for line in told] == [[row[0], *row[2:6]] for row in found] and len(found) == 7
+    ranking = [cells(line)[4] for line in page.splitlines() if "its default batch" in line]
+    few = sorted(float(text.rstrip("×")) for text in ranking[:3])
+    assert f"{few[0]:.1f} to {few[-1]:.1f} times" in README
+    rest = sorted(float(text.rstrip("×")) for text in ranking[3:])
+    assert f"{rest[0]:.2f} to {rest[-1]:.2f} times" in README
+    for what in ("| epoch, implicit |", "| epoch, rectools |"):
+        assert next(cells(line)[4].lstrip("0") for line in page.splitlines() if what in line) in README
+
+
+def test_the_reproduced_numbers_are_the_ones_measured():
+    results = ROOT / "benchmarks" / "results"
+    row = next(
+        line for line in (results / "diginetica_counted.md").read_text("utf-8").splitlines() if "| VSKNN" in line
+    )
+    reached = [cell.split()[0] for cell in cells(row)[1:3]]
+    assert " / ".join(reached) in README and cells(row)[3] in README
+    row = next(
+        line for line in (results / "tafeng_counted.md").read_text("utf-8").splitlines() if "| TIFU-KNN | 10" in line
+    )
+    assert cells(row)[2].split()[0].lstrip("0") in README
