@@ -26,7 +26,7 @@ from workbench.data.published.splits import pairs_split
 from workbench.data.splits import Split
 from workbench.recommend.evaluation import evaluate_lists, next_items, top_lists
 from workbench.runs import run
-from workbench.settings import ROOT
+from workbench.settings import settings
 
 FOLDER = "WORKBENCH_DATA"
 COUNTED = ["SessionPopularity", "Markov", "SKNN", "VSKNN"]
@@ -130,7 +130,7 @@ def main() -> None:
     seeds = range(1, chosen.seeds + 1)
     grid = [Cell(model=m, part=chosen.part) for m in COUNTED]
     grid += [Cell(model=m, part=chosen.part, minutes=chosen.minutes, seed=seed) for seed in seeds for m in TRAINED]
-    table = run(grid, once, ROOT / "runs" / "diginetica", chosen.jobs, progress=True)
+    table = run(grid, once, settings().runs / "diginetica", chosen.jobs, progress=True)
     table.drop(columns="run").round(6).to_csv(RESULTS / "diginetica_trained.csv", index=False)
     facts = {"questions": int(table["questions"].max()), "clicks": int(table["clicks"].max())}
     note = NOTE.format(part=chosen.part, minutes=chosen.minutes, date=chosen.date, **facts)

@@ -4,7 +4,8 @@
 
 On sessions of the generated world (every session fits a window: the same questions, differently batched) GRU4Rec, NARM
 and SASRec are trained both ways with three seeds. On MovieLens 100K, where there is a copy, sequences are cut:
-GRU4Rec with strides 50, 25 and 10 tells what lost context costs. Resumes. Writes `benchmarks/results/schemes.md`.
+GRU4Rec with strides 50, 25 and 10 tells what lost context costs. Resumes; the tables hold all that is finished, of this
+call or an earlier one, and the notes name the rest. Writes `benchmarks/results/schemes.md`.
 """
 
 from __future__ import annotations
@@ -26,8 +27,8 @@ from workbench.data.splits import Split
 from workbench.data.world import load_world
 from workbench.recommend import Popularity, Training, evaluate_targets, next_items
 from workbench.recommend.evaluation import joined
-from workbench.runs import run
-from workbench.settings import ROOT
+from workbench.runs import config_hash, run
+from workbench.settings import settings
 from workbench.statistics import bootstrap_mean
 
 MODELS = ("GRU4Rec", "NARM", "SASRec")
@@ -119,13 +120,38 @@ def lines(table: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def differing(cells: list[Cell]) -> str:
+    """How the cells' training differs from the configs' defaults."""
+    parts = []
+    for model in MODELS:
+        plain = getattr(recommend, f"{model}Config")().training
+        some = [cell for cell in cells if cell.model == model]
+        for name in ("epochs", "patience", "batch"):
+            values = dict.fromkeys(getattr(cell, name) for cell in some)
+            told = " or ".join(f"{value:,}" for value in values if value != getattr(plain, name))
+            parts.append(f"{model} {name} {told} (default {getattr(plain, name):,})" if told else "")
+    return "; ".join(filter(None, parts))
+
+
+def missing(every: list[Cell], done: list[Cell]) -> str:
+    """The cells that have no result, one phrase for the seeds of a model and scheme."""
+    found: dict[str, list[int]] = {}
+    for cell in every:
+        if cell not in done:
+            scheme = "" if cell.model == "Popularity" else " with prefixes" if cell.prefixes else " with windows"
+            stride = f" of stride {cell.stride}" if cell.stride else ""
+            found.setdefault(f"{cell.data}, {cell.model}{scheme}{stride}", []).append(cell.seed)
+    seeds = {what: ", ".join(map(str, some)) for what, some in found.items()}
+    return "; ".join(f"{what} (seed {some})" for what, some in seeds.items()) or "nothing"
+
+
 NOTES = """
 Intervals: 95 % bootstrap over test sequences, of values averaged over the questions of a sequence and over the seeds;
 *seeds* gives each seed's mean. *Less the first line*: paired difference to the model's first line. Nothing is masked.
-Defaults of the configs but for the batch ({batches} targets); early stopping on validation NDCG@10 after three epochs
-without a better one. One thread per run; seconds are the median epoch of training alone, on a machine that did other
+Settings that differ from the
+configs' defaults: {settings}. Early stopping is on validation NDCG@10. One thread per run; seconds are the median epoch of training alone, on a machine that did other
 work too: they compare schemes, they are no record. World: {world}; sessions split 80/10/10 in the order they begin,
-every next item of a test session is a question. {real}
+every next item of a test session is a question. {real}Not run: {missing}.
 """
 
 
@@ -139,17 +165,22 @@ def main() -> None:
     options = parser.parse_args()
     os.environ[FOLDER] = str(options.data)
     real = not options.world_only and (options.data / "ml-100k-recbole").is_dir()
-    table = run(grid(options.models, real), measure, ROOT / "runs" / "schemes", n_jobs=options.jobs, progress=True)
+    folder = settings().runs / "schemes"
+    run(grid(options.models, real), measure, folder, n_jobs=options.jobs, progress=True)
+    every = grid(list(MODELS), True)
+    done = [cell for cell in every if (folder / config_hash(cell)).is_dir()]
+    table = run(done, measure, folder)
     world = load_world()
     text = ["# Windows and prefixes", "Made by `python benchmarks/schemes.py`."]
     text += ["## Sessions of the generated world", markdown(lines(table[table["data"] == "world"]))]
-    told = "MovieLens 100K was not run."
-    if real:
+    told = ""
+    if (table["data"] == "ml-100k").any():
         text += ["## What lost context costs, MovieLens 100K", markdown(lines(table[table["data"] == "ml-100k"]))]
         told = "MovieLens 100K: all ratings, the last row of everybody is the question, the one before validates; at "
         told += "most 8 epochs, one seed. A window holds 50 rows; with stride s a target beyond the first 50 rows of a "
-        told += "sequence is shown at least 50 − s."
-    notes = NOTES.format(world=f"generated, {world.size}, seed {world.seed}", batches="256, MovieLens 1,024", real=told)
+        told += "sequence is shown at least 50 − s. "
+    facts = {"world": f"generated, {world.size}, seed {world.seed}", "real": told, "settings": differing(done)}
+    notes = NOTES.format(**facts, missing=missing(every, done))
     machine = f"Machine: {os.cpu_count()} cores, {platform.machine()}."
     page = "\n\n".join([*text, "## Notes", notes.strip().replace("\n", " "), machine]) + "\n"
     RESULTS.mkdir(exist_ok=True)

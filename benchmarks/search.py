@@ -31,7 +31,7 @@ from workbench.data.published.splits import baskets_split, clicks_split, read_ke
 from workbench.recommend import evaluate_targets, next_items
 from workbench.recommend.evaluation import joined
 from workbench.runs import run
-from workbench.settings import ROOT
+from workbench.settings import ROOT, settings
 from workbench.statistics import bootstrap_mean
 
 SPACES = tomllib.loads((ROOT / "benchmarks" / "spaces.toml").read_text(encoding="utf-8"))
@@ -159,7 +159,7 @@ def main() -> None:
     every = [(task, model) for task, models in SPACES.items() for model in models]
     some = [pair for pair in every if not chosen.models or pair[1] in chosen.models]
     grid = [trial for task, model in some for trial in trials(task, model, chosen.trials, chosen.minutes)]
-    table = run(grid, once, ROOT / "runs" / "search", chosen.jobs, progress=True)
+    table = run(grid, once, settings().runs / "search", chosen.jobs, progress=True)
     best = told(table)
     if not chosen.models:
         table.drop(columns="run").round(5).to_csv(RESULTS / "search.csv", index=False)

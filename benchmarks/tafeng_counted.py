@@ -1,12 +1,15 @@
-"""Counted next-basket models on Ta-Feng: python benchmarks/tafeng_counted.py [folder of the runs].
+"""Counted next-basket models on Ta-Feng.
 
-Needs WORKBENCH_DATA, a folder with nbr-tafeng-reality-check and nbr-unlearning-splits. Five user splits (keysets); the
-history of each test user is read, the future basket is to be found, nothing is masked. Finished runs are kept.
+    python benchmarks/tafeng_counted.py [--data FOLDER]
+
+Needs `nbr-tafeng-reality-check` and `nbr-unlearning-splits` under --data, WORKBENCH_DATA or WORKBENCH_TEST_DATA. Five
+user splits (keysets); the history of each test user is read, the future basket is to be found, nothing is masked.
+Resumes. Writes `benchmarks/results/tafeng_counted.csv` and `.md`.
 """
 
+import argparse
 import datetime
 import os
-import sys
 import time
 from functools import cache
 from pathlib import Path
@@ -14,6 +17,7 @@ from typing import Literal
 
 import numpy as np
 import pandas as pd
+from boomerang import FOLDER, RESULTS, data_folder
 from pydantic import BaseModel, ConfigDict
 
 from workbench.data import open_split, read_keyset
@@ -53,13 +57,13 @@ def model(method: str) -> Counted:
 @cache
 def data() -> Split:
     """Histories as train, future baskets as test."""
-    return open_split("tafeng")
+    return open_split("tafeng", os.environ[FOLDER])
 
 
 def measure(config: Run) -> pd.DataFrame:
     """[only, k, metric, value, users, fit_seconds, score_seconds]: means over the test users."""
     split = data()
-    path = Path(settings().own_data) / "nbr-unlearning-splits" / f"tafeng_keyset_{config.keyset}.json"
+    path = Path(os.environ[FOLDER]) / "nbr-unlearning-splits" / f"tafeng_keyset_{config.keyset}.json"
     users = read_keyset(path, split.train.users)
     # Neighbours of TIFU-KNN come from the training users; everything else is counted over all histories.
     among = (
@@ -100,7 +104,7 @@ def page(table: pd.DataFrame) -> str:
     lines = ["# Ta-Feng, counted next-basket models", ""]
     lines += [
         f"Mean over five splits of 2,772 test users each, {datetime.date.today()}, {os.cpu_count()} CPU cores, one "
-        "thread, beside other work: `WORKBENCH_DATA=… python benchmarks/tafeng_counted.py`. sd: over the five splits.",
+        "thread, beside other work: `python benchmarks/tafeng_counted.py`. sd: over the five splits.",
         "",
         "PHR (hit_rate): share of users with a hit. NDCG: ideal list over min(K, targets). In brackets: difference to "
         "the reference numbers, which another implementation measured on the same splits.",
@@ -142,17 +146,26 @@ def page(table: pd.DataFrame) -> str:
     return "\n".join(lines) + "\n"
 
 
-def main(folder: str = "runs/tafeng_counted") -> None:
-    """Run what is not done yet and write benchmarks/results/tafeng_counted.{csv,md}."""
+def main() -> None:
+    """Run what is not done yet, write, print."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--data", type=Path, default=data_folder())
+    os.environ[FOLDER] = str(parser.parse_args().data)
     configs = [Run(method=method, keyset=keyset) for method in REFERENCE for keyset in range(5)]
     table = summary(
-        run(configs, measure, Path(folder), backend="sequential", data=data().train.fingerprint, progress=True)
+        run(
+            configs,
+            measure,
+            settings().runs / "tafeng_counted",
+            backend="sequential",
+            data=data().train.fingerprint,
+            progress=True,
+        )
     )
-    results = Path(__file__).parent / "results"
-    table.to_csv(results / "tafeng_counted.csv", index=False)
-    (results / "tafeng_counted.md").write_text(page(table), encoding="utf-8")
+    table.to_csv(RESULTS / "tafeng_counted.csv", index=False)
+    (RESULTS / "tafeng_counted.md").write_text(page(table), encoding="utf-8")
     print(page(table))
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    main()
