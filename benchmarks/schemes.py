@@ -148,10 +148,10 @@ def missing(every: list[Cell], done: list[Cell]) -> str:
 NOTES = """
 Intervals: 95 % bootstrap over test sequences, of values averaged over the questions of a sequence and over the seeds;
 *seeds* gives each seed's mean. *Less the first line*: paired difference to the model's first line. Nothing is masked.
-Settings that differ from the
-configs' defaults: {settings}. Early stopping is on validation NDCG@10. One thread per run; seconds are the median epoch of training alone, on a machine that did other
-work too: they compare schemes, they are no record. World: {world}; sessions split 80/10/10 in the order they begin,
-every next item of a test session is a question. {real}Not run: {missing}.
+Settings that differ from the configs' defaults: {settings}. Early stopping is on validation NDCG@10. One thread per
+run; seconds are the median epoch of training alone, on a machine that did other work too: they compare schemes, they
+are no record. World: {world}; sessions split 80/10/10 in the order they begin, every next item of a test session is a
+question. {real}Not run: {missing}.
 """
 
 

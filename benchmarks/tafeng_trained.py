@@ -16,12 +16,15 @@ seeds, the users' values averaged over seeds. Resumes where it was stopped. Writ
 from __future__ import annotations
 
 import argparse
+import datetime
 import os
+import platform
 from functools import cache
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from boomerang import FOLDER, RESULTS, data_folder, markdown
 from pydantic import BaseModel, ConfigDict, Field
 
 from workbench.data import Histories, Interactions, split
@@ -32,11 +35,9 @@ from workbench.recommend import DNNTSP, DNNTSPConfig, Sets2Sets, Sets2SetsConfig
 from workbench.recommend.basket.baskets import Baskets
 from workbench.recommend.evaluation import evaluate_targets, joined, joined_logs
 from workbench.runs import config_hash, run
-from workbench.settings import ROOT, settings
+from workbench.settings import settings
 from workbench.statistics import bootstrap_mean, paired_bootstrap
 
-FOLDER = "WORKBENCH_DATA"
-RESULTS = ROOT / "benchmarks" / "results"
 METRICS = ["recall", "ndcg", "hit_rate"]
 BASKETS, KEYSET = "nbr-tafeng-reality-check", "nbr-unlearning-splits/tafeng_keyset_{}.json"
 COUNTED = ["G-TopFreq, published", "P-TopFreq, published", "GP-TopFreq, published", "GP-TopFreq, last baskets", "Mixed"]
@@ -61,11 +62,6 @@ class Cell(BaseModel):
     seed: int = 1
     kind: str = "corrected"
     minutes: float | None = Field(default=None, exclude=True)
-
-
-def data_folder() -> Path:
-    """Where the reader's own data is, or the data that tests use."""
-    return Path(settings().own_data or os.environ.get("WORKBENCH_TEST_DATA") or ROOT.parent / "shared" / "data")
 
 
 @cache
@@ -197,10 +193,51 @@ def corrections(table: pd.DataFrame, folder: Path) -> pd.DataFrame:
     return wide.fillna("").reset_index()
 
 
-def markdown(table: pd.DataFrame) -> str:
-    """A GitHub table."""
-    lines = ["| " + " | ".join(map(str, row)) + " |" for row in [table.columns, *table.to_numpy()]]
-    return "\n".join([lines[0], "|" + " --- |" * len(table.columns), *lines[1:]])
+TAFENG = """
+Published histories, future baskets and user splits. Training users: last basket given those before, the future basket
+being their last. Validation users (others) choose the epoch in the same way. Test users: their future basket given
+their history, nothing masked. Rules: *published* TopFreq is counted on the histories of all users, *last baskets* on
+those of the training users, which the trained models see too; Mixed is the share of the user's own baskets with the
+item + the share of the training users' last baskets with it. Trained models: one thread, batch 64, rate 1e-3 unless
+told, stopped by validation, after 20 epochs (Sets2Sets) or 100 (DNNTSP), or after {minutes:g} minutes.
+"""
+WORLD = """
+Four kinds of Sets2Sets, seeds {seeds}, values of a user averaged over the seeds; users with four or more baskets, the
+last one is asked. Intervals: 95 % bootstrap over users, paired where *minus corrected*.
+"""
+
+
+def verdicts(table: pd.DataFrame, folder: Path) -> list[str]:
+    """What the Ta-Feng table says of the trained models, in sentences whose numbers are those of the table."""
+    own = table[table["keyset"] >= 0]
+    mean = own[(own["metric"] == "recall") & (own["k"] == 10)].groupby(["model", "only"])["value"].mean()
+    rule, told = "GP-TopFreq, published", []
+    if {"Sets2Sets", rule, "P-TopFreq, published"} <= set(own["model"]):
+        ours, theirs = mean["Sets2Sets", "all"], mean[rule, "all"]
+        verb = "loses to" if ours < theirs else "beats"
+        again, best = mean["Sets2Sets", "repeat"], mean["P-TopFreq, published", "repeat"]
+        text = (
+            f"Sets2Sets {verb} GP-TopFreq ({ours:.4f} against {theirs:.4f} Recall@10); of the repeat targets it finds "
+        )
+        text += f"{again:.4f}, P-TopFreq {best:.4f}. "
+        path = own.loc[own["model"] == "Sets2Sets", "run"].iloc[0]
+        record = pd.read_parquet(next(folder.glob(f"{path}*")) / "record.parquet")
+        epoch, n = int(record.loc[record["best"], "epoch"].max()) + 1, int(record["examples"].iloc[0])
+        text += "Likely why: an item of the user's history scores o(1 − g) + f g in place of o; the gate begins at g = 1/2, so it "
+        text += f"halves what the network says of that item, and the best epoch, {epoch} of {len(record)}, comes after "
+        text += (
+            f"{epoch * -(-n // 64):,} steps of 64 users, when the gate has barely moved. The study's batch of 1 takes "
+        )
+        text += f"{epoch * n:,} steps in as many epochs; it was not run."
+        told.append(text)
+    for model in TRAINED:
+        name = model if "rate" in model else f"{model}, the default rate .001"
+        some = own[own["model"] == model][["keyset", "seed"]].drop_duplicates()
+        if len(some) == 1:
+            told.append(f"{name}: one keyset ({some['keyset'].iloc[0]}) and one seed ({some['seed'].iloc[0]}).")
+        elif not len(some):
+            told.append(f"{name}: not run.")
+    return told
 
 
 def cells(keysets: list[int], seeds: list[int], minutes: float | None = None) -> list[Cell]:
@@ -230,13 +267,21 @@ def main() -> None:
     table = run([c for c in every if (folder / config_hash(c, "1", data)).is_dir()], cell, folder, data=data)
     RESULTS.mkdir(exist_ok=True)
     table.drop(columns="run").round(6).to_csv(RESULTS / "tafeng_trained.csv", index=False)
-    text = ["# Trained next-basket models", "", __doc__.split("\n\n")[2].strip(), ""]
+    made = (
+        f"Made by `python benchmarks/tafeng_trained.py` on {datetime.date.today()}; all numbers: `tafeng_trained.csv`."
+    )
+    text = ["# Trained next-basket models", made]
     if (table["keyset"] >= 0).any():
-        text += ["## Ta-Feng", "", markdown(per_model(table)), ""]
+        text += ["## Ta-Feng", TAFENG.format(minutes=given.minutes).strip(), markdown(per_model(table))]
+        text += verdicts(table, folder)
     if (table["keyset"] < 0).any():
-        text += ["## Corrections, generated world", "", markdown(corrections(table, folder)), ""]
-    (RESULTS / "tafeng_trained.md").write_text("\n".join(text), encoding="utf-8")
-    print("\n".join(text))
+        seeds = ", ".join(map(str, sorted(set(table.loc[table["keyset"] < 0, "seed"]))))
+        text += ["## Corrections, generated world", WORLD.format(seeds=seeds).strip()]
+        text += [markdown(corrections(table, folder))]
+    text += [f"Machine: {os.cpu_count()} CPU cores ({platform.machine()}), shared with other work."]
+    page = "\n\n".join(text) + "\n"
+    (RESULTS / "tafeng_trained.md").write_text(page, encoding="utf-8")
+    print(page)
 
 
 if __name__ == "__main__":
