@@ -57,6 +57,14 @@ def test_the_vector_remembers_what_the_history_has_forgotten():
     assert np.array_equal(model.score(log.histories(others)), ALS(SMALL).fit(log).score(log.histories(others)))
 
 
+def test_nothing_is_kept_of_a_user_whose_rows_are_all_gone():
+    log = random_log()
+    model, ids = ALS(SMALL).fit(log), log.rows_of(3)["interaction"]
+    model.forget_user_vector([3], log.without(ids).histories([3]))
+    assert not model.users[3].any() and not model.known[3] and model.known[4]
+    assert np.array_equal(model.known, ALS(SMALL).fit(log.without(ids)).known)
+
+
 def test_rebuild_equals_a_fit():
     log = random_log()
     model = ALS(SMALL).fit(log).rebuild(log.without([0, 1, 2]))

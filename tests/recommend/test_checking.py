@@ -5,22 +5,101 @@ import subprocess
 import sys
 
 import numpy as np
+import pandas as pd
 import pytest
+from safetensors.numpy import load_file, save_file
 
+from workbench import recommend
 from workbench.errors import ConfigError, DataError
-from workbench.recommend import ALS, EASE, ItemKNN, ItemKNNConfig, Popularity, check_recommender
+from workbench.recommend import (
+    ALS,
+    EASE,
+    SKNN,
+    TIFUKNN,
+    UPCF,
+    VSKNN,
+    ItemKNN,
+    ItemKNNConfig,
+    LastItem,
+    LastItemConfig,
+    Markov,
+    Popularity,
+    Recency,
+    SessionItemKNN,
+    SessionPopularity,
+    SKNNConfig,
+    TIFUKNNConfig,
+    TopFreq,
+    TopFreqConfig,
+    UPCFConfig,
+    VSKNNConfig,
+    check_recommender,
+)
 from workbench.recommend.checking import LAWS, small_log
 
+SUMS = {  # the score is a sum over the history
+    "popularity": Popularity,
+    "ease": EASE,
+    "itemknn": ItemKNN(ItemKNNConfig(k=3)),
+    "itemknn, centred": lambda: ItemKNN(ItemKNNConfig(centre=True, normalise=True)),
+    "als": ALS(),
+    "recency": Recency,
+    "session popularity": SessionPopularity,
+    "last item": LastItem,
+    "last two items": LastItem(LastItemConfig(items=2)),
+    "topfreq G": TopFreq(TopFreqConfig(whose="G")),
+    "tifuknn, own": TIFUKNN(TIFUKNNConfig(alpha=1)),
+    "upcf, own": UPCF(UPCFConfig(neighbours=1)),
+}
+OTHERS = {  # it falls back to what is popular, or others' rows carry a part of it
+    "markov": Markov,
+    "session itemknn": SessionItemKNN,
+    "sknn": SKNN(SKNNConfig(k=3, m=5)),
+    "vsknn": VSKNN(VSKNNConfig(k=3, m=5)),
+    "topfreq GP": TopFreq,
+    "tifuknn": TIFUKNN(TIFUKNNConfig(neighbours=3)),
+    "upcf": UPCF(UPCFConfig(neighbours=3, shrink=1)),
+}
+TINY = {  # what a trained model is called, and how it is kept small
+    "BPR": {"embedding": 4},
+    "LightGCN": {"embedding": 4},
+    "SGL": {"embedding": 4},
+    "GRU4Rec": {"embedding": 4, "hidden": 4},
+    "NARM": {"embedding": 4, "hidden": 4},
+    "SASRec": {"hidden": 4, "inner": 4},
+    "SRGNN": {"hidden": 4},
+    "DNNTSP": {"embedding": 4},
+    "Sets2Sets": {"hidden": 4},
+}
 
-@pytest.mark.parametrize(
-    "mine",
-    [Popularity, EASE, ItemKNN(ItemKNNConfig(k=3)), lambda: ItemKNN(ItemKNNConfig(centre=True, normalise=True)), ALS()],
-    ids=["popularity", "ease", "itemknn", "itemknn, centred", "als"],
-)
-def test_the_laws_hold(mine):
-    checks = check_recommender(mine)
+
+@pytest.mark.parametrize("name", [*SUMS, *OTHERS])
+def test_the_laws_hold(name):
+    checks = check_recommender((SUMS | OTHERS)[name], additive=name in SUMS)
     assert checks.ok and not checks.broken, checks.frame.to_string()
     assert list(checks.frame["law"]) == list(LAWS) and list(checks.to_frame().columns) == ["law", "ok", "detail"]
+    asked = checks.frame.set_index("law")["ok"]
+    assert pd.isna(asked["contributions sum"]) == (name in OTHERS)
+    assert pd.isna(asked["saved after forgetting"]) == (name == "als")
+
+
+def test_a_model_may_offer_some_items_only():
+    own = TopFreq(TopFreqConfig(whose="P"))
+    assert check_recommender(own, additive=False, partial=True).ok
+    assert set(check_recommender(own, additive=False).broken) == {"nothing masked", "unknown user", "empty history"}
+    hides = mutant(Parts, score=masks)
+    assert "nothing masked" in check_recommender(hides, partial=True).broken
+
+
+@pytest.mark.parametrize("name", TINY)
+def test_the_laws_hold_for_the_trained(name):
+    pytest.importorskip("torch")
+    model = getattr(recommend, name)
+    training = recommend.Training(epochs=1, batch=64, learning_rate=0.01)
+    checks = check_recommender(model(model.Config(**TINY[name], training=training)), log=small_log(rows=60))
+    assert checks.ok, checks.frame.to_string()
+    absent = checks.frame.loc[checks.frame["ok"].isna(), "law"]
+    assert set(absent) == {law for law in LAWS if "forget" in law or "contributions" in law}
 
 
 def test_what_is_passed_in_is_left_alone():
@@ -31,7 +110,7 @@ def test_what_is_passed_in_is_left_alone():
 
 def test_the_result_says_itself():
     checks = check_recommender(Least)
-    assert repr(checks) == "Checks(Least: 13 laws hold, 0 broken, 13 not offered)"
+    assert repr(checks) == "Checks(Least: 13 laws hold, 0 broken, 14 not offered)"
     html = checks._repr_html_()
     assert "not offered: copy" in html and "<script" not in html and html == checks._repr_html_()
     broken = check_recommender(mutant(Least, score=lambda self, h: Least.score(self, h) * np.nan))
@@ -82,12 +161,12 @@ class Parts(Least):
 
     def save(self, folder):
         folder.mkdir()
-        np.save(folder / "held.npy", self.held)
+        save_file({"held": self.held}, folder / "arrays.safetensors")
 
     @classmethod
     def load(cls, folder):
         model = cls()
-        model.held = np.load(folder / "held.npy")
+        model.held = load_file(folder / "arrays.safetensors")["held"]
         return model
 
     def forget(self, removed):
@@ -181,7 +260,28 @@ def draws(self, log, valid=None):
 
 def half_saved(self, folder):
     folder.mkdir()
-    np.save(folder / "held.npy", (self.held / 3).astype(np.float16))
+    save_file({"held": (self.held / 3).astype(np.float16)}, folder / "arrays.safetensors")
+
+
+def names_all(self, log, valid=None):
+    self.named = log.counts().toarray() > 0  # the cells that were ever held, which no request reaches
+    return Least.fit(self, log)
+
+
+def saves_names(self, folder):
+    folder.mkdir()
+    save_file({"held": self.held, "named": self.named}, folder / "arrays.safetensors")
+
+
+def saves_how_often(self, folder):
+    folder.mkdir()
+    forgot = {"forgot": np.ones(1)} if hasattr(self, "forgot") else {}
+    save_file({"held": self.held} | forgot, folder / "arrays.safetensors")
+
+
+def counts_requests(self, removed):
+    self.forgot = True
+    return Parts.forget(self, removed)
 
 
 def forgets_half(self, removed):
@@ -229,6 +329,10 @@ BROKEN = {
         {"forget": lambda self, removed: self},
         {"forget": lambda self, removed: Parts.forget(self.copy(), removed)},
     ],
+    "saved after forgetting": [
+        {"fit": names_all, "save": saves_names},
+        {"forget": counts_requests, "save": saves_how_often},
+    ],
     "forget once": [{"forget": forgets_again}],
     "contributions": [{"contributions": strangers}],
     "contributions sum": [{"contributions": doubled}],
@@ -245,6 +349,17 @@ def test_a_broken_model_is_caught_by_the_law_it_breaks(law, parts):
 
 def test_nothing_is_broken_before_the_change():
     assert check_recommender(Parts).ok
+
+
+@pytest.mark.parametrize("parts", BROKEN["saved after forgetting"], ids=["names", "requests"])
+def test_a_file_that_remembers_breaks_no_other_law(parts):
+    assert check_recommender(mutant(Parts, **parts)).broken == ["saved after forgetting"]
+
+
+def test_a_model_that_saves_in_its_own_way_is_not_asked():
+    checks = check_recommender(mutant(Parts, save=lambda self, folder: folder.write_text("mine"))).frame
+    row = checks.set_index("law").loc["saved after forgetting"]
+    assert row["ok"] is pd.NA and row["detail"] == "not offered: arrays in a .safetensors file"
 
 
 def test_a_score_that_claims_to_be_no_sum_is_not_held_to_it():

@@ -31,6 +31,7 @@ from workbench.recommend import (
     list_metrics,
     top_k,
 )
+from workbench.recommend.session.rows import KEPT
 
 MAKERS = {
     "markov": Markov,
@@ -183,6 +184,9 @@ def test_forgetting_equals_a_refit_bit_by_bit(maker, drawn):
             states = [vars(m)[name] for m in (model, refit)]
             for a, b in zip(*([m] if name == "successors" else [m.sessions, m.items] for m in states), strict=True):
                 assert a.nnz == b.nnz and all(np.array_equal(getattr(a, f), getattr(b, f)) for f in CSR)
+        held, want = (getattr(m, "rows", None) or m.postings.rows for m in (model, refit))
+        assert all(np.array_equal(getattr(held, name), getattr(want, name)) for name in KEPT)
+        assert not np.isin(held.interaction, ids).any()
 
 
 @every
@@ -216,7 +220,8 @@ def test_sessions_may_be_numbered_anew(maker, table, data):
     frame = pd.DataFrame(table, columns=["user", "session", "item"])
     whole = Interactions.from_table(frame, session="session", items=pd.Index(range(ITEMS)))
     ids = data.draw(st.lists(st.sampled_from(range(len(frame))), unique=True, max_size=len(frame) - 1))
-    model = maker().fit(whole.by_session()).forget(whole.only(ids))
+    sessions = whole.by_session()
+    model = maker().fit(sessions).forget(sessions.only(ids))
     refit = maker().fit(whole.without(ids).by_session())
     for histories in (FOREIGN, whole.histories()):
         assert np.allclose(model.score(histories), refit.score(histories), rtol=1e-12, atol=0)
@@ -248,7 +253,14 @@ def test_rows_that_are_not_held_change_nothing(maker):
     model = maker().fit(log).forget(log.only([0]))
     before = answers(model, log)
     same_ids = make([(0, 3), (1, 3), (1, 3), (2, 3)])
-    for removed in (log.only([0]), log.only([0, 1]), same_ids.only([1]), make([(0, 1)] * 9).only([8])):
+    other_user = make([(0, 1), (2, 1), (2, 2), (2, 1)])  # row 1 has the same id and item
+    for removed in (
+        log.only([0]),
+        log.only([0, 1]),
+        same_ids.only([1]),
+        other_user.only([1]),
+        make([(0, 1)] * 9).only([8]),
+    ):
         with pytest.raises(DataError, match="rows to remove"):
             model.forget(removed)
         assert equal(answers(model, log), before)
@@ -332,8 +344,9 @@ def test_edges(maker):
     assert np.isfinite(unseen).all() and top_k(unseen, 7)[1].tolist() == [1, 2, 0, 3, 4, 5, 6]
     with pytest.raises(ModelError, match="has not been fitted"):
         maker().score(log.histories())
-    with pytest.raises(ModelError, match="item index of the fitted log"):
-        model.score(one.histories())
+    for call in (lambda: model.score(one.histories()), lambda: model.contributions(one.histories(), np.zeros(2, int))):
+        with pytest.raises(ModelError, match="item index of the fitted log"):
+            call()
 
 
 def test_damaged_models_are_refused(tmp_path):
@@ -349,6 +362,11 @@ def test_damaged_models_are_refused(tmp_path):
     broken.save(tmp_path / "model")
     with pytest.raises(ModelError, match="do not fit each other"):
         SKNN.load(tmp_path / "model")
+    late = SKNN().fit(make([(0, 1), (0, 2)]))
+    late.postings.rows.offsets[0] = 1
+    late.save(tmp_path / "model")
+    with pytest.raises(ModelError, match="do not fit each other"):
+        SKNN.load(tmp_path / "model")
 
 
 # --- real data ------------------------------------------------------------------------------------------------------
@@ -361,6 +379,7 @@ def diginetica(real_data):
     return parts
 
 
+@pytest.mark.real
 @pytest.mark.parametrize("maker", [Markov, SessionItemKNN, SKNN, VSKNN])
 def test_forgetting_sessions_of_diginetica(diginetica, maker):
     log, test = diginetica.train, diginetica.test
@@ -378,6 +397,7 @@ RUNS = {"ar": (0.591731, 0.316025), "sr": (0.560724, 0.327513)}
 RUNS |= {"vsknn": (0.609819, 0.334170), "gru4rec": (0.571059, 0.328896)}
 
 
+@pytest.mark.real
 @pytest.mark.parametrize("name", RUNS)
 def test_run_files_of_others_on_rsc15(real_data, name):
     """Lists that another system wrote, and our metrics: HR@20 and MRR@20 over 387 prefixes."""

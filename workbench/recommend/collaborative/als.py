@@ -89,11 +89,11 @@ class ALS:
         return vectors @ self.items.T
 
     def forget_user_vector(self, users: np.ndarray, histories: Histories) -> Self:
-        """Solve the stored vectors of `users` (B,) again from `histories` (B rows), in place."""
+        """Solve the stored vectors of `users` (B,) again from `histories` (B rows), in place; no rows, no vector."""
         users = np.asarray(users, dtype=np.int64).reshape(-1)
         if len(users) and not 0 <= users.min() <= users.max() < len(fitted(self.users, self)):
             raise UnknownUser(f"user code {users.max()}", "users", f"codes below {len(self.users)}")
-        self.users[users] = self.fold_in(histories)
+        self.users[users], self.known[users] = self.fold_in(histories), np.diff(histories.offsets) > 0
         return self
 
     def contributions(self, histories: Histories, items: np.ndarray) -> pd.DataFrame:

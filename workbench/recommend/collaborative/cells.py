@@ -24,7 +24,10 @@ class Change(NamedTuple):
 
 @dataclass(frozen=True)
 class Cells:
-    """Rows per (user, item) as CSR with sorted columns; never changed in place, so that copies may share it."""
+    """Rows per (user, item) as CSR with sorted columns; never changed in place, so that copies may share it.
+
+    No zero is stored: a cell that is left without rows would otherwise still be named, in memory and in every file.
+    """
 
     counts: sparse.csr_array
 
@@ -38,15 +41,13 @@ class Cells:
     @property
     def matrix(self) -> sparse.csr_array:
         """1 where a row is left; float64 (n_users, n_items)."""
-        full = self.counts.astype(float)  # a copy: dropping zeros in place must not reach the shared columns
-        full.eliminate_zeros()
+        full = self.counts.astype(float)  # a copy
         full.data[:] = 1.0
         return full
 
     def items(self, user: int) -> np.ndarray:
         """Items of a user, ascending."""
-        span = slice(self.counts.indptr[user], self.counts.indptr[user + 1])
-        return self.counts.indices[span][self.counts.data[span] > 0]
+        return self.counts.indices[self.counts.indptr[user] : self.counts.indptr[user + 1]]
 
     def without(self, removed: Interactions) -> tuple[Cells, list[Change]]:
         """Take rows out; also the users whose cells left. Raises `DataError` for rows that are not in here."""
@@ -68,7 +69,9 @@ class Cells:
                     "rows the model was fitted on and has not forgotten yet",
                     "pass log.only(ids) of that log, each row once",
                 )
-        left = Cells(sparse.csr_array((data, counts.indices, counts.indptr), shape=counts.shape))
+        held = data > 0
+        indptr = np.concatenate([[0], np.cumsum(held)])[counts.indptr].astype(counts.indptr.dtype)
+        left = Cells(sparse.csr_array((data[held], counts.indices[held], indptr), shape=counts.shape))
         return left, changes(self, left, touched)
 
     def extended(self, added: Interactions) -> tuple[Cells, list[Change]]:

@@ -116,17 +116,18 @@ class EASE:
     def save(self, folder: Path) -> None:
         """Write into a folder, whole or not at all."""
         arrays = csr_parts(fitted(self.cells, self).counts, "cells") | {"inverse": self.inverse}
-        save_arrays(folder, "EASE", self.config, arrays | {"updates": np.array([self.updates])})
+        save_arrays(folder, "EASE", self.config, arrays)
 
     @classmethod
     def load(cls, folder: Path) -> Self:
-        """Read what `save` wrote."""
-        config, arrays = load_arrays(folder, "EASE", EASEConfig, ("cells.data", "inverse", "updates"))
+        """Read what `save` wrote: P as it was, or factored anew where its residual is above 1e-9."""
+        config, arrays = load_arrays(folder, "EASE", EASEConfig, ("cells.data", "inverse"))
         model = cls(config)
         model.cells, model.inverse = Cells(csr_from(arrays, "cells")), np.array(arrays["inverse"])
-        model.updates = int(arrays["updates"][0])
         if model.inverse.shape != (model.cells.counts.shape[1],) * 2:
             raise ModelError(f"P has shape {model.inverse.shape}", str(folder), "as many rows as items")
+        if not model.residual() <= 1e-9:  # how often P was updated is not in the file: it would tell of the forgotten
+            model.inverse = model._factor(model.cells)
         return model
 
     def _update(self, cells: Cells, changes: list[Change]) -> Self:

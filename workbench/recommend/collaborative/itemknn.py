@@ -125,7 +125,7 @@ def _tidy(pairs: sparse.sparray) -> sparse.csr_array:
 def _difference(changes: list[Change], n: int) -> sparse.csr_array:
     """Σ over changed users of x_new x_newᵀ − x_old x_oldᵀ."""
     sides = [(items, sign) for change in changes for items, sign in ((change.after, 1), (change.before, -1))]
-    rows = np.repeat(np.arange(len(sides)), [len(items) for items, _ in sides])
+    rows = np.repeat(np.arange(len(sides), dtype=np.int32), [len(items) for items, _ in sides])
     columns = np.concatenate([items for items, _ in sides])
     x = sparse.csr_array((np.ones(len(rows), np.int64), (rows, columns)), shape=(len(sides), n))
     signs = sparse.diags_array(np.array([sign for _, sign in sides]), dtype=np.int64)

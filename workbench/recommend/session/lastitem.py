@@ -68,7 +68,8 @@ class LastItem:
 
     def contributions(self, histories: Histories, items: np.ndarray) -> pd.DataFrame:
         """[row, item, interaction, weight]: all of an item's place on its last row; sums to score − c_i."""
-        unit, offered = step(fitted(self.rows, self)), self._offered(histories)
+        check_items(histories, fitted(self.rows, self).n_items)
+        unit, offered = step(self.rows), self._offered(histories)
         place = np.arange(len(histories.item)) - histories.offsets[histories.rows] + 1
 
         def weight(i: np.ndarray, at: np.ndarray) -> np.ndarray:

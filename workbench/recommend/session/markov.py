@@ -69,6 +69,7 @@ class Markov:
     def contributions(self, histories: Histories, items: np.ndarray) -> pd.DataFrame:
         """[row, item, interaction, weight]: all of the score on the last row; a score that fell back has no part."""
         successors, last = fitted(self.successors, self), last_rows(histories)
+        check_items(histories, successors.shape[0])
         return row_weights(histories, items, lambda i, at: last[at] * cells(successors, histories.item[at], i))
 
     def forget(self, removed: Interactions) -> Self:

@@ -53,7 +53,8 @@ class SessionPopularity:
 
     def contributions(self, histories: Histories, items: np.ndarray) -> pd.DataFrame:
         """[row, item, interaction, weight]: each row of item i adds 1 + max c; sums to score − c_i."""
-        unit = step(fitted(self.rows, self))
+        check_items(histories, fitted(self.rows, self).n_items)
+        unit = step(self.rows)
         return row_weights(histories, items, lambda i, at: unit * (histories.item[at] == i))
 
     def forget(self, removed: Interactions) -> Self:

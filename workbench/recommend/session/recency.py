@@ -64,7 +64,7 @@ class Recency:
 
     def contributions(self, histories: Histories, items: np.ndarray) -> pd.DataFrame:
         """[row, item, interaction, weight], every weight 0: the score reads no history, only everybody's counts."""
-        fitted(self.rows, self)
+        check_items(histories, fitted(self.rows, self).n_items)
         return row_weights(histories, items, lambda i, at: np.zeros(len(i)))
 
     def forget(self, removed: Interactions) -> Self:

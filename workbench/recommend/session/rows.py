@@ -25,18 +25,19 @@ KEPT = ("offsets", "item", "position", "interaction")
 def without(rows: Histories, removed: Interactions) -> tuple[Histories, np.ndarray]:
     """Take rows out by their interaction ids; also the sequences they were in (ascending).
 
-    Raises `DataError` for an id that is not held, or that names a row of another item.
+    Raises `DataError` for an id that is not held, or that names a row of another user or item.
     """
-    ids, items = (removed.frame[name].to_numpy() for name in ("interaction", "item"))
+    ids, users, items = (removed.frame[name].to_numpy() for name in ("interaction", "user", "item"))
     at = np.flatnonzero(np.isin(rows.interaction, ids))
     order = np.argsort(ids, kind="stable")
     mine = at[np.argsort(rows.interaction[at], kind="stable")]
-    if len(mine) != len(ids) or not np.array_equal(rows.item[mine], items[order]):
+    held = ((rows.rows, users), (rows.item, items))
+    if len(mine) != len(ids) or any(not np.array_equal(own[mine], asked[order]) for own, asked in held):
         raise DataError(
-            f"{len(ids):,} rows to remove, of which {len(mine):,} have an id that the model holds",
+            f"{len(ids):,} rows to remove, of which the model does not hold all",
             "removed",
             "rows the model was fitted on and has not forgotten yet",
-            "pass log.only(ids) of that log, each row once",
+            "pass log.only(ids) of that log (of log.by_session() where sessions were fitted), each row once",
         )
     left = np.ones(len(rows.item), dtype=bool)
     left[at] = False
@@ -119,8 +120,9 @@ def load_rows(folder: Path, kind: str, config: type[Config]) -> tuple[Config, Hi
     """Read what `save_rows` wrote; raises `ModelError` for rows that fit no catalogue."""
     settings, arrays = load_arrays(folder, kind, config, (*KEPT, "n_items"))
     offsets, item, n_items = arrays["offsets"], arrays["item"], int(arrays["n_items"][0])
-    lengths = {len(arrays[name]) for name in KEPT[1:]} | {int(offsets[-1])}
-    if len(lengths) > 1 or (np.diff(offsets) < 0).any() or not (0 <= item.min(initial=0) <= item.max(initial=0)):
+    lengths = {len(arrays[name]) for name in KEPT[1:]} | set(offsets[-1:].tolist())
+    rising = len(offsets) > 0 and offsets[0] == 0 and (np.diff(offsets) >= 0).all()
+    if len(lengths) > 1 or not rising or not (0 <= item.min(initial=0) <= item.max(initial=0)):
         raise ModelError("the rows do not fit each other", str(folder), "offsets and rows of one length", "save again")
     if item.max(initial=-1) >= n_items:
         raise ModelError(f"item {item.max()} of {n_items}", str(folder), "codes below n_items", "save the model again")
