@@ -320,6 +320,7 @@ def test_upcf_scores(config, log):
 # --- real data ------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.real
 def test_gp_topfreq_reaches_the_measured_numbers_of_tafeng(real_data):
     """Mean of the five splits at K = 10, to four digits (data README 2.8): own order and fill are both in it."""
     if not (real_data / "nbr-tafeng-reality-check").is_dir():

@@ -59,6 +59,7 @@ def test_agrees_with_ir_measures(drawn, k):
         assert ours[name][0] == pytest.approx(want[measure], abs=1e-9), name
 
 
+@pytest.mark.real
 def test_agrees_with_trec_eval(real_data):
     folder = real_data / "ref-trec-eval"
     with gzip.open(folder / "qrels.test.gz", "rt") as file:
@@ -83,6 +84,7 @@ def test_agrees_with_trec_eval(real_data):
     assert got == want | {"recall_100": 0.498, "ndcg_cut_100": 0.3916}
 
 
+@pytest.mark.real
 def test_agrees_with_lenskit_java(real_data):
     folder = real_data / "ref-lenskit-java-metrics"
     recs, truth, metrics = (pd.read_csv(folder / f"topn-java-{name}.csv.gz") for name in ("recs", "truth", "metrics"))
@@ -114,6 +116,7 @@ def ml_100k(real_data):
     return parts
 
 
+@pytest.mark.real
 @pytest.mark.parametrize(
     ("model", "ndcg", "recall", "within"),
     [
@@ -132,6 +135,7 @@ def test_ml_100k(ml_100k, model, ndcg, recall, within):
     assert table["user"].nunique() == 938
 
 
+@pytest.mark.real
 def test_forty_requests_on_ml_100k(ml_100k):
     log = ml_100k.train
     model, remaining = EASE().fit(log), log
@@ -164,6 +168,7 @@ def amazon(folder: Path) -> Split:
     return Split(logs[0], logs[0].select(np.zeros(len(logs[0]), bool)), logs[1])
 
 
+@pytest.mark.real
 @pytest.mark.parametrize(("model", "recall", "precision", "f1", "ndcg"), AMAZON, ids=[repr(row[0]) for row in AMAZON])
 def test_amazon_electronics(real_data, model, recall, precision, f1, ndcg):
     parts = amazon(real_data / "bars-amazonelectronics_m1")

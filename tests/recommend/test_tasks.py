@@ -11,37 +11,67 @@ from workbench.errors import ConfigError, DataError
 from workbench.recommend import EASE, ItemKNN, Popularity
 from workbench.recommend.tasks import basket_task, collaborative_task, compare, session_task, target_auc
 
-LOG = load_world().log
-TASKS = {"collaborative": collaborative_task(LOG), "session": session_task(LOG), "next basket": basket_task(LOG)}
-every = pytest.mark.parametrize("task", TASKS.values(), ids=TASKS.keys())
+KINDS = {"collaborative": collaborative_task, "session": session_task, "next basket": basket_task}
 
 
-@every
-def test_what_is_asked_was_not_learned_from(task):
-    rows = [set(part.frame["interaction"]) for part in (task.train, task.valid)]
-    asked = set(LOG.frame["interaction"]) - rows[0] - rows[1]
-    assert not rows[0] & rows[1]
+@pytest.fixture(scope="module")
+def log():
+    return load_world().log
+
+
+@pytest.fixture(scope="module")
+def tasks(log):
+    return {name: kind(log) for name, kind in KINDS.items()}
+
+
+@pytest.fixture(scope="module", params=KINDS)
+def task(request, tasks):
+    return tasks[request.param]
+
+
+def test_what_is_asked_was_not_learned_from(task, log):
+    train, valid = (set(part.frame["interaction"]) for part in (task.train, task.valid))
+    rows = log.frame.loc[~log.frame["interaction"].isin(train | valid), ["user", "item"]]
+    assert train and valid and not train & valid
     assert len(task.histories) == task.targets.shape[0] == len(task.person)
     assert (np.diff(task.targets.indptr) > 0).all()
+    b, items = task.targets.nonzero()
+    assert set(zip(task.person[b], items, strict=True)) <= set(rows.itertuples(index=False, name=None))
+    if task.name == "session":  # whole sessions are asked about, none of which was learned from
+        assert not set(task.histories.interaction) & (train | valid)
+    else:
+        assert set(task.histories.interaction) <= train | valid
     histories, targets = task.learned
-    assert set(histories.interaction) <= rows[0]
-    assert len(asked) and targets.shape == (len(histories), LOG.n_items)
+    assert set(histories.interaction) <= train
+    assert targets.shape == (len(histories), log.n_items)
+    b, items = targets.nonzero()
+    person = task.owner[pd.Index(task.train.frame["interaction"]).get_indexer(histories.interaction)]
+    whose = person[histories.offsets[:-1]]
+    cells = zip(task.owner, task.train.frame["item"], strict=True)
+    assert (np.diff(histories.offsets) > 0).all() and set(zip(whose[b], items, strict=True)) <= set(cells)
 
 
-def test_a_session_question_is_about_the_person_whose_session_it_is():
-    task = TASKS["session"]
-    owner = LOG.frame.set_index("interaction")["user"]
+def test_a_session_question_asks_for_the_row_after_its_history(tasks, log):
+    task = tasks["session"]
+    sessions = log.by_session().histories()
+    place = pd.Series(np.arange(len(sessions.item)), sessions.interaction)
+    last = place[task.histories.interaction[task.histories.offsets[1:] - 1]].to_numpy()
+    assert np.array_equal(sessions.rows[last], sessions.rows[last + 1])
+    assert np.array_equal(sessions.item[last + 1], task.targets.indices)
+
+
+def test_a_session_question_is_about_the_person_whose_session_it_is(tasks, log):
+    task = tasks["session"]
+    owner = log.frame.set_index("interaction")["user"]
     first = task.histories.interaction[task.histories.offsets[:-1]]
     assert (owner.loc[first].to_numpy() == task.person).all()
 
 
-def test_collaborative_questions_have_no_repeats_and_baskets_do():
-    held = TASKS["collaborative"].histories.matrix()
-    assert (TASKS["collaborative"].targets * held).nnz == 0
-    assert (TASKS["next basket"].targets * TASKS["next basket"].histories.matrix()).nnz > 0
+def test_collaborative_questions_have_no_repeats_and_baskets_do(tasks):
+    repeats = {name: (task.targets * task.histories.matrix()).nnz for name, task in tasks.items()}
+    assert repeats["collaborative"] == 0 < repeats["next basket"]
 
 
-@every
 def test_the_table_agrees_with_its_values(task):
     found = compare({"popular": Popularity(), "neighbours": ItemKNN(), "linear": EASE()}, task)
     table = found.table.set_index("model")
@@ -72,9 +102,9 @@ def test_target_auc_is_the_share_of_pairs():
         assert found[b] == pytest.approx(np.mean(pairs)) if pairs else np.isnan(found[b])
 
 
-def test_what_cannot_be_asked_is_refused():
+def test_what_cannot_be_asked_is_refused(tasks):
     with pytest.raises(ConfigError, match="no model"):
-        compare({}, TASKS["session"])
+        compare({}, tasks["session"])
     bare = Interactions.from_table(pd.DataFrame({"user": [1, 1], "item": [1, 2]}))
     with pytest.raises(DataError):
         session_task(bare)
