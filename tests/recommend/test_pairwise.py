@@ -83,6 +83,23 @@ def test_draws_depend_on_row_and_seed_alone():
     assert np.array_equal(before.negative[~np.isin(before.interaction, gone)], after.negative)
 
 
+def test_negatives_of_other_pairs_are_kept_where_they_can_be():
+    model, users = small(BPR), np.array([3, 4, 5])
+    before, own = model.examples(LOG, users), LOG.frame[LOG.frame["user"].isin(users)]
+    left = LOG.without(own.groupby("user")["interaction"].head(2))
+    fresh, after = model.examples(left, users), model.examples(left, users, like=before)
+    stays = np.isin(before.interaction, after.interaction)
+    assert np.array_equal(after.interaction, fresh.interaction) and len(after) == len(before) - 6
+    assert np.array_equal(after.negative, before.negative[stays])
+    assert not np.array_equal(fresh.negative, before.negative[stays])  # a user's own removal moves the draws
+    log = Interactions.from_table(pd.DataFrame({"user": 0, "item": [0, 1]}), items=pd.Index(range(4)))
+    old = Pairs(*(np.array(part) for part in ([0, 0, 0], [0, 0, 1], [2, 1, 3], [7, *log.frame["interaction"]])))
+    like = model.examples(log, like=old)  # 1 is held by now: drawn anew; row 7 is not in this log
+    assert like.negative.tolist() == [model.examples(log).negative[0], 3]
+    nobody = model.examples(log, np.array([], np.int64))
+    assert np.array_equal(model.examples(log, like=nobody).negative, model.examples(log).negative)
+
+
 def test_epochs_draw_other_negatives_and_batches_hold_every_pair_once():
     pairs, unheld = small(BPR).examples(LOG), Unheld.of(LOG)
     assert (unheld.draw(pairs.user, pairs.interaction, (5, 1)) != pairs.negative).mean() > 0.5
@@ -176,21 +193,23 @@ def test_regularisation_is_on_layer_0():
         assert torch.allclose(more, layer_0, rtol=0, atol=1e-5)
 
 
-@pytest.mark.parametrize("source", ["batch", "all"])
-def test_sgl_contrasts_as_a_plain_loop(source):
+@pytest.mark.parametrize(("source", "epoch"), [("batch", 2), ("all", 2), ("batch", None)])
+def test_sgl_contrasts_as_a_plain_loop(source, epoch):
     model = small(SGL, layers=2, drop=0.3, temperature=0.5, ssl=0.7, negatives_from=source, l2=0.0)
     model._start(LOG.n_users, LOG.n_items).rebuild(LOG)
     model.module.double()
+    model._begin(epoch)
     examples = model.examples(LOG).select(slice(0, 40))
     p, q = (model.module.user.weight.detach().numpy(), model.module.item.weight.detach().numpy())
     codes = np.arange(LOG.n_users * LOG.n_items).reshape(LOG.n_users, LOG.n_items)
     views = [
-        propagated(dense(LOG, uniform(codes.ravel(), (5, 0, view)).reshape(codes.shape) >= 0.3), p, q, 2)
-        for view in (1, 2)
+        propagated(dense(LOG, uniform(codes.ravel(), (5, time, view)).reshape(codes.shape) >= 0.3), p, q, 2)
+        for time, view in ((0 if epoch is None else epoch + 1, view) for view in (1, 2))
     ]
     contrast = np.zeros(len(examples))
     for side, nodes in enumerate((examples.user, examples.positive)):
-        others = sorted(set(nodes)) if source == "batch" else range(len((p, q)[side]))
+        # Outside of training the contrast is with all nodes, whatever the batch.
+        others = sorted(set(nodes)) if source == "batch" and epoch is not None else range(len((p, q)[side]))
 
         def like(a, b, side=side):
             first, second = views[0][side][a], views[1][side][b]
@@ -198,7 +217,7 @@ def test_sgl_contrasts_as_a_plain_loop(source):
 
         for row, a in enumerate(nodes):
             s = -math.log(like(a, a) / sum(like(a, b) for b in others))
-            contrast[row] += s / (nodes == a).sum()
+            contrast[row] += s  # every pair in full, also where others have the same node
     pairs = pairwise(*model.tables(), examples).detach().numpy()
     assert np.allclose(model.loss(examples).detach().numpy(), pairs + 0.7 * contrast, rtol=0, atol=1e-10)
 
@@ -252,33 +271,59 @@ def test_losses_of_the_pairs_sum_to_the_objective_and_never_change(model):
     examples = model.examples(LOG)
     losses = model.loss(examples)
     assert losses.shape == (len(examples),) and torch.equal(losses, model.loss(examples))
-    if not isinstance(model, SGL):  # a pair's loss knows no other pair
-        alone = torch.cat([model.loss(examples.select(np.array([row]))) for row in range(12)])
-        assert torch.allclose(alone, losses[:12], atol=1e-6)
+    alone = torch.cat([model.loss(examples.select(np.array([row]))) for row in range(12)])
+    assert torch.allclose(alone, losses[:12], atol=1e-6)  # a pair's loss knows no other pair
+    twin = model.copy()
+    twin.module.double()
+    users = [twin.loss(twin.examples(LOG, np.array([user]))).sum() for user in range(LOG.n_users)]
+    assert abs(sum(users) - twin.loss(examples).sum()).item() < 1e-10
     total = torch.autograd.grad(model.loss(examples).sum(), list(model.module.parameters()))
     parts = [torch.autograd.grad(loss, list(model.module.parameters()), retain_graph=True) for loss in losses]
     for position, whole in enumerate(total):
         assert torch.allclose(sum(part[position] for part in parts), whole, atol=1e-4)
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_training_lowers_the_loss(kind):
+    gentle = {"ssl": 0.005, "temperature": 0.5} if kind is SGL else {}
+    training = QUICK.model_copy(update={"epochs": 15})
+    record = small(kind, training=training, **gentle).fit(LOG).record
+    assert record["loss"].iloc[-1] < 0.95 * record["loss"].iloc[0]
+
+
+def test_sgl_without_contrast_is_lightgcn():
+    sgl, lightgcn = small(SGL, ssl=0.0, layers=3).fit(LOG), small(LightGCN, layers=3).fit(LOG)
+    for name, value in weights(lightgcn).items():
+        assert np.array_equal(weights(sgl)[name], value)
+
+
+def test_a_user_without_rows_has_no_losses(model):
+    nothing = model.loss(model.examples(LOG, np.array([], np.int64)))
+    assert nothing.shape == (0,)
+    first = torch.autograd.grad(nothing.sum(), list(model.module.parameters()), create_graph=True)
+    assert all(not part.any() for part in first)
+    model.copy().loss(model.examples(LOG.without(LOG.frame["interaction"]))).sum().backward()
+
+
 # --- the protocol
 
 
 def test_same_seed_same_weights(model):
-    again, other = (type(model)(model.config).fit(LOG) for _ in range(2))
+    again = type(model)(model.config).fit(LOG)
     for name, value in weights(model).items():
         assert np.array_equal(value, weights(again)[name])
     training = QUICK.model_copy(update={"seed": 6})
     other = type(model)(model.config.model_copy(update={"training": training})).fit(LOG)
     assert not np.array_equal(weights(model)["user.weight"], weights(other)["user.weight"])
     assert isinstance(model, Trained) and not model.module.training
-    assert model.record["loss"].iloc[-1] < model.record["loss"].iloc[0] or isinstance(model, SGL)
 
 
 def test_saved_and_loaded_scores_and_losses_are_identical(model, tmp_path):
     histories, examples = LOG.histories(), model.examples(LOG)
     model.save(tmp_path / "m")
+    state = torch.random.get_rng_state()
     loaded = type(model).load(tmp_path / "m")
+    assert torch.equal(torch.random.get_rng_state(), state)  # the caller's own draws go on as if nothing was loaded
     assert loaded.config == model.config and model.score(histories).dtype == np.float32
     assert np.array_equal(loaded.score(histories), model.score(histories))
     assert torch.equal(loaded.loss(examples), model.loss(examples))
@@ -373,3 +418,5 @@ def test_unfitted_models_say_so():
     for kind in KINDS:
         with pytest.raises(ModelError, match="fit"):
             small(kind).score(LOG.histories())
+        with pytest.raises(ModelError, match="fit"):
+            small(kind).loss(small(kind).examples(LOG))

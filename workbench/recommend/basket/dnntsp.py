@@ -10,12 +10,12 @@ The nodes of a user are the items of the baskets 1 … T that are read; E: item 
     score = w · E_u[i] + b_o                            for all items; loss: multi-label soft margin (mean over items)
 
 An item that does not stand in basket t keeps its own path there, cᵗᵢ = ReLU(b + W cᵢ): every node has T states, as in
-the paper. Inferred: counts are over the baskets that are read, never the target. The authors' code differs: two
-convolutions with batch normalisation (left out here: a user's scores would depend on who shares the batch), the self
-weight divided by the largest count too, four heads. Quick, where the published code loops over pairs of nodes: pairs
-are flat lists within baskets, found by sorting, summed by `index_add`, never a (T, N, N) table. An absent item has one
-state however often it is absent, so it is held once and attended to with its multiplicity: exact, and most of the T
-states are of this kind. A user differs from w · E + b_o at their own nodes only; the rest is computed once a batch.
+the paper. Inferred: counts are over the baskets that are read, never the target. H leaves out the kinks of ReLU. The
+authors' code differs: two convolutions with batch normalisation (left out here: a user's scores would depend on who
+shares the batch), the self weight divided by the largest count too, four heads. Quick, where published code loops over
+pairs: they are flat lists, found by sorting, summed by `index_add`, never a (T, N, N) table. An absent item has one
+state however often it is absent, so it is held once and attended to with its multiplicity: exact, and true of most
+states. A user differs from w · E + b_o at their own nodes only; the rest is computed once a batch.
 """
 
 from __future__ import annotations
@@ -24,11 +24,9 @@ from typing import Literal
 
 import numpy as np
 import torch
-from pydantic import BaseModel, ConfigDict, PositiveInt
+from pydantic import BaseModel, ConfigDict, PositiveInt, model_validator
 from torch import nn
-from torch.nn.functional import softplus
 
-from workbench.errors import ConfigError
 from workbench.recommend.basket.next_basket import NextBasket, Reading, spans
 from workbench.recommend.training import Training
 
@@ -51,6 +49,12 @@ class DNNTSPConfig(BaseModel):
     training: Training = Training(epochs=100, batch=64)
     """How it is trained; a batch counts questions (users, with `targets="last"`). A rate of .01 needs few epochs."""
 
+    @model_validator(mode="after")
+    def _heads_divide(self) -> DNNTSPConfig:
+        if self.embedding % self.heads:
+            raise ValueError(f"embedding {self.embedding} is not divisible by heads {self.heads}")
+        return self
+
 
 class DNNTSPNetwork(nn.Module):
     """Graph convolution, attention over time and gate; see the equations above."""
@@ -60,8 +64,6 @@ class DNNTSPNetwork(nn.Module):
     def __init__(self, config: DNNTSPConfig, n_items: int) -> None:
         super().__init__()
         d, self.n_items, self.heads = config.embedding, n_items, config.heads
-        if d % self.heads:
-            raise ConfigError(f"{self.heads} heads", "heads", f"a divisor of the embedding's length {d}")
         self.item = nn.Embedding(n_items, d)
         self.convolutions = nn.ModuleList(nn.Linear(d, d) for _ in range(config.layers))
         self.attention = nn.ModuleList(nn.Linear(d, d, bias=False) for _ in range(3))  # Q, K, V
@@ -104,7 +106,7 @@ class DNNTSPNetwork(nn.Module):
     def losses(self, read: Reading) -> torch.Tensor:
         """Σ over items of softplus(s) − y s, divided by their number; (E,)."""
         base, change = self._scores(read)
-        row, own = self._put(read.row), base[self._put(read.item)]
+        row, own, softplus = self._put(read.row), base[self._put(read.item)], nn.functional.softplus
         node = softplus(own + change) - softplus(own) - torch.where(self._put(read.wanted), change, 0)
         total = softplus(base).sum().expand(len(read.length)).index_add(0, row, node)
         return total.index_add(0, self._put(read.target_row), -base[self._put(read.target_item)]) / self.n_items

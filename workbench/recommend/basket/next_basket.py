@@ -20,7 +20,7 @@ import torch
 from pydantic import BaseModel
 
 from workbench.data import Histories, Interactions
-from workbench.errors import DataError
+from workbench.errors import DataError, ModelError
 from workbench.recommend.basket.baskets import Baskets
 from workbench.recommend.collaborative.cells import check_items, fitted
 from workbench.recommend.evaluation import evaluate_targets, joined_logs
@@ -213,8 +213,11 @@ class NextBasket:
         return Questions.of(log.histories(users), self.config.max_baskets, self.config.targets)
 
     def loss(self, examples: Questions) -> torch.Tensor:
-        """One loss a question; (E,)."""
-        return fitted(self.module, self).losses(examples.read)
+        """One loss a question; (E,), perhaps none."""
+        module = fitted(self.module, self)
+        if not len(examples):  # no example, no loss: a (0,) whose derivatives by every weight, first and second, are 0
+            return sum(weight.square().sum() for weight in module.parameters())[None][:0]
+        return module.losses(examples.read)
 
     def represent(self, histories: Histories) -> torch.Tensor:
         """What the network makes of whole histories; (B, d), float32, with its graph."""
@@ -240,7 +243,11 @@ class NextBasket:
         return {"users": [], **groups, "shared": [p for (_, p), mine in zip(named, own, strict=True) if not mine]}
 
     def rebuild(self, log: Interactions) -> Self:
-        """Nothing to do, unless the method says more: the network keeps nothing of the log but its weights."""
+        """Nothing to do but to check the log, unless the method says more: the network keeps its weights alone."""
+        have, want = log.n_items, fitted(self.module, self).n_items
+        if have != want:
+            do = "take a log with the item index of the fitted one"
+            raise ModelError(f"a log of {have} items", "log", f"{want} items", do)
         return self
 
     def copy(self) -> Self:
@@ -257,7 +264,8 @@ class NextBasket:
         """Read what `save` wrote."""
         config, arrays, fill = load_trained(folder, cls.__name__, cls.Config, ("n_items",))
         model = cls(config)
-        model._start(arrays["n_items"].item())
+        with torch.random.fork_rng():  # the first weights are overwritten: their draws shall not reach the caller
+            model._start(arrays["n_items"].item())
         fill(model.module)
         return model
 

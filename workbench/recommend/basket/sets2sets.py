@@ -28,7 +28,6 @@ from torch import nn
 from workbench.data import Interactions
 from workbench.errors import TooLarge
 from workbench.recommend.basket.next_basket import NextBasket, Reading
-from workbench.recommend.collaborative.cells import fitted
 from workbench.recommend.training import Training
 
 LARGEST = 4096  # items for which the published gate is made: 67 MB of weights, four times that while training
@@ -84,7 +83,9 @@ class Sets2SetsNetwork(nn.Module):
         share = self._put(1 / read.size).to(self.weight.dtype)[:, None]
         place = self._put(row * longest + read.time)
         read_in = share.new_zeros(n * longest, self.item.embedding_dim).index_add(0, place, share * self.item(item))
-        states, _ = self.encoder(read_in.view(n, longest, self.item.embedding_dim))
+        # cuDNN's recurrence is quick, but has no second derivative, and outside of training not even a first one.
+        with torch.backends.cudnn.flags(enabled=self.training, deterministic=True):
+            states, _ = self.encoder(read_in.view(n, longest, self.item.embedding_dim))
         final = states[torch.arange(n, device=states.device), self._put(read.length - 1)]
         newest = self._put(np.flatnonzero(read.time == read.length[row] - 1))
         own = (share * self.last(item))[newest]
@@ -132,7 +133,7 @@ class Sets2Sets(NextBasket):
 
     def rebuild(self, log: Interactions) -> Self:
         """w anew from the baskets of a log; equal items of a basket count once."""
-        module, frame = fitted(self.module, self), log.frame.drop_duplicates(["user", "basket", "item"])
+        module, frame = super().rebuild(log).module, log.frame.drop_duplicates(["user", "basket", "item"])
         count = np.bincount(frame["item"], minlength=module.n_items)
         weight = np.where(count > 0, count.max(initial=0) / np.maximum(count, 1), 0.0)
         module.weight.copy_(torch.as_tensor(weight))

@@ -3,9 +3,9 @@
     ℓ(u, i, j) = −ln σ(x_uij) + (λ/2)(‖p_u‖² + ‖q_i‖² + ‖q_j‖²),   x_uij = p_uᵀ(q_i − q_j)
     score(u, i) = p_uᵀ q_i
 
-As in the study: Adam over shuffled rows, no λ. The paper takes single steps of gradient descent on pairs drawn with
-replacement, with a λ of its own for p, q_i and q_j. Quick because an epoch's negatives come out of one search and the
-gradient of x is written by hand (`pairs.py`).
+As in the study: Adam over shuffled rows, no regulariser (λ = 0). The paper takes single steps of gradient descent on
+pairs drawn with replacement, with a λ of its own for p, q_i and q_j. Quick because an epoch's negatives come out of one
+search and the gradient of x is written by hand (`pairs.py`).
 """
 
 from __future__ import annotations

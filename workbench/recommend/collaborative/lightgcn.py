@@ -5,7 +5,8 @@
     score(u, i) = ē_uᵀ ē_i
 
 As in the study: Adam, Xavier's first weights. The paper has 3 layers and, in its authors' code, first weights of
-normal(0, .1). The regulariser of the pairs of a batch stands for λ‖E^(0)‖². The graph is that of the last `fit` or
+normal(0, .1). The regulariser of the pairs of a batch stands for λ‖E^(0)‖²; RecBole, and with it the study, adds the
+norms of the batch's layer-0 vectors, not squared and divided by the batch. The graph is that of the last `fit` or
 `rebuild`: after a removal, weights that were not rebuilt still send messages along deleted edges.
 Quick because a layer is one CSR product for users and items together, and its gradient the same product; the tables
 that lists are made from are kept until weights or graph change (`graph.py`, `pairs.py`).

@@ -90,7 +90,8 @@ class Unheld:
         """One item each that the user does not hold, uniformly; (n,) int64.
 
         The draw of a row depends on its interaction id, its user's items and the seed alone: when other people's rows
-        leave a log, the negatives of this row stay.
+        leave a log, the negatives of this row stay. When a row of its own user leaves, it may move: the user has more
+        items to draw from, and every rank among them counts differently (`UserItem.examples` can keep the old ones).
         """
         rank = (uniform(interactions, seed) * self.free[users]).astype(np.int64)
         return rank + np.searchsorted(self.codes, users * self.n_items + rank, side="right") - self.starts[users]
@@ -173,8 +174,15 @@ class UserItem:
                 self._begin(None)
         return self
 
-    def examples(self, log: Interactions, users: np.ndarray | None = None) -> Pairs:
-        """One pair per row of these users (equal rows make a pair each), with the negatives of the first epoch."""
+    def examples(self, log: Interactions, users: np.ndarray | None = None, *, like: Pairs | None = None) -> Pairs:
+        """One pair per row of these users (equal rows make a pair each), with the negatives of the first epoch.
+
+        like: pairs whose negatives are taken over for the same interactions, where the user still does not hold them.
+        So the examples of a user before and after a removal differ in what was removed, and in nothing else:
+
+        >>> before = model.examples(log, [3])  # doctest: +SKIP
+        >>> after = model.examples(log.without([17]), [3], like=before)  # doctest: +SKIP
+        """
         frame, unheld = log.frame, Unheld.of(log)
         chosen = np.ones(len(log), bool) if users is None else np.isin(frame["user"].to_numpy(), users)
         possible = unheld.free[frame["user"].to_numpy()] > 0
@@ -182,6 +190,10 @@ class UserItem:
             frame[name].to_numpy(np.int64)[chosen & possible] for name in ("user", "item", "interaction")
         )
         negative = unheld.draw(user, ids, (self.config.training.seed, 0))
+        if like is not None:
+            old = pd.Series(like.negative, index=like.interaction).reindex(ids, fill_value=-1).to_numpy()
+            held = np.isin(user * log.n_items + old, frame["user"].to_numpy(np.int64) * log.n_items + frame["item"])
+            negative = np.where((old < 0) | held, negative, old)
         return Pairs(user, item, negative, ids, frame["interaction"].to_numpy()[chosen & ~possible])
 
     def represent(self, histories: Histories) -> torch.Tensor:
@@ -245,7 +257,8 @@ class UserItem:
         """Read what `save` wrote."""
         names = ("module.user.weight", "module.item.weight")
         config, arrays, fill = load_trained(folder, cls.__name__, cls.Config, names)
-        model = cls(config)._start(*(len(arrays[name]) for name in names))
+        with torch.random.fork_rng():  # the first weights are overwritten: their draws shall not reach the caller
+            model = cls(config)._start(*(len(arrays[name]) for name in names))
         fill(model.module)
         if cls.reads_graph:
             cells = csr_from(arrays, "graph")

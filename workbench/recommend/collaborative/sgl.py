@@ -1,18 +1,19 @@
 """SGL: Wu, Wang, Feng, He, Chen, Lian & Xie, Self-supervised Graph Learning for Recommendation, SIGIR 2021.
 
-    ℓ(u, i, j) = −ln σ(ē_uᵀ(ē_i − ē_j)) + λ₁(s_u / n_u + s_i / n_i) + (λ₂/2)(‖e_u‖² + ‖e_i‖² + ‖e_j‖²)
+    ℓ(u, i, j) = −ln σ(ē_uᵀ(ē_i − ē_j)) + λ₁(s_u + s_i) + (λ₂/2)(‖e_u‖² + ‖e_i‖² + ‖e_j‖²)
     s_a = −ln exp(cos(z'_a, z''_a)/τ) / Σ_b exp(cos(z'_a, z''_b)/τ)                       equation 10: InfoNCE
     score(u, i) = ē_uᵀ ē_i
 
 ē: LightGCN's propagated vectors; e: layer 0; z', z'': propagated along two views of the graph, each without a random
-share ρ of the edges and normalised anew (edge dropout, ED), other views every epoch. s of a node is counted once a
-batch: n_u pairs of the batch with user u share it, n_i those with the positive item i, so the losses of a batch sum to
-Σ BPR + λ₁ Σ s over its unique nodes + λ₂ Σ L2.
-In the paper, as in the study, b runs over all users, or all items; here over the unique ones of the batch unless
-`negatives_from="all"`: fewer negatives, and cost that does not grow with the catalogue. So a pair's ℓ depends on the
-batch it stands in. The study drops 10 % of the edges (paper: 0 to 50 %, by data set).
-Outside of training the views are those of the seed and never change, so that second derivatives are of one function.
-Quick because each layer of a view is one CSR product, and softmax runs over the nodes of a batch alone.
+share ρ of the edges and normalised anew (edge dropout, ED), other views every epoch. Every pair adds s of its user and
+of its positive item, as in the authors' code and in RecBole: a node of many pairs counts often, whatever the batch.
+In the paper, as in the study, b runs over all users, or all items; in training here over the unique ones of the batch
+unless `negatives_from="all"`: fewer negatives, and cost that does not grow with the catalogue.
+Outside of training b runs over all nodes, and the views are those of the seed: then a pair's ℓ knows no other pair, the
+losses of users sum to the objective, and second derivatives are of one function.
+The study drops 10 % of the edges (paper: 0 to 50 %, by data set). RecBole, and with it the study, adds the norms of the
+batch's layer-0 vectors, not squared and shared by the batch: next to nothing.
+Quick because each layer of a view is one CSR product, and softmax is made once for each node of a batch.
 """
 
 from __future__ import annotations
@@ -49,7 +50,7 @@ class SGLConfig(BaseModel):
     l2: NonNegativeFloat = 1e-4
     """λ₂: weight of the squared layer-0 vectors of a pair, as in the paper."""
     negatives_from: Literal["batch", "all"] = "batch"
-    """Where the b of the denominator come from: the unique nodes of the batch, or all of the graph (paper, study)."""
+    """Where the b come from while training: the unique nodes of the batch, or all of the graph (paper, study)."""
     training: Training = Training(epochs=100, batch=2048, metric="recall", k=20)
     """How it is trained; a batch counts pairs, and every batch costs 6 L products with a graph."""
 
@@ -88,7 +89,7 @@ class SGL(UserItem):
     Config, Network, reads_graph = SGLConfig, SGLNetwork, True
 
     def loss(self, examples: Pairs) -> torch.Tensor:
-        """ℓ of every pair of a batch; (n,)."""
+        """ℓ of every pair; (n,)."""
         module, config = fitted(self.module, self), self.config
         losses = pairwise(*module(), examples) + config.l2 * penalty(module.user.weight, module.item.weight, examples)
         nodes = examples.tensors(losses.device)[:2]  # u and i; the negatives j have no part in the contrast
@@ -97,13 +98,13 @@ class SGL(UserItem):
         return losses
 
     def _contrast(self, first: torch.Tensor, second: torch.Tensor, node: torch.Tensor) -> torch.Tensor:
-        """s of the node of each pair, shared among the pairs that have it; (n,)."""
-        unique, place, count = torch.unique(node, return_inverse=True, return_counts=True)
+        """s of the node of each pair; (n,)."""
+        unique, place = torch.unique(node, return_inverse=True)
         near = functional.normalize(first.index_select(0, unique), dim=1) / self.config.temperature
-        everywhere = self.config.negatives_from == "all"
+        everywhere = self.config.negatives_from == "all" or self.module.epoch is None
         table = functional.normalize(second if everywhere else second.index_select(0, unique), dim=1)
         targets = unique if everywhere else torch.arange(len(unique), device=node.device)
-        return (full_softmax(near, table, targets) / count).index_select(0, place)
+        return full_softmax(near, table, targets).index_select(0, place)
 
     def _begin(self, epoch: int | None) -> None:
         self.module.epoch = epoch

@@ -20,6 +20,7 @@ import torch
 from pydantic import BaseModel
 
 from workbench.data import Histories, Interactions
+from workbench.errors import ModelError
 from workbench.recommend.collaborative.cells import check_items, fitted
 from workbench.recommend.evaluation import evaluate_targets, next_items
 from workbench.recommend.session.windows import Windows, last_windows, windows
@@ -71,9 +72,12 @@ class NextItem:
         return windows(histories, self.config.max_length, self.config.stride, self.config.prefixes)
 
     def loss(self, examples: Windows) -> torch.Tensor:
-        """−log p of every target, in the order of `examples.target_interaction`; (n_targets,)."""
-        items, actions, asked, targets = examples.tensors(self.module.item.weight.device)
-        return full_softmax(self.module(items, actions, asked), self.module.item.weight[:-1], targets)
+        """−log p of every target, in the order of `examples.target_interaction`; (n_targets,), perhaps none."""
+        module = fitted(self.module, self)
+        if not len(examples):  # no example, no loss: a (0,) whose derivatives by every weight, first and second, are 0
+            return sum(weight.square().sum() for weight in module.parameters())[None][:0]
+        items, actions, asked, targets = examples.tensors(module.item.weight.device)
+        return full_softmax(module(items, actions, asked), module.item.weight[:-1], targets)
 
     def represent(self, histories: Histories) -> torch.Tensor:
         """h of whole histories, their last `max_length` rows; (B, d), float32, with its graph."""
@@ -102,7 +106,11 @@ class NextItem:
         return {"users": [], "items": items, "shared": shared}
 
     def rebuild(self, log: Interactions) -> Self:
-        """Nothing to do: the network keeps nothing of the log but its weights."""
+        """Nothing to do but to check the log: the network keeps nothing of it but its weights."""
+        have, want = log.n_items, fitted(self.module, self).item.num_embeddings - 1
+        if have != want:
+            do = "take a log with the item index of the fitted one"
+            raise ModelError(f"a log of {have} items", "log", f"{want} items", do)
         return self
 
     def copy(self) -> Self:
@@ -121,7 +129,8 @@ class NextItem:
         config, arrays, fill = load_trained(folder, cls.__name__, cls.Config, ("n_items", "actions"))
         model = cls(config)
         names = arrays["actions"].tobytes().decode()
-        model._start(arrays["n_items"].item(), tuple(names.split("\x1f")) if names else ())
+        with torch.random.fork_rng():  # the first weights are overwritten: their draws shall not reach the caller
+            model._start(arrays["n_items"].item(), tuple(names.split("\x1f")) if names else ())
         fill(model.module)
         return model
 

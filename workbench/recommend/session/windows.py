@@ -6,6 +6,11 @@ than `length` are cut into windows, the last one ending at the last row. A windo
 the first window for all of its own, so every target is asked exactly once. It shows a target at least length − stride
 rows: with stride = length a quarter of a window's targets see less than a quarter of what a prefix would show them;
 with stride = 1 they see the same.
+
+Windows are counted from the end. So in a sequence longer than `length` a removed row shifts its own window and all
+before it, and with stride > 1 (None is `length`) targets before the row are asked from other starts, with other losses:
+the examples before and after a removal differ in more than the row. With stride = 1 or prefixes, targets before it stay
+as they are.
 """
 
 from __future__ import annotations
