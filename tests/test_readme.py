@@ -1,6 +1,8 @@
 """The README quotes measurements: each must stand in the file that the benchmark wrote."""
 
+import importlib.util
 import re
+import shlex
 from pathlib import Path
 
 import pandas as pd
@@ -86,3 +88,29 @@ def test_the_reproduced_numbers_are_the_ones_measured():
         line for line in (results / "tafeng_counted.md").read_text("utf-8").splitlines() if "| TIFU-KNN | 10" in line
     )
     assert cells(row)[2].split()[0].lstrip("0") in README
+
+
+def report():
+    """benchmarks/report.py, which is no part of the package."""
+    spec = importlib.util.spec_from_file_location("report", ROOT / "benchmarks" / "report.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_page_of_measurements_is_what_report_would_write():
+    page = (ROOT / "benchmarks" / "README.md").read_text(encoding="utf-8")
+    assert page == report().page(), "run: python benchmarks/report.py"
+
+
+def test_the_commands_of_that_page_name_scripts_and_their_options():
+    module = report()
+    for path in (ROOT / "benchmarks" / "results").glob("*.md"):
+        for command in module.commands(path.stem):
+            python, script, *options = shlex.split(command)
+            code = (ROOT / script).read_text(encoding="utf-8")
+            code = code.replace('f"--{name}"', "".join(f'"--{n}"' for n in ("recbole", "implicit", "rectools")))
+            asked = re.findall(r'add_argument\("(--[\w-]+)"[^\n]*required=True', code)
+            given = [option for option in options if option.startswith("--")]
+            assert python == "python" and set(asked) <= set(given), command
+            assert all(f'"{option}"' in code for option in given), command
