@@ -389,6 +389,7 @@ def test_heads_must_divide_the_state():
         SASRecConfig(hidden=10, heads=3)
 
 
+@pytest.mark.real
 def test_beats_popularity_on_movielens(real_data):
     if not (real_data / "ml-100k-recbole").is_dir():
         pytest.skip("no ml-100k here")
