@@ -223,7 +223,7 @@ def verdicts(table: pd.DataFrame, folder: Path) -> list[str]:
         path = own.loc[own["model"] == "Sets2Sets", "run"].iloc[0]
         record = pd.read_parquet(next(folder.glob(f"{path}*")) / "record.parquet")
         epoch, n = int(record.loc[record["best"], "epoch"].max()) + 1, int(record["examples"].iloc[0])
-        text += "Likely why: an item of the user's history scores o(1 − g) + f g in place of o; the gate begins at g = 1/2: "
+        text += "Likely why: an item of the user's history scores o(1 − g) + f g in place of o; g begins at 1/2: "
         text += (
             f"it halves what the network says of that item, and the best epoch, {epoch} of {len(record)}, comes after "
         )
