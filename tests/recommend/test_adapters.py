@@ -1,6 +1,5 @@
 """Adapters against stand-ins with the same surface as the libraries, each with scores that are known."""
 
-
 import numpy as np
 import pandas as pd
 import pytest
