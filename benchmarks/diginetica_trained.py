@@ -111,7 +111,9 @@ P@20 / MRR@20 in percent over {questions:,} test prefixes, full ranking, items o
 fitted on the most recent 1/{part} of the training sessions ({clicks:,} clicks, after a tenth was kept for early
 stopping), so they stand below what the whole log would give and are compared with each other, not with the published
 column, whose models saw all sessions. Trained models stop after three epochs without gain or {minutes:g} minutes on one
-thread of two cores, whichever is first. Intervals: bootstrap over test sessions (the spread over seeds is not in them).
+thread of two busy cores, whichever is first. Mind the column *epochs*: after two or three the networks are far from
+trained out, and their rows say what so few minutes buy, not what the models can do.
+Intervals: bootstrap over test sessions (the spread over seeds is not in them).
 {date}.
 """.strip()
 
