@@ -98,6 +98,8 @@ def test_another_metric_without_another_run(tmp_path):
 
 
 GRID = """
+    import signal
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a parent in the background may ignore Ctrl-C
     import sys, time
     from pathlib import Path
     import pandas as pd
