@@ -17,10 +17,14 @@ import numpy as np
 import pandas as pd
 import torch
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, PositiveFloat, PositiveInt
+from scipy import sparse
 from torch import nn
 from tqdm.auto import tqdm
 
+from workbench.data import Histories
 from workbench.errors import ModelError
+from workbench.recommend.evaluation import evaluate_targets
+from workbench.recommend.protocol import Recommender
 from workbench.recommend.saving import load_arrays, save_arrays
 from workbench.settings import settings
 
@@ -136,6 +140,27 @@ def train(
     module.load_state_dict(kept)
     record = pd.DataFrame(rows, columns=["epoch", "loss", "examples", "seconds", "validation", "best"])
     return record.assign(best=record["epoch"] == record.loc[record["best"], "epoch"].max())
+
+
+def validation(
+    model: Recommender,
+    config: Training,
+    histories: Histories,
+    targets: sparse.csr_array | np.ndarray,
+    exclude: sparse.csr_array | None = None,
+) -> Callable[[], float]:
+    """The question that `train` validates on: the config's metric of a model, whatever its weights are when asked."""
+
+    def validate() -> float:
+        table = evaluate_targets(model, histories, targets, (config.k,), exclude=exclude)
+        return float(table.loc[table["metric"] == config.metric, "value"].mean())
+
+    return validate
+
+
+def no_losses(module: nn.Module) -> torch.Tensor:
+    """The losses of no examples: a (0,) whose derivatives by every weight, first and second, are 0."""
+    return sum(weight.square().sum() for weight in module.parameters())[None][:0]
 
 
 def save_trained(folder: Path, kind: str, config: BaseModel, module: nn.Module, **arrays: np.ndarray) -> None:

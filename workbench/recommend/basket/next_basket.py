@@ -23,8 +23,16 @@ from workbench.data import Histories, Interactions
 from workbench.errors import DataError, ModelError
 from workbench.recommend.basket.baskets import Baskets
 from workbench.recommend.collaborative.cells import check_items, fitted
-from workbench.recommend.evaluation import evaluate_targets, joined_logs
-from workbench.recommend.training import Training, load_trained, reproducible, save_trained, train
+from workbench.recommend.evaluation import joined_logs
+from workbench.recommend.training import (
+    Training,
+    load_trained,
+    no_losses,
+    reproducible,
+    save_trained,
+    train,
+    validation,
+)
 from workbench.settings import settings
 
 POOL = 16  # batches among which histories of like length are brought together
@@ -215,8 +223,8 @@ class NextBasket:
     def loss(self, examples: Questions) -> torch.Tensor:
         """One loss a question; (E,), perhaps none."""
         module = fitted(self.module, self)
-        if not len(examples):  # no example, no loss: a (0,) whose derivatives by every weight, first and second, are 0
-            return sum(weight.square().sum() for weight in module.parameters())[None][:0]
+        if not len(examples):
+            return no_losses(module)
         return module.losses(examples.read)
 
     def represent(self, histories: Histories) -> torch.Tensor:
@@ -283,9 +291,4 @@ class NextBasket:
             raise DataError("no user has two baskets", "valid", "a basket to ask for and one before it")
         before = histories.keep(baskets.age[baskets.basket[baskets.cell]] > 0).select(rows)
         targets = baskets.matrix()[last[rows]]
-
-        def validate() -> float:
-            table = evaluate_targets(self, before, targets, (config.k,))
-            return float(table.loc[table["metric"] == config.metric, "value"].mean())
-
-        return validate
+        return validation(self, config, before, targets)

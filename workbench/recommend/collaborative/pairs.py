@@ -25,9 +25,8 @@ from workbench.data import Histories, Interactions
 from workbench.errors import ModelError, UnknownUser
 from workbench.recommend.collaborative.cells import check_items, fitted
 from workbench.recommend.collaborative.graph import Graph, uniform
-from workbench.recommend.evaluation import evaluate_targets
 from workbench.recommend.saving import csr_from, csr_parts
-from workbench.recommend.training import Training, load_trained, reproducible, save_trained, train
+from workbench.recommend.training import Training, load_trained, reproducible, save_trained, train, validation
 from workbench.settings import settings
 
 
@@ -278,9 +277,4 @@ class UserItem:
         config: Training = self.config.training
         users = np.unique(valid.frame["user"])[: config.validation_users]
         histories, seen, wanted = log.histories(users), log.matrix()[users], valid.matrix()[users]
-
-        def validate() -> float:
-            table = evaluate_targets(self, histories, wanted, (config.k,), exclude=seen)
-            return float(table.loc[table["metric"] == config.metric, "value"].mean())
-
-        return validate
+        return validation(self, config, histories, wanted, seen)

@@ -22,10 +22,18 @@ from pydantic import BaseModel
 from workbench.data import Histories, Interactions
 from workbench.errors import ModelError
 from workbench.recommend.collaborative.cells import check_items, fitted
-from workbench.recommend.evaluation import evaluate_targets, next_items
+from workbench.recommend.evaluation import next_items
 from workbench.recommend.session.windows import Windows, last_windows, windows
 from workbench.recommend.softmax import full_softmax
-from workbench.recommend.training import Training, load_trained, reproducible, save_trained, train
+from workbench.recommend.training import (
+    Training,
+    load_trained,
+    no_losses,
+    reproducible,
+    save_trained,
+    train,
+    validation,
+)
 from workbench.settings import settings
 
 
@@ -74,8 +82,8 @@ class NextItem:
     def loss(self, examples: Windows) -> torch.Tensor:
         """−log p of every target, in the order of `examples.target_interaction`; (n_targets,), perhaps none."""
         module = fitted(self.module, self)
-        if not len(examples):  # no example, no loss: a (0,) whose derivatives by every weight, first and second, are 0
-            return sum(weight.square().sum() for weight in module.parameters())[None][:0]
+        if not len(examples):
+            return no_losses(module)
         items, actions, asked, targets = examples.tensors(module.item.weight.device)
         return full_softmax(module(items, actions, asked), module.item.weight[:-1], targets)
 
@@ -151,9 +159,4 @@ class NextItem:
         histories, items = next_items(valid, before=log, longest=self.config.max_length)
         rows = np.arange(len(items))[: config.validation_users]
         histories, items = histories.select(rows), items[rows]
-
-        def validate() -> float:
-            table = evaluate_targets(self, histories, items, (config.k,))
-            return float(table.loc[table["metric"] == config.metric, "value"].mean())
-
-        return validate
+        return validation(self, config, histories, items)
