@@ -8,7 +8,8 @@ from workbench.data import load_world
 from workbench.data.world.texts import generate_texts
 from workbench.errors import ConfigError, DataError
 from workbench.tokens import mark, pairs_table
-from workbench.tokens.corpora import excerpts, quoted
+from workbench.tokens.corpora import excerpts
+from workbench.tokens.prompts import quoted
 from workbench.tokens.training import make_tokenizer
 
 

@@ -6,9 +6,10 @@ __getattr__, __dir__, __all__ = lazy.attach(
     __name__,
     submod_attrs={
         "contrast": ["add_up", "score_tokens", "words"],
-        "corpora": ["mark", "pairs_table", "sentences"],
+        "corpora": ["examples_of", "mark", "pairs_table", "sentences"],
         "detection": ["detection"],
         "mixture": ["MixtureLM", "personal_share"],
+        "prompts": ["make_pairs", "prompt"],
         "training": ["PocketConfig", "train_pocket"],
     },
 )

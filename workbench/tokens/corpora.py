@@ -10,42 +10,48 @@ import pandas as pd
 
 from workbench.errors import ConfigError, DataError
 from workbench.tokens.contrast import add_up
+from workbench.tokens.prompts import foreign, make_pairs, prompt
 
 EXCERPT = "One sentence, please."
 
 
-def pairs_table(
-    corpus: Any, tokenizer: Any, persona: str = "own", users: Any = None, n: int | None = None, seed: int = 0
-) -> pd.DataFrame:
-    """Pairs for `score_tokens`: [text, user, persona, query, prompt_with, prompt_without, response].
+def examples_of(corpus: Any, users: Any = None, n: int | None = None, seed: int = 0) -> pd.DataFrame:
+    """Examples for `make_pairs` from a world, or from more texts: [text, user, item, query, response, memories].
 
-    `corpus` is a world, or more texts from `generate_texts`. `persona` is "own" (the memory items that the text's
-    prompt shows, one a line, in an order drawn with `seed`) or "other" (those of a text by another shopper, drawn with
-    `seed`: the control). The prompts come from the tokenizer's chat template: persona as system message, query as
-    user message. `users` keeps some shoppers; `n` draws so many texts.
-    Raises `ConfigError` for another persona, `DataError` when no text is left or there is no chat template.
+    `memories` are the memory items that the text's prompt shows, in an order drawn with `seed`. `users` keeps some
+    shoppers; `n` draws so many texts. Raises `DataError` when no text is left.
     """
-    if persona not in ("own", "other"):
-        raise ConfigError(f"persona {persona!r}", expected="own or other")
-    if not tokenizer.chat_template:
-        raise DataError("the tokenizer has no chat template", expected="one that takes a system message", do="set it")
     rng = np.random.default_rng(seed)
     says = _truth(corpus, "memories").set_index("memory")["statement"]
     shown = _truth(corpus, "text_memories").query("shown")
     memories = {text: part.tolist() for text, part in shown["memory"].map(says).groupby(shown["text"])}
-    author = corpus.texts.set_index("text")["user"]
     table = corpus.texts if users is None else corpus.texts[corpus.texts["user"].isin(users)]
     if table.empty:
         raise DataError("no text of these shoppers", where="texts", do="choose other users")
     if n is not None and n < len(table):
         table = table.iloc[np.sort(rng.choice(len(table), n, replace=False))]
-    out = table[["text", "user", "query", "response"]].reset_index(drop=True)
-    source = out["text"].tolist() if persona == "own" else [_foreign(rng, author, user) for user in out["user"]]
-    told = ["\n".join(rng.permutation(memories[text])) for text in source]
-    out.insert(2, "persona", told)
-    out["prompt_with"] = [_prompt(tokenizer, *row) for row in zip(told, out["query"], strict=True)]
-    out["prompt_without"] = [_prompt(tokenizer, None, query) for query in out["query"]]
-    return out
+    out = table[["text", "user", "item", "query", "response"]].reset_index(drop=True)
+    return out.assign(memories=[list(map(str, rng.permutation(memories[text]))) for text in out["text"]])
+
+
+def pairs_table(
+    corpus: Any, tokenizer: Any, persona: str = "own", users: Any = None, n: int | None = None, seed: int = 0
+) -> pd.DataFrame:
+    """Pairs for `score_tokens` with the author's own persona in the first prompt, or with a stranger's (the control).
+
+    The columns of `make_pairs` and `persona`, the text that was put in. `persona` is "own" or "other" (that of a text
+    by another shopper, drawn with `seed`); both have the same `prompt_without`. The rest as in `examples_of`.
+    Raises `ConfigError` for another persona.
+    """
+    if persona not in ("own", "other"):
+        raise ConfigError(f"persona {persona!r}", expected="own or other")
+    examples = examples_of(corpus, users, n, seed)
+    if persona == "other":
+        pool = examples_of(corpus, seed=seed)
+        rng = np.random.default_rng(seed)
+        drawn = [foreign(rng, pool, row, 1)[0] for row in examples.itertuples(index=False)]
+        examples = examples.assign(memories=pool["memories"].iloc[drawn].tolist())
+    return make_pairs(examples, tokenizer).assign(persona=["\n".join(told) for told in examples["memories"]])
 
 
 def excerpts(corpus: Any, tokenizer: Any, seed: int = 0) -> pd.DataFrame:
@@ -66,35 +72,14 @@ def excerpts(corpus: Any, tokenizer: Any, seed: int = 0) -> pd.DataFrame:
         user, response = said.loc[row.text]
         rows.append((f"excerpt {number}", user, persona, EXCERPT, response[row.start : row.end]))
     out = pd.DataFrame(rows, columns=["text", "user", "persona", "query", "response"])
-    out["prompt_with"] = [_prompt(tokenizer, told, EXCERPT) for told in out["persona"]]
-    out["prompt_without"] = _prompt(tokenizer, None, EXCERPT)
+    out["prompt_with"] = [prompt(tokenizer, [told], EXCERPT) for told in out["persona"]]
+    out["prompt_without"] = prompt(tokenizer, [], EXCERPT)
     return out
 
 
 def _truth(corpus: Any, name: str) -> pd.DataFrame:
     """A table of a world's truth, or the field of that name that `generate_texts` returns."""
     return getattr(corpus, name) if hasattr(corpus, name) else corpus.truth[name]
-
-
-def _foreign(rng: np.random.Generator, author: pd.Series, user: int) -> int:
-    """A text by somebody else."""
-    while True:
-        place = int(rng.integers(len(author)))
-        if author.iat[place] != user:
-            return author.index[place]
-
-
-def _prompt(tokenizer: Any, persona: str | None, query: str) -> str:
-    system = [] if persona is None else [{"role": "system", "content": quoted(persona, tokenizer)}]
-    messages = [*system, {"role": "user", "content": quoted(query, tokenizer)}]
-    return tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
-
-
-def quoted(text: str, tokenizer: Any) -> str:
-    """Text from data as data: what would read as a special token (`</s>`) is broken up (`< /s>`)."""
-    for special in tokenizer.all_special_tokens:
-        text = text.replace(special, f"{special[0]} {special[1:]}")
-    return text
 
 
 def mark(tokens: pd.DataFrame, corpus: Any, pairs: pd.DataFrame) -> pd.DataFrame:
