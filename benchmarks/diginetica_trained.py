@@ -10,8 +10,10 @@ Fits on the most recent 1/part of the training sessions (a tenth of them, the la
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import time
+import tomllib
 from functools import cache
 from pathlib import Path
 
@@ -19,6 +21,7 @@ import numpy as np
 import pandas as pd
 from boomerang import RESULTS, data_folder, markdown
 from pydantic import BaseModel, ConfigDict
+from search import build
 
 from workbench import recommend
 from workbench.data import Histories, split
@@ -44,6 +47,14 @@ class Cell(BaseModel):
     part: int
     minutes: float = 0
     seed: int = 0
+    setting: str = "{}"  # what differs from the model's defaults, as JSON
+
+
+def setting_of(model: str) -> str:
+    """What the search chose for this model on RSC15's validation sessions (`chosen.toml`), and what is watched here."""
+    found = tomllib.loads((RESULTS / "chosen.toml").read_text(encoding="utf-8"))["session"][model]
+    watched = {"training.k": K, "training.metric": "mrr", "training.validation_users": 4000}
+    return json.dumps(found | watched, sort_keys=True)
 
 
 @cache
@@ -59,14 +70,10 @@ def load(part: int) -> tuple[Split, Histories, np.ndarray]:
 def once(cell: Cell) -> pd.DataFrame:
     """Fit and ask; one row per kind of target."""
     parts, histories, items = load(cell.part)
-    kind = getattr(recommend, cell.model)
     if cell.model in TRAINED:
-        config = getattr(recommend, f"{cell.model}Config")
-        limits = {"minutes": cell.minutes, "seed": cell.seed, "threads": 1, "patience": 3, "k": K, "metric": "mrr"}
-        training = config().training.model_copy(update=limits | {"validation_users": 4000})
-        model = kind(config(training=training))
+        model = build(cell.model, json.loads(cell.setting), cell.minutes, cell.seed)
     else:
-        model = kind()
+        model = getattr(recommend, cell.model)()
     start = time.process_time()
     model.fit(parts.train, parts.valid)
     seconds, record = time.process_time() - start, getattr(model, "record", None)
@@ -110,9 +117,10 @@ NOTE = """
 P@20 / MRR@20 in percent over {questions:,} test prefixes, full ranking, items of the session stay in. All models are
 fitted on the most recent 1/{part} of the training sessions ({clicks:,} clicks, after a tenth was kept for early
 stopping), so they stand below what the whole log would give and are compared with each other, not with the published
-column, whose models saw all sessions. Trained models stop after three epochs without gain or {minutes:g} minutes on one
-thread of two busy cores, whichever is first. Mind the column *epochs*: after two or three the networks are far from
-trained out, and their rows say what so few minutes buy, not what the models can do.
+column, whose models saw all sessions. Trained models have the settings that `benchmarks/search.py` chose on another
+log, RSC15 (`chosen.toml`), and stop after five epochs without gain or {minutes:g} minutes on one thread of two busy
+cores, whichever is first. Mind the column *epochs*: what the clock cut was not trained out, and its row says what so
+few minutes buy, not what the model can do.
 Intervals: bootstrap over test sessions (the spread over seeds is not in them).
 {date}.
 """.strip()
@@ -131,7 +139,8 @@ def main() -> None:
     os.environ[FOLDER] = str(chosen.data)
     seeds = range(1, chosen.seeds + 1)
     grid = [Cell(model=m, part=chosen.part) for m in COUNTED]
-    grid += [Cell(model=m, part=chosen.part, minutes=chosen.minutes, seed=seed) for seed in seeds for m in TRAINED]
+    limits = {"part": chosen.part, "minutes": chosen.minutes}
+    grid += [Cell(model=m, seed=seed, setting=setting_of(m), **limits) for seed in seeds for m in TRAINED]
     table = run(grid, once, settings().runs / "diginetica", chosen.jobs, progress=True)
     table.drop(columns="run").round(6).to_csv(RESULTS / "diginetica_trained.csv", index=False)
     facts = {"questions": int(table["questions"].max()), "clicks": int(table["clicks"].max())}

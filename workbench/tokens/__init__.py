@@ -7,7 +7,8 @@ __getattr__, __dir__, __all__ = lazy.attach(
     submod_attrs={
         "contrast": ["add_up", "score_tokens", "words"],
         "corpora": ["examples_of", "mark", "pairs_table", "sentences"],
-        "detection": ["detection"],
+        "detection": ["detection", "detection_by_kind"],
+        "evaluation": ["personal_and_generic", "text_metrics", "write_texts"],
         "mixture": ["MixtureLM", "personal_share"],
         "prompts": ["make_pairs", "prompt"],
         "training": ["PocketConfig", "train_pocket"],

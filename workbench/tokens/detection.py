@@ -7,16 +7,24 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 from scipy.stats import mannwhitneyu
+from sklearn.metrics import f1_score
 
 from workbench.errors import DataError
 
 
-def detection(tokens: pd.DataFrame, scores: Sequence[str], truth: str = "personal", seed: int = 0) -> pd.DataFrame:
+def detection(
+    tokens: pd.DataFrame,
+    scores: Sequence[str],
+    truth: str = "personal",
+    seed: int = 0,
+    threshold: float | None = None,
+) -> pd.DataFrame:
     """AUC of each score for the boolean column `truth`: [score, auc, low, high, precision, tokens, personal].
 
     `auc` is the probability that a personal token scores above another (ties count half; .5 is chance). `low` and
     `high` bound 95 % of 200 resamples of whole texts, since tokens of one text are not independent. `precision` is
-    the share of personal tokens among the k highest, k being the number of personal tokens.
+    the share of personal tokens among the k highest, k being the number of personal tokens (so recall and F1 are the
+    same number). `threshold`, in the scores' unit, adds `f1`, that of calling every token above it personal.
     Raises `DataError` when all tokens, or none, are personal.
     """
     mark = tokens[truth].to_numpy(dtype=bool)
@@ -33,8 +41,22 @@ def detection(tokens: pd.DataFrame, scores: Sequence[str], truth: str = "persona
         low, high = np.quantile(again, [0.025, 0.975])
         # among equals the order is a coin's, not that of the text
         first = np.lexsort((rng.random(len(values)), -values))[: mark.sum()]
-        rows.append((score, _auc(values, mark), low, high, mark[first].mean(), len(mark), int(mark.sum())))
-    return pd.DataFrame(rows, columns=["score", "auc", "low", "high", "precision", "tokens", "personal"])
+        row = {"score": score, "auc": _auc(values, mark), "low": low, "high": high, "precision": mark[first].mean()}
+        if threshold is not None:
+            row["f1"] = f1_score(mark, values > threshold)
+        rows.append(row | {"tokens": len(mark), "personal": int(mark.sum())})
+    return pd.DataFrame(rows)
+
+
+def detection_by_kind(tokens: pd.DataFrame, scores: Sequence[str], seed: int = 0) -> pd.DataFrame:
+    """`detection` of each personal kind (c, d, s) apart, against all tokens that are not personal: [kind, score, ...].
+
+    An average over kinds hides that a score may find copies and miss style.
+    """
+    other = ~tokens["personal"]
+    kinds = [kind for kind in ("c", "d", "s") if (tokens["kind"] == kind).any()]
+    parts = {k: detection(tokens[other | (tokens["kind"] == k)], scores, seed=seed) for k in kinds}
+    return pd.concat(parts, names=["kind"]).reset_index(level=0).reset_index(drop=True)
 
 
 def _auc(values: np.ndarray, mark: np.ndarray) -> float:
