@@ -45,7 +45,7 @@ def test_resumed_equals_uninterrupted(pairs, tokenizer, tmp_path, monkeypatch):
     import workbench.tokens.training as training
 
     whole, record = train_pocket(pairs, tokenizer, tmp_path / "a", SMALL, progress=False)
-    calls, real = [], training._loss
+    calls, real = [], training.response_loss
 
     def interrupted(*arguments):
         calls.append(1)
@@ -54,10 +54,10 @@ def test_resumed_equals_uninterrupted(pairs, tokenizer, tmp_path, monkeypatch):
         return real(*arguments)
 
     monkeypatch.setattr(training, "CHECKPOINT_EVERY", 2)
-    monkeypatch.setattr(training, "_loss", interrupted)
+    monkeypatch.setattr(training, "response_loss", interrupted)
     with pytest.raises(KeyboardInterrupt):
         train_pocket(pairs, tokenizer, tmp_path / "b", SMALL, progress=False)
-    monkeypatch.setattr(training, "_loss", real)
+    monkeypatch.setattr(training, "response_loss", real)
     assert torch.load(tmp_path / "b" / "checkpoint.pt", weights_only=True)["losses"] == record["losses"][:4]
     resumed, again = train_pocket(pairs, tokenizer, tmp_path / "b", SMALL, progress=False)
     assert len(record["losses"]) == len(again["losses"]) == SMALL.steps

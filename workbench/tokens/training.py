@@ -146,8 +146,8 @@ def train_pocket(
     batches = itertools.islice(_batches(rows, config, tokenizer), len(losses), config.steps)
     for batch in tqdm(batches, initial=len(losses), total=config.steps, disable=not progress, desc="train-pocket"):
         for group in optimiser.param_groups:
-            group["lr"] = config.learning_rate * _schedule(len(losses), config)
-        loss = _loss(model, *batch)
+            group["lr"] = config.learning_rate * schedule(len(losses), config)
+        loss = response_loss(model, *batch)
         optimiser.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
@@ -167,7 +167,8 @@ def train_pocket(
     return model.eval(), record
 
 
-def _schedule(step: int, config: PocketConfig) -> float:
+def schedule(step: int, config: Any) -> float:
+    """Share of the peak learning rate: linear warm-up, then cosine to a tenth; `config` has `warm_up` and `steps`."""
     if step < config.warm_up:
         return (step + 1) / config.warm_up
     done = (step - config.warm_up) / max(1, config.steps - config.warm_up)
@@ -188,7 +189,7 @@ def _batches(
         cut = [pool[np.argsort(-length[pool], kind="stable")] for pool in pools]
         whole = [batch for pool in cut for batch in _fill(pool, length, config.batch_tokens)]
         for place in rng.permutation(len(whole)):
-            yield _tensors([(rows[i][sides[i]], rows[i]["ids"]) for i in whole[place]], tokenizer)
+            yield tensors([(rows[i][sides[i]], rows[i]["ids"]) for i in whole[place]], tokenizer)
 
 
 def _fill(pool: np.ndarray, length: np.ndarray, budget: int) -> Iterator[np.ndarray]:
@@ -200,7 +201,8 @@ def _fill(pool: np.ndarray, length: np.ndarray, budget: int) -> Iterator[np.ndar
         first += size
 
 
-def _tensors(batch: list[tuple[tuple, tuple]], tokenizer: Any) -> tuple[torch.Tensor, torch.Tensor]:
+def tensors(batch: list[tuple[tuple, tuple]], tokenizer: Any) -> tuple[torch.Tensor, torch.Tensor]:
+    """Tokens of (prompt, response) pairs, ended and padded on the right, and which of them are to be predicted."""
     longest = max(len(prompt) + len(ids) for prompt, ids in batch) + 1
     tokens = torch.full((len(batch), longest), tokenizer.pad_token_id, dtype=torch.long)
     wanted = torch.zeros_like(tokens, dtype=torch.bool)
@@ -211,10 +213,10 @@ def _tensors(batch: list[tuple[tuple, tuple]], tokenizer: Any) -> tuple[torch.Te
     return tokens, wanted
 
 
-def _loss(model: Any, tokens: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
+def response_loss(model: Any, tokens: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
     """Mean −log p of the response tokens; the large output layer runs on those positions alone."""
-    states = model.model(input_ids=tokens[:, :-1]).last_hidden_state[wanted[:, 1:]]
-    return torch.nn.functional.cross_entropy(model.lm_head(states), tokens[:, 1:][wanted[:, 1:]])
+    states = model.base_model(input_ids=tokens[:, :-1]).last_hidden_state[wanted[:, 1:]]
+    return torch.nn.functional.cross_entropy(model.get_output_embeddings()(states), tokens[:, 1:][wanted[:, 1:]])
 
 
 def _save(work: Path, identity: str, model: Any, optimiser: Any, losses: list[float], seconds: float) -> None:
