@@ -151,6 +151,18 @@ def train_pocket(
     _show(build_pocket(folder, PocketConfig(steps=steps) if steps else None))
 
 
+@app.command("train-persona")
+def train_persona(
+    folder: Annotated[Path | None, typer.Option(help="where the model goes; data/persona-world unless told")] = None,
+    steps: Annotated[int | None, typer.Option(help="optimiser steps; the shipped model's unless told")] = None,
+) -> None:
+    """Train the small model of PersonaWorld from scratch: two minutes."""
+    from workbench.tokens.worlds.base import BaseConfig
+    from workbench.tokens.worlds.shipped import build_persona
+
+    _show(build_persona(folder, BaseConfig(steps=steps) if steps else None))
+
+
 @app.command()
 def purge(
     user: Annotated[str, typer.Option(help="id of the user, as in the log")],

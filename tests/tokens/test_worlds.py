@@ -106,3 +106,19 @@ def test_training_lowers_the_loss_and_repeats(world, pairs):
     config = BaseConfig(steps=12, warm_up=2, batch=8, learning_rate=1e-2)
     runs = [train_base(world.base_model(0), world.tokenizer(), pairs, config) for _ in range(2)]
     assert runs[0] == runs[1] and runs[0][-1] < runs[0][0] - 1
+
+
+def test_the_shipped_model_is_the_one_on_its_card():
+    """ln 4 for the tone's first word, the prior's entropy for a copied value, nothing for what is not personal."""
+    from workbench.language import load_causal_lm
+    from workbench.tokens.worlds.shipped import facts
+
+    model, tokenizer = load_causal_lm("persona-world")
+    corpus = PersonaWorld().corpus(60, seed=77)
+    pairs = make_pairs(examples_of(corpus), tokenizer)
+    tokens = mark(score_tokens(model, tokenizer, pairs), corpus, pairs.assign(persona="-"))
+    found = facts(tokens).set_index("what")
+    assert found.loc["first style word", "pir"] == pytest.approx(np.log(4), abs=0.15)
+    assert found.loc["copied value", "pir"] == pytest.approx(2.267, abs=0.4)
+    rest = found.drop(["first style word", "copied value"])["pir"]
+    assert rest.abs().max() < 0.02

@@ -5,57 +5,101 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from workbench.errors import ModelError
+from workbench.errors import ConfigError, ModelError
 from workbench.settings import settings
 
-TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt")
+SHIPPED = ("pocket", "persona-world")
+DTYPES = ("float32", "bfloat16", "float16")
+# what a folder must hold: what it is, the files that will do, what was expected, what to do
+CONFIG = ("config.json", ("config.json",), "a model folder", "save it with save_pretrained")
+TOKENIZER = (
+    "tokenizer",
+    ("tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt"),
+    "tokenizer.json",
+    "tokenizer.save_pretrained(folder) beside the model",
+)
+WEIGHTS = (
+    "safetensors weights",
+    ("*.safetensors",),
+    "model.safetensors (pickled weights are never read)",
+    "convert with model.save_pretrained(folder)",
+)
 
 
-def load_causal_lm(id_or_folder: str | Path, download: bool = False) -> tuple[Any, Any]:
-    """Return `(model, tokenizer)` of a Hugging Face causal language model, in float32 and ready to score.
+def load_causal_lm(
+    id_or_folder: str | Path, download: bool = False, dtype: str = "float32", device_map: Any = None
+) -> tuple[Any, Any]:
+    """Return `(model, tokenizer)` of a Hugging Face causal language model, ready to score.
 
-    `id_or_folder` is a folder, a hub id that is already in the local cache, or "pocket" (the shipped model).
+    `id_or_folder` is a folder, a hub id that is already in the local cache, or the name of a shipped model ("pocket",
+    "persona-world"). `dtype` is "float32", "bfloat16" or "float16"; `device_map` ("auto", or what accelerate takes)
+    spreads the layers over devices, else all of it goes to `settings().device`.
     Nothing is downloaded unless `download=True`; weights are read from safetensors alone, and no code that a
     model brings along is run. Torch is set to `settings().threads` threads: sums depend on their number.
 
-    Raises `ModelError` for a folder that is missing or lacks config, tokenizer or weights, and for an id that is
-    not in the cache.
+    Raises `ModelError` for a folder that is missing or lacks config, tokenizer or weights, for weights that do not fit
+    the config, for an id that is not in the cache, and for a model that is not causal (T5, BERT); `ConfigError` for
+    another dtype.
 
     >>> model, tokenizer = load_causal_lm("pocket")   # doctest: +SKIP
     """
+    if dtype not in DTYPES:
+        raise ConfigError(f"dtype {dtype!r}", expected=f"one of {DTYPES}")
     shared = settings()
-    if str(id_or_folder) == "pocket":
-        id_or_folder = shared.data / "pocket"
+    if str(id_or_folder) in SHIPPED:
+        id_or_folder = shared.data / str(id_or_folder)
     folder = Path(id_or_folder)
-    if folder.is_dir():
-        _check_folder(folder)
-    elif folder.exists() or _looks_like_path(id_or_folder):
+    if not folder.is_dir() and (folder.exists() or _looks_like_path(id_or_folder)):
         raise ModelError(
             "no such model folder", where=str(folder), expected="a folder with config.json", do="check the path"
         )
 
     import torch
-    from transformers import AutoModelForCausalLM, AutoTokenizer
+    from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
     from transformers.utils import logging
 
     logging.disable_progress_bar()  # a bar per file is noise in a notebook
     options = {"local_files_only": folder.is_dir() or not download, "trust_remote_code": False}
+    weights = {"use_safetensors": True, "dtype": getattr(torch, dtype), "device_map": device_map}
+    name = str(id_or_folder)
     try:
-        tokenizer = AutoTokenizer.from_pretrained(str(id_or_folder), **options)
-        model = AutoModelForCausalLM.from_pretrained(
-            str(id_or_folder), use_safetensors=True, dtype=torch.float32, **options
-        )
+        if folder.is_dir():
+            _check_files(folder, CONFIG)
+        _check_causal(AutoConfig.from_pretrained(name, **options), name)
+        if folder.is_dir():
+            _check_files(folder, TOKENIZER, WEIGHTS)
+        tokenizer = AutoTokenizer.from_pretrained(name, **options)
+        model, loaded = AutoModelForCausalLM.from_pretrained(name, output_loading_info=True, **weights, **options)
+    except ModelError:
+        raise
     except Exception as error:  # transformers raises a dozen kinds; the reader needs one
         do = "check the files" if folder.is_dir() else "pass download=True, or the folder of a model you already have"
         said = str(error).partition("\n")[0]
         raise ModelError(
             f"cannot load the model ({type(error).__name__}: {said})",
-            where=str(id_or_folder),
+            where=name,
             expected="a causal language model of a standard Transformers architecture with safetensors weights",
             do=do,
         ) from error
+    if lacking := sorted(loaded["missing_keys"]):
+        what = f"no weights for {lacking[0]} and {len(lacking) - 1} more: they would be drawn at random"
+        raise ModelError(what, name, "all weights of a causal language model", "save it with its output layer")
     torch.set_num_threads(shared.threads)
-    return model.to(shared.device).eval(), tokenizer
+    return (model if device_map is not None else model.to(shared.device)).eval(), tokenizer
+
+
+def _check_causal(config: Any, name: str) -> None:
+    """Refuse what cannot be asked for the next token: encoder-decoders, and encoders that read both ways."""
+    from transformers.models.auto.modeling_auto import MODEL_FOR_MASKED_LM_MAPPING_NAMES
+
+    kind, why = config.model_type, ""
+    if config.is_encoder_decoder:
+        why = "is an encoder-decoder"
+    elif kind in MODEL_FOR_MASKED_LM_MAPPING_NAMES and not getattr(config, "is_decoder", False):
+        why = "reads a text both ways"
+    if why:
+        what = f"not a causal language model: {kind} {why}"
+        raise ModelError(what, name, "a model that predicts the next token (Llama, Qwen, GPT-2, ...)")
 
 
 def _looks_like_path(id_or_folder: str | Path) -> bool:
@@ -64,23 +108,7 @@ def _looks_like_path(id_or_folder: str | Path) -> bool:
     return isinstance(id_or_folder, Path) or text[:1] in "./~\\" or "\\" in text or text.count("/") > 1
 
 
-def _check_folder(folder: Path) -> None:
-    names = {path.name for path in folder.iterdir()}
-    if "config.json" not in names:
-        raise ModelError(
-            "no config.json", where=str(folder), expected="a model folder", do="save it with save_pretrained"
-        )
-    if not names.intersection(TOKENIZER_FILES):
-        raise ModelError(
-            "no tokenizer",
-            where=str(folder),
-            expected="tokenizer.json",
-            do="tokenizer.save_pretrained(folder) beside the model",
-        )
-    if not any(name.endswith(".safetensors") for name in names):
-        raise ModelError(
-            "no safetensors weights",
-            where=str(folder),
-            expected="model.safetensors (pickled weights are never read)",
-            do="convert with model.save_pretrained(folder)",
-        )
+def _check_files(folder: Path, *wanted: tuple[str, tuple[str, ...], str, str]) -> None:
+    for what, patterns, expected, do in wanted:
+        if not any(path for pattern in patterns for path in folder.glob(pattern)):
+            raise ModelError(f"no {what}", where=str(folder), expected=expected, do=do)
