@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from workbench.errors import ModelError
+from workbench.errors import ConfigError, ModelError
 from workbench.language import load_causal_lm
 
 
@@ -72,3 +72,57 @@ def test_code_that_a_model_brings_is_not_run(folder):
     with pytest.raises(ModelError):
         load_causal_lm(folder)
     assert not (folder / "ran").exists()
+
+
+@pytest.mark.parametrize(("dtype", "device_map"), [("bfloat16", None), ("float32", "cpu"), ("bfloat16", "auto")])
+def test_other_dtypes_and_a_device_map(folder, dtype, device_map):
+    """Also scored: the numbers are those of float32, as far as the dtype goes."""
+    import pandas as pd
+    import torch
+
+    from workbench.tokens import score_tokens
+
+    model, tokenizer = load_causal_lm(folder, dtype=dtype, device_map=device_map)
+    assert model.dtype == getattr(torch, dtype)
+    pairs = pd.DataFrame(
+        [("t", "a lamp", "a", "and a tent")], columns=["text", "prompt_with", "prompt_without", "response"]
+    )
+    one, other = (score_tokens(*loaded, pairs) for loaded in ((model, tokenizer), load_causal_lm(folder)))
+    assert (one["log_prob_with"] - other["log_prob_with"]).abs().max() < (0.1 if dtype == "bfloat16" else 1e-6)
+
+
+def test_another_dtype_is_refused(folder):
+    with pytest.raises(ConfigError, match=r"int8.*one of"):
+        load_causal_lm(folder, dtype="int8")
+
+
+@pytest.mark.parametrize("name", ["T5", "Bert"])
+def test_a_model_that_is_not_causal_is_refused(tmp_path, name):
+    import transformers
+
+    if name == "T5":
+        config = transformers.T5Config(vocab_size=20, d_model=8, d_kv=4, d_ff=8, num_layers=1, num_heads=2)
+        model, says = transformers.T5ForConditionalGeneration(config), "t5 is an encoder-decoder"
+    else:
+        config = transformers.BertConfig(
+            vocab_size=20, hidden_size=8, num_hidden_layers=1, num_attention_heads=2, intermediate_size=8
+        )
+        model, says = transformers.BertForMaskedLM(config), "bert reads a text both ways"
+    model.save_pretrained(tmp_path)
+    with pytest.raises(ModelError, match=f"not a causal language model: {says}"):
+        load_causal_lm(tmp_path)
+
+
+def test_a_model_without_its_output_layer_is_refused(folder):
+    """Transformers would draw the output layer at random and warn."""
+    from transformers import LlamaConfig, LlamaModel
+
+    config = LlamaConfig.from_pretrained(folder, tie_word_embeddings=False)
+    LlamaModel(config).save_pretrained(folder)
+    with pytest.raises(ModelError, match=r"no weights for lm_head.weight.*at random"):
+        load_causal_lm(folder)
+
+
+def test_a_shipped_model_by_name():
+    model, tokenizer = load_causal_lm("pocket")
+    assert model.config.vocab_size == len(tokenizer)

@@ -1,5 +1,7 @@
-"""Language models, found offline and loaded safely; the bottom layer, so anybody may import it."""
+"""Language models, found offline and loaded safely, or asked at an endpoint; anybody may import this layer."""
 
 import lazy_loader as lazy
 
-__getattr__, __dir__, __all__ = lazy.attach(__name__, submod_attrs={"loading": ["load_causal_lm"]})
+__getattr__, __dir__, __all__ = lazy.attach(
+    __name__, submod_attrs={"endpoint": ["Endpoint"], "loading": ["load_causal_lm"]}
+)

@@ -1,0 +1,275 @@
+"""Log-probabilities of a text from a language model behind an endpoint, asked only when the reader names one.
+
+Two forms of request are spoken. vLLM's extension of the OpenAI completions API, `prompt_logprobs`, returns for each
+prompt token a table {token id: {logprob, decoded_token}}; `echo` is the form of the completions API itself (`echo=true`
+with `logprobs`), which returns `tokens` and `token_logprobs`. In both the first token has null for a log-probability,
+since nothing stands before it, and one token is generated and dropped: many servers refuse to generate none.
+
+PIR compares the same response tokens after two prompts. Where token ids can be had, from a tokenizer here or from
+vLLM's `/tokenize`, prompt and response are tokenised apart and sent as ids. In the `echo` form without a tokenizer they
+are sent as one text: a token that straddles the boundary is flagged, and passes that cut the response differently are
+refused.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import re
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Literal, Protocol, runtime_checkable
+
+import httpx
+import numpy as np
+
+from workbench.errors import ConfigError, ModelError
+
+AGAIN = (408, 429, 500, 502, 503, 504)  # what may be better a moment later
+PAUSE = 0.5  # seconds before the first repetition; doubled each time
+NOTHING = -9999.0  # what servers write for minus infinity, which JSON does not know
+ADVICE = {401: "check the key and its variable", 403: "check the key and its variable", 404: "check url and model"}
+
+
+@dataclass(frozen=True)
+class Passes:
+    """One response after several prompts, token by token; the tokens are the same after all of them."""
+
+    ids: tuple[int, ...] | None
+    """Token ids of the response; None where the server gives no ids."""
+    tokens: tuple[str, ...]
+    """The tokens as text."""
+    start: np.ndarray
+    """First character of each token in the response."""
+    end: np.ndarray
+    """The character after its last."""
+    log_probs: np.ndarray
+    """Prompts × tokens, float64, nats."""
+    merged: bool
+    """Prompt and response tokenised together would give other tokens at their boundary."""
+
+
+@runtime_checkable
+class PromptScorer(Protocol):
+    """What `score_tokens(scorer, tokenizer or None, pairs)` asks in place of running a model."""
+
+    def of_ids(self, prompts: Sequence[Sequence[int]], ids: Sequence[int]) -> np.ndarray:
+        """Log-probabilities (prompts × tokens, float64, nats) of `ids` after each prompt; used with a tokenizer."""
+
+    def of_text(self, prompts: Sequence[str], response: str) -> Passes:
+        """The same for text that the scorer tokenises itself; used where the tokenizer is None."""
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """A server that speaks the OpenAI completions API at `url`, its `/v1` included; a `PromptScorer`.
+
+    `key_from` names the environment variable that holds the key: the key is read for each request, and stands in no
+    message, repr or log. `timeout` seconds bound a whole answer; a server that is busy, slow or breaks off is asked
+    `retries` times more. What fails is a `ModelError` that says how: down, slow, another status, cut off, another
+    shape, fewer tokens.
+
+    >>> endpoint = Endpoint("http://localhost:8000/v1", "my-model", key_from="MY_KEY")
+    >>> score_tokens(endpoint, None, pairs)   # doctest: +SKIP
+    """
+
+    url: str
+    model: str
+    key_from: str | None = None
+    form: Literal["prompt_logprobs", "echo"] = "prompt_logprobs"
+    timeout: float = 60.0
+    retries: int = 2
+
+    def __post_init__(self) -> None:
+        # what may be a secret in the wrong place is not repeated
+        if not re.fullmatch(r"https?://[^/@?#\s]+(/[^@?#\s]*)?", self.url):
+            raise ConfigError("cannot be used", "url", "http(s)://host/v1 without user, password or query")
+        if self.key_from is not None and not re.fullmatch(r"[A-Z][A-Z0-9_]*", self.key_from):
+            raise ConfigError("not the name of an environment variable", "key_from", "a name like MY_SERVER_KEY")
+        if self.form not in ("prompt_logprobs", "echo"):
+            raise ConfigError(f"form {self.form!r}", expected="prompt_logprobs or echo")
+        if not (self.timeout > 0 and self.retries >= 0):
+            raise ConfigError("timeout or retries out of range", expected="timeout > 0, retries ≥ 0")
+        object.__setattr__(self, "url", self.url.rstrip("/"))
+
+    def of_ids(self, prompts: Sequence[Sequence[int]], ids: Sequence[int]) -> np.ndarray:
+        """Log-probabilities (prompts × tokens, float64, nats) of the tokens `ids` after each prompt."""
+        return np.array([self._ids(tuple(prompt), tuple(ids))[0] for prompt in prompts])
+
+    def of_text(self, prompts: Sequence[str], response: str) -> Passes:
+        """Score a text that the server tokenises, as `Passes`; equal prompts are sent once.
+
+        Whether the prompt begins with a beginning-of-sequence token is the server's choice.
+        """
+        each = list(dict.fromkeys(prompts))
+        if self.form == "echo":
+            ids, found = None, [self._text(prompt, response) for prompt in each]
+            over = ["".join(tokens)[: -len(response)] for _, tokens in found]
+            merged = any(left and prompt.endswith(left) for prompt, left in zip(each, over, strict=True))
+            if any(tokens != found[0][1] for _, tokens in found):
+                raise ModelError(
+                    "the response is cut into other tokens after one prompt than after another",
+                    where=self._named,
+                    do="pass the model's tokenizer, so that token ids are sent",
+                )
+        else:
+            ids, before = self._tokenize(response, False), [self._tokenize(prompt, True) for prompt in each]
+            merged = any(self._tokenize(p + response, True) != b + ids for p, b in zip(each, before, strict=True))
+            found = [self._ids(prompt, ids) for prompt in before]
+        tokens, start, end = self._spell(found[0][1], response)
+        rows = {prompt: log_probs for prompt, (log_probs, _) in zip(each, found, strict=True)}
+        return Passes(ids, tokens, start, end, np.array([rows[prompt] for prompt in prompts]), merged)
+
+    def post(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        """POST `body` as JSON to `url` + `path` and return the answer, a JSON object."""
+        where = self.url.removesuffix("/v1") + path if path == "/tokenize" else self.url + path
+        for attempt in range(self.retries + 1):
+            time.sleep(PAUSE * (2**attempt - 1))
+            try:
+                status, content = self._send(where, body)
+            except httpx.TimeoutException:
+                said = f"slow: no whole answer within {self.timeout:g} s"
+            except httpx.ConnectError:
+                said = "down: nobody answers there"
+            except httpx.TransportError as error:
+                said = f"the answer was cut off ({type(error).__name__})"
+            else:
+                said = f"status {status}: {self._quoted(content)}"
+                if status not in AGAIN:
+                    break
+        else:
+            do = "check that the server runs and is not overloaded, or raise timeout and retries"
+            raise ModelError(said, where, f"an answer (asked {self.retries + 1} times)", do)
+        if status != 200:
+            raise ModelError(said, where, "status 200", ADVICE.get(status, "read what the server says"))
+        try:
+            answer = json.loads(content)
+        except ValueError as error:
+            raise ModelError(f"no JSON, or cut off: {self._quoted(content)}", where, "a JSON object") from error
+        if not isinstance(answer, dict):
+            raise ModelError(f"another shape: a JSON {type(answer).__name__}", where, "a JSON object")
+        return answer
+
+    def choice(self, answer: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The one choice of a completion."""
+        choices = answer.get("choices")
+        if not (isinstance(choices, list) and choices and isinstance(choices[0], dict)):
+            raise self.shape("no choices", "a completion with one choice")
+        return choices[0]
+
+    def shape(self, what: str, expected: str, do: str | None = None) -> ModelError:
+        """The error for an answer that holds something else than asked for."""
+        return ModelError(f"another shape: {what}", self._named, expected, do)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in self.__dict__.items() if name != "_client"}  # sockets do not travel
+
+    @cached_property
+    def _client(self) -> httpx.Client:
+        return httpx.Client(timeout=self.timeout)
+
+    @property
+    def _named(self) -> str:
+        return f"{self.url} ({self.model})"
+
+    @property
+    def _key(self) -> str:
+        if self.key_from is None:
+            return ""
+        if not os.environ.get(self.key_from):
+            raise ConfigError(f"the environment variable {self.key_from} is not set", "key_from", do="set it")
+        return os.environ[self.key_from]
+
+    def _send(self, where: str, body: Mapping[str, Any]) -> tuple[int, bytes]:
+        """Status and content; a server that drips is as slow as one that says nothing."""
+        headers = {"Authorization": f"Bearer {self._key}"} if self.key_from else {}
+        until, content = time.monotonic() + self.timeout, bytearray()
+        with self._client.stream("POST", where, json=dict(body), headers=headers) as answer:
+            for chunk in answer.iter_bytes():
+                content += chunk
+                if time.monotonic() > until:
+                    raise httpx.ReadTimeout("dripping")
+        return answer.status_code, bytes(content)
+
+    def _quoted(self, content: bytes) -> str:
+        """The beginning of what a server said; some repeat the key that they refuse."""
+        text = content.decode("utf-8", "replace")
+        return repr((text.replace(self._key, "[key]") if self._key else text)[:200])
+
+    def _ids(self, prompt: tuple[int, ...], ids: tuple[int, ...]) -> tuple[np.ndarray, list[str]]:
+        """Log-probability and text of each token of `ids` after the prompt."""
+        sent, first = prompt + ids, len(prompt)
+        asked = {"echo": True, "logprobs": 1} if self.form == "echo" else {"prompt_logprobs": 1}
+        body = {"model": self.model, "prompt": list(sent), "max_tokens": 1, "temperature": 0}
+        choice = self.choice(self.post("/completions", body | asked))
+        if self.form == "echo":
+            values, tokens = self._echoed(choice, len(sent))
+            return self._numbers(values[first : len(sent)]), tokens[first : len(sent)]
+        table = choice.get("prompt_logprobs")
+        if not isinstance(table, list) or not all(isinstance(entry, dict) for entry in table[1:]):
+            expected = "null and then a table for each prompt token"
+            raise self.shape("no prompt_logprobs", expected, 'try form="echo": vLLM alone has this extension')
+        self._enough(len(table), len(sent))
+        cells = [entry.get(str(one)) for one, entry in zip(ids, table[first:], strict=False)]
+        if len(table) > len(sent) or not all(isinstance(cell, dict) for cell in cells):
+            raise self.shape("other tokens than those sent", "a log-probability for each token that was sent")
+        return self._numbers([c.get("logprob") for c in cells]), [str(c.get("decoded_token")) for c in cells]
+
+    def _text(self, prompt: str, response: str) -> tuple[np.ndarray, list[str]]:
+        """Log-probability and text of the response's tokens, found from the end of what is echoed."""
+        body = {"model": self.model, "prompt": prompt + response, "max_tokens": 1, "temperature": 0}
+        answer = self.post("/completions", body | {"echo": True, "logprobs": 1})
+        usage = answer.get("usage")
+        count = usage.get("prompt_tokens") if isinstance(usage, dict) else None
+        if not isinstance(count, int):
+            raise self.shape("no usage.prompt_tokens", "the number of tokens of the prompt")
+        values, tokens = self._echoed(self.choice(answer), count)
+        first = count
+        while first > 0 and len("".join(tokens[first:count])) < len(response):
+            first -= 1
+        if first > 0 and not tokens[first - 1]:
+            what, do = "a token without text where the response begins", "pass the model's tokenizer"
+            raise self.shape(what, "tokens that spell the text", do)
+        return self._numbers(values[first:count]), tokens[first:count]
+
+    def _echoed(self, choice: Mapping[str, Any], count: int) -> tuple[list[Any], list[str]]:
+        found = choice.get("logprobs")
+        values, tokens = (found.get(n) if isinstance(found, dict) else None for n in ("token_logprobs", "tokens"))
+        if not (isinstance(values, list) and isinstance(tokens, list) and len(values) == len(tokens)):
+            raise self.shape("no logprobs of what is echoed", "tokens and token_logprobs of equal length")
+        self._enough(len(values), count)
+        return values, [str(token) for token in tokens]
+
+    def _enough(self, found: int, sent: int) -> None:
+        if found < sent:
+            do = "use a server that scores prompts: some accept the request and score what they generate alone"
+            raise ModelError(f"fewer tokens: {found} scored of {sent}", self._named, "all prompt tokens", do)
+
+    def _numbers(self, values: Sequence[Any]) -> np.ndarray:
+        for value in values:
+            good = isinstance(value, int | float) and not isinstance(value, bool)
+            if not (good and math.isfinite(value) and NOTHING < value <= 1e-6):
+                raise self.shape(f"{value!r} for a log-probability", "a finite number, at most 0")
+        return np.array(values, dtype=np.float64)
+
+    def _spell(self, tokens: Sequence[str], response: str) -> tuple[tuple[str, ...], np.ndarray, np.ndarray]:
+        """Tokens and offsets in the response; the first may begin with a space, or reach back into the prompt."""
+        joined = "".join(tokens)
+        before = joined[: len(joined) - len(response)] if joined.endswith(response) else None
+        if before is None or not (before.isspace() or len(before) < max(1, len(tokens[0]))):
+            do = "pass the model's tokenizer: this server does not tell where its tokens begin and end"
+            raise self.shape("tokens that do not spell the response", "the response, cut into tokens", do)
+        end = np.maximum(np.cumsum([len(token) for token in tokens]) - len(before), 0)
+        start = np.concatenate([[0], end[:-1]])
+        return tuple(response[a:b] for a, b in zip(start, end, strict=True)), start, end
+
+    def _tokenize(self, text: str, prompt: bool) -> tuple[int, ...]:
+        """Token ids from the server; a beginning-of-sequence token that a prompt has already is not doubled."""
+        body = {"model": self.model, "prompt": text, "add_special_tokens": prompt}
+        ids = self.post("/tokenize", body).get("tokens")
+        if not (isinstance(ids, list) and ids and all(isinstance(one, int) for one in ids)):
+            raise self.shape("no tokens", "a list of token ids from /tokenize", "pass the model's tokenizer")
+        return tuple(ids[1:] if prompt and ids[:1] == ids[1:2] else ids)
