@@ -8,7 +8,8 @@
 
 The first time it makes .venv beside this file and installs the workbench there (several minutes); after that it
 starts at once. Other arguments are passed on: `python start.py lab --no-browser --port 9999`,
-`python start.py test -k forget`, `python start.py test --stage unit`, `python start.py site --student`.
+`python start.py test -k forget`, `python start.py test --stage unit`, `python start.py site --student`. Tests run two
+files at a time: `-n 4` makes it four, `-n 0` one after another; `-s`, `--pdb` and `--trace` do, and take the keyboard.
 
 Needs nothing but Python 3.11 or newer. `--torch-index URL` (or WORKBENCH_TORCH_INDEX) takes PyTorch from an index
 that you name: on Linux without a GPU the one that https://pytorch.org/get-started/locally/ shows for "CPU".
@@ -172,17 +173,23 @@ def chromium() -> str:
     return subprocess.run([str(PYTHON), "-c", code], cwd=str(ROOT), capture_output=True, text=True).stdout.strip()
 
 
-def stages(browser: bool) -> list[tuple[str, list[str]]]:
-    """Name and pytest arguments of each stage, in order."""
+def stages(browser: bool, workers: str = "2") -> list[tuple[str, list[str]]]:
+    """Name and pytest arguments of each stage, in order; pages and the browser are tested alone.
+
+    A file stays with one worker: the cells of a notebook share a kernel, the tests of a file their fixtures.
+    """
+    spread = ["-n", workers, "--dist", "loadfile"]
     plain = ["-o", "addopts="]  # without the notebook flags of pyproject.toml, beside which strict would be lax
+    bare = [*plain, "-p", "no:nbval"]  # whose import takes seconds, in every worker
     apart = ["--ignore=tests/browser", "--ignore=tests/test_notebooks.py"]
     listed = (ROOT / "notebooks" / "strict.txt").read_text(encoding="utf-8").splitlines()
     strict = [f"notebooks/{name}" for name in (line.split("#")[0].strip() for line in listed) if name]
     unit = ["tests", "workbench", "--doctest-modules", *apart]  # what docstrings show is true
-    found = [("unit", [*unit, *plain]), ("notebooks", ["notebooks"])]
-    found += [("strict", [*strict, *plain, "--nbval", *NBVAL])] if strict else []
-    found += [("meta", ["tests/test_notebooks.py", *plain])]
-    return [*found, ("browser", ["tests/browser", *plain])] if browser else found
+    lax = ["notebooks", *(f"--ignore={path}" for path in strict)]  # strict compares all that lax does
+    found = [("unit", [*unit, *bare, *spread]), ("notebooks", [*lax, *spread])]
+    found += [("strict", [*strict, *plain, "--nbval", *NBVAL, *spread])] if strict else []
+    found += [("meta", ["tests/test_notebooks.py", *bare])]
+    return [*found, ("browser", ["tests/browser", *bare])] if browser else found
 
 
 def count(report: Path) -> tuple[int, int, int]:
@@ -201,18 +208,21 @@ def test(passed_on: list[str]) -> int:
     """Run the stages one after another; the last line counts all of them."""
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     parser.add_argument("--stage", action="append", default=[])
+    parser.add_argument("-n", "--numprocesses", default="2")
     chosen, passed_on = parser.parse_known_args(passed_on)
+    watched = not {"-s", "--capture=no", "--pdb", "--trace"}.isdisjoint(passed_on)
+    workers = "0" if watched else chosen.numprocesses  # output and keyboard of a worker reach nobody
     rows, wrong, browser = [], False, bool(chromium())
     environment = {**os.environ, "PYTHONHASHSEED": "0"}
     with tempfile.TemporaryDirectory() as folder:
-        for name, arguments in stages(browser):
+        for name, arguments in stages(browser, workers):
             if chosen.stage and name not in chosen.stage:
                 continue
             say(f"\n== {name}")
             report, begin = Path(folder) / f"{name}.xml", time.time()
             command = ["-m", "pytest", "-q", "--no-header", "--tb=short", "--disable-warnings", "-rfE"]
             command += [f"--junitxml={report}", *arguments, *passed_on]
-            code = run(command, env=environment, stdin=subprocess.DEVNULL)
+            code = run(command, env=environment, stdin=None if watched else subprocess.DEVNULL)
             passed, failed, skipped = count(report)
             # 5 means that nothing was collected: right only when the caller narrowed the choice.
             bad = code != 0 and not (code == 5 and passed_on)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import importlib
+import io
 import json
 import os
 import re
@@ -11,8 +12,10 @@ import subprocess
 import sys
 import time
 import tomllib
+from contextlib import redirect_stderr, redirect_stdout
 from importlib import metadata
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import yaml
@@ -21,7 +24,7 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 import start
-from workbench import doctor
+from workbench import cli, doctor
 
 ROOT = Path(__file__).resolve().parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
@@ -155,14 +158,19 @@ def test_the_world_is_made_anew_by_command(tmp_path: Path) -> None:
     assert facts[0] == facts[1]
 
 
-def test_a_table_of_ones_own_gets_a_card_and_is_checked(tmp_path: Path) -> None:
-    table, environment = tmp_path / "mine.csv", {**os.environ, "WORKBENCH_DATA": str(tmp_path / "own")}
+def test_a_table_of_ones_own_gets_a_card_and_is_checked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    table = tmp_path / "mine.csv"
+    monkeypatch.setenv("WORKBENCH_DATA", str(tmp_path / "own"))
     (tmp_path / "own").mkdir()
     table.write_text("uid,sku,when\n1,a,2024-01-01\n2,b,2024-01-02\n", encoding="utf-8")
 
-    def ask(*words: str, says: str = "") -> subprocess.CompletedProcess:
-        command = [sys.executable, "-m", "workbench.cli", "data", *words]
-        return subprocess.run(command, capture_output=True, text=True, env=environment, input=says)
+    def ask(*words: str, says: str = "") -> SimpleNamespace:  # as a process of its own would, a second sooner each
+        out, err = io.StringIO(), io.StringIO()
+        monkeypatch.setattr(sys, "argv", ["workbench", "data", *words])
+        monkeypatch.setattr(sys, "stdin", io.StringIO(says))
+        with redirect_stdout(out), redirect_stderr(err), pytest.raises(SystemExit) as ended:
+            cli.main()
+        return SimpleNamespace(returncode=ended.value.code or 0, stdout=out.getvalue(), stderr=err.getvalue())
 
     refused = ask("add", str(table), "--column", "timestamp=when", says="n\n")
     assert refused.returncode == 1 and "timestamp" in refused.stdout and "own/cards" not in refused.stdout
@@ -313,6 +321,27 @@ def test_stages_cover_every_test() -> None:
     assert "--nbval" in strict and "addopts=" in strict and "--nbval-lax" not in strict
 
 
+def test_files_run_two_at_a_time_unless_somebody_looks_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+    monkeypatch.setattr(start, "chromium", lambda: "any")
+    monkeypatch.setattr(start, "run", lambda arguments, **options: asked.append((arguments, options)) or 0)
+
+    def workers(*passed_on: str) -> dict[str, str]:
+        asked.clear()
+        start.test([*passed_on, "-k", "x"])
+        named = [(name, command) for (name, _), (command, _) in zip(start.stages(True), asked, strict=True)]
+        assert all(command[-2:] == ["-k", "x"] for _, command in named)
+        return {name: command[command.index("-n") + 1] for name, command in named if "-n" in command}
+
+    side_by_side = {"unit", "notebooks"} | ({"strict"} & dict(start.stages(True)).keys())
+    assert workers() == dict.fromkeys(side_by_side, "2"), "pages and the browser are alone"
+    assert all(options["stdin"] is subprocess.DEVNULL for _, options in asked)
+    assert workers("-n4") == workers("--numprocesses=4") == dict.fromkeys(side_by_side, "4")
+    for flag in ("-s", "--pdb"):
+        assert workers(flag) == dict.fromkeys(side_by_side, "0")
+        assert all(options["stdin"] is None and flag in command for command, options in asked)
+
+
 def test_start_and_pytest_give_notebooks_the_same_flags() -> None:
     assert ["--nbval-lax", *start.NBVAL] == PROJECT["tool"]["pytest"]["ini_options"]["addopts"]
 
@@ -329,13 +358,14 @@ def test_a_failing_stage_fails_the_command(tmp_path: Path, monkeypatch: pytest.M
     good.write_text("def test_it():\n    assert True\n")
     bad.write_text("def test_it():\n    assert False\n")
     plain = ["-o", "addopts=", "-p", "no:cacheprovider", f"--rootdir={tmp_path}"]
+    spread = ["-p", "xdist", "-n", "2", "--dist", "loadfile"]
     monkeypatch.setattr(start, "PYTHON", Path(sys.executable))
     monkeypatch.setattr(start, "chromium", str)
     monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")  # five times pytest, as bare as it gets
-    monkeypatch.setattr(start, "stages", lambda browser: [("unit", [str(good), *plain])])
+    monkeypatch.setattr(start, "stages", lambda *_: [("unit", [str(good), *plain, *spread])])
     assert start.test([]) == 0
     assert capsys.readouterr().out.splitlines()[-1] == "1 passed, 0 failed, 0 skipped"
-    monkeypatch.setattr(start, "stages", lambda browser: [("unit", [str(good), *plain]), ("meta", [str(bad), *plain])])
+    monkeypatch.setattr(start, "stages", lambda *_: [("unit", [str(good), *plain]), ("meta", [str(bad), *plain])])
     assert start.test([]) == 1
     assert capsys.readouterr().out.splitlines()[-1] == "1 passed, 1 failed, 0 skipped"
     assert start.test(["--stage", "unit"]) == 0

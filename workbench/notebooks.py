@@ -47,6 +47,7 @@ def execute(notebook: NotebookNode, folder: Path = FOLDER, name: str = "notebook
     os.environ.setdefault("WORKBENCH_PROFILE", "tiny")
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
     os.environ.setdefault("PYTHONHASHSEED", "0")
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # as where they are compared
     options = {"timeout": 600, "kernel_name": "python3", "store_widget_state": False, "record_timing": False}
     client = NotebookClient(notebook, resources={"metadata": {"path": str(folder)}}, **options)
     try:
