@@ -41,7 +41,7 @@ def build_persona(folder: Path | None = None, config: BaseConfig | None = None, 
 
 
 def planted_scores(model: Any, tokenizer: Any, corpus: Any) -> pd.DataFrame:
-    """The token table of every text of a world with its planted truth; `pir` to `entropy` under deletion of the persona.
+    """The token table of a world's texts with the planted truth; `pir` to `entropy` under deletion of the persona.
 
     `pir_other`: against one other user's persona; `pir_others`: against the mean probability under four; `pir_mask`:
     against a persona whose every token is the end-of-text token, which the model has never read there.
