@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import tomllib
+from collections.abc import Iterable
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -79,20 +80,29 @@ def export(screen: Screen, path: Path | str) -> Path:
 
 
 def document(state: dict[str, Any], model: dict[str, Any] | None = None, footer: str = "") -> str:
-    """The page of a screen; with `model` (what `engine.js` computes from) it forgets by itself.
+    """The page of a screen; with `model` (what `engine.js` computes from) it forgets by itself."""
+    return page(
+        f"What happens when {state['user']['name']} presses Forget?",
+        static_screen(state),
+        {"state": state, "model": model, "words": words()},
+        styles=("screen.css", "page.css"),
+        scripts=("screen.js", "engine.js", "claims.js", "forget.js", "page.js"),
+        footer=footer,
+    )
+
+
+def page(
+    title: str, static: str, payload: dict[str, Any], styles: Iterable[str], scripts: Iterable[str], footer: str = ""
+) -> str:
+    """One HTML file around a payload: files of `static/` joined into one style and one module.
 
     Scripts and styles are allowed by their sha256 alone and every connection is forbidden, so nothing in the data can
     run or call home. The static form stands in the page until the script replaces it.
     """
-    style, script = (
-        _read("screen.css", "page.css"),
-        _read("screen.js", "engine.js", "claims.js", "forget.js", "page.js"),
-    )
+    style, script = _read(*styles), _read(*scripts)
     policy = f"default-src 'none'; script-src {_hash(script)}; style-src {_hash(style)}; base-uri 'none'"
-    payload = inert_json({"state": state, "model": model, "words": words()})
-    title = escape(f"What happens when {state['user']['name']} presses Forget?")
-    parts = {"style": style, "script": script, "payload": payload, "footer": escape(footer), "title": title}
-    return PAGE.format(policy=policy, static=static_screen(state), **parts)
+    parts = {"style": style, "script": script, "payload": inert_json(payload), "footer": escape(footer)}
+    return PAGE.format(policy=policy, static=static, title=escape(title), **parts)
 
 
 def pack(model: Any, catalogue: Catalogue) -> dict[str, Any]:

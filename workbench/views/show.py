@@ -18,13 +18,15 @@ class View:
     """What `show` returns: `text` for a plain console, `static` HTML that needs no script, and the live form.
 
     `state` is the state of a forget screen (None for results that have nothing to press) and `compute` answers an
-    action with the next state (None: the screen explains, but does not forget).
+    action with the next state (None: the screen explains, but does not forget). `live` makes the widget of a result
+    that brings its own.
     """
 
     text: str
     static: str
     state: State | None = None
     compute: Callable[[State], State] | None = None
+    live: Callable[[], Any] | None = None
 
     def __repr__(self) -> str:
         return self.text
@@ -34,10 +36,12 @@ class View:
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:
         plain = {"text/plain": self.text, "text/html": self.static}
-        return plain if self.state is None else {**self.widget()._repr_mimebundle_()[0], **plain}
+        return plain if self.state is None and self.live is None else {**self.widget()._repr_mimebundle_()[0], **plain}
 
     def widget(self) -> Any:
-        """The live form: an anywidget for a screen, the same HTML in a widget for everything else."""
+        """The live form: an anywidget for a screen or a strip, the same HTML in a widget for everything else."""
+        if self.live is not None:
+            return self.live()
         if self.state is None:
             from ipywidgets import HTML
 
@@ -75,7 +79,7 @@ def _view(result: Any, rows: int) -> View:
     if isinstance(result, list) and result and all(isinstance(one, dict) for one in result):
         return _table(result, rows)
     if callable(getattr(result, "_repr_html_", None)):
-        return View(repr(result), result._repr_html_())
+        return View(repr(result), result._repr_html_(), live=getattr(result, "widget", None))
     if callable(getattr(result, "to_frame", None)):
         return _view(result.to_frame(), rows)
     raise WorkbenchError(

@@ -1,0 +1,2 @@
+const payload = JSON.parse(document.getElementById("payload").textContent);
+draw(document.getElementById("screen"), payload.state, null);
