@@ -6,6 +6,7 @@ __getattr__, __dir__, __all__ = lazy.attach(
     __name__,
     submod_attrs={
         "base": ["BaseConfig", "base_model", "train_base", "word_tokenizer"],
+        "fooling": ["MECHANISMS", "FoolingWorld"],
         "persona": ["PersonaWorld"],
     },
 )
