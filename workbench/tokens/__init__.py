@@ -5,12 +5,13 @@ import lazy_loader as lazy
 __getattr__, __dir__, __all__ = lazy.attach(
     __name__,
     submod_attrs={
-        "contrast": ["add_up", "score_tokens", "words"],
+        "contrast": ["score_tokens"],
         "corpora": ["examples_of", "mark", "pairs_table", "sentences"],
         "detection": ["detection", "detection_by_kind"],
         "evaluation": ["personal_and_generic", "text_metrics", "write_texts"],
         "mixture": ["MixtureLM", "personal_share"],
         "prompts": ["make_pairs", "prompt"],
+        "sums": ["add_up", "pieces", "words"],
         "training": ["PocketConfig", "train_pocket"],
     },
 )

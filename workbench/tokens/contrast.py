@@ -5,214 +5,219 @@ Zhang et al., arXiv:2603.06595, Eq. 2, with the persona deleted (do(P = ∅)) an
     PIR(y_i; θ) = log P_θ(y_i | p_u, x, y_<i) − log P_θ(y_i | x, y_<i)        [nats]
 
 A direct effect under teacher forcing: it says what the persona adds once the words before are given, not what it
-did to those words. Signs elsewhere: inseq's `pcxmi` is −PIR / ln 2, `in_context_pvi` is −PIR,
-`contrast_prob_diff(logprob=True)` is PIR.
+did to those words.
+
+Signs elsewhere: P-CXMI, pointwise CXMI (Fernandes et al., arXiv:2105.03482), is PIR / ln 2, in bits. Where the input of
+inseq 0.7.1 holds the persona and its contrast does not, `contrast_prob_diff(logprob=True)` is PIR, but `pcxmi` is
+−PIR / ln 2 and `in_context_pvi` is −PIR: their author put the context into the contrast.
 """
 
 from __future__ import annotations
 
-import inspect
-import re
-from collections.abc import Sequence
+import math
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
+from tqdm.auto import tqdm
 
-from workbench.errors import ConfigError, DataError, ModelError, TooLarge
+from workbench.errors import ConfigError, ModelError
+from workbench.tokens import passes
+from workbench.tokens.encoding import check_pairs, encode_pairs, prompts_of
+from workbench.tokens.sums import add_up, words  # noqa: F401
 
-COLUMNS = ("text", "prompt_with", "prompt_without", "response")
-SCORES = ("pir", "kl", "entropy", "loss", "probability_difference")
+SCORES = ("pir", "kl", "entropy", "loss", "probability_difference", "pcxmi")
+WHOLE = ("kl", "entropy")  # these need the probabilities of all tokens, not of the gold one alone
 
 
 def score_tokens(
-    model: Any, tokenizer: Any, pairs: pd.DataFrame, scores: Sequence[str] = ("pir",), batch_size: int = 16
+    model: Any,
+    tokenizer: Any,
+    pairs: pd.DataFrame,
+    scores: Sequence[str] = ("pir",),
+    batch_size: int = 64,
+    batch_tokens: int = 8192,
+    batch_logits: int = 1 << 26,
 ) -> pd.DataFrame:
     """Score every token of every response, once with and once without the person in the prompt.
 
-    `pairs` has one row per text: `text` (its id), `prompt_with`, `prompt_without`, `response`. Returns
-    [text, position, token_id, token, start, end, log_prob_with, log_prob_without, <scores>]; `start:end` are
-    character offsets into the response; all numbers are natural-log based (nats), from a float64 log-softmax.
-    Scores: `pir`; `kl` = KL(p⁺‖p⁻) over the vocabulary; `entropy` and `loss` of the pass with the person;
-    `probability_difference` = p⁺ − p⁻. Prompt and response are tokenised apart, so the tokens of the two passes
-    align; equal prompts are run once, so their PIR is exactly 0.
+    `pairs` has one row per text: `text` (its id), `prompt_with`, `prompt_without`, `response`; a tuple of prompts in
+    `prompt_without` stands for the mean of their probabilities. Returns [text, position, token_id, token, start, end,
+    log_prob_with, log_prob_without, <scores>, boundary]; `start:end` are character offsets into the response.
+
+    | score | what it is |
+    |---|---|
+    | pir | log p⁺ − log p⁻ of the gold token, in nats |
+    | pcxmi | PIR / ln 2, in bits |
+    | probability_difference | p⁺ − p⁻ |
+    | loss | −log p⁺, in nats |
+    | entropy | −Σ_v p⁺ log p⁺ over the vocabulary, in nats |
+    | kl | KL(p⁺ ‖ p⁻) over the vocabulary, in nats |
+
+    `boundary` marks a first token whose text and prompt would be cut into other tokens if they were tokenised
+    together: its row was scored on tokens that the model seldom met, and `table["boundary"].sum()` counts such rows.
+
+    `model` is a causal language model of Transformers (any dtype, device or device map), or a scorer behind an endpoint
+    (`workbench.language.Endpoint`), which needs no tokenizer but cannot give `kl` and `entropy`. Each distinct prompt
+    and response is run once, so PIR of equal prompts is exactly 0. A forward pass holds at most `batch_size` texts,
+    `batch_tokens` tokens and `batch_logits` logits (or one text); `kl` keeps about as many again. What
+    shares a batch changes no value beyond rounding.
 
     Raises `DataError` for a missing column, a repeated text or an empty response, `TooLarge` for a row that does
-    not fit the model's context, `ConfigError` for an unknown score.
+    not fit the model's context, `ConfigError` for an unknown score or one that the endpoint cannot give, `ModelError`
+    for a model that is not causal, or whose logits are not numbers (it names the text).
     """
     unknown = sorted(set(scores) - set(SCORES))
     if unknown:
         raise ConfigError(f"unknown score {unknown}", where="scores", expected=f"some of {SCORES}")
-    encoded = encode_pairs(tokenizer, pairs, _context(model))
-    # texts of one length together: little padding, and passes that several rows share fall into one batch
-    order = sorted(range(len(encoded)), key=lambda i: (len(encoded[i]["ids"]), encoded[i]["ids"], i))
-    tables: list[pd.DataFrame] = [pd.DataFrame()] * len(encoded)
-    for first in range(0, len(order), batch_size):
-        chunk = order[first : first + batch_size]
-        passes = _forward(
-            model, tokenizer, [(encoded[i][side], encoded[i]["ids"]) for i in chunk for side in ("with", "without")]
-        )
-        for i in chunk:
-            row, ids = encoded[i], encoded[i]["ids"]
-            tables[i] = _table(row, passes[row["with"], ids], passes[row["without"], ids], scores)
-    return pd.concat(tables, ignore_index=True) if tables else _empty(scores)
+    if min(batch_size, batch_tokens, batch_logits) < 1:
+        raise ConfigError("a batch of nothing", "batch_size, batch_tokens, batch_logits", "at least 1")
+    behind, rows = hasattr(model, "of_ids"), []
+    if behind and set(scores) & set(WHOLE):
+        what = f"{sorted(set(scores) & set(WHOLE))} need the probabilities of the whole vocabulary"
+        raise ConfigError(what, "scores", "an endpoint returns that of one token", "load the model with load_causal_lm")
+    if behind and tokenizer is None:
+        rows = _ask_texts(model, pairs)
+    elif behind:
+        rows = encode_pairs(tokenizer, pairs)
+        _ask_ids(model, rows)
+    else:
+        rows = encode_pairs(tokenizer, pairs, passes.context_of(model))
+        with passes.evaluating(model):
+            _run(model, rows, scores, batch_size, batch_tokens, batch_logits)
+    return _table(pairs, rows, scores)
 
 
-def encode_pairs(tokenizer: Any, pairs: pd.DataFrame, context: int | None = None) -> list[dict[str, Any]]:
-    """Check `pairs` and turn each row into token ids: {text, response, ids, offsets, with, without}."""
-    _check_pairs(pairs)
-    return [_encode(tokenizer, row, place, context) for place, row in enumerate(pairs.itertuples(index=False))]
+def _prompts(row: dict[str, Any]) -> tuple[Any, ...]:
+    return row["with"], row["without"], *row["others"]
 
 
-def _check_pairs(pairs: pd.DataFrame) -> None:
-    missing = [name for name in COLUMNS if name not in pairs.columns]
-    if missing:
-        raise DataError(f"missing columns {missing}", where="pairs", expected=f"columns {list(COLUMNS)}")
-    if pairs["text"].duplicated().any():
-        twice = pairs.loc[pairs["text"].duplicated(), "text"].iloc[0]
-        raise DataError(
-            f"text {twice!r} appears twice", where="pairs", expected="one row per text", do="give every row its own id"
-        )
-    for place, response in enumerate(pairs["response"]):
-        if not isinstance(response, str) or not response.strip():
-            raise DataError("empty response", where=f"pairs row {place}", expected="text to score", do="drop the row")
+def _ask_texts(scorer: Any, pairs: pd.DataFrame) -> list[dict[str, Any]]:
+    """Rows of `pairs` as the scorer tokenises and scores them; the prompts of one response are asked for together."""
+    check_pairs(pairs)
+    rows = []
+    for row in pairs.itertuples(index=False):
+        (first,), (second, *others) = prompts_of(row.prompt_with), prompts_of(row.prompt_without)
+        if not all(isinstance(one, str) for one in (first, second, *others)):
+            do = "pass the model's tokenizer as well"
+            raise ConfigError("a prompt of token ids for a scorer that takes text", f"text {row.text!r}", do=do)
+        rows.append({"text": row.text, "response": row.response, "with": first, "without": second, "others": others})
+    for response, together in _by(rows, "response").items():
+        prompts = list(dict.fromkeys(prompt for row in together for prompt in _prompts(row)))
+        found = scorer.of_text(prompts, response)
+        ids, offsets = found.ids or (-1,) * len(found.tokens), list(zip(found.start, found.end, strict=True))
+        log_probs = dict(zip(prompts, found.log_probs, strict=True))
+        for row in together:
+            row |= {"ids": ids, "offsets": offsets, "boundary": found.merged}
+            row["gold"] = np.array([log_probs[prompt] for prompt in _prompts(row)])
+    return rows
 
 
-def _context(model: Any) -> int | None:
-    config = getattr(model, "config", None)
-    return getattr(config, "max_position_embeddings", None) or getattr(config, "n_positions", None)
+def _ask_ids(scorer: Any, rows: list[dict[str, Any]]) -> None:
+    """Add `gold` (prompts × tokens) to each row, from a scorer of token ids."""
+    for ids, together in _by(rows, "ids").items():
+        prompts = list(dict.fromkeys(prompt for row in together for prompt in _prompts(row)))
+        log_probs = dict(zip(prompts, scorer.of_ids(prompts, ids), strict=True))
+        for row in together:
+            row["gold"] = np.array([log_probs[prompt] for prompt in _prompts(row)])
 
 
-def _encode(tokenizer: Any, row: Any, place: int, context: int | None) -> dict[str, Any]:
-    """Token ids of one row; text that looks like a special token stays text in the response."""
-    found = tokenizer(row.response, add_special_tokens=False, return_offsets_mapping=True, split_special_tokens=True)
-    out = {
-        "text": row.text,
-        "response": row.response,
-        "ids": tuple(found["input_ids"]),
-        "offsets": found["offset_mapping"],
-    }
-    for side in ("with", "without"):
-        prompt = tokenizer(getattr(row, f"prompt_{side}"), add_special_tokens=False)["input_ids"]
-        bos = tokenizer.bos_token_id
-        if bos is not None and prompt[:1] != [bos]:
-            prompt = [bos, *prompt]
-        if not prompt:
-            raise DataError(
-                f"prompt_{side} holds no token and the tokenizer has no bos token",
-                where=f"pairs row {place}",
-                do="add a prompt",
-            )
-        if context is not None and len(prompt) + len(out["ids"]) > context:
-            raise TooLarge(
-                f"prompt_{side} ({len(prompt)} tokens) and response ({len(out['ids'])}) exceed the context",
-                where=f"pairs row {place} (text {row.text!r})",
-                expected=f"at most {context} tokens together",
-                do="shorten the persona or split the response",
-            )
-        out[side] = tuple(prompt)
+def _by(rows: list[dict[str, Any]], name: str) -> dict[Any, list[dict[str, Any]]]:
+    """Rows that share a response: what is asked for its prompts is asked once."""
+    out: dict[Any, list[dict[str, Any]]] = {}
+    for row in rows:
+        out.setdefault(row[name], []).append(row)
     return out
 
 
-@torch.no_grad()
-def _forward(model: Any, tokenizer: Any, wanted: list[tuple[tuple, tuple]]) -> dict[tuple[tuple, tuple], np.ndarray]:
-    """Log-probabilities (tokens × vocabulary, float64) of each response after each prompt, every pass run once.
+def _run(model: Any, rows: list[dict[str, Any]], scores: Sequence[str], *limits: int) -> None:
+    """Add `gold` (prompts × tokens), and `entropy` and `kl` where asked for, to each row.
 
-    Padding stands on the right: a causal model never looks there, so it changes no value.
+    Logits of several passes are kept for KL alone, for some texts at a time.
     """
-    model.eval()
-    device = getattr(model, "device", "cpu")
-    partial = "logits_to_keep" in inspect.signature(model.forward).parameters
-    passes: dict[tuple[tuple, tuple], np.ndarray] = {}
-    todo = sorted(set(wanted), key=lambda pair: (len(pair[0]) + len(pair[1]), pair))
-    half = (len(todo) + 1) // 2  # short prompts (persona-free) and long ones apart
-    for group in (todo[:half], todo[half:]):
-        if not group:
-            continue
-        longest = max(len(prompt) + len(ids) for prompt, ids in group)
-        tokens = torch.full((len(group), longest), tokenizer.pad_token_id or 0, dtype=torch.long)
-        mask = torch.zeros_like(tokens)
-        for row, (prompt, ids) in enumerate(group):
-            tokens[row, : len(prompt) + len(ids)] = torch.tensor(prompt + ids)
-            mask[row, : len(prompt) + len(ids)] = 1
-        start = min(len(prompt) for prompt, _ in group) - 1
-        keep = {"logits_to_keep": torch.arange(start, longest, device=device)} if partial else {}
-        logits = model(input_ids=tokens.to(device), attention_mask=mask.to(device), **keep).logits
-        for row, (prompt, ids) in enumerate(group):
-            first = len(prompt) - 1 - (start if partial else 0)
-            scored = logits[row, first : first + len(ids)].double()
-            passes[prompt, ids] = torch.log_softmax(scored, dim=-1).cpu().numpy()
-        if not all(np.isfinite(passes[pair]).any() for pair in group):
-            raise ModelError("the model returned no finite logits", expected="finite numbers", do="load it in float32")
-    return passes
+    if not rows:
+        return
+    passes.check_causal(model)
+    gold: dict[passes.Pass, np.ndarray] = {}
+    entropy: dict[passes.Pass, np.ndarray] = {}
+    whole = "kl" in scores
+    groups = _groups(rows, limits[-1] // passes.vocabulary_of(model)) if whole else [rows]
+    owner = {(prompt, row["ids"]): row["text"] for row in rows for prompt in _prompts(row)}
+    with tqdm(total=len(owner), delay=2, leave=False, desc="score_tokens", unit="pass") as bar:
+        for group in groups:
+            firsts = {(row["with"], row["ids"]) for row in group}
+            kept: dict[passes.Pass, torch.Tensor] = {}
+            for batch in passes.batches({(p, row["ids"]) for row in group for p in _prompts(row)}, model, *limits):
+                for one, logits in zip(batch, passes.response_logits(model, batch), strict=True):
+                    gold[one] = _finite(passes.gold(logits, one[1]), owner[one])
+                    if "entropy" in scores and one in firsts:
+                        entropy[one] = passes.entropy(logits)
+                    if whole:
+                        kept[one] = logits
+                bar.update(len(batch))
+            for row in group if whole else ():
+                first, *others = (kept[prompt, row["ids"]] for prompt in _prompts(row))
+                row["kl"] = passes.divergence(first, others)
+    for row in rows:
+        row["gold"] = np.array([gold[prompt, row["ids"]] for prompt in _prompts(row)])
+        row["entropy"] = entropy.get((row["with"], row["ids"]))
 
 
-def _table(row: dict[str, Any], with_: np.ndarray, without: np.ndarray, scores: Sequence[str]) -> pd.DataFrame:
-    ids = np.array(row["ids"])
-    at = np.arange(len(ids)), ids
-    gold, bare = with_[at], without[at]
-    start, end = (np.array(side, dtype=np.int64) for side in zip(*row["offsets"], strict=True))
-    table = pd.DataFrame(
-        {
-            "text": row["text"],
-            "position": np.arange(len(ids)),
-            "token_id": ids,
-            "token": [row["response"][a:b] for a, b in zip(start, end, strict=True)],
-            "start": start,
-            "end": end,
-            "log_prob_with": gold,
-            "log_prob_without": bare,
-        }
-    )
-    for score in scores:
-        table[score] = _score(score, with_, without, gold, bare)
-    return table
+def _groups(rows: list[dict[str, Any]], limit: int) -> Iterable[list[dict[str, Any]]]:
+    """Rows whose distinct passes have at most `limit` response tokens (or one row); equal responses lie together."""
+    group: list[dict[str, Any]] = []
+    run: set[passes.Pass] = set()
+    size = 0
+    for row in sorted(rows, key=lambda row: (len(row["ids"]), row["ids"])):
+        own = {(prompt, row["ids"]) for prompt in _prompts(row)}
+        if group and size + len(own - run) * len(row["ids"]) > limit:
+            yield group
+            group, run, size = [], set(), 0
+        size += len(own - run) * len(row["ids"])
+        run |= own
+        group.append(row)
+    yield group
 
 
-def _score(score: str, with_: np.ndarray, without: np.ndarray, gold: np.ndarray, bare: np.ndarray) -> np.ndarray:
-    if score == "pir":
-        return gold - bare
-    if score == "loss":
-        return -gold
-    if score == "probability_difference":
-        return np.exp(gold) - np.exp(bare)
-    probability = np.exp(with_)
-    inside = probability > 0  # 0 · log 0 = 0
-    other = np.where(inside, without, 0.0) if score == "kl" else 0.0
-    total = (probability * (np.where(inside, with_, 0.0) - other)).sum(axis=1)
-    return np.maximum(total, 0.0) if score == "kl" else -total
+def _finite(log_probs: np.ndarray, text: Any) -> np.ndarray:
+    wrong = np.flatnonzero(~np.isfinite(log_probs))
+    if len(wrong):
+        if log_probs[wrong[0]] == -np.inf:
+            what = "the model gives a token probability 0, so that its PIR is not defined"
+        else:
+            what = "the model returned logits that are not finite"
+        where = f"text {text!r}, token {wrong[0]}"
+        raise ModelError(what, where, "finite numbers", "load the model in float32, or drop the text")
+    return log_probs
 
 
-def _empty(scores: Sequence[str]) -> pd.DataFrame:
-    names = ["text", "position", "token_id", "token", "start", "end", "log_prob_with", "log_prob_without", *scores]
-    return pd.DataFrame(columns=names)
-
-
-SUMS = ("log_prob_with", "log_prob_without", "pir", "kl", "entropy", "loss", "word_match")
-
-
-def add_up(tokens: pd.DataFrame, spans: pd.DataFrame) -> pd.DataFrame:
-    """Add token scores up to larger pieces: `spans` [text, start, end, ...] with `n_tokens` and the sums.
-
-    A token belongs to the span that holds its last character. By the chain rule the PIR of a piece is the sum over its
-    tokens, as are log-probabilities, loss, KL and entropy. Spans without a token are left out.
-    """
-    parts, scored = [], dict(list(tokens.groupby("text", sort=False)))
-    for text, table in spans.groupby("text", sort=False):
-        if text not in scored:
-            continue
-        last = scored[text]["end"].to_numpy() - 1
-        place = np.searchsorted(table["start"].to_numpy(), last, side="right") - 1
-        inside = (place >= 0) & (last < table["end"].to_numpy()[np.maximum(place, 0)])
-        added = scored[text][inside].groupby(place[inside])
-        sums = added[[name for name in SUMS if name in tokens]].sum().assign(n_tokens=added.size())
-        parts.append(pd.concat([table.iloc[sums.index].reset_index(drop=True), sums.reset_index(drop=True)], axis=1))
-    return pd.concat(parts, ignore_index=True)
-
-
-def words(tokens: pd.DataFrame, pairs: pd.DataFrame) -> pd.DataFrame:
-    """Add token scores up to words, runs without white space: [text, word, start, end, n_tokens, <sums>]."""
-    said = pairs[["text", "response"]].itertuples(index=False)
-    spans = [(text, found[0], *found.span()) for text, response in said for found in re.finditer(r"\S+", response)]
-    return add_up(tokens, pd.DataFrame(spans, columns=["text", "word", "start", "end"]))
+def _table(pairs: pd.DataFrame, rows: list[dict[str, Any]], scores: Sequence[str]) -> pd.DataFrame:
+    sizes = np.array([len(row["ids"]) for row in rows], dtype=int)
+    position = np.concatenate([np.arange(0), *(np.arange(size) for size in sizes)])
+    start, end = np.concatenate([np.zeros((0, 2)), *(row["offsets"] for row in rows)]).astype(np.int64).T
+    said = np.repeat(np.array([row["response"] for row in rows], dtype=object), sizes)
+    # p⁻ of several prompts is the mean of their probabilities
+    bare = [np.logaddexp.reduce(row["gold"][1:], axis=0) - math.log(len(row["gold"]) - 1) for row in rows]
+    table = {
+        "text": pairs["text"].repeat(sizes).reset_index(drop=True),
+        "position": position.astype(np.int64),
+        "token_id": np.concatenate([np.zeros(0), *(row["ids"] for row in rows)]).astype(np.int64),
+        "token": pd.Series([text[a:b] for text, a, b in zip(said, start, end, strict=True)], dtype="str"),
+        "start": start,
+        "end": end,
+        "log_prob_with": np.concatenate([np.zeros(0), *(row["gold"][0] for row in rows)]),
+        "log_prob_without": np.concatenate([np.zeros(0), *bare]),
+    }
+    with_, without = table["log_prob_with"], table["log_prob_without"]
+    simple = {
+        "pir": lambda: with_ - without,
+        "pcxmi": lambda: (with_ - without) / math.log(2),
+        "loss": lambda: -with_,
+        "probability_difference": lambda: np.exp(with_) - np.exp(without),
+    }
+    for name in scores:
+        table[name] = simple[name]() if name in simple else np.concatenate([np.zeros(0), *(row[name] for row in rows)])
+    marked = np.repeat(np.array([row["boundary"] for row in rows], dtype=bool), sizes)
+    return pd.DataFrame(table | {"boundary": marked & (position == 0)})

@@ -7,16 +7,18 @@ do(P = ∅), and leaves the rest of the prompt as it is (arXiv:2603.06595, Eq. 2
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 from jinja2 import StrictUndefined, TemplateError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from workbench.errors import ConfigError, DataError
+from workbench.errors import ConfigError, DataError, TooLarge
+from workbench.tokens.encoding import prompt_ids, response_ids
 
 EXAMPLE = ("text", "user", "item", "query", "response", "memories")
 INTERVENTIONS = ("delete", "mask", "neutral", "other", "peer", "others", "each")
@@ -33,13 +35,15 @@ def make_pairs(
     pool: pd.DataFrame | None = None,
     others: int = 4,
     neutral: str = NEUTRAL,
+    context: int | None = None,
+    cut: Literal["error", "last", "first"] = "error",
 ) -> pd.DataFrame:
     """Pairs for `score_tokens`: the columns of `examples` and [prompt_with, prompt_without, intervention].
 
     | intervention | what the second prompt holds in place of the persona |
     |---|---|
     | delete | nothing, its heading included: the paper's choice |
-    | mask | as many mask (else pad, else unknown) tokens: positions stay where they were |
+    | mask | a mask (else pad, unknown, eos) token for each of its tokens; all others stay where they are (`masked`) |
     | neutral | the sentence `neutral` |
     | other | the persona of one random example of `pool` by somebody else, drawn with `seed` |
     | peer | that of somebody else's text about the same item |
@@ -48,15 +52,35 @@ def make_pairs(
 
     `pool` is where others are drawn from (default: `examples`). `template` as in `prompt`. With "each" the texts are
     named `text/memory`.
-    Raises `ConfigError` for another intervention, `DataError` for missing columns, an empty persona, or nobody to draw.
+
+    `context` is the number of tokens that a prompt and its response may have together. Where a persona is too long for
+    it, `cut` says what to do: "error" refuses; "last" and "first" drop whole memory items from that end of the list
+    until the rest fits, and the table gets the column `cut`, the items that were dropped from the person's own persona.
+    `memories` then lists those that are left; `table["cut"].str.len()` counts the others.
+
+    Raises `ConfigError` for another intervention or a template that changes what is to be masked, `DataError` for
+    missing columns, an empty persona, or nobody to draw, `TooLarge` for a persona that is too long.
     """
     if intervention not in INTERVENTIONS:
         raise ConfigError(f"intervention {intervention!r}", expected=f"one of {INTERVENTIONS}")
+    if cut not in ("error", "last", "first"):
+        raise ConfigError(f"cut {cut!r}", expected="error, last or first")
     _check(examples)
     pool = examples if pool is None else pool
     rng = np.random.default_rng(seed)
     out = examples.assign(intervention=intervention)
-    said = list(zip(examples["memories"], examples["query"], strict=True))
+
+    def fitted(memories: Sequence[str], row: Any) -> list[str]:
+        return _fitted(tokenizer, memories, row, template, context, cut)
+
+    if context is not None:
+        left = [fitted(row.memories, row) for row in examples.itertuples(index=False)]
+        gone = [
+            list(told[: -len(kept)] if cut == "first" else told[len(kept) :])
+            for told, kept in zip(examples["memories"], left, strict=True)
+        ]
+        out = out.assign(memories=left, cut=gone)
+    said = list(zip(out["memories"], out["query"], strict=True))
     out["prompt_with"] = [prompt(tokenizer, memories, query, template) for memories, query in said]
     if intervention == "each":
         out = out.assign(memory=[list(range(len(memories))) for memories in out["memories"]]).explode("memory")
@@ -65,33 +89,31 @@ def make_pairs(
         out["prompt_without"] = [prompt(tokenizer, memories, query, template) for memories, query in left]
         names = [f"{text}/{k}" for text, k in zip(out["text"], out["memory"], strict=True)]
         return out.assign(text=names, memory=out["memory"].astype(int)).reset_index(drop=True)
-    if intervention in ("delete", "mask", "neutral"):
-        put = {"delete": lambda _: (), "neutral": lambda _: (neutral,), "mask": lambda ms: _masked(tokenizer, ms)}
-        instead = [(put[intervention](memories), query) for memories, query in said]
-        raw = intervention == "mask"
-        out["prompt_without"] = [prompt(tokenizer, memories, query, template, raw) for memories, query in instead]
+    if intervention == "mask":
+        out["prompt_without"] = [masked(tokenizer, memories, query, template) for memories, query in said]
+        return out
+    if intervention in ("delete", "neutral"):
+        instead = () if intervention == "delete" else (neutral,)
+        out["prompt_without"] = [prompt(tokenizer, instead, query, template) for query in out["query"]]
         return out
     count, same = (others, False) if intervention == "others" else (1, intervention == "peer")
-    drawn = [foreign(rng, pool, row, count, same) for row in examples.itertuples(index=False)]
-    prompts = [
-        tuple(prompt(tokenizer, pool["memories"].iat[place], query, template) for place in places)
-        for places, query in zip(drawn, examples["query"], strict=True)
-    ]
+    prompts = []
+    for row in examples.itertuples(index=False):
+        drawn = [pool["memories"].iat[place] for place in foreign(rng, pool, row, count, same)]
+        prompts.append(tuple(prompt(tokenizer, fitted(told, row), row.query, template) for told in drawn))
     out["prompt_without"] = prompts if intervention == "others" else [one for (one,) in prompts]
     return out
 
 
-def prompt(
-    tokenizer: Any, memories: Sequence[str], query: str, template: str | Path | None = None, raw: bool = False
-) -> str:
+def prompt(tokenizer: Any, memories: Sequence[str], query: str, template: str | Path | None = None) -> str:
     """The prompt for one query, the memory items one a line; without any, the persona's heading goes as well.
 
     `template`: None takes the tokenizer's chat template (persona as system message, or before the query where the
     template knows no system role), else the plain one that is shipped; or name a shipped template, a jinja file, or
     give a template's text; it sees `memories` and `query`. Text is quoted: what would read as a special token is broken
-    up, unless `raw`.
+    up. White space around a memory item is dropped.
     """
-    told = [text if raw else quoted(text, tokenizer) for text in memories]
+    told = [quoted(text, tokenizer).strip() for text in memories]
     query = quoted(query, tokenizer)
     if template is None and tokenizer.chat_template:
         return _chat(tokenizer, told, query)
@@ -105,9 +127,78 @@ def prompt(
 
 def quoted(text: str, tokenizer: Any) -> str:
     """Text from data as data: what would read as a special token (`</s>`) is broken up (`< /s>`)."""
-    for special in tokenizer.all_special_tokens:
-        text = text.replace(special, f"{special[0]} {special[1:]}")
+    added = getattr(tokenizer, "added_tokens_decoder", {}).values()  # some chat markers are listed here alone
+    specials = {token.content for token in added if token.special or token.content.startswith("<")}
+    for special in sorted(specials.union(tokenizer.all_special_tokens), key=len, reverse=True):
+        text = text.replace(special, f"{special[0]} {special[1:]}") if special else text
     return text
+
+
+def located(
+    tokenizer: Any, memories: Sequence[str], query: str, template: str | Path | None = None
+) -> tuple[str, list[tuple[int, int]]]:
+    """The prompt and where in it each memory item stands: `(text, [(start, end), ...])`, in characters.
+
+    Raises `ConfigError` for a template that changes, leaves out or reorders the memory items.
+    """
+    signs = prompt(tokenizer, [f"\ue000{number}\ue001" for number in range(len(memories))], query, template)
+    told = [quoted(text, tokenizer).strip() for text in memories]
+    text, spans = "", []
+    for literal, memory in zip(re.split("\ue000\\d+\ue001", signs), [*told, ""], strict=False):
+        text += literal
+        spans.append((len(text), len(text) + len(memory)))
+        text += memory
+    if text != prompt(tokenizer, memories, query, template) or len(spans) != len(told) + 1:
+        raise ConfigError("the template changes the memory items", "template", "each of them, in order, as it is")
+    return text, spans[:-1]
+
+
+def masked(tokenizer: Any, memories: Sequence[str], query: str, template: str | Path | None = None) -> str | list[int]:
+    """The prompt with a token that says nothing in place of each token of the memory items; all others are the same.
+
+    A token that holds a piece of a memory item and of what stands beside it counts as the item's. The prompt is a text
+    where a text gives just these tokens, else the list of their ids: many tokenizers cut a text in another way after a
+    special token.
+    """
+    filler = next((t for t in (tokenizer.mask_token, tokenizer.pad_token, tokenizer.unk_token) if t), None)
+    filler = filler or tokenizer.eos_token
+    if not filler:
+        raise ConfigError("the tokenizer has no mask, pad, unknown or eos token", do="use another intervention")
+    text, spans = located(tokenizer, memories, query, template)
+    found = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
+    hidden = [any(start < b and a < end for a, b in spans) for start, end in found["offset_mapping"]]
+    number = tokenizer.convert_tokens_to_ids(filler)
+    wanted = tuple(number if gone else one for one, gone in zip(found["input_ids"], hidden, strict=True))
+    said, at = "", 0
+    for (start, end), gone in zip(found["offset_mapping"], hidden, strict=True):
+        if gone:  # several tokens may share the characters of one letter
+            said += text[at : max(at, start)] + filler
+            at = max(at, end)
+    said += text[at:]
+    with_bos = prompt_ids(tokenizer, [text])[0][: -len(wanted)] + wanted
+    return said if prompt_ids(tokenizer, [said]) == [with_bos] else list(with_bos)
+
+
+def _fitted(
+    tokenizer: Any, memories: Sequence[str], row: Any, template: str | Path | None, context: int | None, cut: str
+) -> list[str]:
+    """Those of the memory items that fit into the context together with query and response."""
+    left = list(memories)
+    if context is None:
+        return left
+    ((answer, _),) = response_ids(tokenizer, [row.response])
+    room = context - len(answer)
+    while (size := len(prompt_ids(tokenizer, [prompt(tokenizer, left, row.query, template)])[0])) > room:
+        if cut == "error" or len(left) < 2:
+            do = 'cut="last" or cut="first" drops memory items' if len(left) > 1 else "shorten item, query or response"
+            raise TooLarge(
+                f"prompt ({size} tokens) and response ({len(answer)}) exceed the context",
+                where=f"text {row.text!r}",
+                expected=f"at most {context} tokens together",
+                do=do,
+            )
+        del left[0 if cut == "first" else -1]
+    return left
 
 
 def _check(examples: pd.DataFrame) -> None:
@@ -144,15 +235,6 @@ def _chat(tokenizer: Any, told: list[str], query: str) -> str:
     except TemplateError:  # some templates refuse a system message
         content = "\n\n".join([*([persona] if told else []), query])
         return tokenizer.apply_chat_template([{"role": "user", "content": content}], **options)
-
-
-def _masked(tokenizer: Any, memories: Sequence[str]) -> list[str]:
-    """Every memory item as so many tokens that say nothing."""
-    filler = next((t for t in (tokenizer.mask_token, tokenizer.pad_token, tokenizer.unk_token) if t), None)
-    if filler is None:
-        raise ConfigError("the tokenizer has no mask, pad or unknown token", do="use another intervention")
-    sizes = [len(tokenizer(quoted(memory, tokenizer), add_special_tokens=False)["input_ids"]) for memory in memories]
-    return [filler * size for size in sizes]
 
 
 def foreign(rng: np.random.Generator, pool: pd.DataFrame, row: Any, count: int, same_item: bool = False) -> np.ndarray:

@@ -1,0 +1,166 @@
+"""Forward passes of a causal language model over (prompt, response) pairs: logits of response tokens, and no others.
+
+Hidden states are picked just before the output layer, so that only rows that are scored are multiplied by the
+vocabulary; whatever a model does to its logits afterwards (soft caps, scales) it does to these as well.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import torch
+
+from workbench.errors import ModelError
+
+Pass = tuple[tuple[int, ...], tuple[int, ...]]  # token ids of a prompt, and of a response after it
+START_COST = 256  # tokens of padding that cost about as much as one batch more
+AT_ONCE = 1 << 18  # logits turned into probabilities at a time: what fits a processor's cache
+
+
+def context_of(model: Any) -> int | None:
+    """The number of tokens that a model was made for, where its configuration says so."""
+    names = ("max_position_embeddings", "n_positions", "max_seq_len")
+    return next((size for name in names if (size := getattr(_config(model), name, None))), None)
+
+
+def vocabulary_of(model: Any) -> int:
+    """The number of logits a token has."""
+    head = _head(model)
+    return getattr(head, "out_features", None) or getattr(_config(model), "vocab_size", None) or 1
+
+
+@contextmanager
+def evaluating(model: Any) -> Iterator[None]:
+    """Without dropout and gradients inside; a model that was training goes on training afterwards."""
+    training = getattr(model, "training", False)
+    model.eval()
+    try:
+        with torch.no_grad():
+            yield
+    finally:
+        model.train(training)
+
+
+def check_causal(model: Any) -> None:
+    """Raise `ModelError` unless the model gives logits that do not depend on later tokens (tried on three tokens)."""
+    do = "load a causal language model (AutoModelForCausalLM)"
+    if getattr(getattr(model, "config", None), "is_encoder_decoder", False):
+        raise ModelError("an encoder-decoder model: it does not continue its prompt", type(model).__name__, do=do)
+    tokens = torch.tensor([[0, 0, 0], [0, 0, 1]], device=input_device(model))
+    logits = getattr(model(input_ids=tokens), "logits", None)
+    if logits is None or logits.shape[:2] != tokens.shape:
+        raise ModelError("the model returns no logits for every token", type(model).__name__, do=do)
+    one, other = logits[:, :2].double()
+    scale = float(one[one.isfinite()].abs().max()) if one.isfinite().any() else 0.0
+    if not torch.allclose(one, other, rtol=0, atol=64 * torch.finfo(logits.dtype).eps * scale, equal_nan=True):
+        raise ModelError("the model looks at later tokens: it is not causal", type(model).__name__, do=do)
+
+
+def batches(
+    passes: Iterable[Pass], model: Any, batch_size: int, batch_tokens: int, batch_logits: int
+) -> Iterator[list[Pass]]:
+    """Passes in batches of like length, shortest first: at most so many rows, padded tokens, logits.
+
+    A pass that exceeds a limit alone is a batch of its own.
+    """
+    vocabulary = vocabulary_of(model)
+    batch: list[Pass] = []
+    longest = kept = 0
+    for one in sorted(passes, key=lambda one: (len(one[0]) + len(one[1]), one)):
+        length, rows = len(one[0]) + len(one[1]), len(batch)
+        full = rows == batch_size or length * (rows + 1) > batch_tokens
+        full = full or (kept + len(one[1])) * vocabulary > batch_logits or rows * (length - longest) > START_COST
+        if batch and full:
+            yield batch
+            batch, kept = [], 0
+        batch.append(one)
+        longest, kept = length, kept + len(one[1])
+    if batch:
+        yield batch
+
+
+def response_logits(model: Any, batch: list[Pass]) -> list[torch.Tensor]:
+    """Logits (response tokens × vocabulary, in the model's dtype) that predict each response of a batch.
+
+    Padding stands on the right, where a causal model never looks, hence no attention mask: attention without one is
+    faster. What is padded with is a token of the text itself: any will do, and the model surely knows it.
+    """
+    texts = [[*prompt, *ids][:-1] for prompt, ids in batch]  # nothing is asked of the last token
+    longest, device = max(map(len, texts)), input_device(model)
+    tokens = torch.tensor([text + text[-1:] * (longest - len(text)) for text in texts], device=device)
+    row = torch.repeat_interleave(torch.arange(len(batch)), torch.tensor([len(ids) for _, ids in batch]))
+    column = torch.cat([torch.arange(len(prompt) - 1, len(prompt) + len(ids) - 1) for prompt, ids in batch])
+    picked = []
+
+    def pick(_: Any, given: tuple) -> tuple | None:
+        if not given or given[0].shape[:2] != tokens.shape:
+            return None
+        picked.append(True)
+        return (given[0][row.to(given[0].device), column.to(given[0].device)][None], *given[1:])
+
+    known = inspect.signature(model.forward).parameters
+    cache = "use_cache" in known or any(one.kind is one.VAR_KEYWORD for one in known.values())
+    head = _head(model)
+    hook = head.register_forward_pre_hook(pick) if head is not None else None
+    try:
+        logits = model(input_ids=tokens, **({"use_cache": False} if cache else {})).logits
+    finally:
+        if hook is not None:
+            hook.remove()
+    if logits.shape[:2] != ((1, len(row)) if picked else tokens.shape):
+        raise ModelError(f"logits of shape {tuple(logits.shape)} for tokens of shape {tuple(tokens.shape)}")
+    logits = logits[0] if picked else logits[row.to(logits.device), column.to(logits.device)]
+    return list(logits.split([len(ids) for _, ids in batch]))
+
+
+def gold(logits: torch.Tensor, ids: tuple[int, ...]) -> np.ndarray:
+    """log p of each response token (float64, nats); not a number where the logits hold one, or plus infinity."""
+    out = []
+    for part, wanted in _parts(logits, torch.tensor(ids, device=logits.device)):
+        wide = part if part.dtype == torch.float64 else part.float()
+        found = wide.gather(-1, wanted[:, None])[:, 0].double() - torch.logsumexp(wide, -1).double()
+        out.append(found.clamp(max=0.0))
+    return torch.cat(out).cpu().numpy()
+
+
+def entropy(logits: torch.Tensor) -> np.ndarray:
+    """H(p) = −Σ_v p_v log p_v at each token (float64, nats)."""
+    found = [torch.special.entr(torch.softmax(part.double(), -1)).sum(-1) for (part,) in _parts(logits)]
+    return torch.cat(found).cpu().numpy()
+
+
+def divergence(one: torch.Tensor, others: list[torch.Tensor]) -> np.ndarray:
+    """KL(p ‖ q) at each token (float64, nats); q is the mean of the probabilities of `others`."""
+    found = []
+    for first, *rest in _parts(one, *others):
+        log_p = torch.log_softmax(first.double(), -1)
+        log_q = torch.stack([torch.log_softmax(part.double(), -1) for part in rest]).logsumexp(0) - np.log(len(rest))
+        p = log_p.exp()
+        found.append(torch.where(p > 0, p * (log_p - log_q), 0.0).sum(-1).clamp(min=0.0))  # 0 · log 0 = 0
+    return torch.cat(found).cpu().numpy()
+
+
+def _parts(*tables: torch.Tensor) -> Iterator[tuple[torch.Tensor, ...]]:
+    """Tables that all have a row per token, some rows at a time."""
+    size = max(1, AT_ONCE // tables[0].shape[-1])
+    return zip(*(table.split(size) for table in tables), strict=True)
+
+
+def _config(model: Any) -> Any:
+    config = getattr(model, "config", None)
+    return config.get_text_config() if hasattr(config, "get_text_config") else config
+
+
+def _head(model: Any) -> Any:
+    return model.get_output_embeddings() if hasattr(model, "get_output_embeddings") else None
+
+
+def input_device(model: Any) -> torch.device:
+    """Where a model wants its tokens: the device of its input embeddings (a device map may spread the rest)."""
+    embeddings = model.get_input_embeddings() if hasattr(model, "get_input_embeddings") else None
+    device = torch.device(getattr(getattr(embeddings, "weight", model), "device", "cpu"))
+    return torch.device("cpu") if device.type == "meta" else device  # offloaded: the hooks of accelerate move them
