@@ -1,0 +1,117 @@
+"""Guidance against brute force without cache, plain and persona-free generation, and the guidance of Transformers."""
+
+import pytest
+import torch
+from remembering import MEMORIES, remembering
+
+from workbench.errors import ConfigError
+from workbench.tokens import Guidance, prompt, write
+
+STEPS = 8
+
+
+@pytest.fixture(scope="module")
+def prompts(pairs):
+    return pairs["prompt_with"].tolist(), pairs["prompt_without"].tolist()
+
+
+def ids_of(tokenizer, text):
+    return tokenizer(text, add_special_tokens=False)["input_ids"]
+
+
+def brute_force(model, tokenizer, with_, without, gamma, plausible=0.0):
+    """Greedy guided decoding of one prompt: both passes anew for every token, unpadded."""
+    said = []
+    for _ in range(STEPS):
+        passes = [torch.tensor([ids_of(tokenizer, text) + said]) for text in (with_, without)]
+        with torch.no_grad():
+            plus, minus = (model(ids).logits[0, -1].log_softmax(-1) for ids in passes)
+        guided = minus + gamma * (plus - minus)
+        guided[plus.exp() < plausible * plus.exp().max()] = -torch.inf
+        said.append(int(guided.argmax()))
+        if said[-1] == tokenizer.eos_token_id:
+            break
+    return tokenizer.decode(said, skip_special_tokens=True)
+
+
+def greedy(loaded, prompts, **options):
+    return write(*loaded, *prompts, temperature=0, max_new_tokens=STEPS, **options)
+
+
+@pytest.mark.parametrize(("gamma", "plausible"), [(2.5, 0.0), (6.0, 0.1), (-1.0, 0.5), (1.0, 0.9)])
+def test_equals_brute_force_in_batches_of_unequal_prompts(loaded, prompts, gamma, plausible):
+    expected = [brute_force(*loaded, *both, gamma, plausible) for both in zip(*prompts, strict=True)]
+    assert greedy(loaded, prompts, gamma=gamma, plausible=plausible) == expected
+    assert greedy(loaded, prompts, gamma=gamma, plausible=plausible, batch_size=1) == expected
+
+
+def test_one_is_plain_and_nought_is_without_the_persona(loaded, prompts):
+    model, tokenizer = loaded
+    for gamma, asked in ((1.0, prompts[0]), (0.0, prompts[1])):
+        plain = []
+        for text in asked:
+            ids = torch.tensor([ids_of(tokenizer, text)])
+            made = model.generate(ids, attention_mask=torch.ones_like(ids), do_sample=False, max_new_tokens=STEPS)
+            plain.append(tokenizer.decode(made[0, ids.shape[1] :], skip_special_tokens=True))
+        assert greedy(loaded, prompts, gamma=gamma) == plain
+        assert write(model, tokenizer, asked, temperature=0, max_new_tokens=STEPS) == plain
+
+
+def test_gamma_matters_here(loaded, prompts):
+    assert len({tuple(greedy(loaded, prompts, gamma=gamma)) for gamma in (0.0, 1.0, 6.0)}) == 3
+
+
+def test_equals_the_guidance_of_transformers_on_one_prompt(loaded, prompts):
+    model, tokenizer = loaded
+    ids, bare = (torch.tensor([ids_of(tokenizer, side[1])]) for side in prompts)
+    options = {"do_sample": False, "max_new_tokens": STEPS, "attention_mask": torch.ones_like(ids)}
+    theirs = model.generate(ids, guidance_scale=3.0, negative_prompt_ids=bare, **options)
+    ours = model.generate(ids, logits_processor=[Guidance(model, bare, torch.ones_like(bare), gamma=3.0)], **options)
+    assert torch.equal(ours, theirs)
+
+
+def test_a_seed_is_a_draw_from_the_softmax():
+    """1,000 seeds of one token against its probabilities (chi-squared, 5 degrees of freedom: 20.5 is one in 1,000)."""
+    model, tokenizer = remembering()
+    asked = prompt(tokenizer, [MEMORIES[8]], "please") + " the nothing nothing"
+    said = write(model, tokenizer, [asked] * 1000, seeds=range(1000), max_new_tokens=1, temperature=1.0, batch_size=500)
+    p = model(torch.tensor([ids_of(tokenizer, asked)])).logits[0, -1].softmax(-1).detach()
+    expected = {word: 1000 * float(p[tokenizer.convert_tokens_to_ids(word)]) for word in set(said)}
+    large = {word: count for word, count in expected.items() if word.startswith("noise")}
+    assert len(large) == 6
+    assert sum((said.count(word) - count) ** 2 / count for word, count in large.items()) < 20.5
+
+
+def test_a_seed_gives_one_text_whatever_the_company(loaded, prompts):
+    options = {"temperature": 1.0, "max_new_tokens": STEPS}
+    together = write(*loaded, prompts[0], seeds=[5, 6, 7, 8], **options)
+    assert write(*loaded, prompts[0][2:], seeds=[7, 8], **options, batch_size=1) == together[2:]
+    assert write(*loaded, prompts[0], seeds=[9, 9, 9, 9], **options) != together
+
+
+def test_equal_dice_leave_what_the_prompt_does_not_touch():
+    model, tokenizer = remembering()
+    both = [prompt(tokenizer, memories, "please") for memories in (["memory7"], [])]
+    for seed in range(5):
+        with_, without = (text.split() for text in write(model, tokenizer, both, seeds=seed, temperature=1.0))
+        assert with_[1] == "boat" and without[1] == "nothing"
+        assert with_[:1] + with_[2:] == without[:1] + without[2:]
+
+
+def test_bad_input_is_refused(loaded, prompts):
+    with pytest.raises(ConfigError, match="persona-free"):
+        write(*loaded, prompts[0], gamma=2.0)
+    with pytest.raises(ConfigError, match="unequal"):
+        write(*loaded, prompts[0], prompts[1][:1])
+    with pytest.raises(ConfigError, match="plausible"):
+        greedy(loaded, prompts, plausible=2.0)
+
+
+def test_beams_are_refused(loaded, prompts):
+    model, tokenizer = loaded
+    ids, bare = (torch.tensor([ids_of(tokenizer, side[1])]) for side in prompts)
+    guidance = Guidance(model, bare.repeat(3, 1), torch.ones_like(bare).repeat(3, 1), gamma=3.0)
+    with pytest.raises(ConfigError, match="no beams"):
+        model.generate(
+            ids, attention_mask=torch.ones_like(ids), num_beams=3, max_new_tokens=STEPS, logits_processor=[guidance]
+        )

@@ -1,0 +1,54 @@
+"""Attention to the persona: how much of its attention the model spends there when it predicts a token.
+
+    a_i = (1 / LH) Σ_l Σ_h Σ_{j ∈ persona} A_lh[i', j],       0 ≤ a_i ≤ 1
+
+with A_lh the attention of head h in layer l and i' the position that predicts y_i (the one before it). The score that
+people read off attention pictures (bertviz); where a model looks is not what it uses (Jain and Wallace 2019, Attention
+is not Explanation), so it adds up to nothing and stands here to be compared.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+
+from workbench.errors import ModelError
+from workbench.tokens.coalitions import checked, located
+from workbench.tokens.encoding import response_ids
+
+
+@torch.no_grad()
+def attention_share(
+    model: Any, tokenizer: Any, examples: pd.DataFrame, template: str | Path | None = None
+) -> pd.DataFrame:
+    """a_i of every token: [text, position, attention]; the persona is the tokens of its memory items, heading left out.
+
+    The model attends eagerly meanwhile (other implementations return no attentions) and is put back as it was.
+    Raises `ModelError` for a model that shows no attentions.
+    """
+    model.eval()
+    before = getattr(model.config, "_attn_implementation", None)
+    tables = []
+    try:
+        if before not in (None, "eager"):
+            model.set_attn_implementation("eager")
+        for row in checked(examples, tokenizer, template):
+            ids, owner = located(tokenizer, row, template)
+            ((said, _),) = response_ids(tokenizer, [row.response])
+            tokens = torch.tensor([ids + said], device=model.device)
+            layers = model(input_ids=tokens, output_attentions=True, use_cache=False).attentions
+            if not layers or layers[0] is None:
+                raise ModelError("the model returns no attentions", expected="a decoder with eager attention")
+            persona = torch.from_numpy(np.flatnonzero(owner >= 0)).to(model.device)
+            first = len(ids) - 1
+            spent = [layer[0, :, first : first + len(said)][..., persona].sum(-1).mean(0) for layer in layers]
+            share = torch.stack(spent).double().mean(0).cpu().numpy()
+            tables.append(pd.DataFrame({"text": row.text, "position": range(len(said)), "attention": share}))
+    finally:
+        if before not in (None, "eager"):
+            model.set_attn_implementation(before)
+    return pd.concat(tables, ignore_index=True)

@@ -1,0 +1,83 @@
+"""A response scored with some of the memory items in the prompt: what attribution to memory items stands on.
+
+A coalition S is a set of memory items, v(S) the log-probabilities of the response's tokens when the prompt holds those
+items alone, in their order: v_i(S) = log p(y_i | S, x, y_<i), in nats. The empty coalition is the prompt without a
+persona, so that its heading is gone as well and v(all) − v(∅) is PIR.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from workbench.errors import DataError
+from workbench.tokens.contrast import score_tokens
+from workbench.tokens.encoding import prompt_ids
+from workbench.tokens.prompts import make_pairs, prompt, quoted
+
+
+def score_coalitions(
+    model: Any,
+    tokenizer: Any,
+    example: Any,
+    coalitions: np.ndarray | Sequence[Sequence[bool]],
+    template: str | Path | None = None,
+    batch_size: int = 16,
+) -> np.ndarray:
+    """v(S) of every coalition, each scored once: float64 array (coalitions × tokens of `example.response`), nats.
+
+    `example` is one row [memories, query, response] of an example table; `coalitions` has a row per coalition and a
+    truth value per memory item.
+    """
+    kept = np.asarray(coalitions, dtype=bool).reshape(len(coalitions), len(example.memories))
+    kept, place = np.unique(kept, axis=0, return_inverse=True)
+    told = [[memory for memory, here in zip(example.memories, row, strict=True) if here] for row in kept]
+    prompts = [prompt(tokenizer, memories, example.query, template) for memories in told]
+    pairs = pd.DataFrame({"text": range(len(kept)), "prompt_with": prompts, "prompt_without": prompts})
+    table = score_tokens(model, tokenizer, pairs.assign(response=example.response), batch_size=batch_size)
+    return table["log_prob_with"].to_numpy().reshape(len(kept), -1)[place.reshape(-1)]
+
+
+def checked(examples: pd.DataFrame, tokenizer: Any, template: str | Path | None = None) -> list[Any]:
+    """The rows of an example table, once `make_pairs` has found nothing wrong with them."""
+    return list(make_pairs(examples, tokenizer, template=template).itertuples(index=False))
+
+
+def tidy(text: Any, values: np.ndarray, whole: np.ndarray, **columns: Any) -> pd.DataFrame:
+    """[text, position, memory, value, whole] from values (memory items × tokens).
+
+    `whole` (one number a token) is what the values of a token's memory items should add up to.
+    """
+    memory, position = (place.reshape(-1) for place in np.indices(values.shape))
+    table = {"text": text, "position": position, "memory": memory, "value": values.reshape(-1)}
+    table |= {name: np.broadcast_to(column, values.shape).reshape(-1) for name, column in columns.items()}
+    return pd.DataFrame(table | {"whole": whole[position]})
+
+
+def located(tokenizer: Any, example: Any, template: str | Path | None = None) -> tuple[tuple[int, ...], np.ndarray]:
+    """Token ids of the prompt, and for each of them the number of the memory item it belongs to, −1 for none.
+
+    A token belongs to the item that holds its last character; headings, separators and markers belong to none.
+    """
+    told = [quoted(str(memory), tokenizer) for memory in example.memories]
+    signs = prompt(tokenizer, [f"\ue000{number}\ue001" for number in range(len(told))], example.query, template)
+    text, owner = "", []
+    for number, piece in enumerate(re.split("\ue000(\\d+)\ue001", signs)):
+        added = told[int(piece)] if number % 2 else piece
+        owner += [int(piece) if number % 2 else -1] * len(added)
+        text += added
+    if text != prompt(tokenizer, example.memories, example.query, template):
+        raise DataError(
+            "the template changes the memory items", where=f"text {example.text!r}", do="strip them, or use another one"
+        )
+    offsets = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)["offset_mapping"]
+    (ids,) = prompt_ids(tokenizer, [text])
+    owner.append(-1)
+    # a token of white space alone has no length: it belongs to the item that stands on both sides of it
+    mine = [owner[end - 1] if end > start or owner[end - 1] == owner[end] else -1 for start, end in offsets]
+    return ids, np.array([-1] * (len(ids) - len(mine)) + mine)  # the bos token that was put before belongs to none
