@@ -1,10 +1,4 @@
-"""The token strip: a text with each word's score on it. This file draws the static form; `strip_live` the live one.
-
-Colour shows the score (orange: the persona made the word likelier; blue: less likely), but no meaning rests on it:
-pieces past the threshold are bold or italic with their number beside them, planted truth is underlined, values beyond
-the colour range carry ▲ or ▼, and tables below repeat what the live form shows. Without styles and scripts all of it
-can still be read.
-"""
+"""The token strip: a text with each word's score on it. `strip_static` and `strip_live` draw it."""
 
 from __future__ import annotations
 
@@ -19,10 +13,9 @@ import pandas as pd
 from scipy.stats import mannwhitneyu
 
 from workbench.errors import ConfigError, DataError
-from workbench.html import content_id, escape, table
-from workbench.views.strip_text import MEANS, SENTENCES, WORDS, Pieces, blanks, pattern_pieces, readable, token_pieces
+from workbench.html import content_id
+from workbench.views.strip_text import MEANS, SENTENCES, WORDS, Pieces, pattern_pieces, token_pieces
 
-ORANGE, BLUE = "230,97,1", "33,113,199"  # apart for the colour-blind; blended over the page, so both themes work
 SIDES = ("log_prob_with", "log_prob_without")
 
 
@@ -65,11 +58,9 @@ class TokenStrip:
     def __post_init__(self) -> None:
         wanted = {"text", "start", "end", self.score, *([self.truth] if self.truth else [])}
         wanted |= {"position"} if self.memory is not None or self.film is not None else set()
-        for name, frame in (("tokens", self.tokens), ("against", self.against)):
-            missing = (wanted if name == "tokens" else {"start", "end", self.score}) - set(
-                [] if frame is None else frame
-            )
-            if missing and frame is not None:
+        other = {"start", "end", self.score} - set(self.tokens if self.against is None else self.against)
+        for name, missing in (("tokens", wanted - set(self.tokens)), ("against", other)):
+            if missing:
                 raise DataError(f"missing columns {sorted(missing)}", name, "a table made by score_tokens")
         if self.tokens["text"].nunique() > 1:
             raise DataError("more than one text", where="tokens", do="select one: tokens[tokens['text'] == ...]")
@@ -170,21 +161,16 @@ class TokenStrip:
         out |= {"loss": (weight * loss)[up].sum() / max((weight * loss).sum(), 1e-12)}
         return {name: float(value) for name, value in {**out, "plain": loss[up].sum() / max(loss.sum(), 1e-12)}.items()}
 
-    # --- the static form ----------------------------------------------------------------------------------------------
+    # --- how it looks -------------------------------------------------------------------------------------------------
 
     def __repr__(self) -> str:
         past = int((self.tokens[self.score].abs() >= self.threshold).sum())
         return f"TokenStrip({len(self.tokens)} tokens, {past} with |{self.score}| ≥ {self.threshold:g})"
 
     def _repr_html_(self) -> str:
-        parts = [f"<p><b>{escape(self.title)}</b></p>" if self.title else "", self._text(self.tokens)]
-        parts += [f"<p><small>{self._legend()}</small></p>", *self._lines(), self._top()]
-        parts += [self._compared()] if self.against is not None else []
-        parts += [self._remembered()] if self.memory is not None else []
-        parts += [self._filmed()] if self.film is not None else []
-        parts += [f"<p><small>{escape(self.source)}</small></p>" if self.source else ""]
-        body = "".join(parts)
-        return f'<div id="{content_id("strip", body)}">{body}</div>'
+        from workbench.views.strip_static import draw
+
+        return draw(self)
 
     @property
     def source(self) -> str:
@@ -192,119 +178,6 @@ class TokenStrip:
         if isinstance(self.provenance, str):
             return self.provenance
         return " · ".join(f"{name}: {value}" for name, value in self.provenance.items())
-
-    def said(self, level: str | None = None) -> list[str]:
-        """What each piece says, with signs for what could not be seen."""
-        found, (shown, at) = self.pieces[level or self.level], self._readable
-        return [blanks(shown[at[a] : at[b]]) for a, b in zip(found.start, found.end, strict=True)]
-
-    @cached_property
-    def _readable(self) -> tuple[str, np.ndarray]:
-        return readable(self.response)
-
-    def _text(self, frame: pd.DataFrame) -> str:
-        """The text from beginning to end, scored pieces marked, everything between them kept."""
-        found, (shown, at) = self.pieces[self.level], self._readable
-        start, end = at[found.start], at[found.end]
-        marks = self._marks(frame)
-        drawn, out, here = marks[: self.limit], [], 0
-        for mark, first, last in zip(drawn, start, end, strict=False):
-            out += [escape(shown[here:first]), mark]
-            here = last
-        left = len(marks) - len(drawn)
-        out.append(f" … <i>{left:,} more {self.level}s not drawn</i>" if left else escape(shown[here:]))
-        style = "color:var(--jp-content-font-color1,inherit);line-height:2;white-space:pre-wrap;max-width:60em;"
-        return f'<p dir="auto" style="{style}overflow-wrap:anywhere">{"".join(out)}</p>'
-
-    def _marks(self, frame: pd.DataFrame) -> list[str]:
-        """One span a piece: its text, and as far as it goes past the threshold its number."""
-        values, width, out = self.values(self.score, frame), self.colour_range, []
-        truth = self.planted() if self.truth else np.zeros(len(values), dtype=bool)
-        sides = [
-            (label, self.values(name, frame))
-            for label, name in (("log p with", "log_prob_with"), ("without", "log_prob_without"))
-            if name in frame
-        ]
-        for place, (value, piece) in enumerate(zip(values, map(escape, self.said()), strict=True)):
-            clip = ("▲" if value > 0 else "▼") if abs(value) > width * (1 + 1e-9) else ""
-            piece = f"<u>{piece}</u>" if truth[place] else piece
-            if abs(value) >= self.threshold:
-                tag = "b" if value > 0 else "i"
-                piece = f"<{tag}>{piece}</{tag}><sub>{value:+.1f}{clip}</sub>"
-            hover = " · ".join([f"{self.score} {value:+.3f}", *(f"{label} {side[place]:.3f}" for label, side in sides)])
-            strength = min(1.0, abs(value) / width) if value == value else 0.0
-            style = f"background:rgba({ORANGE if value > 0 else BLUE},{0.6 * strength:.2f});border-radius:2px"
-            out.append(f'<span style="{style}" title="{escape(hover)}">{piece}</span>')
-        return out
-
-    def _legend(self) -> str:
-        signs = "likelier with the persona", "less likely"
-        text = (
-            f"<b>bold</b><sub>+</sub> {signs[0]}, <i>italic</i><sub>−</sub> {signs[1]}, by {self.threshold:g} or more; "
-        )
-        text += f"colour from −{self.colour_range:.2f} (blue) to +{self.colour_range:.2f} (orange), ▲▼ beyond"
-        return text + ("; <u>underlined</u> planted as personal" if self.truth else "")
-
-    def _lines(self) -> list[str]:
-        """What the threshold finds of the truth, and what PerCE's weights would do."""
-        lines = []
-        if self.truth:
-            truth, high = self.planted(), self.values(self.score) >= self.threshold
-            hit, false, missed = (truth & high).sum(), (~truth & high).sum(), (truth & ~high).sum()
-            line = f"{self.score} ≥ {self.threshold:g} against the planted truth: {hit} found, {false} false high, "
-            lines.append(f"{line}{missed} missed; AUC {auc(self.values(self.score), truth):.2f}")
-        if {"pir", "log_prob_with"} <= set(self.tokens) and len(self.tokens):
-            (m, M), seen = self.clip, self.lens()
-            lines.append(
-                f"PerCE weights (m {m:g}, M {M:g}): {seen['share']:.0%} of the tokens above m, mean weight "
-                f"{seen['mean']:.2f}, {seen['loss']:.0%} of the loss on them (unweighted {seen['plain']:.0%})"
-            )
-        return [f"<p><small>{escape(line)}</small></p>" for line in lines]
-
-    def _table(self, order: np.ndarray, columns: Mapping[str, Any], title: str) -> str:
-        """Chosen pieces as rows, under a heading that can be opened."""
-        said = self.said()
-        rows = [{"piece": said[i], **{name: _plain(column[i]) for name, column in columns.items()}} for i in order]
-        return f"<details><summary>{escape(title)}</summary>{table(rows, digits=2)}</details>"
-
-    def _top(self, count: int = 10) -> str:
-        names = [name for name in (self.score, *SIDES) if name in self.tokens]
-        columns = {name: self.values(name) for name in names}
-        order = strongest(columns[self.score], count)
-        columns |= {self.truth: self.planted()} if self.truth else {}
-        return self._table(order, columns, f"the {len(order)} strongest")
-
-    def _compared(self) -> str:
-        one, other = self.values(self.score), self.values(self.score, self.against)
-        (first, second), gap = self.names, one - other
-        columns = {first: one, second: other, "difference": gap}
-        rows = self._table(strongest(gap), columns, f"largest differences, {first} minus {second}")
-        return f"<p><b>{escape(second)}</b></p>{self._text(self.against)}{rows}"
-
-    def _remembered(self, count: int = 12) -> str:
-        names, grid, whole = self.memory_grid
-        add = self.pieces[self.level].add_up
-        parts, total = [add(row) for row in grid], add(whole)
-        order = np.sort(strongest(total, count))
-        columns = {str(number): part for number, part in enumerate(parts[:count])}
-        columns |= {f"all {len(parts)}": sum(parts)} if len(parts) > count else {}
-        columns |= {"sum": sum(parts), self.score: total, "rest": total - sum(parts)}
-        told = "".join(f"<li>{escape(readable(name)[0])}</li>" for name in names)
-        check = self._table(order, columns, f"word × memory: the {len(order)} strongest {self.level}s")
-        return f'<p>Memory items:</p><ol start="0">{told}</ol>{check}<p><small>{sum_check(grid, whole)}</small></p>'
-
-    def _filmed(self, count: int = 8) -> str:
-        steps, grid = self.film_grid
-        shown = np.unique(np.linspace(0, len(steps) - 1, min(count, len(steps))).astype(int))
-        columns = {f"step {steps[i]}": self.pieces[self.level].add_up(grid[i]) for i in shown}
-        order = strongest(list(columns.values())[-1])
-        film = self._table(order, columns, f"over training, the {len(order)} strongest at the end")
-        if not self.truth:
-            return film
-        found = ", ".join(f"{name} {auc(column, self.planted()):.2f}" for name, column in columns.items())
-        return f"{film}<p><small>AUC against the planted truth: {escape(found)}</small></p>"
-
-    # --- the live form ------------------------------------------------------------------------------------------------
 
     def widget(self, rescore: Callable[[TokenStrip, pd.DataFrame], pd.DataFrame] | None = None) -> Any:
         """The live form, an anywidget; `rescore` answers the reader's marks (default `strip_live.score_marks`)."""
@@ -319,11 +192,6 @@ class TokenStrip:
         return export(self, path)
 
 
-def strongest(values: np.ndarray, count: int = 10) -> np.ndarray:
-    """Places of the largest |values|, first come first among equals."""
-    return np.argsort(-np.nan_to_num(np.abs(values)), kind="stable")[:count]
-
-
 def auc(values: np.ndarray, truth: np.ndarray) -> float:
     """Probability that a true piece scores above a false one, ties half; not a number where one kind is missing."""
     known = ~np.isnan(values)
@@ -331,14 +199,6 @@ def auc(values: np.ndarray, truth: np.ndarray) -> float:
     if not len(high) or not len(low):
         return float("nan")
     return float(mannwhitneyu(high, low, method="asymptotic").statistic / (len(high) * len(low)))
-
-
-def sum_check(grid: np.ndarray, whole: np.ndarray, tolerance: float = 1e-3) -> str:
-    """Do the memory items' values add up to the whole, token by token?"""
-    rest = np.abs(whole - grid.sum(axis=0))
-    worst = float(np.nanmax(rest)) if np.isfinite(rest).any() else float("nan")
-    verdict = "adds up" if worst <= tolerance else "does not add up: what items share or lack is in “rest”"
-    return f"Sum check over {len(whole)} tokens: {verdict} (largest gap {worst:.4f})."
 
 
 def described(model: Any, memories: Sequence[str] = (), intervention: str = "delete", seeds: object = 0) -> dict:
@@ -352,7 +212,3 @@ def described(model: Any, memories: Sequence[str] = (), intervention: str = "del
     name = Path(str(getattr(getattr(model, "config", None), "name_or_path", "") or type(model).__name__)).name
     said = {"model": f"{name} {content_id('weights', *sums)}", "persona": content_id("persona", *memories)}
     return said | {"intervention": intervention, "seeds": seeds}
-
-
-def _plain(value: object) -> object:
-    return ("yes" if value else "no") if isinstance(value, bool | np.bool_) else value

@@ -474,6 +474,7 @@ export function draw(root, state, hooks) {
     });
     bar.replaceChildren(...scale(views[0]));
     side.replaceChildren(...detail());
+    side.classList.toggle("wbt-empty", pieceOf(ui.pinned) < 0);
     open1.update?.();
     drawMini();
   }
@@ -513,7 +514,9 @@ export function draw(root, state, hooks) {
     const ends = one.sequential ? [[0, plain(one.base, 1)], [one.range, plain(one.base + one.range, 1)]] : [[-one.range, signed(-one.range)], [0, "0"], [one.range, signed(one.range)]];
     const beyond = [over && `▲ ${over} beyond`, under && `▼ ${under} below`].filter(Boolean).join(", ");
     return [h("span", { class: "wbt-name" }, one.label), h("div", { class: "wbt-ramp", "aria-hidden": "true" }, h("div", {}, cells), limits, ends.map(([value, text]) => line(value, text, "wbt-end"))),
-      h("span", {}, beyond, beyond && "; ", !one.sequential && CENTRED.test(one.label) && "orange: likelier with the persona, blue: less likely"), truth() && h("span", {}, h("u", {}, "underlined"), ": planted as personal")];
+      h("span", {}, beyond, beyond && "; ",
+      !one.sequential && [["colour", "orange: likelier with the persona, blue: less likely"], ["grey", "darker is stronger, dotted: less likely with the persona"],
+        ["underline", "thicker is stronger, dashed: less likely with the persona"]].map(([look, text]) => h("span", { class: `wbt-for-${look}` }, text))), truth() && h("span", {}, h("u", {}, "underlined"), ": planted as personal")];
   }
 
   /** The whole text from top to bottom in a narrow strip: the strongest value of each line of pixels. */
@@ -525,6 +528,8 @@ export function draw(root, state, hooks) {
     const pen = mini.getContext("2d");
     const style = getComputedStyle(root);
     const [width, height] = [mini.width, mini.height];
+    const cells = [...bar.querySelectorAll(".wbt-ramp i")]; // a canvas knows no theme: it takes the colours the bar has got
+    const [down, up] = [cells[0], cells.at(-1)].map((cell) => (ui.look === "colour" ? getComputedStyle(cell).backgroundColor : style.color));
     pen.clearRect(0, 0, width, height);
     const best = new Float64Array(height);
     pane.view.values.forEach((value, piece) => {
@@ -533,7 +538,7 @@ export function draw(root, state, hooks) {
     });
     best.forEach((value, y) => {
       const part = Math.min(1, Math.abs(value) / pane.view.range) || 0;
-      pen.fillStyle = style.getPropertyValue(value > 0 ? "--orange" : "--azure");
+      pen.fillStyle = value > 0 ? up : down;
       pen.globalAlpha = part;
       pen.fillRect(0, y, width, 1);
     });
@@ -582,7 +587,7 @@ export function draw(root, state, hooks) {
       copy.close();
     }
     sheet.append(h("small", {}, [cut && "The picture ends here, the text goes on.", state.provenance].filter(Boolean).join(" ")));
-    const canvas = picture(sheet, getComputedStyle(root).getPropertyValue("--paper-now") || getComputedStyle(root).backgroundColor);
+    const canvas = picture(sheet, getComputedStyle(root).backgroundColor);
     sheet.remove();
     return new Promise((resolve, reject) => canvas.toBlob((blob) => (blob ? resolve(blob) : reject(new Error("no picture of this size"))), "image/png"));
   }

@@ -119,7 +119,7 @@ export class Pane {
 
   fold(run) {
     const count = this.folds.count[run];
-    return h("button", { class: "wbt-fold", "data-fold": run, title: "show them" }, `… ${count} quiet …`);
+    return h("button", { class: "wbt-fold", "data-fold": run, title: "show them" }, `… ${count} quiet ${this.level.name}s …`);
   }
 
   /** The element of a piece, drawn if it was not. */
@@ -162,10 +162,12 @@ export function picture(element, paper, scale = 2) {
   pen.translate(-frame.left, -frame.top);
   for (const part of element.querySelectorAll("*")) {
     const style = getComputedStyle(part);
-    const line = parseFloat(style.borderBottomWidth) || 0;
+    const [line, left] = [parseFloat(style.borderBottomWidth) || 0, parseFloat(style.borderLeftWidth) || 0];
     for (const box of part.getClientRects()) {
       pen.fillStyle = style.backgroundColor;
       pen.fillRect(box.left, box.top, box.width, box.height);
+      pen.fillStyle = style.borderLeftColor;
+      pen.fillRect(box.left, box.top, left, box.height);
       if (!line) continue;
       pen.strokeStyle = style.borderBottomColor;
       pen.lineWidth = line;

@@ -4,7 +4,11 @@ export const BINS = 9; // steps of a colour; more cannot be told apart behind te
 
 /** A typed array from base64: 20,000 tokens are 80 kB a score instead of a megabyte of JSON. */
 export function numbers(text, Type = Float32Array) {
-  return text === null ? null : new Type(Uint8Array.from(atob(text), (sign) => sign.charCodeAt(0)).buffer);
+  if (text === null) return null;
+  const signs = atob(text);
+  const bytes = new Uint8Array(signs.length);
+  for (let at = 0; at < signs.length; at++) bytes[at] = signs.charCodeAt(at);
+  return new Type(bytes.buffer);
 }
 
 /** The state from Python with its arrays unpacked: levels by name, layers (what can colour the text) by key. */
@@ -48,7 +52,10 @@ export function addUp(values, level, mean = false) {
 
 /** The 98 % quantile of |value|, linear between ranks, over one or more arrays. */
 export function robustRange(...arrays) {
-  const size = Float64Array.from(arrays.flatMap((values) => Array.from(values, Math.abs)).filter(Number.isFinite)).sort();
+  const all = new Float64Array(arrays.reduce((n, values) => n + values.length, 0));
+  let n = 0;
+  for (const values of arrays) for (const value of values) if (Number.isFinite(value)) all[n++] = Math.abs(value);
+  const size = all.subarray(0, n).sort();
   if (!size.length) return 1e-9;
   const place = 0.98 * (size.length - 1);
   const low = Math.floor(place);
