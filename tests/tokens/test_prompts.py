@@ -1,0 +1,214 @@
+"""Prompts with a person in them, and each way to take the person out."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+from transformers import PreTrainedTokenizerFast
+
+from workbench.errors import ConfigError, DataError, TooLarge
+from workbench.language import load_causal_lm
+from workbench.tokens import make_pairs, prompt, score_tokens
+from workbench.tokens.encoding import encode_pairs, prompt_ids, prompts_of
+from workbench.tokens.prompts import NEUTRAL, located, masked, quoted
+
+HOSTILE = ["<script>alert(1)</script>", "a</s><query>b", "zero\u200bwidth \u202eright to left", "שלום 👩‍👧 e\u0301"]
+SYSTEM = (
+    "{% for m in messages %}<|{{ m.role }}|>{{ m.content | trim }}\n{% endfor %}"
+    "{% if add_generation_prompt %}<|assistant|>{% endif %}"
+)
+NO_SYSTEM = "{% if messages[0].role == 'system' %}{{ raise_exception('no system') }}{% endif %}" + SYSTEM
+
+
+def byte_level(chat_template=None, **special):
+    """A GPT-2 sort of tokenizer, trained on nothing much; no space is put before a text."""
+    core = Tokenizer(models.BPE())
+    core.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    core.decoder = decoders.ByteLevel()
+    options = {"vocab_size": 300, "special_tokens": list(special.values()), "show_progress": False}
+    core.train_from_iterator(
+        ["likes lamps and tents.\n\n- reads\n- a novel"] * 9,
+        trainers.BpeTrainer(initial_alphabet=pre_tokenizers.ByteLevel.alphabet(), **options),
+    )
+    return PreTrainedTokenizerFast(tokenizer_object=core, chat_template=chat_template, **special)
+
+
+@pytest.fixture(scope="module")
+def llama(folders):
+    return load_causal_lm(folders["llama"])
+
+
+@pytest.fixture(scope="module")
+def tokenizers(llama):
+    words = Tokenizer(
+        models.WordLevel({word: i for i, word in enumerate(["<unk>", "likes", "lamps", "about"])}, "<unk>")
+    )
+    words.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    return {
+        "prefix space": llama[1],
+        "bytes, no chat": byte_level(bos_token="<b>", pad_token="<p>"),
+        "bytes, system": byte_level(SYSTEM, eos_token="<e>"),
+        "bytes, no system": byte_level(NO_SYSTEM, pad_token="<p>"),
+        "words": PreTrainedTokenizerFast(tokenizer_object=words, unk_token="<unk>"),
+    }
+
+
+NAMES = ("prefix space", "bytes, no chat", "bytes, system", "bytes, no system", "words")
+
+
+@pytest.fixture(scope="module")
+def examples():
+    memories = [["likes lamps.", "camps in summer", " reads \n\nnovels "], ["walks"], ["Owns 3 bikes!", "likes lamps."]]
+    rows = [(f"t{i}", i, i // 2, f"about lamps {i}", "likes lamps", told) for i, told in enumerate(memories)]
+    return pd.DataFrame(rows, columns=["text", "user", "item", "query", "response", "memories"])
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(
+    "template", [None, "plain", "{{ memories | join('\n\n') }}\n\n{{ query }}:", "A{{memories[0]}}B{{query}}"]
+)
+def test_mask_replaces_the_tokens_of_the_persona_and_no_others(tokenizers, examples, name, template):
+    tokenizer = tokenizers[name]
+    if template and "[0]" in template:
+        examples = examples.assign(memories=[told[:1] for told in examples["memories"]])
+    pairs = make_pairs(examples, tokenizer, "mask", template)
+    fillers = {*tokenizer.convert_tokens_to_ids([t for t in tokenizer.all_special_tokens if t])}
+    for row in pairs.itertuples():
+        (with_,), (without,) = (
+            prompt_ids(tokenizer, [row.prompt_with]),
+            prompt_ids(tokenizer, prompts_of(row.prompt_without)),
+        )
+        assert len(with_) == len(without)
+        changed = np.array(with_) != without
+        assert changed.any() or name == "words"
+        assert set(np.array(without)[changed]) <= fillers and len(set(np.array(without)[changed])) <= 1
+        # what is left, spelled out, is the prompt without its persona
+        text, spans = located(tokenizer, row.memories, row.query, template)
+        assert text == row.prompt_with
+        found = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)["offset_mapping"]
+        for (start, end), gone in zip(found, changed[len(with_) - len(found) :], strict=True):
+            outside = not any(start < b and a < end for a, b in spans)
+            assert not (gone and outside)
+            assert gone or outside or name == "words"
+
+
+def test_mask_is_a_text_where_a_text_gives_these_tokens(tokenizers, llama, examples):
+    said = masked(tokenizers["bytes, no chat"], ["likes lamps."], "q", None)
+    assert isinstance(said, str) and "lamps" not in said and said.count("<p>") >= 3 and "Task: q" in said
+    assert isinstance(masked(llama[1], examples["memories"][0], "q"), list)  # this one puts spaces after special tokens
+    scored = score_tokens(*llama, make_pairs(examples, llama[1], "mask"))
+    assert np.isfinite(scored["pir"]).all() and (scored["pir"] != 0).any()
+
+
+def test_mask_needs_a_filler_and_a_template_that_leaves_memories_alone(tokenizers):
+    with pytest.raises(ConfigError, match="no mask, pad"):
+        masked(byte_level(), ["a"], "q")
+    for template in ("{{ memories[0] | upper }} {{ query }}", "{{ memories | reverse | join }}{{ query }}"):
+        with pytest.raises(ConfigError, match="changes the memory items"):
+            masked(tokenizers["words"], ["a", "b"], "q", template)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_deleted_persona_takes_its_heading_with_it(tokenizers, examples, name):
+    pairs = make_pairs(examples, tokenizers[name])
+    for row in pairs.itertuples():
+        assert all(memory.strip() in row.prompt_with for memory in row.memories)
+        assert row.prompt_without == prompt(tokenizers[name], [], row.query)
+        for word in ("walks", "known about", "<persona>", "|system|"):
+            assert word not in row.prompt_without
+        assert row.query in row.prompt_without
+
+
+def test_where_a_chat_template_puts_the_persona(tokenizers):
+    assert prompt(tokenizers["bytes, system"], ["a", "b"], "q") == "<|system|>a\nb\n<|user|>q\n<|assistant|>"
+    assert prompt(tokenizers["bytes, no system"], ["a", "b"], "q") == "<|user|>a\nb\n\nq\n<|assistant|>"
+    assert prompt(tokenizers["words"], ["a"], "q").startswith("What is known")
+
+
+def test_neutral_other_peer_and_others(tokenizers, examples):
+    tokenizer = tokenizers["words"]
+    assert all(NEUTRAL in one for one in make_pairs(examples, tokenizer, "neutral")["prompt_without"])
+    every = {
+        prompt(tokenizer, told, query): i for i, told in enumerate(examples["memories"]) for query in examples["query"]
+    }
+    other = make_pairs(examples, tokenizer, "other", seed=3)
+    assert all(every[one] != i for i, one in enumerate(other["prompt_without"]))
+    assert other.equals(make_pairs(examples, tokenizer, "other", seed=3))
+    peer = make_pairs(examples[:2], tokenizer, "peer", pool=examples)
+    assert [every[one] for one in peer["prompt_without"]] == [1, 0]  # the only other texts about item 0
+    others = make_pairs(examples, tokenizer, "others", others=2)
+    assert [{every[one] for one in each} for each in others["prompt_without"]] == [{1, 2}, {0, 2}, {0, 1}]
+    with pytest.raises(DataError, match=r"t2.*item 1 by somebody else"):
+        make_pairs(examples, tokenizer, "peer")
+
+
+def test_each_leaves_one_memory_item_out(tokenizers, examples):
+    pairs = make_pairs(examples, tokenizers["words"], "each")
+    assert pairs["text"].tolist() == ["t0/0", "t0/1", "t0/2", "t1/0", "t2/0", "t2/1"]
+    for row in pairs.itertuples():
+        left = [memory for place, memory in enumerate(row.memories) if place != row.memory]
+        assert row.prompt_without == prompt(tokenizers["words"], left, row.query)
+
+
+@pytest.mark.parametrize("intervention", ["delete", "mask", "others", "each"])
+def test_a_persona_longer_than_the_context(llama, examples, intervention):
+    _, tokenizer = llama
+    long = examples.assign(
+        memories=[[f"{memory} number {k}" for k in range(6) for memory in told] for told in examples["memories"]]
+    )
+    with pytest.raises(TooLarge, match=r"text 't0'.*at most 100 tokens.*cut=\"last\""):
+        make_pairs(long, tokenizer, intervention, context=100)
+    for cut in ("last", "first"):
+        pairs = make_pairs(long, tokenizer, intervention, context=100, cut=cut)
+        assert all(len(row["with"]) + len(row["ids"]) <= 100 for row in encode_pairs(tokenizer, pairs, context=100))
+        for row in pairs.drop_duplicates("user").itertuples():
+            told = long["memories"][row.user]
+            assert (row.memories + row.cut if cut == "last" else row.cut + row.memories) == told
+            assert bool(row.cut) == (row.user != 1)  # the short persona fits
+            more = [told[len(row.memories)], *row.memories] if row.cut and cut == "last" else None
+            assert more is None or len(prompt_ids(tokenizer, [prompt(tokenizer, more, row.query)])[0]) + 3 > 100
+    with pytest.raises(TooLarge, match="shorten"):
+        make_pairs(long, tokenizer, intervention, context=9, cut="last")
+    assert "cut" not in make_pairs(examples, tokenizer)
+
+
+@pytest.mark.parametrize("memory", HOSTILE)
+def test_hostile_text_is_data(llama, examples, memory):
+    model, tokenizer = llama
+    hostile = examples.assign(memories=[[memory, "walks"]] * 3, query=memory, response=memory)
+    special = {*tokenizer.all_special_ids}
+    plain = prompt_ids(tokenizer, [prompt(tokenizer, ["x", "walks"], "y")])[0]
+    for intervention in ("delete", "mask", "each"):
+        pairs = make_pairs(hostile, tokenizer, intervention)
+        (ids,) = prompt_ids(tokenizer, [pairs["prompt_with"][0]])
+        assert [one for one in ids if one in special] == [one for one in plain if one in special]
+        assert np.isfinite(score_tokens(model, tokenizer, pairs)["pir"]).all()
+
+
+def test_markers_that_are_only_added_tokens_are_quoted_too():
+    tokenizer = byte_level(SYSTEM, eos_token="<e>")
+    tokenizer.add_tokens(["<|system|>", "<think>"])
+    tokenizer.add_tokens(["lampshade"])
+    assert quoted("<|system|>x<think><e> lampshade", tokenizer) == "< |system|>x< think>< e> lampshade"
+
+
+@pytest.mark.parametrize("memories", [[], [" "], ["a", ""], "a string", [""]])
+def test_an_empty_persona_is_refused(tokenizers, examples, memories):
+    with pytest.raises(DataError, match=r"empty persona.*|row 1"):
+        make_pairs(examples.assign(memories=[["a"], memories, ["b"]]), tokenizers["words"])
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"intervention": "wish"}, "wish"),
+        ({"cut": "middle"}, "middle"),
+        ({"template": "nosuch"}, "plain"),
+        ({"template": "gone.jinja"}, "no such template"),
+        ({"template": "{{ memories }} {{ surprise }}"}, "surprise"),
+        ({"template": "{{ memories.__class__.__mro__ }}"}, "unsafe"),
+    ],
+)
+def test_settings_that_cannot_be(tokenizers, examples, options, says):
+    with pytest.raises(ConfigError, match=says):
+        make_pairs(examples, tokenizers["words"], **options)
