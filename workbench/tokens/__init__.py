@@ -19,5 +19,6 @@ __getattr__, __dir__, __all__ = lazy.attach(
         "retrieval": ["retrieve"],
         "sums": ["add_up", "pieces", "words"],
         "training": ["PocketConfig", "train_pocket"],
+        "trust": ["trust"],
     },
 )
