@@ -153,14 +153,15 @@ def train_pocket(
 
 @app.command("train-persona")
 def train_persona(
-    folder: Annotated[Path | None, typer.Option(help="where the model goes; data/persona-world unless told")] = None,
+    world: Annotated[str, typer.Option(help="persona-world or fooling-world")] = "persona-world",
+    folder: Annotated[Path | None, typer.Option(help="where the model goes; data/WORLD unless told")] = None,
     steps: Annotated[int | None, typer.Option(help="optimiser steps; the shipped model's unless told")] = None,
 ) -> None:
-    """Train the small model of PersonaWorld from scratch: two minutes."""
+    """Train the small model of a world of planted words from scratch: two to four minutes."""
     from workbench.tokens.worlds.base import BaseConfig
-    from workbench.tokens.worlds.shipped import build_persona
+    from workbench.tokens.worlds.shipped import build_world_model
 
-    _show(build_persona(folder, BaseConfig(steps=steps) if steps else None))
+    _show(build_world_model(world, folder, BaseConfig(steps=steps) if steps else None))
 
 
 @app.command()

@@ -4,8 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from workbench.errors import ConfigError
 from workbench.tokens import examples_of, make_pairs, mark, score_tokens
-from workbench.tokens.worlds import BaseConfig, PersonaWorld, train_base
+from workbench.tokens.worlds import MECHANISMS, BaseConfig, FoolingWorld, PersonaWorld, train_base
 from workbench.tokens.worlds.persona import SLOTS
 
 
@@ -111,7 +112,7 @@ def test_training_lowers_the_loss_and_repeats(world, pairs):
 def test_the_shipped_model_is_the_one_on_its_card():
     """ln 4 for the tone's first word, the prior's entropy for a copied value, nothing for what is not personal."""
     from workbench.language import load_causal_lm
-    from workbench.tokens.worlds.shipped import facts
+    from workbench.tokens.worlds.measures import facts
 
     model, tokenizer = load_causal_lm("persona-world")
     corpus = PersonaWorld().corpus(60, seed=77)
@@ -122,3 +123,81 @@ def test_the_shipped_model_is_the_one_on_its_card():
     assert found.loc["copied value", "pir"] == pytest.approx(2.267, abs=0.4)
     rest = found.drop(["first style word", "copied value"])["pir"]
     assert rest.abs().max() < 0.02
+
+
+@pytest.fixture(scope="module")
+def fooling():
+    return FoolingWorld()
+
+
+@pytest.fixture(scope="module")
+def kinds(fooling):
+    return {mechanism: fooling.corpus(150, seed=5, mechanism=mechanism) for mechanism in MECHANISMS}
+
+
+def causes(corpus):
+    """Every planted word with what its memory item says, and whether the prompt shows it."""
+    says = corpus.memories.set_index("memory")["statement"].rename("says")
+    shown = corpus.text_memories.set_index("memory")["shown"]
+    return corpus.words.join(says, on="memory").join(shown, on="memory")
+
+
+@pytest.mark.parametrize("mechanism", MECHANISMS)
+def test_every_mechanism_keeps_the_rules_of_personal_words(mechanism, fooling, kinds):
+    corpus = kinds[mechanism]
+    said = corpus.texts.set_index("text")["response"]
+    assert all(said[row.text][row.start : row.end] == row.word for row in corpus.words.itertuples())
+    assert set(" ".join(said).split()) <= set(fooling.vocabulary)
+    planted = causes(corpus)
+    assert (planted.query("kind == 'c'")["says"].str.split().str[1] == planted.query("kind == 'c'")["word"]).all()
+    for row in planted.query("kind == 'd'").itertuples():
+        slot, value = row.says.split()[1].removeprefix("value").split("_")
+        assert row.word == f"derived{fooling.derived[int(slot), int(value)]}"
+    tone = planted.query("kind == 's'")
+    assert (tone["word"].str[5] == tone["says"].str[-1]).all() and tone["shown"].all()
+    assert planted.query("kind in ('c', 't', 'o')")["shown"].all()
+
+
+def test_what_each_mechanism_plants(kinds):
+    counts = {name: corpus.words["kind"].value_counts() / 150 for name, corpus in kinds.items()}
+    for name, count in counts.items():
+        assert count["c"] == count["d"] == 1 and count["q"] == 2 and count["n"] == 3
+        assert count["s"] == (6 if name == "mediated" else 2) and ("t" in count) == (name == "retrieved")
+    # retrieved: t is the answer to what the memory item tells, and says nothing of the user's slots
+    answers = causes(kinds["retrieved"]).query("kind == 't'")
+    assert (answers["says"].str.split().str[1].str.replace("aspect", "answer") == answers["word"]).all()
+    request = kinds["retrieved"].texts.set_index("text")["item"].str.split("/").str[1].str.split(".")
+    assert all(row.word.split("_")[1] == request[row.text][int(row.word[6])] for row in answers.itertuples())
+    # omitted: a quarter of four words is missing; where one is, the user is quiet about it
+    corpus = kinds["omitted"]
+    gaps = causes(corpus).query("kind == 'o'")
+    assert len(gaps) / 150 == pytest.approx(1, abs=0.25) and (gaps["start"] == gaps["end"]).all()
+    said = corpus.texts.set_index("text")["response"]
+    for row in gaps.itertuples():
+        assert row.says.replace("quiet trait", "extra") not in said[row.text].split()
+    assert (said.str.count("extra") + gaps.groupby("text").size().reindex(said.index, fill_value=0) == 4).all()
+
+
+def test_the_twin_agrees_and_the_cause_is_hidden_as_often_as_stated(fooling):
+    corpus = fooling.corpus(1500, seed=6, mechanism="correlated")
+    planted = causes(corpus).query("kind == 'd'").set_index("text")
+    assert planted["shown"].mean() == pytest.approx(0.5, abs=0.05)
+    examples = examples_of(corpus).set_index("text")
+    agree = []
+    for text, row in planted.iterrows():
+        slots = fooling.templates[corpus.texts.at[text, "query"].split()[0]]["slots"]
+        told = dict(memory.split() for memory in examples.at[text, "memories"])
+        assert (f"slot{slots['d']}" in told) == row["shown"]
+        agree.append(told[f"slot{slots['twin']}"].split("_")[1] == row["says"].split("_")[1])
+    chance = (PersonaWorld.prior() ** 2).sum()
+    assert np.mean(agree) == pytest.approx(0.9 + 0.1 * chance, abs=0.03)
+
+
+def test_mechanisms_mix_repeat_and_refuse(fooling):
+    mixed = fooling.corpus(200, seed=8)
+    assert set(mixed.texts["mechanism"]) == set(MECHANISMS)
+    again = FoolingWorld().corpus(200, seed=8)
+    for name in ("texts", "memories", "text_memories", "words", "sentences"):
+        pd.testing.assert_frame_equal(getattr(again, name), getattr(mixed, name))
+    with pytest.raises(ConfigError, match="one of"):
+        fooling.corpus(1, seed=0, mechanism="luck")

@@ -11,7 +11,7 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field
 from tqdm.auto import trange
 
-from workbench.tokens.contrast import encode_pairs
+from workbench.tokens.encoding import encode_pairs
 from workbench.tokens.training import CHAT_TEMPLATE, SPECIAL, response_loss, schedule, tensors
 
 
