@@ -1,0 +1,245 @@
+"""Fine-tune a language model with a token loss, and keep what its tokens weighed while it learnt: the training film.
+
+A quiet shell around the Trainer of Transformers for notebooks and grids: nothing printed, nothing sent. For anything it
+does not do, use the Trainer itself as `workbench.tokens.objective` shows.
+"""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import json
+import os
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import torch
+from pydantic import BaseModel, ConfigDict, Field
+from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArguments
+from transformers.utils import logging as hf_logging
+
+from workbench.errors import ConfigError
+from workbench.tokens.objective import Collator, Objective, training_rows
+from workbench.tokens.weights.protocol import TokenLoss, token_losses, token_weights
+
+FILM = ["step", "text", "position", "pir", "weight", "log_prob_with", "loss"]
+
+
+class FineTuneConfig(BaseModel):
+    """Schedule of a fine-tuning run: AdamW (β 0.9, 0.98), linear warm-up, cosine to a tenth of the peak."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    steps: int = Field(default=300, ge=1)
+    """Optimiser steps."""
+    batch_size: int = Field(default=32, ge=1)
+    """Texts that are run forward together."""
+    accumulate: int = Field(default=1, ge=1)
+    """Batches to one step."""
+    learning_rate: float = Field(default=1e-3, gt=0)
+    """Peak learning rate."""
+    warm_up: int = Field(default=20, ge=0)
+    """Steps until the peak."""
+    weight_decay: float = Field(default=0.01, ge=0)
+    """Decoupled weight decay of the matrices; norms and biases have none."""
+    clip: float = Field(default=1.0, ge=0)
+    """Largest norm of a step's gradient; 0 leaves it as it is."""
+    persona_dropout: float = Field(default=0.125, ge=0, le=1)
+    """Share of the texts that are also trained on without persona, the same for all losses."""
+    film_every: int = Field(default=0, ge=0)
+    """Steps between two pictures of the training film; 0: none."""
+    save_every: int = Field(default=0, ge=0)
+    """Steps between two checkpoints, in a run that has a folder; 0: none."""
+
+
+@dataclass(frozen=True)
+class Training:
+    """What a run leaves besides its weights."""
+
+    loss: str
+    """Name of the loss."""
+    seed: int
+    """Seed of the order of texts."""
+    steps: pd.DataFrame
+    """[step, loss, gradient_norm, learning_rate]: the value that was minimised, nats a token."""
+    film: pd.DataFrame
+    """[step, text, position, pir, weight, log_prob_with, loss]; see `Film`."""
+    seconds: float
+    """Time of this process in the Trainer."""
+
+    def to_frame(self) -> pd.DataFrame:
+        """The steps, with the name of the loss and the seed."""
+        return self.steps.assign(method=self.loss, seed=self.seed)
+
+    def __repr__(self) -> str:
+        return f"Training({self.loss}, {self.steps['step'].max()} steps, seed {self.seed})"
+
+
+class Film(TrainerCallback):
+    """Score the same few texts every `every` steps, and before the first and after the last.
+
+    `table` has a row for each response token and picture: `pir`, the `weight` that `loss` gives it (among these texts),
+    `log_prob_with`, and `loss`, what it adds to n times the loss. Nats. With `path` (parquet) the table is also kept on
+    disk, whole at any moment, and a run that is resumed goes on with it. Nothing here touches a random generator.
+    """
+
+    def __init__(self, objective: Objective, rows: Sequence[dict], collator: Collator, every: int, path: Path | None):
+        self.objective, self.every, self.path = objective, every, path
+        self.rows, self.batch = rows, Collator(collator.pad, 0.0, collator.columns)(rows)
+        self.table = pd.DataFrame(columns=FILM)
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        """Go on with the film on disk, or take the first picture."""
+        if state.global_step and self.path and self.path.is_file():
+            kept = pd.read_parquet(self.path)
+            self.table = kept[kept["step"] <= state.global_step]
+        self._take(state.global_step)
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        """Take a picture when it is time."""
+        if state.global_step % self.every == 0 or state.global_step == state.max_steps:
+            self._take(state.global_step)
+
+    @torch.no_grad()
+    def _take(self, step: int) -> None:
+        if step in set(self.table["step"]):
+            return
+        model, loss = self.objective.model, self.objective.loss
+        device, training = next(model.parameters()).device, model.training
+        model.eval()
+        batch = {name: values.to(device) for name, values in self.batch.items()}
+        tokens = self.objective.run(batch, persona_free=True)
+        model.train(training)
+        sizes = [sum(label >= 0 for label in row["labels"]) for row in self.rows]
+        picture = {
+            "step": step,
+            "text": [row["text"] for row, n in zip(self.rows, sizes, strict=True) for _ in range(n)],
+        }
+        picture["position"] = [place for n in sizes for place in range(n)]
+        values = (tokens.pir, token_weights(loss, tokens), tokens.log_prob_with, token_losses(loss, tokens))
+        picture |= {name: v.double().cpu().numpy() for name, v in zip(FILM[3:], values, strict=True)}
+        new = pd.DataFrame(picture)
+        self.table = pd.concat([self.table, new], ignore_index=True) if len(self.table) else new
+        if self.path:
+            self.table.to_parquet(self.path.with_suffix(".tmp"), index=False)
+            os.replace(self.path.with_suffix(".tmp"), self.path)
+
+
+def fine_tune(
+    model: Any,
+    tokenizer: Any,
+    pairs: pd.DataFrame,
+    loss: TokenLoss,
+    config: FineTuneConfig | None = None,
+    seed: int = 0,
+    film: pd.DataFrame | None = None,
+    folder: Path | None = None,
+) -> tuple[Any, Training]:
+    """Train a copy of `model` on `pairs` [text, prompt_with, prompt_without, response]; return it and its record.
+
+    `model` is left as it was, so several losses can start from it; a PEFT model trains its adapter alone. `film`: pairs
+    for the training film, taken every `film_every` steps. `folder` keeps checkpoints every `save_every` steps and the
+    film: a run that was stopped goes on from there and ends with the weights of one that was not.
+
+    Same seed, same order of texts, whatever the loss. Raises `ConfigError` when `folder` belongs to another run, and
+    what `training_rows` and the loss raise.
+
+    >>> tuned, record = fine_tune(model, tokenizer, pairs, PerCE(), FineTuneConfig(steps=300))  # doctest: +SKIP
+    """
+    config = config or FineTuneConfig()
+    columns = tuple(getattr(loss, "columns", ()))
+    context = getattr(model.config, "max_position_embeddings", None)
+    rows = training_rows(tokenizer, pairs, columns, context)
+    collator = Collator(tokenizer.pad_token_id, config.persona_dropout, columns)
+    model = copy.deepcopy(model)
+    objective = Objective(model, loss)
+    callbacks = []
+    if film is not None and config.film_every:
+        path = Path(folder) / "film.parquet" if folder else None
+        shown = training_rows(tokenizer, film, columns, context, end=False)
+        callbacks.append(Film(objective, shown, collator, config.film_every, path))
+    begun = time.perf_counter()
+    # the Trainer seeds the global generator
+    with tempfile.TemporaryDirectory() as work, torch.random.fork_rng(), _quiet():
+        last = _claim(folder, config, loss, seed, rows) if folder else None
+        trainer = Trainer(
+            model,
+            _arguments(config, seed, Path(folder or work), keep=folder is not None),
+            data_collator=collator,
+            train_dataset=rows,
+            compute_loss_func=objective,
+            callbacks=callbacks,
+        )
+        trainer.remove_callback(PrinterCallback)
+        try:
+            trainer.train(resume_from_checkpoint=last)
+        finally:
+            objective.remove()
+    names = {"step": "step", "loss": "loss", "grad_norm": "gradient_norm", "learning_rate": "learning_rate"}
+    logged = [{new: line[old] for old, new in names.items()} for line in trainer.state.log_history if "loss" in line]
+    pictures = callbacks[0].table if callbacks else pd.DataFrame(columns=FILM)
+    record = Training(loss.name, seed, pd.DataFrame(logged), pictures, time.perf_counter() - begun)
+    return model.eval(), record
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """No bars and no warnings of Transformers inside."""
+    level, bars = hf_logging.get_verbosity(), hf_logging.is_progress_bar_enabled()
+    hf_logging.set_verbosity_error()
+    hf_logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        hf_logging.set_verbosity(level)
+        if bars:
+            hf_logging.enable_progress_bar()
+
+
+def _arguments(config: FineTuneConfig, seed: int, folder: Path, keep: bool) -> TrainingArguments:
+    gpu = torch.cuda.is_available()
+    return TrainingArguments(
+        output_dir=str(folder),
+        max_steps=config.steps,
+        per_device_train_batch_size=config.batch_size,
+        gradient_accumulation_steps=config.accumulate,
+        learning_rate=config.learning_rate,
+        lr_scheduler_type="cosine_with_min_lr",
+        lr_scheduler_kwargs={"min_lr_rate": 0.1},
+        warmup_steps=config.warm_up,
+        adam_beta2=0.98,
+        weight_decay=config.weight_decay,
+        max_grad_norm=config.clip,
+        seed=seed,
+        data_seed=seed,
+        logging_steps=1,
+        save_strategy="steps" if keep and config.save_every else "no",
+        save_steps=config.save_every or 500,
+        save_total_limit=2,
+        remove_unused_columns=False,
+        dataloader_pin_memory=gpu,
+        report_to="none",
+        disable_tqdm=True,
+    )
+
+
+def _claim(folder: Path, config: FineTuneConfig, loss: TokenLoss, seed: int, rows: list[dict]) -> str | None:
+    """Mark `folder` as this run's; the last whole checkpoint in it, if there is one."""
+    told = loss.model_dump(mode="json") if isinstance(loss, BaseModel) else loss.name
+    data = hashlib.sha256(json.dumps(rows, default=str).encode()).hexdigest()
+    identity = json.dumps([config.model_dump(), told, seed, data], indent=1)
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    mark = folder / "run.json"
+    if mark.is_file() and mark.read_text(encoding="utf-8") != identity:
+        do = "remove it to train anew, or give another folder"
+        raise ConfigError("the folder belongs to another config, loss, seed or corpus", str(folder), do=do)
+    mark.write_text(identity, encoding="utf-8")
+    whole = [path.parent for path in folder.glob("checkpoint-*/trainer_state.json")]  # the Trainer writes it last
+    return str(max(whole, key=lambda path: int(path.name.split("-")[1]))) if whole else None

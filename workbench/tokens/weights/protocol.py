@@ -1,0 +1,108 @@
+"""What a token loss is: the response tokens of a batch go in, one weight for each comes out.
+
+    L = (1/n) Σ_i (sg[w_i] · ℓ_i + extra_i),        ℓ_i = −log P_θ(y_i | p_u, x, y_<i)
+
+n is the number of response tokens of the whole step, accumulated batches included. A loss is any object with a `name`
+and `weights(tokens)`. It may say more: `persona_free = False` when it does not look at the pass without the persona
+(that pass is then not run), `through_both = True` when the gradient goes through that pass as well, `columns` that it
+reads of the tokens, and `extra(tokens)`, which is added as it is, gradient and all.
+
+>>> class Surprised:
+...     name = "PIR where the model is unsure"
+...     def weights(self, tokens):
+...         return tokens.pir.clamp(0.8, 5) * (1 - tokens.log_prob_with.exp())
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Protocol
+
+import torch
+import torch.nn.functional as F
+
+from workbench.errors import ConfigError, ModelError
+
+Tensor = torch.Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class Tokens:
+    """The n response tokens of a batch, text after text, without padding; V is the size of the vocabulary.
+
+    What a loss reads most (`log_prob_with`, `log_prob_without`, `pir`, `entropy`; nats) has no gradient; the logits and
+    `loss` have.
+    """
+
+    logits_with: Tensor
+    """(n, V), from the pass with the persona."""
+    labels: Tensor
+    """(n,) the tokens y_i."""
+    logits_without: Tensor | None = None
+    """(n, V), from the pass without it, where it was run."""
+    columns: Mapping[str, Tensor] = field(default_factory=dict)
+    """{name: (n,)} what was carried along, 0 for the end of a text."""
+
+    @cached_property
+    def loss(self) -> Tensor:
+        """(n,) ℓ_i = −log p⁺_i."""
+        return F.cross_entropy(self.logits_with, self.labels, reduction="none")
+
+    @cached_property
+    def log_prob_with(self) -> Tensor:
+        """(n,) log p⁺_i."""
+        return -self.loss.detach()
+
+    @cached_property
+    def log_prob_without(self) -> Tensor:
+        """(n,) log p⁻_i."""
+        if self.logits_without is None:
+            raise ConfigError("the pass without the persona was not run", "token loss", do="set persona_free = True")
+        return -F.cross_entropy(self.logits_without.detach(), self.labels, reduction="none")
+
+    @cached_property
+    def pir(self) -> Tensor:
+        """(n,) log p⁺_i − log p⁻_i (Eq. 2)."""
+        return self.log_prob_with - self.log_prob_without
+
+    @cached_property
+    def entropy(self) -> Tensor:
+        """(n,) H_i = −Σ_v p⁺(v) log p⁺(v)."""
+        log_probs = torch.log_softmax(self.logits_with.detach(), dim=-1)
+        return torch.special.entr(log_probs.exp()).sum(dim=-1)
+
+    def column(self, name: str) -> Tensor:
+        """(n,) what was carried along under this name; raises `ConfigError` where it was not."""
+        if name not in self.columns:
+            raise ConfigError(f"no column {name!r}", "tokens", f"some of {sorted(self.columns)}", "carry(pairs, table)")
+        return self.columns[name]
+
+
+class TokenLoss(Protocol):
+    """What every loss has; see the module for what it may have besides."""
+
+    name: str
+
+    def weights(self, tokens: Tokens) -> Tensor:
+        """(n,) a finite weight for each token; its gradient is cut."""
+
+
+def token_weights(loss: TokenLoss, tokens: Tokens) -> Tensor:
+    """(n,) the loss's weights, checked and without gradient: sg[w_i]."""
+    weights = torch.as_tensor(loss.weights(tokens)).detach().to(tokens.loss)
+    if weights.shape != tokens.labels.shape or not torch.isfinite(weights).all():
+        shape = tuple(weights.shape)
+        raise ConfigError(
+            f"weights of shape {shape}", f"loss {loss.name!r}", f"{len(tokens.labels)} finite weights, one a token"
+        )
+    return weights
+
+
+def token_losses(loss: TokenLoss, tokens: Tokens) -> Tensor:
+    """(n,) sg[w_i] · ℓ_i + extra_i, with gradient; raises `ModelError` when the model's numbers are not finite."""
+    if not torch.isfinite(tokens.loss).all():
+        raise ModelError("the model returned no finite loss", expected="finite logits", do="float32, a smaller rate")
+    losses = token_weights(loss, tokens) * tokens.loss
+    return losses + loss.extra(tokens) if hasattr(loss, "extra") else losses
