@@ -10,7 +10,7 @@ from workbench.recommend import EASE, ItemKNN
 from workbench.recommend.collaborative.ease import EASEConfig
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=8)
 @given(st.integers(0, 10_000), st.sampled_from([0.05, 0.3, 1.0]), st.booleans(), st.integers(1, 3))
 def test_any_requests_in_any_order_equal_a_fresh_service(seed, share, whole_user, parts):
     log, catalogue = shop(seed, n_users=8, n_items=12, n_rows=70)

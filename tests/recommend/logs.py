@@ -1,5 +1,7 @@
 """Random logs, and requests against them."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 from hypothesis import strategies as st
@@ -7,12 +9,18 @@ from hypothesis import strategies as st
 from workbench.data import Interactions
 
 USERS, ITEMS = 6, 7
+BLANK = Interactions.from_table(
+    pd.DataFrame({"user": np.zeros(200), "item": 0}), users=pd.Index(range(USERS)), items=pd.Index(range(ITEMS))
+)
 
 
 def make(table: list[tuple[int, int]]) -> Interactions:
-    """A log of (user, item) rows over six users and seven items; cells may hold several rows."""
-    frame = pd.DataFrame(table, columns=["user", "item"])
-    return Interactions.from_table(frame, users=pd.Index(range(USERS)), items=pd.Index(range(ITEMS)))
+    """A log of (user, item) rows over six users and seven items; cells may hold several rows.
+
+    As `from_table` makes it (rows are numbered alike in every log), five times sooner: laws ask for hundreds of logs.
+    """
+    users, items = np.array(table, dtype=np.int32).reshape(-1, 2).T
+    return replace(BLANK, frame=BLANK.frame.iloc[: len(table)].assign(user=users, item=items))
 
 
 rows = st.lists(st.tuples(st.integers(0, USERS - 1), st.integers(0, ITEMS - 1)), min_size=1, max_size=40)

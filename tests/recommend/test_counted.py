@@ -216,7 +216,7 @@ def test_ease_replaces_rows(log, other):
     assert np.allclose(model.score(log.histories()), EASE(EASEConfig(l2=2.0)).fit(want).score(log.histories()))
 
 
-@settings(max_examples=20)
+@settings(max_examples=4)  # forty requests each
 @given(st.integers(0, 100))
 def test_forty_requests_in_place(seed):
     log = random_log(seed)

@@ -358,7 +358,7 @@ def test_a_loss_that_is_no_number_stops_and_tells_where(kind):
 def test_learns_a_cycle(kind):
     rows = [(user, (user + step) % 5) for user in range(20) for step in range(8)]
     log = Interactions.from_table(pd.DataFrame(rows, columns=["user", "item"]))
-    config = SMALL[kind](training=Training(epochs=30, batch=64, learning_rate=3e-2, seed=1))
+    config = SMALL[kind](training=Training(epochs=15, batch=64, learning_rate=4e-2, seed=1))
     off = {name: 0.0 for name in type(config).model_fields if "dropout" in name}
     model = kind(config.model_copy(update=off)).fit(log)
     histories = log.histories()
@@ -394,8 +394,8 @@ def test_beats_popularity_on_movielens(real_data):
     if not (real_data / "ml-100k-recbole").is_dir():
         pytest.skip("no ml-100k here")
     parts = split(read_recbole(real_data / "ml-100k-recbole").log, "leave_one_out")
-    last = parts.train.select(parts.train.frame.groupby("user").cumcount(ascending=False).to_numpy() < 50)
-    model = SRGNN(SRGNNConfig(hidden=32, training=Training(epochs=3, batch=512, learning_rate=5e-3))).fit(last)
+    last = parts.train.select(parts.train.frame.groupby("user").cumcount(ascending=False).to_numpy() < 25)
+    model = SRGNN(SRGNNConfig(hidden=32, training=Training(epochs=3, batch=256, learning_rate=5e-3))).fit(last)
 
     def ndcg(model):
         table = evaluate(model, parts, (10,), mask_seen=False, history=("train", "valid"))

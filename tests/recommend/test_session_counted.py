@@ -46,7 +46,7 @@ MAKERS = {
 }
 every = pytest.mark.parametrize("maker", MAKERS.values(), ids=MAKERS.keys())
 CSR = ("data", "indices", "indptr")
-few = settings(max_examples=8)
+few = settings(max_examples=5)  # each of nine models draws its own
 FOREIGN = make(
     [(0, 5), (0, 1), (0, 5), (1, 6), (2, 0), (2, 1), (2, 2), (2, 3), (4, 3), (4, 3)]
 ).histories()  # 3, 5 empty
@@ -64,7 +64,7 @@ def questions(log: Interactions) -> list[tuple[Histories, list[list[int]]]]:
 
 
 def answers(model: Counted, log: Interactions) -> list[np.ndarray]:
-    return [model.score(histories) for histories, _ in questions(log)]
+    return [model.score(histories) for histories in (log.histories(), FOREIGN)]
 
 
 def equal(a: list[np.ndarray], b: list[np.ndarray]) -> bool:
@@ -137,7 +137,7 @@ LOOPS = [
 
 
 @pytest.mark.parametrize(("model", "loop"), LOOPS, ids=[repr(model) for model, _ in LOOPS])
-@settings(max_examples=15)
+@settings(max_examples=10)
 @given(logs)
 def test_scores_are_those_of_the_definition_else_pop(model, loop, log):
     model.fit(log)
@@ -148,7 +148,7 @@ def test_scores_are_those_of_the_definition_else_pop(model, loop, log):
         assert got.dtype == np.float64 and np.allclose(got, want, rtol=1e-12, atol=0)
 
 
-@settings(max_examples=15)
+@settings(max_examples=10)
 @given(logs, st.floats(0.05, 1))
 def test_lists_of_the_rules_are_those_of_the_definition(log, share):
     c = pop(log)
@@ -383,6 +383,7 @@ def diginetica(real_data):
 @pytest.mark.parametrize("maker", [Markov, SessionItemKNN, SKNN, VSKNN])
 def test_forgetting_sessions_of_diginetica(diginetica, maker):
     log, test = diginetica.train, diginetica.test
+    log = log.select(log.frame["user"] % 5 == 0)  # a fifth of its sessions
     ask = test.histories(np.unique(test.frame["user"])[::400])
     ids = log.frame["interaction"].to_numpy()[np.isin(log.frame["item"], ask.item)]
     ids = np.random.default_rng(0).choice(ids, 300, replace=False)

@@ -127,7 +127,7 @@ def made(seed, user=0, **sizes):
     return log, catalogue, model, notes, claims, support
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=15)
 @given(st.integers(0, 10_000), st.integers(0, 11), st.integers(4, 30), st.integers(20, 200))
 def test_claims_agree_with_brute_force_and_pass_the_check(seed, user, n_items, n_rows):
     log, catalogue, model, notes, claims, support = made(seed, user, n_items=n_items, n_rows=n_rows)

@@ -10,7 +10,7 @@ from workbench.errors import DataError
 from workbench.tokens import MixtureLM, detection, score_tokens
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=10)
 @given(st.lists(st.tuples(st.integers(-3, 3), st.booleans(), st.integers(0, 3)), min_size=4, max_size=30))
 def test_auc_counts_pairs(rows):
     table = pd.DataFrame(rows, columns=["score", "personal", "text"])

@@ -18,7 +18,7 @@ MODELS = st.builds(
 )
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=8)
 @given(MODELS, st.integers(0, 10))
 def test_identity(model, seed):
     """r = 1 − (1 − a) · exp(−PIR) to 1e-9, through the same score_tokens that scores any other model."""
@@ -31,7 +31,7 @@ def test_identity(model, seed):
     np.testing.assert_allclose(personal_share(table["pir"], model.share), truth, rtol=0, atol=1e-9)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=8)
 @given(MODELS)
 def test_probabilities_sum_to_one(model):
     import torch
@@ -48,7 +48,7 @@ def distributions(model, previous):
     return (1 - model.share) * general + model.share * personal, general
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=8)
 @given(MODELS, st.integers(0, 20))
 def test_own_minus_wrong_user_is_a_divergence(model, previous):
     """Ledger test 10: the mean of own minus wrong-user PIR is KL(p_u‖p_v) ≥ 0; against p̄ a random wrong user is ≤ 0."""

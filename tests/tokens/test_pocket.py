@@ -19,7 +19,7 @@ FOLDER = settings().data / "pocket"
 
 @pytest.fixture(scope="module")
 def evaluated():
-    return evaluate_pocket(*load_causal_lm("pocket"), load_world(), n=80)
+    return evaluate_pocket(*load_causal_lm("pocket"), load_world(), n=40)
 
 
 def test_the_folder_is_small_safe_and_standard():
@@ -53,7 +53,7 @@ def test_the_own_persona_helps_and_another_does_not(evaluated):
 
 @pytest.mark.parametrize(("unit", "least"), [("sentence", 0.88), ("first word", 0.61)])
 def test_pir_finds_what_was_planted(evaluated, unit, least):
-    """Measured on 200 texts: sentences .922 [.909, .936], first words .656 [.637, .676]; less a margin for 80 texts."""
+    """Measured on 200 texts: sentences .922 [.909, .936], first words .656 [.637, .676]; less a margin for 40 texts."""
     auc = evaluated[0].query("unit == @unit").set_index("score")["auc"]
     assert auc["pir"] > least
     assert auc["pir"] > auc[["loss", "entropy", "word_match"]].max()

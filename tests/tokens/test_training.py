@@ -73,8 +73,8 @@ def test_a_checkpoint_of_another_config_is_refused(pairs, tokenizer, tmp_path):
 
 def test_learns_the_persona_and_pir_finds_it(pairs, tokenizer, tmp_path):
     """The colour is told in the persona and only there; PIR must single out its tokens, after saving and loading."""
-    config = SMALL.model_copy(update={"steps": 300, "warm_up": 30, "learning_rate": 1e-2})
-    model, record = train_pocket(corpus(2000, 1), tokenizer, tmp_path / "work", config, progress=False)
+    config = SMALL.model_copy(update={"steps": 160, "warm_up": 20, "learning_rate": 1e-2})
+    model, record = train_pocket(corpus(1000, 1), tokenizer, tmp_path / "work", config, progress=False)
     assert np.mean(record["losses"][-20:]) < 0.6 * np.mean(record["losses"][:20])
     save_model(tmp_path / "model", model, tokenizer, "# stand-in")
     assert (tmp_path / "model" / "TRAINING_CARD.md").exists() and not list(tmp_path.glob("*.new"))
