@@ -7,6 +7,7 @@ A model brings a module, a source of batches and a question to validate on; it b
 
 from __future__ import annotations
 
+import inspect
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -91,7 +92,7 @@ def train(
     [epoch, loss, examples, seconds, validation, best]. Raises `ModelError` with epoch, step and the batch's first bad
     examples where a loss is no number; the module then holds the best weights so far, or the first ones.
     """
-    optimiser = torch.optim.Adam(
+    optimiser = _Adam(
         module.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay, fused=_fusible(module)
     )
     kept, best, since, rows, begun = _weights(module), -np.inf, 0, [], time.perf_counter()
@@ -196,6 +197,14 @@ def load_trained(
 
 def _weights(module: nn.Module) -> dict[str, torch.Tensor]:
     return {name: value.detach().clone() for name, value in module.state_dict().items()}
+
+
+class _Adam(torch.optim.Adam):
+    """Adam without torch's compiler: three methods import it (800 modules, two seconds) only to be left out of it."""
+
+    add_param_group = inspect.unwrap(torch.optim.Adam.add_param_group)
+    zero_grad = inspect.unwrap(torch.optim.Adam.zero_grad)
+    step = torch.no_grad()(inspect.unwrap(torch.optim.Adam.step))
 
 
 def _fusible(module: nn.Module) -> bool:
