@@ -4,7 +4,9 @@ import lazy_loader as lazy
 
 __getattr__, __dir__, __all__ = lazy.attach(
     __name__,
+    submodules=["attribution"],
     submod_attrs={
+        "checking": ["check_loss", "check_score"],
         "contrast": ["score_tokens"],
         "corpora": ["examples_of", "mark", "pairs_table", "sentences"],
         "decoding": ["Guidance", "write"],
@@ -12,7 +14,7 @@ __getattr__, __dir__, __all__ = lazy.attach(
         "detection": ["detection", "detection_by_kind"],
         "evaluation": ["personal_and_generic", "text_metrics", "write_texts"],
         "finetune": ["FineTuneConfig", "fine_tune"],
-        "maps": ["MemoryMap", "memory_map"],
+        "maps": ["MemoryMap", "memory_map", "planted_memory"],
         "mixture": ["MixtureLM", "personal_share"],
         "objective": ["Collator", "Objective", "carry", "training_rows"],
         "prompts": ["make_pairs", "prompt"],

@@ -1,0 +1,178 @@
+"""check_score and check_loss: what the package ships keeps the laws, and each law catches the fault it is made for."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from workbench.errors import ConfigError
+from workbench.tokens import score_tokens
+from workbench.tokens.checking import LOSS_LAWS, SCORE_LAWS, check_loss, check_score, small_case
+from workbench.tokens.weights import CE, DFT, EntCE, FrozenTeacher, LossCE, NextQuill, Oracle, PerCE, Permuted
+
+KEYS = ["text", "position"]
+
+
+@pytest.fixture(scope="module")
+def case():
+    return small_case()
+
+
+def pir(model, tokenizer, pairs, name="pir"):
+    return score_tokens(model, tokenizer, pairs, (name,))[[*KEYS, name]]
+
+
+@pytest.mark.parametrize("name", ["pir", "kl", "probability_difference", "pcxmi", "entropy", "loss"])
+def test_shipped_scores_keep_the_laws(case, name):
+    contrast = name not in ("entropy", "loss")
+    found = check_score(lambda *given: pir(*given, name=name), contrast=contrast, case=case)
+    assert list(found["law"]) == list(SCORE_LAWS) and found["ok"].fillna(True).all(), found.to_string()
+    assert found["ok"].isna().sum() == (not contrast)
+
+
+def test_a_score_from_a_cell_joins_the_tables(case):
+    def ratio(model, tokenizer, pairs):
+        table = score_tokens(model, tokenizer, pairs)
+        return table[KEYS].assign(ratio=np.exp(table["pir"]))
+
+    assert check_score(ratio)["ok"].all()
+    tokens = score_tokens(*case)
+    assert len(tokens.merge(ratio(*case), on=KEYS, validate="1:1")) == len(tokens)
+
+
+def changed(how):
+    return lambda *given: how(pir(*given))
+
+
+def one_nan(table):
+    return table.assign(pir=np.where(table.index == 1, np.nan, table["pir"]))
+
+
+def centred(table):
+    return table.assign(pir=table["pir"] - table["pir"].mean())
+
+
+def by_place(table):
+    return table.assign(pir=table["pir"] + pd.factorize(table["text"])[0])
+
+
+def writes_pairs(model, tokenizer, pairs):
+    pairs["extra"] = 1
+    return pir(model, tokenizer, pairs)
+
+
+def trains(model, tokenizer, pairs):
+    out = pir(model, tokenizer, pairs)
+    model.train()
+    return out
+
+
+def leaves_gradients(model, tokenizer, pairs):
+    model(torch.tensor([[1, 2]])).logits.sum().backward()
+    return pir(model, tokenizer, pairs)
+
+
+def leaves_a_hook(model, tokenizer, pairs):
+    model.register_forward_hook(lambda *_: None)
+    return pir(model, tokenizer, pairs)
+
+
+def moves_weights(model, tokenizer, pairs):
+    out = pir(model, tokenizer, pairs)
+    model.lm_head.weight.data *= 1.0001
+    return out
+
+
+def padded(model, tokenizer, pairs):
+    """The classic: all rows padded on the left to one length, without telling the model."""
+    words = [tokenizer(text, add_special_tokens=False)["input_ids"] for text in pairs["response"]]
+    longest = max(map(len, words))
+    tokens = torch.tensor([[0] * (longest - len(ids)) + ids for ids in words])
+    with torch.no_grad():
+        found = model(tokens).logits.log_softmax(-1).max(-1).values
+    rows = [
+        (t, i, float(v))
+        for t, ids, row in zip(pairs["text"], words, found, strict=True)
+        for i, v in enumerate(row[longest - len(ids) :])
+    ]
+    return pd.DataFrame(rows, columns=[*KEYS, "confidence"])
+
+
+MUTANTS = [
+    ("table", lambda *given: pir(*given)["pir"].tolist()),
+    ("table", changed(lambda table: table.drop(columns="pir"))),
+    ("table", changed(lambda table: table.assign(pir=table["pir"].map(str)))),
+    ("table", lambda *given: 1 / 0),
+    ("a row a token", changed(lambda table: table[table["position"] > 0])),
+    ("a row a token", changed(lambda table: table.assign(position=table["position"] + 1))),
+    ("a row a token", changed(lambda table: pd.concat([table, table.iloc[:1]]))),
+    ("finite", changed(one_nan)),
+    ("same again", changed(lambda table: table.assign(pir=table["pir"] + np.random.random(len(table))))),
+    ("any order", changed(by_place)),
+    ("alone or together", changed(centred)),
+    ("alone or together", padded),
+    ("equal prompts", lambda *given: pir(*given, name="entropy")),
+    ("nothing changed", writes_pairs),
+    ("nothing changed", trains),
+    ("nothing changed", leaves_gradients),
+    ("nothing changed", leaves_a_hook),
+    ("nothing changed", moves_weights),
+]
+
+
+@pytest.mark.parametrize(("law", "mine"), MUTANTS, ids=[f"{law} {n}" for n, (law, _) in enumerate(MUTANTS)])
+def test_a_broken_score_is_caught_by_the_law_it_breaks(law, mine, case):
+    found = check_score(mine, case=case)
+    assert law in list(found.loc[~found["ok"], "law"]), found.to_string()
+    assert (found.loc[~found["ok"], "detail"] != "").all() and (law != "table" or len(found) == 1)
+
+
+@pytest.mark.parametrize(
+    "loss",
+    [CE(), PerCE(), NextQuill(), NextQuill(strategy="JS"), LossCE(), EntCE(), DFT(), FrozenTeacher(), Oracle()],
+    ids=repr,
+)
+def test_shipped_losses_keep_the_laws(loss):
+    found = check_loss(loss)
+    assert list(found["law"]) == list(LOSS_LAWS) and found["ok"].all(), found.to_string()
+
+
+def test_the_control_that_deals_weights_out_breaks_one_law():
+    found = check_loss(Permuted(loss=PerCE()))
+    assert list(found.loc[~found["ok"], "law"]) == ["any order"]
+
+
+def writes_logits(tokens):
+    tokens.logits_with[0] = 0
+    return torch.ones(len(tokens.labels))
+
+
+LOSSES = [
+    ("weights", lambda tokens: torch.ones(3)),
+    ("weights", lambda tokens: tokens.pir / 0),
+    ("weights", lambda tokens: tokens.column("mark")),
+    ("never negative", lambda tokens: tokens.pir),
+    ("same again", lambda tokens: torch.rand(len(tokens.labels))),
+    ("any order", lambda tokens: torch.arange(len(tokens.labels))),
+    ("nothing changed", writes_logits),
+]
+
+
+@pytest.mark.parametrize(("law", "weights"), LOSSES, ids=[f"{law} {n}" for n, (law, _) in enumerate(LOSSES)])
+def test_a_broken_loss_is_caught_by_the_law_it_breaks(law, weights):
+    mine = type("Mine", (), {"name": "mine", "weights": staticmethod(weights)})()
+    found = check_loss(mine)
+    wrong = list(found.loc[~found["ok"], "law"])
+    assert wrong[0] == law and set(wrong) <= {law, "any order"}, found.to_string()
+
+
+def test_a_loss_that_reads_what_it_says_it_does_not_is_caught():
+    mine = type("Mine", (), {"name": "mine", "persona_free": False, "weights": staticmethod(lambda t: t.pir.exp())})()
+    assert "not run" in check_loss(mine)["detail"][0]
+
+
+def test_what_is_no_score_and_no_loss_is_refused():
+    with pytest.raises(ConfigError, match="cannot be called"):
+        check_score(3)
+    with pytest.raises(ConfigError, match="no name or no weights"):
+        check_loss(lambda tokens: tokens)

@@ -1,0 +1,220 @@
+"""Does a token score, or a token loss, of your own keep the laws that let it join the tables? One law at a time.
+
+A law is a function that returns nothing where it holds, or what was found instead.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+
+from workbench.errors import ConfigError
+from workbench.tokens.contrast import score_tokens
+from workbench.tokens.weights.protocol import TokenLoss, Tokens, token_losses, token_weights
+
+KEYS = ["text", "position"]
+CLOSE = 1e-4  # of the largest value: rounding in float32
+
+
+def check_score(
+    mine: Callable[[Any, Any, pd.DataFrame], pd.DataFrame],
+    contrast: bool = True,
+    case: tuple[Any, Any, pd.DataFrame] | None = None,
+) -> pd.DataFrame:
+    """Hold `mine(model, tokenizer, pairs)` against the laws of a token score: [law, ok, detail].
+
+    It returns [text, position, <its scores>], ready for `tokens.merge(table, on=["text", "position"])`. `contrast`: it
+    claims to be about the persona, hence constant (0, or 1 for a ratio) where both prompts are equal; without the claim
+    that law is not asked (`ok` is <NA>). `case` is the model, tokenizer and pairs to try it on, `small_case()` unless
+    told; every law has its own copies. What `mine` raises breaks the law that was asked.
+
+    >>> check_score(lambda *case: score_tokens(*case)[["text", "position", "pir"]])["ok"].all()  # doctest: +SKIP
+    True
+    """
+    if not callable(mine):
+        raise ConfigError(f"{mine!r} cannot be called", "mine", "a function (model, tokenizer, pairs) -> table")
+    model, tokenizer, pairs = case or small_case()
+    return _asked(SCORE_LAWS | ({} if contrast else {"equal prompts": None}), mine, model, tokenizer, pairs)
+
+
+def check_loss(loss: TokenLoss) -> pd.DataFrame:
+    """Hold a token loss against the laws of `weights.protocol`: [law, ok, detail]; tried on random logits.
+
+    "any order" is broken by design where weights are dealt out at random (the control `Permuted`).
+    """
+    if not callable(getattr(loss, "weights", None)) or not isinstance(getattr(loss, "name", None), str):
+        raise ConfigError(f"{loss!r} has no name or no weights", "loss", "a name, and weights(tokens)")
+    return _asked(LOSS_LAWS, loss, _random_tokens(loss))
+
+
+def small_case(seed: int = 0) -> tuple[Any, Any, pd.DataFrame]:
+    """A Llama of random weights, its tokenizer, and four pairs of unequal lengths."""
+    from workbench.tokens.training import PocketConfig, make_model, make_tokenizer
+
+    texts = ["The lamp is bright.", "I camp in a tent whenever it is dry, and I like it.", "No.", "Read in one night!"]
+    tokenizer = make_tokenizer(texts, 320)
+    model = make_model(PocketConfig(hidden=16, layers=1, heads=2, feed_forward=16, seed=seed), tokenizer).eval()
+    told = [f"<s><persona>{'likes lamps ' * (1 + place)}<query>review<response>" for place in range(len(texts))]
+    pairs = pd.DataFrame({"text": list("abcd"), "prompt_with": told, "response": texts})
+    return model, tokenizer, pairs.assign(prompt_without="<s><query>review<response>")
+
+
+def _asked(laws: Mapping[str, Callable | None], mine: Any, *case: Any) -> pd.DataFrame:
+    rows: list[tuple[str, Any, str]] = []
+    for law, holds in laws.items():
+        if holds is None:
+            rows.append((law, pd.NA, "not claimed"))
+            continue
+        try:
+            found = holds(mine, *copy.deepcopy(case))  # what one law finds changed, the next does not see
+        except Exception as error:  # whatever foreign code raises belongs in the table
+            found = f"{type(error).__name__}: {error}"
+        rows.append((law, not found, found or ""))
+        if found and len(rows) == 1:  # without a table, or weights, there is nothing to ask
+            break
+    return pd.DataFrame(rows, columns=["law", "ok", "detail"]).astype({"ok": "boolean"})
+
+
+def _values(table: pd.DataFrame) -> pd.DataFrame:
+    return table.set_index(KEYS)
+
+
+def _apart(found: pd.DataFrame, want: pd.DataFrame) -> str | None:
+    """How two tables of scores differ beyond rounding, whatever the order of their rows."""
+    found, want = _values(found), _values(want)
+    if set(found.columns) != set(want.columns) or set(found.index) != set(want.index):
+        return "other rows or columns"
+    found = found.loc[want.index, want.columns].astype(float)
+    most = float((found - want).abs().to_numpy().max() / max(1.0, want.abs().to_numpy().max()))
+    return None if most <= CLOSE else f"values that differ by {most:.2g} of the largest"
+
+
+def _table(mine: Callable, model: Any, tokenizer: Any, pairs: pd.DataFrame) -> str | None:
+    found = mine(model, tokenizer, pairs)
+    if not isinstance(found, pd.DataFrame) or not {*KEYS} < {*found.columns}:
+        return f"{type(found).__name__} without text, position and a score"
+    words = [name for name in found.columns.difference(KEYS) if found[name].dtype.kind not in "fiub"]
+    return f"columns that hold no numbers: {words}" if words else None
+
+
+def _rows(mine: Callable, model: Any, tokenizer: Any, pairs: pd.DataFrame) -> str | None:
+    found, want = mine(model, tokenizer, pairs), score_tokens(model, tokenizer, pairs)
+    got, wanted = (pd.MultiIndex.from_frame(table[KEYS]) for table in (found, want))
+    if got.has_duplicates:
+        return f"two rows for {got[got.duplicated()][0]}"
+    off = got.symmetric_difference(wanted)
+    return f"{len(off)} rows too few or too many, {off[0]} among them" if len(off) else None
+
+
+def _finite(mine: Callable, *case: Any) -> str | None:
+    found = _values(mine(*case)).astype(float)
+    bad = ~np.isfinite(found).all(axis=1)
+    return f"{int(bad.sum())} rows that are not finite, {found.index[bad][0]} among them" if bad.any() else None
+
+
+def _again(mine: Callable, *case: Any) -> str | None:
+    return _apart(mine(*case), mine(*case))
+
+
+def _order(mine: Callable, model: Any, tokenizer: Any, pairs: pd.DataFrame) -> str | None:
+    return _apart(mine(model, tokenizer, pairs.iloc[::-1].reset_index(drop=True)), mine(model, tokenizer, pairs))
+
+
+def _alone(mine: Callable, model: Any, tokenizer: Any, pairs: pd.DataFrame) -> str | None:
+    each = [mine(model, tokenizer, pairs.iloc[[place]].reset_index(drop=True)) for place in range(len(pairs))]
+    return _apart(pd.concat(each), mine(model, tokenizer, pairs))
+
+
+def _equal(mine: Callable, model: Any, tokenizer: Any, pairs: pd.DataFrame) -> str | None:
+    found = _values(mine(model, tokenizer, pairs.assign(prompt_with=pairs["prompt_without"]))).astype(float)
+    most = float((found.max() - found.min()).max())
+    return None if most <= CLOSE else f"values that lie {most:.2g} apart although the persona changed nothing"
+
+
+def _unchanged(mine: Callable, model: Any, tokenizer: Any, pairs: pd.DataFrame) -> str | None:
+    def state() -> dict[str, Any]:
+        out = {f"weight {name}": value.clone() for name, value in model.state_dict().items()}
+        out |= {f"gradient of {name}": value.grad for name, value in model.named_parameters()}
+        out |= {f"requires_grad of {name}": value.requires_grad for name, value in model.named_parameters()}
+        hooks = sum(len(part._forward_hooks) + len(part._forward_pre_hooks) for part in model.modules())
+        return out | {"training mode": model.training, "number of hooks": hooks}
+
+    given, before = pairs.copy(), state()
+    mine(model, tokenizer, given)
+    other = [name for name, value in state().items() if not _same(value, before.get(name))]
+    other += [] if given.equals(pairs) else ["pairs"]
+    return f"changed: {other[0]} and {len(other) - 1} more" if other else None
+
+
+def _same(one: Any, other: Any) -> bool:
+    return torch.equal(one, other) if torch.is_tensor(one) and torch.is_tensor(other) else one is other or one == other
+
+
+SCORE_LAWS: dict[str, Callable] = {
+    "table": _table,
+    "a row a token": _rows,
+    "finite": _finite,
+    "same again": _again,
+    "any order": _order,
+    "alone or together": _alone,
+    "equal prompts": _equal,
+    "nothing changed": _unchanged,
+}
+
+
+def _random_tokens(loss: Any, n: int = 24, vocabulary: int = 9) -> Tokens:
+    """n tokens with the logits and columns that the loss says it reads, and no others."""
+    generator = torch.Generator().manual_seed(0)
+    one, other = (torch.randn(n, vocabulary, generator=generator, dtype=torch.float64) for _ in range(2))
+    labels = torch.randint(vocabulary, (n,), generator=generator)
+    columns = {name: torch.rand(n, generator=generator, dtype=torch.float64) for name in getattr(loss, "columns", ())}
+    return Tokens(one, labels, other if getattr(loss, "persona_free", True) else None, columns)
+
+
+def _weights(loss: Any, tokens: Tokens) -> str | None:
+    token_weights(loss, tokens)
+    return None
+
+
+def _descent(loss: Any, tokens: Tokens) -> str | None:
+    low = float(token_weights(loss, tokens).min())
+    return f"a weight of {low:.2g}, which makes a token that was written less likely" if low < 0 else None
+
+
+def _loss_again(loss: Any, tokens: Tokens) -> str | None:
+    dice = torch.get_rng_state()
+    one, other = token_weights(loss, tokens), token_weights(loss, replace(tokens))
+    if not torch.equal(dice, torch.get_rng_state()):
+        return "the global random numbers were drawn from: other methods get other batches"
+    return None if torch.allclose(one, other) else "other weights the second time"
+
+
+def _loss_order(loss: Any, tokens: Tokens) -> str | None:
+    order = torch.arange(len(tokens.labels)).flip(0)
+    parts = {name: getattr(tokens, name) for name in ("logits_with", "labels", "logits_without")}
+    moved = {name: value[order] if value is not None else None for name, value in parts.items()}
+    moved["columns"] = {name: value[order] for name, value in tokens.columns.items()}
+    same = torch.allclose(token_weights(loss, Tokens(**moved)), token_weights(loss, tokens)[order])
+    return None if same else "weights that do not move with their tokens"
+
+
+def _loss_unchanged(loss: Any, tokens: Tokens) -> str | None:
+    before = tokens.logits_with.clone(), tokens.labels.clone()
+    token_losses(loss, tokens)
+    same = torch.equal(before[0], tokens.logits_with) and torch.equal(before[1], tokens.labels)
+    return None if same else "logits or labels were written to"
+
+
+LOSS_LAWS: dict[str, Callable] = {
+    "weights": _weights,
+    "never negative": _descent,
+    "same again": _loss_again,
+    "any order": _loss_order,
+    "nothing changed": _loss_unchanged,
+}
