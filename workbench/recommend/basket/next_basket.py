@@ -20,7 +20,7 @@ import torch
 from pydantic import BaseModel
 
 from workbench.data import Histories, Interactions
-from workbench.errors import DataError, ModelError
+from workbench.errors import DataError
 from workbench.recommend.basket.baskets import Baskets
 from workbench.recommend.collaborative.cells import check_items, fitted
 from workbench.recommend.evaluation import joined_logs
@@ -252,10 +252,7 @@ class NextBasket:
 
     def rebuild(self, log: Interactions) -> Self:
         """Nothing to do but to check the log, unless the method says more: the network keeps its weights alone."""
-        have, want = log.n_items, fitted(self.module, self).n_items
-        if have != want:
-            do = "take a log with the item index of the fitted one"
-            raise ModelError(f"a log of {have} items", "log", f"{want} items", do)
+        check_items(log, fitted(self.module, self).n_items)
         return self
 
     def copy(self) -> Self:

@@ -116,12 +116,9 @@ def fitted(state: State | None, model: object) -> State:
     return state
 
 
-def check_items(histories: Histories, n_items: int) -> None:
-    """Histories must have been coded with the indexes of the fitted log."""
-    if histories.n_items != n_items:
-        raise ModelError(
-            f"histories of {histories.n_items} items for a model of {n_items}",
-            "histories",
-            "the item index of the fitted log",
-            "take histories from a log with the same indexes",
-        )
+def check_items(asked: Histories | Interactions, n_items: int) -> None:
+    """Histories, or a log, must have been coded with the item index of the fitted log."""
+    if asked.n_items != n_items:
+        what = "histories" if isinstance(asked, Histories) else "a log"
+        expected, do = "the item index of the fitted log", "take a log with the same indexes, and histories from it"
+        raise ModelError(f"{what} of {asked.n_items} items for a model of {n_items}", what, expected, do)

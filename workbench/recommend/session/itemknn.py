@@ -12,18 +12,15 @@ of C that are asked for, in whole numbers; `forget` takes postings out and equal
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Self
-
 import numpy as np
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, NonNegativeFloat
 from scipy import sparse
 
-from workbench.data import Histories, Interactions
-from workbench.recommend.collaborative.cells import check_items, fitted
+from workbench.data import Histories
+from workbench.recommend.session.counted import CountedSession
 from workbench.recommend.session.postings import Postings
-from workbench.recommend.session.rows import cells, last_items, last_rows, load_rows, or_popular, row_weights, save_rows
+from workbench.recommend.session.rows import cells, last_items, last_rows, or_popular, row_weights
 
 
 class SessionItemKNNConfig(BaseModel):
@@ -35,28 +32,18 @@ class SessionItemKNNConfig(BaseModel):
     """λ: sequences added to every item's count."""
 
 
-class SessionItemKNN:
+class SessionItemKNN(CountedSession):
     """Damped cosine to the last item.
 
     >>> SessionItemKNN().fit(log.by_session()).score(histories).shape  # doctest: +SKIP
     (60858, 43097)
     """
 
-    def __init__(self, config: SessionItemKNNConfig | None = None) -> None:
-        self.config = config or SessionItemKNNConfig()
-        self.postings: Postings | None = None
-
-    def __repr__(self) -> str:
-        return f"SessionItemKNN(regularisation={self.config.regularisation})"
-
-    def fit(self, log: Interactions, valid: Interactions | None = None) -> Self:
-        """Index the sequences; `valid` is not used."""
-        self.postings = Postings.of(log.histories())
-        return self
+    Config, Holds = SessionItemKNNConfig, Postings
 
     def score(self, histories: Histories) -> np.ndarray:
         """Similarities to the last item, else POP; float64 (B, n_items)."""
-        return or_popular(self._similar(histories), self.postings.rows)
+        return or_popular(self._similar(histories), self.held.rows)
 
     def contributions(self, histories: Histories, items: np.ndarray) -> pd.DataFrame:
         """[row, item, interaction, weight]: all of the score on the last row; a score that fell back has no part."""
@@ -65,8 +52,7 @@ class SessionItemKNN:
 
     def _similar(self, histories: Histories) -> sparse.csr_array:
         """Similarity of each history's last item to all others; (B, n_items)."""
-        postings = fitted(self.postings, self)
-        check_items(histories, postings.rows.n_items)
+        postings = self._held_for(histories)
         last = last_items(histories)
         together = ((last @ postings.items) @ postings.sessions).tocsr()
         length = np.diff(together.indptr)
@@ -75,26 +61,3 @@ class SessionItemKNN:
         similar = together.data / np.sqrt(held[own] * held[together.indices])
         similar[together.indices == own] = 0.0
         return sparse.csr_array((similar, together.indices, together.indptr), shape=together.shape)
-
-    def forget(self, removed: Interactions) -> Self:
-        """Take rows out, in place; equals a refit exactly. Raises `DataError` and changes nothing if it cannot."""
-        self.postings = fitted(self.postings, self).without(removed)
-        return self
-
-    def copy(self) -> Self:
-        """An independent copy (postings are never changed in place, so they are shared)."""
-        twin = type(self)(self.config)
-        twin.postings = self.postings
-        return twin
-
-    def save(self, folder: Path) -> None:
-        """Write into a folder, whole or not at all."""
-        save_rows(folder, self, self.config, fitted(self.postings, self).rows)
-
-    @classmethod
-    def load(cls, folder: Path) -> Self:
-        """Read what `save` wrote."""
-        config, rows = load_rows(folder, "SessionItemKNN", SessionItemKNNConfig)
-        model = cls(config)
-        model.postings = Postings.of(rows)
-        return model

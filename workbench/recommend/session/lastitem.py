@@ -9,27 +9,15 @@ repeat-consumption literature), then all others by POP. Whole numbers, so order 
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Self
-
 import numpy as np
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, PositiveInt
 from scipy import sparse
 
-from workbench.data import Histories, Interactions
-from workbench.recommend.collaborative.cells import check_items, fitted
+from workbench.data import Histories
+from workbench.recommend.session.counted import CountedSession
 from workbench.recommend.session.postings import best
-from workbench.recommend.session.rows import (
-    cells,
-    last_positions,
-    load_rows,
-    row_weights,
-    save_rows,
-    step,
-    then_popular,
-    without,
-)
+from workbench.recommend.session.rows import cells, last_positions, row_weights, step, then_popular
 
 
 class LastItemConfig(BaseModel):
@@ -41,35 +29,23 @@ class LastItemConfig(BaseModel):
     """How many of the latest distinct items are offered again before POP; None: all of the history's."""
 
 
-class LastItem:
+class LastItem(CountedSession):
     """The history backwards, then POP.
 
     >>> LastItem(LastItemConfig(items=1)).fit(log.by_session()).score(histories).shape  # doctest: +SKIP
     (60858, 43097)
     """
 
-    def __init__(self, config: LastItemConfig | None = None) -> None:
-        self.config = config or LastItemConfig()
-        self.rows: Histories | None = None
-
-    def __repr__(self) -> str:
-        return f"LastItem(items={self.config.items})"
-
-    def fit(self, log: Interactions, valid: Interactions | None = None) -> Self:
-        """Keep the rows; `valid` is not used."""
-        self.rows = log.histories()
-        return self
+    Config = LastItemConfig
 
     def score(self, histories: Histories) -> np.ndarray:
         """Places in the history, then counts in the log; float64 (B, n_items)."""
-        rows = fitted(self.rows, self)
-        check_items(histories, rows.n_items)
+        rows = self._held_for(histories).rows
         return then_popular(self._offered(histories), rows)
 
     def contributions(self, histories: Histories, items: np.ndarray) -> pd.DataFrame:
         """[row, item, interaction, weight]: all of an item's place on its last row; sums to score − c_i."""
-        check_items(histories, fitted(self.rows, self).n_items)
-        unit, offered = step(self.rows), self._offered(histories)
+        unit, offered = step(self._held_for(histories).rows), self._offered(histories)
         place = np.arange(len(histories.item)) - histories.offsets[histories.rows] + 1
 
         def weight(i: np.ndarray, at: np.ndarray) -> np.ndarray:
@@ -81,26 +57,3 @@ class LastItem:
     def _offered(self, histories: Histories) -> sparse.csr_array:
         places = last_positions(histories)
         return places if self.config.items is None else best(places, self.config.items, places.data)
-
-    def forget(self, removed: Interactions) -> Self:
-        """Take rows out, in place; equals a refit exactly. Raises `DataError` and changes nothing if it cannot."""
-        self.rows, _ = without(fitted(self.rows, self), removed)
-        return self
-
-    def copy(self) -> Self:
-        """An independent copy (rows are never changed in place, so they are shared)."""
-        twin = type(self)(self.config)
-        twin.rows = self.rows
-        return twin
-
-    def save(self, folder: Path) -> None:
-        """Write into a folder, whole or not at all."""
-        save_rows(folder, self, self.config, fitted(self.rows, self))
-
-    @classmethod
-    def load(cls, folder: Path) -> Self:
-        """Read what `save` wrote."""
-        config, rows = load_rows(folder, "LastItem", LastItemConfig)
-        model = cls(config)
-        model.rows = rows
-        return model

@@ -20,7 +20,6 @@ import torch
 from pydantic import BaseModel
 
 from workbench.data import Histories, Interactions
-from workbench.errors import ModelError
 from workbench.recommend.collaborative.cells import check_items, fitted
 from workbench.recommend.evaluation import next_items
 from workbench.recommend.session.windows import Windows, last_windows, windows
@@ -115,10 +114,7 @@ class NextItem:
 
     def rebuild(self, log: Interactions) -> Self:
         """Nothing to do but to check the log: the network keeps nothing of it but its weights."""
-        have, want = log.n_items, fitted(self.module, self).item.num_embeddings - 1
-        if have != want:
-            do = "take a log with the item index of the fitted one"
-            raise ModelError(f"a log of {have} items", "log", f"{want} items", do)
+        check_items(log, fitted(self.module, self).item.num_embeddings - 1)
         return self
 
     def copy(self) -> Self:

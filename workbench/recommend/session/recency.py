@@ -10,17 +10,14 @@ share = 1 it is POP by rows. Whole numbers, so order and forgetting are exact.
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Self
-
 import numpy as np
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field
 from scipy import sparse
 
-from workbench.data import Histories, Interactions
-from workbench.recommend.collaborative.cells import check_items, fitted
-from workbench.recommend.session.rows import load_rows, row_weights, save_rows, then_popular, without
+from workbench.data import Histories
+from workbench.recommend.session.counted import CountedSession
+from workbench.recommend.session.rows import row_weights, then_popular
 
 
 class RecencyConfig(BaseModel):
@@ -32,29 +29,18 @@ class RecencyConfig(BaseModel):
     """Share of the log's rows, the last ones, that are counted (ours; no study sets it)."""
 
 
-class Recency:
+class Recency(CountedSession):
     """Counts over the end of the log, then POP.
 
     >>> Recency(RecencyConfig(share=0.01)).fit(log).score(histories).shape  # doctest: +SKIP
     (60858, 43097)
     """
 
-    def __init__(self, config: RecencyConfig | None = None) -> None:
-        self.config = config or RecencyConfig()
-        self.rows: Histories | None = None
-
-    def __repr__(self) -> str:
-        return f"Recency(share={self.config.share})"
-
-    def fit(self, log: Interactions, valid: Interactions | None = None) -> Self:
-        """Keep the rows; `valid` is not used."""
-        self.rows = log.histories()
-        return self
+    Config = RecencyConfig
 
     def score(self, histories: Histories) -> np.ndarray:
         """Counts in the window, then counts in the log, once per history; float64 (B, n_items)."""
-        rows = fitted(self.rows, self)
-        check_items(histories, rows.n_items)
+        rows = self._held_for(histories).rows
         left = len(rows.item)
         skipped = left - int(np.ceil(self.config.share * left))
         # positions are distinct: those not before the one at place `skipped` are exactly the window
@@ -64,28 +50,5 @@ class Recency:
 
     def contributions(self, histories: Histories, items: np.ndarray) -> pd.DataFrame:
         """[row, item, interaction, weight], every weight 0: the score reads no history, only everybody's counts."""
-        check_items(histories, fitted(self.rows, self).n_items)
+        self._held_for(histories)  # refuses histories of another catalogue
         return row_weights(histories, items, lambda i, at: np.zeros(len(i)))
-
-    def forget(self, removed: Interactions) -> Self:
-        """Take rows out, in place; equals a refit exactly. Raises `DataError` and changes nothing if it cannot."""
-        self.rows, _ = without(fitted(self.rows, self), removed)
-        return self
-
-    def copy(self) -> Self:
-        """An independent copy (rows are never changed in place, so they are shared)."""
-        twin = type(self)(self.config)
-        twin.rows = self.rows
-        return twin
-
-    def save(self, folder: Path) -> None:
-        """Write into a folder, whole or not at all."""
-        save_rows(folder, self, self.config, fitted(self.rows, self))
-
-    @classmethod
-    def load(cls, folder: Path) -> Self:
-        """Read what `save` wrote."""
-        config, rows = load_rows(folder, "Recency", RecencyConfig)
-        model = cls(config)
-        model.rows = rows
-        return model

@@ -13,18 +13,16 @@ k and m act when asked, so it equals a refit bit by bit.
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Self
-
 import numpy as np
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, PositiveInt
 from scipy import sparse
 
-from workbench.data import Histories, Interactions
-from workbench.recommend.collaborative.cells import check_items, fitted, shared_out
+from workbench.data import Histories
+from workbench.recommend.collaborative.cells import shared_out
+from workbench.recommend.session.counted import CountedSession
 from workbench.recommend.session.postings import Postings
-from workbench.recommend.session.rows import cells, load_rows, or_popular, save_rows
+from workbench.recommend.session.rows import cells, or_popular
 
 
 class SKNNConfig(BaseModel):
@@ -38,29 +36,19 @@ class SKNNConfig(BaseModel):
     """Most recent sequences that are compared, of each item and in all (the paper: 500 or 1,000)."""
 
 
-class SKNN:
+class SKNN(CountedSession):
     """Sums of similarities over neighbour sessions.
 
     >>> SKNN(SKNNConfig(k=50)).fit(log.by_session()).score(histories).shape  # doctest: +SKIP
     (60858, 43097)
     """
 
-    def __init__(self, config: SKNNConfig | None = None) -> None:
-        self.config = config or SKNNConfig()
-        self.postings: Postings | None = None
-
-    def __repr__(self) -> str:
-        return f"SKNN(k={self.config.k}, m={self.config.m})"
-
-    def fit(self, log: Interactions, valid: Interactions | None = None) -> Self:
-        """Index the sequences; `valid` is not used."""
-        self.postings = Postings.of(log.histories())
-        return self
+    Config, Holds = SKNNConfig, Postings
 
     def score(self, histories: Histories) -> np.ndarray:
         """Sum of the similarities of the neighbours that hold an item, else POP; float64 (B, n_items)."""
         similar, _ = self._neighbours(histories)
-        return or_popular(similar @ self.postings.sessions, self.postings.rows)
+        return or_popular(similar @ self.held.sessions, self.held.rows)
 
     def contributions(self, histories: Histories, items: np.ndarray) -> pd.DataFrame:
         """[row, item, interaction, weight]: Σ_X 1[j ∈ X, i ∈ X] / √(|S| |X|) for history item j, shared among its rows.
@@ -69,38 +57,14 @@ class SKNN:
         """
         similar, shared = self._neighbours(histories)
         part = sparse.csr_array((similar.data / shared.data, similar.indices, similar.indptr), shape=similar.shape)
-        added = (part[histories.rows] * self.postings.items[histories.item]) @ self.postings.sessions
+        added = (part[histories.rows] * self.held.items[histories.item]) @ self.held.sessions
         return shared_out(histories, items, lambda i, at: cells(added, at, i))
 
     def _neighbours(self, histories: Histories) -> tuple[sparse.csr_array, sparse.csr_array]:
         """sim(S, X) and |S ∩ X| of the neighbours; both (B, S)."""
-        postings = fitted(self.postings, self)
-        check_items(histories, postings.rows.n_items)
+        postings = self._held_for(histories)
         asked = histories.matrix()
         shared = postings.nearest(asked, self.config.k, self.config.m)
         size = np.repeat(np.diff(asked.indptr), np.diff(shared.indptr))
         similar = shared.data / np.sqrt(size * postings.size[shared.indices])
         return sparse.csr_array((similar, shared.indices, shared.indptr), shape=shared.shape), shared
-
-    def forget(self, removed: Interactions) -> Self:
-        """Take rows out, in place; equals a refit exactly. Raises `DataError` and changes nothing if it cannot."""
-        self.postings = fitted(self.postings, self).without(removed)
-        return self
-
-    def copy(self) -> Self:
-        """An independent copy (postings are never changed in place, so they are shared)."""
-        twin = type(self)(self.config)
-        twin.postings = self.postings
-        return twin
-
-    def save(self, folder: Path) -> None:
-        """Write into a folder, whole or not at all."""
-        save_rows(folder, self, self.config, fitted(self.postings, self).rows)
-
-    @classmethod
-    def load(cls, folder: Path) -> Self:
-        """Read what `save` wrote."""
-        config, rows = load_rows(folder, "SKNN", SKNNConfig)
-        model = cls(config)
-        model.postings = Postings.of(rows)
-        return model

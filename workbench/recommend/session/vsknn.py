@@ -15,18 +15,16 @@ for the k neighbours only. `forget` takes postings out and equals a refit bit by
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Self
-
 import numpy as np
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, NonNegativeFloat, PositiveInt
 from scipy import sparse
 
-from workbench.data import Histories, Interactions
-from workbench.recommend.collaborative.cells import check_items, fitted, shared_out
+from workbench.data import Histories
+from workbench.recommend.collaborative.cells import shared_out
+from workbench.recommend.session.counted import CountedSession
 from workbench.recommend.session.postings import Postings
-from workbench.recommend.session.rows import cells, last_positions, load_rows, or_popular, save_rows
+from workbench.recommend.session.rows import cells, last_positions, or_popular
 
 
 class VSKNNConfig(BaseModel):
@@ -42,30 +40,20 @@ class VSKNNConfig(BaseModel):
     """Weight a neighbour loses for each click that its newest shared item lies back."""
 
 
-class VSKNN:
+class VSKNN(CountedSession):
     """Sums of position-weighted similarities over neighbour sessions.
 
     >>> VSKNN().fit(log.by_session()).score(histories).shape  # doctest: +SKIP
     (60858, 43097)
     """
 
-    def __init__(self, config: VSKNNConfig | None = None) -> None:
-        self.config = config or VSKNNConfig()
-        self.postings: Postings | None = None
-
-    def __repr__(self) -> str:
-        return f"VSKNN(k={self.config.k}, m={self.config.m}, decay={self.config.decay})"
-
-    def fit(self, log: Interactions, valid: Interactions | None = None) -> Self:
-        """Index the sequences; `valid` is not used."""
-        self.postings = Postings.of(log.histories())
-        return self
+    Config, Holds = VSKNNConfig, Postings
 
     def score(self, histories: Histories) -> np.ndarray:
         """Weighted similarities of the neighbours that hold an item, summed, else POP; float64 (B, n_items)."""
         _, shared, part = self._neighbours(histories)
         similar = sparse.csr_array((shared.data * part.data, part.indices, part.indptr), shape=part.shape)
-        return or_popular(similar @ self.postings.sessions, self.postings.rows)
+        return or_popular(similar @ self.held.sessions, self.held.rows)
 
     def contributions(self, histories: Histories, items: np.ndarray) -> pd.DataFrame:
         """[row, item, interaction, weight]: what item j of the history adds to every sim(S, X), shared among its rows.
@@ -73,14 +61,13 @@ class VSKNN:
         Sums to the score; a score that fell back to POP has no part.
         """
         asked, _, part = self._neighbours(histories)
-        added = (part[histories.rows] * self.postings.items[histories.item]) @ self.postings.sessions
+        added = (part[histories.rows] * self.held.items[histories.item]) @ self.held.sessions
         position = cells(asked, histories.rows, histories.item)
         return shared_out(histories, items, lambda i, at: position[at] * cells(added, at, i))
 
     def _neighbours(self, histories: Histories) -> tuple[sparse.csr_array, sparse.csr_array, sparse.csr_array]:
         """Positions p_j of S (B, n_items); Σ_shared p_j and what each unit of p_j is worth, both (B, S)."""
-        postings = fitted(self.postings, self)
-        check_items(histories, postings.rows.n_items)
+        postings = self._held_for(histories)
         asked = last_positions(histories)
         shared = postings.nearest(asked, self.config.k, self.config.m)
         b = np.repeat(np.arange(len(histories)), np.diff(shared.indptr))
@@ -89,29 +76,6 @@ class VSKNN:
         weight = np.maximum(0.0, 1.0 - self.config.decay * back)
         unit = weight / np.sqrt(postings.size[shared.indices] * norm[b])
         return asked, shared, sparse.csr_array((unit, shared.indices, shared.indptr), shape=shared.shape)
-
-    def forget(self, removed: Interactions) -> Self:
-        """Take rows out, in place; equals a refit exactly. Raises `DataError` and changes nothing if it cannot."""
-        self.postings = fitted(self.postings, self).without(removed)
-        return self
-
-    def copy(self) -> Self:
-        """An independent copy (postings are never changed in place, so they are shared)."""
-        twin = type(self)(self.config)
-        twin.postings = self.postings
-        return twin
-
-    def save(self, folder: Path) -> None:
-        """Write into a folder, whole or not at all."""
-        save_rows(folder, self, self.config, fitted(self.postings, self).rows)
-
-    @classmethod
-    def load(cls, folder: Path) -> Self:
-        """Read what `save` wrote."""
-        config, rows = load_rows(folder, "VSKNN", VSKNNConfig)
-        model = cls(config)
-        model.postings = Postings.of(rows)
-        return model
 
 
 def _newest(asked: sparse.csr_array, shared: sparse.csr_array, sessions: sparse.csr_array) -> np.ndarray:
