@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from remembering import MEMORIES, remembering
 
 from workbench.errors import ConfigError, DataError
-from workbench.tokens import make_pairs, memory_map, prompt, score_tokens, words
+from workbench.tokens import examples_of, make_pairs, memory_map, planted_memory, prompt, score_tokens, words
 from workbench.tokens.attribution import (
     METHODS,
     attention_share,
@@ -265,6 +265,30 @@ def test_a_map_is_shown_and_takes_a_method_of_ones_own(loaded, examples):
     assert map_._repr_html_() == memory_map(*loaded, one, equal_parts)._repr_html_()
 
 
+def test_the_planted_memory_item_is_found():
+    """PersonaWorld, its shipped model: the item with the highest value is the one that brought the word in."""
+    from workbench.language import load_causal_lm
+    from workbench.tokens.worlds.persona import PersonaWorld
+
+    model, corpus = load_causal_lm("persona-world"), PersonaWorld().corpus(4, seed=5)
+    told = examples_of(corpus)
+    scored = score_tokens(*model, make_pairs(told, model[1]))
+    truth = planted_memory(scored, corpus, told)
+    assert truth.groupby("text").size().tolist() == [5] * 4 and truth["kind"].value_counts().to_dict() == {
+        "c": 4,
+        "d": 8,
+        "s": 8,
+    }
+    first = truth.iloc[0]
+    item = told["memories"][first["text"]][first["memory"]]
+    assert item in corpus.memories.set_index("memory")["statement"][corpus.words["memory"].iloc[[0]]].tolist()
+    for method in (shapley_values, leave_each_out):
+        values = method(*model, told)
+        best = values.loc[values.groupby(["text", "position"])["value"].idxmax()]
+        found = truth.merge(best, on=["text", "position"], suffixes=("", "_found"))
+        assert (found["memory"] == found["memory_found"])[found["direct"]].all()
+
+
 def test_bad_input_is_refused(loaded, examples):
     with pytest.raises(DataError, match="one row"):
         memory_map(*loaded, examples)
@@ -272,5 +296,7 @@ def test_bad_input_is_refused(loaded, examples):
         memory_map(*loaded, examples.iloc[[0]], "guess")
     with pytest.raises(DataError, match="no value"):
         memory_map(*loaded, examples.iloc[[0]], "integrated_gradients", positions=[0])
+    with pytest.raises(ConfigError, match="0 to"):
+        integrate_gradients(*loaded, examples, positions=[99])
     with pytest.raises(DataError, match="empty persona"):
         shapley_values(*loaded, examples.assign(memories=[[], []]))

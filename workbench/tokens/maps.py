@@ -125,3 +125,21 @@ def memory_map(
         values=values.merge(scored[["position", "token", "start", "end"]], on="position"),
         words=added,
     )
+
+
+def planted_memory(scored: pd.DataFrame, corpus: Any, examples: pd.DataFrame) -> pd.DataFrame:
+    """The planted source of the tokens of a generated text: [text, position, kind, direct, memory].
+
+    `memory` is the number, in the example's list, of the memory item that brought the word in; a row per token whose
+    last character stands in a word with a source that the prompt shows. What `values` credit can be held against it.
+    """
+    tables = corpus.truth() if callable(corpus.truth) else corpus.truth  # texts alone, or a whole world
+    says = tables["memories"].set_index("memory")["statement"]
+    spans = tables["words"].query("memory >= 0")
+    spans = spans.assign(item=spans["memory"].map(says)).drop(columns="memory")
+    found = scored[["text", "position", "end"]].merge(spans, on="text", suffixes=("", "_word"))
+    found = found[(found["start"] < found["end"]) & (found["end"] <= found["end_word"])]
+    told = examples[["text", "memories"]].assign(memory=[list(range(len(m))) for m in examples["memories"]])
+    told = told.explode(["memories", "memory"]).rename(columns={"memories": "item"})
+    out = found.merge(told.drop_duplicates(["text", "item"]), on=["text", "item"])
+    return out[["text", "position", "kind", "direct", "memory"]].astype({"memory": int})

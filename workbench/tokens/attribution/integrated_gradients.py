@@ -39,7 +39,7 @@ def integrate_gradients(
 
     Returns [text, position, memory, value, whole, gap]: `whole` is the masked PIR, `gap` = `whole` − Σ_k value; more
     `steps` make it smaller. A forward and a backward pass a token and step, `batch_size` of them at a time: for long
-    texts, name the positions.
+    texts, name the positions. Raises `ConfigError` for a position outside the response.
     """
     model.eval()
     tables = []
@@ -47,6 +47,8 @@ def integrate_gradients(
         ids, owner = located(tokenizer, row, template)
         ((said, _),) = response_ids(tokenizer, [row.response])
         chosen = np.arange(len(said)) if positions is None else np.array(sorted(positions))
+        if chosen.min() < 0 or chosen.max() >= len(said):
+            raise ConfigError("no such position", f"text {row.text!r}", f"0 to {len(said) - 1}", "leave it out")
         value, whole = _row(model, _filler(tokenizer), ids, owner, said, chosen, steps, batch_size)
         table = tidy(row.text, value, whole, gap=whole - value.sum(axis=0))
         tables.append(table.assign(position=chosen[table["position"]]))
