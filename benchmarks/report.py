@@ -20,6 +20,7 @@ as [rivals/README.md](rivals/README.md) says, and leaves out those that it is no
 """
 ORDER = ["side_by_side", "collaborative", "gowalla", "diginetica_counted", "diginetica_trained", "tafeng_counted"]
 ORDER += ["tafeng_trained", "schemes", "search", "scaling", "boomerang", "ease", "smallest"]
+ORDER += ["contrast"]
 RECBOLE = "--recbole recbole/bin/python"
 OTHERS = "--implicit implicit/bin/python --rectools rectools/bin/python"
 COMMANDS = {  # where the plain script is not the command, or not the whole of it
@@ -28,6 +29,7 @@ COMMANDS = {  # where the plain script is not the command, or not the whole of i
         f"--stage quality {RECBOLE} --jobs 2",
         f"--stage published {RECBOLE}",
     ],
+    "contrast": ["--inseq inseq/bin/python"],
 }
 
 

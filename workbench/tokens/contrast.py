@@ -26,7 +26,6 @@ from tqdm.auto import tqdm
 from workbench.errors import ConfigError, ModelError
 from workbench.tokens import passes
 from workbench.tokens.encoding import check_pairs, encode_pairs, prompts_of
-from workbench.tokens.sums import add_up, words  # noqa: F401
 
 SCORES = ("pir", "kl", "entropy", "loss", "probability_difference", "pcxmi")
 WHOLE = ("kl", "entropy")  # these need the probabilities of all tokens, not of the gold one alone

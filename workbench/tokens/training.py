@@ -23,7 +23,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from tqdm.auto import tqdm
 
 from workbench.errors import ConfigError, DataError
-from workbench.tokens.contrast import encode_pairs
+from workbench.tokens.encoding import encode_pairs
 
 SPECIAL = {
     "pad": "<pad>",
