@@ -3,5 +3,6 @@
 import lazy_loader as lazy
 
 __getattr__, __dir__, __all__ = lazy.attach(
-    __name__, submod_attrs={"endpoint": ["Endpoint"], "loading": ["load_causal_lm"]}
+    __name__,
+    submod_attrs={"chat": ["Chat"], "endpoint": ["Endpoint"], "loading": ["load_causal_lm"]},
 )

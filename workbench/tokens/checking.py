@@ -54,14 +54,14 @@ def check_loss(loss: TokenLoss) -> pd.DataFrame:
 
 
 def small_case(seed: int = 0) -> tuple[Any, Any, pd.DataFrame]:
-    """A Llama of random weights, its tokenizer, and four pairs of unequal lengths."""
+    """A Llama of random weights, its tokenizer, and three pairs of unequal lengths."""
     from workbench.tokens.training import PocketConfig, make_model, make_tokenizer
 
-    texts = ["The lamp is bright.", "I camp in a tent whenever it is dry, and I like it.", "No.", "Read in one night!"]
+    texts = ["The lamp is bright.", "I camp in a tent whenever it is dry, and I like it.", "No."]
     tokenizer = make_tokenizer(texts, 320)
     model = make_model(PocketConfig(hidden=16, layers=1, heads=2, feed_forward=16, seed=seed), tokenizer).eval()
     told = [f"<s><persona>{'likes lamps ' * (1 + place)}<query>review<response>" for place in range(len(texts))]
-    pairs = pd.DataFrame({"text": list("abcd"), "prompt_with": told, "response": texts})
+    pairs = pd.DataFrame({"text": list("abc"), "prompt_with": told, "response": texts})
     return model, tokenizer, pairs.assign(prompt_without="<s><query>review<response>")
 
 
