@@ -1,5 +1,7 @@
 """The small worlds: what is planted is there, is where the tables say, and obeys the rules that make it known."""
 
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -7,6 +9,7 @@ import pytest
 from workbench.errors import ConfigError
 from workbench.tokens import examples_of, make_pairs, mark, score_tokens
 from workbench.tokens.worlds import MECHANISMS, BaseConfig, FoolingWorld, PersonaWorld, train_base
+from workbench.tokens.worlds.measures import planted_to_fool
 from workbench.tokens.worlds.persona import SLOTS
 
 
@@ -201,3 +204,36 @@ def test_mechanisms_mix_repeat_and_refuse(fooling):
         pd.testing.assert_frame_equal(getattr(again, name), getattr(mixed, name))
     with pytest.raises(ConfigError, match="one of"):
         fooling.corpus(1, seed=0, mechanism="luck")
+
+
+def test_a_history_found_with_the_request_fools_deletion_and_not_a_peer(fooling):
+    """On the shipped model: t looks personal (ln 6) until the other persona was found with the same request."""
+    from workbench.language import load_causal_lm
+
+    model, tokenizer = load_causal_lm("fooling-world")
+    corpus = fooling.corpus(30, seed=77, mechanism="retrieved")
+    pool = examples_of(fooling.corpus(3000, seed=79, mechanism="retrieved"))
+    found = {}
+    for intervention in ("delete", "peer"):
+        pairs = make_pairs(examples_of(corpus), tokenizer, intervention, pool=pool)
+        tokens = mark(score_tokens(model, tokenizer, pairs), corpus, pairs.assign(persona="-"))
+        found[intervention] = tokens.groupby("kind")["pir"].mean()
+    assert found["delete"]["t"] == pytest.approx(np.log(6), abs=0.25) and abs(found["peer"]["t"]) < 0.1
+    assert found["delete"]["c"] > 1.5 and found["peer"]["c"] > 1.5
+
+
+def test_the_words_planted_to_fool_are_found_again(kinds):
+    """The first word after a gap, later words of the tone, and the answers to the request."""
+    for mechanism, corpus in kinds.items():
+        said = corpus.texts.head(30)[["text", "response"]]
+        rows = [(t, *m.span()) for t, text in said.itertuples(index=False) for m in re.finditer(r"\S+", text)]
+        tokens = pd.DataFrame(rows, columns=["text", "start", "end"])
+        tokens = mark(tokens, corpus, said.assign(persona="-"))
+        found = planted_to_fool(tokens, corpus, mechanism)
+        counts = {"plain": 0, "retrieved": 90, "mediated": 150, "correlated": 0}
+        if mechanism != "omitted":
+            assert found.sum() == counts[mechanism]
+            continue
+        gaps = corpus.words.query("kind == 'o' and text < 30")
+        after = tokens.merge(gaps[["text", "start"]].drop_duplicates(), on=["text", "start"])
+        assert 0 < found.sum() == (~after["personal"]).sum() < len(gaps)

@@ -8,7 +8,7 @@ from typing import Any
 from workbench.errors import ConfigError, ModelError
 from workbench.settings import settings
 
-SHIPPED = ("pocket", "persona-world")
+SHIPPED = ("pocket", "persona-world", "fooling-world")
 DTYPES = ("float32", "bfloat16", "float16")
 # what a folder must hold: what it is, the files that will do, what was expected, what to do
 CONFIG = ("config.json", ("config.json",), "a model folder", "save it with save_pretrained")
@@ -31,9 +31,9 @@ def load_causal_lm(
 ) -> tuple[Any, Any]:
     """Return `(model, tokenizer)` of a Hugging Face causal language model, ready to score.
 
-    `id_or_folder` is a folder, a hub id that is already in the local cache, or the name of a shipped model ("pocket",
-    "persona-world"). `dtype` is "float32", "bfloat16" or "float16"; `device_map` ("auto", or what accelerate takes)
-    spreads the layers over devices, else all of it goes to `settings().device`.
+    `id_or_folder` is a folder, a hub id that is already in the local cache, or a shipped model ("pocket",
+    "persona-world", "fooling-world"). `dtype` is "float32", "bfloat16" or "float16"; `device_map` ("auto", or what
+    accelerate takes) spreads the layers over devices, else all of it goes to `settings().device`.
     Nothing is downloaded unless `download=True`; weights are read from safetensors alone, and no code that a
     model brings along is run. Torch is set to `settings().threads` threads: sums depend on their number.
 

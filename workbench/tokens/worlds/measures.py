@@ -83,7 +83,7 @@ def fooled(model: Any, tokenizer: Any, n: int = HELD_OUT, seed: int = HELD_OUT_S
         found["above_other"] = (tokens.loc[~personal, "pir"] > FLOOR).mean()
         gained = tokens["pir"].clip(lower=0)
         found["share_of_pir_on_other_words"] = gained[~personal].sum() / gained.sum()
-        planted = _planted(tokens, corpus, mechanism)
+        planted = planted_to_fool(tokens, corpus, mechanism)
         if planted.any():
             found["mean_pir_fooled"] = tokens.loc[planted, "pir"].mean()
         if mechanism == "retrieved":
@@ -100,7 +100,7 @@ def _auc(tokens: pd.DataFrame, ending: str = "") -> dict[str, Any]:
     return {f"auc_{r.score.removeprefix('pir_')}{ending}": (r.auc, r.low, r.high) for r in table.itertuples()}
 
 
-def _planted(tokens: pd.DataFrame, corpus: Any, mechanism: str) -> pd.Series:
+def planted_to_fool(tokens: pd.DataFrame, corpus: Any, mechanism: str) -> pd.Series:
     """The words that were planted to be taken for personal, or for not personal (mediated)."""
     if mechanism == "mediated":
         return (tokens["kind"] == "s") & ~tokens["direct"]

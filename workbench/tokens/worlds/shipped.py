@@ -67,7 +67,7 @@ what was planted there is a unit test of a method, and no evidence about languag
   on response words alone, mean of the last 50 steps {np.mean(losses[-50:]):.3f} nats a word.
 - **Stored**: weights in 16-bit safetensors, loaded in float32. Licence CC BY 4.0.
 
-{_markdown(pd.DataFrame(config.model_dump().items(), columns=["setting", "value"]))}
+{_markdown(pd.DataFrame([(name, str(value)) for name, value in config], columns=["setting", "value"]))}
 
 {said}
 """
