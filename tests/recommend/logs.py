@@ -23,7 +23,8 @@ def make(table: list[tuple[int, int]]) -> Interactions:
     return replace(BLANK, frame=BLANK.frame.iloc[: len(table)].assign(user=users, item=items))
 
 
-rows = st.lists(st.tuples(st.integers(0, USERS - 1), st.integers(0, ITEMS - 1)), min_size=1, max_size=40)
+row = st.tuples(st.integers(0, USERS - 1), st.integers(0, ITEMS - 1))
+rows = st.lists(row, min_size=1, max_size=10) | st.lists(row, min_size=20, max_size=40)  # alone, most would be short
 logs = rows.map(make)
 
 

@@ -22,7 +22,7 @@ from workbench.recommend import (
 from workbench.recommend.basket.baskets import Baskets
 
 USERS, ITEMS = 5, 6
-some = settings(max_examples=5)
+some = settings(max_examples=10)
 TIFU = TIFUKNNConfig(neighbours=2, groups=3)
 UP = UPCFConfig(recency=2, neighbours=3, shrink=1, locality=3)
 MAKERS = {

@@ -157,9 +157,8 @@ def sets2sets_loss(module, config, scores, asked, log):
 
 LOOPS = {DNNTSP: (dnntsp_by_loops, dnntsp_loss), Sets2Sets: (sets2sets_by_loops, sets2sets_loss)}
 
-tables = st.lists(
-    st.tuples(st.integers(0, USERS - 1), st.integers(0, 5), st.integers(0, ITEMS - 1)), min_size=1, max_size=40
-)
+row = st.tuples(st.integers(0, USERS - 1), st.integers(0, 5), st.integers(0, ITEMS - 1))
+tables = st.lists(row, min_size=1, max_size=10) | st.lists(row, min_size=20, max_size=40)
 
 
 @models

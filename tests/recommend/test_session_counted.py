@@ -46,7 +46,7 @@ MAKERS = {
 }
 every = pytest.mark.parametrize("maker", MAKERS.values(), ids=MAKERS.keys())
 CSR = ("data", "indices", "indptr")
-few = settings(max_examples=5)  # each of nine models draws its own
+few = settings(max_examples=6)  # each of nine models draws its own
 FOREIGN = make(
     [(0, 5), (0, 1), (0, 5), (1, 6), (2, 0), (2, 1), (2, 2), (2, 3), (4, 3), (4, 3)]
 ).histories()  # 3, 5 empty
