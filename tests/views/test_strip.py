@@ -1,14 +1,24 @@
 """The token strip: escaped, the same every time, no network, and meaning left when styles and scripts are gone."""
 
+import base64
+import json
 import re
 
+import numpy as np
 import pandas as pd
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workbench.errors import DataError
-from workbench.views.strip import TokenStrip
+from tests.views.strips import HOSTILE, full_strip, token_table
+from tests.views.strips import TEXT as REVIEW
+from workbench.errors import ConfigError, DataError
+from workbench.tokens import words
+from workbench.views import show
+from workbench.views.strip import TokenStrip, described
+from workbench.views.strip_live import to_state
+from workbench.views.strip_text import HIDDEN, readable
 
 TEXT = "A red <img src=x onerror=alert(1)> lamp & a tent"
 
@@ -82,3 +92,173 @@ def test_repr_and_refusals():
         TokenStrip(pd.concat([frame(), frame().assign(text="u")]), TEXT)
     with pytest.raises(DataError, match="kl"):
         TokenStrip(frame(), TEXT, score="kl")
+
+
+def test_every_part_is_told_without_styles():
+    left = bare(full_strip()._repr_html_())
+    for said in ("against the planted truth", "PerCE weights (m 0.8, M 5)", "largest differences, own minus other"):
+        assert said in left
+    assert "word × memory" in left and "adds up (largest gap 0.0000)" in left and "likes red" in left
+    assert "over training" in left and "step 300" in left and "model: tiny 0a1b · persona: persona-1" in left
+
+
+def test_hostile_text_is_inert_and_nothing_in_it_hides():
+    html = full_strip(HOSTILE, title=HOSTILE, items=(HOSTILE, "b"))._repr_html_()
+    assert not re.search(r"<(script|img|style|textarea)", html) and not HIDDEN.search(html)
+    for said in ("⟨RLO⟩gnp.exe", "a∅b", "⟨+5 accents⟩", "👨\u200d👩\u200d👧", "שלום", "␇", "\ufffd"):
+        assert said in html
+    html.encode("utf-8")
+
+
+@given(st.text(st.characters(codec=None), max_size=40))
+def test_signs_keep_every_place(text):
+    shown, at = readable(text)
+    assert not HIDDEN.search(shown) and len(at) == len(text) + 1
+    assert (np.diff(at) >= 0).all() and at[-1] == len(shown)
+    for place, sign in enumerate(text):
+        if not HIDDEN.search(text[max(0, place - 6) : place + 6]):
+            assert shown[at[place] : at[place + 1]] == sign
+
+
+def test_words_and_sentences_are_sums_of_their_tokens():
+    strip = full_strip()
+    table = strip.tokens
+    for level, pieces in (("word", REVIEW.split()), ("sentence", re.split(r"(?<=[.!])\s", REVIEW))):
+        frame = strip.to_frame(level)
+        assert frame["piece"].tolist() == pieces
+        for row in frame.itertuples():
+            inside = table[(table["end"] - 1 >= row.start) & (table["end"] - 1 < row.end)]
+            assert row.pir == pytest.approx(inside["pir"].sum()) and row.n_tokens == len(inside)
+            assert row.personal == inside["personal"].any()
+    added = words(table, pd.DataFrame({"text": ["t"], "response": [REVIEW]}))
+    assert np.allclose(strip.to_frame("word")["pir"], added["pir"])
+
+
+def test_tokens_of_one_character_are_one_piece():
+    table = pd.DataFrame(
+        {"text": "t", "start": [0, 1, 1, 1, 2], "end": [1, 2, 2, 2, 3], "pir": [1.0, 0.5, 0.25, 0.25, 2.0]}
+    )
+    strip = TokenStrip(table, "a😀b")
+    assert strip.values("pir").tolist() == [1.0, 1.0, 2.0]
+    assert strip._repr_html_().count("😀") == 2  # in the text and in the table of the strongest
+
+
+def test_the_lens_is_what_a_loop_counts():
+    strip, (m, M) = full_strip(), (0.5, 2.0)
+    weights = [min(max(value, m), M) for value in strip.tokens["pir"]]
+    losses = [-value for value in strip.tokens["log_prob_with"]]
+    up = [value > m for value in strip.tokens["pir"]]
+    seen = strip.lens(m, M)
+    assert seen["share"] == pytest.approx(sum(up) / len(up)) and seen["mean"] == pytest.approx(sum(weights) / len(up))
+    on = sum(w * loss for w, loss, high in zip(weights, losses, up, strict=True) if high)
+    assert seen["loss"] == pytest.approx(on / sum(w * loss for w, loss in zip(weights, losses, strict=True)))
+    assert seen["plain"] == pytest.approx(
+        sum(loss for loss, high in zip(losses, up, strict=True) if high) / sum(losses)
+    )
+
+
+def test_a_map_that_does_not_add_up_says_so():
+    strip = full_strip()
+    memory = strip.memory.assign(value=strip.memory["value"] * 0.5)
+    assert "does not add up" in full_strip(memory=memory)._repr_html_()
+    memory["whole"] = memory.groupby("position")["value"].transform("sum")
+    assert "adds up (largest gap 0.0000)" in full_strip(memory=memory)._repr_html_()
+
+
+def test_the_page_gets_the_same_numbers_in_its_own_units():
+    strip = full_strip("😀 a lamp. \u202eB😀c")
+    state = to_state(strip)
+    units = state["text"].encode("utf-16-le")
+    for level in state["levels"]:
+        start, end, group = (np.frombuffer(base64.b64decode(level[name]), "<i4") for name in ("start", "end", "group"))
+        said = [units[2 * a : 2 * b].decode("utf-16-le") for a, b in zip(start, end, strict=True)]
+        assert [readable(piece)[0] for piece in strip.to_frame(level["name"])["piece"]] == said
+        assert len(group) == len(strip.tokens)
+    pir = np.frombuffer(base64.b64decode(state["scores"][0]["values"]), "<f4")
+    assert np.allclose(pir, strip.tokens["pir"]) and [one["name"] for one in state["scores"]] == ["pir", "entropy"]
+    json.dumps(state, allow_nan=False)
+    assert state["id"] == to_state(strip)["id"] != to_state(full_strip())["id"]
+
+
+def test_marks_come_back_and_are_scored():
+    strip = full_strip()
+    widget = show(strip).widget()
+    frame = strip.to_frame("word")
+    personal = frame["pir"].to_numpy() > 0.5
+    first = [int(np.flatnonzero(strip.tokens["end"] > row.start)[0]) for row in frame.itertuples()]
+    widget.marked = [[token, 1] for token, mine in zip(first, personal, strict=True) if mine]
+    assert (
+        list(widget.marks) == ["text", "token", "start", "end", "piece", "personal"] and widget.marks["personal"].all()
+    )
+    wanted = np.mean(
+        [[(a > b) + 0.5 * (a == b) for b in frame["entropy"][~personal]] for a in frame["entropy"][personal]]
+    )
+    scores = widget.scores.set_index("score")
+    assert scores.loc["pir", "auc"] == 1 and scores.loc["entropy", "auc"] == pytest.approx(wanted)
+    assert scores.loc["pir", "words"] == len(frame) and scores.loc["pir", "personal"] == personal.sum()
+    assert widget.answer[0] == {"score": "pir", "auc": 1.0, "words": len(frame), "personal": int(personal.sum())}
+    widget.marked = [[first[0], 1], [first[1], 0]]  # an explicit no: only what is marked counts
+    assert widget.scores["words"].tolist() == [2, 2]
+    widget.marked = []
+    assert widget.answer == [] and widget.marks.empty
+
+
+def test_a_reader_may_bring_another_measure():
+    widget = full_strip().widget(lambda strip, marks: pd.DataFrame({"n": [len(marks)], "nothing": [float("nan")]}))
+    widget.marked = [[0, 1]]
+    assert widget.answer == [{"n": 1, "nothing": None}]
+
+
+def test_the_live_form_brings_the_static_one():
+    strip = full_strip()
+    view = show(strip, source="data: generated")
+    bundle = view._repr_mimebundle_()
+    assert "application/vnd.jupyter.widget-view+json" in bundle and bundle["text/plain"].startswith("TokenStrip(")
+    assert strip._repr_html_() in bundle["text/html"] and view.static.endswith("generated</small></p>")
+    own = strip.widget()._repr_mimebundle_()[0]
+    assert own["text/html"] == strip._repr_html_() and "application/vnd.jupyter.widget-view+json" in own
+
+
+def test_files_are_whole_the_same_twice_and_carry_where_they_come_from(tmp_path):
+    strip = full_strip("=1+1 is two. " + REVIEW)
+    table = pd.read_csv(strip.export(tmp_path / "a.csv"))
+    assert table["piece"][0] == "'=1+1" and set(table["provenance"]) == {strip.source}
+    assert np.allclose(table["pir"], strip.to_frame("word")["pir"])
+    html = strip.export(tmp_path / "a.html").read_text(encoding="utf-8")
+    assert html == strip.export(tmp_path / "b.html").read_text(encoding="utf-8")
+    assert "default-src 'none'" in html and "persona-1" in html
+    assert set(re.findall(r"https?://[^\"'\s]+", html)) == {
+        "http://www.w3.org/2000/svg"
+    }  # a name of XML, never asked for
+    with pytest.raises(ConfigError, match="press PNG"):
+        strip.export(tmp_path / "a.png")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.csv", "a.html", "b.html"]
+
+
+def test_what_does_not_fit_is_refused():
+    strip = full_strip()
+    with pytest.raises(DataError, match="other tokens"):
+        full_strip(against=strip.against.assign(start=0))
+    with pytest.raises(DataError, match="offsets"):
+        TokenStrip(token_table(REVIEW), REVIEW[:10])
+    with pytest.raises(DataError, match="each pair once"):
+        _ = full_strip(memory=pd.concat([strip.memory, strip.memory])).memory_grid
+    with pytest.raises(ConfigError, match="level"):
+        full_strip(level="paragraph")
+    with pytest.raises(ConfigError, match="clip"):
+        full_strip(clip=(2, 1))
+
+
+def test_scores_that_are_no_numbers_are_drawn_without_a_colour():
+    strip = full_strip(memory=None, film=None, against=None)
+    strip.tokens.loc[3:6, "pir"] = [float("nan"), float("inf"), float("-inf"), float("nan")]
+    assert "nan" in strip._repr_html_() and np.isfinite(strip.colour_range)
+    to_state(strip)
+
+
+def test_provenance_names_model_persona_and_intervention():
+    one, two = torch.nn.Linear(2, 2), torch.nn.Linear(2, 2)
+    said = described(one, ["likes red"], "mask", seeds=(1, 2))
+    assert said["intervention"] == "mask" and said["seeds"] == (1, 2) and said["model"].startswith("Linear weights-")
+    assert said["model"] == described(one)["model"] != described(two)["model"]
+    assert said["persona"] != described(one, ["likes blue"])["persona"]

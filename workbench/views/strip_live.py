@@ -25,10 +25,10 @@ Rescore = Callable[[TokenStrip, pd.DataFrame], pd.DataFrame]
 
 
 def to_state(strip: TokenStrip) -> dict[str, Any]:
-    """What the page needs, JSON throughout: arrays as base64 (float32, int32), offsets in UTF-16 units of `text`.
+    """What the page needs, JSON throughout: arrays as base64 (float32, int32).
 
     `text` is the response with a sign for every hidden character, so that the page shows what nobody could see;
-    `origin` has the offsets into the response itself.
+    `start` and `end` of a piece are UTF-16 units of it, `from` and `to` characters of the response itself.
     """
     shown, at = readable(strip.response)
     wide = np.concatenate([[0], np.cumsum([2 if sign > "\uffff" else 1 for sign in shown])])[at]
@@ -45,10 +45,9 @@ def to_state(strip: TokenStrip) -> dict[str, Any]:
         "level": strip.level,
         "levels": [
             {"name": name, "start": _packed(wide[part.start], "<i4"), "end": _packed(wide[part.end], "<i4")}
-            | {"group": _packed(part.group, "<i4")}
+            | {"group": _packed(part.group, "<i4"), "from": _packed(part.start, "<i4"), "to": _packed(part.end, "<i4")}
             for name, part in strip.pieces.items()
         ],
-        "origin": {side: _packed(tokens[side], "<i4") for side in ("start", "end")},
         "scores": _scores(tokens, strip.scores),
         "given": None,
         "truth": _packed(tokens[strip.truth], "u1") if strip.truth else None,
@@ -62,7 +61,10 @@ def to_state(strip: TokenStrip) -> dict[str, Any]:
         state["given"] = {side: _packed(tokens[f"log_prob_{side}"]) for side in ("with", "without")}
     if strip.against is not None:
         both = [name for name in strip.scores if name in strip.against]
-        state["against"] = {"names": list(strip.names), "scores": _scores(strip.against, both)}
+        state["against"] = {
+            "names": [readable(name)[0] for name in strip.names],
+            "scores": _scores(strip.against, both),
+        }
     if strip.memory is not None:
         names, grid, whole = strip.memory_grid
         items = [readable(name)[0] for name in names]
@@ -160,7 +162,7 @@ def as_page(strip: TokenStrip) -> str:
     """
     static = re.sub(r' style="[^"]*"', "", strip._repr_html_())  # quotes in text are escaped, so these are attributes
     styles, scripts = ("strip.css", "strip_page.css"), (*SCRIPTS, "strip_page.js")
-    return page(strip.title or "Token strip", static, {"state": to_state(strip)}, styles, scripts)
+    return page(readable(strip.title)[0] or "Token strip", static, {"state": to_state(strip)}, styles, scripts)
 
 
 def export(strip: TokenStrip, path: Path | str) -> Path:

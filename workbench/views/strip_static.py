@@ -123,7 +123,7 @@ def _top(strip: TokenStrip) -> str:
 
 def _compared(strip: TokenStrip) -> str:
     one, other = strip.values(strip.score), strip.values(strip.score, strip.against)
-    (first, second), gap = strip.names, one - other
+    (first, second), gap = (readable(name)[0] for name in strip.names), one - other
     columns = {first: one, second: other, "difference": gap}
     rows = _table(strip, strongest(gap), columns, f"largest differences, {first} minus {second}")
     return f"<p><b>{escape(second)}</b></p>{_text(strip, strip.against)}{rows}"

@@ -251,10 +251,7 @@ export function draw(root, state, hooks) {
     refresh();
     if (show) walk(pieceOf(token), panes[0], false);
   }
-  const span = (piece) => {
-    const tokens = tokensOf(piece);
-    return [strip.origin.start[tokens[0]], strip.origin.end[tokens.at(-1)]];
-  };
+  const span = (piece) => [level().from[piece], level().to[piece]];
 
   function walk(piece, pane, focus = true) {
     const last = level().start.length - 1;

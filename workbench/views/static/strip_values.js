@@ -21,11 +21,13 @@ export function unpack(state) {
   };
   const strip = {
     ...state,
-    levels: new Map(state.levels.map((one) => [one.name, { name: one.name, start: numbers(one.start, Int32Array), end: numbers(one.end, Int32Array), group: numbers(one.group, Int32Array) }])),
+    levels: new Map(state.levels.map((one) => {
+      const [start, end, group, from, to] = [one.start, one.end, one.group, one.from, one.to].map((text) => numbers(text, Int32Array));
+      return [one.name, { name: one.name, start, end, group, from, to }];
+    })),
     scores: state.scores.map((one) => layer(one.name, one, one.name)),
     given: state.given && { with: numbers(state.given.with), without: numbers(state.given.without) },
     truth: state.truth && numbers(state.truth, Uint8Array),
-    origin: { start: numbers(state.origin.start, Int32Array), end: numbers(state.origin.end, Int32Array) },
     against: state.against && { ...state.against, scores: state.against.scores.map((one) => layer(one.name, one, one.name)) },
     film: state.film && { ...state.film, values: rows(state.film.values, state.film.steps.length) },
   };
