@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from transformers import GPT2Config, GPT2LMHeadModel, Trainer, TrainingArguments
+from transformers import BloomConfig, BloomForCausalLM, GPT2Config, GPT2LMHeadModel, Trainer, TrainingArguments
 
 from workbench.errors import ConfigError, DataError, TooLarge
 from workbench.tokens import score_tokens, weights
@@ -100,6 +100,16 @@ def test_perce_is_equation_8(model, tokenizer, pairs):
     found = of_batch(model, weights.PerCE(), Collator(tokenizer.pad_token_id)(rows))
     assert found.item() == pytest.approx(expected.item(), rel=1e-6)
     torch.testing.assert_close(gradients(model, found), gradients(model, expected), rtol=1e-5, atol=1e-7)
+
+
+def test_a_model_without_positions(tokenizer, pairs):
+    """Bloom knows distances alone: its forward takes no position_ids."""
+    torch.manual_seed(3)
+    size = BloomConfig(vocab_size=len(tokenizer), hidden_size=16, n_layer=2, n_head=2, initializer_range=0.4)
+    model = BloomForCausalLM(size)  # its padding gives NaN in float64, so float32
+    rows = training_rows(tokenizer, pairs)
+    found = of_batch(model, weights.PerCE(), Collator(tokenizer.pad_token_id)(rows))
+    assert found.item() == pytest.approx(by_hand(model, rows)[0].item(), rel=1e-5)
 
 
 def test_perce_at_one_is_the_models_own_loss(model, tokenizer, pairs):
@@ -299,6 +309,12 @@ def test_what_is_missing_is_said(tokenizer, pairs):
     objective = Objective(model, weights.PerCE())
     with pytest.raises(ConfigError, match=r"remove_unused_columns=False"):
         objective(model(torch.tensor([[1, 2]])), None)
+    whole = Collator(tokenizer.pad_token_id)(rows)
+    whole.pop("labels")
+    outputs = model(**whole)
+    outputs.logits = outputs.logits[:2]
+    with pytest.raises(ConfigError, match="split over devices"):
+        objective(outputs, None)
     objective.remove()
     bare = [{name: row[name] for name in ("input_ids", "labels")} for row in rows]
     assert of_batch(model, weights.CE(), Collator()(bare)).isfinite()

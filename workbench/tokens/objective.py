@@ -130,8 +130,7 @@ class Objective:
         self.model, self.loss = model, loss
         self._kept: dict[str, torch.Tensor] = {}
         whole = model.get_base_model() if hasattr(model, "get_base_model") else model
-        parameters = inspect.signature(whole.forward).parameters
-        self._partial = "logits_to_keep" in parameters
+        self._takes = set(inspect.signature(whole.forward).parameters)
         self._hook = model.register_forward_pre_hook(self._before, with_kwargs=True)
 
     def remove(self) -> None:
@@ -144,7 +143,11 @@ class Objective:
             return None
         self._kept = {name: kwargs.pop(name) for name in mine}
         kwargs["use_cache"] = False
-        if self._partial and "labels" not in kwargs:  # TRL asks once more, for its own measures, with labels
+        if "position_ids" not in self._takes:  # no absolute positions, as in Bloom
+            kwargs.pop("position_ids")
+        if (
+            "logits_to_keep" in self._takes and "labels" not in kwargs
+        ):  # TRL asks once more, for its own measures, with labels
             kwargs["logits_to_keep"] = _places(kwargs["input_ids"], self._kept["response_labels"])
         return args, kwargs
 
@@ -154,6 +157,8 @@ class Objective:
         if "response_labels" not in batch:
             do = "Objective(the model that the Trainer gets), data_collator=Collator(…), remove_unused_columns=False"
             raise ConfigError("a batch without the collator's columns", "compute_loss_func", do=do)
+        if len(outputs.logits) != len(batch["response_labels"]):
+            raise ConfigError("a batch that was split over devices", "compute_loss_func", do="one device, or torchrun")
         tokens, plain = self.tokens(outputs.logits, batch)
         total = token_losses(self.loss, tokens).sum() + plain
         return total / (len(tokens.labels) if num_items_in_batch is None else num_items_in_batch)
@@ -189,8 +194,9 @@ class Objective:
         return self.tokens(self._pass(batch), batch, persona_free)[0]
 
     def _pass(self, batch: Mapping[str, torch.Tensor], suffix: str = "") -> torch.Tensor:
-        inputs = {name: batch[name + suffix] for name in ("input_ids", "attention_mask", "position_ids")}
-        if self._partial:
+        names = ("input_ids", "attention_mask", *({"position_ids"} & self._takes))
+        inputs = {name: batch[name + suffix] for name in names}
+        if "logits_to_keep" in self._takes:
             inputs["logits_to_keep"] = _places(inputs["input_ids"], batch["response_labels"])
         return self.model(**inputs, use_cache=False).logits
 
