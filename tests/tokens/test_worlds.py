@@ -237,3 +237,36 @@ def test_the_words_planted_to_fool_are_found_again(kinds):
         gaps = corpus.words.query("kind == 'o' and text < 30")
         after = tokens.merge(gaps[["text", "start"]].drop_duplicates(), on=["text", "start"])
         assert 0 < found.sum() == (~after["personal"]).sum() < len(gaps)
+
+
+def test_a_model_is_built_with_a_card_of_what_was_measured(tmp_path, monkeypatch):
+    from workbench.language import load_causal_lm
+    from workbench.tokens.worlds import shipped
+
+    monkeypatch.setattr(shipped, "HELD_OUT", 48)
+    monkeypatch.setattr(shipped, "CURVE_TEXTS", 4)
+    monkeypatch.setattr(shipped, "CURVE", (1, 2))
+    folder = tmp_path / "model"
+    card = shipped.build_world_model("persona-world", folder, BaseConfig(steps=2, warm_up=1, batch=8), texts=30)
+    assert (folder / "TRAINING_CARD.md").read_text(encoding="utf-8") == card
+    model, tokenizer = load_causal_lm(folder)
+    assert len(tokenizer) == model.config.vocab_size and f"{model.num_parameters():,} parameters" in card
+    curve = card.split("while it was trained.")[1].strip().splitlines()
+    assert [line.split("|")[1].strip() for line in curve] == ["step", "---", "1", "2"]
+    with pytest.raises(ConfigError, match="one of"):
+        shipped.build_world_model("nowhere", tmp_path)
+
+
+def test_what_was_predicted_is_what_is_measured(monkeypatch):
+    """Every number that data/predictions.toml names for a kind of text comes out of the measurement."""
+    import tomllib
+
+    from workbench.language import load_causal_lm
+    from workbench.settings import settings
+    from workbench.tokens.worlds import measures
+
+    predicted = tomllib.loads((settings().data / "predictions.toml").read_text(encoding="utf-8"))["world_b"]
+    monkeypatch.setattr(measures, "MECHANISMS", ("correlated",))
+    found = measures.fooled(*load_causal_lm("fooling-world"), n=16).set_index("measure")["value"]
+    assert set(predicted["correlated"]) - {"why"} <= set(found.index)
+    assert found["auc_pir"] > 0.85 and found["median_pir_cause_left_out"] < 0.5 < found["twin_blamed"]

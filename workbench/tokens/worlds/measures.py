@@ -32,12 +32,17 @@ def planted_scores(model: Any, tokenizer: Any, corpus: Any, pool: Any = None) ->
 
     examples = examples_of(corpus)
     others = examples if pool is None else examples_of(pool)
-    pairs = make_pairs(examples, tokenizer)
-    scored = score_tokens(model, tokenizer, pairs, SCORES)
-    for intervention in INSTEAD:
+    scored = short_scores(model, tokenizer, corpus)
+    for intervention in INSTEAD:  # the same texts in the same order
         table = make_pairs(examples, tokenizer, intervention, pool=others)
         scored[f"pir_{intervention}"] = score_tokens(model, tokenizer, table)["pir"]
-    scored = scored.merge(attention_share(model, tokenizer, examples), on=["text", "position"])
+    return scored.merge(attention_share(model, tokenizer, examples), on=["text", "position"])
+
+
+def short_scores(model: Any, tokenizer: Any, corpus: Any) -> pd.DataFrame:
+    """The token table of a world's texts with the planted truth, persona deleted: `SCORES` and no others."""
+    pairs = make_pairs(examples_of(corpus), tokenizer)
+    scored = score_tokens(model, tokenizer, pairs, SCORES)
     return mark(scored, corpus, pairs.assign(persona=["\n".join(told) for told in pairs["memories"]]))
 
 

@@ -12,15 +12,25 @@ import pandas as pd
 from workbench.errors import ConfigError
 from workbench.settings import settings
 from workbench.tokens.corpora import examples_of
+from workbench.tokens.detection import detection
 from workbench.tokens.prompts import make_pairs
 from workbench.tokens.training import save_model
 from workbench.tokens.worlds.base import BaseConfig, train_base
 from workbench.tokens.worlds.fooling import FoolingWorld
-from workbench.tokens.worlds.measures import HELD_OUT, HELD_OUT_SEED, auc_table, facts, fooled, planted_scores
+from workbench.tokens.worlds.measures import (
+    HELD_OUT,
+    HELD_OUT_SEED,
+    auc_table,
+    facts,
+    fooled,
+    planted_scores,
+    short_scores,
+)
 from workbench.tokens.worlds.persona import PersonaWorld
 
 WORLDS = {"persona-world": PersonaWorld, "fooling-world": FoolingWorld}
 TEXTS = {"persona-world": 8000, "fooling-world": 12000}
+CURVE, CURVE_TEXTS = (50, 100, 200, 300, 400, 600, 800, 1000, 1400, 2000), 100
 STEPS = {"persona-world": 1400, "fooling-world": 2000}
 
 
@@ -35,10 +45,19 @@ def build_world_model(
     tokenizer, model = world.tokenizer(), world.base_model(config.seed)
     begun = time.perf_counter()
     corpus = world.corpus(texts, seed=1000 + config.seed)
-    losses = train_base(model, tokenizer, make_pairs(examples_of(corpus), tokenizer), config, progress=True)
+    pairs, curve = make_pairs(examples_of(corpus), tokenizer), []
+    few = world.corpus(CURVE_TEXTS, HELD_OUT_SEED)
+
+    def after(step: int, model: Any) -> None:
+        if step in CURVE:
+            found = detection(short_scores(model, tokenizer, few), ["pir", "kl", "loss", "entropy"])
+            curve.append({"step": str(step)} | found.set_index("score")["auc"].to_dict())
+
+    losses = train_base(model, tokenizer, pairs, config, after, progress=True)
     seconds = time.perf_counter() - begun
     model.half().float()  # what is shipped is what is measured
     said = {"persona-world": _persona, "fooling-world": _fooling}[name](model, tokenizer)
+    said += f"\n\nAUC on {CURVE_TEXTS} texts while it was trained.\n\n{_markdown(pd.DataFrame(curve))}"
     parameters = sum(weights.numel() for weights in model.parameters())
     card = world_card(name, world, parameters, config, texts, losses, seconds, said)
     save_model(folder, model, tokenizer, card)
@@ -89,6 +108,8 @@ is at most that of a copied one, since values may share a derived word.
 {_markdown(means)}
 
 AUC for planted words, with 95 % of resampled texts. `direct` leaves the second style word out, which the first tells.
+A pilot of the same size and schedule stopped farther from its floor (PIR of a copied value 1.92) and had .934 for PIR
+under deletion and .970 against others: what is left of .979 to 1 are the second words of the tone.
 `pir` to `entropy`: persona deleted; `pir_other`, `pir_others`: one other user's persona, and the mean of four;
 `pir_peer`: that of a user with the same topic; `pir_mask`: every token of the memory items replaced by one that the
 model has never read there.
@@ -97,7 +118,7 @@ model has never read there.
 
 
 def _fooling(model: Any, tokenizer: Any) -> str:
-    table = fooled(model, tokenizer).pivot(index="measure", columns="mechanism", values="value")
+    table = fooled(model, tokenizer, HELD_OUT).pivot(index="measure", columns="mechanism", values="value")
     table = table.loc[[name for name in table.index if name.startswith(("auc", "above"))]]
     return f"""Held out: {HELD_OUT} texts of each kind. What was predicted, and other numbers, stand in
 `benchmarks/results/world_b.md`.
