@@ -48,9 +48,9 @@ class Size(NamedTuple):
 SIZES = [
     Size("121k", 0, 0, 327, 32, 48, 37, 31),  # PersonaWorld's own
     Size("1M", 128, 2, 4096, 16, 256, 96, 64),
-    Size("5M", 256, 5, 4096, 8, 320, 80, 48),
-    Size("5M, long persona", 256, 5, 4096, 4, 800, 80, 48),
-    Size("24M", 512, 6, 8192, 4, 320, 80, 48),
+    Size("5M", 256, 5, 4096, 4, 320, 80, 48),
+    Size("5M, long persona", 256, 5, 4096, 2, 800, 80, 48),
+    Size("24M", 512, 6, 8192, 2, 320, 80, 48),
 ]
 PARTS = ("pass with", "pass without", "weights and loss", "backward", "update")
 
