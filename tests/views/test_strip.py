@@ -207,6 +207,18 @@ def test_a_reader_may_bring_another_measure():
     widget = full_strip().widget(lambda strip, marks: pd.DataFrame({"n": [len(marks)], "nothing": [float("nan")]}))
     widget.marked = [[0, 1]]
     assert widget.answer == [{"n": 1, "nothing": None}]
+    widget.rescore = lambda strip, marks: marks["no such column"]
+    widget.marked = [[1, 1]]
+    assert widget.answer == [{"error": "KeyError: 'no such column'"}]
+
+
+def test_hostile_text_can_be_marked_and_written(tmp_path):
+    strip = full_strip(HOSTILE, title=HOSTILE, items=(HOSTILE, "b"), names=(HOSTILE, "b"))
+    widget = strip.widget()
+    widget.marked = [[token, 1] for token in range(0, len(strip.tokens), 2)]
+    assert [row["score"] for row in widget.answer] == ["pir", "entropy"] and len(widget.marks) > 10
+    for suffix in ("csv", "html"):
+        assert "gnp.exe" in strip.export(tmp_path / f"strip.{suffix}").read_text(encoding="utf-8")
 
 
 def test_the_live_form_brings_the_static_one():

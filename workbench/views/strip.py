@@ -14,7 +14,7 @@ from scipy.stats import mannwhitneyu
 
 from workbench.errors import ConfigError, DataError
 from workbench.html import content_id
-from workbench.views.strip_text import MEANS, SENTENCES, WORDS, Pieces, pattern_pieces, token_pieces
+from workbench.views.strip_text import MEANS, SENTENCES, WORDS, Pieces, pattern_pieces, token_pieces, writable
 
 SIDES = ("log_prob_with", "log_prob_without")
 
@@ -135,16 +135,17 @@ class TokenStrip:
 
     def to_frame(self, level: str = "token") -> pd.DataFrame:
         """The tokens with the text each one covers (`piece`), or the pieces of another level with their scores."""
+        said = writable(self.response)
         if level == "token":
             spans = zip(self.tokens["start"], self.tokens["end"], strict=True)
-            return self.tokens.assign(piece=[self.response[a:b] for a, b in spans])
+            return self.tokens.assign(piece=[said[a:b] for a, b in spans])
         found = self.pieces[level]
         out = pd.DataFrame({"text": self.tokens["text"].iloc[0], "start": found.start, "end": found.end})
         out["n_tokens"] = np.bincount(found.group[found.group >= 0], minlength=len(out))
         for name in [*(side for side in SIDES if side in self.tokens), *self.scores]:
             out[name] = self.values(name, level=level)
         out = out.assign(**{self.truth: self.planted(level)}) if self.truth else out
-        return out.assign(piece=[self.response[a:b] for a, b in zip(found.start, found.end, strict=True)])
+        return out.assign(piece=[said[a:b] for a, b in zip(found.start, found.end, strict=True)])
 
     def lens(self, m: float | None = None, M: float | None = None) -> dict[str, float]:
         """What PerCE's weights clip(PIR, m, M) would do to this text, over its tokens.

@@ -6,6 +6,7 @@ import base64
 import json
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ import numpy as np
 import pandas as pd
 import traitlets
 
-from workbench.errors import ConfigError
+from workbench.errors import ConfigError, WorkbenchError
 from workbench.html import content_id
 from workbench.views.export import STATIC, page, write
 from workbench.views.strip import TokenStrip, auc
@@ -139,7 +140,15 @@ class StripWidget(anywidget.AnyWidget):
         return rows.assign(personal=np.array([bool(kind) for _, kind in self.marked], dtype=bool))
 
     def _marked(self, change: Any) -> None:
-        self.scores = self.rescore(self.strip, self.marks) if self.marked else pd.DataFrame()
+        try:
+            self.scores = self.rescore(self.strip, self.marks) if self.marked else pd.DataFrame()
+        except (
+            WorkbenchError,
+            KeyError,
+            TypeError,
+            ValueError,
+        ) as error:  # the reader's own function; the page says it
+            self.scores = pd.DataFrame({"error": [f"{type(error).__name__}: {error}"]})
         # JSON knows no "not a number"; an AUC without both kinds is shown as a dash
         self.answer = json.loads(self.scores.to_json(orient="records"))
 
@@ -158,9 +167,10 @@ def as_page(strip: TokenStrip) -> str:
     """The strip as one HTML file: its scripts and styles inside, every connection forbidden.
 
     What stands there until the script runs is the static form without its style attributes, which the file's own
-    policy would refuse.
+    policy would refuse, and not more of a long text than is read in that moment.
     """
-    static = re.sub(r' style="[^"]*"', "", strip._repr_html_())  # quotes in text are escaped, so these are attributes
+    brief = replace(strip, limit=min(strip.limit, 300))
+    static = re.sub(r' style="[^"]*"', "", brief._repr_html_())  # quotes in text are escaped, so these are attributes
     styles, scripts = ("strip.css", "strip_page.css"), (*SCRIPTS, "strip_page.js")
     return page(readable(strip.title)[0] or "Token strip", static, {"state": to_state(strip)}, styles, scripts)
 

@@ -60,6 +60,11 @@ def _sign(found: re.Match[str]) -> str:
     return "\ufffd" if kind == "broken" else "∅"
 
 
+def writable(text: str) -> str:
+    """The text as long as before, with a sign for half a surrogate pair, which no file and no table can hold."""
+    return re.sub("[\ud800-\udfff]", "\ufffd", text)
+
+
 def blanks(piece: str) -> str:
     """A piece with signs for white space that could not be seen alone.
 
