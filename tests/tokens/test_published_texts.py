@@ -48,6 +48,17 @@ def test_a_table_of_ones_own_with_lists_or_lines(tokenizer):
     out = examples_from_table(frame, user="who", prompt="ask", response="said", history="past")
     assert list(out) == [*EXAMPLE, "stars"]
     assert out["memories"].tolist() == [["Owns a tent."], ["Reads horror.", "Has a cat."]]
+    clash = examples_from_table(
+        frame.assign(user="x", text="y", item=[7, 8]),
+        user="who",
+        prompt="ask",
+        response="said",
+        history="past",
+        item="item",
+    )
+    assert (
+        clash["user"].tolist() == ["a", "b"] and clash["text"].tolist() == [0, 1] and clash["item"].tolist() == [7, 8]
+    )
     assert len(make_pairs(out, tokenizer)) == 2 and list(frame) == ["who", "ask", "said", "stars", "past"]
 
 

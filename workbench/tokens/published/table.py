@@ -19,8 +19,9 @@ EXAMPLE = ["text", "user", "item", "query", "response", "memories"]
 def examples_from_table(
     frame: pd.DataFrame, user: str, prompt: str, response: str, history: str, item: str | None = None
 ) -> pd.DataFrame:
-    """Examples for `make_pairs` from a table of your own; the arguments name its columns, the others are kept.
+    """Examples for `make_pairs` from a table of your own; the arguments name its columns.
 
+    Other columns are kept, but for those that are called as a column of the examples.
     `history` holds a list of texts in every row, or one text whose lines are the memory items. `text` is the number of
     the row. Raises `DataError` with the row for a missing column, an empty prompt or response, or another history.
 
@@ -34,14 +35,16 @@ def examples_from_table(
     missing = [column for column in taken.values() if column not in frame]
     if missing:
         raise DataError(f"no columns {missing}", "table", f"found: {list(frame.columns[:12])}", "name its own columns")
-    out = frame.rename(columns={column: role for role, column in taken.items()}).reset_index(drop=True)
+    out = pd.DataFrame({role: frame[column].tolist() for role, column in taken.items()})
     out["text"] = np.arange(len(out))
     out["item"] = out["item"] if item else None
+    kept = [name for name in frame if name not in taken.values() and name not in EXAMPLE]
+    out = pd.concat([out, frame[kept].reset_index(drop=True)], axis=1)
     for row, past in enumerate(out["memories"]):
         if not isinstance(past, (str, list, tuple, np.ndarray)) or not all(isinstance(one, str) for one in past):
             raise DataError(f"a history of {type(past).__name__}", f"table row {row}", "a list of texts, or one text")
     out["memories"] = [_items(past) for past in out["memories"]]
-    return check(out[EXAMPLE + [name for name in out if name not in EXAMPLE]], "table")
+    return check(out[EXAMPLE + kept], "table")
 
 
 def check(examples: pd.DataFrame, where: str) -> pd.DataFrame:

@@ -59,7 +59,9 @@ def base_model(vocabulary: int, seed: int, context: int = 256) -> Any:
     """A GPT-NeoX of 2 layers, width 64, 4 heads: 121,024 parameters with the 327 words of `PersonaWorld`.
 
     Layer norm before attention and before the feed-forward part (one after the other, not in parallel), rotary
-    positions on all dimensions, GELU, tied embeddings, biases, matrices from N(0, 0.05).
+    positions on all dimensions, exact GELU, tied embeddings, matrices from N(0, 0.05), biases of 0 to begin with. The
+    pilot that this repeats gave the sizes; where it was silent (biases, kind of GELU) the library's defaults stand, and
+    the number of parameters agrees.
     """
     from transformers import GPTNeoXConfig, GPTNeoXForCausalLM
 

@@ -7,6 +7,9 @@ The prompt shows five slots: the three that the topic needs, the tone, and one d
 
 What must come out is known: under deletion the PIR of the first style word is ln 4, that of the second 0 (the first has
 told it), that of c and d is −log of the value's prior, that of q, n and g is 0.
+
+A prompt and its text are 48 tokens, 37 without persona, of which 31 are learnt: the end-of-text token is the last, and
+is not scored, since it stands in no text.
 """
 
 from __future__ import annotations
