@@ -189,3 +189,9 @@ def test_logits_that_are_no_numbers_are_said(tmp_path, tokenizer, examples):
     model.lm_head.weight.data[:] = float("nan")
     with pytest.raises(ModelError, match="not finite"):
         trust(model, tokenizer, examples, texts=2, others=2)
+
+
+def test_too_few_texts_are_too_few():
+    model = MixtureLM(seed=3)
+    found = trust(model, model.tokenizer(), mixture(model), texts=2, others=2)
+    assert not found.readable and "2 texts and 2 others are too few to tell from chance" in found.verdict

@@ -30,6 +30,7 @@ from workbench.errors import ConfigError, ModelError
 
 AGAIN = (408, 429, 500, 502, 503, 504)  # what may be better a moment later
 PAUSE = 0.5  # seconds before the first repetition; doubled each time
+LIMIT = 1 << 28  # bytes of an answer; a hundred thousand tokens take a tenth of it
 NOTHING = -9999.0  # what servers write for minus infinity, which JSON does not know
 ADVICE = {401: "check the key and its variable", 403: "check the key and its variable", 404: "check url and model"}
 
@@ -85,7 +86,7 @@ class Endpoint:
 
     def __post_init__(self) -> None:
         # what may be a secret in the wrong place is not repeated
-        if not re.fullmatch(r"https?://[^/@?#\s]+(/[^@?#\s]*)?", self.url):
+        if not re.fullmatch(r"https?://([^/@?#\s:\[\]]+|\[[0-9a-fA-F:.]+\])(:\d{1,5})?(/[^@?#\s]*)?", self.url):
             raise ConfigError("cannot be used", "url", "http(s)://host/v1 without user, password or query")
         if self.key_from is not None and not re.fullmatch(r"[A-Z][A-Z0-9_]*", self.key_from):
             raise ConfigError("not the name of an environment variable", "key_from", "a name like MY_SERVER_KEY")
@@ -132,9 +133,9 @@ class Endpoint:
                 status, content = self._send(where, body)
             except httpx.TimeoutException:
                 said = f"slow: no whole answer within {self.timeout:g} s"
-            except httpx.ConnectError:
-                said = "down: nobody answers there"
-            except httpx.TransportError as error:
+            except httpx.ConnectError as error:
+                said = f"down: no connection ({error})"
+            except httpx.RequestError as error:
                 said = f"the answer was cut off ({type(error).__name__})"
             else:
                 said = f"status {status}: {self._quoted(content)}"
@@ -147,7 +148,7 @@ class Endpoint:
             raise ModelError(said, where, "status 200", ADVICE.get(status, "read what the server says"))
         try:
             answer = json.loads(content)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise ModelError(f"no JSON, or cut off: {self._quoted(content)}", where, "a JSON object") from error
         if not isinstance(answer, dict):
             raise ModelError(f"another shape: a JSON {type(answer).__name__}", where, "a JSON object")
@@ -179,9 +180,10 @@ class Endpoint:
     def _key(self) -> str:
         if self.key_from is None:
             return ""
-        if not os.environ.get(self.key_from):
-            raise ConfigError(f"the environment variable {self.key_from} is not set", "key_from", do="set it")
-        return os.environ[self.key_from]
+        key = os.environ.get(self.key_from, "").strip()
+        if not (key and key.isascii() and key.isprintable()):
+            raise ConfigError(f"the environment variable {self.key_from} holds no key", "key_from", do="set it")
+        return key
 
     def _send(self, where: str, body: Mapping[str, Any]) -> tuple[int, bytes]:
         """Status and content; a server that drips is as slow as one that says nothing."""
@@ -190,6 +192,8 @@ class Endpoint:
         with self._client.stream("POST", where, json=dict(body), headers=headers) as answer:
             for chunk in answer.iter_bytes():
                 content += chunk
+                if len(content) > LIMIT:
+                    raise self.shape(f"more than {LIMIT >> 20} MiB", "an answer of the size of the text")
                 if time.monotonic() > until:
                     raise httpx.ReadTimeout("dripping")
         return answer.status_code, bytes(content)
@@ -213,7 +217,7 @@ class Endpoint:
             expected = "null and then a table for each prompt token"
             raise self.shape("no prompt_logprobs", expected, 'try form="echo": vLLM alone has this extension')
         self._enough(len(table), len(sent))
-        cells = [entry.get(str(one)) for one, entry in zip(ids, table[first:], strict=False)]
+        cells = [(entry or {}).get(str(one)) for one, entry in zip(ids, table[first:], strict=False)]
         if len(table) > len(sent) or not all(isinstance(cell, dict) for cell in cells):
             raise self.shape("other tokens than those sent", "a log-probability for each token that was sent")
         return self._numbers([c.get("logprob") for c in cells]), [str(c.get("decoded_token")) for c in cells]

@@ -234,7 +234,11 @@ def _chance(each: pd.DataFrame, wins: np.ndarray, rng: np.random.Generator) -> I
     null = wins[np.arange(n), drawn].mean(axis=1)
     own, high = float(wins[:, 0].mean()), float(np.quantile(null, 0.95))
     p = float((1 + (null >= own).sum()) / (1 + DRAWS))
-    says = f"nothing is above chance: the own persona beats {own:.0%} of other people's (95 % of the null: {high:.0%})"
+    few = f"{n} texts and {personas - 1} others are too few to tell from chance" if personas**-n > ALPHA else ""
+    says = (
+        few
+        or f"nothing is above chance: the own persona beats {own:.0%} of other people's (95 % of the null: {high:.0%})"
+    )
     yield Check("own persona wins", own, f"above {high:.2f}, the 95 % point of the null", p <= ALPHA, says, True)
     yield Check("p of that by chance", p, f"at most {ALPHA}", None)
     rank = math.ceil(0.95 * (personas - 1))
