@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from remembering import MEMORIES, remembering
 
 from workbench.errors import ConfigError, DataError
-from workbench.tokens import examples_of, make_pairs, memory_map, planted_memory, prompt, score_tokens, words
+from workbench.tokens import credit, examples_of, make_pairs, memory_map, planted_memory, prompt, score_tokens, words
 from workbench.tokens.attribution import (
     METHODS,
     attention_share,
@@ -284,9 +284,11 @@ def test_the_planted_memory_item_is_found():
     assert item in corpus.memories.set_index("memory")["statement"][corpus.words["memory"].iloc[[0]]].tolist()
     for method in (shapley_values, leave_each_out):
         values = method(*model, told)
-        best = values.loc[values.groupby(["text", "position"])["value"].idxmax()]
-        found = truth.merge(best, on=["text", "position"], suffixes=("", "_found"))
-        assert (found["memory"] == found["memory_found"])[found["direct"]].all()
+        found = credit(values, truth[truth["direct"]])
+        assert found["words"] == 16 and found["right"] == 1
+        assert (found["gap"] < 1e-9) == (method is shapley_values)
+    wrong = credit(values.assign(memory=(values["memory"] + 1) % 5), truth)
+    assert wrong["right"] == 0
 
 
 def test_bad_input_is_refused(loaded, examples):

@@ -27,7 +27,7 @@ def score_coalitions(
     example: Any,
     coalitions: np.ndarray | Sequence[Sequence[bool]],
     template: str | Path | None = None,
-    batch_size: int = 16,
+    batch_size: int = 64,
 ) -> np.ndarray:
     """v(S) of every coalition, each scored once: float64 array (coalitions × tokens of `example.response`), nats.
 

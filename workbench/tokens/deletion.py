@@ -118,7 +118,7 @@ def delete_memory(
     threshold: float = 0.8,
     alpha: float = 0.05,
     template: str | Path | None = None,
-    batch_size: int = 16,
+    batch_size: int = 64,
 ) -> Deletion:
     """Take memory item number `memory` (from 0) out of one example and say what became of each word of the reply.
 

@@ -127,19 +127,33 @@ def memory_map(
     )
 
 
-def planted_memory(scored: pd.DataFrame, corpus: Any, examples: pd.DataFrame) -> pd.DataFrame:
-    """The planted source of the tokens of a generated text: [text, position, kind, direct, memory].
+def planted_memory(scored: pd.DataFrame, corpus: Any, examples: pd.DataFrame, of: str = "words") -> pd.DataFrame:
+    """The planted source of the tokens of a generated text: [text, position, memory], and of words [kind, direct].
 
-    `memory` is the number, in the example's list, of the memory item that brought the word in; a row per token whose
-    last character stands in a word with a source that the prompt shows. What `values` credit can be held against it.
+    `memory` is the number, in the example's list, of the memory item that brought the word in (or the sentence, with
+    `of="sentences"`); a row per token whose last character stands in a word with a source that the prompt shows.
     """
     tables = corpus.truth() if callable(corpus.truth) else corpus.truth  # texts alone, or a whole world
     says = tables["memories"].set_index("memory")["statement"]
-    spans = tables["words"].query("memory >= 0")
+    spans = tables[of].query("memory >= 0")
     spans = spans.assign(item=spans["memory"].map(says)).drop(columns="memory")
     found = scored[["text", "position", "end"]].merge(spans, on="text", suffixes=("", "_word"))
     found = found[(found["start"] < found["end"]) & (found["end"] <= found["end_word"])]
     told = examples[["text", "memories"]].assign(memory=[list(range(len(m))) for m in examples["memories"]])
     told = told.explode(["memories", "memory"]).rename(columns={"memories": "item"})
     out = found.merge(told.drop_duplicates(["text", "item"]), on=["text", "item"])
-    return out[["text", "position", "kind", "direct", "memory"]].astype({"memory": int})
+    known = [name for name in ("kind", "direct") if name in out]
+    return out[["text", "position", *known, "memory"]].astype({"memory": int})
+
+
+def credit(values: pd.DataFrame, planted: pd.DataFrame) -> dict[str, float]:
+    """How well an attribution finds planted sources: {words, right, gap}.
+
+    `right`: share of the `planted` tokens (see `planted_memory`) whose highest value is that of the planted memory
+    item; `words`: how many of them have values. `gap`: mean over all tokens of |whole − Σ over memory items|.
+    """
+    best = values.loc[values.groupby(["text", "position"])["value"].idxmax()]
+    both = planted.merge(best, on=["text", "position"], suffixes=("", "_found"))
+    each = values.groupby(["text", "position"]).agg({"value": "sum", "whole": "first"})
+    right = float((both["memory"] == both["memory_found"]).mean())
+    return {"words": len(both), "right": right, "gap": float((each["whole"] - each["value"]).abs().mean())}

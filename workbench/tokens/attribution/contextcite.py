@@ -34,7 +34,7 @@ def context_cite(
     penalty: float = 0.01,
     link: str = "logit",
     seed: int = 0,
-    batch_size: int = 16,
+    batch_size: int = 64,
 ) -> pd.DataFrame:
     """w_ik of every token and memory item: [text, position, memory, value, whole].
 

@@ -19,7 +19,7 @@ from workbench.tokens.coalitions import checked, score_coalitions, tidy
 
 
 def leave_each_out(
-    model: Any, tokenizer: Any, examples: pd.DataFrame, template: str | Path | None = None, batch_size: int = 16
+    model: Any, tokenizer: Any, examples: pd.DataFrame, template: str | Path | None = None, batch_size: int = 64
 ) -> pd.DataFrame:
     """PIR_k of every token and memory item: [text, position, memory, value, whole, residual]; K + 2 passes a text.
 

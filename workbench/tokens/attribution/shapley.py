@@ -30,7 +30,7 @@ def shapley_values(
     exact: int = 8,
     orders: int = 25,
     seed: int = 0,
-    batch_size: int = 16,
+    batch_size: int = 64,
 ) -> pd.DataFrame:
     """φ_k of every token and memory item, in nats: [text, position, memory, value, whole, standard_error].
 
