@@ -16,6 +16,7 @@ import pandas as pd
 from workbench.errors import ConfigError, DataError, TooLarge
 
 COLUMNS = ("text", "prompt_with", "prompt_without", "response")
+AROUND = 200  # characters
 
 
 def encode_pairs(tokenizer: Any, pairs: pd.DataFrame, context: int | None = None) -> list[dict[str, Any]]:
@@ -34,10 +35,10 @@ def encode_pairs(tokenizer: Any, pairs: pd.DataFrame, context: int | None = None
     wanted = [(*prompts_of(row.prompt_with), *prompts_of(row.prompt_without)) for row in rows]
     prompts = list(dict.fromkeys(prompt for each in wanted for prompt in each))
     ids = dict(zip(prompts, prompt_ids(tokenizer, prompts), strict=True))
-    met = ((p, row.response) for row, each in zip(rows, wanted, strict=True) for p in each if isinstance(p, str))
-    joined = list(dict.fromkeys(met))
-    together = prompt_ids(tokenizer, [prompt + response for prompt, response in joined])
-    together = dict(zip(joined, together, strict=True))
+    # where prompt and response meet, and what stands around it: farther text does not change how a word is cut
+    met = list(dict.fromkeys(seam(p, row.response) for row, each in zip(rows, wanted, strict=True) for p in each))
+    sides = [*met, *((end, "") for end, _ in met)]
+    together = dict(zip(sides, prompt_ids(tokenizer, [end + start for end, start in sides]), strict=True))
     said = list(dict.fromkeys(row.response for row in rows))
     apart = dict(zip(said, response_ids(tokenizer, said), strict=True))
     out = []
@@ -57,12 +58,13 @@ def encode_pairs(tokenizer: Any, pairs: pd.DataFrame, context: int | None = None
                     expected=f"at most {context} tokens together",
                     do=f'make_pairs(..., context={context}, cut="last") drops memory items; or shorten the response',
                 )
-        # Only the first word can be cut otherwise by what stands before it.
-        word = len(row.response) - len(row.response.lstrip())
-        word += len(row.response.split(maxsplit=1)[0])
-        first = answer[: max(1, sum(end <= word for _, end in offsets))]
-        told = [p for p in each if isinstance(p, str)]
-        mixed = any(together[p, row.response][: len(ids[p]) + len(first)] != ids[p] + first for p in told)
+        # only the first word can be cut otherwise by what stands before it
+        word = len(row.response) - len(row.response.lstrip()) + len(row.response.split(maxsplit=1)[0])
+        first = answer[: max(1, sum(end <= min(word, AROUND // 2) for _, end in offsets))]
+        mixed = False
+        for end, start in (seam(p, row.response) for p in each):
+            apart_ids = together[end, ""] + first
+            mixed |= bool(end) and together[end, start][: len(apart_ids)] != apart_ids
         with_, without, *others = (ids[prompt] for prompt in each)
         sides = {"with": with_, "without": without, "others": tuple(others), "boundary": mixed}
         out.append({"text": row.text, "response": row.response, "ids": answer, "offsets": offsets, **sides})
@@ -99,6 +101,11 @@ def prompts_of(prompt: Any) -> tuple[str | tuple[int, ...], ...]:
         return (tuple(map(int, prompt)),)
     each = [prompts_of(one) for one in prompt]
     return tuple(one for (one,) in each) if all(len(one) == 1 for one in each) else ()
+
+
+def seam(prompt: str | tuple[int, ...], response: str) -> tuple[str, str]:
+    """The end of a prompt and the beginning of a response; ("", "") for a prompt of token ids."""
+    return (prompt[-AROUND:], response[:AROUND]) if isinstance(prompt, str) else ("", "")
 
 
 def prompt_ids(tokenizer: Any, prompts: Sequence[str | tuple[int, ...]]) -> list[tuple[int, ...]]:

@@ -7,6 +7,7 @@ vocabulary; whatever a model does to its logits afterwards (soft caps, scales) i
 from __future__ import annotations
 
 import inspect
+import weakref
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -18,6 +19,7 @@ from workbench.errors import ModelError
 
 Pass = tuple[tuple[int, ...], tuple[int, ...]]  # token ids of a prompt, and of a response after it
 START_COST = 256  # tokens of padding that cost about as much as one batch more
+CAUSAL: weakref.WeakSet[Any] = weakref.WeakSet()  # models that were found to be
 AT_ONCE = 1 << 18  # logits turned into probabilities at a time: what fits a processor's cache
 
 
@@ -46,7 +48,9 @@ def evaluating(model: Any) -> Iterator[None]:
 
 
 def check_causal(model: Any) -> None:
-    """Raise `ModelError` unless the model gives logits that do not depend on later tokens (tried on three tokens)."""
+    """Raise `ModelError` unless the model gives logits that do not depend on later tokens (tried once, on three)."""
+    if model in CAUSAL:
+        return
     do = "load a causal language model (AutoModelForCausalLM)"
     if getattr(getattr(model, "config", None), "is_encoder_decoder", False):
         raise ModelError("an encoder-decoder model: it does not continue its prompt", type(model).__name__, do=do)
@@ -58,6 +62,7 @@ def check_causal(model: Any) -> None:
     scale = float(one[one.isfinite()].abs().max()) if one.isfinite().any() else 0.0
     if not torch.allclose(one, other, rtol=0, atol=64 * torch.finfo(logits.dtype).eps * scale, equal_nan=True):
         raise ModelError("the model looks at later tokens: it is not causal", type(model).__name__, do=do)
+    CAUSAL.add(model)
 
 
 def batches(

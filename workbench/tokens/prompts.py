@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -127,11 +128,17 @@ def prompt(tokenizer: Any, memories: Sequence[str], query: str, template: str | 
 
 def quoted(text: str, tokenizer: Any) -> str:
     """Text from data as data: what would read as a special token (`</s>`) is broken up (`< /s>`)."""
-    added = getattr(tokenizer, "added_tokens_decoder", {}).values()  # some chat markers are listed here alone
-    specials = {token.content for token in added if token.special or token.content.startswith("<")}
-    for special in sorted(specials.union(tokenizer.all_special_tokens), key=len, reverse=True):
-        text = text.replace(special, f"{special[0]} {special[1:]}") if special else text
+    for special in _specials(tokenizer, len(tokenizer)):
+        text = text.replace(special, f"{special[0]} {special[1:]}")
     return text
+
+
+@lru_cache(maxsize=8)
+def _specials(tokenizer: Any, _: int) -> list[str]:
+    """What would read as a special token, longest first; asked again when the tokenizer has grown."""
+    added = getattr(tokenizer, "added_tokens_decoder", {}).values()  # some chat markers are listed here alone
+    found = {token.content for token in added if token.special or token.content.startswith("<")}
+    return sorted(filter(None, found.union(tokenizer.all_special_tokens)), key=len, reverse=True)
 
 
 def located(
