@@ -155,7 +155,7 @@ export function draw(root, state, hooks) {
     const update = () => {
       const kinds = [...ui.marks.values()];
       const [yes, no] = [kinds.filter(Boolean).length, kinds.filter((one) => !one).length];
-      line.textContent = kinds.length ? `${yes} tokens marked personal, ${no} not personal. ` + (no ? "Only marked words count." : "Words without a mark count as not personal.")
+      line.textContent = kinds.length ? `Marked: ${yes} personal, ${no} not personal. ` + (no ? "Only marked words count." : "Words without a mark count as not personal.")
         : "Click a word, or press p (personal), n (not personal), u (no mark) on it. The scores are then measured against your marks.";
       answer.replaceChildren(records(hooks ? ui.answer || [] : scoreMarks()));
     };
@@ -230,13 +230,14 @@ export function draw(root, state, hooks) {
     return size ? `${sequential ? "s" : value > 0 ? "p" : "n"} k${size}` : "";
   };
   const past = (value, range) => (Math.abs(value) > range * (1 + 1e-6) ? (value > 0 ? "▲" : "▼") : "");
+  const strongFrom = (one) => (one.sequential ? one.range / 2 : ui.cut); // the threshold is in the unit of PIR
   const lookOf = (one) => (piece) => {
     const value = one.values[piece];
     const verdict = one.verdict && one.verdict(piece);
     const over = past(value, one.range);
     const shown = one.base + value;
-    const number = !ui.numbers ? "" : one.base ? value > 0 && plain(shown, 1) : Math.abs(value) >= ui.cut && signed(value, 1);
-    const words = [said(piece), `${one.label} ${one.base ? plain(shown) : signed(value)}`];
+    const number = ui.numbers && (one.base ? value > 0 : Math.abs(value) >= strongFrom(one)) && (one.sequential ? plain(shown, 1) : signed(value, 1));
+    const words = [said(piece), `${one.label} ${one.sequential ? plain(shown) : signed(value)}`];
     if (CENTRED.test(one.label) && value) words.push(value > 0 ? "likelier with the persona" : "less likely with the persona");
     if (over) words.push("beyond the colours");
     if (truth() && truth()[piece]) words.push("planted as personal");
@@ -277,7 +278,7 @@ export function draw(root, state, hooks) {
     const values = pane.view.values;
     const jump = (step) => {
       let next = piece + step;
-      while (next > 0 && next < values.length - 1 && !(Math.abs(values[next]) >= ui.cut)) next += step;
+      while (next > 0 && next < values.length - 1 && !(Math.abs(values[next]) >= strongFrom(pane.view))) next += step;
       return next;
     };
     const to = { ArrowRight: () => piece + 1, ArrowLeft: () => piece - 1, Home: () => 0, End: () => values.length - 1, PageDown: () => jump(1), PageUp: () => jump(-1),
@@ -324,7 +325,7 @@ export function draw(root, state, hooks) {
     const value = one.values[piece];
     root.querySelectorAll(".wbt-lit").forEach((lit) => lit.classList.remove("wbt-lit"));
     for (const other of panes) if (other !== pane) other.element.querySelector(`[data-p="${piece}"]`)?.classList.add("wbt-lit");
-    const more = panes.length > 1 ? panes.map((each) => signed(each.view.values[piece])).join(" · ") : one.base ? plain(one.base + value) : signed(value, 3);
+    const more = panes.length > 1 ? panes.map((each) => signed(each.view.values[piece])).join(" · ") : one.sequential ? plain(one.base + value, 3) : signed(value, 3);
     tip.replaceChildren(h("b", {}, more), ` ${short(said(piece), 40)}`);
     const [box, frame] = [element.getClientRects()[0], root.getBoundingClientRect()];
     if (!box) return;
@@ -513,7 +514,7 @@ export function draw(root, state, hooks) {
     return [h("span", { class: "wbt-name" }, one.label), h("div", { class: "wbt-ramp", "aria-hidden": "true" }, h("div", {}, cells), limits, ends.map(([value, text]) => line(value, text, "wbt-end"))),
       h("span", {}, beyond, beyond && "; ",
       !one.sequential && [["colour", "orange: likelier with the persona, blue: less likely"], ["grey", "darker is stronger, dotted: less likely with the persona"],
-        ["underline", "thicker is stronger, dashed: less likely with the persona"]].map(([look, text]) => h("span", { class: `wbt-for-${look}` }, text))), truth() && h("span", {}, h("u", {}, "underlined"), ": planted as personal")];
+        ["underline", "thicker is stronger, dashed: less likely with the persona"]].map(([look, text]) => h("span", { class: `wbt-for-${look}` }, text))), truth() && h("span", {}, h("span", { class: "wbt-key" }, "line above"), ": planted as personal")];
   }
 
   /** The whole text from top to bottom in a narrow strip: the strongest value of each line of pixels. */
@@ -645,8 +646,9 @@ function spark(values, now, what) {
 function records(rows) {
   if (!rows.length) return "";
   const names = Object.keys(rows[0]);
-  const cell = (value) => (typeof value === "number" && !Number.isInteger(value) ? plain(value) : String(value ?? "–"));
-  return h("table", {}, h("thead", {}, h("tr", {}, names.map((name) => h("th", { scope: "col" }, name)))), h("tbody", {}, rows.map((row) => h("tr", {}, names.map((name) => h("td", {}, cell(row[name])))))));
+  const broken = new Set(names.filter((name) => rows.some((row) => typeof row[name] === "number" && !Number.isInteger(row[name]))));
+  const cell = (value, name) => (typeof value === "number" && broken.has(name) ? plain(value) : String(value ?? "–"));
+  return h("table", {}, h("thead", {}, h("tr", {}, names.map((name) => h("th", { scope: "col" }, name)))), h("tbody", {}, rows.map((row) => h("tr", {}, names.map((name) => h("td", {}, cell(row[name], name)))))));
 }
 
 /** Hand a file to the reader; it never leaves the machine. */

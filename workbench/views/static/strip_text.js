@@ -151,7 +151,7 @@ export class Pane {
   }
 }
 
-/** What is drawn in `element` on a canvas: backgrounds, underlines and text where the browser has put them. */
+/** What is drawn in `element` on a canvas: backgrounds, lines and text where the browser has put them. */
 export function picture(element, paper, scale = 2) {
   const frame = element.getBoundingClientRect();
   const canvas = h("canvas", { width: Math.ceil(frame.width * scale), height: Math.ceil(frame.height * scale) });
@@ -162,12 +162,14 @@ export function picture(element, paper, scale = 2) {
   pen.translate(-frame.left, -frame.top);
   for (const part of element.querySelectorAll("*")) {
     const style = getComputedStyle(part);
-    const [line, left] = [parseFloat(style.borderBottomWidth) || 0, parseFloat(style.borderLeftWidth) || 0];
+    const [line, left, top] = [style.borderBottomWidth, style.borderLeftWidth, style.borderTopWidth].map((width) => parseFloat(width) || 0);
     for (const box of part.getClientRects()) {
       pen.fillStyle = style.backgroundColor;
       pen.fillRect(box.left, box.top, box.width, box.height);
       pen.fillStyle = style.borderLeftColor;
       pen.fillRect(box.left, box.top, left, box.height);
+      pen.fillStyle = style.borderTopColor;
+      pen.fillRect(box.left, box.top, box.width, top);
       if (!line) continue;
       pen.strokeStyle = style.borderBottomColor;
       pen.lineWidth = line;
