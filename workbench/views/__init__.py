@@ -8,6 +8,6 @@ __getattr__, __dir__, __all__ = lazy.attach(
         "show": ["View", "show"],
         "screen": ["Screen"],
         "export": ["export"],
-        "strip": ["TokenStrip"],
+        "strip": ["TokenStrip", "described"],
     },
 )
