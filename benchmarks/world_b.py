@@ -61,11 +61,16 @@ def page(table: pd.DataFrame, predicted: dict) -> str:
             told = f"{r.predicted_low:.2f} to {r.predicted_high:.2f}" if r.verdict else ""
             lines.append(f"| {r.measure} | {told} | {r.value:.3f}{interval} | {r.verdict} |")
         lines.append("")
-    lines += [
-        "512 texts of each mechanism by as many users; generated words, one model of 118,848 parameters, one seed:"
-    ]
-    lines += ["what a score does where the truth is planted, and no evidence about language models at large."]
-    return "\n".join(lines) + "\n"
+    plain = table[table["mechanism"] == "plain"].set_index("measure")["value"]
+    found, share = plain["cause_found"], plain["share_of_pir_on_other_words"]
+    end = f"""Two numbers for the plain texts stand in comments of the predictions: leave-one-out finds the cause of
+.95 or more of the words d (measured {found:.3f}), and less than .03 of PIR lies on words that are not personal
+(measured {share:.3f}).
+
+512 texts of each mechanism by as many users; generated words, one model of 118,848 parameters, one seed: what a score
+does where the truth is planted, and no evidence about language models at large.
+"""
+    return "\n".join(lines) + "\n" + end
 
 
 def main() -> None:
