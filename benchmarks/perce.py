@@ -195,7 +195,7 @@ NOTE = """
 {seeds} seeds. Held out: 256 people who wrote none of the training texts. −log p in nats a word, mean over texts;
 *gap*: log p with the own persona less log p with another user's, on personal words; *generic_gap*: the same on all
 other words, its null; *old_personal_nll*: personal words of the task that the model knew before. In brackets: change
-against cross-entropy of the same seed, with a 95 % bootstrap interval over seeds (five values: read it as a rough guide).
+against cross-entropy of the same seed, with a 95 % bootstrap interval over seeds (so few values make a rough guide).
 *CE, 25 % more steps* has the arithmetic of PerCE; *permuted* deals PerCE's weights out at random; *oracle* knows the
 planted words (5 and 0.8). The world is generated: this is a unit test of losses, no result about people.
 """.strip()

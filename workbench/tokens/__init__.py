@@ -12,7 +12,7 @@ __getattr__, __dir__, __all__ = lazy.attach(
         "decoding": ["Guidance", "write"],
         "deletion": ["Deletion", "delete_memory"],
         "detection": ["detection", "detection_by_kind"],
-        "evaluation": ["personal_and_generic", "text_metrics", "write_texts"],
+        "evaluation": ["personal_and_generic", "text_metrics"],
         "finetune": ["FineTuneConfig", "fine_tune"],
         "maps": ["MemoryMap", "credit", "memory_map", "planted_memory"],
         "mixture": ["MixtureLM", "personal_share"],

@@ -67,29 +67,3 @@ def text_metrics(written: pd.DataFrame) -> pd.DataFrame:
             (row.text, "bleu", bleu.sentence_score(row.written, [row.response]).score / 100),
         ]
     return pd.DataFrame(rows, columns=["text", "metric", "value"])
-
-
-def write_texts(
-    model: Any, tokenizer: Any, prompts: list[str], seed: int = 0, max_new_tokens: int = 64, temperature: float = 0.4
-) -> list[str]:
-    """What the model writes after each prompt, one at a time (temperature .4 as in the study; 0 is greedy).
-
-    Every prompt starts from the same seed, so that two models, or two prompts, are compared under the same dice.
-    """
-    import torch
-
-    out = []
-    for text in prompts:
-        ids = tokenizer(text, add_special_tokens=False, return_tensors="pt")["input_ids"].to(model.device)
-        torch.manual_seed(seed)
-        sampling = {"do_sample": True, "temperature": temperature, "top_k": 0} if temperature > 0 else {}
-        with torch.no_grad():
-            made = model.generate(
-                ids,
-                attention_mask=torch.ones_like(ids),
-                max_new_tokens=max_new_tokens,
-                pad_token_id=tokenizer.pad_token_id if tokenizer.pad_token_id is not None else tokenizer.eos_token_id,
-                **sampling,
-            )
-        out.append(tokenizer.decode(made[0, ids.shape[1] :], skip_special_tokens=True))
-    return out

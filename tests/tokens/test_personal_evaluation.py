@@ -13,7 +13,6 @@ from workbench.tokens import (
     personal_and_generic,
     score_tokens,
     text_metrics,
-    write_texts,
 )
 
 
@@ -74,15 +73,6 @@ def test_equal_texts_score_one_and_foreign_ones_nought():
     assert found.loc[1, "rouge_l"] == 0 and found.loc[1, "bleu"] == pytest.approx(0)
     with pytest.raises(DataError, match="written"):
         text_metrics(table.drop(columns="written"))
-
-
-def test_texts_are_written_under_the_same_dice(loaded):
-    model, tokenizer = loaded
-    prompts = ["<s><query>review<response>"] * 2
-    first, second = write_texts(model, tokenizer, prompts, seed=3, max_new_tokens=8, temperature=1.0)
-    assert first == second
-    other = write_texts(model, tokenizer, prompts[:1], seed=4, max_new_tokens=8, temperature=1.0)
-    assert other[0] != first
 
 
 def test_a_score_may_find_one_kind_and_miss_another():
