@@ -53,7 +53,7 @@ class MemoryMap:
 
     def __repr__(self) -> str:
         size = f"{len(self.words)} words × {len(self.memories)} memory items"
-        return f"MemoryMap({size}, {self.method}, largest gap {self.gap:.1g})"
+        return f"MemoryMap({size}, {self.method}, largest gap {_small(self.gap)})"
 
     def _repr_html_(self, limit: int = 400, least: float = 0.1) -> str:
         """A plain table: words in their order, the strongest cell of a word bold, cells below `least` left empty."""
@@ -64,12 +64,12 @@ class MemoryMap:
         rows = []
         for row in self.to_frame().head(limit).to_dict("records"):
             cells = [self._cell(row[f"memory {number}"], number == row["most"], least) for number in numbers]
-            ends = f"<td>{row['pir']:+.2f}</td>", f"<td>{row['sum']:+.2f}</td>"
+            ends = f"<td>{_signed(row['pir'])}</td>", f"<td>{_signed(row['sum'])}</td>"
             word = f'<th scope="row" dir="auto">{escape(row["word"])}</th>'
             rows.append(f"<tr>{word}{ends[0]}{''.join(cells)}{ends[1]}</tr>")
         left = len(self.words) - len(rows)
         name = content_id("map", self.response, self.method, self.words["sum"].round(9).tolist())
-        check = f"{self.method}; largest gap between a word's sum and what it should be: {self.gap:.2g}"
+        check = f"{self.method}; largest gap between a word's sum and what it should be: {_small(self.gap)}"
         check += f"; {left:,} more words not drawn" if left > 0 else ""
         grid = f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
         foot = table(self.totals.to_dict("records"), caption="the whole text", digits=2)
@@ -80,8 +80,17 @@ class MemoryMap:
         if abs(value) < least:
             return "<td></td>"
         colour = "230,97,1" if value > 0 else "33,113,199"
-        text = f"<b>{value:+.2f}</b>" if strongest else f"{value:+.2f}"
+        text = f"<b>{_signed(value)}</b>" if strongest else _signed(value)
         return f'<td style="background:rgba({colour},{min(0.6, abs(value) / 5):.2f})">{text}</td>'
+
+
+def _signed(value: float) -> str:
+    return f"{round(value, 2) + 0.0:+.2f}"  # no −0.00
+
+
+def _small(gap: float) -> str:
+    """A gap to one digit; what is rounding alone differs between machines, so it is not printed."""
+    return f"{gap:.1g}" if gap >= 1e-9 else "below 1e-9"
 
 
 def memory_map(

@@ -46,7 +46,7 @@ def attention_share(
             persona = torch.from_numpy(np.flatnonzero(owner >= 0)).to(model.device)
             first = len(ids) - 1
             spent = [layer[0, :, first : first + len(said)][..., persona].sum(-1).mean(0) for layer in layers]
-            share = torch.stack(spent).double().mean(0).cpu().numpy()
+            share = torch.stack(spent).mean(0).float().cpu().numpy().astype(float)
             tables.append(pd.DataFrame({"text": row.text, "position": range(len(said)), "attention": share}))
     finally:
         if before not in (None, "eager"):

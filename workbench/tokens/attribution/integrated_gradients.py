@@ -91,7 +91,7 @@ def _row(
         options = {"logits_to_keep": kept} if partial else {}
         logits = model(inputs_embeds=embeddings, use_cache=False, **options).logits
         each = torch.arange(len(place), device=logits.device)
-        return torch.log_softmax(logits[each, which if partial else place].double(), dim=-1)[each, gold]
+        return torch.log_softmax(logits[each, which if partial else place].float(), dim=-1)[each, gold]
 
     method, parts, whole = IntegratedGradients(log_prob), [], []
     for some in torch.arange(len(place)).split(batch_size):  # a copy of the text for each token that is explained
@@ -105,8 +105,8 @@ def _row(
             n_steps=steps,
             internal_batch_size=batch_size,
         )
-        parts.append(found.sum(-1)[:, : len(ids)].double().cpu().numpy())
+        parts.append(found.sum(-1)[:, : len(ids)].float().cpu().double().numpy())
         with torch.no_grad():
-            whole.append((log_prob(copies, *where) - log_prob(empty, *where)).cpu().numpy())
+            whole.append((log_prob(copies, *where) - log_prob(empty, *where)).cpu().double().numpy())
     each_item = (owner == np.arange(owner.max() + 1)[:, None]).astype(float)
     return each_item @ np.concatenate(parts).T, np.concatenate(whole)
