@@ -166,6 +166,8 @@ def test_integrated_gradients_are_complete(loaded, examples):
     one = examples.iloc[[1]]
     found = integrate_gradients(*loaded, one, steps=32)
     assert found["gap"].abs().max() < 1e-2 < found["whole"].abs().max()
+    masked = score_tokens(*loaded, make_pairs(one, loaded[1], "mask"))["pir"]
+    np.testing.assert_allclose(found.loc[found["memory"] == 0, "whole"], masked, atol=2e-5)
     assert integrate_gradients(*loaded, one, steps=1)["gap"].abs().max() > found["gap"].abs().max()
     some = integrate_gradients(*loaded, one, steps=32, positions=[4, 1], batch_size=2)
     both = some.merge(found, on=["text", "position", "memory"], validate="1:1")

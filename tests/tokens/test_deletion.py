@@ -5,7 +5,7 @@ import pytest
 from remembering import MEMORIES, NOISE, remembering
 
 from workbench.errors import ConfigError, DataError
-from workbench.tokens import delete_memory
+from workbench.tokens import Deletion, delete_memory
 
 
 def example(*memories):
@@ -85,6 +85,12 @@ def test_what_is_shown(model):
     assert repr(deletion).startswith("Deletion(memory 3 of 4: 1 went") and "12 seeds" in repr(deletion)
     assert "<del>boat</del>" in deletion._repr_html_() and deletion._repr_html_() == of(model, 3)._repr_html_()
     pd.testing.assert_frame_equal(deletion.words, of(model, 3, batch_size=5).words)
+
+
+def test_hostile_text_is_escaped(model):
+    words = pd.DataFrame({"word": ["<script>"], "start": [0], "end": [8], "fate": ["went"], "effect": [2.0]})
+    html = Deletion("a", 0, ("<img src=x>",), "<script>", "<svg>", (1, 2, 3), words)._repr_html_()
+    assert not any(sign in html for sign in ("<script", "<img", "<svg")) and "<del>&lt;script&gt;</del>" in html
 
 
 def test_bad_input_is_refused(model):
