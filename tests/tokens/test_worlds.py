@@ -241,18 +241,20 @@ def test_the_words_planted_to_fool_are_found_again(kinds):
 
 def test_a_model_is_built_with_a_card_of_what_was_measured(tmp_path, monkeypatch):
     from workbench.language import load_causal_lm
-    from workbench.tokens.worlds import shipped
+    from workbench.tokens.worlds import measures, shipped
 
-    monkeypatch.setattr(shipped, "HELD_OUT", 48)
+    monkeypatch.setattr(shipped, "HELD_OUT", 12)
     monkeypatch.setattr(shipped, "CURVE_TEXTS", 4)
-    monkeypatch.setattr(shipped, "CURVE", (1, 2))
+    monkeypatch.setattr(shipped, "CURVE", (2,))
+    monkeypatch.setattr(measures, "SCORES", ("pir", "kl", "loss", "entropy"))
+    monkeypatch.setattr(measures, "INSTEAD", ("others",))
     folder = tmp_path / "model"
     card = shipped.build_world_model("persona-world", folder, BaseConfig(steps=2, warm_up=1, batch=8), texts=30)
     assert (folder / "TRAINING_CARD.md").read_text(encoding="utf-8") == card
     model, tokenizer = load_causal_lm(folder)
     assert len(tokenizer) == model.config.vocab_size and f"{model.num_parameters():,} parameters" in card
     curve = card.split("while it was trained.")[1].strip().splitlines()
-    assert [line.split("|")[1].strip() for line in curve] == ["step", "---", "1", "2"]
+    assert [line.split("|")[1].strip() for line in curve] == ["step", "---", "2"]
     with pytest.raises(ConfigError, match="one of"):
         shipped.build_world_model("nowhere", tmp_path)
 
