@@ -49,7 +49,7 @@ SAYS = {
     "went": "struck out: went with the memory",
     "came back": "bold: came back from other memories",
     "stayed": "plain: stayed for other reasons",
-    "changed": "italic: changed for no reason but the dice",
+    "changed": "italic: changed, no reason found but the dice",
 }
 
 
