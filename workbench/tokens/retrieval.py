@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from pathlib import Path
 from typing import Any
 
@@ -50,12 +51,12 @@ def _tfidf(queries: list[str], items: list[str], row: np.ndarray, _: Any) -> np.
 
 def _embedded(queries: list[str], items: list[str], row: np.ndarray, encoder: str | Path) -> np.ndarray:
     try:
-        from sentence_transformers import SentenceTransformer
+        library = importlib.import_module("sentence_transformers")  # a choice of the reader's, no dependency
     except ImportError as error:
         do = "pip install sentence-transformers, or leave `encoder` out for TF-IDF"
         raise ConfigError("sentence-transformers is not installed", "retrieve", do=do) from error
     if not (Path(encoder) / "modules.json").is_file():
         raise ModelError("no sentence-transformers model", str(encoder), "a folder with modules.json", "check the path")
-    model = SentenceTransformer(str(encoder), local_files_only=True, trust_remote_code=False)
+    model = library.SentenceTransformer(str(encoder), local_files_only=True, trust_remote_code=False)
     asked, told = (model.encode(texts, normalize_embeddings=True) for texts in (queries, items))
     return np.round((told * asked[row]).sum(axis=1), 6)

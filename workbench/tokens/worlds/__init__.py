@@ -7,7 +7,7 @@ __getattr__, __dir__, __all__ = lazy.attach(
     submod_attrs={
         "base": ["BaseConfig", "base_model", "train_base", "word_tokenizer"],
         "fooling": ["MECHANISMS", "FoolingWorld"],
-        "measures": ["auc_table", "fooled", "planted_scores", "short_scores"],
+        "measures": ["auc_table", "fooled", "planted_scores", "planted_to_fool", "short_scores"],
         "persona": ["PersonaWorld"],
     },
 )
