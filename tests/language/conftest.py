@@ -22,7 +22,7 @@ class Server:
 
         self.tokenizer = make_tokenizer(TEXTS, 330)
         self.model = make_model(PocketConfig(hidden=16, layers=1, heads=2, feed_forward=16), self.tokenizer).eval()
-        self.asked, self.headers = [], []
+        self.asked, self.headers, self.closed = [], [], threading.Event()
         server = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -33,7 +33,7 @@ class Server:
                 server.headers.append(dict(self.headers))
                 status, content = server.answer(how, path, body, self.headers)
                 if how == "slow":
-                    time.sleep(0.5)
+                    server.closed.wait(60)
                 self.send_response(status)
                 self.send_header("Content-Length", str(len(content) + 50 * (how == "broken")))
                 self.end_headers()
@@ -145,6 +145,7 @@ SPOILT = {
 def server():
     served = Server()
     yield served
+    served.closed.set()
     served.http.shutdown()
     served.http.server_close()
 

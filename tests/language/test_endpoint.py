@@ -20,7 +20,7 @@ def no_pause(monkeypatch):
 
 
 def ask(server, how="well", form="prompt_logprobs", **options):
-    options = {"retries": 0, "timeout": 5.0} | options
+    options = {"retries": 0, "timeout": 60.0} | options
     return Endpoint(server.url(how), "tiny", form=form, **options)
 
 
@@ -107,7 +107,8 @@ FAULTS = {
 def test_what_fails_is_said(server, pairs, how, form, monkeypatch):
     if how == "large":
         monkeypatch.setattr(endpoint, "LIMIT", 10)
-    scorer = ask(server, how, form, timeout=0.3)
+    late = {"timeout": 0.3} if how in ("slow", "drip") else {}  # the others answer, on a busy machine late
+    scorer = ask(server, how, form, **late)
     with pytest.raises(ModelError, match=FAULTS[how]) as caught:
         scorer.of_text([pairs["prompt_with"][0]], TEXT)
     assert server.url(how).removesuffix("/v1") in str(caught.value)
