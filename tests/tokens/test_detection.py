@@ -34,3 +34,10 @@ def test_pir_finds_the_latent_source_of_the_mixture():
     found = detection(table, ["pir", "loss", "noise"]).set_index("score")
     assert found.loc["pir", "auc"] > 0.9 > found.loc["loss", "auc"]
     assert found.loc["noise", "low"] < 0.5 < found.loc["noise", "high"]
+
+
+def test_a_token_without_a_score_is_not_ranked():
+    table = pd.DataFrame({"text": [0, 0, 1, 1], "personal": [True, False] * 2, "pir": [2.0, np.nan, 2.0, 0.0]})
+    with pytest.raises(DataError, match="1 of 4 tokens have no score"):
+        detection(table, ["pir"])
+    assert detection(table.assign(pir=[np.inf, 0, 1, -np.inf]), ["pir"])["auc"].item() == 1

@@ -26,7 +26,7 @@ def detection(
     `high` bound 95 % of 200 resamples of whole texts, since tokens of one text are not independent. `precision` is
     the share of personal tokens among the k highest, k being the number of personal tokens (so recall and F1 are the
     same number). `threshold`, in the scores' unit, adds `f1`, that of calling every token above it personal.
-    Raises `DataError` when all tokens, or none, are personal.
+    Raises `DataError` when all tokens, or none, are personal, and for a score that some tokens do not have.
     """
     mark = tokens[truth].to_numpy(dtype=bool)
     if mark.all() or not mark.any():
@@ -38,6 +38,9 @@ def detection(
     rows = []
     for score in scores:
         values = tokens[score].to_numpy(dtype=float)
+        if np.isnan(values).any():
+            said = f"{int(np.isnan(values).sum())} of {len(values)} tokens have no score"
+            raise DataError(said, where=score, expected="a number for each token", do="leave those tokens out")
         ranks = np.unique(values, return_inverse=True)[1]
         low, high = np.nanquantile([_auc(ranks, mark, weight) for weight in often], [0.025, 0.975])
         # among equals the order is a coin's, not that of the text
