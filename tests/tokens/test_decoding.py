@@ -3,6 +3,7 @@
 import pytest
 import torch
 from remembering import MEMORIES, remembering
+from transformers import GenerationConfig
 
 from workbench.errors import ConfigError
 from workbench.tokens import Guidance, prompt, write
@@ -119,3 +120,18 @@ def test_beams_are_refused(loaded, prompts):
         model.generate(
             ids, attention_mask=torch.ones_like(ids), num_beams=3, max_new_tokens=STEPS, logits_processor=[guidance]
         )
+
+
+def test_what_a_model_would_rather_write_like_is_left_out(loaded, prompts):
+    """Chat models come with a generation config: top-p, a penalty for repetition."""
+    model, tokenizer = loaded
+    plain = write(model, tokenizer, prompts[0], seeds=1, temperature=1.0, max_new_tokens=20)
+    wishes = {"repetition_penalty": 30.0, "no_repeat_ngram_size": 1, "do_sample": True, "top_p": 0.1}
+    kept, model.generation_config = model.generation_config, GenerationConfig(**wishes)
+    wanted = model.generation_config
+    try:
+        model.train()
+        assert write(model, tokenizer, prompts[0], seeds=1, temperature=1.0, max_new_tokens=20) == plain
+        assert model.generation_config is wanted and model.training
+    finally:
+        model.eval().generation_config = kept

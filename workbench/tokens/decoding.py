@@ -16,7 +16,8 @@ with one seed get the same g_v: what differs between the two texts is owed to th
 from __future__ import annotations
 
 import inspect
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -24,6 +25,7 @@ from transformers import GenerationConfig, LogitsProcessor, LogitsProcessorList
 
 from workbench.errors import ConfigError
 from workbench.tokens.encoding import prompt_ids
+from workbench.tokens.passes import evaluating
 
 
 class Guidance(LogitsProcessor):
@@ -104,7 +106,8 @@ def write(
     """What the model writes after each prompt; special tokens are left out of the text.
 
     `without` holds the persona-free prompts, which γ other than 1 needs; `seeds` is one for all, or one for each
-    prompt; a `temperature` of 0 takes the likeliest token. Raises `ConfigError` when their numbers do not agree.
+    prompt; a `temperature` of 0 takes the likeliest token. What a model's own `generation_config` adds (a penalty for
+    repetition, top-p) is left out. Raises `ConfigError` when their numbers do not agree.
     """
     seeds = [seeds] * len(prompts) if isinstance(seeds, int) else list(seeds)
     if len(seeds) != len(prompts) or (without is not None and len(without) != len(prompts)):
@@ -116,21 +119,32 @@ def write(
     config = GenerationConfig(
         do_sample=False, num_beams=1, max_new_tokens=max_new_tokens, eos_token_id=stop, pad_token_id=pad
     )
-    model.eval()
     out: list[str] = []
-    for first in range(0, len(prompts), batch_size):
-        batch = slice(first, first + batch_size)
-        tokens, mask = _padded(tokenizer, prompts[batch], pad)
-        processors = LogitsProcessorList()
-        if without is not None:
-            bare = _padded(tokenizer, without[batch], pad)
-            processors.append(Guidance(model, *bare, gamma=gamma, plausible=plausible))
-        if temperature > 0:
-            processors.append(SeededNoise(seeds[batch], temperature))
-        tokens, mask = tokens.to(model.device), mask.to(model.device)
-        made = model.generate(tokens, attention_mask=mask, generation_config=config, logits_processor=processors)
-        out += tokenizer.batch_decode(made[:, tokens.shape[1] :], skip_special_tokens=True)
+    with evaluating(model), _plain(model):
+        for first in range(0, len(prompts), batch_size):
+            batch = slice(first, first + batch_size)
+            tokens, mask = _padded(tokenizer, prompts[batch], pad)
+            processors = LogitsProcessorList()
+            if without is not None:
+                bare = _padded(tokenizer, without[batch], pad)
+                processors.append(Guidance(model, *bare, gamma=gamma, plausible=plausible))
+            if temperature > 0:
+                processors.append(SeededNoise(seeds[batch], temperature))
+            tokens, mask = tokens.to(model.device), mask.to(model.device)
+            made = model.generate(tokens, attention_mask=mask, generation_config=config, logits_processor=processors)
+            out += tokenizer.batch_decode(made[:, tokens.shape[1] :], skip_special_tokens=True)
     return out
+
+
+@contextmanager
+def _plain(model: Any) -> Iterator[None]:
+    """Of the model's own generation config only `use_cache`: `generate` fills in from it whatever it is not told."""
+    kept = model.generation_config
+    model.generation_config = GenerationConfig(use_cache=kept.use_cache)
+    try:
+        yield
+    finally:
+        model.generation_config = kept
 
 
 def _padded(tokenizer: Any, prompts: Sequence[str], pad: int) -> tuple[torch.Tensor, torch.Tensor]:
