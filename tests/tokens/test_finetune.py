@@ -83,10 +83,15 @@ def test_a_stopped_run_ends_like_one_that_was_not(model, tokenizer, pairs, whole
     pd.testing.assert_frame_equal(record.film, whole[1].film)
     pd.testing.assert_frame_equal(record.steps, whole[1].steps)
     pd.testing.assert_frame_equal(pd.read_parquet(tmp_path / "film.parquet"), record.film)
-    for change in ({"seed": 2}, {"config": CONFIG.model_copy(update={"learning_rate": 0.5})}, {"loss": weights.CE()}):
-        given = {"loss": loss, "config": CONFIG, "seed": 1} | change
-        with pytest.raises(ConfigError, match="another config, loss, seed or corpus"):
-            fine_tune(model, tokenizer, pairs, given["loss"], given["config"], given["seed"], film, tmp_path)
+    for change in (
+        {"seed": 2},
+        {"config": CONFIG.model_copy(update={"learning_rate": 0.5})},
+        {"loss": weights.CE()},
+        {"model": tuned},
+    ):
+        given = {"model": model, "loss": loss, "config": CONFIG, "seed": 1} | change
+        with pytest.raises(ConfigError, match="another model, config, loss, seed or corpus"):
+            fine_tune(**given, tokenizer=tokenizer, pairs=pairs, film=film, folder=tmp_path)
 
 
 def test_the_film_shows_what_the_model_thinks_and_disturbs_nothing(model, tokenizer, pairs, whole):

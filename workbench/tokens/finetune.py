@@ -167,7 +167,7 @@ def fine_tune(
     begun = time.perf_counter()
     # the Trainer seeds the global generator
     with tempfile.TemporaryDirectory() as work, torch.random.fork_rng(), _quiet():
-        last = _claim(folder, config, loss, seed, rows) if folder else None
+        last = _claim(folder, config, loss, seed, rows, model) if folder else None
         trainer = Trainer(
             model,
             _arguments(config, seed, Path(folder or work), keep=folder is not None),
@@ -229,17 +229,23 @@ def _arguments(config: FineTuneConfig, seed: int, folder: Path, keep: bool) -> T
     )
 
 
-def _claim(folder: Path, config: FineTuneConfig, loss: TokenLoss, seed: int, rows: list[dict]) -> str | None:
+def _claim(
+    folder: Path, config: FineTuneConfig, loss: TokenLoss, seed: int, rows: list[dict], model: Any
+) -> str | None:
     """Mark `folder` as this run's; the last whole checkpoint in it, if there is one."""
     told = loss.model_dump(mode="json") if isinstance(loss, BaseModel) else loss.name
     data = hashlib.sha256(json.dumps(rows, default=str).encode()).hexdigest()
-    identity = json.dumps([config.model_dump(), told, seed, data], indent=1)
+    start = hashlib.sha256()  # a checkpoint would otherwise stand in for whatever model was given
+    for name, value in model.state_dict().items():
+        start.update(name.encode())
+        start.update(value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
+    identity = json.dumps([config.model_dump(), told, seed, data, start.hexdigest()], indent=1)
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     mark = folder / "run.json"
     if mark.is_file() and mark.read_text(encoding="utf-8") != identity:
         do = "remove it to train anew, or give another folder"
-        raise ConfigError("the folder belongs to another config, loss, seed or corpus", str(folder), do=do)
+        raise ConfigError("the folder belongs to another model, config, loss, seed or corpus", str(folder), do=do)
     mark.write_text(identity, encoding="utf-8")
     whole = [path.parent for path in folder.glob("checkpoint-*/trainer_state.json")]  # the Trainer writes it last
     return str(max(whole, key=lambda path: int(path.name.split("-")[1]))) if whole else None
