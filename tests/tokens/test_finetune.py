@@ -1,5 +1,7 @@
 """fine_tune: resume, the training film, and that it leaves everything else as it was."""
 
+import random
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -47,10 +49,12 @@ def whole(model, tokenizer, pairs):
 
 def test_it_learns_and_leaves_the_given_model_and_the_generators(model, tokenizer, pairs, capsys):
     before, state, training = vector(model).clone(), torch.random.get_rng_state(), model.training
+    others = random.getstate(), np.random.get_state()[1].copy()
     config = FineTuneConfig(steps=25, batch_size=6, learning_rate=0.02, warm_up=2)
     tuned, record = fine_tune(model, tokenizer, pairs, weights.CE(), config, seed=1)
     assert torch.equal(vector(model), before) and model.training == training and not model._forward_pre_hooks
     assert torch.equal(torch.random.get_rng_state(), state)
+    assert random.getstate() == others[0] and (np.random.get_state()[1] == others[1]).all()
     first, last = (score_tokens(one, tokenizer, pairs, ("loss",))["loss"].mean() for one in (model, tuned))
     assert last < first - 1
     assert record.steps["step"].tolist() == list(range(1, 26)) and record.film.empty

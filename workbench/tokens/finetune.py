@@ -10,6 +10,7 @@ import copy
 import hashlib
 import json
 import os
+import random
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
@@ -18,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import torch
 from pydantic import BaseModel, ConfigDict, Field
@@ -165,8 +167,7 @@ def fine_tune(
         shown = training_rows(tokenizer, film, columns, context, end=False)
         callbacks.append(Film(objective, shown, collator, config.film_every, path))
     begun = time.perf_counter()
-    # the Trainer seeds the global generator
-    with tempfile.TemporaryDirectory() as work, torch.random.fork_rng(), _quiet():
+    with tempfile.TemporaryDirectory() as work, _own_dice(), _quiet():
         last = _claim(folder, config, loss, seed, rows, model) if folder else None
         trainer = Trainer(
             model,
@@ -186,6 +187,18 @@ def fine_tune(
     pictures = callbacks[0].table if callbacks else pd.DataFrame(columns=FILM)
     record = Training(loss.name, seed, pd.DataFrame(logged), pictures, time.perf_counter() - begun)
     return model.eval(), record
+
+
+@contextmanager
+def _own_dice() -> Iterator[None]:
+    """The Trainer seeds the global generators, of Python and numpy too: afterwards they are as they were."""
+    python, numpy = random.getstate(), np.random.get_state()
+    try:
+        with torch.random.fork_rng():
+            yield
+    finally:
+        random.setstate(python)
+        np.random.set_state(numpy)
 
 
 @contextmanager
