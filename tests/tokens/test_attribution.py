@@ -9,6 +9,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from remembering import MEMORIES, remembering
+from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
+from transformers import PreTrainedTokenizerFast
 
 from workbench.errors import ConfigError, DataError
 from workbench.tokens import credit, examples_of, make_pairs, memory_map, planted_memory, prompt, score_tokens, words
@@ -22,6 +24,7 @@ from workbench.tokens.attribution import (
 )
 from workbench.tokens.attribution.shapley import _all, _sampled
 from workbench.tokens.coalitions import located, score_coalitions
+from workbench.tokens.training import PocketConfig, make_model
 
 one_architecture = pytest.mark.parametrize("loaded", ["gpt2"], indirect=True)  # where it does not matter which
 
@@ -214,6 +217,32 @@ def test_attention_share_is_the_mass_on_the_persona(loaded, examples):
                 for layer in layers for head in range(layer.shape[1])]  # fmt: skip
         assert found["attention"][place] == pytest.approx(np.mean(mass), abs=1e-6)
     assert found["attention"].between(0, 1).all()
+
+
+def test_the_persona_is_the_tokens_that_masking_in_place_replaces(examples):
+    """Some tokenizers join a full stop and the end of its line, and have no mask, padding or unknown token (Llama 3)."""
+    core = Tokenizer(models.BPE())
+    core.pre_tokenizer = pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.Split(Regex(r" ?\w+| ?[^\s\w]+[\r\n]*|\s+"), "isolated"),
+            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
+        ]
+    )
+    core.decoder, alphabet = decoders.ByteLevel(), pre_tokenizers.ByteLevel.alphabet()
+    core.train_from_iterator(
+        ["Likes lamps.\nTask: review."] * 9,
+        trainers.BpeTrainer(vocab_size=300, special_tokens=["</s>"], initial_alphabet=alphabet, show_progress=False),
+    )
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=core, eos_token="</s>")
+    model = make_model(PocketConfig(hidden=16, layers=1, heads=2, feed_forward=16), tokenizer).train()
+    examples = examples.assign(memories=[[" Likes lamps. ", "Camps in a van."], ["Has a daughter."]])
+    (ids, owner) = located(tokenizer, next(examples.itertuples()), "plain")
+    assert tokenizer.decode(np.array(ids)[owner == 0]) == "Likes lamps.\n"
+    want = score_tokens(model, tokenizer, make_pairs(examples, tokenizer, "mask", "plain"))
+    found = integrate_gradients(model, tokenizer, examples, "plain", steps=4)
+    np.testing.assert_allclose(found[found["memory"] == 0]["whole"], want["pir"], atol=1e-5)
+    attention_share(model, tokenizer, examples, "plain")
+    assert model.training
 
 
 # --- ContextCite ----------------------------------------------------------------------------------------------------

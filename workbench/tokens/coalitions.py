@@ -7,7 +7,6 @@ persona, so that its heading is gone as well and v(all) − v(∅) is PIR.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -15,10 +14,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from workbench.errors import DataError
+from workbench.tokens import prompts
 from workbench.tokens.contrast import score_tokens
 from workbench.tokens.encoding import prompt_ids
-from workbench.tokens.prompts import make_pairs, prompt, quoted
+from workbench.tokens.prompts import make_pairs, prompt
 
 
 def score_coalitions(
@@ -37,8 +36,8 @@ def score_coalitions(
     kept = np.asarray(coalitions, dtype=bool).reshape(len(coalitions), len(example.memories))
     kept, place = np.unique(kept, axis=0, return_inverse=True)
     told = [[memory for memory, here in zip(example.memories, row, strict=True) if here] for row in kept]
-    prompts = [prompt(tokenizer, memories, example.query, template) for memories in told]
-    pairs = pd.DataFrame({"text": range(len(kept)), "prompt_with": prompts, "prompt_without": prompts})
+    each = [prompt(tokenizer, memories, example.query, template) for memories in told]
+    pairs = pd.DataFrame({"text": range(len(kept)), "prompt_with": each, "prompt_without": each})
     table = score_tokens(model, tokenizer, pairs.assign(response=example.response), batch_size=batch_size)
     return table["log_prob_with"].to_numpy().reshape(len(kept), -1)[place.reshape(-1)]
 
@@ -62,22 +61,11 @@ def tidy(text: Any, values: np.ndarray, whole: np.ndarray, **columns: Any) -> pd
 def located(tokenizer: Any, example: Any, template: str | Path | None = None) -> tuple[tuple[int, ...], np.ndarray]:
     """Token ids of the prompt, and for each of them the number of the memory item it belongs to, −1 for none.
 
-    A token belongs to the item that holds its last character; headings, separators and markers belong to none.
+    A token that holds a piece of an item belongs to it (to the first of two), as where the persona is masked in place;
+    headings, separators and markers belong to none. Raises `ConfigError` for a template that changes the items.
     """
-    told = [quoted(str(memory), tokenizer) for memory in example.memories]
-    signs = prompt(tokenizer, [f"\ue000{number}\ue001" for number in range(len(told))], example.query, template)
-    text, owner = "", []
-    for number, piece in enumerate(re.split("\ue000(\\d+)\ue001", signs)):
-        added = told[int(piece)] if number % 2 else piece
-        owner += [int(piece) if number % 2 else -1] * len(added)
-        text += added
-    if text != prompt(tokenizer, example.memories, example.query, template):
-        raise DataError(
-            "the template changes the memory items", where=f"text {example.text!r}", do="strip them, or use another one"
-        )
+    text, spans = prompts.located(tokenizer, example.memories, example.query, template)
     offsets = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)["offset_mapping"]
     (ids,) = prompt_ids(tokenizer, [text])
-    owner.append(-1)
-    # a token of white space alone has no length: it belongs to the item that stands on both sides of it
-    mine = [owner[end - 1] if end > start or owner[end - 1] == owner[end] else -1 for start, end in offsets]
+    mine = [next((k for k, (a, b) in enumerate(spans) if start < b and a < end), -1) for start, end in offsets]
     return ids, np.array([-1] * (len(ids) - len(mine)) + mine)  # the bos token that was put before belongs to none

@@ -160,6 +160,15 @@ def located(
     return text, spans[:-1]
 
 
+def filler_of(tokenizer: Any) -> str:
+    """The token that stands for nothing: mask, else pad, unknown, eos; `ConfigError` where there is none of them."""
+    each = (tokenizer.mask_token, tokenizer.pad_token, tokenizer.unk_token, tokenizer.eos_token)
+    filler = next((token for token in each if token), None)
+    if filler is None:
+        raise ConfigError("the tokenizer has no mask, pad, unknown or eos token", do="delete the persona instead")
+    return filler
+
+
 def masked(tokenizer: Any, memories: Sequence[str], query: str, template: str | Path | None = None) -> str | list[int]:
     """The prompt with a token that says nothing in place of each token of the memory items; all others are the same.
 
@@ -167,10 +176,7 @@ def masked(tokenizer: Any, memories: Sequence[str], query: str, template: str | 
     where a text gives just these tokens, else the list of their ids: many tokenizers cut a text in another way after a
     special token.
     """
-    filler = next((t for t in (tokenizer.mask_token, tokenizer.pad_token, tokenizer.unk_token) if t), None)
-    filler = filler or tokenizer.eos_token
-    if not filler:
-        raise ConfigError("the tokenizer has no mask, pad, unknown or eos token", do="use another intervention")
+    filler = filler_of(tokenizer)
     text, spans = located(tokenizer, memories, query, template)
     found = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
     hidden = [any(start < b and a < end for a, b in spans) for start, end in found["offset_mapping"]]

@@ -19,9 +19,9 @@ import torch
 from workbench.errors import ModelError
 from workbench.tokens.coalitions import checked, located
 from workbench.tokens.encoding import response_ids
+from workbench.tokens.passes import evaluating
 
 
-@torch.no_grad()
 def attention_share(
     model: Any, tokenizer: Any, examples: pd.DataFrame, template: str | Path | None = None
 ) -> pd.DataFrame:
@@ -30,7 +30,6 @@ def attention_share(
     The model attends eagerly meanwhile (other implementations return no attentions) and is put back as it was.
     Raises `ModelError` for a model that shows no attentions.
     """
-    model.eval()
     before = getattr(model.config, "_attn_implementation", None)
     tables = []
     try:
@@ -40,7 +39,8 @@ def attention_share(
             ids, owner = located(tokenizer, row, template)
             ((said, _),) = response_ids(tokenizer, [row.response])
             tokens = torch.tensor([ids + said], device=model.device)
-            layers = model(input_ids=tokens, output_attentions=True, use_cache=False).attentions
+            with evaluating(model):
+                layers = model(input_ids=tokens, output_attentions=True, use_cache=False).attentions
             if not layers or layers[0] is None:
                 raise ModelError("the model returns no attentions", expected="a decoder with eager attention")
             persona = torch.from_numpy(np.flatnonzero(owner >= 0)).to(model.device)

@@ -1,7 +1,7 @@
 """Integrated gradients from a masked persona: which memory item raises a token, read from gradients.
 
-Sundararajan et al. (2017), along the straight line from e' (every token of the memory items replaced by the mask, pad
-or unknown token) to e, the embeddings as they are:
+Sundararajan et al. (2017), along the straight line from e' (every token of the memory items replaced by the token that
+`make_pairs(..., "mask")` puts there) to e, the embeddings as they are:
 
     IG_j(i) = (e_j − e'_j) · ∫₀¹ ∂ log p(y_i | e' + α(e − e')) / ∂e_j dα,       value of item k = Σ_{j ∈ k} IG_j(i)
 
@@ -24,6 +24,8 @@ import torch
 from workbench.errors import ConfigError
 from workbench.tokens.coalitions import checked, located, tidy
 from workbench.tokens.encoding import response_ids
+from workbench.tokens.passes import evaluating
+from workbench.tokens.prompts import filler_of
 
 
 def integrate_gradients(
@@ -41,26 +43,18 @@ def integrate_gradients(
     `steps` make it smaller. A forward and a backward pass a token and step, `batch_size` of them at a time: for long
     texts, name the positions. Raises `ConfigError` for a position outside the response.
     """
-    model.eval()
-    tables = []
+    tables, filler = [], tokenizer.convert_tokens_to_ids(filler_of(tokenizer))
     for row in checked(examples, tokenizer, template):
         ids, owner = located(tokenizer, row, template)
         ((said, _),) = response_ids(tokenizer, [row.response])
         chosen = np.arange(len(said)) if positions is None else np.array(sorted(positions))
         if chosen.min() < 0 or chosen.max() >= len(said):
             raise ConfigError("no such position", f"text {row.text!r}", f"0 to {len(said) - 1}", "leave it out")
-        value, whole = _row(model, _filler(tokenizer), ids, owner, said, chosen, steps, batch_size)
+        with evaluating(model), torch.enable_grad():
+            value, whole = _row(model, filler, ids, owner, said, chosen, steps, batch_size)
         table = tidy(row.text, value, whole, gap=whole - value.sum(axis=0))
         tables.append(table.assign(position=chosen[table["position"]]))
     return pd.concat(tables, ignore_index=True)
-
-
-def _filler(tokenizer: Any) -> int:
-    ids = (tokenizer.mask_token_id, tokenizer.pad_token_id, tokenizer.unk_token_id)
-    filler = next((one for one in ids if one is not None), None)
-    if filler is None:
-        raise ConfigError("the tokenizer has no mask, pad or unknown token", do="use another method")
-    return filler
 
 
 def _row(
