@@ -220,7 +220,7 @@ def test_attention_share_is_the_mass_on_the_persona(loaded, examples):
 
 
 def test_the_persona_is_the_tokens_that_masking_in_place_replaces(examples):
-    """Some tokenizers join a full stop and the end of its line, and have no mask, padding or unknown token (Llama 3)."""
+    """Llama 3 joins a full stop and the end of its line, and has no mask, padding or unknown token."""
     core = Tokenizer(models.BPE())
     core.pre_tokenizer = pre_tokenizers.Sequence(
         [
