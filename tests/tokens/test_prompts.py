@@ -192,10 +192,12 @@ def test_markers_that_are_only_added_tokens_are_quoted_too():
     assert quoted("<|system|>x<think><e> lampshade", tokenizer) == "< |system|>x< think>< e> lampshade"
 
 
-@pytest.mark.parametrize("memories", [[], [" "], ["a", ""], "a string", [""]])
+@pytest.mark.parametrize("memories", [[], [" "], ["a", ""], "a string", [""], None, float("nan"), [None], [3]])
 def test_an_empty_persona_is_refused(tokenizers, examples, memories):
-    with pytest.raises(DataError, match=r"empty persona.*|row 1"):
+    with pytest.raises(DataError, match=r"row 1: empty persona"):
         make_pairs(examples.assign(memories=[["a"], memories, ["b"]]), tokenizers["words"])
+    with pytest.raises(DataError, match=r"row 1: no query"):
+        make_pairs(examples.assign(query=["a", None, "b"]), tokenizers["words"])
 
 
 @pytest.mark.parametrize(

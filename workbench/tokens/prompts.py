@@ -218,11 +218,12 @@ def _check(examples: pd.DataFrame) -> None:
     missing = [name for name in EXAMPLE if name not in examples.columns]
     if missing:
         raise DataError(f"missing columns {missing}", where="examples", expected=f"columns {list(EXAMPLE)}")
-    for place, memories in enumerate(examples["memories"]):
-        if isinstance(memories, str) or not len(memories) or not all(str(one).strip() for one in memories):
-            raise DataError(
-                "empty persona", where=f"examples row {place}", expected="a list of memory items", do="drop the row"
-            )
+    for place, (memories, query) in enumerate(zip(examples["memories"], examples["query"], strict=True)):
+        where, listed = f"examples row {place}", isinstance(memories, list | tuple | np.ndarray)
+        if not listed or not len(memories) or not all(isinstance(one, str) and one.strip() for one in memories):
+            raise DataError("empty persona", where, "a list of memory items, each a text", "drop the row")
+        if not isinstance(query, str):
+            raise DataError("no query", where, 'a text, "" if need be', "repair or drop the row")
 
 
 def _source(template: str | Path) -> str:
