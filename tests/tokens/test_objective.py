@@ -299,6 +299,8 @@ def test_rows_end_with_the_end_token_and_train_on_the_response_alone(tokenizer, 
         assert row["input_ids_without"][-len(said) :] == said
     with pytest.raises(TooLarge):
         training_rows(tokenizer, pairs, context=20)
+    ids = [[5, 6, 7]] * 4  # as where the persona is masked in place
+    assert training_rows(tokenizer, pairs.assign(prompt_without=ids))[0]["input_ids_without"][:3] == [5, 6, 7]
     with pytest.raises(ConfigError, match="several prompts"):
         training_rows(tokenizer, pairs.assign(prompt_without=[("<query>", "<s>")] * 4))
 

@@ -26,7 +26,7 @@ import torch
 import torch.nn.functional as F
 
 from workbench.errors import ConfigError, DataError
-from workbench.tokens.encoding import encode_pairs
+from workbench.tokens.encoding import encode_pairs, prompts_of
 from workbench.tokens.weights.protocol import TokenLoss, Tokens, token_losses
 
 IGNORED = -100  # the label of what is not trained on, as everywhere in Transformers
@@ -54,7 +54,7 @@ def training_rows(
     `columns` of `pairs` hold a number for each response token. `context`: the most tokens that a row may have.
     Raises `DataError` and `TooLarge` as `score_tokens` does, and where a column's length is not the response's.
     """
-    if any(not isinstance(prompt, str) for prompt in pairs.get("prompt_without", ())):
+    if any(len(prompts_of(prompt)) > 1 for prompt in pairs.get("prompt_without", ())):
         raise ConfigError("several prompts without the persona", "pairs", "one", "use FrozenTeacher with their scores")
     unknown = [name for name in columns if name not in pairs]
     if unknown:
