@@ -285,6 +285,13 @@ def test_an_endpoint_that_tokenises():
         score_tokens(server, None, pairs.assign(response="x", prompt_without=[[1, 2], "a"]))
 
 
+def halved(pairs, column, row):
+    """Half a surrogate pair in one cell; only columns of objects can hold it."""
+    texts = pairs[column].astype(object)
+    texts[row] = "half \ud83d"
+    return pairs.assign(**{column: texts})
+
+
 @pytest.mark.parametrize(
     ("change", "error", "says"),
     [
@@ -292,6 +299,8 @@ def test_an_endpoint_that_tokenises():
         (lambda p: p.assign(response=[*p["response"][:3], "  "]), DataError, "row 3"),
         (lambda p: p.assign(response=[*p["response"][:3], None]), DataError, "row 3"),
         (lambda p: p.assign(text="same"), DataError, "twice"),
+        (lambda p: halved(p, "response", 3), DataError, "row 3: half a surrogate"),
+        (lambda p: halved(p, "prompt_without", 0), DataError, "row 0: half a surrogate"),
         (lambda p: p.assign(prompt_without=[(), *p["prompt_without"][1:]]), DataError, "row 0"),
         (lambda p: p.assign(prompt_with=[float("nan"), *p["prompt_with"][1:]]), DataError, "row 0"),
         (

@@ -196,6 +196,8 @@ def test_markers_that_are_only_added_tokens_are_quoted_too():
 def test_an_empty_persona_is_refused(tokenizers, examples, memories):
     with pytest.raises(DataError, match=r"row 1: empty persona"):
         make_pairs(examples.assign(memories=[["a"], memories, ["b"]]), tokenizers["words"])
+    with pytest.raises(DataError, match=r"row 0: half a surrogate pair"):  # which JSON can hold
+        make_pairs(examples.assign(memories=[["a \ud83d"], ["a"], ["b"]]), tokenizers["words"])
     with pytest.raises(DataError, match=r"row 1: no query"):
         make_pairs(examples.assign(query=["a", None, "b"]), tokenizers["words"])
 

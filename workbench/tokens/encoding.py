@@ -7,6 +7,7 @@ seldom met in training, and its first log-probabilities say so.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -17,6 +18,7 @@ from workbench.errors import ConfigError, DataError, TooLarge
 
 COLUMNS = ("text", "prompt_with", "prompt_without", "response")
 AROUND = 200  # characters
+HALF = re.compile("[\ud800-\udfff]")
 
 
 def encode_pairs(tokenizer: Any, pairs: pd.DataFrame, context: int | None = None) -> list[dict[str, Any]]:
@@ -72,7 +74,10 @@ def encode_pairs(tokenizer: Any, pairs: pd.DataFrame, context: int | None = None
 
 
 def check_pairs(pairs: pd.DataFrame) -> None:
-    """Raise `DataError` for a missing column, a repeated text, an empty response or a prompt that is no text."""
+    """Raise `DataError` for a missing column, a repeated text, an empty response or a prompt that is no text.
+
+    Half a surrogate pair, which JSON can hold, is no letter and has no token.
+    """
     missing = [name for name in COLUMNS if name not in pairs.columns]
     if missing:
         raise DataError(f"missing columns {missing}", where="pairs", expected=f"columns {list(COLUMNS)}")
@@ -85,6 +90,8 @@ def check_pairs(pairs: pd.DataFrame) -> None:
         each = prompts_of(row.prompt_with), prompts_of(row.prompt_without)
         if len(each[0]) != 1 or not each[1]:
             raise DataError("a prompt is no text", f"pairs row {place}", "text; prompt_without also a tuple of texts")
+        if any(isinstance(one, str) and HALF.search(one) for one in (row.response, *each[0], *each[1])):
+            raise DataError("half a surrogate pair", f"pairs row {place}", "whole letters", "repair the text")
 
 
 def prompts_of(prompt: Any) -> tuple[str | tuple[int, ...], ...]:

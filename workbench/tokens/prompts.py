@@ -19,7 +19,7 @@ from jinja2 import StrictUndefined, TemplateError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from workbench.errors import ConfigError, DataError, TooLarge
-from workbench.tokens.encoding import prompt_ids, response_ids
+from workbench.tokens.encoding import HALF, prompt_ids, response_ids
 
 EXAMPLE = ("text", "user", "item", "query", "response", "memories")
 INTERVENTIONS = ("delete", "mask", "neutral", "other", "peer", "others", "each")
@@ -222,6 +222,8 @@ def _check(examples: pd.DataFrame) -> None:
         where, listed = f"examples row {place}", isinstance(memories, list | tuple | np.ndarray)
         if not listed or not len(memories) or not all(isinstance(one, str) and one.strip() for one in memories):
             raise DataError("empty persona", where, "a list of memory items, each a text", "drop the row")
+        if any(HALF.search(one) for one in memories):
+            raise DataError("half a surrogate pair", where, "memory items of whole letters", "repair the text")
         if not isinstance(query, str):
             raise DataError("no query", where, 'a text, "" if need be', "repair or drop the row")
 
