@@ -183,9 +183,7 @@ def pareto(table: pd.DataFrame) -> None:
     marks = "osD^v<>PX*h"
     for mark, (loss, mine) in zip(marks, part.groupby("loss", sort=False), strict=False):
         axes.scatter(mine["generic_nll"], mine["personal_nll"], marker=mark, s=60, alpha=0.8, label=loss)
-    axes.set(
-        xlabel="−log p of other words (nats)", ylabel="−log p of personal words (nats)", xscale="log", yscale="log"
-    )
+    axes.set(xlabel="−log p of other words (nats)", ylabel="−log p of personal words (nats)")
     axes.set_title("Lower left is better; one mark a seed")
     axes.legend(fontsize=9, ncols=2)
     figure.savefig(RESULTS / "perce.png", dpi=110)
