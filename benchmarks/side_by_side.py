@@ -426,7 +426,7 @@ can only be less CPU time. One thread each unless the line below says otherwise,
 other. Sizes and batch as in the timing; everything else, regularisation too, at the defaults of each. Intervals: 95
 %, bootstrap over users (drawn for both sides together) and over the seeds of each side; *missed* where the whole
 interval of the difference is below zero. *Until it stops*: ours without the limit, trained again only where the clock
-had cut a seed (SGL was not: its last line repeats the first). The machine did other work during the sequence models.
+had cut a seed; where that line is cut as well, it was left at that (`--no-longer`) and repeats the first.
 """.strip()
 
 

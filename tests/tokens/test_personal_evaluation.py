@@ -71,6 +71,9 @@ def test_equal_texts_score_one_and_foreign_ones_nought():
     found = text_metrics(table).pivot(index="text", columns="metric", values="value")
     assert found.loc[0].to_numpy() == pytest.approx(1)
     assert found.loc[1, "rouge_l"] == 0 and found.loc[1, "bleu"] == pytest.approx(0)
+    other = pd.DataFrame({"text": [0], "response": ["我喜欢灯"], "written": ["我喜欢灯"]})
+    found = text_metrics(other).set_index("metric")["value"]
+    assert np.isnan(found["rouge_l"]) and found["chrf"] == 1 and found["bleu"] == 1
     with pytest.raises(DataError, match="written"):
         text_metrics(table.drop(columns="written"))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -49,8 +50,9 @@ def personal_and_generic(
 def text_metrics(written: pd.DataFrame) -> pd.DataFrame:
     """ROUGE-L, chrF and BLEU of what was written against what the person wrote: [text, metric, value], all in 0 to 1.
 
-    `written` has [text, response, written]. ROUGE-L: F-measure of rouge-score without stemming; chrF and BLEU: of
-    sacrebleu, per text (BLEU with effective order, so that short texts are not all zero).
+    `written` has [text, response, written]. ROUGE-L: F-measure of rouge-score without stemming, which reads the letters
+    a to z and digits alone: not a number where the response has none of them. chrF and BLEU: of sacrebleu, per text
+    (BLEU with effective order, so that short texts are not all zero).
     """
     missing = sorted({"text", "response", "written"} - set(written.columns))
     if missing:
@@ -61,9 +63,11 @@ def text_metrics(written: pd.DataFrame) -> pd.DataFrame:
     rouge, chrf, bleu = RougeScorer(["rougeL"]), CHRF(), BLEU(effective_order=True)
     rows = []
     for row in written.itertuples(index=False):
+        readable = re.search("[a-z0-9]", row.response.lower())
+        longest = rouge.score(row.response, row.written)["rougeL"].fmeasure if readable else float("nan")
         rows += [
-            (row.text, "rouge_l", rouge.score(row.response, row.written)["rougeL"].fmeasure),
-            (row.text, "chrf", chrf.sentence_score(row.written, [row.response]).score / 100),
-            (row.text, "bleu", bleu.sentence_score(row.written, [row.response]).score / 100),
+            (row.text, "rouge_l", longest),
+            (row.text, "chrf", min(1.0, chrf.sentence_score(row.written, [row.response]).score / 100)),
+            (row.text, "bleu", min(1.0, bleu.sentence_score(row.written, [row.response]).score / 100)),
         ]
     return pd.DataFrame(rows, columns=["text", "metric", "value"])

@@ -15,7 +15,7 @@ from workbench.errors import ConfigError, ModelError
 def retrieve(examples: pd.DataFrame, k: int = 4, encoder: str | Path | None = None) -> pd.DataFrame:
     """The same examples with at most `k` of their `memories` (list[str]), the most like the query first.
 
-    `encoder` None compares TF-IDF vectors (cosine; document frequencies over all memory items of the table); else the
+    `encoder` None compares TF-IDF vectors (cosine; document frequencies over all memory items and queries); else the
     folder of a sentence-transformers model, whose embeddings are compared instead. Equally similar items keep their
     order. The paper takes the four nearest by Contriever. This choice makes the query a common cause of persona and
     text (arXiv:2603.06595, Figure 2): see `FoolingWorld`.
