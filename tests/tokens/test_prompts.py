@@ -211,6 +211,7 @@ def test_an_empty_persona_is_refused(tokenizers, examples, memories):
         ({"template": "gone.jinja"}, "no such template"),
         ({"template": "{{ memories }} {{ surprise }}"}, "surprise"),
         ({"template": "{{ memories.__class__.__mro__ }}"}, "unsafe"),
+        ({"template": "{{ memories | join(1) }}{{ query + 1 }}"}, "template: can only concatenate"),
     ],
 )
 def test_settings_that_cannot_be(tokenizers, examples, options, says):

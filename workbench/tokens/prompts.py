@@ -122,7 +122,7 @@ def prompt(tokenizer: Any, memories: Sequence[str], query: str, template: str | 
     environment = ImmutableSandboxedEnvironment(undefined=StrictUndefined, trim_blocks=True)
     try:
         return environment.from_string(source).render(memories=told, query=query)
-    except TemplateError as error:
+    except (TemplateError, ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
         raise ConfigError(f"template: {error}", expected="jinja that uses `memories` and `query`") from error
 
 
