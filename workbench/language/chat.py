@@ -25,7 +25,8 @@ class Reply:
 class Chat:
     """A model that replies: an `Endpoint`, or `(model, tokenizer)` of `load_causal_lm` with a chat template.
 
-    A `temperature` of 0 takes the likeliest token. Here the same seed gives the same reply; a server promises nothing.
+    A `temperature` of 0 takes the likeliest token. What else the model's own generation config says (top-p, a penalty
+    for repetition) holds. Here the same seed gives the same reply; a server promises nothing.
 
     >>> judge = Chat(Endpoint("http://localhost:8000/v1", "my-model"))
     >>> judge.complete([{"role": "user", "content": "Which is better?"}], seed=1).text   # doctest: +SKIP
