@@ -69,9 +69,9 @@ class Endpoint:
     """A server that speaks the OpenAI completions API at `url`, its `/v1` included; a `PromptScorer`.
 
     `key_from` names the environment variable that holds the key: the key is read for each request, and stands in no
-    message, repr or log. `timeout` seconds bound a whole answer; a server that is busy, slow or breaks off is asked
-    `retries` times more. What fails is a `ModelError` that says how: down, slow, another status, cut off, another
-    shape, fewer tokens.
+    message, repr or log. `timeout` seconds bound a whole answer (twice as many if the server falls silent midway); a
+    server that is busy, slow or breaks off is asked `retries` times more. What fails is a `ModelError` that says how:
+    down, slow, another status, cut off, another shape, fewer tokens.
 
     >>> endpoint = Endpoint("http://localhost:8000/v1", "my-model", key_from="MY_KEY")
     >>> score_tokens(endpoint, None, pairs)   # doctest: +SKIP
