@@ -123,7 +123,8 @@ def delete_memory(
     """Take memory item number `memory` (from 0) out of one example and say what became of each word of the reply.
 
     `example` is a table of one row [text, user, item, query, response, memories]; its response is not used: the reply
-    is what the model writes with `seeds[0]`. The other seeds, at least two, are the null and its counterpart.
+    is what the model writes with `seeds[0]`. The other seeds, at least two, are the null and its counterpart; with n of
+    them p is at least n! n! / (2n)!, so that with two none is below .16.
     `threshold` in nats and `alpha` as in the table above. Two replies are written for each seed, in batches.
     Raises `DataError` for several texts or an empty reply, `ConfigError` for a memory that is not there or too few
     seeds.

@@ -29,7 +29,8 @@ class LossCE(BaseModel):
     share: float = Field(default=0.6, gt=0, le=1)
     """Share k% of the tokens that is trained on."""
     reference: str | None = None
-    """Column that holds log p of the reference model, as `carry(pairs, score_tokens(…), reference="log_prob_with")`."""
+    """Column that holds log p of the reference model, as `carry(pairs, score_tokens(…), reference="log_prob_with")`;
+    the end of a text, which no table scores, counts as certain to it (0)."""
     persona_free: ClassVar[bool] = False
 
     @property
