@@ -41,6 +41,7 @@ LOSSES: dict[str, Any] = {
     "PerCE, m = 0.2": PerCE(m=0.2),
     "permuted": Permuted(loss=PerCE()),
     "NextQuill": NextQuill(),
+    "NextQuill, weights alone": NextQuill(alpha=0),
     "LossCE": LossCE(),
     "EntCE": EntCE(),
     "DFT": DFT(),
@@ -160,6 +161,7 @@ def expected(change: pd.DataFrame) -> pd.DataFrame:
     """What `data/predictions.toml` says beside what came out."""
     pilot = tomllib.loads((settings().data / "predictions.toml").read_text(encoding="utf-8"))["pilot"]
     short = {"PerCE": "perce", "frozen teacher": "teacher", "LossCE": "loss_selected", "EntCE": "entropy_selected"}
+    short |= {"NextQuill, weights alone": "nextquill", "NextQuill": ""}  # the pilot ran the weights without their term
     rows = []
     for one in change.itertuples(index=False):
         name = short.get(one.loss, one.loss.lower())

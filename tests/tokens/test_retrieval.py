@@ -71,3 +71,11 @@ def test_an_encoder_is_used_only_where_there_is_one(tmp_path, monkeypatch):
     assert retrieve(examples, k=1, encoder=tmp_path)["memories"][0] == ["cats"]
     with pytest.raises(ConfigError, match="1 or more"):
         retrieve(examples, k=0)
+
+
+def test_without_a_word_to_count_the_first_items_are_kept():
+    rows = pd.DataFrame(
+        [("t", 1, 0, "!?", "said", ["…", "--", "!!"])],
+        columns=["text", "user", "item", "query", "response", "memories"],
+    )
+    assert retrieve(rows, 2)["memories"].iloc[0] == ["…", "--"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import re
 from pathlib import Path
 from typing import Any
 
@@ -42,8 +43,8 @@ def retrieve(examples: pd.DataFrame, k: int = 4, encoder: str | Path | None = No
 def _tfidf(queries: list[str], items: list[str], row: np.ndarray, _: Any) -> np.ndarray:
     from sklearn.feature_extraction.text import TfidfVectorizer
 
-    if not items:
-        return np.zeros(0)
+    if not any(re.search(r"\w", text) for text in [*items, *queries]):  # nothing to count: all items are equal
+        return np.zeros(len(items))
     fitted = TfidfVectorizer(token_pattern=r"(?u)\b\w+\b").fit([*items, *queries])
     asked, told = fitted.transform(queries), fitted.transform(items)
     return np.round(np.asarray(told.multiply(asked[row]).sum(axis=1)).ravel(), 12)  # equal but for rounding is equal
