@@ -74,14 +74,19 @@ def parts() -> dict[str, pd.DataFrame]:
     return {name: rows[names == name].reset_index(drop=True) for name in ("base", "tune", "held out")}
 
 
-@cache
-def base(seed: int) -> tuple[Any, Any]:
-    """A Llama of about a million parameters, trained from scratch on the first set of people."""
+def untrained(seed: int) -> tuple[Any, Any]:
+    """A Llama of random weights, and a tokenizer made of the first set of people's texts."""
     rows = parts()["base"]
     said = [*rows["response"], *(one for memories in rows["memories"] for one in memories), *rows["query"]]
     tokenizer = make_tokenizer(said, 2000)
-    model = make_model(PocketConfig(vocabulary=2000, context=CONTEXT, seed=seed), tokenizer)
-    pairs = tokens.make_pairs(rows, tokenizer, context=CONTEXT - 1, cut="last")
+    return make_model(PocketConfig(vocabulary=2000, context=CONTEXT, seed=seed), tokenizer), tokenizer
+
+
+@cache
+def base(seed: int) -> tuple[Any, Any]:
+    """The same, trained on them from scratch."""
+    model, tokenizer = untrained(seed)
+    pairs = tokens.make_pairs(parts()["base"], tokenizer, context=CONTEXT - 1, cut="last")
     train_base(model, tokenizer, pairs, BaseConfig(steps=STEPS, batch=16, learning_rate=3e-3, seed=seed), progress=True)
     return model, tokenizer
 
@@ -181,7 +186,7 @@ def main() -> None:
     ]
     summary = pd.DataFrame(rows)
     summary.to_csv(RESULTS / "reviews.csv", index=False)
-    sizes, model = parts(), base(1)[0]
+    sizes, model = parts(), untrained(1)[0]
     facts = {name.split()[0]: len(rows) for name, rows in sizes.items()}
     facts |= {"people": sum(rows["user"].nunique() for rows in sizes.values()), "seeds": options.seeds}
     facts |= {"parameters": model.num_parameters(), "steps": STEPS, "more": TUNE, "words": MEMORY_WORDS}
