@@ -44,7 +44,7 @@ LOSSES = {
 }
 CONTEXT, LONGEST, COMMON = 384, 60, 200  # tokens in all; words of a response; words too common to be personal
 MEMORY_WORDS = 30  # words kept of an earlier review
-STEPS, TUNE = 900, 150
+STEPS, TUNE = 200, 60
 
 
 class Cell(BaseModel):
@@ -139,8 +139,10 @@ NOTE = """
 {words} words each; responses cut to {longest}. Nats a token; means over texts. *gap*: log p with the own earlier
 reviews less log p with another person's. *The rule's words*: those that stand in the own earlier reviews too, the
 {common} commonest words left out; nothing is planted here, so this is a rule and no truth. Intervals: 95 % bootstrap
-over texts of the means over {seeds} seeds (the base model is one). The model is tiny and its English poor: the numbers
-say what the method does on real text with such a model, and nothing about language models at large.
+over texts of the means over {seeds} seed(s) (the base model is one). Guessing among 2,000 tokens costs 7.60 nats; a
+first run of 900 and 150 steps learnt its few texts by heart (8.85 nats on people held out), so these are fewer. The
+model is tiny and its English poor: the numbers say what the method does on real text with such a model, and nothing
+about language models at large.
 """.strip()
 
 
