@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
-from jinja2 import StrictUndefined, TemplateError
+from jinja2 import StrictUndefined, Template, TemplateError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from workbench.errors import ConfigError, DataError, TooLarge
@@ -119,11 +119,16 @@ def prompt(tokenizer: Any, memories: Sequence[str], query: str, template: str | 
     if template is None and tokenizer.chat_template:
         return _chat(tokenizer, told, query)
     source = _source("plain" if template is None else template)
-    environment = ImmutableSandboxedEnvironment(undefined=StrictUndefined, trim_blocks=True)
     try:
-        return environment.from_string(source).render(memories=told, query=query)
+        return _compiled(source).render(memories=told, query=query)
     except (TemplateError, ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
         raise ConfigError(f"template: {error}", expected="jinja that uses `memories` and `query`") from error
+
+
+@lru_cache(maxsize=32)
+def _compiled(source: str) -> Template:
+    """Compiled once: a table of pairs asks for the same template thousands of times."""
+    return ImmutableSandboxedEnvironment(undefined=StrictUndefined, trim_blocks=True).from_string(source)
 
 
 def quoted(text: str, tokenizer: Any) -> str:
