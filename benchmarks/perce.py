@@ -90,10 +90,9 @@ def base(kind: str, seed: int) -> tuple[Any, Any]:
 def held_out(model: Any, tokenizer: Any, corpus: Any) -> tuple[dict[str, float], pd.DataFrame]:
     """Means over people who wrote none of the training texts, and the marked token table of the model's own PIR."""
     examples = tokens.examples_of(corpus)
-    persona = examples.assign(persona=["\n".join(told) for told in examples["memories"]])
 
     def mark(table: pd.DataFrame) -> pd.DataFrame:
-        return tokens.mark(table, corpus, persona)
+        return tokens.mark(table, corpus, examples)
 
     found = tokens.personal_and_generic(model, tokenizer, examples, mark, seed=HELD_OUT_SEED)
     scored = tokens.score_tokens(model, tokenizer, tokens.make_pairs(examples, tokenizer))
@@ -112,8 +111,7 @@ def once(cell: Cell) -> pd.DataFrame:
     if cell.loss in ("frozen teacher", "oracle"):
         teacher, _ = load_causal_lm("persona-world")
         scored = tokens.score_tokens(teacher, tokenizer, pairs, batch_size=64)
-        told = pairs.assign(persona=["\n".join(memories) for memories in pairs["memories"]])
-        pairs = carry(pairs, tokens.mark(scored, corpus, told), teacher="pir", personal="personal")
+        pairs = carry(pairs, tokens.mark(scored, corpus, pairs), teacher="pir", personal="personal")
     steps = round(regime["steps"] * (MATCHED if "more steps" in cell.loss else 1))
     warm_up = 100 if kind == "random" else 20
     config = FineTuneConfig(steps=steps, learning_rate=regime["rate"], warm_up=warm_up)

@@ -92,9 +92,10 @@ def mark(tokens: pd.DataFrame, corpus: Any, pairs: pd.DataFrame) -> pd.DataFrame
     """
     spans = dict(list(_truth(corpus, "words").groupby("text")))
     said = pairs.set_index("text")
+    personas = said["persona"] if "persona" in said else said["memories"].map("\n".join)
     parts = []
     for text, part in tokens.groupby("text", sort=False):
-        persona = set(re.findall(r"\w+", said.at[text, "persona"].lower()))
+        persona = set(re.findall(r"\w+", personas.at[text].lower()))
         found = [m.span() for m in re.finditer(r"\w+", said.at[text, "response"]) if m[0].lower() in persona]
         copied = _overlap(part, np.array(found, dtype=int).reshape(-1, 2))
         planted = spans.get(text)

@@ -43,7 +43,7 @@ def short_scores(model: Any, tokenizer: Any, corpus: Any) -> pd.DataFrame:
     """The token table of a world's texts with the planted truth, persona deleted: `SCORES` and no others."""
     pairs = make_pairs(examples_of(corpus), tokenizer)
     scored = score_tokens(model, tokenizer, pairs, SCORES)
-    return mark(scored, corpus, pairs.assign(persona=["\n".join(told) for told in pairs["memories"]]))
+    return mark(scored, corpus, pairs)
 
 
 def auc_table(tokens: pd.DataFrame) -> pd.DataFrame:
