@@ -1,5 +1,6 @@
 """Grids that survive being stopped."""
 
+import functools
 import json
 import os
 import signal
@@ -40,6 +41,10 @@ def square_and_leave(config: Config, folder: Path) -> pd.DataFrame:
     return square(config)
 
 
+def times(config: Config, *, factor: int) -> pd.DataFrame:
+    return pd.DataFrame({"value": [factor * config.n]})
+
+
 def fail_at_two(config: Config) -> pd.DataFrame:
     if config.n == 2:
         raise RuntimeError("two")
@@ -60,6 +65,13 @@ def test_all_results_below_each_other(tmp_path, n_jobs, backend):
     pd.testing.assert_frame_equal(table, again)
     manifest = json.loads((tmp_path / config_hash(CONFIGS[3]) / "manifest.json").read_text())
     assert manifest["config"] == CONFIGS[3].model_dump(mode="json") and manifest["rows"] == 2
+
+
+def test_arguments_bound_by_name_are_no_place_for_a_folder(tmp_path):
+    table = run(CONFIGS, functools.partial(times, factor=10), tmp_path)
+    assert table["value"].tolist() == [0, 10, 20, 30]
+    manifest = json.loads(next(tmp_path.glob("*/manifest.json")).read_text(encoding="utf-8"))
+    assert manifest["function"].endswith(".times")
 
 
 def test_what_is_there_is_not_done_again_and_failures_leave_nothing(tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import functools
 import inspect
 import json
 import os
@@ -111,10 +112,12 @@ def _done(folder: Path) -> bool:
 def _one(function: Callable[..., pd.DataFrame], config: BaseModel, folder: Path, version: str, data: str) -> None:
     with whole_folder(folder) as work:
         start = time.perf_counter()
-        both = len(inspect.signature(function).parameters) > 1
+        places = inspect.signature(function).parameters.values()  # what `partial` has bound by name is no place
+        both = sum(one.kind in (one.POSITIONAL_ONLY, one.POSITIONAL_OR_KEYWORD) for one in places) > 1
         table = function(config, work) if both else function(config)
         manifest: dict[str, Any] = {"config": config.model_dump(mode="json"), "version": version, "data": data}
-        manifest |= {"function": f"{function.__module__}.{function.__qualname__}", "rows": len(table)}
+        named = function.func if isinstance(function, functools.partial) else function
+        manifest |= {"function": f"{named.__module__}.{named.__qualname__}", "rows": len(table)}
         manifest["seconds"] = round(time.perf_counter() - start, 3)
         table.to_parquet(work / "result.parquet", index=False)
         text = json.dumps(manifest, indent=1, sort_keys=True, ensure_ascii=False)
