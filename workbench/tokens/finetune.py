@@ -171,7 +171,7 @@ def fine_tune(
         last = _claim(folder, config, loss, seed, rows, model) if folder else None
         trainer = Trainer(
             model,
-            _arguments(config, seed, Path(folder or work), keep=folder is not None),
+            _arguments(config, seed, Path(folder or work), folder is not None, next(model.parameters()).device.type),
             data_collator=collator,
             train_dataset=rows,
             compute_loss_func=objective,
@@ -215,8 +215,7 @@ def _quiet() -> Iterator[None]:
             hf_logging.enable_progress_bar()
 
 
-def _arguments(config: FineTuneConfig, seed: int, folder: Path, keep: bool) -> TrainingArguments:
-    gpu = torch.cuda.is_available()
+def _arguments(config: FineTuneConfig, seed: int, folder: Path, keep: bool, device: str) -> TrainingArguments:
     return TrainingArguments(
         output_dir=str(folder),
         max_steps=config.steps,
@@ -236,7 +235,8 @@ def _arguments(config: FineTuneConfig, seed: int, folder: Path, keep: bool) -> T
         save_steps=config.save_every or 500,
         save_total_limit=2,
         remove_unused_columns=False,
-        dataloader_pin_memory=gpu,
+        use_cpu=device == "cpu",  # the Trainer would take a model to the GPU that its owner left on the processor
+        dataloader_pin_memory=device == "cuda",
         report_to="none",
         disable_tqdm=True,
     )
