@@ -3,6 +3,8 @@
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast
 
@@ -112,7 +114,7 @@ def test_mask_needs_a_filler_and_a_template_that_leaves_memories_alone(tokenizer
 def test_a_deleted_persona_takes_its_heading_with_it(tokenizers, examples, name):
     pairs = make_pairs(examples, tokenizers[name])
     for row in pairs.itertuples():
-        assert all(memory.strip() in row.prompt_with for memory in row.memories)
+        assert all(" ".join(memory.splitlines()).strip() in row.prompt_with for memory in row.memories)
         assert row.prompt_without == prompt(tokenizers[name], [], row.query)
         for word in ("walks", "known about", "<persona>", "|system|"):
             assert word not in row.prompt_without
@@ -183,6 +185,32 @@ def test_hostile_text_is_data(llama, examples, memory):
         (ids,) = prompt_ids(tokenizer, [pairs["prompt_with"][0]])
         assert [one for one in ids if one in special] == [one for one in plain if one in special]
         assert np.isfinite(score_tokens(model, tokenizer, pairs)["pir"]).all()
+
+
+PIECES = st.sampled_from([*"\n\r\v\f\x1c\x85\u2028", "\r\n", "- ", "Task: ", "Text:", "Review:", "<e>", "<|user|>"])
+CHATS = [byte_level(form, eos_token="<e>") for form in (SYSTEM, NO_SYSTEM)]
+
+
+@settings(max_examples=40)
+@given(st.lists(PIECES | st.characters(codec="utf-8"), max_size=12).map("".join), st.sampled_from(CHATS))
+def test_no_text_can_imitate_the_lines_of_a_prompt(text, tokenizer):
+    """Whatever stands in a memory item and in the query, the prompt has the lines of one with harmless texts."""
+    text = f"a{text}b"
+    for template in (None, "plain", "review"):
+        full, bare = (prompt(tokenizer, told, text, template) for told in ([text, "walks"], []))
+        like, like_bare = (prompt(tokenizer, told, "lamps", template) for told in (["a", "walks"], []))
+        assert len(full.splitlines()) == len(like.splitlines()) and len(bare.splitlines()) == len(
+            like_bare.splitlines()
+        )
+        # what deleting the persona takes away ends where the query begins
+        assert full.endswith(bare if template else bare.removeprefix("<|user|>"))
+        _, ((start, end), _) = located(tokenizer, [text, "walks"], text, template)
+        assert full[:start] + "a" + full[end:] == prompt(tokenizer, ["a", "walks"], text, template)
+
+
+def test_a_published_form_keeps_the_line_breaks_of_its_texts(tokenizers):
+    said = [prompt(tokenizers["words"], ["a\nb"], "c\n\nd", name) for name in ("lamp", "plain")]
+    assert said[0] == "a\nb . c\n\nd\n" and said[1].splitlines()[1:3] == ["- a b", "Task: c  d"]
 
 
 def test_markers_that_are_only_added_tokens_are_quoted_too():

@@ -72,7 +72,7 @@ def excerpts(corpus: Any, tokenizer: Any, seed: int = 0) -> pd.DataFrame:
         user, response = said.loc[row.text]
         rows.append((f"excerpt {number}", user, persona, EXCERPT, response[row.start : row.end]))
     out = pd.DataFrame(rows, columns=["text", "user", "persona", "query", "response"])
-    out["prompt_with"] = [prompt(tokenizer, [told], EXCERPT) for told in out["persona"]]
+    out["prompt_with"] = [prompt(tokenizer, told.splitlines(), EXCERPT) for told in out["persona"]]
     out["prompt_without"] = prompt(tokenizer, [], EXCERPT)
     return out
 

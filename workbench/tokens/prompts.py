@@ -25,6 +25,8 @@ EXAMPLE = ("text", "user", "item", "query", "response", "memories")
 INTERVENTIONS = ("delete", "mask", "neutral", "other", "peer", "others", "each")
 NEUTRAL = "Nothing is known about this person."
 TEMPLATES = Path(__file__).parent / "templates"
+PUBLISHED = ("lamp", "lamp-7", "longlamp-abstract", "patterns")
+"""Shipped templates that give a benchmark's prompt byte for byte: it puts a text in as it is, line breaks too."""
 
 
 def make_pairs(
@@ -111,11 +113,11 @@ def prompt(tokenizer: Any, memories: Sequence[str], query: str, template: str | 
 
     `template`: None takes the tokenizer's chat template (persona as system message, or before the query where the
     template knows no system role), else the plain one that is shipped; or name a shipped template, a jinja file, or
-    give a template's text; it sees `memories` and `query`. Text is quoted: what would read as a special token is broken
-    up. White space around a memory item is dropped.
+    give a template's text; it sees `memories` and `query`, quoted as `quoted` does. White space around a memory item is
+    dropped.
     """
-    told = [quoted(text, tokenizer).strip() for text in memories]
-    query = quoted(query, tokenizer)
+    told = [quoted(text, tokenizer, template).strip() for text in memories]
+    query = quoted(query, tokenizer, template)
     if template is None and tokenizer.chat_template:
         return _chat(tokenizer, told, query)
     source = _source("plain" if template is None else template)
@@ -131,8 +133,14 @@ def _compiled(source: str) -> Template:
     return ImmutableSandboxedEnvironment(undefined=StrictUndefined, trim_blocks=True).from_string(source)
 
 
-def quoted(text: str, tokenizer: Any) -> str:
-    """Text from data as data: what would read as a special token (`</s>`) is broken up (`< /s>`)."""
+def quoted(text: str, tokenizer: Any, template: str | Path | None = None) -> str:
+    """Text from data as data: what would read as a special token (`</s>`) is broken up (`< /s>`).
+
+    A line break becomes a space, for the lines of a prompt are its own: an item could else end the persona and begin a
+    task. In the `PUBLISHED` forms line breaks stay, so that a prompt is the benchmark's.
+    """
+    if template not in PUBLISHED:
+        text = " ".join(text.splitlines())
     for special in _specials(tokenizer, len(tokenizer)):
         text = text.replace(special, f"{special[0]} {special[1:]}")
     return text
@@ -154,7 +162,7 @@ def located(
     Raises `ConfigError` for a template that changes, leaves out or reorders the memory items.
     """
     signs = prompt(tokenizer, [f"\ue000{number}\ue001" for number in range(len(memories))], query, template)
-    told = [quoted(text, tokenizer).strip() for text in memories]
+    told = [quoted(text, tokenizer, template).strip() for text in memories]
     text, spans = "", []
     for literal, memory in zip(re.split("\ue000\\d+\ue001", signs), [*told, ""], strict=False):
         text += literal

@@ -152,7 +152,7 @@ def _prompt_checks(tokenizer: Any, row: Any, template: Any) -> Iterator[Check]:
     chat = template is None and bool(tokenizer.chat_template)
     full, bare = (prompt(tokenizer, told, row.query, template) for told in (row.memories, ()))
     yield Check("chat template", "yes" if chat else "no: a plain prompt", "what the model was trained with", None)
-    there = all(quoted(memory, tokenizer).strip() in full for memory in row.memories)
+    there = all(quoted(memory, tokenizer, template).strip() in full for memory in row.memories)
     yield Check(
         "persona in the prompt", _said(there), "yes", there, "the template drops the persona from the prompt", True
     )
