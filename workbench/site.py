@@ -25,7 +25,8 @@ PAGE = """
 {%- block html_head_js_mathjax -%}{%- endblock -%}
 {%- block html_head_js_mermaidjs -%}{%- endblock -%}
 {%- block html_head_css -%}
-<style>main { max-width: 60rem; margin: 0 auto; } math[display="block"] { margin: .8em 0; }</style>
+<style>main { max-width: 68rem; margin: 0 auto; } .jp-RenderedMarkdown { max-width: 54rem; }
+math[display="block"] { margin: .8em 0; }</style>
 {%- endblock -%}
 """
 INDEX = """<!DOCTYPE html>
