@@ -279,16 +279,38 @@ def test_columns_are_carried_to_their_tokens(tokenizer, pairs):
     objective = Objective(model, weights.FrozenTeacher())
     tokens = objective.run(batch, persona_free=True)
     sizes = scored.groupby("text").size()
-    expected = [[*range(sizes[text]), 0] for text in pairs["text"][::-1]]  # 0 at the end token
-    assert tokens.column("at").tolist() == [place for text in expected for place in text]
-    scores = tokens.column("teacher") != 0
+    expected = [[*range(sizes[text]), np.nan] for text in pairs["text"][::-1]]  # no score of the end token
+    np.testing.assert_array_equal(tokens.column("at"), np.concatenate(expected))
+    scores = ~tokens.column("teacher").isnan()
     torch.testing.assert_close(tokens.column("teacher")[scores].double(), tokens.pir[scores], rtol=1e-4, atol=1e-5)
     with pytest.raises(DataError, match="no scores of text 't3'"):
         carry(pairs, scored[scored["text"] != "t3"], teacher="pir")
     with pytest.raises(DataError, match=r"row 0: 3 values for \d+ tokens"):
         training_rows(tokenizer, pairs.assign(teacher=[[0.0] * 3] * 4), columns=("teacher",))
+    with pytest.raises(DataError, match="column 'teacher', pairs row 2: a value is missing"):
+        missing = [[*value[:-1], np.nan] if place == 2 else value for place, value in enumerate(carried["teacher"])]
+        training_rows(tokenizer, carried.assign(teacher=missing), columns=("teacher",))
     with pytest.raises(ConfigError, match=r"no column 'teacher'.*carry"):
         training_rows(tokenizer, pairs, columns=("teacher",))
+
+
+def test_the_end_token_has_no_score_and_no_advantage(tokenizer, pairs):
+    """Against itself as the reference a model finds nothing harder: the end is neither chosen first nor left out."""
+    model = llama(tokenizer).eval()
+    scored = score_tokens(model, tokenizer, pairs)
+    carried = carry(pairs, scored.assign(personal=1.0), ref="log_prob_with", teacher="pir", personal="personal")
+    columns = ("ref", "teacher", "personal")
+    batch = Collator(tokenizer.pad_token_id, columns=columns)(training_rows(tokenizer, carried, columns))
+    tokens = Objective(model, weights.CE()).run(batch, persona_free=False)
+    end = tokens.labels == tokenizer.eos_token_id
+    assert end.sum() == len(pairs)
+    found = weights.LossCE(reference="ref", share=0.2).weights(tokens)
+    n = len(scored)
+    k = int(np.ceil(0.2 * n))
+    assert found[end].tolist() == [1.0] * len(pairs) and found.mean().item() == pytest.approx(1)
+    assert sorted(found[~end].tolist()) == pytest.approx([0.0] * (n - k) + [n / k] * k)
+    assert weights.FrozenTeacher().weights(tokens)[end].tolist() == pytest.approx([0.8] * len(pairs))
+    assert weights.Oracle().weights(tokens).tolist() == pytest.approx([0.8 if last else 5.0 for last in end])
 
 
 def test_rows_end_with_the_end_token_and_train_on_the_response_alone(tokenizer, pairs):

@@ -51,8 +51,9 @@ def training_rows(
     """Token ids for the collator: [input_ids, labels, input_ids_without, text, <columns>], one dict a row of `pairs`.
 
     Prompt and response are tokenised apart. `labels` are the response's ids and −100 before; `end` adds the end token.
-    `columns` of `pairs` hold a number for each response token. `context`: the most tokens that a row may have.
-    Raises `DataError` and `TooLarge` as `score_tokens` does, and where a column's length is not the response's.
+    `columns` of `pairs` hold a number for each response token; the end token, which no table scores, gets NaN.
+    `context`: the most tokens that a row may have. Raises `DataError` and `TooLarge` as `score_tokens` does, and where
+    a column's length is not the response's or a number is missing.
     """
     if any(len(prompts_of(prompt)) > 1 for prompt in pairs.get("prompt_without", ())):
         raise ConfigError("several prompts without the persona", "pairs", "one", "use FrozenTeacher with their scores")
@@ -70,7 +71,9 @@ def training_rows(
             if len(values) != len(row["ids"]):
                 what = f"{len(values)} values for {len(row['ids'])} tokens"
                 raise DataError(what, f"column {name!r}, pairs row {place}", do="score with the same tokenizer")
-            out[-1][name] = values + [0.0] * len(tail)
+            if any(map(math.isnan, values)):
+                raise DataError("a value is missing", f"column {name!r}, pairs row {place}", "a number for each token")
+            out[-1][name] = values + [math.nan] * len(tail)
     return out
 
 

@@ -43,4 +43,4 @@ class FrozenTeacher(BaseModel):
 
     def weights(self, tokens: Tokens) -> torch.Tensor:
         """(n,) clip(PIR of the teacher, m, M)."""
-        return tokens.column(self.column).clamp(self.m, self.M)
+        return tokens.column(self.column).nan_to_num().clamp(self.m, self.M)

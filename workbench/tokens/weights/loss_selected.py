@@ -5,7 +5,8 @@
 
 Lin et al. 2024, arXiv:2404.07965; the comparison "LossCE" of arXiv:2603.06595 belongs to the same family, its share and
 whether it has a reference model are not known to us. Without a reference ΔL is the loss itself. The top is taken in
-each batch that is run forward, so accumulated batches choose within themselves.
+each batch that is run forward, so accumulated batches choose within themselves. Tokens that the reference has not
+scored, the ends of texts, have no ΔL: they are not among the n, and weigh 1.
 """
 
 from __future__ import annotations
@@ -29,8 +30,7 @@ class LossCE(BaseModel):
     share: float = Field(default=0.6, gt=0, le=1)
     """Share k% of the tokens that is trained on."""
     reference: str | None = None
-    """Column that holds log p of the reference model, as `carry(pairs, score_tokens(…), reference="log_prob_with")`;
-    the end of a text, which no table scores, counts as certain to it (0)."""
+    """Column that holds log p of the reference model, as `carry(pairs, score_tokens(…), reference="log_prob_with")`."""
     persona_free: ClassVar[bool] = False
 
     @property
@@ -39,9 +39,12 @@ class LossCE(BaseModel):
         return (self.reference,) if self.reference else ()
 
     def weights(self, tokens: Tokens) -> torch.Tensor:
-        """(n,) n/k on the k tokens of highest excess loss, 0 elsewhere: the mean is 1."""
+        """(n,) n/k on the k tokens of highest excess loss, 0 elsewhere, 1 where it is unknown: the mean is 1."""
         excess = -tokens.log_prob_with
         if self.reference:
             excess = excess + tokens.column(self.reference)
-        k = math.ceil(self.share * len(excess))
-        return torch.zeros_like(excess).index_fill(0, excess.topk(k).indices, len(excess) / k)
+        unknown = excess.isnan()
+        n = len(excess) - int(unknown.sum())
+        k = math.ceil(self.share * n)
+        chosen = excess.masked_fill(unknown, -math.inf).topk(k).indices
+        return unknown.to(excess).index_fill(0, chosen, n / k)

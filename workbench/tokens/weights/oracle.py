@@ -26,7 +26,7 @@ class Oracle(BaseModel):
     name: str = "oracle"
     """What tables call it."""
     column: str = "personal"
-    """Column that holds the truth, above 0 for personal tokens."""
+    """Column that holds the truth, above 0 for personal tokens; the end of a text is none."""
     high: float = 5.0
     """Weight of personal tokens."""
     low: float = 0.8

@@ -43,7 +43,7 @@ class Tokens:
     logits_without: Tensor | None = None
     """(n, V), from the pass without it, where it was run."""
     columns: Mapping[str, Tensor] = field(default_factory=dict)
-    """{name: (n,)} what was carried along, 0 for the end of a text."""
+    """{name: (n,)} what was carried along, NaN for the end of a text, which no table scores."""
 
     @cached_property
     def loss(self) -> Tensor:
