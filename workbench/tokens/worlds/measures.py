@@ -69,15 +69,23 @@ def facts(tokens: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(table, columns=["what", "words", "pir", "expected"])
 
 
-def fooled(model: Any, tokenizer: Any, n: int = HELD_OUT, seed: int = HELD_OUT_SEED, pool: int = POOL) -> pd.DataFrame:
+def fooled(
+    model: Any,
+    tokenizer: Any,
+    n: int = HELD_OUT,
+    seed: int = HELD_OUT_SEED,
+    pool: int = POOL,
+    world: FoolingWorld | None = None,
+) -> pd.DataFrame:
     """What each mechanism of FoolingWorld does, on `n` texts each: [mechanism, measure, value, low, high].
 
+    `world` is the one that the model was trained on, by default that of seed 0.
     `auc_*`: personal words (c, d, s) against all others, `low` and `high` 95 % of resampled texts;
     `*_against_fooled`: against the words that were planted to fool, alone; `above_*`: share of words with PIR > 0.8;
     `mean_pir_fooled`: PIR of the planted words (t; the first word after a gap; later words of the tone); `cause_*`,
     `twin_*`: leave-one-out PIR of d by memory item. The measures of data/predictions.toml.
     """
-    world, rows = FoolingWorld(), []
+    world, rows = world or FoolingWorld(), []
     for mechanism in MECHANISMS:
         corpus = world.corpus(n, seed, mechanism)
         asked = world.corpus(pool, seed + 1, mechanism) if mechanism == "retrieved" else None
