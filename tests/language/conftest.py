@@ -18,10 +18,7 @@ class Server:
     """
 
     def __init__(self):
-        from workbench.tokens.training import PocketConfig, make_model, make_tokenizer
-
-        self.tokenizer = make_tokenizer(TEXTS, 330)
-        self.model = make_model(PocketConfig(hidden=16, layers=1, heads=2, feed_forward=16), self.tokenizer).eval()
+        self.model, self.tokenizer = self.speaker()
         self.asked, self.headers, self.closed = [], [], threading.Event()
         server = self
 
@@ -51,6 +48,17 @@ class Server:
         self.http.daemon_threads = True
         self.http.handle_error = lambda *_: None  # a client that went away
         threading.Thread(target=self.http.serve_forever, daemon=True).start()
+
+    def speaker(self):
+        from workbench.tokens.training import PocketConfig, make_model, make_tokenizer
+
+        tokenizer = make_tokenizer(TEXTS, 330)
+        return make_model(PocketConfig(hidden=16, layers=1, heads=2, feed_forward=16), tokenizer).eval(), tokenizer
+
+    def close(self):
+        self.closed.set()
+        self.http.shutdown()
+        self.http.server_close()
 
     def url(self, how="well"):
         return f"http://127.0.0.1:{self.http.server_address[1]}/{how}/v1"
@@ -145,9 +153,7 @@ SPOILT = {
 def server():
     served = Server()
     yield served
-    served.closed.set()
-    served.http.shutdown()
-    served.http.server_close()
+    served.close()
 
 
 @pytest.fixture(scope="session")

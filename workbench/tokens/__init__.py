@@ -14,6 +14,7 @@ __getattr__, __dir__, __all__ = lazy.attach(
         "detection": ["detection", "detection_by_kind"],
         "evaluation": ["personal_and_generic", "text_metrics"],
         "finetune": ["FineTuneConfig", "fine_tune"],
+        "judging": ["judge", "verdict"],
         "maps": ["MemoryMap", "credit", "memory_map", "planted_memory"],
         "mixture": ["MixtureLM", "personal_share"],
         "objective": ["Collator", "Objective", "carry", "training_rows"],

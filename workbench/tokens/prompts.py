@@ -69,43 +69,32 @@ def make_pairs(
     if cut not in ("error", "last", "first"):
         raise ConfigError(f"cut {cut!r}", expected="error, last or first")
     _check(examples)
-    pool = examples if pool is None else pool
-    rng = np.random.default_rng(seed)
+    rng, pool, limits = np.random.default_rng(seed), examples if pool is None else pool, (template, context, cut)
     out = examples.assign(intervention=intervention)
-
-    def fitted(memories: Sequence[str], row: Any) -> list[str]:
-        return _fitted(tokenizer, memories, row, template, context, cut)
-
     if context is not None:
-        left = [fitted(row.memories, row) for row in examples.itertuples(index=False)]
-        gone = [
-            list(told[: -len(kept)] if cut == "first" else told[len(kept) :])
-            for told, kept in zip(examples["memories"], left, strict=True)
-        ]
-        out = out.assign(memories=left, cut=gone)
-    said = list(zip(out["memories"], out["query"], strict=True))
-    out["prompt_with"] = [prompt(tokenizer, memories, query, template) for memories, query in said]
-    if intervention == "each":
-        out = out.assign(memory=[list(range(len(memories))) for memories in out["memories"]]).explode("memory")
-        rows = zip(out["memories"], out["memory"], out["query"], strict=True)
-        left = [([m for j, m in enumerate(memories) if j != k], query) for memories, k, query in rows]
-        out["prompt_without"] = [prompt(tokenizer, memories, query, template) for memories, query in left]
-        names = [f"{text}/{k}" for text, k in zip(out["text"], out["memory"], strict=True)]
-        return out.assign(text=names, memory=out["memory"].astype(int)).reset_index(drop=True)
-    if intervention == "mask":
-        out["prompt_without"] = [masked(tokenizer, memories, query, template) for memories, query in said]
-        return out
-    if intervention in ("delete", "neutral"):
-        instead = () if intervention == "delete" else (neutral,)
-        out["prompt_without"] = [prompt(tokenizer, instead, query, template) for query in out["query"]]
-        return out
-    count, same = (others, False) if intervention == "others" else (1, intervention == "peer")
-    prompts = []
-    for row in examples.itertuples(index=False):
-        drawn = [pool["memories"].iat[place] for place in foreign(rng, pool, row, count, same)]
-        prompts.append(tuple(prompt(tokenizer, fitted(told, row), row.query, template) for told in drawn))
-    out["prompt_without"] = prompts if intervention == "others" else [one for (one,) in prompts]
-    return out
+        out = _cut(tokenizer, out, *limits)
+    out["prompt_with"] = [prompt(tokenizer, row.memories, row.query, template) for row in out.itertuples()]
+    without = []
+    for row in out.itertuples():
+        told = list(row.memories)
+        if intervention == "mask":
+            without.append(masked(tokenizer, told, row.query, template))
+            continue
+        if intervention in ("delete", "neutral"):
+            instead = [() if intervention == "delete" else (neutral,)]
+        elif intervention == "each":
+            instead = [told[:k] + told[k + 1 :] for k in range(len(told))]
+        else:
+            drawn = foreign(rng, pool, row, others if intervention == "others" else 1, intervention == "peer")
+            instead = [_fitted(tokenizer, pool["memories"].iat[place], row, *limits) for place in drawn]
+        each = tuple(prompt(tokenizer, memories, row.query, template) for memories in instead)
+        without.append(each if intervention in ("others", "each") else each[0])
+    if intervention != "each":
+        return out.assign(prompt_without=without)
+    out = out.assign(memory=[range(len(told)) for told in out["memories"]], prompt_without=without)
+    out = out.explode(["memory", "prompt_without"])
+    names = [f"{text}/{k}" for text, k in zip(out["text"], out["memory"], strict=True)]
+    return out.assign(text=names, memory=out["memory"].astype(int)).reset_index(drop=True)
 
 
 def prompt(tokenizer: Any, memories: Sequence[str], query: str, template: str | Path | None = None) -> str:
@@ -121,10 +110,15 @@ def prompt(tokenizer: Any, memories: Sequence[str], query: str, template: str | 
     if template is None and tokenizer.chat_template:
         return _chat(tokenizer, told, query)
     source = _source("plain" if template is None else template)
+    return rendered(source, memories=told, query=query)
+
+
+def rendered(source: str, **fields: Any) -> str:
+    """A jinja template filled with `fields`, in a sandbox; a template that cannot be is a `ConfigError`."""
     try:
-        return _compiled(source).render(memories=told, query=query)
+        return _compiled(source).render(**fields)
     except (TemplateError, ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
-        raise ConfigError(f"template: {error}", expected="jinja that uses `memories` and `query`") from error
+        raise ConfigError(f"template: {error}", expected=f"jinja that uses {', '.join(fields)}") from error
 
 
 @lru_cache(maxsize=32)
@@ -203,6 +197,14 @@ def masked(tokenizer: Any, memories: Sequence[str], query: str, template: str | 
     said += text[at:]
     with_bos = prompt_ids(tokenizer, [text])[0][: -len(wanted)] + wanted
     return said if prompt_ids(tokenizer, [said]) == [with_bos] else list(with_bos)
+
+
+def _cut(tokenizer: Any, examples: pd.DataFrame, template: str | Path | None, context: int, cut: str) -> pd.DataFrame:
+    """The examples with the memory items that fit into the context, and those that do not in the column `cut`."""
+    left = [_fitted(tokenizer, row.memories, row, template, context, cut) for row in examples.itertuples()]
+    both = zip(examples["memories"], left, strict=True)
+    gone = [list(told[: -len(kept)] if cut == "first" else told[len(kept) :]) for told, kept in both]
+    return examples.assign(memories=left, cut=gone)
 
 
 def _fitted(
