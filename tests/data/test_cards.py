@@ -167,6 +167,17 @@ def test_the_shipped_world_can_have_a_card(own):
     assert log.n_items == len(catalogue) and catalogue.title(0)
 
 
+def test_texts_have_a_card_and_no_log(own, tmp_path):
+    name = "amazon-reviews-2023-users"
+    (tmp_path / name).mkdir()
+    for file in find_card(name).files:
+        (tmp_path / name / file.name).write_text("{}", encoding="utf-8")
+    found = commands.check(name, tmp_path)
+    assert list(found["ok"]) == [False, False, False]  # other bytes; and nothing was taken for a log
+    with pytest.raises(ConfigError, match="holds texts"):
+        open_dataset(name, tmp_path)
+
+
 def test_without_a_checksum_nothing_is_called_ok(own):
     (own / "cards").mkdir()
     text = (
@@ -213,6 +224,11 @@ def test_sha256_is_of_the_unpacked_content(tmp_path):
 
 
 NAMES = "ml-100k ml-latest-small jdata-demo rsc15-100k s3rec-beauty otto-sample tafeng gowalla-lightgcn diginetica"
+
+
+@pytest.mark.real
+def test_real_reviews_match_their_card(real_data):
+    assert commands.check("amazon-reviews-2023-users", real_data)["ok"].tolist() == [True] * 3
 
 
 @pytest.mark.real

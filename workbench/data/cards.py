@@ -23,7 +23,7 @@ from workbench.data.splits import Split
 from workbench.errors import ConfigError, DataError
 from workbench.settings import settings
 
-READERS = ("recbole", "movielens", "table", "lists", "world", *LAYOUTS)
+READERS = ("recbole", "movielens", "table", "lists", "world", "texts", *LAYOUTS)
 
 
 class CardFile(BaseModel):
@@ -74,7 +74,8 @@ class Card(BaseModel):
     place: Path | None = None
     """The folder itself, for a table that `add` left where it was, or seen from `data` for what is shipped."""
     reader: Literal[READERS]
-    """How its files are read; table and lists read the first file; world is a generated one; see also `published`."""
+    """How its files are read; table and lists read the first file; world is a generated one; see also `published`.
+    texts hold no log: `workbench.tokens.published` reads them."""
     columns: dict[str, str] = {}
     """Role → column, for the table reader."""
     options: dict[str, bool | str | dict[str, str]] = {}
@@ -164,11 +165,14 @@ def sha256_of(path: Path) -> str:
 def open_dataset(name: str, folder: str | Path | None = None) -> tuple[Interactions, Catalogue]:
     """Read the data set of a card from the reader's own copy: (log, catalogue).
 
-    Where the files tell nothing of the items, their titles are their ids.
+    Where the files tell nothing of the items, their titles are their ids. Raises `ConfigError` for a card of texts.
 
     >>> log, catalogue = open_dataset("ml-100k")  # doctest: +SKIP
     """
     card = find_card(name)
+    if card.reader == "texts":
+        do = "read a file of it with a reader of workbench.tokens.published"
+        raise ConfigError(f"{name} holds texts, no interactions", "name", "a card with a log", do)
     place = find_folder(card, folder)
     first = place / card.files[0].path
     if card.reader in ("recbole", "movielens"):
