@@ -85,7 +85,7 @@ def document(state: dict[str, Any], model: dict[str, Any] | None = None, footer:
         f"What happens when {state['user']['name']} presses Forget?",
         static_screen(state),
         {"state": state, "model": model, "words": words()},
-        styles=("screen.css", "page.css"),
+        styles=("base.css", "screen.css", "page.css"),
         scripts=("screen.js", "engine.js", "claims.js", "forget.js", "page.js"),
         footer=footer,
     )
@@ -99,7 +99,7 @@ def page(
     Scripts and styles are allowed by their sha256 alone and every connection is forbidden, so nothing in the data can
     run or call home. The static form stands in the page until the script replaces it.
     """
-    style, script = _read(*styles), _read(*scripts)
+    style, script = read(*styles), read(*scripts)
     policy = f"default-src 'none'; script-src {_hash(script)}; style-src {_hash(style)}; base-uri 'none'"
     parts = {"style": style, "script": script, "payload": inert_json(payload), "footer": escape(footer)}
     return PAGE.format(policy=policy, static=static, title=escape(title), **parts)
@@ -137,7 +137,8 @@ def write(text: str, path: Path | str) -> Path:
     return path
 
 
-def _read(*names: str) -> str:
+def read(*names: str) -> str:
+    """Files of `static/`, joined."""
     return "\n" + "\n".join((STATIC / name).read_text(encoding="utf-8") for name in names)
 
 

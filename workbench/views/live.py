@@ -11,7 +11,7 @@ import traitlets
 
 from workbench.errors import WorkbenchError
 from workbench.ledger.plain import words
-from workbench.views.export import STATIC
+from workbench.views.export import STATIC, read
 
 
 def answer(compute: Callable[[dict[str, Any]], dict[str, Any]], message: dict[str, Any]) -> dict[str, Any]:
@@ -30,7 +30,7 @@ class ForgetScreen(anywidget.AnyWidget):
     """anywidget around `screen.js`; `state` is only the first one, later ones travel as answers to messages."""
 
     _esm = STATIC / "screen.js"
-    _css = STATIC / "screen.css"
+    _css = read("base.css", "screen.css")
     state = traitlets.Dict().tag(sync=True)
     words = traitlets.Dict().tag(sync=True)
     computes = traitlets.Bool(False).tag(sync=True)

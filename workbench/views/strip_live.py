@@ -17,7 +17,7 @@ import traitlets
 
 from workbench.errors import ConfigError, WorkbenchError
 from workbench.html import content_id
-from workbench.views.export import STATIC, page, write
+from workbench.views.export import page, read, write
 from workbench.views.strip import TokenStrip, auc
 from workbench.views.strip_text import MEANS, WORDS, pattern_pieces, readable
 
@@ -114,8 +114,8 @@ class StripWidget(anywidget.AnyWidget):
     piece (characters of the response, or None).
     """
 
-    _esm = "\n".join((STATIC / name).read_text(encoding="utf-8") for name in SCRIPTS)
-    _css = STATIC / "strip.css"
+    _esm = read(*SCRIPTS)
+    _css = read("base.css", "strip.css")
     state = traitlets.Dict().tag(sync=True)
     marked = traitlets.List().tag(sync=True)
     pinned = traitlets.List(allow_none=True, default_value=None).tag(sync=True)
@@ -171,7 +171,7 @@ def as_page(strip: TokenStrip) -> str:
     """
     brief = replace(strip, limit=min(strip.limit, 300))
     static = re.sub(r' style="[^"]*"', "", brief._repr_html_())  # quotes in text are escaped, so these are attributes
-    styles, scripts = ("strip.css", "strip_page.css"), (*SCRIPTS, "strip_page.js")
+    styles, scripts = ("base.css", "strip.css", "page.css"), (*SCRIPTS, "strip_page.js")
     return page(readable(strip.title)[0] or "Token strip", static, {"state": to_state(strip)}, styles, scripts)
 
 
