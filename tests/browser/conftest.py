@@ -145,6 +145,15 @@ def page(browser: object, request: pytest.FixtureRequest) -> Iterator[object]:
     context.close()
 
 
+@pytest.fixture
+def quiet(page: object) -> Iterator[object]:
+    """A page on which no dialog may open and nothing outside this machine may be asked for."""
+    dialogs = []
+    page.on("dialog", lambda dialog: (dialogs.append(dialog.message), dialog.dismiss()))
+    yield page
+    assert dialogs == [] and page.outside() == []
+
+
 def _is_outside(url: str) -> bool:
     parts = urlsplit(url)
     return parts.scheme in ("http", "https", "ws", "wss") and parts.hostname not in ("127.0.0.1", "localhost")

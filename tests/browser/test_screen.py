@@ -6,8 +6,6 @@ import re
 import time
 from pathlib import Path
 
-import pytest
-
 from tests.browser.conftest import IDLE
 from tests.views.states import IMG
 
@@ -22,15 +20,6 @@ PRETEND = f"""import sys; sys.path.insert(0, {str(ROOT)!r})
 from tests.views.test_show import Pretend
 from workbench.views import show
 show(Pretend())"""
-
-
-@pytest.fixture
-def quiet(page):
-    """A page on which no dialog may open and nothing outside this machine may be asked for."""
-    dialogs = []
-    page.on("dialog", lambda dialog: (dialogs.append(dialog.message), dialog.dismiss()))
-    yield page
-    assert dialogs == [] and page.outside() == []
 
 
 def carrying(screen):

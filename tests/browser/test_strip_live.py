@@ -22,15 +22,6 @@ live = full_strip(HOSTILE, title=HOSTILE).widget(); live"""
 
 
 @pytest.fixture
-def quiet(page):
-    """A page on which nothing may fail, open a dialog or ask for anything outside its file."""
-    dialogs = []
-    page.on("dialog", lambda dialog: (dialogs.append(dialog.message), dialog.dismiss()))
-    yield page
-    assert dialogs == [] and page.outside() == []
-
-
-@pytest.fixture
 def opened(quiet, tmp_path):
     """`opened(strip)` writes the strip's file and shows it."""
 
