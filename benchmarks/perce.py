@@ -224,6 +224,7 @@ def main() -> None:
             "# Token losses on PersonaWorld",
             "Made by `python benchmarks/perce.py`; all runs: `perce.csv`.",
             *parts,
+            "![Personal against other words, the first of these regimes](perce.png)",
             f"## Expected and measured\n\n{markdown(expected(change))}",
             NOTE.format(seeds=options.seeds),
             machine,
