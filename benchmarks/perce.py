@@ -208,8 +208,8 @@ other words, its null; *old_personal_nll*: personal words of the task that the m
 against cross-entropy of the same seed, with a 95 % bootstrap interval over seeds (so few values make a rough guide).
 *CE, 25 % more steps* has the arithmetic of PerCE; *permuted* deals PerCE's weights out at random; *oracle* knows the
 planted words (5 and 0.8). What is expected is what a pilot measured, with three seeds, another library and a model that
-had learnt its world less well: its cross-entropy ended at 1.17 nats on personal words. The world is generated: this is a
-unit test of losses, no result about people.
+had learnt its world less well: its cross-entropy ended at 1.17 nats on personal words. The world is generated: this is
+a unit test of losses, no result about people.
 """.strip()
 
 
