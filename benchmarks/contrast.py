@@ -61,7 +61,6 @@ class Cell(BaseModel):
     repeats: PositiveInt = 7
     threads: PositiveInt = 1
     seed: int = 1
-    rival: bool = True
 
 
 def points(small: bool = False, **same: Any) -> list[Cell]:
@@ -148,7 +147,7 @@ def pad(rows: list[torch.Tensor]) -> torch.Tensor:
     return torch.nn.utils.rnn.pad_sequence(rows, batch_first=True).long()
 
 
-def measure(cell: Cell, inseq: str | None = None) -> pd.DataFrame:
+def measure(cell: Cell) -> pd.DataFrame:
     """One row: lengths, median seconds of each way, and the medians of the ratios within a repetition."""
     torch.set_num_threads(cell.threads)
     model, tokenizer = build(cell)
@@ -180,14 +179,15 @@ def measure(cell: Cell, inseq: str | None = None) -> pd.DataFrame:
         "spread": answers["loop"].std(),
         "loop_difference": np.abs(answers["score_tokens"] - answers["loop"]).max(),
     }
-    found |= seconds.median().to_dict()
-    if inseq and cell.rival:
-        found |= beside(inseq, cell, model, tokenizer, pairs.iloc[:1], answers["score_tokens"])
-    return pd.DataFrame([found])
+    return pd.DataFrame([found | seconds.median().to_dict()])
 
 
-def beside(python: str, cell: Cell, model: Any, tokenizer: Any, pairs: pd.DataFrame, pir: np.ndarray) -> dict:
-    """inseq on the first text: milliseconds a token, and the largest difference from our values."""
+def beside(cell: Cell, *, python: str) -> pd.DataFrame:
+    """inseq on the first text: seconds a token, and the largest difference from our values."""
+    torch.set_num_threads(cell.threads)
+    model, tokenizer = build(cell)
+    pairs = excerpts(cell, tokenizer).iloc[:1]
+    pir = score_tokens(model, tokenizer, pairs)["pir"].to_numpy()
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
         model.save_pretrained(folder / "model")
@@ -203,11 +203,8 @@ def beside(python: str, cell: Cell, model: Any, tokenizer: Any, pairs: pd.DataFr
             raise RuntimeError(f"inseq_run.py: {done.stderr[-2000:]}")
         result = json.loads((folder / "result.json").read_text(encoding="utf-8"))
     (values,) = result["values"]
-    return {
-        "inseq": sum(result["seconds"]) / len(values),
-        "inseq_difference": np.abs(np.array(values) - pir[: len(values)]).max(),
-        "versions": json.dumps(result["versions"]),
-    }
+    found = {"inseq": sum(result["seconds"]) / len(values), "inseq_difference": np.abs(np.array(values) - pir).max()}
+    return pd.DataFrame([found | {"versions": json.dumps(result["versions"])}])
 
 
 def judged(table: pd.DataFrame) -> pd.DataFrame:
@@ -268,11 +265,14 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=7)
     parser.add_argument("--small", action="store_true")
     options = parser.parse_args()
-    same: dict[str, Any] = {"threads": options.threads, "repeats": options.repeats, "rival": bool(options.inseq)}
+    same: dict[str, Any] = {"threads": options.threads, "repeats": options.repeats}
     if options.small:
         same |= {"texts": 4, "repeats": 2}
     cells = points(options.small, **same)
-    table = run(cells, functools.partial(measure, inseq=options.inseq), settings().runs / "contrast", progress=True)
+    table = run(cells, measure, settings().runs / "contrast", version="2", progress=True)
+    if options.inseq:
+        rival = run(cells, functools.partial(beside, python=options.inseq), settings().runs / "inseq", progress=True)
+        table = table.join(rival[["inseq", "inseq_difference", "versions"]])
     RESULTS.mkdir(exist_ok=True)
     table.drop(columns="run").to_csv(RESULTS / "contrast.csv", index=False, lineterminator="\n", float_format="%.4g")
     draw(table)

@@ -1,9 +1,13 @@
 """score_tokens against one forward per text and against closed forms, its invariances, and its refusals."""
 
+import itertools
+
 import numpy as np
 import pandas as pd
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 from workbench.errors import ConfigError, DataError, ModelError, TooLarge
 from workbench.language import load_causal_lm
@@ -83,6 +87,44 @@ def test_gold_scores_alone_are_the_same(loaded, mixed):
     some = ["log_prob_with", "log_prob_without", "pir", "entropy"]
     one, other = score_tokens(*loaded, mixed, SCORES)[some], score_tokens(*loaded, mixed, ("pir", "entropy"))[some]
     pd.testing.assert_frame_equal(one, other, rtol=0, atol=1e-5)
+
+
+class TenLogits:
+    """What `passes.batches` asks of a model: ten logits a token."""
+
+    class config:
+        vocab_size = 10
+
+
+@given(
+    sizes=st.lists(st.tuples(st.integers(0, 600), st.integers(1, 20)), max_size=9),
+    limits=st.tuples(st.integers(1, 5), st.integers(1, 2000), st.integers(1, 400)),
+)
+def test_batches_keep_the_limits_and_cost_least(sizes, limits):
+    texts = [((0,) * prompt, (number,) * said) for number, (prompt, said) in enumerate(sizes)]
+    rows, padded, logits = limits
+    length = [
+        len(prompt) + len(said) for prompt, said in sorted(texts, key=lambda one: (len(one[0]) + len(one[1]), one))
+    ]
+
+    def fits(batch):
+        if len(batch) == 1:
+            return True
+        area, asked = max(len(p) + len(r) for p, r in batch) * len(batch), 10 * sum(len(r) for _, r in batch)
+        return len(batch) <= rows and area <= padded and asked <= logits
+
+    def cost(cuts):
+        return sum(length[end - 1] * (end - start) + passes.START_COST for start, end in itertools.pairwise(cuts))
+
+    found = list(passes.batches(texts, TenLogits(), *limits))
+    order = [one for batch in found for one in batch]
+    assert sorted(order) == sorted(texts) and all(map(fits, found))
+    assert [len(p) + len(r) for p, r in order] == length
+    inner = range(1, len(texts))
+    every = [[0, *some, len(texts)] for n in range(len(texts)) for some in itertools.combinations(inner, n)]
+    allowed = [cuts for cuts in every if all(fits(order[a:b]) for a, b in itertools.pairwise(cuts))]
+    mine = list(itertools.accumulate(map(len, found), initial=0))
+    assert not texts or cost(mine) == min(map(cost, allowed))
 
 
 def test_batches_order_and_company_change_nothing(loaded, mixed):

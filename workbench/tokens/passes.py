@@ -7,6 +7,7 @@ vocabulary; whatever a model does to its logits afterwards (soft caps, scales) i
 from __future__ import annotations
 
 import inspect
+import itertools
 import weakref
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -18,7 +19,7 @@ import torch
 from workbench.errors import ModelError
 
 Pass = tuple[tuple[int, ...], tuple[int, ...]]  # token ids of a prompt, and of a response after it
-START_COST = 256  # tokens of padding that cost about as much as one batch more
+START_COST = 256  # tokens that cost about as much as one batch more
 CAUSAL: weakref.WeakSet[Any] = weakref.WeakSet()  # models that were found to be
 AT_ONCE = 1 << 18  # logits turned into probabilities at a time: what fits a processor's cache
 
@@ -70,22 +71,32 @@ def batches(
 ) -> Iterator[list[Pass]]:
     """Passes in batches of like length, shortest first: at most so many rows, padded tokens, logits.
 
-    A pass that exceeds a limit alone is a batch of its own.
+    A pass that exceeds a limit alone is a batch of its own. Within the limits the cuts are those with the least tokens,
+    padding included, each batch counted as `START_COST` more: dynamic programming over the sorted lengths. (To cut
+    where the next pass is much longer would let padding creep in, a token at a time.)
     """
     vocabulary = vocabulary_of(model)
-    batch: list[Pass] = []
-    longest = kept = 0
-    for one in sorted(passes, key=lambda one: (len(one[0]) + len(one[1]), one)):
-        length, rows = len(one[0]) + len(one[1]), len(batch)
-        full = rows == batch_size or length * (rows + 1) > batch_tokens
-        full = full or (kept + len(one[1])) * vocabulary > batch_logits or rows * (length - longest) > START_COST
-        if batch and full:
-            yield batch
-            batch, kept = [], 0
-        batch.append(one)
-        longest, kept = length, kept + len(one[1])
-    if batch:
-        yield batch
+    order = sorted(passes, key=lambda one: (len(one[0]) + len(one[1]), one))
+    kept = list(itertools.accumulate((len(ids) for _, ids in order), initial=0))
+    cost, first = [0], []  # of the best cuts before each place, and where the last batch of them begins
+    for place, (prompt, ids) in enumerate(order):
+        best, length = None, len(prompt) + len(ids)
+        for rows in range(1, min(batch_size, place + 1) + 1):
+            start = place + 1 - rows
+            logits = (kept[place + 1] - kept[start]) * vocabulary
+            if rows > 1 and (length * rows > batch_tokens or logits > batch_logits):
+                break
+            found = cost[start] + length * rows + START_COST
+            if best is None or found < best:
+                best, begins = found, start
+        cost.append(best)
+        first.append(begins)
+    cuts, end = [], len(order)
+    while end:
+        cuts.append((first[end - 1], end))
+        end = first[end - 1]
+    for start, end in reversed(cuts):
+        yield order[start:end]
 
 
 def response_logits(model: Any, batch: list[Pass]) -> list[torch.Tensor]:
