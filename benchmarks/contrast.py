@@ -46,6 +46,14 @@ AXES = {
 }
 
 
+LOOKS = {
+    "inseq": ("^", "#999999"),
+    "loop": ("s", "#E69F00"),
+    "score_tokens": ("o", "#0072B2"),
+    "plain": ("x", "#000000"),
+}
+
+
 class Cell(BaseModel):
     """One point: a model, lengths in tokens (each text's are drawn within a quarter of them), and how often."""
 
@@ -244,13 +252,18 @@ def draw(table: pd.DataFrame) -> None:
     figure, axes = pyplot.subplots(1, len(AXES), figsize=(16, 3.8), sharey=True, layout="constrained")
     for axis, (name, label) in zip(axes, AXES.items(), strict=True):
         part = table[table["against"] == name].sort_values(name)
-        for way, mark in {"inseq": "^", "loop": "s", "score_tokens": "o", "plain": "x"}.items():
+        for way, (mark, colour) in LOOKS.items():
             if way not in part:
                 continue
             each = part[way] if way == "inseq" else part[way] / part["scored"]
             said = {"plain": "plain forward passes, with persona", "inseq": "inseq 0.7.1"}.get(way, way)
-            axis.plot(part[name], 1e3 * each, marker=mark, ms=5, lw=1.2, label=said)
+            axis.plot(part[name], 1e3 * each, marker=mark, color=colour, ms=6, lw=1.5, label=said)
         axis.set(xscale="log", yscale="log", xlabel=label)
+        shown = [
+            f"{x:.0%}" if name == "share" else f"{x:.2g}".replace("e+0", "e") if x > 1e4 else x for x in part[name]
+        ]
+        axis.set_xticks(part[name], shown)
+        axis.minorticks_off()
         axis.grid(alpha=0.25)
     axes[0].set_ylabel("milliseconds a scored token")
     axes[0].legend(fontsize=8, frameon=False)
