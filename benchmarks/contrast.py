@@ -242,6 +242,13 @@ def judged(table: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def short(value: float, name: str) -> str:
+    """A value as a label: 5%, 256, 32k, 5.3M."""
+    if name == "share":
+        return f"{value:.0%}"
+    return f"{value / 1e6:.2g}M" if value >= 1e6 else f"{value / 1e3:g}k" if value >= 8e3 else f"{value:g}"
+
+
 def draw(table: pd.DataFrame) -> None:
     """A panel for each thing that is varied: milliseconds a scored token of every way."""
     import matplotlib
@@ -259,10 +266,7 @@ def draw(table: pd.DataFrame) -> None:
             said = {"plain": "plain forward passes, with persona", "inseq": "inseq 0.7.1"}.get(way, way)
             axis.plot(part[name], 1e3 * each, marker=mark, color=colour, ms=6, lw=1.5, label=said)
         axis.set(xscale="log", yscale="log", xlabel=label)
-        shown = [
-            f"{x:.0%}" if name == "share" else f"{x:.2g}".replace("e+0", "e") if x > 1e4 else x for x in part[name]
-        ]
-        axis.set_xticks(part[name], shown)
+        axis.set_xticks(part[name], [short(value, name) for value in part[name]])
         axis.minorticks_off()
         axis.grid(alpha=0.25)
     axes[0].set_ylabel("milliseconds a scored token")
