@@ -158,7 +158,7 @@ def told(table: pd.DataFrame, change: pd.DataFrame, regime: str) -> pd.DataFrame
                 one = some.iloc[0]
                 cell += f" ({one['estimate']:+.1%} [{one['low']:+.1%}, {one['high']:+.1%}])"
             row[measure] = cell
-        rows.append(row | {"PIR AUC": f"{mine['pir_auc'].mean():.3f}", "s": f"{mine['seconds'].mean():.0f}"})
+        rows.append(row | {"PIR AUC": f"{mine['pir_auc'].mean():.3f}"})
     return pd.DataFrame(rows)
 
 
@@ -205,7 +205,7 @@ NOTE = """
 {seeds} seeds. Held out: 256 people who wrote none of the training texts. −log p in nats a word, mean over texts;
 *gap*: log p with the own persona less log p with another user's, on personal words; *generic_gap*: the same on all
 other words, its null; *old_personal_nll*: personal words of the task that the model knew before. In brackets: change
-against cross-entropy of the same seed, with a 95 % bootstrap interval over seeds (so few values make a rough guide).
+against cross-entropy of the same seed, with a 95 % interval over seeds (Student's t).
 *CE, 25 % more steps* has the arithmetic of PerCE; *permuted* deals PerCE's weights out at random; *oracle* knows the
 planted words (5 and 0.8). What is expected is what a pilot measured, with three seeds, another library and a model that
 had learnt its world less well: its cross-entropy ended at 1.17 nats on personal words. The world is generated: this is

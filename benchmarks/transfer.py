@@ -58,15 +58,15 @@ class Cell(BaseModel):
 
 
 def corpus(part: str, kind: str, n: int, seed: int | None) -> tuple[Any, pd.DataFrame]:
-    """Texts of one kind by people of their own, and `n` examples of them; without a seed those held out."""
+    """Texts of one kind, and `n` examples of them, each by a person of its own; without a seed those held out."""
     if part == "scenarios":
         some = FoolingWorld().corpus(n, HELD_OUT_SEED if seed is None else seed, kind)
         return some, tokens.examples_of(some)
     world = load_world()
-    some = world if seed is None else generate_texts(world, 4 * n, seed=seed)
+    some = world if seed is None else generate_texts(world, 8 * n, seed=seed, per_shopper=2)
     mine = set(some.texts.loc[some.texts["kind"] == kind, "text"])
     examples = tokens.examples_of(some, seed=HELD_OUT_SEED)
-    return some, examples[examples["text"].isin(mine)].head(n).reset_index(drop=True)
+    return some, examples[examples["text"].isin(mine)].drop_duplicates("user").head(n).reset_index(drop=True)
 
 
 @cache
@@ -153,14 +153,14 @@ def expected(change: pd.DataFrame) -> pd.DataFrame:
 
 
 NOTE = """
-{seeds} seeds. {held} texts of each kind held out, by people who wrote none of the training texts. −log p in nats a
-token, mean over texts; *gap*: log p with the own persona less log p with another's, on personal words. Changes are
-against cross-entropy of the same seed, trained on and asked about the same kinds, with a 95 % bootstrap interval over
-seeds (so few values make a rough guide); *other kinds* are averaged within a seed. *Permuted* deals PerCE's weights out
-at random. Texts: {texts} of a kind by fresh shoppers, {text_steps} steps of 8 at rate 1e-3. Scenarios: {scenarios}
-texts, {scenario_steps} steps of 32 at rate 1e-3, from a model that mixed texts trained for 400 steps. Both worlds are
-generated and both models tiny: this says what the losses do there, and nothing about language models at large.
-{date}: {cores} cores, {machine}, shared with other work.
+{seeds} seeds. {held} texts of each kind held out, by as many people who wrote none of the training texts; the same for
+all seeds. −log p in nats a token, mean over texts; *gap*: log p with the own persona less log p with another's, on
+personal words. Changes are against cross-entropy of the same seed, trained on and asked about the same kinds, with a
+95 % interval over seeds (Student's t); *other kinds* are averaged within a seed. *Permuted* deals PerCE's weights out
+at random. Texts: {texts} of a kind by as many fresh shoppers, {text_steps} steps of 8 at rate 1e-3, every seed from the
+one pocket model. Scenarios: {scenarios} texts, {scenario_steps} steps of 32 at rate 1e-3, from a model that mixed texts
+trained for 400 steps. Both worlds are generated and both models tiny: this says what the losses do there, and nothing
+about language models at large. {date}: {cores} cores, {machine}, shared with other work.
 """.strip()
 
 

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from scipy import stats
 
 from workbench.errors import DataError
 from workbench.statistics import bootstrap_mean, paired_auc, paired_bootstrap, wilson
@@ -34,6 +35,16 @@ def test_intervals_cover():
         _, low, high = bootstrap_mean(rng.exponential(size=80), seed=seed, resamples=300)
         hits += low <= 1.0 <= high
     assert 0.89 <= hits / 300 <= 0.985
+
+
+def test_intervals_cover_with_five_seeds_too():
+    draws = np.random.default_rng(2).normal(size=(400, 5))
+    table = pd.DataFrame({"seed": np.tile(range(5), 400), "draw": np.repeat(range(400), 5), "value": draws.ravel()})
+    found = paired_bootstrap(table.assign(loss="a"), "loss", unit="seed", within=["draw"])
+    covers = ((found["low"] <= 0) & (found["high"] >= 0)).mean()
+    assert 0.92 <= covers <= 0.98  # a percentile bootstrap covers .84
+    one = stats.ttest_1samp(draws[0], 0).confidence_interval(0.95)
+    np.testing.assert_allclose(found.loc[0, ["low", "high"]].astype(float), one)
 
 
 @given(hnp.arrays(np.float64, st.integers(2, 30), elements=st.floats(-1e3, 1e3)), st.integers(0, 5))

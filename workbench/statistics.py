@@ -11,6 +11,7 @@ from scipy import stats
 from workbench.errors import DataError
 
 RESAMPLES = 2_000
+FEW = 20  # units, below which Student's t is taken: of 5 normal values a bootstrap's 95 % cover 84 %
 COLUMNS = ["estimate", "low", "high", "n"]
 
 
@@ -54,7 +55,9 @@ def paired_bootstrap(
 
     table: long; one row per unit, level of `by` and combination of the columns `within` (default: those among
     metric and k that the table has). A difference is taken over the units that have both levels, and resampled over
-    units: what all levels find easy or hard about a unit cancels. The order of levels is that of their first row.
+    units: what all levels find easy or hard about a unit cancels. Of fewer than 20 units, seeds say, the percentile
+    bootstrap is too narrow, and Student's t interval stands in its place. The order of levels is that of their first
+    row.
 
     Returns [*within, <by>, minus, estimate, low, high, n]: `minus` is "" for a plain mean, else the level taken off.
     A unit without a value lacks this level; `n` counts those that have it. Raises `DataError` for missing columns,
@@ -88,7 +91,11 @@ def paired_bootstrap(
 
 
 def _interval(values: pd.Series, seed: int, level: float) -> tuple[float, float, float, int]:
-    return (*bootstrap_mean(values, seed, level), len(values))
+    n = len(values)
+    if not 2 <= n < FEW:
+        return (*bootstrap_mean(values, seed, level), n)
+    mean, half = float(values.mean()), float(stats.t.ppf(0.5 + level / 2, n - 1) * values.std() / n**0.5)
+    return mean, mean - half, mean + half, n
 
 
 def wilson(successes: int, n: int, level: float = 0.95) -> tuple[float, float]:
