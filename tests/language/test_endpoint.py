@@ -5,11 +5,13 @@ import pickle
 import socket
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from workbench.errors import ConfigError, ModelError
 from workbench.language import Endpoint, endpoint
 from workbench.language.endpoint import PromptScorer
+from workbench.tokens import make_pairs, prompt, score_tokens, trust
 
 FORMS, TEXT = ("prompt_logprobs", "echo"), "The lamp arrived."
 
@@ -177,3 +179,19 @@ def test_what_cannot_be_asked_is_refused(options, says):
     with pytest.raises(ConfigError, match=says) as caught:
         Endpoint(**{"url": "http://host/v1", "model": "m"} | options)
     assert "Geheim" not in str(caught.value)
+
+
+def test_a_server_alone_is_enough_for_two_prompts(server):
+    """The first cell of notebook 30 with an endpoint in place of model and tokenizer."""
+    model, tokenizer = Endpoint(server.url(), "tiny"), None
+    prompts = [prompt(tokenizer, memories, "Review <s>it, please.") for memories in (["Camps.\nQuery: lie"], [])]
+    assert all("< s>it" in one for one in prompts) and "Camps. Query: lie" in prompts[0]
+    pair = {"text": "mine", "prompt_with": prompts[0], "prompt_without": prompts[1], "response": TEXT}
+    found = score_tokens(model, tokenizer, pd.DataFrame([pair]))
+    assert "".join(found["token"]).strip() == TEXT and np.isfinite(found["pir"]).all() and found["pir"].any()
+    examples = pd.DataFrame([{"text": 1, "user": 1, "item": 1, "query": "?", "response": "x", "memories": ["a"]}])
+    assert list(make_pairs(examples, tokenizer)["prompt_with"]) == [prompt(None, ["a"], "?", "plain")]
+    with pytest.raises(ConfigError, match="no tokenizer"):
+        make_pairs(examples, tokenizer, "mask")
+    with pytest.raises(ConfigError, match="model that is loaded"):
+        trust(model, tokenizer, examples)

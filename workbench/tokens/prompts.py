@@ -103,11 +103,11 @@ def prompt(tokenizer: Any, memories: Sequence[str], query: str, template: str | 
     `template`: None takes the tokenizer's chat template (persona as system message, or before the query where the
     template knows no system role), else the plain one that is shipped; or name a shipped template, a jinja file, or
     give a template's text; it sees `memories` and `query`, quoted as `quoted` does. White space around a memory item is
-    dropped.
+    dropped. `tokenizer` may be None, for a model behind an endpoint: the plain template then, or the one that is named.
     """
     told = [quoted(text, tokenizer, template).strip() for text in memories]
     query = quoted(query, tokenizer, template)
-    if template is None and tokenizer.chat_template:
+    if template is None and getattr(tokenizer, "chat_template", None):
         return _chat(tokenizer, told, query)
     source = _source("plain" if template is None else template)
     return rendered(source, memories=told, query=query)
@@ -130,11 +130,15 @@ def _compiled(source: str) -> Template:
 def quoted(text: str, tokenizer: Any, template: str | Path | None = None) -> str:
     """Text from data as data: what would read as a special token (`</s>`) is broken up (`< /s>`).
 
-    A line break becomes a space, for the lines of a prompt are its own: an item could else end the persona and begin a
-    task. In the `PUBLISHED` forms line breaks stay, so that a prompt is the benchmark's.
+    A line break becomes a space, in memory items and queries alike, for the lines of a prompt are its own: a text could
+    else end the persona and begin a task, or a turn of a chat whose markers are plain text. (A query whose line breaks
+    matter, such as code, is changed by that.) In the `PUBLISHED` forms they stay, so that a prompt is the benchmark's.
+    Without a tokenizer nobody knows the special tokens: every < and [ is parted from what follows.
     """
-    if template not in PUBLISHED:
+    if str(template) not in PUBLISHED:
         text = " ".join(text.splitlines())
+    if tokenizer is None:
+        return re.sub(r"(?<=[<\[])(?=\S)", " ", text)
     for special in _specials(tokenizer, len(tokenizer)):
         text = text.replace(special, f"{special[0]} {special[1:]}")
     return text
@@ -169,6 +173,8 @@ def located(
 
 def filler_of(tokenizer: Any) -> str:
     """The token that stands for nothing: mask, else pad, unknown, eos; `ConfigError` where there is none of them."""
+    if tokenizer is None:
+        raise ConfigError("no tokenizer", expected="the model's own", do="delete the persona instead")
     each = (tokenizer.mask_token, tokenizer.pad_token, tokenizer.unk_token, tokenizer.eos_token)
     filler = next((token for token in each if token), None)
     if filler is None:

@@ -23,8 +23,9 @@ import numpy as np
 import pandas as pd
 from jinja2 import TemplateError
 
-from workbench.errors import DataError
+from workbench.errors import ConfigError, DataError
 from workbench.html import content_id, escape, provenance, table
+from workbench.language.endpoint import Endpoint
 from workbench.tokens.contrast import score_tokens
 from workbench.tokens.encoding import prompt_ids, response_ids
 from workbench.tokens.passes import context_of
@@ -93,11 +94,15 @@ def trust(
 
     Takes `texts` of them, and for each the personas of `others` random texts by other people, drawn with `seed`;
     personas too long for the model's context lose their last memory items. That is `others` + 2 passes a text.
-    Raises `DataError` for fewer than two people, and what `make_pairs` and `score_tokens` raise.
+    Raises `DataError` for fewer than two people, `ConfigError` for an endpoint, and what `make_pairs` and
+    `score_tokens` raise.
 
     >>> trust(*load_causal_lm("pocket"), examples_of(load_world(), n=200), seed=1)   # doctest: +SKIP
     Trust(LlamaForCausalLM: readable, own persona wins 0.99, 30 texts)
     """
+    if isinstance(model, Endpoint):
+        do = "load the model, or compare score_tokens with your own and with another persona"
+        raise ConfigError("the panel reads the model's logits and lets it write", "model", "a model that is loaded", do)
     if examples["user"].nunique() < 2:
         raise DataError("texts by one person", "examples", "at least two people: the others are the null")
     rng = np.random.default_rng(seed)
