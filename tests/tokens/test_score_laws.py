@@ -166,6 +166,14 @@ def test_a_broken_loss_is_caught_by_the_law_it_breaks(law, weights):
     assert wrong[0] == law and set(wrong) <= {law, "any order"}, found.to_string()
 
 
+def test_a_loss_that_forgets_the_end_of_a_text_is_caught():
+    one = type("Mine", (), {"name": "mine", "columns": ("teacher",)})()
+    one.weights = lambda tokens: tokens.column("teacher").clamp(0.8, 5)
+    assert not check_loss(one).set_index("law")["ok"]["weights"]
+    one.weights = lambda tokens: tokens.column("teacher").nan_to_num().clamp(0.8, 5)
+    assert check_loss(one)["ok"].all()
+
+
 def test_a_loss_that_reads_what_it_says_it_does_not_is_caught():
     mine = type("Mine", (), {"name": "mine", "persona_free": False, "weights": staticmethod(lambda t: t.pir.exp())})()
     assert "not run" in check_loss(mine)["detail"][0]

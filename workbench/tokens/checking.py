@@ -169,11 +169,13 @@ SCORE_LAWS: dict[str, Callable] = {
 
 
 def _random_tokens(loss: Any, n: int = 24, vocabulary: int = 9) -> Tokens:
-    """n tokens with the logits and columns that the loss says it reads, and no others."""
+    """n tokens with the logits and columns that the loss says it reads, and no others; the last one ends its text."""
     generator = torch.Generator().manual_seed(0)
     one, other = (torch.randn(n, vocabulary, generator=generator, dtype=torch.float64) for _ in range(2))
     labels = torch.randint(vocabulary, (n,), generator=generator)
     columns = {name: torch.rand(n, generator=generator, dtype=torch.float64) for name in getattr(loss, "columns", ())}
+    for values in columns.values():
+        values[-1] = torch.nan  # as `training_rows` carries it
     return Tokens(one, labels, other if getattr(loss, "persona_free", True) else None, columns)
 
 

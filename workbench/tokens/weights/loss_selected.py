@@ -47,4 +47,4 @@ class LossCE(BaseModel):
         n = len(excess) - int(unknown.sum())
         k = math.ceil(self.share * n)
         chosen = excess.masked_fill(unknown, -math.inf).topk(k).indices
-        return unknown.to(excess).index_fill(0, chosen, n / k)
+        return unknown.to(excess).index_fill(0, chosen, n / max(k, 1))

@@ -95,7 +95,10 @@ def token_weights(loss: TokenLoss, tokens: Tokens) -> Tensor:
     if weights.shape != tokens.labels.shape or not torch.isfinite(weights).all():
         shape = tuple(weights.shape)
         raise ConfigError(
-            f"weights of shape {shape}", f"loss {loss.name!r}", f"{len(tokens.labels)} finite weights, one a token"
+            f"weights of shape {shape}, or not all finite",
+            f"loss {loss.name!r}",
+            f"{len(tokens.labels)} finite weights, one a token",
+            "a carried column is not a number at the end of a text: nan_to_num",
         )
     return weights
 
