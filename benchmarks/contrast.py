@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import argparse
 import datetime
-import functools
 import json
 import os
 import platform
@@ -37,6 +36,7 @@ from workbench.settings import physical_memory, settings
 from workbench.tokens import passes, score_tokens
 from workbench.tokens.encoding import encode_pairs
 
+INSEQ = "INSEQ_PYTHON"
 AXES = {
     "response": "tokens of the response",
     "prompt": "tokens of the prompt",
@@ -190,7 +190,7 @@ def measure(cell: Cell) -> pd.DataFrame:
     return pd.DataFrame([found | seconds.median().to_dict()])
 
 
-def beside(cell: Cell, *, python: str) -> pd.DataFrame:
+def beside(cell: Cell) -> pd.DataFrame:
     """inseq on the first text: seconds a token, and the largest difference from our values."""
     torch.set_num_threads(cell.threads)
     model, tokenizer = build(cell)
@@ -205,7 +205,7 @@ def beside(cell: Cell, *, python: str) -> pd.DataFrame:
         (folder / "job.json").write_text(json.dumps(job), encoding="utf-8")
         script = Path(__file__).parent / "rivals" / "inseq_run.py"
         quiet = {"HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": str(cell.threads), "TOKENIZERS_PARALLELISM": "false"}
-        command = [python, str(script)]
+        command = [os.environ[INSEQ], str(script)]
         done = subprocess.run(command, cwd=folder, env=os.environ | quiet, capture_output=True, text=True)
         if done.returncode:
             raise RuntimeError(f"inseq_run.py: {done.stderr[-2000:]}")
@@ -220,7 +220,7 @@ def judged(table: pd.DataFrame) -> pd.DataFrame:
     rows = []
     for cell in table.itertuples():
         # the goal for short persona-free texts holds where the whole of such a text is a fifth of the other
-        goal = 1.3 if cell.theory <= 1.2 else 1.15 * cell.theory
+        goal = min(1.15 * cell.theory, 1.3 if cell.theory <= 1.2 else np.inf)
         value = getattr(cell, cell.against)
         line = {
             "varied": AXES[cell.against],
@@ -288,7 +288,8 @@ def main() -> None:
     cells = points(options.small, **same)
     table = run(cells, measure, settings().runs / "contrast", version="2", progress=True)
     if options.inseq:
-        rival = run(cells, functools.partial(beside, python=options.inseq), settings().runs / "inseq", progress=True)
+        os.environ[INSEQ] = options.inseq  # what is measured is inseq, wherever it is
+        rival = run(cells, beside, settings().runs / "inseq", progress=True)
         table = table.join(rival[["inseq", "inseq_difference", "versions"]])
     RESULTS.mkdir(exist_ok=True)
     table.drop(columns="run").to_csv(RESULTS / "contrast.csv", index=False, lineterminator="\n", float_format="%.4g")

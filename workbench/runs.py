@@ -74,6 +74,9 @@ def run(
     names = [config_hash(config, version, data) for config in configs]
     if len(set(names)) < len(names):
         raise ConfigError("a config appears twice", "configs", "every config once", "drop the repeated ones")
+    if isinstance(function, functools.partial):
+        do = "make them fields of the config, so that other values are another run"
+        raise ConfigError("a function with bound arguments", "function", "a function of the config", do)
     _sweep(folder)
     todo = [(c, name) for c, name in zip(configs, names, strict=True) if not _done(folder / name)]
     tasks = (joblib.delayed(_one)(function, config, folder / name, version, data) for config, name in todo)
@@ -112,12 +115,10 @@ def _done(folder: Path) -> bool:
 def _one(function: Callable[..., pd.DataFrame], config: BaseModel, folder: Path, version: str, data: str) -> None:
     with whole_folder(folder) as work:
         start = time.perf_counter()
-        places = inspect.signature(function).parameters.values()  # what `partial` has bound by name is no place
-        both = sum(one.kind in (one.POSITIONAL_ONLY, one.POSITIONAL_OR_KEYWORD) for one in places) > 1
+        both = len(inspect.signature(function).parameters) > 1
         table = function(config, work) if both else function(config)
         manifest: dict[str, Any] = {"config": config.model_dump(mode="json"), "version": version, "data": data}
-        named = function.func if isinstance(function, functools.partial) else function
-        manifest |= {"function": f"{named.__module__}.{named.__qualname__}", "rows": len(table)}
+        manifest |= {"function": f"{function.__module__}.{function.__qualname__}", "rows": len(table)}
         manifest["seconds"] = round(time.perf_counter() - start, 3)
         table.to_parquet(work / "result.parquet", index=False)
         text = json.dumps(manifest, indent=1, sort_keys=True, ensure_ascii=False)
