@@ -105,6 +105,7 @@ def verdict(judged: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
     unread, keys = judged["value"].isna(), ["criterion", "of"]
     read = judged.assign(value=judged["value"].mask(judged["text"].isin(judged.loc[unread, "text"])))
     means = read.groupby([*keys, "user"], sort=False)["value"].mean().reset_index()
+    means = means.sort_values("of", key=lambda of: of != "own", kind="stable")  # differences are to the first level
     table = paired_bootstrap(means, "of", seed=seed, within=["criterion"])
     table = table.join(unread.rename("unread").groupby([judged[key] for key in keys]).sum(), on=keys)
     told = "tells own from " + table["of"] + np.where(table["high"] < 0, ": yes", ": no")
