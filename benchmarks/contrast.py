@@ -310,9 +310,9 @@ the same batches, all logits, no cache, tokens ready, no attention mask (with on
 longer). `score_tokens` tokenises, runs both passes and makes the table; it computes logits of response tokens alone,
 which is why it can cost less than the ratio of lengths says. *Lengths*: mean tokens of prompt and response, with and
 without persona. *Goal*: 1.15 × (1 + ratio of lengths), and 1.3 where the text without persona has a fifth of the tokens
-or less (counting prompts alone, more rows would fall under 1.3, some of which the ratio of lengths alone forbids; of
-the others the model of 85 million parameters would miss it). *Loop*: two passes a text, one text at a time. *inseq*: `contrast_prob_diff(logprob=True)`, first text alone,
-in its own environment. {datetime.date.today()}: {where},
+or less (counting prompts alone, more rows would fall under 1.3; of those that the ratio of lengths does not forbid, the
+model of 85 million parameters would miss it). *Loop*: two passes a text, one text at a time. *inseq*:
+`contrast_prob_diff(logprob=True)`, first text alone, in its own environment. {datetime.date.today()}: {where},
 {options.threads} threads, torch {torch.__version__}.
 """.strip()
     pages = ["# Scoring tokens: cost against plain forward passes", "Made by `python benchmarks/contrast.py`."]
