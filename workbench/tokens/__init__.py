@@ -4,7 +4,7 @@ import lazy_loader as lazy
 
 __getattr__, __dir__, __all__ = lazy.attach(
     __name__,
-    submodules=["attribution"],
+    submodules=["attribution", "weights", "worlds"],
     submod_attrs={
         "checking": ["check_loss", "check_score"],
         "contrast": ["score_tokens"],
