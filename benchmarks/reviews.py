@@ -152,8 +152,8 @@ reviews less log p with another person's. *The rule's words*: those that stand i
 {common} commonest words left out; nothing is planted here, so this is a rule and no truth. Intervals: 95 % bootstrap
 over the {writers} people held out, of the means over their texts and {seeds} seed(s) (the base model is one); at
 least {shared} texts have another of those held out among their memory items. Guessing among 2,000 tokens costs 7.60
-nats; a first run of 900 and 150 steps learnt its few texts by heart (8.85 nats on people held out), so these are fewer. The
-model is tiny and its English poor: the numbers say what the method does on real text with such a model, and nothing
+nats; a first run of 900 and 150 steps learnt its few texts by heart (8.85 nats on people held out), so these are fewer.
+The model is tiny and its English poor: the numbers say what the method does on real text with such a model, and nothing
 about language models at large.
 """.strip()
 
