@@ -4,8 +4,8 @@
 
 *texts*: reviews and notes of the generated English world, the pocket model. *scenarios*: the five ways in which
 FoolingWorld brings a person into a text, a half-trained model. Every loss starts from the same weights as the others of
-its seed and reads the same texts in the same order. Resumes (`runs/transfer`). Writes `results/transfer.csv` and `.md`;
-what was expected stands in `data/predictions.toml`.
+its seed and reads the same texts in the same order. Resumes (`runs/transfer`). Writes `results/transfer.csv` (all runs),
+`transfer_changes.csv` and `transfer.md`; what was expected stands in `data/predictions.toml`.
 """
 
 from __future__ import annotations
@@ -179,6 +179,7 @@ def main() -> None:
     table = run(grid, once, settings().runs / "transfer", options.jobs, progress=True)
     table.drop(columns="run").round(6).to_csv(RESULTS / "transfer.csv", index=False)
     change = changes(table)
+    change.round(6).to_csv(RESULTS / "transfer_changes.csv", index=False)
     pages = ["# From one kind of text to another", "Made by `python benchmarks/transfer.py`; all runs: `transfer.csv`."]
     for part in options.parts:
         pages += [f"## {TITLES[part]}", "Against cross-entropy:", markdown(told(change, part))]
