@@ -4,8 +4,8 @@
 
 *texts*: reviews and notes of the generated English world, the pocket model. *scenarios*: the five ways in which
 FoolingWorld brings a person into a text, a half-trained model. Every loss starts from the same weights as the others of
-its seed and reads the same texts in the same order. Resumes (`runs/transfer`). Writes `results/transfer.csv` (all runs),
-`transfer_changes.csv` and `transfer.md`; what was expected stands in `data/predictions.toml`.
+its seed and reads the same texts in the same order. Resumes (`runs/transfer`). Writes `results/transfer.csv` (all
+runs), `transfer_changes.csv` and `transfer.md`; what was expected stands in `data/predictions.toml`.
 """
 
 from __future__ import annotations
