@@ -132,15 +132,20 @@ def once(cell: Cell) -> pd.DataFrame:
 
 
 def differences(table: pd.DataFrame) -> pd.DataFrame:
-    """Change of every measure against cross-entropy of the same seed, as a share of it, with an interval over seeds."""
+    """Change of every measure against cross-entropy of the same seed, as a share of it, with an interval over seeds.
+
+    `minus` is "" there, and "permuted" in the rows that pair PerCE with its control.
+    """
     rows = []
     for regime, part in table.groupby("regime", sort=False):
         plain = part[part["loss"] == "CE"].set_index("seed")
         for measure in [name for name in MEASURES if name in part and part[name].notna().any()]:
             size = part.assign(value=part[measure] / part["seed"].map(plain[measure]) - 1)
             size = size[size["loss"] != "CE"].assign(measure=measure)
-            found = paired_bootstrap(size, "loss", unit="seed", within=["measure"]).query("minus == ''")
-            rows.append(found.assign(regime=regime))
+            size = size.sort_values("loss", key=lambda loss: loss != "permuted", kind="stable")
+            found = paired_bootstrap(size, "loss", unit="seed", within=["measure"])
+            control = (found["minus"] == "permuted") & (found["loss"] == "PerCE")
+            rows.append(found[(found["minus"] == "") | control].assign(regime=regime))
     return pd.concat(rows, ignore_index=True)
 
 
@@ -183,6 +188,16 @@ def expected(change: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["regime", "loss", "measure", "expected", "measured", "verdict"])
 
 
+def against_control(change: pd.DataFrame) -> pd.DataFrame:
+    """PerCE less its permuted control, by regime: what the place of the weights does, and not their scale."""
+    wanted = change["measure"].isin(["personal_nll", "generic_nll", "gap"]) & (change["minus"] == "permuted")
+    part = change[wanted].copy()
+    part["cell"] = [f"{r.estimate:+.1%} [{r.low:+.1%}, {r.high:+.1%}]" for r in part.itertuples()]
+    wide = part.pivot(index="regime", columns="measure", values="cell")
+    wide = wide.loc[list(dict.fromkeys(part["regime"])), list(dict.fromkeys(part["measure"]))]
+    return wide.reset_index()
+
+
 def pareto(table: pd.DataFrame) -> None:
     """Personal against other words in the fine-tuning regime: a small mark a run, a large one the mean of a loss.
 
@@ -210,6 +225,10 @@ against cross-entropy of the same seed, with a 95 % interval over seeds (Student
 planted words (5 and 0.8). What is expected is what a pilot measured, with three seeds, another library and a model that
 had learnt its world less well: its cross-entropy ended at 1.17 nats on personal words. The world is generated: this is
 a unit test of losses, no result about people.
+
+The run of 130 steps was to test whether the first table misses some of the pilot's numbers because it is further along
+than the pilot was. The answer is no: where cross-entropy stands as it stood there, PerCE, its control and LossCE are
+all behind it. What the misses come from is not known (another library, other templates, seeds).
 """.strip()
 
 
@@ -225,7 +244,8 @@ def main() -> None:
     table = run(grid, once, settings().runs / "perce", options.jobs, progress=True)
     table = table.reindex(columns=[*dict.fromkeys([*table.columns, *MEASURES])])
     table.drop(columns="run").round(6).to_csv(RESULTS / "perce.csv", index=False)
-    change = differences(table)
+    every = differences(table)
+    change = every[every["minus"] == ""]
     parts = [f"## {TITLES[r]}\n\n{markdown(told(table, change, r))}" for r in options.regimes]
     machine = f"{datetime.date.today()}: {os.cpu_count()} cores, {platform.machine()}, shared with other work."
     page = "\n\n".join(
@@ -233,6 +253,7 @@ def main() -> None:
             "# Token losses on PersonaWorld",
             "Made by `python benchmarks/perce.py`; all runs: `perce.csv`.",
             *parts,
+            f"## PerCE less its permuted control\n\n{markdown(against_control(every))}",
             "![Personal against other words, the first of these regimes](perce.png)",
             f"## Expected and measured\n\n{markdown(expected(change))}",
             NOTE.format(seeds=options.seeds),

@@ -30,6 +30,8 @@ COMMANDS = {  # where the plain script is not the command, or not the whole of i
         f"--stage published {RECBOLE}",
     ],
     "contrast": ["--inseq inseq/bin/python"],
+    "reviews": ["--seeds 5"],
+    "world_b": ["--seeds 3"],
 }
 
 
