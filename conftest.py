@@ -9,6 +9,7 @@ os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 os.environ.setdefault("PYTHONHASHSEED", "0")
 # Rounding depends on threads: one each, so that tests side by side (-n) and alone compute the same and do not compete.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("TQDM_DISABLE", "1")  # a bar shows after two seconds: on a slow machine, and in an output
 os.environ.setdefault("MPLBACKEND", "module://matplotlib_inline.backend_inline")
 # Debugger hints of a frozen standard library would land in the compared stderr of a notebook.
 os.environ.setdefault("PYDEVD_DISABLE_FILE_VALIDATION", "1")

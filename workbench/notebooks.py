@@ -48,6 +48,7 @@ def execute(notebook: NotebookNode, folder: Path = FOLDER, name: str = "notebook
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
     os.environ.setdefault("PYTHONHASHSEED", "0")
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # as where they are compared
+    os.environ.setdefault("TQDM_DISABLE", "1")  # a bar is for those who wait; a slow machine would save one
     options = {"timeout": 600, "kernel_name": "python3", "store_widget_state": False, "record_timing": False}
     client = NotebookClient(notebook, resources={"metadata": {"path": str(folder)}}, **options)
     try:

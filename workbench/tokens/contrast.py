@@ -15,6 +15,7 @@ inseq 0.7.1 holds the persona and its contrast does not, `contrast_prob_diff(log
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -144,7 +145,8 @@ def _run(model: Any, rows: list[dict[str, Any]], scores: Sequence[str], *limits:
     whole = "kl" in scores
     groups = _groups(rows, limits[-1] // passes.vocabulary_of(model)) if whole else [rows]
     owner = {(prompt, row["ids"]): row["text"] for row in rows for prompt in _prompts(row)}
-    with tqdm(total=len(owner), delay=2, leave=False, desc="score_tokens", unit="pass") as bar:
+    quiet = bool(os.environ.get("TQDM_DISABLE"))  # which tqdm's own bar for notebooks does not read
+    with tqdm(total=len(owner), delay=2, leave=False, desc="score_tokens", unit="pass", disable=quiet) as bar:
         for group in groups:
             firsts = {(row["with"], row["ids"]) for row in group}
             kept: dict[passes.Pass, torch.Tensor] = {}
