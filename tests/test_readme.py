@@ -6,6 +6,7 @@ import shlex
 from pathlib import Path
 
 import pandas as pd
+import pytest
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -88,6 +89,35 @@ def test_the_reproduced_numbers_are_the_ones_measured():
         line for line in (results / "tafeng_counted.md").read_text("utf-8").splitlines() if "| TIFU-KNN | 10" in line
     )
     assert cells(row)[2].split()[0].lstrip("0") in README
+
+
+WORDS = {
+    "perce": r"\| (PerCE|its weights|cross-entropy, as|highest loss|NextQuill|the planted words)",
+    "world_b": r"\| (nothing|history retrieved|facts told|style told|a memory item)",
+    "reviews": r"(of a person help by|reviews hold too it is)",
+    "strip": r"\| the live strip",
+    "perce_step": r"\| a PerCE step",
+}
+
+
+@pytest.mark.parametrize("name", WORDS)
+def test_the_numbers_about_words_are_the_ones_measured(name):
+    page = (ROOT / "benchmarks" / "results" / f"{name}.md").read_text(encoding="utf-8")
+    rows = [line for line in README.splitlines() if re.match(WORDS[name], line)]
+    numbers = {number for row in rows for number in re.findall(r"[+-]?\d*\.\d+(?:%| \[[^\]]+\])?", row)}
+    assert len(rows) >= WORDS[name].count("|") and numbers
+    assert not (absent := sorted(number for number in numbers if number not in page)), absent
+
+
+def test_what_scoring_costs_is_what_was_measured():
+    table = pd.read_csv(ROOT / "benchmarks" / "results" / "contrast.csv")
+    told = next(part for part in README.split("\n\n") if part.startswith("**What scoring costs.**"))
+    ratio, times = table["over_plain"], table["inseq"] / (table["score_tokens"] / table["scored"])
+    assert (
+        f"{ratio.min():.2f} to {ratio.max():.2f} times" in told
+        and f"{times.min():.0f} to {times.max():.0f} times" in told
+    )
+    assert f"{len(table)} settings" in told and f"{table['inseq_difference'].max():.1e}" in told
 
 
 def report():
