@@ -31,13 +31,15 @@ def examples():
     return frame.assign(memories=[["Likes lamps.", "Camps in a van.", "Reads horror."], ["Has a daughter.", "Ill."]])
 
 
-def close(one, other, atol=1e-4):
+def assert_close(one, other, atol=1e-4):
     pd.testing.assert_frame_equal(one, other, rtol=0, atol=atol)
 
 
 def test_scores_agree(both, pairs):
     tokenizer, here, there = both
-    close(tokens.score_tokens(here, tokenizer, pairs, SCORES), tokens.score_tokens(there, tokenizer, pairs, SCORES))
+    assert_close(
+        tokens.score_tokens(here, tokenizer, pairs, SCORES), tokens.score_tokens(there, tokenizer, pairs, SCORES)
+    )
 
 
 def test_half_precision_and_a_device_map(folders, pairs):
@@ -52,9 +54,9 @@ def test_half_precision_and_a_device_map(folders, pairs):
 def test_attributions_agree(both, examples):
     tokenizer, here, there = both
     for method in (attribution.shapley_values, attribution.leave_each_out, attribution.attention_share):
-        close(method(here, tokenizer, examples), method(there, tokenizer, examples))
+        assert_close(method(here, tokenizer, examples), method(there, tokenizer, examples))
     one = [attribution.integrate_gradients(model, tokenizer, examples, steps=16) for model in (here, there)]
-    close(*one, atol=1e-3)
+    assert_close(*one, atol=1e-3)
 
 
 def test_writing_and_deletion_agree(both, examples):
@@ -65,7 +67,7 @@ def test_writing_and_deletion_agree(both, examples):
     assert tokens.write(here, tokenizer, prompts, **options) == tokens.write(there, tokenizer, prompts, **options)
     gone = [tokens.delete_memory(m, tokenizer, examples.iloc[[0]], 1, range(5), 8) for m in (here, there)]
     assert (gone[0].old, gone[0].new) == (gone[1].old, gone[1].new)
-    close(gone[0].words, gone[1].words)
+    assert_close(gone[0].words, gone[1].words)
 
 
 @pytest.mark.parametrize("loss", [CE(), PerCE(), NextQuill(), FrozenTeacher()], ids=lambda loss: loss.name)
@@ -75,5 +77,5 @@ def test_training_agrees(both, pairs, loss):
     config = FineTuneConfig(steps=3, batch_size=4, warm_up=0, film_every=1)
     (one, record), (other, again) = (fine_tune(m, tokenizer, pairs, loss, config, film=pairs) for m in (here, there))
     assert (one.device.type, other.device.type) == ("cpu", "cuda")
-    close(record.steps, again.steps, atol=1e-3)
-    close(record.film, again.film, atol=1e-2)
+    assert_close(record.steps, again.steps, atol=1e-3)
+    assert_close(record.film, again.film, atol=1e-2)
