@@ -116,6 +116,7 @@ def test_an_answer_that_cannot_be_read_is_asked_for_again_and_counted(written):
 @pytest.mark.parametrize(
     ("answer", "read"),
     [
+        ('<think>{maybe a "person": 1?}</think> {"person": 3, "task": 4}', (3, 4)),
         ('{"person": 5, "task": 1}', (5, 1)),
         ('Here:\n```json\n{"why": "{so}", "person": 2.0, "task": 3}\n```', (2, 3)),
         ('{"person": 5}', None),

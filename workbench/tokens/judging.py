@@ -139,6 +139,7 @@ def _prompt(rubric: Rubric, memories: Iterable[str], query: str, text: str) -> s
 
 def _scores(answer: str, criteria: dict[str, str]) -> dict[str, float] | None:
     """What the one JSON object in the answer gives for each criterion; other entries (a reason) are left alone."""
+    answer = answer.rpartition("</think>")[2]  # what a reasoning model says to itself may hold braces
     try:
         given = json.loads(answer[answer.index("{") : answer.rindex("}") + 1])
     except (ValueError, RecursionError):
