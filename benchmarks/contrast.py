@@ -312,7 +312,8 @@ which is why it can cost less than the ratio of lengths says. *Lengths*: mean to
 without persona. *Goal*: 1.15 × (1 + ratio of lengths), and 1.3 where the text without persona has a fifth of the tokens
 or less (counting prompts alone, more rows would fall under 1.3; of those that the ratio of lengths does not forbid, the
 model of 85 million parameters would miss it). *Loop*: two passes a text, one text at a time. *inseq*:
-`contrast_prob_diff(logprob=True)`, first text alone, in its own environment. {datetime.date.today()}: {where},
+`contrast_prob_diff(logprob=True)`, first text alone, in its own environment, measured once (not again when our own code
+changes). {datetime.date.today()}: {where}, one for this, the other shared with other work,
 {options.threads} threads, torch {torch.__version__}.
 """.strip()
     pages = ["# Scoring tokens: cost against plain forward passes", "Made by `python benchmarks/contrast.py`."]
