@@ -3,7 +3,8 @@
     python benchmarks/perce.py [--seeds 5] [--jobs 1] [--regimes fine_tune fine_tune_short …]
 
 Every run starts from the same weights as the others of its seed and reads the same texts in the same order. Resumes
-(`runs/perce`). Writes `results/perce.csv`, `.md` and `.png`; what was expected stands in `data/predictions.toml`.
+(`runs/perce`). Writes `results/perce.csv` (all runs), `.md`, `.png` and `perce_changes.csv`; what was expected stands
+in `data/predictions.toml`.
 """
 
 from __future__ import annotations
@@ -149,6 +150,19 @@ def differences(table: pd.DataFrame) -> pd.DataFrame:
     return pd.concat(rows, ignore_index=True)
 
 
+def said(one: Any) -> str:
+    """A change with its interval, in per cent."""
+    return f"{one.estimate:+.1%} [{one.low:+.1%}, {one.high:+.1%}]"
+
+
+def beside(one: Any, limits: list[float]) -> dict[str, str]:
+    """A change beside the range that was written down before: [expected, measured, verdict]."""
+    low, high = limits
+    inside = low <= one.estimate <= high
+    verdict = "as expected" if inside else "outside" if one.high < low or one.low > high else "interval touches it"
+    return {"expected": f"{low:+.0%} to {high:+.0%}", "measured": said(one), "verdict": verdict}
+
+
 def told(table: pd.DataFrame, change: pd.DataFrame, regime: str) -> pd.DataFrame:
     """One row per loss: means over seeds, and the change against cross-entropy with its interval."""
     part = table[table["regime"] == regime]
@@ -160,8 +174,7 @@ def told(table: pd.DataFrame, change: pd.DataFrame, regime: str) -> pd.DataFrame
             cell = f"{mine[measure].mean():.4f}"
             some = change[(change["regime"] == regime) & (change["loss"] == loss) & (change["measure"] == measure)]
             if len(some) and measure != "generic_gap":
-                one = some.iloc[0]
-                cell += f" ({one['estimate']:+.1%} [{one['low']:+.1%}, {one['high']:+.1%}])"
+                cell += f" ({said(some.iloc[0])})"
             row[measure] = cell
         rows.append(row | {"PIR AUC": f"{mine['pir_auc'].mean():.3f}"})
     return pd.DataFrame(rows)
@@ -180,19 +193,15 @@ def expected(change: pd.DataFrame) -> pd.DataFrame:
         limits = pilot.get(where, {}).get(f"{name}_{what}")
         if limits is None or (old and one.regime != "fine_tune"):
             continue
-        low, high = limits
-        inside = low <= one.estimate <= high
-        verdict = "as expected" if inside else "outside" if one.high < low or one.low > high else "interval touches it"
-        measured = f"{one.estimate:+.1%} [{one.low:+.1%}, {one.high:+.1%}]"
-        rows.append((where, one.loss, what, f"{low:+.0%} to {high:+.0%}", measured, verdict))
-    return pd.DataFrame(rows, columns=["regime", "loss", "measure", "expected", "measured", "verdict"])
+        rows.append({"regime": where, "loss": one.loss, "measure": what} | beside(one, limits))
+    return pd.DataFrame(rows)
 
 
 def against_control(change: pd.DataFrame) -> pd.DataFrame:
     """PerCE less its permuted control, by regime: what the place of the weights does, and not their scale."""
     wanted = change["measure"].isin(["personal_nll", "generic_nll", "gap"]) & (change["minus"] == "permuted")
     part = change[wanted].copy()
-    part["cell"] = [f"{r.estimate:+.1%} [{r.low:+.1%}, {r.high:+.1%}]" for r in part.itertuples()]
+    part["cell"] = [said(one) for one in part.itertuples()]
     wide = part.pivot(index="regime", columns="measure", values="cell")
     wide = wide.loc[list(dict.fromkeys(part["regime"])), list(dict.fromkeys(part["measure"]))]
     return wide.reset_index()
@@ -245,6 +254,7 @@ def main() -> None:
     table = table.reindex(columns=[*dict.fromkeys([*table.columns, *MEASURES])])
     table.drop(columns="run").round(6).to_csv(RESULTS / "perce.csv", index=False)
     every = differences(table)
+    every.round(6).to_csv(RESULTS / "perce_changes.csv", index=False)
     change = every[every["minus"] == ""]
     parts = [f"## {TITLES[r]}\n\n{markdown(told(table, change, r))}" for r in options.regimes]
     machine = f"{datetime.date.today()}: {os.cpu_count()} cores, {platform.machine()}, shared with other work."

@@ -20,6 +20,7 @@ from typing import Any
 
 import pandas as pd
 from boomerang import RESULTS, markdown
+from perce import beside, said
 from pydantic import BaseModel, ConfigDict
 
 from workbench import tokens
@@ -57,6 +58,7 @@ class Cell(BaseModel):
     seed: int
 
 
+@cache
 def corpus(part: str, kind: str, n: int, seed: int | None) -> tuple[Any, pd.DataFrame]:
     """Texts of one kind, and `n` examples of them, each by a person of its own; without a seed those held out."""
     if part == "scenarios":
@@ -128,7 +130,7 @@ def told(change: pd.DataFrame, part: str) -> pd.DataFrame:
     for (loss, on), some in mine.groupby(["loss", "on"], sort=False):
         row = {"loss": loss, "asked about": on}
         for one in some.itertuples():
-            row[one.measure] = f"{one.estimate:+.1%} [{one.low:+.1%}, {one.high:+.1%}]"
+            row[one.measure] = said(one)
         rows.append(row)
     return pd.DataFrame(rows)[["loss", "asked about", *MEASURES]].sort_values(["asked about", "loss"], ascending=False)
 
@@ -142,13 +144,8 @@ def expected(change: pd.DataFrame) -> pd.DataFrame:
         limits = written.get(one.part, {}).get(f"{one.loss.lower()}_{one.measure}_{place}")
         if limits is None:
             continue
-        inside = limits[0] <= one.estimate <= limits[1]
-        verdict = "as expected" if inside else "interval touches it"
-        if one.high < limits[0] or one.low > limits[1]:
-            verdict = "outside"
         row = {"part": one.part, "loss": one.loss, "measure": one.measure, "asked about": one.on}
-        row |= {"expected": f"{limits[0]:+.0%} to {limits[1]:+.0%}"}
-        rows.append(row | {"measured": f"{one.estimate:+.1%} [{one.low:+.1%}, {one.high:+.1%}]", "verdict": verdict})
+        rows.append(row | beside(one, limits))
     return pd.DataFrame(rows)
 
 
