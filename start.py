@@ -6,13 +6,15 @@
     python start.py refresh    execute the notebooks in place and normalise what they save
     python start.py doctor     what is installed, found and missing; so for every `workbench` command
 
-The first time it makes .venv beside this file and installs the workbench there (several minutes); after that it
-starts at once. Other arguments are passed on: `python start.py lab --no-browser --port 9999`,
-`python start.py test -k forget`, `python start.py test --stage unit`, `python start.py site --student`. Tests run two
-files at a time: `-n 4` makes it four, `-n 0` one after another; `-s`, `--pdb` and `--trace` do, and take the keyboard.
+The first time it makes .venv beside this file and installs the workbench there (several minutes);
+after that it starts at once. Other arguments are passed on: `python start.py lab --no-browser
+--port 9999`, `python start.py test -k forget`, `python start.py test --stage unit`, `python
+start.py site --student`. Tests run two files at a time: `-n 4` makes it four, `-n 0` one after
+another; `-s`, `--pdb` and `--trace` do, and take the keyboard.
 
-Needs nothing but Python 3.11 or newer. `--torch-index URL` (or WORKBENCH_TORCH_INDEX) takes PyTorch from an index
-that you name: on Linux without a GPU the one that https://pytorch.org/get-started/locally/ shows for "CPU".
+Needs nothing but Python 3.11 or newer. `--torch-index URL` (or WORKBENCH_TORCH_INDEX) takes PyTorch
+from an index that you name: on Linux without a GPU the one that
+https://pytorch.org/get-started/locally/ shows for "CPU".
 """
 
 from __future__ import annotations
@@ -50,7 +52,7 @@ def fail(text: str) -> None:
     raise SystemExit(2)
 
 
-# --- set-up ---------------------------------------------------------------------------------------------------------
+# --- set-up ---------------------------------------------------------------------------------------
 
 
 def read_stamp() -> dict:
@@ -61,18 +63,24 @@ def read_stamp() -> dict:
 
 
 def fingerprint(torch_index: str) -> str:
-    """Everything that, when it changes, means installing again; this folder too, as .venv points into it."""
+    """Everything that, when it changes, means installing again; this folder too, as .venv points
+    into it."""
     digest = hashlib.sha256()
     for name in ("pyproject.toml", "constraints.txt"):
         digest.update((ROOT / name).read_bytes().replace(b"\r\n", b"\n"))
-    version = (VENV / "pyvenv.cfg").read_text(encoding="utf-8") if (VENV / "pyvenv.cfg").exists() else ""
+    version = (
+        (VENV / "pyvenv.cfg").read_text(encoding="utf-8") if (VENV / "pyvenv.cfg").exists() else ""
+    )
     digest.update(f"{ROOT}\n{version}\n{torch_index}".encode())
     return digest.hexdigest()
 
 
 def make_environment() -> None:
     """Create .venv with pip, or repair one whose Python has gone."""
-    works = PYTHON.exists() and subprocess.run([str(PYTHON), "-c", ""], capture_output=True).returncode == 0
+    works = (
+        PYTHON.exists()
+        and subprocess.run([str(PYTHON), "-c", ""], capture_output=True).returncode == 0
+    )
     if not works:
         import venv
 
@@ -80,24 +88,43 @@ def make_environment() -> None:
         try:
             venv.create(str(VENV), clear=VENV.exists(), with_pip=True)
         except (subprocess.CalledProcessError, ImportError, OSError) as error:
-            fail(f"Python could not make .venv ({error}). On Debian and Ubuntu install python3-venv first.")
+            fail(
+                f"Python could not make .venv ({error}). On Debian and Ubuntu "
+                f"install python3-venv first."
+            )
     if subprocess.run([str(PYTHON), "-m", "pip", "--version"], capture_output=True).returncode != 0:
-        subprocess.run([str(PYTHON), "-m", "ensurepip", "--upgrade"], check=True, capture_output=True)
+        subprocess.run(
+            [str(PYTHON), "-m", "ensurepip", "--upgrade"], check=True, capture_output=True
+        )
 
 
 def pip_install(arguments: list[str]) -> None:
     """Run pip: its output goes to .venv/install.log, one changing line to the terminal."""
-    command = [str(PYTHON), "-m", "pip", "install", "--disable-pip-version-check", "--no-input", *arguments]
+    command = [
+        str(PYTHON),
+        "-m",
+        "pip",
+        "install",
+        "--disable-pip-version-check",
+        "--no-input",
+        *arguments,
+    ]
     begin, tail, terminal = time.time(), [], sys.stdout.isatty()
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "stdin": subprocess.DEVNULL}
     with LOG.open("a", encoding="utf-8") as log:
         log.write(f"\n$ {' '.join(command)}\n")
-        with subprocess.Popen(command, cwd=str(ROOT), encoding="utf-8", errors="replace", **pipes) as process:
+        with subprocess.Popen(
+            command, cwd=str(ROOT), encoding="utf-8", errors="replace", **pipes
+        ) as process:
             for line in process.stdout:
                 log.write(line)
                 tail = [*tail[-14:], line.rstrip()]
                 if terminal:
-                    print(f"\r  {time.time() - begin:4.0f} s  {line.strip():<100.100}", end="", flush=True)
+                    print(
+                        f"\r  {time.time() - begin:4.0f} s  {line.strip():<100.100}",
+                        end="",
+                        flush=True,
+                    )
     if terminal:
         print("\r" + " " * 112, end="\r")
     if process.returncode != 0:
@@ -119,19 +146,38 @@ def set_up(extras: set[str], torch_index: str) -> None:
     make_environment()
     LOG.write_text("", encoding="utf-8")
     names = ",".join(sorted(extras | have))
-    say(f"Installing the workbench{f' with {names}' if names else ''} (the first time this takes minutes)")
+    say(
+        f"Installing the workbench{f' with {names}' if names else ''} (the first "
+        f"time this takes minutes)"
+    )
     if index and index != stamp.get("torch_index"):
-        # Without its dependencies: they come from where everything else comes from, in the versions tested.
-        pip_install(["-c", "constraints.txt", "--no-deps", "--force-reinstall", "--index-url", index, "torch"])
+        # Without its dependencies: they come from where everything else comes from, in the versions
+        # tested.
+        pip_install(
+            [
+                "-c",
+                "constraints.txt",
+                "--no-deps",
+                "--force-reinstall",
+                "--index-url",
+                index,
+                "torch",
+            ]
+        )
     pip_install(["-c", "constraints.txt", "-e", f".[{names}]" if names else "."])
-    record = {"fingerprint": fingerprint(index), "extras": sorted(extras | have), "torch_index": index}
+    record = {
+        "fingerprint": fingerprint(index),
+        "extras": sorted(extras | have),
+        "torch_index": index,
+    }
     STAMP.write_text(json.dumps(record, indent=1), encoding="utf-8")
     say(f"Installed in {time.time() - begin:.0f} s")
 
 
 def run(arguments: list[str], **options: object) -> int:
     """Run .venv's Python; Ctrl-C is the child's to answer, and this waits until it has."""
-    # UTF-8 whatever the system's own encoding: Windows cannot print every sign to a file or a pipe otherwise.
+    # UTF-8 whatever the system's own encoding: Windows cannot print every sign to a file or a pipe
+    # otherwise.
     options["env"] = {"PYTHONUTF8": "1", **options.get("env", os.environ)}
     with subprocess.Popen([str(PYTHON), *arguments], **{"cwd": str(ROOT), **options}) as process:
         while True:
@@ -141,11 +187,12 @@ def run(arguments: list[str], **options: object) -> int:
                 continue
 
 
-# --- lab ------------------------------------------------------------------------------------------------------------
+# --- lab ------------------------------------------------------------------------------------------
 
 
 def without_news(folder: Path) -> None:
-    """Tell the JupyterLab that reads `folder` not to ask about news: its flags alone do not stop the question."""
+    """Tell the JupyterLab that reads `folder` not to ask about news: its flags alone do not stop
+    the question."""
     path = folder / "labconfig" / "page_config.json"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(NO_NEWS, indent=1), encoding="utf-8")
@@ -156,7 +203,13 @@ def lab(passed_on: list[str]) -> int:
     found = sorted((ROOT / "notebooks").glob("00_*.ipynb"))
     page = f"/lab/tree/notebooks/{found[0].name}" if found else "/lab"
     without_news(VENV / "etc" / "jupyter")
-    command = ["-m", "jupyterlab", f"--ServerApp.root_dir={ROOT}", f"--LabApp.default_url={page}", *LAB]
+    command = [
+        "-m",
+        "jupyterlab",
+        f"--ServerApp.root_dir={ROOT}",
+        f"--LabApp.default_url={page}",
+        *LAB,
+    ]
     if hasattr(os, "geteuid") and os.geteuid() == 0 and "--allow-root" not in passed_on:
         say("You are root (in a container?): JupyterLab is started with --allow-root.")
         command.append("--allow-root")
@@ -164,28 +217,36 @@ def lab(passed_on: list[str]) -> int:
     return run([*command, *passed_on])
 
 
-# --- test -----------------------------------------------------------------------------------------------------------
+# --- test -----------------------------------------------------------------------------------------
 
 
 def chromium() -> str:
-    """Path of the browser that the tests drive, or nothing; `workbench doctor` knows where to look."""
+    """Path of the browser that the tests drive, or nothing; `workbench doctor` knows where to
+    look."""
     code = "from workbench.doctor import find_chromium; print(find_chromium() or '')"
-    return subprocess.run([str(PYTHON), "-c", code], cwd=str(ROOT), capture_output=True, text=True).stdout.strip()
+    return subprocess.run(
+        [str(PYTHON), "-c", code], cwd=str(ROOT), capture_output=True, text=True
+    ).stdout.strip()
 
 
 def stages(browser: bool, workers: str = "2") -> list[tuple[str, list[str]]]:
     """Name and pytest arguments of each stage, in order; pages and the browser are tested alone.
 
-    A file stays with one worker: the cells of a notebook share a kernel, the tests of a file their fixtures.
+    A file stays with one worker: the cells of a notebook share a kernel, the tests of a file their
+    fixtures.
     """
     spread = ["-n", workers, "--dist", "loadfile"]
-    plain = ["-o", "addopts="]  # without the notebook flags of pyproject.toml, beside which strict would be lax
+    # without the notebook flags of pyproject.toml, beside which strict would be lax
+    plain = ["-o", "addopts="]
     bare = [*plain, "-p", "no:nbval"]  # whose import takes seconds, in every worker
     apart = ["--ignore=tests/browser", "--ignore=tests/test_notebooks.py"]
     listed = (ROOT / "notebooks" / "strict.txt").read_text(encoding="utf-8").splitlines()
-    strict = [f"notebooks/{name}" for name in (line.split("#")[0].strip() for line in listed) if name]
+    strict = [
+        f"notebooks/{name}" for name in (line.split("#")[0].strip() for line in listed) if name
+    ]
     unit = ["tests", "workbench", "--doctest-modules", *apart]  # what docstrings show is true
-    lax = ["notebooks", *(f"--ignore={path}" for path in strict)]  # strict compares all that lax does
+    # strict compares all that lax does
+    lax = ["notebooks", *(f"--ignore={path}" for path in strict)]
     found = [("unit", [*unit, *bare, *spread]), ("notebooks", [*lax, *spread])]
     found += [("strict", [*strict, *plain, "--nbval", *NBVAL, *spread])] if strict else []
     found += [("meta", ["tests/test_notebooks.py", *bare])]
@@ -199,7 +260,8 @@ def count(report: Path) -> tuple[int, int, int]:
     except (OSError, ElementTree.ParseError):
         return 0, 1, 0
     tests, failures, errors, skipped = (
-        sum(int(suite.get(key, 0)) for suite in suites) for key in ("tests", "failures", "errors", "skipped")
+        sum(int(suite.get(key, 0)) for suite in suites)
+        for key in ("tests", "failures", "errors", "skipped")
     )
     return max(tests - failures - errors - skipped, 0), failures + errors, skipped
 
@@ -211,7 +273,8 @@ def test(passed_on: list[str]) -> int:
     parser.add_argument("-n", "--numprocesses", default="2")
     chosen, passed_on = parser.parse_known_args(passed_on)
     watched = not {"-s", "--capture=no", "--pdb", "--trace"}.isdisjoint(passed_on)
-    workers = "0" if watched else chosen.numprocesses  # output and keyboard of a worker reach nobody
+    # output and keyboard of a worker reach nobody
+    workers = "0" if watched else chosen.numprocesses
     rows, wrong, browser = [], False, bool(chromium())
     environment = {**os.environ, "PYTHONHASHSEED": "0"}
     with tempfile.TemporaryDirectory() as folder:
@@ -220,7 +283,15 @@ def test(passed_on: list[str]) -> int:
                 continue
             say(f"\n== {name}")
             report, begin = Path(folder) / f"{name}.xml", time.time()
-            command = ["-m", "pytest", "-q", "--no-header", "--tb=short", "--disable-warnings", "-rfE"]
+            command = [
+                "-m",
+                "pytest",
+                "-q",
+                "--no-header",
+                "--tb=short",
+                "--disable-warnings",
+                "-rfE",
+            ]
             command += [f"--junitxml={report}", *arguments, *passed_on]
             code = run(command, env=environment, stdin=None if watched else subprocess.DEVNULL)
             passed, failed, skipped = count(report)
@@ -234,13 +305,19 @@ def test(passed_on: list[str]) -> int:
     for name, passed, failed, skipped, seconds in rows:
         say(f"{name:<10} {passed:>7} {failed:>7} {skipped:>8} {seconds:>8.1f}")
     if not browser:
-        say("browser tests left out: no Chromium found (install it, or name it in WORKBENCH_CHROMIUM)")
+        say(
+            "browser tests left out: no Chromium found (install it, or name it in "
+            "WORKBENCH_CHROMIUM)"
+        )
     passed, failed, skipped = (sum(row[column] for row in rows) for column in (1, 2, 3))
-    say(f"in all {sum(row[4] for row in rows):.0f} s\n{passed} passed, {failed} failed, {skipped} skipped")
+    say(
+        f"in all {sum(row[4] for row in rows):.0f} s\n{passed} passed, {failed} "
+        f"failed, {skipped} skipped"
+    )
     return 1 if wrong or failed or not passed else 0
 
 
-# --- the command ----------------------------------------------------------------------------------------------------
+# --- the command ----------------------------------------------------------------------------------
 
 
 def main(arguments: list[str]) -> int:
@@ -253,7 +330,10 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--torch-index", default=os.environ.get("WORKBENCH_TORCH_INDEX", ""))
     chosen, rest = parser.parse_known_args(arguments)
     if not rest or rest[0].startswith("-"):
-        fail(f"which command? {' '.join(rest) or 'None'} was given; python start.py --help lists them")
+        fail(
+            f"which command? {' '.join(rest) or 'None'} was given; python start.py "
+            f"--help lists them"
+        )
     command, *passed_on = rest
     set_up({"test"} if command == "test" else set(), chosen.torch_index)
     if command == "lab":
@@ -261,7 +341,8 @@ def main(arguments: list[str]) -> int:
     if command == "test":
         return test(passed_on)
     module = "workbench.site" if command in ("site", "refresh") else "workbench.cli"
-    return run(["-m", module, command, *passed_on], cwd=os.getcwd())  # paths are relative to where the caller is
+    # paths are relative to where the caller is
+    return run(["-m", module, command, *passed_on], cwd=os.getcwd())
 
 
 if __name__ == "__main__":

@@ -2,9 +2,10 @@
 
     python benchmarks/boomerang.py [--data FOLDER] [--jobs 2]
 
-Needs MovieLens 100K as RecBole atomic files (`ml-100k-recbole/ml-100k.inter`, `.item`) under --data, WORKBENCH_DATA or
-WORKBENCH_TEST_DATA. Resumes where it was stopped. Writes `benchmarks/results/boomerang.csv` and `.md`: aggregates over
-100 users and more, never a row of one.
+Needs MovieLens 100K as RecBole atomic files (`ml-100k-recbole/ml-100k.inter`, `.item`) under
+--data, WORKBENCH_DATA or WORKBENCH_TEST_DATA. Resumes where it was stopped. Writes
+`benchmarks/results/boomerang.csv` and `.md`: aggregates over 100 users and more, never a row of
+one.
 """
 
 from __future__ import annotations
@@ -26,7 +27,17 @@ from workbench.statistics import bootstrap_mean, wilson
 from workbench.unlearning import boomerang, leavers
 
 MODELS = {"EASE": EASE, "ItemKNN": ItemKNN, "Popularity": Popularity}
-GENRES = ["Adventure", "Animation", "Children's", "Crime", "Film-Noir", "Horror", "Musical", "Mystery", "Sci-Fi"]
+GENRES = [
+    "Adventure",
+    "Animation",
+    "Children's",
+    "Crime",
+    "Film-Noir",
+    "Horror",
+    "Musical",
+    "Mystery",
+    "Sci-Fi",
+]
 GENRES += ["War", "Western"]  # what `rule` gives
 FEWEST_USERS, FEWEST_NEVER, LEAVERS = 100, 50, 100
 FOLDER = "WORKBENCH_DATA"
@@ -49,7 +60,11 @@ class Cell(BaseModel):
 
 def data_folder() -> Path:
     """Where the reader's own data is, or the data that tests use."""
-    return Path(settings().own_data or os.environ.get("WORKBENCH_TEST_DATA") or ROOT.parent / "shared" / "data")
+    return Path(
+        settings().own_data
+        or os.environ.get("WORKBENCH_TEST_DATA")
+        or ROOT.parent / "shared" / "data"
+    )
 
 
 @cache
@@ -80,7 +95,9 @@ def cell(config: Cell, folder: Path) -> pd.DataFrame:
     items = catalogue.items_of(config.genre)
     users = np.flatnonzero(log.matrix()[:, items].sum(axis=1) >= 3)
     if config.users is not None:
-        users = np.sort(np.random.default_rng(config.seed).choice(users, config.users, replace=False))
+        users = np.sort(
+            np.random.default_rng(config.seed).choice(users, config.users, replace=False)
+        )
     found = boomerang(model, log, items, users=users, k=config.k, seed=config.seed)
     found.table.to_parquet(folder / "users.parquet")
     found.scores.to_parquet(folder / "scores.parquet")
@@ -88,12 +105,22 @@ def cell(config: Cell, folder: Path) -> pd.DataFrame:
 
 
 def summary(config: Cell, found) -> pd.DataFrame:
-    """[what, estimate, low, high, n]: exposure per row and against `as served before`, offered again, AUC."""
+    """[what, estimate, low, high, n]: exposure per row and against `as served before`, offered
+    again, AUC."""
     means = found.to_frame(seed=config.seed)
     minus = means["minus"].map(lambda name: f" minus {name}" if name else "")
-    rows = means.assign(what="exposed " + means["row"] + minus)[["what", "estimate", "low", "high", "n"]]
+    rows = means.assign(what="exposed " + means["row"] + minus)[
+        ["what", "estimate", "low", "high", "n"]
+    ]
     after = found.table.query("row == 'after'")["again"]
-    again = [("offered a deleted item again", after.mean(), *wilson(int(after.sum()), len(after)), len(after))]
+    again = [
+        (
+            "offered a deleted item again",
+            after.mean(),
+            *wilson(int(after.sum()), len(after)),
+            len(after),
+        )
+    ]
     auc = found.auc(config.seed)
     auc = auc.assign(what="paired AUC, " + auc["list"]).drop(columns="list")
     pool = [("users who never had it", float(found.n_never), np.nan, np.nan, found.n_never)]
@@ -105,18 +132,29 @@ def rule() -> list[str]:
     """Genres with enough users who had and who never had them."""
     log, catalogue = load()
     x = log.matrix()
-    held = {genre: x[:, catalogue.items_of(genre)].sum(axis=1) for genre in sorted(set(catalogue.topics["topic"]))}
-    return [g for g, h in held.items() if (h >= 3).sum() >= FEWEST_USERS and (h == 0).sum() >= FEWEST_NEVER]
+    held = {
+        genre: x[:, catalogue.items_of(genre)].sum(axis=1)
+        for genre in sorted(set(catalogue.topics["topic"]))
+    }
+    return [
+        g
+        for g, h in held.items()
+        if (h >= 3).sum() >= FEWEST_USERS and (h == 0).sum() >= FEWEST_NEVER
+    ]
 
 
 def per_genre(table: pd.DataFrame, model: str = "EASE") -> pd.DataFrame:
     """The table of the README: one line per genre."""
-    wide = table[(table["model"] == model) & (table["genre"] != "")].pivot(index="genre", columns="what")
+    wide = table[(table["model"] == model) & (table["genre"] != "")].pivot(
+        index="genre", columns="what"
+    )
 
     def interval(what: str, sign: bool = False) -> pd.Series:
         form = "{:+.2f} [{:+.2f}, {:+.2f}]" if sign else "{:.2f} [{:.2f}, {:.2f}]"
         parts = (wide[side, what] for side in ("estimate", "low", "high"))
-        return pd.Series([form.format(*values) for values in zip(*parts, strict=True)], index=wide.index)
+        return pd.Series(
+            [form.format(*values) for values in zip(*parts, strict=True)], index=wide.index
+        )
 
     def value(what: str) -> pd.Series:
         return wide["estimate", what].map("{:.2f}".format)
@@ -139,7 +177,12 @@ def per_genre(table: pd.DataFrame, model: str = "EASE") -> pd.DataFrame:
 def markdown(table: pd.DataFrame) -> str:
     """A GitHub table."""
     lines = ["| " + " | ".join(table.columns) + " |", "|" + "---|" * len(table.columns)]
-    return "\n".join([*lines, *("| " + " | ".join(map(str, row)) + " |" for row in table.itertuples(index=False))])
+    return "\n".join(
+        [
+            *lines,
+            *("| " + " | ".join(map(str, row)) + " |" for row in table.itertuples(index=False)),
+        ]
+    )
 
 
 NOTES = """
@@ -165,11 +208,17 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=data_folder())
     parser.add_argument("--jobs", type=int, default=1)
     options = parser.parse_args()
-    os.environ[FOLDER] = str(options.data.resolve())  # where worker processes look too; no part of a config's hash
+    # where worker processes look too; no part of a config's hash
+    os.environ[FOLDER] = str(options.data.resolve())
     log, _ = load()
     assert rule() == GENRES, "another copy of the data, or another filter"
-    # ItemKNN picks the neighbours of every item anew for every request: 100 deleters a genre are enough
-    configs = [Cell(model=m, genre=g, users=100 if m == "ItemKNN" else None) for m in MODELS for g in GENRES]
+    # ItemKNN picks the neighbours of every item anew for every request: 100 deleters a genre are
+    # enough
+    configs = [
+        Cell(model=m, genre=g, users=100 if m == "ItemKNN" else None)
+        for m in MODELS
+        for g in GENRES
+    ]
     configs += [Cell(model=m) for m in MODELS]
     runs = settings().runs / "boomerang"
     table = run(configs, cell, runs, options.jobs, data=log.fingerprint, version="2", progress=True)
@@ -177,19 +226,35 @@ def main() -> None:
     RESULTS.mkdir(exist_ok=True)
     table.round(4).to_csv(RESULTS / "boomerang.csv", index=False, lineterminator="\n")
     notes = NOTES.format(
-        users=log.n_users, items=log.n_items, rows=len(log), k=10, few=FEWEST_USERS, never=FEWEST_NEVER
+        users=log.n_users,
+        items=log.n_items,
+        rows=len(log),
+        k=10,
+        few=FEWEST_USERS,
+        never=FEWEST_NEVER,
     )
-    parts = ["# The boomerang", "Made by `python benchmarks/boomerang.py`; all numbers in `boomerang.csv`."]
+    parts = [
+        "# The boomerang",
+        "Made by `python benchmarks/boomerang.py`; all numbers in `boomerang.csv`.",
+    ]
     for model in MODELS:
         parts += [f"## {model}", markdown(per_genre(table, model))]
-    parts += ["## Others", "One user leaves entirely: share of *other* users whose top 10 is another set."]
+    parts += [
+        "## Others",
+        "One user leaves entirely: share of *other* users whose top 10 is another set.",
+    ]
     others = table[table["genre"] == ""].set_index(["what", "model"])
     rows = []
     for model in MODELS:
-        mean, most = others.loc[("others changed", model)], others.loc[("others changed, most", model)]
+        mean, most = (
+            others.loc[("others changed", model)],
+            others.loc[("others changed, most", model)],
+        )
         share = f"{mean['estimate']:.3f} [{mean['low']:.3f}, {mean['high']:.3f}]"
         rows.append((model, share, f"{most['estimate']:.3f}", int(mean["n"])))
-    parts += [markdown(pd.DataFrame(rows, columns=["model", "mean share", "largest share", "leavers"]))]
+    parts += [
+        markdown(pd.DataFrame(rows, columns=["model", "mean share", "largest share", "leavers"]))
+    ]
     text = "\n\n".join([*parts, "## Notes", notes]) + "\n"
     (RESULTS / "boomerang.md").write_text(text, encoding="utf-8")
     print(text)

@@ -2,11 +2,12 @@
 
     python benchmarks/collaborative.py [--data FOLDER] [--jobs 1] [--threads 1]
 
-Needs MovieLens 100K as RecBole atomic files (`ml-100k-recbole/ml-100k.inter`) under --data, WORKBENCH_DATA or
-WORKBENCH_TEST_DATA. The set-up is RecBole's quick start: every rating counts, random 80/10/10 per user, items of the
-training *and* the validation part masked at test, batch 2,048, Adam at 1e-3, the epoch with the best validation
-MRR@10 kept, patience 25. SGL has settings made for MovieLens, where the contrast of its defaults swamps the rest:
-temperature 0.5 and the contrast weighed 0.005, Adam at 2e-3, patience 50. Resumes where it was stopped. Writes
+Needs MovieLens 100K as RecBole atomic files (`ml-100k-recbole/ml-100k.inter`) under --data,
+WORKBENCH_DATA or WORKBENCH_TEST_DATA. The set-up is RecBole's quick start: every rating counts,
+random 80/10/10 per user, items of the training *and* the validation part masked at test, batch
+2,048, Adam at 1e-3, the epoch with the best validation MRR@10 kept, patience 25. SGL has settings
+made for MovieLens, where the contrast of its defaults swamps the rest: temperature 0.5 and the
+contrast weighed 0.005, Adam at 2e-3, patience 50. Resumes where it was stopped. Writes
 `benchmarks/results/collaborative.csv` and `.md`.
 """
 
@@ -32,7 +33,8 @@ from workbench.statistics import bootstrap_mean
 
 COUNTED = {"Popularity": Popularity, "ItemKNN": ItemKNN, "EASE": EASE}
 TRAINED = {"BPR": BPR, "LightGCN": LightGCN, "SGL": SGL}
-MOVIELENS = {"SGL": {"temperature": 0.5, "ssl": 0.005}}  # RecBole's temperature; weight and rate as tuned for ml-1m
+# RecBole's temperature; weight and rate as tuned for ml-1m
+MOVIELENS = {"SGL": {"temperature": 0.5, "ssl": 0.005}}
 MOVIELENS_TRAINING = {"SGL": {"learning_rate": 2e-3, "patience": 50}}
 METRICS = ("ndcg", "recall", "mrr")
 PUBLISHED = {"ndcg": 0.2768, "recall": 0.2368, "mrr": 0.4519}  # RecBole's quick start, BPR
@@ -62,7 +64,9 @@ def cell(config: Cell) -> pd.DataFrame:
         model = COUNTED[config.model]().fit(parts.train)
     else:
         kind = TRAINED[config.model]
-        own = {"batch": 2048, "metric": "mrr", "k": 10, "patience": 25} | MOVIELENS_TRAINING.get(config.model, {})
+        own = {"batch": 2048, "metric": "mrr", "k": 10, "patience": 25} | MOVIELENS_TRAINING.get(
+            config.model, {}
+        )
         training = Training(epochs=config.epochs, seed=config.seed, threads=config.threads, **own)
         settled = kind.Config(training=training, **MOVIELENS.get(config.model, {}))
         model = kind(settled).fit(parts.train, parts.valid)
@@ -73,16 +77,37 @@ def cell(config: Cell) -> pd.DataFrame:
 
 
 def summary(table: pd.DataFrame) -> pd.DataFrame:
-    """[model, metric, estimate, low, high, lowest, highest, n, seeds, epochs, seconds]: users' means over the seeds.
+    """[model, metric, estimate, low, high, lowest, highest, n, seeds, epochs, seconds]: users'
+    means over the seeds.
 
     low, high: 95 % over users; lowest, highest: the means of the single seeds.
     """
     rows = []
     for (model, metric), part in table.groupby(["model", "metric"], sort=False):
         users, seeds = part.groupby("user")["value"].mean(), part.groupby("seed")["value"].mean()
-        row = (model, metric, *bootstrap_mean(users), seeds.min(), seeds.max(), len(users), len(seeds))
+        row = (
+            model,
+            metric,
+            *bootstrap_mean(users),
+            seeds.min(),
+            seeds.max(),
+            len(users),
+            len(seeds),
+        )
         rows.append((*row, part["epochs"].median(), part["seconds"].median()))
-    names = ["model", "metric", "estimate", "low", "high", "lowest", "highest", "n", "seeds", "epochs", "seconds"]
+    names = [
+        "model",
+        "metric",
+        "estimate",
+        "low",
+        "high",
+        "lowest",
+        "highest",
+        "n",
+        "seeds",
+        "epochs",
+        "seconds",
+    ]
     return pd.DataFrame(rows, columns=names)
 
 
@@ -97,16 +122,26 @@ def page(table: pd.DataFrame, threads: int, date: str) -> str:
             if row["seeds"] > 1:
                 line[f"{metric}@10"] += f"; seeds {row['lowest']:.4f} to {row['highest']:.4f}"
         if row["seeds"] > 1:
-            line |= {"epochs (median)": f"{row['epochs']:.0f}", "s per epoch (median)": f"{row['seconds']:.2f}"}
+            line |= {
+                "epochs (median)": f"{row['epochs']:.0f}",
+                "s per epoch (median)": f"{row['seconds']:.2f}",
+            }
         lines.append(line)
-    published = {"model": "BPR, published by RecBole"} | {f"{m}@10": f"{value:.4f}" for m, value in PUBLISHED.items()}
+    published = {"model": "BPR, published by RecBole"} | {
+        f"{m}@10": f"{value:.4f}" for m, value in PUBLISHED.items()
+    }
     about = " ".join(__doc__.split("WORKBENCH_TEST_DATA. ")[1].split(" Resumes")[0].split())
-    text = f"# Trained user-item models on ml-100k\n\nMade by `python benchmarks/collaborative.py`. {about}\n\n"
-    text += (
-        "Means over users, for trained models of their means over three seeds, with 95 % intervals over users; one\n"
+    text = (
+        f"# Trained user-item models on ml-100k\n\nMade by `python "
+        f"benchmarks/collaborative.py`. {about}\n\n"
     )
     text += (
-        f"division of the log. Threads: {threads}. {date}, on a machine with other work: seconds are upper bounds.\n\n"
+        "Means over users, for trained models of their means over three seeds, with 95 "
+        "% intervals over users; one\n"
+    )
+    text += (
+        f"division of the log. Threads: {threads}. {date}, on a machine with other "
+        f"work: seconds are upper bounds.\n\n"
     )
     return text + markdown(pd.DataFrame([*lines, published]).fillna("")) + "\n"
 
@@ -122,9 +157,18 @@ def main() -> None:
     os.environ[FOLDER] = str(asked.data)
     cells = [Cell(model=name) for name in COUNTED]
     trained = [name for name in TRAINED if name in asked.models]
-    cells += [Cell(model=m, seed=s, epochs=asked.epochs, threads=asked.threads) for m in trained for s in (1, 2, 3)]
+    cells += [
+        Cell(model=m, seed=s, epochs=asked.epochs, threads=asked.threads)
+        for m in trained
+        for s in (1, 2, 3)
+    ]
     table = run(
-        cells, cell, settings().runs / "collaborative", asked.jobs, data=load().train.fingerprint, progress=True
+        cells,
+        cell,
+        settings().runs / "collaborative",
+        asked.jobs,
+        data=load().train.fingerprint,
+        progress=True,
     )
     found = summary(table)
     found.round(6).to_csv(RESULTS / "collaborative.csv", index=False)

@@ -1,12 +1,14 @@
-"""What scoring a table of texts costs, against plain forward passes, the loop people write, and inseq.
+"""What scoring a table of texts costs, against plain forward passes, the loop people write, and
+inseq.
 
     python benchmarks/contrast.py [--inseq PYTHON] [--threads 1] [--repeats 7] [--small]
 
-Random Llamas and random excerpts of the generated texts, with the pocket model's tokenizer. One line varies one thing:
-the length of the response, of the prompt, of what is left of it without the persona, the size of the model, the
-vocabulary. In every repetition each way is run once, one after the other, and compared within it; medians are shown.
-PYTHON: the interpreter of inseq's own environment (`benchmarks/rivals/README.md`); left out where it is not given.
-`--small`: four texts, two repetitions, no large model, for trying the script. Resumes (`runs/contrast`). Writes
+Random Llamas and random excerpts of the generated texts, with the pocket model's tokenizer. One
+line varies one thing: the length of the response, of the prompt, of what is left of it without the
+persona, the size of the model, the vocabulary. In every repetition each way is run once, one after
+the other, and compared within it; medians are shown. PYTHON: the interpreter of inseq's own
+environment (`benchmarks/rivals/README.md`); left out where it is not given. `--small`: four texts,
+two repetitions, no large model, for trying the script. Resumes (`runs/contrast`). Writes
 `benchmarks/results/contrast.csv`, `.md` and `.png`.
 """
 
@@ -55,7 +57,8 @@ LOOKS = {
 
 
 class Cell(BaseModel):
-    """One point: a model, lengths in tokens (each text's are drawn within a quarter of them), and how often."""
+    """One point: a model, lengths in tokens (each text's are drawn within a quarter of them), and
+    how often."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     against: Literal["response", "prompt", "share", "parameters", "vocabulary"]
@@ -85,16 +88,29 @@ def points(small: bool = False, **same: Any) -> list[Cell]:
 
 
 def build(cell: Cell) -> tuple[Any, Any]:
-    """A Llama of random weights, wide enough in its logits for PIR of about one nat, and the pocket's tokenizer."""
+    """A Llama of random weights, wide enough in its logits for PIR of about one nat, and the
+    pocket's tokenizer."""
     from transformers import LlamaConfig, LlamaForCausalLM
 
     torch.manual_seed(cell.seed)
     _, tokenizer = load_causal_lm("pocket")
-    sizes = {"hidden_size": cell.hidden, "intermediate_size": 11 * cell.hidden // 4, "num_hidden_layers": cell.layers}
+    sizes = {
+        "hidden_size": cell.hidden,
+        "intermediate_size": 11 * cell.hidden // 4,
+        "num_hidden_layers": cell.layers,
+    }
     sizes |= {"num_attention_heads": cell.hidden // 64, "num_key_value_heads": cell.hidden // 64}
-    ends = {name: getattr(tokenizer, name) for name in ("pad_token_id", "bos_token_id", "eos_token_id")}
+    ends = {
+        name: getattr(tokenizer, name) for name in ("pad_token_id", "bos_token_id", "eos_token_id")
+    }
     context = {"max_position_embeddings": 4096, "vocab_size": cell.vocabulary}
-    config = LlamaConfig(**sizes, **ends, **context, initializer_range=1.5 / cell.hidden**0.5, tie_word_embeddings=True)
+    config = LlamaConfig(
+        **sizes,
+        **ends,
+        **context,
+        initializer_range=1.5 / cell.hidden**0.5,
+        tie_word_embeddings=True,
+    )
     return LlamaForCausalLM(config).eval(), tokenizer
 
 
@@ -120,7 +136,8 @@ def excerpts(cell: Cell, tokenizer: Any) -> pd.DataFrame:
 
 @torch.no_grad()
 def loop(model: Any, tokenizer: Any, pairs: pd.DataFrame) -> np.ndarray:
-    """The ten lines that people write today: two passes a text, log-softmax of all positions, one text at a time."""
+    """The ten lines that people write today: two passes a text, log-softmax of all positions, one
+    text at a time."""
     out = []
     for row in pairs.itertuples():
         found = []
@@ -134,10 +151,14 @@ def loop(model: Any, tokenizer: Any, pairs: pd.DataFrame) -> np.ndarray:
 
 
 @torch.no_grad()
-def plain(model: Any, batches: list[tuple[torch.Tensor, torch.Tensor]], masked: bool = False) -> None:
-    """Forward passes and nothing else: padded batches of like length, all logits, no cache of keys and values.
+def plain(
+    model: Any, batches: list[tuple[torch.Tensor, torch.Tensor]], masked: bool = False
+) -> None:
+    """Forward passes and nothing else: padded batches of like length, all logits, no cache of keys
+    and values.
 
-    Without a mask is the harder goal: padding stands on the right, and attention without a mask is faster.
+    Without a mask is the harder goal: padding stands on the right, and attention without a mask is
+    faster.
     """
     for tokens, mask in batches:
         model(input_ids=tokens, use_cache=False, **({"attention_mask": mask} if masked else {}))
@@ -145,7 +166,8 @@ def plain(model: Any, batches: list[tuple[torch.Tensor, torch.Tensor]], masked: 
 
 @torch.no_grad()
 def bare_logits(model: Any, batches: list[list[passes.Pass]]) -> None:
-    """Our passes over the texts with persona, up to the logits: what is left is the price of the scores."""
+    """Our passes over the texts with persona, up to the logits: what is left is the price of the
+    scores."""
     for batch in batches:
         passes.response_logits(model, batch)
 
@@ -156,14 +178,18 @@ def pad(rows: list[torch.Tensor]) -> torch.Tensor:
 
 
 def measure(cell: Cell) -> pd.DataFrame:
-    """One row: lengths, median seconds of each way, and the medians of the ratios within a repetition."""
+    """One row: lengths, median seconds of each way, and the medians of the ratios within a
+    repetition."""
     torch.set_num_threads(cell.threads)
     model, tokenizer = build(cell)
     pairs = excerpts(cell, tokenizer)
     rows = encode_pairs(tokenizer, pairs)
     whole = [(row["with"], row["ids"]) for row in rows]
     ours = list(passes.batches(whole, model, 64, 8192, 1 << 26))
-    padded = [(pad([torch.tensor(p + r) for p, r in b]), pad([torch.ones(len(p + r)) for p, r in b])) for b in ours]
+    padded = [
+        (pad([torch.tensor(p + r) for p, r in b]), pad([torch.ones(len(p + r)) for p, r in b]))
+        for b in ours
+    ]
     ways = {
         "plain": lambda: plain(model, padded),
         "masked": lambda: plain(model, padded, masked=True),
@@ -172,7 +198,9 @@ def measure(cell: Cell) -> pd.DataFrame:
         "logits": lambda: bare_logits(model, ours),
     }
     answers = {name: way() for name, way in ways.items()}  # warm
-    seconds = pd.DataFrame([{name: clock(way)[0] for name, way in ways.items()} for _ in range(cell.repeats)])
+    seconds = pd.DataFrame(
+        [{name: clock(way)[0] for name, way in ways.items()} for _ in range(cell.repeats)]
+    )
     tokens = sum(len(row["ids"]) for row in rows)
     long, short = (sum(len(row[side]) for row in rows) + tokens for side in ("with", "without"))
     found = {
@@ -204,14 +232,23 @@ def beside(cell: Cell) -> pd.DataFrame:
         job = {"model": str(folder / "model"), "threads": cell.threads, "texts": texts}
         (folder / "job.json").write_text(json.dumps(job), encoding="utf-8")
         script = Path(__file__).parent / "rivals" / "inseq_run.py"
-        quiet = {"HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": str(cell.threads), "TOKENIZERS_PARALLELISM": "false"}
+        quiet = {
+            "HF_HUB_OFFLINE": "1",
+            "OMP_NUM_THREADS": str(cell.threads),
+            "TOKENIZERS_PARALLELISM": "false",
+        }
         command = [os.environ[INSEQ], str(script)]
-        done = subprocess.run(command, cwd=folder, env=os.environ | quiet, capture_output=True, text=True)
+        done = subprocess.run(
+            command, cwd=folder, env=os.environ | quiet, capture_output=True, text=True
+        )
         if done.returncode:
             raise RuntimeError(f"inseq_run.py: {done.stderr[-2000:]}")
         result = json.loads((folder / "result.json").read_text(encoding="utf-8"))
     (values,) = result["values"]
-    found = {"inseq": sum(result["seconds"]) / len(values), "inseq_difference": np.abs(np.array(values) - pir).max()}
+    found = {
+        "inseq": sum(result["seconds"]) / len(values),
+        "inseq_difference": np.abs(np.array(values) - pir).max(),
+    }
     return pd.DataFrame([found | {"versions": json.dumps(result["versions"])}])
 
 
@@ -219,7 +256,8 @@ def judged(table: pd.DataFrame) -> pd.DataFrame:
     """The lines of the page, with the goal that each has to meet."""
     rows = []
     for cell in table.itertuples():
-        # the goal for short persona-free texts holds where the whole of such a text is a fifth of the other
+        # the goal for short persona-free texts holds where the whole of such a text is a fifth of
+        # the other
         goal = min(1.15 * cell.theory, 1.3 if cell.theory <= 1.2 else np.inf)
         value = getattr(cell, cell.against)
         line = {
@@ -246,7 +284,13 @@ def short(value: float, name: str) -> str:
     """A value as a label: 5%, 256, 32k, 5.3M."""
     if name == "share":
         return f"{value:.0%}"
-    return f"{value / 1e6:.2g}M" if value >= 1e6 else f"{value / 1e3:g}k" if value >= 8e3 else f"{value:g}"
+    return (
+        f"{value / 1e6:.2g}M"
+        if value >= 1e6
+        else f"{value / 1e3:g}k"
+        if value >= 8e3
+        else f"{value:g}"
+    )
 
 
 def draw(table: pd.DataFrame) -> None:
@@ -256,14 +300,18 @@ def draw(table: pd.DataFrame) -> None:
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
-    figure, axes = pyplot.subplots(1, len(AXES), figsize=(16, 3.8), sharey=True, layout="constrained")
+    figure, axes = pyplot.subplots(
+        1, len(AXES), figsize=(16, 3.8), sharey=True, layout="constrained"
+    )
     for axis, (name, label) in zip(axes, AXES.items(), strict=True):
         part = table[table["against"] == name].sort_values(name)
         for way, (mark, colour) in LOOKS.items():
             if way not in part:
                 continue
             each = part[way] if way == "inseq" else part[way] / part["scored"]
-            said = {"plain": "plain forward passes, with persona", "inseq": "inseq 0.7.1"}.get(way, way)
+            said = {"plain": "plain forward passes, with persona", "inseq": "inseq 0.7.1"}.get(
+                way, way
+            )
             axis.plot(part[name], 1e3 * each, marker=mark, color=colour, ms=6, lw=1.5, label=said)
         axis.set(xscale="log", yscale="log", xlabel=label)
         axis.set_xticks(part[name], [short(value, name) for value in part[name]])
@@ -292,7 +340,9 @@ def main() -> None:
         rival = run(cells, beside, settings().runs / "inseq", progress=True)
         table = table.join(rival[["inseq", "inseq_difference", "versions"]])
     RESULTS.mkdir(exist_ok=True)
-    table.drop(columns="run").to_csv(RESULTS / "contrast.csv", index=False, lineterminator="\n", float_format="%.4g")
+    table.drop(columns="run").to_csv(
+        RESULTS / "contrast.csv", index=False, lineterminator="\n", float_format="%.4g"
+    )
     draw(table)
     where = f"{os.cpu_count()} cores, {physical_memory() / 1e9:.0f} GB, {platform.machine()}"
     agree = f"Largest difference of PIR from the loop: {table['loop_difference'].max():.1e} nats"
@@ -316,7 +366,10 @@ model of 85 million parameters would miss it). *Loop*: two passes a text, one te
 changes). {datetime.date.today()}: {where}, one for this, the other shared with other work,
 {options.threads} threads, torch {torch.__version__}.
 """.strip()
-    pages = ["# Scoring tokens: cost against plain forward passes", "Made by `python benchmarks/contrast.py`."]
+    pages = [
+        "# Scoring tokens: cost against plain forward passes",
+        "Made by `python benchmarks/contrast.py`.",
+    ]
     pages += [markdown(judged(table)), "![Milliseconds a scored token](contrast.png)", note]
     text = "\n\n".join(pages) + "\n"
     (RESULTS / "contrast.md").write_text(text, encoding="utf-8")

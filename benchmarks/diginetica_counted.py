@@ -1,11 +1,12 @@
-"""The counted session models on Diginetica: quality, seconds, and what it costs to forget a session.
+"""The counted session models on Diginetica: quality, seconds, and what it costs to forget a
+session.
 
     python benchmarks/diginetica_counted.py [--data FOLDER] [--jobs 1]
 
-Fits on all 186,670 training sessions, asks every one of the 60,858 test prefixes (SR-GNN's split as GCE-GNN
-distributes it: `sessions-diginetica` under --data, WORKBENCH_DATA or WORKBENCH_TEST_DATA) for the 20 best of 43,097
-items; items of the session are not removed. Resumes where it was stopped. Writes
-`benchmarks/results/diginetica_counted.csv` and `.md`: aggregates only.
+Fits on all 186,670 training sessions, asks every one of the 60,858 test prefixes (SR-GNN's split as
+GCE-GNN distributes it: `sessions-diginetica` under --data, WORKBENCH_DATA or WORKBENCH_TEST_DATA)
+for the 20 best of 43,097 items; items of the session are not removed. Resumes where it was stopped.
+Writes `benchmarks/results/diginetica_counted.csv` and `.md`: aggregates only.
 """
 
 from __future__ import annotations
@@ -34,14 +35,20 @@ from workbench.runs import run
 from workbench.settings import settings
 
 K, RESAMPLES = 20, 1000
-# HR@20 and MRR@20 measured with other code on these files, and as the field quotes them (the latter not re-checked)
+# HR@20 and MRR@20 measured with other code on these files, and as the field quotes them (the latter
+# not re-checked)
 REFERENCE = {"POP": (0.93, 0.21), "SessionPopularity": (21.08, 13.69), "Markov": (33.61, 12.77)}
 REFERENCE |= {"SessionItemKNN": (37.27, 11.99), "SKNN": (49.72, 17.41), "VSKNN": (51.64, 18.23)}
-QUOTED = {"POP": ".89 / .20", "SessionPopularity": "21.06 / 13.69", "SessionItemKNN": "35.75 / 11.57"}
+QUOTED = {
+    "POP": ".89 / .20",
+    "SessionPopularity": "21.06 / 13.69",
+    "SessionItemKNN": "35.75 / 11.57",
+}
 
 
 class FirstMet:
-    """The Markov chain with other ties: of equally frequent successors the one met first in the log leads."""
+    """The Markov chain with other ties: of equally frequent successors the one met first in the log
+    leads."""
 
     def fit(self, log: Interactions) -> Self:
         """Count, and note where each pair is met first."""
@@ -49,9 +56,12 @@ class FirstMet:
         at = np.flatnonzero(rows.rows[1:] == rows.rows[:-1])
         pair = rows.item[at].astype(np.int64) * rows.n_items + rows.item[at + 1]
         pair, first, count = np.unique(pair, return_index=True, return_counts=True)
-        values = count * float(len(at)) + (len(at) - first)  # whole numbers: by count, then by place
+        # whole numbers: by count, then by place
+        values = count * float(len(at)) + (len(at) - first)
         shape = (rows.n_items, rows.n_items)
-        self.successors = sparse.coo_array((values, (pair // rows.n_items, pair % rows.n_items)), shape=shape).tocsr()
+        self.successors = sparse.coo_array(
+            (values, (pair // rows.n_items, pair % rows.n_items)), shape=shape
+        ).tocsr()
         return self
 
     def score(self, histories: Histories) -> np.ndarray:
@@ -85,17 +95,25 @@ def once(cell: Cell) -> pd.DataFrame:
     start = time.process_time()
     model = MODELS[cell.model]().fit(parts.train)
     fitted = time.process_time()
-    # every question has one target, which stands in its history or does not: the two together are all questions
-    apart = {only: evaluate_targets(model, histories, items, (K,), only=only) for only in ("repeat", "novel")}
+    # every question has one target, which stands in its history or does not: the two together are
+    # all questions
+    apart = {
+        only: evaluate_targets(model, histories, items, (K,), only=only)
+        for only in ("repeat", "novel")
+    }
     rows = [("seconds to evaluate", time.process_time() - fitted, np.nan, np.nan, len(histories))]
     rows += [("seconds to fit", fitted - start, np.nan, np.nan, len(parts.train))]
     for only, found in {"all": pd.concat(apart.values()), **apart}.items():
         for metric in ("hit_rate", "mrr"):
             values = found[found["metric"] == metric]
-            rows.append((f"{only} {metric}", values["value"].mean(), *interval(values), len(values)))
+            rows.append(
+                (f"{only} {metric}", values["value"].mean(), *interval(values), len(values))
+            )
     if hasattr(model, "forget"):
         taken = [elapsed(model, parts.train, session) for session in range(0, 160_000, 4_000)]
-        rows.append(("milliseconds to forget a session", 1e3 * np.median(taken), np.nan, np.nan, len(taken)))
+        rows.append(
+            ("milliseconds to forget a session", 1e3 * np.median(taken), np.nan, np.nan, len(taken))
+        )
     return pd.DataFrame(rows, columns=["what", "estimate", "low", "high", "n"])
 
 
@@ -129,7 +147,9 @@ def shown(table: pd.DataFrame) -> pd.DataFrame:
 
         both = [100 * value["all hit_rate"], 100 * value["all mrr"]]
         known = REFERENCE.get(name.split(",")[0])
-        minus = " / ".join(f"{a - b:+.2f}" for a, b in zip(both, known, strict=True)) if known else ""
+        minus = (
+            " / ".join(f"{a - b:+.2f}" for a, b in zip(both, known, strict=True)) if known else ""
+        )
         forget = value.get("milliseconds to forget a session")
         rows.append(
             {
@@ -139,8 +159,10 @@ def shown(table: pd.DataFrame) -> pd.DataFrame:
                 "reference": " / ".join(f"{v:.2f}" for v in known) if known else "",
                 "difference": minus,
                 "quoted": QUOTED.get(name, ""),
-                "repeat HR / MRR": f"{100 * value['repeat hit_rate']:.2f} / {100 * value['repeat mrr']:.2f}",
-                "novel HR / MRR": f"{100 * value['novel hit_rate']:.2f} / {100 * value['novel mrr']:.2f}",
+                "repeat HR / MRR": f"{100 * value['repeat hit_rate']:.2f} / "
+                f"{100 * value['repeat mrr']:.2f}",
+                "novel HR / MRR": f"{100 * value['novel hit_rate']:.2f} / "
+                f"{100 * value['novel mrr']:.2f}",
                 "fit s": f"{value['seconds to fit']:.2f}",
                 "evaluate s": f"{value['seconds to evaluate']:.0f}",
                 "forget ms": "" if forget is None else f"{forget:.1f}",
@@ -171,7 +193,8 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=data_folder())
     parser.add_argument("--jobs", type=int, default=1)
     options = parser.parse_args()
-    os.environ[FOLDER] = str(options.data.resolve())  # where worker processes look too; no part of a config's hash
+    # where worker processes look too; no part of a config's hash
+    os.environ[FOLDER] = str(options.data.resolve())
     parts, _, _ = load()
     configs = [Cell(model=name) for name in MODELS]
     folder = settings().runs / "diginetica_counted"
@@ -190,7 +213,10 @@ def main() -> None:
         **counts,
     )
     title = "# Counted session models on Diginetica"
-    made = "Made by `python benchmarks/diginetica_counted.py`; all numbers in `diginetica_counted.csv`."
+    made = (
+        "Made by `python benchmarks/diginetica_counted.py`; all numbers in "
+        "`diginetica_counted.csv`."
+    )
     text = "\n\n".join([title, made, markdown(shown(table)), notes]) + "\n"
     (RESULTS / "diginetica_counted.md").write_text(text, encoding="utf-8")
     print(text)

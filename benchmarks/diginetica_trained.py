@@ -1,10 +1,12 @@
-"""The trained session models on Diginetica, beside rules and neighbours fitted on the same sessions.
+"""The trained session models on Diginetica, beside rules and neighbours fitted on the same
+sessions.
 
-    python benchmarks/diginetica_trained.py [--part 4] [--minutes 12] [--seeds 1] [--jobs 2] [--data FOLDER]
+    python benchmarks/diginetica_trained.py [--part 4] [--minutes 12] [--seeds 1] [--jobs 2] [--data
+    FOLDER]
 
-Fits on the most recent 1/part of the training sessions (a tenth of them, the latest, for early stopping), asks all
-60,858 test prefixes; items of the session are not removed. One thread each. Resumes. Writes
-`results/diginetica_trained.csv` and `.md`.
+Fits on the most recent 1/part of the training sessions (a tenth of them, the latest, for early
+stopping), asks all 60,858 test prefixes; items of the session are not removed. One thread each.
+Resumes. Writes `results/diginetica_trained.csv` and `.md`.
 """
 
 from __future__ import annotations
@@ -34,7 +36,11 @@ from workbench.settings import settings
 FOLDER = "WORKBENCH_DATA"
 COUNTED = ["SessionPopularity", "Markov", "SKNN", "VSKNN"]
 TRAINED = ["GRU4Rec", "NARM", "SASRec", "SRGNN"]
-PUBLISHED = {"GRU4Rec": "29.45/8.33 (authors' own code 49.95/15.42)", "NARM": "49.70/16.17", "SRGNN": "50.73/17.59"}
+PUBLISHED = {
+    "GRU4Rec": "29.45/8.33 (authors' own code 49.95/15.42)",
+    "NARM": "49.70/16.17",
+    "SRGNN": "50.73/17.59",
+}
 PUBLISHED |= {"SessionPopularity": "21.06/13.69", "SASRec": ""}
 K = 20
 
@@ -51,7 +57,8 @@ class Cell(BaseModel):
 
 
 def setting_of(model: str) -> str:
-    """What the search chose for this model on RSC15's validation sessions (`chosen.toml`), and what is watched here."""
+    """What the search chose for this model on RSC15's validation sessions (`chosen.toml`), and what
+    is watched here."""
     found = tomllib.loads((RESULTS / "chosen.toml").read_text(encoding="utf-8"))["session"][model]
     watched = {"training.k": K, "training.metric": "mrr", "training.validation_users": 4000}
     return json.dumps(found | watched, sort_keys=True)
@@ -98,15 +105,23 @@ def interval(sums: np.ndarray, sizes: np.ndarray, resamples: int = 1000) -> tupl
 
 
 def told(table: pd.DataFrame) -> pd.DataFrame:
-    """One row per model: P@20 / MRR@20 in percent, of all, repeat and novel targets; means over seeds."""
+    """One row per model: P@20 / MRR@20 in percent, of all, repeat and novel targets; means over
+    seeds."""
     rows = []
     for model, part in table.groupby("model", sort=False):
         row = {"model": model, "seeds": part["seed"].nunique()}
         for only in ("all", "repeat", "novel"):
-            some = part[part["targets"] == only].groupby("metric")[["value", "low", "high"]].mean() * 100
-            row[f"{only}, P@20 / MRR@20"] = f"{some.loc['hit_rate', 'value']:.2f} / {some.loc['mrr', 'value']:.2f}"
+            some = (
+                part[part["targets"] == only].groupby("metric")[["value", "low", "high"]].mean()
+                * 100
+            )
+            row[f"{only}, P@20 / MRR@20"] = (
+                f"{some.loc['hit_rate', 'value']:.2f} / {some.loc['mrr', 'value']:.2f}"
+            )
             if only == "all":
-                row["P@20, 95 %"] = f"[{some.loc['hit_rate', 'low']:.2f}, {some.loc['hit_rate', 'high']:.2f}]"
+                row["P@20, 95 %"] = (
+                    f"[{some.loc['hit_rate', 'low']:.2f}, {some.loc['hit_rate', 'high']:.2f}]"
+                )
         row["published, all sessions"] = PUBLISHED.get(model, "")
         row |= {"epochs": part["epochs"].max(), "CPU seconds": f"{part['cpu_seconds'].mean():.0f}"}
         rows.append(row)
@@ -140,7 +155,9 @@ def main() -> None:
     seeds = range(1, chosen.seeds + 1)
     grid = [Cell(model=m, part=chosen.part) for m in COUNTED]
     limits = {"part": chosen.part, "minutes": chosen.minutes}
-    grid += [Cell(model=m, seed=seed, setting=setting_of(m), **limits) for seed in seeds for m in TRAINED]
+    grid += [
+        Cell(model=m, seed=seed, setting=setting_of(m), **limits) for seed in seeds for m in TRAINED
+    ]
     table = run(grid, once, settings().runs / "diginetica", chosen.jobs, progress=True)
     table.drop(columns="run").round(6).to_csv(RESULTS / "diginetica_trained.csv", index=False)
     facts = {"questions": int(table["questions"].max()), "clicks": int(table["clicks"].max())}

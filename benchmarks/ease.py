@@ -2,8 +2,8 @@
 
     python benchmarks/ease.py [--largest 20000] [--data FOLDER]
 
-Writes `benchmarks/results/ease.md`. The curve uses random logs (50 users and 1,000 rows per 100 items, Zipf); the
-accuracy uses MovieLens 100K (temporal training part) where there is a copy.
+Writes `benchmarks/results/ease.md`. The curve uses random logs (50 users and 1,000 rows per 100
+items, Zipf); the accuracy uses MovieLens 100K (temporal training part) where there is a copy.
 """
 
 from __future__ import annotations
@@ -33,7 +33,9 @@ def random_log(items: int, seed: int = 0) -> Interactions:
     users, weight = items // 2, 1 / np.arange(1, items + 1)
     item = rng.choice(items, 10 * items, p=weight / weight.sum())
     frame = pd.DataFrame({"user": rng.integers(0, users, len(item)), "item": item})
-    return Interactions.from_table(frame, users=pd.Index(range(users)), items=pd.Index(range(items)))
+    return Interactions.from_table(
+        frame, users=pd.Index(range(users)), items=pd.Index(range(items))
+    )
 
 
 def times(call, arguments) -> np.ndarray:
@@ -68,15 +70,23 @@ def curve(largest: int) -> pd.DataFrame:
             seconds, peak = time.perf_counter() - start, tracemalloc.get_traced_memory()[1]
             tracemalloc.stop()
         taken = times(model.forget, requests(log, 10))
-        row = {"items": f"{n:,}", "P": f"{8e-9 * n * n:.2f} GB", "peak of the fit": f"{1e-9 * peak:.2f} GB"}
-        rows.append(row | {"fit": f"{seconds:.1f} s", "deletion (median)": f"{np.median(taken):.1f} ms"})
+        row = {
+            "items": f"{n:,}",
+            "P": f"{8e-9 * n * n:.2f} GB",
+            "peak of the fit": f"{1e-9 * peak:.2f} GB",
+        }
+        rows.append(
+            row | {"fit": f"{seconds:.1f} s", "deletion (median)": f"{np.median(taken):.1f} ms"}
+        )
         print(rows[-1], flush=True)
     return pd.DataFrame(rows).fillna("")
 
 
 def accuracy(folder: Path) -> pd.DataFrame:
     """Forty requests one after another on ml-100k against a refit."""
-    log = keep_core(keep_at_least(read_recbole(folder / "ml-100k-recbole").log, 4), reindex=True).log
+    log = keep_core(
+        keep_at_least(read_recbole(folder / "ml-100k-recbole").log, 4), reindex=True
+    ).log
     log = split(log, "temporal").train
     model, asked = EASE().fit(log), requests(log)
     times(model.copy().forget, asked[:3])  # warm
@@ -86,7 +96,11 @@ def accuracy(folder: Path) -> pd.DataFrame:
     refit = EASE().fit(rest)
     seconds = time.perf_counter() - start
     everybody = rest.histories()
-    row = {"items": f"{log.n_items:,}", "requests": len(asked), "deletion (median)": f"{np.median(taken):.2f} ms"}
+    row = {
+        "items": f"{log.n_items:,}",
+        "requests": len(asked),
+        "deletion (median)": f"{np.median(taken):.2f} ms",
+    }
     row |= {"slowest": f"{taken.max():.2f} ms", "refit": f"{1e3 * seconds:.0f} ms"}
     row["largest difference of P"] = f"{np.abs(model.inverse - refit.inverse).max():.1e}"
     row["of scores"] = f"{np.abs(model.score(everybody) - refit.score(everybody)).max():.1e}"
@@ -101,7 +115,10 @@ def main() -> None:
     options = parser.parse_args()
     parts = ["# EASE: exact deletion", "Made by `python benchmarks/ease.py`."]
     if (options.data / "ml-100k-recbole").is_dir():
-        parts += ["## Forty requests one after another, MovieLens 100K", markdown(accuracy(options.data))]
+        parts += [
+            "## Forty requests one after another, MovieLens 100K",
+            markdown(accuracy(options.data)),
+        ]
         print(parts[-1], flush=True)
     parts += ["## Memory and time, random logs", markdown(curve(options.largest))]
     try:
@@ -110,7 +127,8 @@ def main() -> None:
         parts += ["Above half of the machine's memory it refuses:", f"> {error}"]
     threads = os.environ.get("OMP_NUM_THREADS", "all")
     parts += [
-        f"Machine: {os.cpu_count()} cores, {physical_memory() / 1e9:.0f} GB, {platform.machine()}, {threads} threads."
+        f"Machine: {os.cpu_count()} cores, {physical_memory() / 1e9:.0f} GB, "
+        f"{platform.machine()}, {threads} threads."
     ]
     text = "\n\n".join(parts) + "\n"
     RESULTS.mkdir(exist_ok=True)

@@ -1,10 +1,11 @@
-"""Does training on personal words help? Token losses beside cross-entropy on PersonaWorld, paired by seed.
+"""Does training on personal words help? Token losses beside cross-entropy on PersonaWorld, paired
+by seed.
 
     python benchmarks/perce.py [--seeds 5] [--jobs 1] [--regimes fine_tune fine_tune_short …]
 
-Every run starts from the same weights as the others of its seed and reads the same texts in the same order. Resumes
-(`runs/perce`). Writes `results/perce.csv` (all runs), `.md`, `.png` and `perce_changes.csv`; what was expected stands
-in `data/predictions.toml`.
+Every run starts from the same weights as the others of its seed and reads the same texts in the
+same order. Resumes (`runs/perce`). Writes `results/perce.csv` (all runs), `.md`, `.png` and
+`perce_changes.csv`; what was expected stands in `data/predictions.toml`.
 """
 
 from __future__ import annotations
@@ -30,7 +31,17 @@ from workbench.settings import settings
 from workbench.statistics import paired_bootstrap
 from workbench.tokens.finetune import FineTuneConfig, fine_tune
 from workbench.tokens.objective import carry
-from workbench.tokens.weights import CE, DFT, EntCE, FrozenTeacher, LossCE, NextQuill, Oracle, PerCE, Permuted
+from workbench.tokens.weights import (
+    CE,
+    DFT,
+    EntCE,
+    FrozenTeacher,
+    LossCE,
+    NextQuill,
+    Oracle,
+    PerCE,
+    Permuted,
+)
 from workbench.tokens.worlds.base import BaseConfig, train_base
 from workbench.tokens.worlds.persona import PersonaWorld
 
@@ -50,16 +61,36 @@ LOSSES: dict[str, Any] = {
     "oracle": Oracle(),
 }
 REGIMES: dict[str, dict[str, Any]] = {
-    "fine_tune": {"texts": 300, "steps": 300, "rate": 1e-3, "losses": [x for x in LOSSES if x != "frozen teacher"]},
+    "fine_tune": {
+        "texts": 300,
+        "steps": 300,
+        "rate": 1e-3,
+        "losses": [x for x in LOSSES if x != "frozen teacher"],
+    },
     "fine_tune_short": {
         "texts": 300,
         "steps": 130,
         "rate": 1e-3,
         "losses": ["CE", "PerCE", "permuted", "LossCE", "EntCE"],
     },
-    "fine_tune_fast": {"texts": 300, "steps": 300, "rate": 5e-3, "losses": ["CE", "PerCE", "permuted"]},
-    "half_trained": {"texts": 500, "steps": 300, "rate": 1e-3, "losses": ["CE", "PerCE", "LossCE", "permuted"]},
-    "from_scratch": {"texts": 4000, "steps": 600, "rate": 2e-3, "losses": ["CE", "PerCE", "frozen teacher"]},
+    "fine_tune_fast": {
+        "texts": 300,
+        "steps": 300,
+        "rate": 5e-3,
+        "losses": ["CE", "PerCE", "permuted"],
+    },
+    "half_trained": {
+        "texts": 500,
+        "steps": 300,
+        "rate": 1e-3,
+        "losses": ["CE", "PerCE", "LossCE", "permuted"],
+    },
+    "from_scratch": {
+        "texts": 4000,
+        "steps": 600,
+        "rate": 2e-3,
+        "losses": ["CE", "PerCE", "frozen teacher"],
+    },
 }
 TITLES = {
     "fine_tune": "A new task, 300 texts, rate 1e-3",
@@ -91,12 +122,18 @@ def base(kind: str, seed: int) -> tuple[Any, Any]:
     model = world.base_model(seed)
     if kind == "half_trained":
         examples = tokens.examples_of(world.corpus(8000, seed=1000 + seed))
-        train_base(model, tokenizer, tokens.make_pairs(examples, tokenizer), BaseConfig(steps=400, seed=seed))
+        train_base(
+            model,
+            tokenizer,
+            tokens.make_pairs(examples, tokenizer),
+            BaseConfig(steps=400, seed=seed),
+        )
     return model, tokenizer
 
 
 def held_out(model: Any, tokenizer: Any, corpus: Any) -> tuple[dict[str, float], pd.DataFrame]:
-    """Means over people who wrote none of the training texts, and the marked token table of the model's own PIR."""
+    """Means over people who wrote none of the training texts, and the marked token table of the
+    model's own PIR."""
     examples = tokens.examples_of(corpus)
 
     def mark(table: pd.DataFrame) -> pd.DataFrame:
@@ -108,7 +145,8 @@ def held_out(model: Any, tokenizer: Any, corpus: Any) -> tuple[dict[str, float],
 
 
 def once(cell: Cell) -> pd.DataFrame:
-    """Train with one loss and measure on people held out, on the task it learnt and on the one it knew before."""
+    """Train with one loss and measure on people held out, on the task it learnt and on the one it
+    knew before."""
     regime, world = REGIMES[cell.regime], PersonaWorld()
     kind = {"half_trained": "half_trained", "from_scratch": "random"}.get(cell.regime, "converged")
     model, tokenizer = base(kind, cell.seed)
@@ -124,7 +162,9 @@ def once(cell: Cell) -> pd.DataFrame:
     warm_up = 100 if kind == "random" else 20
     config = FineTuneConfig(steps=steps, learning_rate=regime["rate"], warm_up=warm_up)
     tuned, record = fine_tune(model, tokenizer, pairs, LOSSES[cell.loss], config, seed=cell.seed)
-    values, scored = held_out(tuned, tokenizer, world.corpus(HELD_OUT, seed=HELD_OUT_SEED, new_task=new_task))
+    values, scored = held_out(
+        tuned, tokenizer, world.corpus(HELD_OUT, seed=HELD_OUT_SEED, new_task=new_task)
+    )
     if new_task:
         before, _ = held_out(tuned, tokenizer, world.corpus(HELD_OUT, seed=HELD_OUT_SEED))
         values |= {"old_personal_nll": before["personal_nll"]}
@@ -133,7 +173,8 @@ def once(cell: Cell) -> pd.DataFrame:
 
 
 def differences(table: pd.DataFrame) -> pd.DataFrame:
-    """Change of every measure against cross-entropy of the same seed, as a share of it, with an interval over seeds.
+    """Change of every measure against cross-entropy of the same seed, as a share of it, with an
+    interval over seeds.
 
     `minus` is "" there, and "permuted" in the rows that pair PerCE with its control.
     """
@@ -159,12 +200,19 @@ def beside(one: Any, limits: list[float]) -> dict[str, str]:
     """A change beside the range that was written down before: [expected, measured, verdict]."""
     low, high = limits
     inside = low <= one.estimate <= high
-    verdict = "as expected" if inside else "outside" if one.high < low or one.low > high else "interval touches it"
+    verdict = (
+        "as expected"
+        if inside
+        else "outside"
+        if one.high < low or one.low > high
+        else "interval touches it"
+    )
     return {"expected": f"{low:+.0%} to {high:+.0%}", "measured": said(one), "verdict": verdict}
 
 
 def told(table: pd.DataFrame, change: pd.DataFrame, regime: str) -> pd.DataFrame:
-    """One row per loss: means over seeds, and the change against cross-entropy with its interval."""
+    """One row per loss: means over seeds, and the change against cross-entropy with its
+    interval."""
     part = table[table["regime"] == regime]
     rows = []
     for loss in part["loss"].unique():
@@ -172,7 +220,11 @@ def told(table: pd.DataFrame, change: pd.DataFrame, regime: str) -> pd.DataFrame
         row = {"loss": loss, "seeds": len(mine)}
         for measure in [name for name in MEASURES if mine[name].notna().any()] if len(mine) else []:
             cell = f"{mine[measure].mean():.4f}"
-            some = change[(change["regime"] == regime) & (change["loss"] == loss) & (change["measure"] == measure)]
+            some = change[
+                (change["regime"] == regime)
+                & (change["loss"] == loss)
+                & (change["measure"] == measure)
+            ]
             if len(some) and measure != "generic_gap":
                 cell += f" ({said(some.iloc[0])})"
             row[measure] = cell
@@ -182,14 +234,24 @@ def told(table: pd.DataFrame, change: pd.DataFrame, regime: str) -> pd.DataFrame
 
 def expected(change: pd.DataFrame) -> pd.DataFrame:
     """What `data/predictions.toml` says beside what came out."""
-    pilot = tomllib.loads((settings().data / "predictions.toml").read_text(encoding="utf-8"))["pilot"]
-    short = {"PerCE": "perce", "frozen teacher": "teacher", "LossCE": "loss_selected", "EntCE": "entropy_selected"}
-    short |= {"NextQuill, weights alone": "nextquill", "NextQuill": ""}  # the pilot ran the weights without their term
+    pilot = tomllib.loads((settings().data / "predictions.toml").read_text(encoding="utf-8"))[
+        "pilot"
+    ]
+    short = {
+        "PerCE": "perce",
+        "frozen teacher": "teacher",
+        "LossCE": "loss_selected",
+        "EntCE": "entropy_selected",
+    }
+    # the pilot ran the weights without their term
+    short |= {"NextQuill, weights alone": "nextquill", "NextQuill": ""}
     rows = []
     for one in change.itertuples(index=False):
         name = short.get(one.loss, one.loss.lower())
         old = one.measure.startswith("old_")
-        where, what = ("transfer", one.measure.removeprefix("old_")) if old else (one.regime, one.measure)
+        where, what = (
+            ("transfer", one.measure.removeprefix("old_")) if old else (one.regime, one.measure)
+        )
         limits = pilot.get(where, {}).get(f"{name}_{what}")
         if limits is None or (old and one.regime != "fine_tune"):
             continue
@@ -198,8 +260,11 @@ def expected(change: pd.DataFrame) -> pd.DataFrame:
 
 
 def against_control(change: pd.DataFrame) -> pd.DataFrame:
-    """PerCE less its permuted control, by regime: what the place of the weights does, and not their scale."""
-    wanted = change["measure"].isin(["personal_nll", "generic_nll", "gap"]) & (change["minus"] == "permuted")
+    """PerCE less its permuted control, by regime: what the place of the weights does, and not their
+    scale."""
+    wanted = change["measure"].isin(["personal_nll", "generic_nll", "gap"]) & (
+        change["minus"] == "permuted"
+    )
     part = change[wanted].copy()
     part["cell"] = [said(one) for one in part.itertuples()]
     wide = part.pivot(index="regime", columns="measure", values="cell")
@@ -208,17 +273,32 @@ def against_control(change: pd.DataFrame) -> pd.DataFrame:
 
 
 def pareto(table: pd.DataFrame) -> None:
-    """Personal against other words in the fine-tuning regime: a small mark a run, a large one the mean of a loss.
+    """Personal against other words in the fine-tuning regime: a small mark a run, a large one the
+    mean of a loss.
 
     EntCE and DFT lie so far above that the others could not be told apart: they are left out.
     """
     near = table[(table["regime"] == "fine_tune") & ~table["loss"].isin(["EntCE", "DFT"])]
     figure, axes = plt.subplots(figsize=(8, 5.5), layout="constrained")
-    known = {"CE": "#000000", "PerCE": "#D55E00", "permuted": "#E69F00", "oracle": "#0072B2", "LossCE": "#009E73"}
+    known = {
+        "CE": "#000000",
+        "PerCE": "#D55E00",
+        "permuted": "#E69F00",
+        "oracle": "#0072B2",
+        "LossCE": "#009E73",
+    }
     for shape, (loss, runs) in zip("os^vDPX*h", near.groupby("loss", sort=False), strict=True):
         places, colour = runs[["generic_nll", "personal_nll"]], known.get(loss, "#999999")
         axes.scatter(*places.to_numpy().T, marker=shape, s=25, alpha=0.4, color=colour)
-        axes.scatter(*places.mean(), marker=shape, s=160, color=colour, edgecolor="white", label=loss, zorder=3)
+        axes.scatter(
+            *places.mean(),
+            marker=shape,
+            s=160,
+            color=colour,
+            edgecolor="white",
+            label=loss,
+            zorder=3,
+        )
     axes.set(xlabel="−log p of other words (nats)", ylabel="−log p of personal words (nats)")
     axes.set_title("Lower left is better. Small: a seed; large: the mean")
     axes.legend(fontsize=9, ncols=2)
@@ -249,7 +329,12 @@ def main() -> None:
     parser.add_argument("--regimes", nargs="+", default=list(REGIMES), choices=list(REGIMES))
     options = parser.parse_args()
     seeds = range(1, options.seeds + 1)
-    grid = [Cell(regime=r, loss=x, seed=s) for r in options.regimes for s in seeds for x in REGIMES[r]["losses"]]
+    grid = [
+        Cell(regime=r, loss=x, seed=s)
+        for r in options.regimes
+        for s in seeds
+        for x in REGIMES[r]["losses"]
+    ]
     table = run(grid, once, settings().runs / "perce", options.jobs, progress=True)
     table = table.reindex(columns=[*dict.fromkeys([*table.columns, *MEASURES])])
     table.drop(columns="run").round(6).to_csv(RESULTS / "perce.csv", index=False)
@@ -257,7 +342,10 @@ def main() -> None:
     every.round(6).to_csv(RESULTS / "perce_changes.csv", index=False)
     change = every[every["minus"] == ""]
     parts = [f"## {TITLES[r]}\n\n{markdown(told(table, change, r))}" for r in options.regimes]
-    machine = f"{datetime.date.today()}: {os.cpu_count()} cores, {platform.machine()}, shared with other work."
+    machine = (
+        f"{datetime.date.today()}: {os.cpu_count()} cores, {platform.machine()}, shared "
+        f"with other work."
+    )
     page = "\n\n".join(
         [
             "# Token losses on PersonaWorld",

@@ -2,10 +2,11 @@
 
     python benchmarks/perce_step.py [--sizes 121k 1M 5M 24M] [--repeats 20] [--threads 1]
 
-Random tokens, models with random weights, plain loops with AdamW and gradient clipping; the two steps take turns, and
-each pair of neighbours gives one ratio. Beside the measured ratio stands what can be expected: by tokens, a forward
-pass without gradient being a third of a step, 1 + ⅓ · (length without / length with), and by the operations of both
-steps, counted by torch. Writes `benchmarks/results/perce_step.csv` and `.md`.
+Random tokens, models with random weights, plain loops with AdamW and gradient clipping; the two
+steps take turns, and each pair of neighbours gives one ratio. Beside the measured ratio stands what
+can be expected: by tokens, a forward pass without gradient being a third of a step, 1 + ⅓ · (length
+without / length with), and by the operations of both steps, counted by torch. Writes
+`benchmarks/results/perce_step.csv` and `.md`.
 """
 
 from __future__ import annotations
@@ -60,9 +61,17 @@ def model_of(size: Size) -> Any:
     if not size.hidden:
         return PersonaWorld().base_model(0)
     torch.manual_seed(0)
-    shape = {"hidden_size": size.hidden, "num_hidden_layers": size.layers, "vocab_size": size.vocabulary}
+    shape = {
+        "hidden_size": size.hidden,
+        "num_hidden_layers": size.layers,
+        "vocab_size": size.vocabulary,
+    }
     heads = {"num_attention_heads": size.hidden // 32, "num_key_value_heads": size.hidden // 32}
-    wide = {"intermediate_size": size.hidden * 11 // 4, "tie_word_embeddings": True, "max_position_embeddings": 2048}
+    wide = {
+        "intermediate_size": size.hidden * 11 // 4,
+        "tie_word_embeddings": True,
+        "max_position_embeddings": 2048,
+    }
     return LlamaForCausalLM(LlamaConfig(**shape, **heads, **wide))
 
 
@@ -72,9 +81,18 @@ def batch_of(size: Size) -> dict[str, torch.Tensor]:
     rows = []
     for _ in range(size.batch):
         said = rng.integers(5, size.vocabulary, size.response).tolist()
-        prompts = [rng.integers(5, size.vocabulary, n - size.response).tolist() for n in (size.with_, size.without)]
+        prompts = [
+            rng.integers(5, size.vocabulary, n - size.response).tolist()
+            for n in (size.with_, size.without)
+        ]
         labels = [IGNORED] * len(prompts[0]) + said
-        rows.append({"input_ids": prompts[0] + said, "input_ids_without": prompts[1] + said, "labels": labels})
+        rows.append(
+            {
+                "input_ids": prompts[0] + said,
+                "input_ids_without": prompts[1] + said,
+                "labels": labels,
+            }
+        )
     return Collator()(rows)
 
 
@@ -137,18 +155,26 @@ def measure(size: Size, repeats: int) -> dict[str, Any]:
     low, high = np.quantile(np.median(draws, axis=1), [0.025, 0.975])
     parameters = sum(weights.numel() for weights in ce.model.parameters())
     theory = 1 + size.without / size.with_ / 3
-    found = {"model": size.name, "parameters": parameters, "texts": size.batch, "tokens with": size.with_}
+    found = {
+        "model": size.name,
+        "parameters": parameters,
+        "texts": size.batch,
+        "tokens with": size.with_,
+    }
     found |= {"without": size.without, "response": size.response}
     found |= {"CE": np.median(whole[:, 0]), "PerCE": np.median(whole[:, 1])}
     found |= {"ratio": np.median(ratios), "low": low, "high": high, "by tokens": theory}
     found["by operations"] = operations(size, PerCE()) / operations(size, CE())
     found["allowed"] = theory * (1.05 if parameters >= 4_500_000 else 1.15)
     shares = np.median(times[:, 1], axis=0)
-    return found | {f"share: {part}": share for part, share in zip(PARTS, shares / shares.sum(), strict=True)}
+    return found | {
+        f"share: {part}": share for part, share in zip(PARTS, shares / shares.sum(), strict=True)
+    }
 
 
 def trainer_beside_loop(steps: int = 60) -> tuple[float, float]:
-    """Seconds a PerCE step on PersonaWorld takes in the Trainer, beyond what it takes to set up, and in the loop."""
+    """Seconds a PerCE step on PersonaWorld takes in the Trainer, beyond what it takes to set up,
+    and in the loop."""
     world = PersonaWorld()
     tokenizer, model = world.tokenizer(), world.base_model(0)
     pairs = make_pairs(examples_of(world.corpus(320, seed=1)), tokenizer)
@@ -158,24 +184,34 @@ def trainer_beside_loop(steps: int = 60) -> tuple[float, float]:
         fine_tune(model, tokenizer, pairs, PerCE(), FineTuneConfig(steps=count, persona_dropout=0))
         seconds.append(time.process_time() - begun)
     step = Step(SIZES[0], PerCE())
-    return (seconds[2] - seconds[1]) / steps, float(np.median([sum(step()) for _ in range(steps)][2:]))
+    return (seconds[2] - seconds[1]) / steps, float(
+        np.median([sum(step()) for _ in range(steps)][2:])
+    )
 
 
 def main() -> None:
     """Measure, then write the page."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--sizes", nargs="+", choices=[size.name for size in SIZES], default=[s.name for s in SIZES])
+    parser.add_argument(
+        "--sizes", nargs="+", choices=[size.name for size in SIZES], default=[s.name for s in SIZES]
+    )
     parser.add_argument("--repeats", type=int, default=20)
     parser.add_argument("--threads", type=int, default=1)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
-    table = pd.DataFrame([measure(size, options.repeats) for size in SIZES if size.name in options.sizes])
+    table = pd.DataFrame(
+        [measure(size, options.repeats) for size in SIZES if size.name in options.sizes]
+    )
     table["ok"] = np.where(table["ratio"] <= table["allowed"], "yes", "no")
     trainer, loop = trainer_beside_loop()
     RESULTS.mkdir(exist_ok=True)
     table.to_csv(RESULTS / "perce_step.csv", index=False, lineterminator="\n", float_format="%.4g")
-    shown = pd.DataFrame({"model": table["model"], "parameters": table["parameters"].map("{:,}".format)})
-    shown["batch"] = [f"{r[0]} × {r[1]} / {r[2]} / {r[3]}" for r in table[list(table.columns[2:6])].to_numpy()]
+    shown = pd.DataFrame(
+        {"model": table["model"], "parameters": table["parameters"].map("{:,}".format)}
+    )
+    shown["batch"] = [
+        f"{r[0]} × {r[1]} / {r[2]} / {r[3]}" for r in table[list(table.columns[2:6])].to_numpy()
+    ]
     for name in ("CE", "PerCE"):
         shown[f"{name}, seconds"] = table[name].map("{:.3g}".format)
     found = zip(table["ratio"], table["low"], table["high"], strict=True)

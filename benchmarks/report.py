@@ -18,7 +18,14 @@ with the Python of `.venv`; they resume where they were stopped, and those that 
 `WORKBENCH_DATA`. Numbers that miss their goal stand beside it. `side_by_side.py` wants the rivals' environments, made
 as [rivals/README.md](rivals/README.md) says, and leaves out those that it is not told of.
 """
-ORDER = ["side_by_side", "collaborative", "gowalla", "diginetica_counted", "diginetica_trained", "tafeng_counted"]
+ORDER = [
+    "side_by_side",
+    "collaborative",
+    "gowalla",
+    "diginetica_counted",
+    "diginetica_trained",
+    "tafeng_counted",
+]
 ORDER += ["tafeng_trained", "schemes", "search", "scaling", "boomerang", "ease", "smallest"]
 ORDER += ["contrast"]
 RECBOLE = "--recbole recbole/bin/python"
@@ -37,17 +44,22 @@ COMMANDS = {  # where the plain script is not the command, or not the whole of i
 
 def commands(name: str) -> list[str]:
     """What has to be called, one after the other, for a file of results."""
-    return [f"python benchmarks/{name}.py {options}".strip() for options in COMMANDS.get(name, [""])]
+    return [
+        f"python benchmarks/{name}.py {options}".strip() for options in COMMANDS.get(name, [""])
+    ]
 
 
 def page() -> str:
     """The page: what is in `ORDER` first, then anything else by name."""
     found = {path.stem: path for path in sorted((HERE / "results").glob("*.md"))}
     names = [name for name in ORDER if name in found] + sorted(set(found) - set(ORDER))
-    titles = {name: found[name].read_text(encoding="utf-8").lstrip("# ").split("\n")[0] for name in names}
+    titles = {
+        name: found[name].read_text(encoding="utf-8").lstrip("# ").split("\n")[0] for name in names
+    }
     lines = [HEAD, "| what | command |", "|---|---|"]
     lines += [
-        f"| [{titles[name]}](results/{name}.md) | {'; '.join(map('`{}`'.format, commands(name)))} |" for name in names
+        f"| [{titles[name]}](results/{name}.md) | {'; '.join(map('`{}`'.format, commands(name)))} |"
+        for name in names
     ]
     for name in names:
         text = found[name].read_text(encoding="utf-8").strip()

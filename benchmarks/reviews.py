@@ -1,10 +1,12 @@
-"""Personal words of real reviews: a small model from scratch, scored and fine-tuned; people held out.
+"""Personal words of real reviews: a small model from scratch, scored and fine-tuned; people held
+out.
 
     python benchmarks/reviews.py [--data FOLDER] [--seeds 3]
 
-Needs `amazon-reviews-2023-users` under --data. Half of the people train the base model, two in ten the fine-tuning with
-each loss, three in ten are tested; no person is in two parts. Resumes (`runs/reviews`). Writes
-`results/reviews.csv` and `.md`: aggregates over 100 people and more, never a word of a review.
+Needs `amazon-reviews-2023-users` under --data. Half of the people train the base model, two in ten
+the fine-tuning with each loss, three in ten are tested; no person is in two parts. Resumes
+(`runs/reviews`). Writes `results/reviews.csv` and `.md`: aggregates over 100 people and more, never
+a word of a review.
 """
 
 from __future__ import annotations
@@ -42,7 +44,8 @@ LOSSES = {
     "NextQuill": NextQuill(),
     "LossCE": LossCE(),
 }
-CONTEXT, LONGEST, COMMON = 384, 60, 200  # tokens in all; words of a response; words too common to be personal
+# tokens in all; words of a response; words too common to be personal
+CONTEXT, LONGEST, COMMON = 384, 60, 200
 MEMORY_WORDS = 30  # words kept of an earlier review
 STEPS, TUNE = 200, 60
 
@@ -60,26 +63,38 @@ def parts() -> dict[str, pd.DataFrame]:
     """Examples of three sets of people, drawn once; what is long is cut, the same for everybody."""
     files = ("training", "validation", "test")
     folder = Path(os.environ[FOLDER]) / "amazon-reviews-2023-users"
-    rows = pd.concat([read_reviews(folder / f"{name}.jsonl.gz") for name in files], ignore_index=True)
+    rows = pd.concat(
+        [read_reviews(folder / f"{name}.jsonl.gz") for name in files], ignore_index=True
+    )
     rows = rows.drop_duplicates(["user", "item"]).reset_index(drop=True)
     rows["text"] = np.arange(len(rows))
     rows["response"] = [" ".join(text.split()[:LONGEST]) for text in rows["response"]]
-    rows["memories"] = [[" ".join(one.split()[:MEMORY_WORDS]) for one in memories] for memories in rows["memories"]]
+    rows["memories"] = [
+        [" ".join(one.split()[:MEMORY_WORDS]) for one in memories] for memories in rows["memories"]
+    ]
     rows["query"] = [" ".join(query.split()[:40]) for query in rows["query"]]
     rows = rows[rows["response"].str.strip() != ""]
     people = rows["user"].unique()
     share = pd.Series(np.random.default_rng(0).permutation(len(people)) / len(people), people)
     place = rows["user"].map(share)
     names = np.select([place < 0.5, place < 0.7], ["base", "tune"], "held out")
-    return {name: rows[names == name].reset_index(drop=True) for name in ("base", "tune", "held out")}
+    return {
+        name: rows[names == name].reset_index(drop=True) for name in ("base", "tune", "held out")
+    }
 
 
 def untrained(seed: int) -> tuple[Any, Any]:
     """A Llama of random weights, and a tokenizer made of the first set of people's texts."""
     rows = parts()["base"]
-    said = [*rows["response"], *(one for memories in rows["memories"] for one in memories), *rows["query"]]
+    said = [
+        *rows["response"],
+        *(one for memories in rows["memories"] for one in memories),
+        *rows["query"],
+    ]
     tokenizer = make_tokenizer(said, 2000)
-    return make_model(PocketConfig(vocabulary=2000, context=CONTEXT, seed=seed), tokenizer), tokenizer
+    return make_model(
+        PocketConfig(vocabulary=2000, context=CONTEXT, seed=seed), tokenizer
+    ), tokenizer
 
 
 @cache
@@ -87,12 +102,19 @@ def base(seed: int) -> tuple[Any, Any]:
     """The same, trained on them from scratch."""
     model, tokenizer = untrained(seed)
     pairs = tokens.make_pairs(parts()["base"], tokenizer, context=CONTEXT - 1, cut="last")
-    train_base(model, tokenizer, pairs, BaseConfig(steps=STEPS, batch=16, learning_rate=3e-3, seed=seed), progress=True)
+    train_base(
+        model,
+        tokenizer,
+        pairs,
+        BaseConfig(steps=STEPS, batch=16, learning_rate=3e-3, seed=seed),
+        progress=True,
+    )
     return model, tokenizer
 
 
 def marked(rows: pd.DataFrame) -> Any:
-    """A rule fixed beforehand, for want of truth: words of the own earlier reviews, the 200 commonest left out."""
+    """A rule fixed beforehand, for want of truth: words of the own earlier reviews, the 200
+    commonest left out."""
     every = pd.Series(re.findall(r"\w+", " ".join(parts()["base"]["response"]).lower()))
     common = set(every.value_counts().index[:COMMON])
     known = {
@@ -104,7 +126,9 @@ def marked(rows: pd.DataFrame) -> Any:
     def mark(table: pd.DataFrame) -> pd.DataFrame:
         personal = np.zeros(len(table), dtype=bool)
         for text, part in table.groupby("text"):
-            spans = [m.span() for m in re.finditer(r"\w+", said[text]) if m[0].lower() in known[text]]
+            spans = [
+                m.span() for m in re.finditer(r"\w+", said[text]) if m[0].lower() in known[text]
+            ]
             for start, end in spans:
                 at = (part["start"] < end) & (part["end"] > start)
                 personal[part.index[at]] = True
@@ -114,7 +138,8 @@ def marked(rows: pd.DataFrame) -> Any:
 
 
 def once(cell: Cell) -> pd.DataFrame:
-    """Per held-out text: −log p, PIR, and the gap to another person, on all words and on those of the rule."""
+    """Per held-out text: −log p, PIR, and the gap to another person, on all words and on those of
+    the rule."""
     model, tokenizer = base(1)
     if cell.loss != "base":
         pairs = tokens.make_pairs(parts()["tune"], tokenizer, context=CONTEXT - 1, cut="last")
@@ -123,7 +148,9 @@ def once(cell: Cell) -> pd.DataFrame:
     rows, cut = parts()["held out"], {"context": CONTEXT - 1, "cut": "last"}
     mark = marked(rows)
     own = mark(tokens.score_tokens(model, tokenizer, tokens.make_pairs(rows, tokenizer, **cut)))
-    other = tokens.score_tokens(model, tokenizer, tokens.make_pairs(rows, tokenizer, "other", seed=1, **cut))
+    other = tokens.score_tokens(
+        model, tokenizer, tokens.make_pairs(rows, tokenizer, "other", seed=1, **cut)
+    )
     own["gap"], own["nll"] = other["pir"].to_numpy(), -own["log_prob_with"]
     own["above"] = own["pir"] > 0.8
     names = ["nll", "pir", "gap", "above"]
@@ -134,8 +161,11 @@ def once(cell: Cell) -> pd.DataFrame:
 
 
 def shared(rows: pd.DataFrame) -> int:
-    """How many texts have another text of these rows, by the same person, among their memory items."""
-    begins = rows.groupby("user")["response"].agg(lambda said: [" ".join(one.split()[:8]) for one in said])
+    """How many texts have another text of these rows, by the same person, among their memory
+    items."""
+    begins = rows.groupby("user")["response"].agg(
+        lambda said: [" ".join(one.split()[:8]) for one in said]
+    )
     mine = rows["response"].str.split().str[:8].str.join(" ")
     told = rows["memories"].str.join("\n")
     return sum(
@@ -170,9 +200,13 @@ def main() -> None:
     table = run(grid, once, settings().runs / "reviews", progress=True)
     numbers = [name for name in table if name.startswith(("nll", "pir", "gap", "above"))]
     writer = parts()["held out"].set_index("text")["user"]
-    table["user"] = table["text"].map(writer)  # some wrote several texts, so people are what is drawn
+    # some wrote several texts, so people are what is drawn
+    table["user"] = table["text"].map(writer)
     people = table.groupby(["loss", "user"], sort=False)[numbers].mean().reset_index()
-    rows, shown = [], ["nll", "pir", "gap", "above", "nll of the rule's words", "gap of the rule's words"]
+    rows, shown = (
+        [],
+        ["nll", "pir", "gap", "above", "nll of the rule's words", "gap of the rule's words"],
+    )
     for loss in dict.fromkeys(people["loss"]):
         row = {"loss": loss}
         for name in shown:
@@ -183,17 +217,29 @@ def main() -> None:
     change = paired_bootstrap(long, "loss", unit="user", within=["measure"]).query("minus == 'CE'")
     plain = people[people["loss"] == "CE"][numbers].mean()
     lines = [
-        {"loss": r.loss, "measure": r.measure, "less CE": f"{r.estimate:+.4f} [{r.low:+.4f}, {r.high:+.4f}]"}
+        {
+            "loss": r.loss,
+            "measure": r.measure,
+            "less CE": f"{r.estimate:+.4f} [{r.low:+.4f}, {r.high:+.4f}]",
+        }
         | {"share of CE": f"{r.estimate / plain[r.measure]:+.1%}"}
         for r in change.itertuples(index=False)
         if r.measure in ("nll", "gap", "nll of the rule's words", "gap of the rule's words")
     ]
-    expected = tomllib.loads((settings().data / "predictions.toml").read_text(encoding="utf-8"))["pilot"]["reviews"]
+    expected = tomllib.loads((settings().data / "predictions.toml").read_text(encoding="utf-8"))[
+        "pilot"
+    ]["reviews"]
     gap = people.loc[people["loss"] == "base", "gap"].mean()
-    perce = change[(change["loss"] == "PerCE") & (change["measure"] == "nll of the rule's words")].iloc[0]["estimate"]
+    perce = change[
+        (change["loss"] == "PerCE") & (change["measure"] == "nll of the rule's words")
+    ].iloc[0]["estimate"]
     perce /= plain["nll of the rule's words"]
     told = [
-        {"what": "gap of the base model (nats a token)", "expected": expected["gap"], "measured": f"{gap:.4f}"},
+        {
+            "what": "gap of the base model (nats a token)",
+            "expected": expected["gap"],
+            "measured": f"{gap:.4f}",
+        },
         {
             "what": "PerCE against CE, rule's words",
             "expected": expected["perce_personal_nll"],
@@ -204,9 +250,17 @@ def main() -> None:
     summary.to_csv(RESULTS / "reviews.csv", index=False)
     sizes, model = parts(), untrained(1)[0]
     facts = {name.split()[0]: len(rows) for name, rows in sizes.items()}
-    facts |= {"people": sum(rows["user"].nunique() for rows in sizes.values()), "seeds": options.seeds}
+    facts |= {
+        "people": sum(rows["user"].nunique() for rows in sizes.values()),
+        "seeds": options.seeds,
+    }
     facts |= {"writers": people["user"].nunique(), "shared": shared(sizes["held out"])}
-    facts |= {"parameters": model.num_parameters(), "steps": STEPS, "more": TUNE, "words": MEMORY_WORDS}
+    facts |= {
+        "parameters": model.num_parameters(),
+        "steps": STEPS,
+        "more": TUNE,
+        "words": MEMORY_WORDS,
+    }
     page = [
         "# Real reviews, a small model",
         "Made by `python benchmarks/reviews.py`.",
@@ -214,7 +268,8 @@ def main() -> None:
         f"## Against cross-entropy\n\n{markdown(pd.DataFrame(lines))}",
         f"## Expected and measured\n\n{markdown(pd.DataFrame(told))}",
         NOTE.format(longest=LONGEST, common=COMMON, **facts),
-        f"{datetime.date.today()}: {os.cpu_count()} cores, {platform.machine()}, shared with other work.",
+        f"{datetime.date.today()}: {os.cpu_count()} cores, {platform.machine()}, "
+        f"shared with other work.",
     ]
     (RESULTS / "reviews.md").write_text("\n\n".join(page) + "\n", encoding="utf-8")
     print("\n\n".join(page))

@@ -1,11 +1,13 @@
-"""Seconds per epoch of the nine trained models against the size of the catalogue and of the log, with the exponent.
+"""Seconds per epoch of the nine trained models against the size of the catalogue and of the log,
+with the exponent.
 
     python benchmarks/scaling.py [--models BPR …] [--threads 1]
 
-Random logs: catalogues of 500 to 32,000 items at 20,000 rows, and 10,000 to 80,000 rows at 2,000 items (20 rows a user;
-baskets of four rows, five a user; popularity falling as 1/rank). One cold epoch, then a warm one, which counts. The
-exponent b of seconds = a · size^b comes from least squares on the logarithms, with its standard error. Resumes
-(`runs/scaling`). Writes `benchmarks/results/scaling.csv`, `.md` and `.png`.
+Random logs: catalogues of 500 to 32,000 items at 20,000 rows, and 10,000 to 80,000 rows at 2,000
+items (20 rows a user; baskets of four rows, five a user; popularity falling as 1/rank). One cold
+epoch, then a warm one, which counts. The exponent b of seconds = a · size^b comes from least
+squares on the logarithms, with its standard error. Resumes (`runs/scaling`). Writes
+`benchmarks/results/scaling.csv`, `.md` and `.png`.
 """
 
 from __future__ import annotations
@@ -49,7 +51,9 @@ def random_log(items: int, rows: int, seed: int) -> Interactions:
     rng, weight = np.random.default_rng(seed), 1 / np.arange(1, items + 1)
     users = rows // ROWS_A_USER
     place = np.tile(np.arange(ROWS_A_USER), users)
-    frame = pd.DataFrame({"user": np.repeat(np.arange(users), ROWS_A_USER), "timestamp": place // ROWS_A_BASKET})
+    frame = pd.DataFrame(
+        {"user": np.repeat(np.arange(users), ROWS_A_USER), "timestamp": place // ROWS_A_BASKET}
+    )
     frame["basket"] = frame["user"] * ROWS_A_USER + frame["timestamp"]
     frame["item"] = rng.choice(items, rows, p=weight / weight.sum())
     columns = {"timestamp": "timestamp", "basket": "basket", "items": pd.Index(range(items))}
@@ -60,7 +64,10 @@ def build(size: Size) -> Any:
     """The default model, smaller vectors (32), two epochs, one batch size for all of a kind."""
     config = getattr(recommend, f"{size.model}Config")()
     training = {"epochs": 2, "batch": 64 if size.model in BASKETS else 2048, "seed": size.seed}
-    fields = {**config.model_dump(), "training": {**config.training.model_dump(), **training, "threads": size.threads}}
+    fields = {
+        **config.model_dump(),
+        "training": {**config.training.model_dump(), **training, "threads": size.threads},
+    }
     small = {name: 32 for name in ("embedding", "hidden") if name in fields}
     return getattr(recommend, size.model)(type(config)(**fields | small))
 
@@ -85,7 +92,10 @@ def curves(table: pd.DataFrame) -> pd.DataFrame:
         b, error = exponent(part[against].to_numpy(float), part["seconds"].to_numpy())
         seconds = ", ".join(f"{value:.3g}" for value in part.sort_values(against)["seconds"])
         rows.append((model, against, f"{b:.2f} ± {error:.2f}", seconds))
-    return pd.DataFrame(rows, columns=["model", "against", "exponent ± standard error", "seconds at the four points"])
+    return pd.DataFrame(
+        rows,
+        columns=["model", "against", "exponent ± standard error", "seconds at the four points"],
+    )
 
 
 def draw(table: pd.DataFrame) -> None:
@@ -99,10 +109,14 @@ def draw(table: pd.DataFrame) -> None:
     fixed = {"items": f"{FIXED_ROWS:,} rows", "rows": f"{FIXED_ITEMS:,} items"}
     for axis, (against, at) in zip(axes, fixed.items(), strict=True):
         for i, model in enumerate(dict.fromkeys(table["model"])):
-            part = table[(table["model"] == model) & (table["against"] == against)].sort_values(against)
+            part = table[(table["model"] == model) & (table["against"] == against)].sort_values(
+                against
+            )
             b, error = exponent(part[against].to_numpy(float), part["seconds"].to_numpy())
             label = f"{model}: {b:.2f} ± {error:.2f}"
-            axis.plot(part[against], part["seconds"], marker="osD^v<>Px"[i % 9], ms=5, lw=1.2, label=label)
+            axis.plot(
+                part[against], part["seconds"], marker="osD^v<>Px"[i % 9], ms=5, lw=1.2, label=label
+            )
         axis.set(xscale="log", yscale="log", xlabel=f"{against} (at {at})")
         axis.legend(title="exponent", fontsize=8, frameon=False)
         axis.grid(alpha=0.25)
@@ -118,11 +132,17 @@ def main() -> None:
     options = parser.parse_args()
     points = [("items", n, FIXED_ROWS) for n in ITEMS] + [("rows", FIXED_ITEMS, n) for n in ROWS]
     same = {"threads": options.threads}
-    sizes = [Size(model=m, against=a, items=i, rows=r, **same) for m in options.models for a, i, r in points]
+    sizes = [
+        Size(model=m, against=a, items=i, rows=r, **same)
+        for m in options.models
+        for a, i, r in points
+    ]
     table = run(sizes, measure, settings().runs / "scaling", progress=True)
     RESULTS.mkdir(exist_ok=True)
     columns = ["model", "against", "items", "rows", "seconds", "examples", "threads"]
-    table[columns].to_csv(RESULTS / "scaling.csv", index=False, lineterminator="\n", float_format="%.4g")
+    table[columns].to_csv(
+        RESULTS / "scaling.csv", index=False, lineterminator="\n", float_format="%.4g"
+    )
     draw(table)
     where = f"{os.cpu_count()} cores, {physical_memory() / 1e9:.0f} GB, {platform.machine()}"
     note = f"""
@@ -133,7 +153,10 @@ epoch; the warm one is shown. An exponent of four points is a description, not a
 costs flatten a curve that the product with the item table makes linear in the end. {datetime.date.today()}: {where},
 {options.threads} threads.
 """.strip()
-    pages = ["# Seconds per epoch against catalogue and log", "Made by `python benchmarks/scaling.py`."]
+    pages = [
+        "# Seconds per epoch against catalogue and log",
+        "Made by `python benchmarks/scaling.py`.",
+    ]
     pages += [markdown(curves(table)), "![Seconds per epoch](scaling.png)", note]
     text = "\n\n".join(pages) + "\n"
     (RESULTS / "scaling.md").write_text(text, encoding="utf-8")

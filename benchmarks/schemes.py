@@ -1,11 +1,14 @@
-"""Windows against prefixes: what does one pass for all next items of a window save, and does it cost quality?
+"""Windows against prefixes: what does one pass for all next items of a window save, and does it
+cost quality?
 
-    python benchmarks/schemes.py [--jobs 2] [--models GRU4Rec NARM SASRec] [--world-only] [--data FOLDER]
+    python benchmarks/schemes.py [--jobs 2] [--models GRU4Rec NARM SASRec] [--world-only] [--data
+    FOLDER]
 
-On sessions of the generated world (every session fits a window: the same questions, differently batched) GRU4Rec, NARM
-and SASRec are trained both ways with three seeds. On MovieLens 100K, where there is a copy, sequences are cut:
-GRU4Rec with strides 50, 25 and 10 tells what lost context costs. Resumes; the tables hold all that is finished, of this
-call or an earlier one, and the notes name the rest. Writes `benchmarks/results/schemes.md`.
+On sessions of the generated world (every session fits a window: the same questions, differently
+batched) GRU4Rec, NARM and SASRec are trained both ways with three seeds. On MovieLens 100K, where
+there is a copy, sequences are cut: GRU4Rec with strides 50, 25 and 10 tells what lost context
+costs. Resumes; the tables hold all that is finished, of this call or an earlier one, and the notes
+name the rest. Writes `benchmarks/results/schemes.md`.
 """
 
 from __future__ import annotations
@@ -53,7 +56,8 @@ class Cell(BaseModel):
 
 @cache
 def parts(data: str) -> Split:
-    """The world's sessions 80/10/10 in the order they begin; or ml-100k, the last two rows of everybody left out."""
+    """The world's sessions 80/10/10 in the order they begin; or ml-100k, the last two rows of
+    everybody left out."""
     if data == "world":
         return split(load_world().log.by_session(), "session")
     return split(read_recbole(Path(os.environ[FOLDER]) / "ml-100k-recbole").log, "leave_one_out")
@@ -61,16 +65,21 @@ def parts(data: str) -> Split:
 
 def questions(made: Split, data: str):
     """Every next item of the test sessions; or everybody's last row."""
-    return next_items(made.test, before=None if data == "world" else joined(made, ("train", "valid")))
+    return next_items(
+        made.test, before=None if data == "world" else joined(made, ("train", "valid"))
+    )
 
 
 def measure(cell: Cell) -> pd.DataFrame:
-    """[sequence, ndcg, seconds, epochs]: mean NDCG@k over the questions of each test sequence; seconds per epoch."""
+    """[sequence, ndcg, seconds, epochs]: mean NDCG@k over the questions of each test sequence;
+    seconds per epoch."""
     made = parts(cell.data)
     if cell.model == "Popularity":
         model, seconds, epochs = Popularity().fit(made.train), np.nan, 0
     else:
-        training = Training(epochs=cell.epochs, patience=cell.patience, batch=cell.batch, seed=cell.seed, threads=1)
+        training = Training(
+            epochs=cell.epochs, patience=cell.patience, batch=cell.batch, seed=cell.seed, threads=1
+        )
         config = getattr(recommend, f"{cell.model}Config")(
             prefixes=cell.prefixes, stride=cell.stride, training=training
         )
@@ -78,7 +87,9 @@ def measure(cell: Cell) -> pd.DataFrame:
         seconds, epochs = model.record["seconds"].median(), len(model.record)
     table = evaluate_targets(model, *questions(made, cell.data), (cell.k,))
     values = table[table["metric"] == "ndcg"].groupby("user")["value"].mean()
-    return pd.DataFrame({"sequence": values.index, "ndcg": values.to_numpy(), "seconds": seconds, "epochs": epochs})
+    return pd.DataFrame(
+        {"sequence": values.index, "ndcg": values.to_numpy(), "seconds": seconds, "epochs": epochs}
+    )
 
 
 def grid(models: list[str], real: bool) -> list[Cell]:
@@ -105,15 +116,25 @@ def interval(values: pd.Series) -> str:
 def lines(table: pd.DataFrame) -> pd.DataFrame:
     """One line per model and scheme: values of a sequence are averaged over seeds first."""
     rows, first = [], {}
-    for (model, prefixes, stride), some in table.groupby(["model", "prefixes", "stride"], sort=False, dropna=False):
+    for (model, prefixes, stride), some in table.groupby(
+        ["model", "prefixes", "stride"], sort=False, dropna=False
+    ):
         values = some.groupby("sequence")["ndcg"].mean()
         reference = first.setdefault(model, values)
         runs = some.drop_duplicates("run")
         trained = model != "Popularity"
-        scheme = "prefixes" if prefixes else "windows" if pd.isna(stride) else f"windows, stride {stride:.0f}"
+        scheme = (
+            "prefixes"
+            if prefixes
+            else "windows"
+            if pd.isna(stride)
+            else f"windows, stride {stride:.0f}"
+        )
         row = {"model": model, "scheme": scheme if trained else "", "NDCG@10": interval(values)}
         row["less the first line"] = "" if reference is values else interval(values - reference)
-        row["seeds"] = " ".join(f"{v:.4f}" for v in some.groupby("seed")["ndcg"].mean()) if trained else ""
+        row["seeds"] = (
+            " ".join(f"{v:.4f}" for v in some.groupby("seed")["ndcg"].mean()) if trained else ""
+        )
         row["s/epoch"] = f"{runs['seconds'].median():.2f}" if trained else ""
         row["epochs"] = " ".join(map(str, runs["epochs"])) if trained else ""
         rows.append(row)
@@ -129,7 +150,9 @@ def differing(cells: list[Cell]) -> str:
         for name in ("epochs", "patience", "batch"):
             values = dict.fromkeys(getattr(cell, name) for cell in some)
             told = " or ".join(f"{value:,}" for value in values if value != getattr(plain, name))
-            parts.append(f"{model} {name} {told} (default {getattr(plain, name):,})" if told else "")
+            parts.append(
+                f"{model} {name} {told} (default {getattr(plain, name):,})" if told else ""
+            )
     return "; ".join(filter(None, parts))
 
 
@@ -138,7 +161,13 @@ def missing(every: list[Cell], done: list[Cell]) -> str:
     found: dict[str, list[int]] = {}
     for cell in every:
         if cell not in done:
-            scheme = "" if cell.model == "Popularity" else " with prefixes" if cell.prefixes else " with windows"
+            scheme = (
+                ""
+                if cell.model == "Popularity"
+                else " with prefixes"
+                if cell.prefixes
+                else " with windows"
+            )
             stride = f" of stride {cell.stride}" if cell.stride else ""
             found.setdefault(f"{cell.data}, {cell.model}{scheme}{stride}", []).append(cell.seed)
     seeds = {what: ", ".join(map(str, some)) for what, some in found.items()}
@@ -175,11 +204,24 @@ def main() -> None:
     text += ["## Sessions of the generated world", markdown(lines(table[table["data"] == "world"]))]
     told = ""
     if (table["data"] == "ml-100k").any():
-        text += ["## What lost context costs, MovieLens 100K", markdown(lines(table[table["data"] == "ml-100k"]))]
-        told = "MovieLens 100K: all ratings, the last row of everybody is the question, the one before validates; at "
-        told += "most 8 epochs, one seed. A window holds 50 rows; with stride s a target beyond the first 50 rows of a "
+        text += [
+            "## What lost context costs, MovieLens 100K",
+            markdown(lines(table[table["data"] == "ml-100k"])),
+        ]
+        told = (
+            "MovieLens 100K: all ratings, the last row of everybody is the question, "
+            "the one before validates; at "
+        )
+        told += (
+            "most 8 epochs, one seed. A window holds 50 rows; with stride s a target "
+            "beyond the first 50 rows of a "
+        )
         told += "sequence is shown at least 50 − s. "
-    facts = {"world": f"generated, {world.size}, seed {world.seed}", "real": told, "settings": differing(done)}
+    facts = {
+        "world": f"generated, {world.size}, seed {world.seed}",
+        "real": told,
+        "settings": differing(done),
+    }
     notes = NOTES.format(**facts, missing=missing(every, done))
     machine = f"Machine: {os.cpu_count()} cores, {platform.machine()}."
     page = "\n\n".join([*text, "## Notes", notes.strip().replace("\n", " "), machine]) + "\n"

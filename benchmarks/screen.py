@@ -1,4 +1,5 @@
-"""How long the forget screen takes: first state, then a press for each sentence and topic, in Python and in the file.
+"""How long the forget screen takes: first state, then a press for each sentence and topic, in
+Python and in the file.
 
     python benchmarks/screen.py [--user 310 --topic "Horror novels"]
 
@@ -23,12 +24,17 @@ from workbench.recommend import EASE
 from workbench.views import Screen
 
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-ASK = "async (action) => { const began = performance.now(); await compute(action); return performance.now() - began; }"
+ASK = (
+    "async (action) => { const began = performance.now(); await compute(action); "
+    "return performance.now() - began; }"
+)
 
 
 def main() -> None:
     """Print one line a measurement: smallest, median, largest, in seconds."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--user", type=int, default=310)
     parser.add_argument("--topic", default="Horror novels")
     asked = parser.parse_args()
@@ -40,14 +46,17 @@ def main() -> None:
     requests = [sentence["smallest"] for sentence in screen.state["sentences"]]
     requests.append([row["interaction"] for row in rows if asked.topic in row["topics"]])
     switches = screen.switches.model_dump()
-    actions = [{"interactions": ids, "topic": asked.topic, "switches": switches} for ids in requests]
+    actions = [
+        {"interactions": ids, "topic": asked.topic, "switches": switches} for ids in requests
+    ]
     report("Python", actions, lambda action: _timed(screen, action))
     if find_chromium():
         in_the_file(screen, actions)
 
 
 def in_the_file(screen: Screen, actions: list[dict[str, Any]]) -> None:
-    """The same presses answered by the exported page (its policy lifted, so that its function can be called)."""
+    """The same presses answered by the exported page (its policy lifted, so that its function can
+    be called)."""
     from playwright.sync_api import sync_playwright
 
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as driver:
@@ -58,10 +67,16 @@ def in_the_file(screen: Screen, actions: list[dict[str, Any]]) -> None:
         page = driver.chromium.launch(executable_path=find_chromium(), args=FLAGS).new_page()
         page.goto(path.as_uri())
         page.wait_for_function("() => window.compute")
-        report(f"file of {size / 1000:.0f} kB", actions, lambda action: page.evaluate(ASK, action) / 1000)
+        report(
+            f"file of {size / 1000:.0f} kB",
+            actions,
+            lambda action: page.evaluate(ASK, action) / 1000,
+        )
 
 
-def report(name: str, actions: list[dict[str, Any]], seconds: Callable[[dict[str, Any]], float]) -> None:
+def report(
+    name: str, actions: list[dict[str, Any]], seconds: Callable[[dict[str, Any]], float]
+) -> None:
     """One line: the fastest, the middle and the slowest press."""
     taken = [seconds(action) for action in actions]
     spread = f"{min(taken):.3f} / {statistics.median(taken):.3f} / {max(taken):.3f} s"

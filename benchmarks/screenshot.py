@@ -25,7 +25,9 @@ SIZE = {"width": 1440, "height": 900}
 
 def main() -> None:
     """Export, open, press the button, take the picture."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--user", type=int, default=310)
     parser.add_argument("--topic", default="Horror novels")
     parser.add_argument("--out", type=Path, default=ROOT / "docs")
@@ -33,11 +35,16 @@ def main() -> None:
     asked.out.mkdir(parents=True, exist_ok=True)
     world = load_world()
     screen = Screen(
-        Service.build(world.log, world.catalogue, EASE()), asked.user, asked.topic, data="generated world 1"
+        Service.build(world.log, world.catalogue, EASE()),
+        asked.user,
+        asked.topic,
+        data="generated world 1",
     )
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as driver:
         address = screen.export(Path(folder) / "screen.html").as_uri()
-        chromium = driver.chromium.launch(executable_path=find_chromium(), args=["--no-sandbox", "--disable-gpu"])
+        chromium = driver.chromium.launch(
+            executable_path=find_chromium(), args=["--no-sandbox", "--disable-gpu"]
+        )
         for scheme in ("light", "dark"):
             page = chromium.new_page(viewport=SIZE, color_scheme=scheme)
             page.goto(address)

@@ -1,11 +1,13 @@
-"""A random search over the configs: the same number of trials for every model, chosen on validation, told on test.
+"""A random search over the configs: the same number of trials for every model, chosen on
+validation, told on test.
 
-    python benchmarks/search.py [--trials 6] [--minutes 1] [--jobs 2] [--models BPR EASE …] [--data FOLDER]
+    python benchmarks/search.py [--trials 6] [--minutes 1] [--jobs 2] [--models BPR EASE …] [--data
+    FOLDER]
 
-Spaces: `benchmarks/spaces.toml`. Trial 0 is the default. Data: collaborative MovieLens 100K (random 80/10/10), session
-the RSC15 sample of session-rec (its own train, validation and test parts), basket Ta-Feng (keyset 0). Every trained
-trial stops early on validation or after --minutes on one thread. Resumes. Writes `results/search.csv`, `search.md` and
-`chosen.toml`.
+Spaces: `benchmarks/spaces.toml`. Trial 0 is the default. Data: collaborative MovieLens 100K (random
+80/10/10), session the RSC15 sample of session-rec (its own train, validation and test parts),
+basket Ta-Feng (keyset 0). Every trained trial stops early on validation or after --minutes on one
+thread. Resumes. Writes `results/search.csv`, `search.md` and `chosen.toml`.
 """
 
 from __future__ import annotations
@@ -63,7 +65,9 @@ def data(task: str) -> tuple[Interactions, Interactions, Asked, Asked]:
     """Logs to fit on (train, valid) and the questions of validation and test."""
     folder = Path(os.environ[FOLDER])
     if task == "collaborative":
-        parts = split(read_recbole(folder / "ml-100k-recbole").log, "random", train=0.8, valid=0.1, seed=0)
+        parts = split(
+            read_recbole(folder / "ml-100k-recbole").log, "random", train=0.8, valid=0.1, seed=0
+        )
         asked = []
         for on, known in (("valid", ("train",)), ("test", ("train", "valid"))):
             targets, seen = getattr(parts, on).matrix(), joined(parts, known)
@@ -72,20 +76,38 @@ def data(task: str) -> tuple[Interactions, Interactions, Asked, Asked]:
         return parts.train, parts.valid, *asked
     if task == "session":
         parts = clicks_split(folder / "rsc15-100k-session-rec", tune=True)
-        return parts.train, parts.valid, Asked(*next_items(parts.valid)), Asked(*next_items(parts.test))
+        return (
+            parts.train,
+            parts.valid,
+            Asked(*next_items(parts.valid)),
+            Asked(*next_items(parts.test)),
+        )
     parts = baskets_split(folder / "nbr-tafeng-reality-check")
-    users = read_keyset(folder / "nbr-unlearning-splits" / "tafeng_keyset_0.json", parts.train.users)
+    users = read_keyset(
+        folder / "nbr-unlearning-splits" / "tafeng_keyset_0.json", parts.train.users
+    )
     whole = joined(parts, ("train", "test"))
-    asked = [Asked(parts.train.histories(u), parts.test.matrix()[u]) for u in (users.valid, users.test)]
+    asked = [
+        Asked(parts.train.histories(u), parts.test.matrix()[u]) for u in (users.valid, users.test)
+    ]
     owner = whole.frame["user"]
-    return whole.select(np.isin(owner, users.train)), whole.select(np.isin(owner, users.valid)), *asked
+    return (
+        whole.select(np.isin(owner, users.train)),
+        whole.select(np.isin(owner, users.valid)),
+        *asked,
+    )
 
 
 def build(name: str, setting: dict[str, Any], minutes: float, seed: int) -> Any:
-    """A model with some fields of its config changed; `training.x` names a field of the nested training settings."""
+    """A model with some fields of its config changed; `training.x` names a field of the nested
+    training settings."""
     kind = getattr(recommend, f"{name}Config")()
     if hasattr(kind, "training"):
-        inner = {key.removeprefix("training."): value for key, value in setting.items() if key.startswith("training.")}
+        inner = {
+            key.removeprefix("training."): value
+            for key, value in setting.items()
+            if key.startswith("training.")
+        }
         inner |= {"minutes": minutes, "seed": seed, "threads": 1, "patience": 5}
         setting = {key: value for key, value in setting.items() if not key.startswith("training.")}
         setting["training"] = {**kind.training.model_dump(), **inner}
@@ -101,19 +123,35 @@ def once(config: Trial) -> pd.DataFrame:
     seconds, record = time.process_time() - start, getattr(model, "record", None)
     values = []
     for question in (asked, test):
-        found = evaluate_targets(model, question.histories, question.targets, (10,), exclude=question.exclude)
+        found = evaluate_targets(
+            model, question.histories, question.targets, (10,), exclude=question.exclude
+        )
         values.append(found.loc[found["metric"] == "ndcg", "value"])
     mean, low, high = bootstrap_mean(values[1])
-    row = {"validation": values[0].mean(), "test": mean, "low": low, "high": high, "questions": len(values[1])}
-    return pd.DataFrame([row | {"epochs": 0 if record is None else len(record), "cpu_seconds": seconds}])
+    row = {
+        "validation": values[0].mean(),
+        "test": mean,
+        "low": low,
+        "high": high,
+        "questions": len(values[1]),
+    }
+    return pd.DataFrame(
+        [row | {"epochs": 0 if record is None else len(record), "cpu_seconds": seconds}]
+    )
 
 
 def trials(task: str, model: str, n: int, minutes: float, seed: int = 0) -> list[Trial]:
     """The default, then n − 1 draws; the draws of a model depend on its name and the seed alone."""
     rng = np.random.default_rng([seed, *model.encode()])
-    drawn = [{}] + [{name: draw(space, rng) for name, space in SPACES[task][model].items()} for _ in range(n - 1)]
+    drawn = [{}] + [
+        {name: draw(space, rng) for name, space in SPACES[task][model].items()}
+        for _ in range(n - 1)
+    ]
     made = [json.dumps(setting, sort_keys=True) for setting in drawn]
-    return [Trial(task=task, model=model, trial=i, setting=s, minutes=minutes) for i, s in enumerate(made)]
+    return [
+        Trial(task=task, model=model, trial=i, setting=s, minutes=minutes)
+        for i, s in enumerate(made)
+    ]
 
 
 def draw(space: list | dict[str, float], rng: np.random.Generator) -> Any:
@@ -129,9 +167,20 @@ def told(table: pd.DataFrame) -> pd.DataFrame:
     for (task, model), part in table.groupby(["task", "model"], sort=False):
         default, best = part[part["trial"] == 0].iloc[0], part.loc[part["validation"].idxmax()]
         interval = f"{best['test']:.4f} [{best['low']:.4f}, {best['high']:.4f}]"
-        row = {"task": task, "model": model, "trials": len(part), "default, validation": f"{default['validation']:.4f}"}
-        row |= {"chosen, validation": f"{best['validation']:.4f}", "default, test": f"{default['test']:.4f}"}
-        row |= {"chosen, test": interval, "chosen": "default" if best["trial"] == 0 else best["setting"]}
+        row = {
+            "task": task,
+            "model": model,
+            "trials": len(part),
+            "default, validation": f"{default['validation']:.4f}",
+        }
+        row |= {
+            "chosen, validation": f"{best['validation']:.4f}",
+            "default, test": f"{default['test']:.4f}",
+        }
+        row |= {
+            "chosen, test": interval,
+            "chosen": "default" if best["trial"] == 0 else best["setting"],
+        }
         rows.append(row | {"CPU seconds, all trials": f"{part['cpu_seconds'].sum():.0f}"})
     return pd.DataFrame(rows)
 
@@ -158,17 +207,28 @@ def main() -> None:
     os.environ[FOLDER] = str(chosen.data)
     every = [(task, model) for task, models in SPACES.items() for model in models]
     some = [pair for pair in every if not chosen.models or pair[1] in chosen.models]
-    grid = [trial for task, model in some for trial in trials(task, model, chosen.trials, chosen.minutes)]
+    grid = [
+        trial
+        for task, model in some
+        for trial in trials(task, model, chosen.trials, chosen.minutes)
+    ]
     table = run(grid, once, settings().runs / "search", chosen.jobs, progress=True)
     best = told(table)
     if not chosen.models:
         table.drop(columns="run").round(5).to_csv(RESULTS / "search.csv", index=False)
         note = NOTE.format(trials=chosen.trials, minutes=chosen.minutes, date=chosen.date)
-        (RESULTS / "search.md").write_text(f"# Random search\n\n{markdown(best)}\n\n{note}\n", encoding="utf-8")
-        lines = ["# The best of benchmarks/search.py on validation; an empty table means the defaults."]
+        (RESULTS / "search.md").write_text(
+            f"# Random search\n\n{markdown(best)}\n\n{note}\n", encoding="utf-8"
+        )
+        lines = [
+            "# The best of benchmarks/search.py on validation; an empty table means the defaults."
+        ]
         for row in best.itertuples():
             setting = {} if row.chosen == "default" else json.loads(row.chosen)
-            lines += [f"\n[{row.task}.{row.model}]", *(f"{json.dumps(k)} = {v}" for k, v in setting.items())]
+            lines += [
+                f"\n[{row.task}.{row.model}]",
+                *(f"{json.dumps(k)} = {v}" for k, v in setting.items()),
+            ]
         (RESULTS / "chosen.toml").write_text("\n".join(lines) + "\n", encoding="utf-8")
     print(markdown(best))
 

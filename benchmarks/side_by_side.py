@@ -1,12 +1,14 @@
 """Seven trained models beside RecBole, implicit and RecTools on ml-100k: seconds, memory, quality.
 
-    python benchmarks/side_by_side.py --stage timing  --recbole PYTHON --implicit PYTHON --rectools PYTHON
-    python benchmarks/side_by_side.py --stage quality --recbole PYTHON [--minutes 20] [--seeds 1 2 3] [--jobs 2]
+    python benchmarks/side_by_side.py --stage timing  --recbole PYTHON --implicit PYTHON --rectools
+    PYTHON python benchmarks/side_by_side.py --stage quality --recbole PYTHON [--minutes 20]
+    [--seeds 1 2 3] [--jobs 2]
 
-PYTHON: the interpreter of the rival's own environment (`benchmarks/rivals/README.md`); what has none is left out.
-Every measurement is a process of its own and is not done again (`runs/side_by_side`). Writes
-`benchmarks/results/side_by_side.csv` and `.md`; lines of models and stages not asked for stay as they are. Timing wants
-an idle machine and takes one measurement at a time.
+PYTHON: the interpreter of the rival's own environment (`benchmarks/rivals/README.md`); what has
+none is left out. Every measurement is a process of its own and is not done again
+(`runs/side_by_side`). Writes `benchmarks/results/side_by_side.csv` and `.md`; lines of models and
+stages not asked for stay as they are. Timing wants an idle machine and takes one measurement at a
+time.
 """
 
 from __future__ import annotations
@@ -40,7 +42,14 @@ from workbench.statistics import bootstrap_mean
 RIVALS = ("recbole", "implicit", "rectools")
 WINDOW = 50  # rows of a sequence that any model reads
 GRAPH, STATE = {"embedding": 64, "layers": 3}, {"embedding": 64, "hidden": 128}
-TRANSFORMER = {"hidden": 64, "layers": 2, "heads": 2, "dropout": 0.5, "attention_dropout": 0.5, "max_length": WINDOW}
+TRANSFORMER = {
+    "hidden": 64,
+    "layers": 2,
+    "heads": 2,
+    "dropout": 0.5,
+    "attention_dropout": 0.5,
+    "max_length": WINDOW,
+}
 SIZES: dict[str, dict[str, Any]] = {  # RecBole's defaults, in the words of our configs
     "BPR": {"embedding": 64},
     "LightGCN": {"embedding": 64, "layers": 2, "l2": 1e-5},
@@ -51,14 +60,30 @@ SIZES: dict[str, dict[str, Any]] = {  # RecBole's defaults, in the words of our 
     "SRGNN": {"hidden": 64, "max_length": WINDOW},
 }
 COLLABORATIVE = ("BPR", "LightGCN", "SGL")
-TIMES_FASTER = {"BPR": 3, "LightGCN": 3, "SGL": 4, "GRU4Rec": 15, "NARM": 15, "SASRec": 40, "SRGNN": 3}
+TIMES_FASTER = {
+    "BPR": 3,
+    "LightGCN": 3,
+    "SGL": 4,
+    "GRU4Rec": 15,
+    "NARM": 15,
+    "SASRec": 40,
+    "SRGNN": 3,
+}
 BATCH, EVALUATION_FASTER = 2048, 5
-SMALL = "SASRec, one window"  # RecTools trains on the last window of a user, with a feed-forward part of 64
+# RecTools trains on the last window of a user, with a feed-forward part of 64
+SMALL = "SASRec, one window"
 IMPLICIT = {"factors": 64, "learning_rate": 0.01, "regularization": 0.01}
-RECTOOLS = {"n_factors": 64, "n_blocks": 2, "n_heads": 2, "dropout_rate": 0.5, "session_max_len": WINDOW}
+RECTOOLS = {
+    "n_factors": 64,
+    "n_blocks": 2,
+    "n_heads": 2,
+    "dropout_rate": 0.5,
+    "session_max_len": WINDOW,
+}
 RECTOOLS |= {"batch_size": 128, "loss": "softmax", "lr": 1e-3}
 FEW_MINUTES = 150.0  # ours "until it stops" may not run for ever
-SHARE = "BENCHMARK_SHARE"  # timing of sequence models on every n-th user only; ratios are per target
+# timing of sequence models on every n-th user only; ratios are per target
+SHARE = "BENCHMARK_SHARE"
 
 
 class Cell(BaseModel):
@@ -81,15 +106,21 @@ class Cell(BaseModel):
 
 @cache
 def parts(task: str, window: bool = False) -> Split:
-    """All ratings as positives: random 80/10/10 per user, or leave-one-out by time (ties in file order).
+    """All ratings as positives: random 80/10/10 per user, or leave-one-out by time (ties in file
+    order).
 
     window: only the last rows of every user's training part, one window and its first row.
     """
-    log, share = read_recbole(Path(os.environ[FOLDER]) / "ml-100k-recbole").log, int(os.environ.get(SHARE, "1"))
+    log, share = (
+        read_recbole(Path(os.environ[FOLDER]) / "ml-100k-recbole").log,
+        int(os.environ.get(SHARE, "1")),
+    )
     if task == "sequence":
         log = log.select(log.frame["user"].to_numpy() % share == 0)
     made = (
-        split(log, "random", train=0.8, valid=0.1, seed=0) if task == "collaborative" else split(log, "leave_one_out")
+        split(log, "random", train=0.8, valid=0.1, seed=0)
+        if task == "collaborative"
+        else split(log, "leave_one_out")
     )
     if not window:
         return made
@@ -97,8 +128,11 @@ def parts(task: str, window: bool = False) -> Split:
     return Split(made.train.select(left <= WINDOW), made.valid, made.test, made.how)
 
 
-def questions(task: str, window: bool = False) -> tuple[Histories, sparse.csr_array, sparse.csr_array | None]:
-    """Histories, targets and what is never offered: of the test part, training and validation rows are known."""
+def questions(
+    task: str, window: bool = False
+) -> tuple[Histories, sparse.csr_array, sparse.csr_array | None]:
+    """Histories, targets and what is never offered: of the test part, training and validation rows
+    are known."""
     made = parts(task, window)
     targets, known = made.test.matrix(), joined(made, ("train", "valid"))
     users = np.flatnonzero(np.diff(targets.indptr))
@@ -107,7 +141,8 @@ def questions(task: str, window: bool = False) -> tuple[Histories, sparse.csr_ar
 
 
 def measure(config: Cell) -> pd.DataFrame:
-    """Run one cell in a process of its own; [what, place, value], e.g. seconds of epoch 2, NDCG@10 of user 17."""
+    """Run one cell in a process of its own; [what, place, value], e.g. seconds of epoch 2, NDCG@10
+    of user 17."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         for part in ("train", "valid", "test"):
@@ -115,7 +150,13 @@ def measure(config: Cell) -> pd.DataFrame:
             if config.stage == "published":  # RecBole's draw goes by the order of the file
                 frame = frame.assign(position=frame["interaction"])
             frame[["user", "item", "position"]].to_csv(folder / f"{part}.csv", index=False)
-        job = config.model_dump() | {"task": config.task, "data": name, "out": name, "batch": BATCH, "epochs": 1000}
+        job = config.model_dump() | {
+            "task": config.task,
+            "data": name,
+            "out": name,
+            "batch": BATCH,
+            "epochs": 1000,
+        }
         job["patience"] = 25 if config.task == "collaborative" else 10
         if config.stage == "published":
             job |= {"patience": 10, "epochs": 300}
@@ -128,7 +169,9 @@ def measure(config: Cell) -> pd.DataFrame:
             if mine
             else [str(ROOT / "benchmarks" / "rivals" / f"{config.system}_run.py")]
         )
-        threads = {f"{name}_NUM_THREADS": str(config.threads) for name in ("OMP", "MKL", "OPENBLAS")}
+        threads = {
+            f"{name}_NUM_THREADS": str(config.threads) for name in ("OMP", "MKL", "OPENBLAS")
+        }
         done = subprocess.run(
             [python, *script, str(folder / "job.json")],
             env={**os.environ, **threads},
@@ -148,22 +191,31 @@ def measure(config: Cell) -> pd.DataFrame:
 
 
 def long(result: dict[str, Any]) -> pd.DataFrame:
-    """[what, place, value] of numbers, lists and dicts of numbers; a text becomes a row of value 1 named after it."""
+    """[what, place, value] of numbers, lists and dicts of numbers; a text becomes a row of value 1
+    named after it."""
     rows: list[tuple[str, int, float]] = []
     for what, found in result.items():
         if isinstance(found, str):
             rows.append((f"{what}: {found}", 0, 1.0))
         elif isinstance(found, dict):
-            rows += [(f"{what}: {name}" if isinstance(name, str) else what, 0, value) for name, value in found.items()]
+            rows += [
+                (f"{what}: {name}" if isinstance(name, str) else what, 0, value)
+                for name, value in found.items()
+            ]
         elif isinstance(found, list) and found and isinstance(found[0], dict):
-            rows += [(f"{what}: {name}", i, value) for i, row in enumerate(found) for name, value in row.items()]
+            rows += [
+                (f"{what}: {name}", i, value)
+                for i, row in enumerate(found)
+                for name, value in row.items()
+            ]
         else:
             rows += [(what, i, value) for i, value in enumerate(np.atleast_1d(found))]
     return pd.DataFrame(rows, columns=["what", "place", "value"])
 
 
 def ndcg(task: str, lists: pd.DataFrame) -> np.ndarray:
-    """NDCG@10 of every test user, in the order of user codes, from lists [user, rank, item]: one ruler for all."""
+    """NDCG@10 of every test user, in the order of user codes, from lists [user, rank, item]: one
+    ruler for all."""
     histories, targets, _ = questions(task)
     wide = lists.pivot(index="user", columns="rank", values="item").loc[histories.user].to_numpy()
     gains = np.take_along_axis(targets.toarray(), wide, axis=1)
@@ -182,8 +234,18 @@ def build(job: dict[str, Any], **training: Any) -> Any:
     config = getattr(recommend, f"{name}Config")()
     # RecTools takes 128 windows a step; a batch of ours counts targets
     batch = 128 * WINDOW if job["model"] == SMALL else job["batch"]
-    own = {"seed": job["seed"], "threads": job["threads"], "batch": batch, "metric": "ndcg", "k": 10} | training
-    settings_ = {**config.model_dump(), **sizes, "training": {**config.training.model_dump(), **own}}
+    own = {
+        "seed": job["seed"],
+        "threads": job["threads"],
+        "batch": batch,
+        "metric": "ndcg",
+        "k": 10,
+    } | training
+    settings_ = {
+        **config.model_dump(),
+        **sizes,
+        "training": {**config.training.model_dump(), **own},
+    }
     return getattr(recommend, name)(type(config)(**settings_))
 
 
@@ -197,7 +259,10 @@ def ours(job: dict[str, Any]) -> dict[str, Any]:
     if job["stage"] == "timing":
         model, times = build(job, epochs=1 + job["warm"]), 1 + job["warm"]
         spent, _ = clock(model.fit, made.train)
-        result = {"seconds": model.record["seconds"].tolist(), "targets": int(model.record["examples"].iloc[0])}
+        result = {
+            "seconds": model.record["seconds"].tolist(),
+            "targets": int(model.record["examples"].iloc[0]),
+        }
         result["preparation"] = spent - sum(result["seconds"])
         result["evaluation"] = repeat(
             lambda: evaluate_targets(model, histories, targets, (10,), exclude=exclude), times
@@ -209,12 +274,21 @@ def ours(job: dict[str, Any]) -> dict[str, Any]:
         import time
 
         limit = job["minutes"] or FEW_MINUTES
-        model, cpu = build(job, epochs=job["epochs"], patience=job["patience"], minutes=limit), time.process_time()
+        model, cpu = (
+            build(job, epochs=job["epochs"], patience=job["patience"], minutes=limit),
+            time.process_time(),
+        )
         spent, _ = clock(model.fit, made.train, made.valid)
-        result = {"wall": spent, "cpu": time.process_time() - cpu, "best": float(model.record["validation"].max())}
+        result = {
+            "wall": spent,
+            "cpu": time.process_time() - cpu,
+            "best": float(model.record["validation"].max()),
+        }
         since = len(model.record) - 1 - int(model.record["validation"].to_numpy().argmax())
         result["stopped"] = "patience" if since >= job["patience"] else "minutes"
-        result["curve"] = model.record[["epoch", "seconds", "validation", "loss"]].to_dict("records")
+        result["curve"] = model.record[["epoch", "seconds", "validation", "loss"]].to_dict(
+            "records"
+        )
         found = evaluate_targets(model, histories, targets, (10,), exclude=exclude)
         result["own"] = {"ndcg@10": float(found.loc[found["metric"] == "ndcg", "value"].mean())}
         result |= {"targets": int(model.record["examples"].iloc[0]), "peak_mb": peak_mb()}
@@ -227,12 +301,17 @@ def top_lists(model: Any, histories: Histories, exclude: sparse.csr_array | None
     from workbench.recommend.ranking import top_k
 
     best = top_k(model.score(histories), 10, exclude)
-    some = {"user": np.repeat(histories.user, 10), "rank": np.tile(np.arange(10), len(best)), "item": best.ravel()}
+    some = {
+        "user": np.repeat(histories.user, 10),
+        "rank": np.tile(np.arange(10), len(best)),
+        "item": best.ravel(),
+    }
     return pd.DataFrame(some)
 
 
 def operations(job: dict[str, Any], log: Interactions) -> float:
-    """Floating-point operations of the dense products of one epoch, forwards and backwards, as torch counts them."""
+    """Floating-point operations of the dense products of one epoch, forwards and backwards, as
+    torch counts them."""
     from torch.utils.flop_counter import FlopCounterMode
 
     with FlopCounterMode(display=False) as counter:
@@ -241,7 +320,8 @@ def operations(job: dict[str, Any], log: Interactions) -> float:
 
 
 def sgemm(n: int = 2048) -> float:
-    """Floating-point operations a second of a large float32 product on the threads of now: the arithmetic limit."""
+    """Floating-point operations a second of a large float32 product on the threads of now: the
+    arithmetic limit."""
     import torch
 
     a, b = torch.randn(n, n), torch.randn(n, n)
@@ -261,7 +341,8 @@ def child(path: Path) -> None:
 
 
 def timing_rows(table: pd.DataFrame) -> pd.DataFrame:
-    """[model, system, measure, value, low, high]: medians of the warm epochs with the fastest and the slowest."""
+    """[model, system, measure, value, low, high]: medians of the warm epochs with the fastest and
+    the slowest."""
     rows = []
     for (model, system), part in table.groupby(["model", "system"], sort=False):
 
@@ -274,19 +355,27 @@ def timing_rows(table: pd.DataFrame) -> pd.DataFrame:
                 warm = found[1:] if len(found) > 1 else found
                 rows.append((model, system, what, np.median(warm), warm.min(), warm.max()))
                 rows.append((model, system, f"{what}, cold", found[0], np.nan, np.nan))
-                rows += [(model, system, f"{what}, warm {i + 1}", v, np.nan, np.nan) for i, v in enumerate(found[1:])]
+                rows += [
+                    (model, system, f"{what}, warm {i + 1}", v, np.nan, np.nan)
+                    for i, v in enumerate(found[1:])
+                ]
         for what in ("targets", "peak_mb", "preparation", "weights", "flop", "sgemm"):
             rows += [(model, system, what, value, np.nan, np.nan) for value in take(what)]
     return pd.DataFrame(rows, columns=["model", "system", "measure", "value", "low", "high"])
 
 
 def quality_rows(table: pd.DataFrame) -> pd.DataFrame:
-    """[model, system, measure, value, low, high, seeds]: NDCG@10 and its difference to RecBole's, with intervals."""
+    """[model, system, measure, value, low, high, seeds]: NDCG@10 and its difference to RecBole's,
+    with intervals."""
     rows = []
     for model, of_model in table.groupby("model", sort=False):
         values = {}
         for system, part in of_model.groupby("system", sort=False):
-            wide = part[part["what"] == "ndcg"].pivot(index="seed", columns="place", values="value").to_numpy()
+            wide = (
+                part[part["what"] == "ndcg"]
+                .pivot(index="seed", columns="place", values="value")
+                .to_numpy()
+            )
             values[system], seeds = wide, len(wide)
             rows.append((model, system, "ndcg@10", *spread(wide), seeds))
             rows += [
@@ -294,21 +383,46 @@ def quality_rows(table: pd.DataFrame) -> pd.DataFrame:
                 for value, low, high in (bootstrap_mean(w) for w in wide)
             ]
             own = part.loc[part["what"] == "own: ndcg@10", "value"]
-            rows.append((model, system, "ndcg@10, its own ruler", own.mean(), np.nan, np.nan, seeds))
+            rows.append(
+                (model, system, "ndcg@10, its own ruler", own.mean(), np.nan, np.nan, seeds)
+            )
             epochs = part[part["what"] == "curve: epoch"].groupby("seed")["value"].max() + 1
             rows.append((model, system, "epochs", epochs.mean(), epochs.min(), epochs.max(), seeds))
             for what in ("cpu", "wall"):
                 minutes = part.loc[part["what"] == what, "value"] / 60
-                rows.append((model, system, f"{what} minutes", minutes.mean(), minutes.min(), minutes.max(), seeds))
+                rows.append(
+                    (
+                        model,
+                        system,
+                        f"{what} minutes",
+                        minutes.mean(),
+                        minutes.min(),
+                        minutes.max(),
+                        seeds,
+                    )
+                )
             cut = part["what"].eq("stopped: minutes").sum()
             rows.append((model, system, "seeds cut by the clock", cut, np.nan, np.nan, seeds))
         for system in [name for name in values if name != "recbole" and "recbole" in values]:
-            rows.append((model, system, "difference", *spread(values[system], values["recbole"]), len(values[system])))
-    return pd.DataFrame(rows, columns=["model", "system", "measure", "value", "low", "high", "seeds"])
+            rows.append(
+                (
+                    model,
+                    system,
+                    "difference",
+                    *spread(values[system], values["recbole"]),
+                    len(values[system]),
+                )
+            )
+    return pd.DataFrame(
+        rows, columns=["model", "system", "measure", "value", "low", "high", "seeds"]
+    )
 
 
-def spread(values: np.ndarray, others: np.ndarray | None = None, draws: int = 2000) -> tuple[float, float, float]:
-    """Mean of (seeds, users), or its difference to that of others, with a 95 % interval over users and seeds.
+def spread(
+    values: np.ndarray, others: np.ndarray | None = None, draws: int = 2000
+) -> tuple[float, float, float]:
+    """Mean of (seeds, users), or its difference to that of others, with a 95 % interval over users
+    and seeds.
 
     Users are drawn once for both sides, paired; the seeds of each side by themselves.
     """
@@ -331,9 +445,13 @@ def goals(table: pd.DataFrame) -> pd.DataFrame:
     wide = table.pivot(index=["model", "system"], columns="measure", values="value")
     rows = []
 
-    def line(model: str, what: str, mine: float, rival: float, ratio: float, goal: str, met: bool) -> None:
+    def line(
+        model: str, what: str, mine: float, rival: float, ratio: float, goal: str, met: bool
+    ) -> None:
         verdict = "met" if met else "**missed**"
-        rows.append((model, what, f"{mine:.3g} s", f"{rival:.3g} s", f"{ratio:.2f}×", goal, verdict))
+        rows.append(
+            (model, what, f"{mine:.3g} s", f"{rival:.3g} s", f"{ratio:.2f}×", goal, verdict)
+        )
 
     def has(*keys: tuple[str, str]) -> bool:
         return all(key in wide.index for key in keys)
@@ -343,18 +461,50 @@ def goals(table: pd.DataFrame) -> pd.DataFrame:
             continue
         mine, rival = wide.loc[(model, "workbench")], wide.loc[(model, "recbole")]
         ratio = (rival["seconds"] / rival["targets"]) / (mine["seconds"] / mine["targets"])
-        line(model, "epoch, RecBole", mine["seconds"], rival["seconds"], ratio, f"≥ {factor}×", ratio >= factor)
-        for what, said in (("evaluation", "its default batch"), ("evaluation_large", "all users in one batch")):
+        line(
+            model,
+            "epoch, RecBole",
+            mine["seconds"],
+            rival["seconds"],
+            ratio,
+            f"≥ {factor}×",
+            ratio >= factor,
+        )
+        for what, said in (
+            ("evaluation", "its default batch"),
+            ("evaluation_large", "all users in one batch"),
+        ):
             if what in rival and pd.notna(rival[what]):
                 ratio = rival[what] / mine["evaluation"]
                 goal, met = f"≥ {EVALUATION_FASTER}×", ratio >= EVALUATION_FASTER
-                line(model, f"evaluation, RecBole, {said}", mine["evaluation"], rival[what], ratio, goal, met)
-    for model, rival_model, rival, least in (("BPR", "BPR", "implicit", 0.25), (SMALL, SMALL, "rectools", 1)):
+                line(
+                    model,
+                    f"evaluation, RecBole, {said}",
+                    mine["evaluation"],
+                    rival[what],
+                    ratio,
+                    goal,
+                    met,
+                )
+    for model, rival_model, rival, least in (
+        ("BPR", "BPR", "implicit", 0.25),
+        (SMALL, SMALL, "rectools", 1),
+    ):
         if has((model, "workbench"), (rival_model, rival)):
             mine, other = wide.loc[(model, "workbench")], wide.loc[(rival_model, rival)]
             ratio = (other["seconds"] / other["targets"]) / (mine["seconds"] / mine["targets"])
-            line(model, f"epoch, {rival}", mine["seconds"], other["seconds"], ratio, f"≥ {least}×", ratio >= least)
-    return pd.DataFrame(rows, columns=["model", "what", "ours", "rival", "rival / ours", "goal", "verdict"])
+            line(
+                model,
+                f"epoch, {rival}",
+                mine["seconds"],
+                other["seconds"],
+                ratio,
+                f"≥ {least}×",
+                ratio >= least,
+            )
+    return pd.DataFrame(
+        rows, columns=["model", "what", "ours", "rival", "rival / ours", "goal", "verdict"]
+    )
 
 
 def measured(table: pd.DataFrame) -> pd.DataFrame:
@@ -363,17 +513,33 @@ def measured(table: pd.DataFrame) -> pd.DataFrame:
     for (model, system), part in table.groupby(["model", "system"], sort=False):
         found = part.set_index("measure")
         warm = found[found.index.str.startswith("seconds, warm")]["value"]
-        row = {"model": model, "system": system, "cold epoch": f"{found.loc['seconds, cold', 'value']:.3g}"}
+        row = {
+            "model": model,
+            "system": system,
+            "cold epoch": f"{found.loc['seconds, cold', 'value']:.3g}",
+        }
         row["warm epochs"] = ", ".join(f"{value:.3g}" for value in warm)
         row["median"] = f"{found.loc['seconds', 'value']:.3g}"
         row["targets an epoch"] = f"{found.loc['targets', 'value']:,.0f}"
-        for name, what in (("evaluation", "evaluation"), ("one batch", "evaluation_large"), ("before", "preparation")):
+        for name, what in (
+            ("evaluation", "evaluation"),
+            ("one batch", "evaluation_large"),
+            ("before", "preparation"),
+        ):
             row[name] = f"{found.loc[what, 'value']:.3g}" if what in found.index else ""
-        row |= {"peak MiB": f"{found.loc['peak_mb', 'value']:,.0f}", "weights": f"{found.loc['weights', 'value']:,.0f}"}
+        row |= {
+            "peak MiB": f"{found.loc['peak_mb', 'value']:,.0f}",
+            "weights": f"{found.loc['weights', 'value']:,.0f}",
+        }
         row["share of the limit"] = ""
         if "flop" in found.index:
-            rate, limit = found.loc["flop", "value"] / found.loc["seconds", "value"], found.loc["sgemm", "value"]
-            row["share of the limit"] = f"{rate / limit:.0%} ({rate / 1e9:.0f} of {limit / 1e9:.0f} GFLOP/s)"
+            rate, limit = (
+                found.loc["flop", "value"] / found.loc["seconds", "value"],
+                found.loc["sgemm", "value"],
+            )
+            row["share of the limit"] = (
+                f"{rate / limit:.0%} ({rate / 1e9:.0f} of {limit / 1e9:.0f} GFLOP/s)"
+            )
         rows.append(row)
     return pd.DataFrame(rows)
 
@@ -431,30 +597,52 @@ had cut a seed; where that line is cut as well, it was left at that (`--no-longe
 
 
 def write(rows: pd.DataFrame) -> str:
-    """Put these lines into the csv in place of older ones of the same stage and models; make the page from all."""
+    """Put these lines into the csv in place of older ones of the same stage and models; make the
+    page from all."""
     RESULTS.mkdir(exist_ok=True)
     path = RESULTS / "side_by_side.csv"
     if path.exists():
-        old, now = pd.read_csv(path), set(zip(rows["stage"], rows["model"], rows["system"], strict=True))
-        kept = [key not in now for key in zip(old["stage"], old["model"], old["system"], strict=True)]
+        old, now = (
+            pd.read_csv(path),
+            set(zip(rows["stage"], rows["model"], rows["system"], strict=True)),
+        )
+        kept = [
+            key not in now for key in zip(old["stage"], old["model"], old["system"], strict=True)
+        ]
         rows = pd.concat([old[kept], rows], ignore_index=True)
     order = [*SIZES, SMALL, "BPR, published set-up"]
     rows = rows.sort_values(["stage", "model"], key=lambda c: c.map({n: i for i, n in enumerate(order)}).fillna(0)
                             if c.name == "model" else c, kind="stable")  # fmt: skip
     rows.to_csv(path, index=False, lineterminator="\n", float_format="%.6g")
     rows = pd.read_csv(path)
-    pages = ["# Side by side with RecBole, implicit and RecTools", "Made by `python benchmarks/side_by_side.py`."]
+    pages = [
+        "# Side by side with RecBole, implicit and RecTools",
+        "Made by `python benchmarks/side_by_side.py`.",
+    ]
     for stage, part in rows.groupby("stage", sort=False):
         said = sorted(set(part["machine"]))
         if stage == "timing":
-            pages += ["## Seconds: goals", markdown(goals(part)), "## Seconds: all", markdown(measured(part))]
+            pages += [
+                "## Seconds: goals",
+                markdown(goals(part)),
+                "## Seconds: all",
+                markdown(measured(part)),
+            ]
             pages += [TIMING_NOTE]
         elif stage == "quality":
             pages += ["## Quality", markdown(compared(part)), QUALITY_NOTE]
         else:
-            shown = part[["model", "measure", "value"]].assign(value=part["value"].map("{:.4f}".format))
-            note = "RecBole's own quick start: its split, its defaults, training and validation items masked at test. "
-            note += "Published: recall@10 .2368, ndcg@10 .2768, mrr@10 .4519; the split is random, so expect no digits."
+            shown = part[["model", "measure", "value"]].assign(
+                value=part["value"].map("{:.4f}".format)
+            )
+            note = (
+                "RecBole's own quick start: its split, its defaults, training and "
+                "validation items masked at test. "
+            )
+            note += (
+                "Published: recall@10 .2368, ndcg@10 .2768, mrr@10 .4519; the split is "
+                "random, so expect no digits."
+            )
             pages += ["## The published row", markdown(shown), note]
         pages += [" ".join(said)]
     text = "\n\n".join(pages) + "\n"
@@ -469,8 +657,14 @@ def machine(options: argparse.Namespace) -> str:
     from workbench.settings import physical_memory
 
     where = f"{os.cpu_count()} cores, {physical_memory() / 1e9:.0f} GB, {platform.machine()}"
-    limit = f", at most {options.minutes:g} minutes a training" if options.stage == "quality" else ""
-    some = f", {', '.join(options.models)} on every {options.share}th user" if options.share > 1 else ""
+    limit = (
+        f", at most {options.minutes:g} minutes a training" if options.stage == "quality" else ""
+    )
+    some = (
+        f", {', '.join(options.models)} on every {options.share}th user"
+        if options.share > 1
+        else ""
+    )
     threads = f"{options.threads} thread{'s' if options.threads > 1 else ''} a process"
     return f"{datetime.date.today()}: {where}, {threads}{limit}{some}."
 
@@ -483,13 +677,20 @@ def cells(options: argparse.Namespace, systems: list[str]) -> list[Cell]:
     if options.stage == "quality":
         some = {"minutes": options.minutes, **same}
         pairs = [(model, system) for model in options.models for system in ("workbench", "recbole")]
-        return [Cell(system=s, model=m, seed=n, **some) for n in options.seeds for m, s in pairs if s in systems]
+        return [
+            Cell(system=s, model=m, seed=n, **some)
+            for n in options.seeds
+            for m, s in pairs
+            if s in systems
+        ]
     found = []
     for model in options.models:
         asked = [(model, "workbench"), (model, "recbole")]
         asked += [("BPR", "implicit")] if model == "BPR" else []
         asked += [(SMALL, "workbench"), (SMALL, "rectools")] if model == "SASRec" else []
-        found += [Cell(system=s, model=m, warm=options.warm, **same) for m, s in asked if s in systems]
+        found += [
+            Cell(system=s, model=m, warm=options.warm, **same) for m, s in asked if s in systems
+        ]
     return found
 
 
@@ -504,24 +705,44 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=20)
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
     parser.add_argument("--threads", type=int, help="default: 2 for timing, 1 for quality")
-    parser.add_argument("--share", type=int, default=1, help="timing: sequence models on every n-th user only")
+    parser.add_argument(
+        "--share", type=int, default=1, help="timing: sequence models on every n-th user only"
+    )
     parser.add_argument("--warm", type=int, default=3, help="warm epochs")
     parser.add_argument("--jobs", type=int, default=1, help="quality: trainings at a time")
-    parser.add_argument("--no-longer", action="store_true", help="quality: leave ours cut where the clock had cut it")
+    parser.add_argument(
+        "--no-longer",
+        action="store_true",
+        help="quality: leave ours cut where the clock had cut it",
+    )
     parser.add_argument("--data", type=Path, default=data_folder())
     for name in RIVALS:
-        parser.add_argument(f"--{name}", type=Path, help=f"interpreter of the environment of {name}")
+        parser.add_argument(
+            f"--{name}", type=Path, help=f"interpreter of the environment of {name}"
+        )
     options = parser.parse_args()
     options.threads = options.threads or (2 if options.stage == "timing" else 1)
     os.environ[FOLDER] = str(options.data.resolve())
     systems = ["workbench"] + [name for name in RIVALS if getattr(options, name)]
-    for name in systems[1:]:  # no part of a config's hash; not resolved: a link is what makes an environment
+    # no part of a config's hash; not resolved: a link is what makes an environment
+    for name in systems[1:]:
         os.environ[f"BENCHMARK_{name.upper()}"] = str(getattr(options, name).absolute())
     os.environ[SHARE] = str(options.share if options.stage == "timing" else 1)
-    data = parts("collaborative").train.fingerprint + ("" if options.share == 1 else f"/{options.share}")
-    folder, jobs = settings().runs / "side_by_side", 1 if options.stage == "timing" else options.jobs
+    data = parts("collaborative").train.fingerprint + (
+        "" if options.share == 1 else f"/{options.share}"
+    )
+    folder, jobs = (
+        settings().runs / "side_by_side",
+        1 if options.stage == "timing" else options.jobs,
+    )
     # threads are enough: each measurement is a process of its own
-    same = {"folder": folder, "n_jobs": jobs, "backend": "threading", "data": data, "progress": True}
+    same = {
+        "folder": folder,
+        "n_jobs": jobs,
+        "backend": "threading",
+        "data": data,
+        "progress": True,
+    }
     table = run(cells(options, systems), measure, **same)
     if options.stage == "timing":
         rows = timing_rows(table)

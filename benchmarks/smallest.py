@@ -2,7 +2,8 @@
 
     python benchmarks/smallest.py [--data FOLDER] [--users 200]
 
-Data as in `benchmarks/boomerang.py`, whose filter it shares. Writes `benchmarks/results/smallest.md`.
+Data as in `benchmarks/boomerang.py`, whose filter it shares. Writes
+`benchmarks/results/smallest.md`.
 """
 
 from __future__ import annotations

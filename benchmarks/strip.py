@@ -1,8 +1,10 @@
-"""How long the live strip takes on a long text: first paint, hover, the slower gestures, in headless Chromium.
+"""How long the live strip takes on a long text: first paint, hover, the slower gestures, in
+headless Chromium.
 
     python benchmarks/strip.py [--tokens 20000 --runs 5]
 
-Goals: first paint at most 2 s, hover at most 100 ms. Writes results/strip.md. Needs playwright and a Chromium.
+Goals: first paint at most 2 s, hover at most 100 ms. Writes results/strip.md. Needs playwright and
+a Chromium.
 """
 
 from __future__ import annotations
@@ -23,8 +25,14 @@ import pandas as pd
 from workbench.doctor import find_chromium
 from workbench.views import TokenStrip
 
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-dev-shm-usage"]
-# the moment after the frame in which the first live word has been painted, from the start of the navigation
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-dev-shm-usage",
+]
+# the moment after the frame in which the first live word has been painted, from the start of the
+# navigation
 PAINTED = """new MutationObserver((_, seen) => {
   if (!document.querySelector('.wbt-w')) return;
   seen.disconnect();
@@ -49,13 +57,20 @@ GESTURES = {
     "two personas": ("[data-tab=compare]", 0, "element.click()", None),
     "truth, threshold": ("[data-tab=truth]", 0, "element.click()", None),
     "clip lens": ("[data-tab=clip]", 0, "element.click()", None),
-    "m": ("input[data-key=m]", 0, "element.value = 1; element.dispatchEvent(new Event('input'))", None),
+    "m": (
+        "input[data-key=m]",
+        0,
+        "element.value = 1; element.dispatchEvent(new Event('input'))",
+        None,
+    ),
 }
 
 
 def main() -> None:
     """Measure and write the page."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--tokens", type=int, default=20_000)
     parser.add_argument("--runs", type=int, default=5)
     asked = parser.parse_args()
@@ -75,17 +90,29 @@ def main() -> None:
 def long_strip(count: int, seed: int = 0) -> TokenStrip:
     """A text of drawn words with drawn scores: two personas, planted truth, four scores."""
     rng = np.random.default_rng(seed)
-    words = ["".join(rng.choice(list("abcdefghijklmnopqrstuvwxyz"), rng.integers(2, 9))) for _ in range(4000)]
+    words = [
+        "".join(rng.choice(list("abcdefghijklmnopqrstuvwxyz"), rng.integers(2, 9)))
+        for _ in range(4000)
+    ]
     ends = ["" if i % 17 < 16 else "." if i % 340 < 339 else ".\n\n" for i in range(count)]
     said = [f"{' ' * (i > 0)}{words[rng.integers(4000)]}{ends[i]}" for i in range(count)]
     end = np.cumsum([len(piece) for piece in said])
     pir = rng.normal(0, 0.25, count) + (rng.random(count) < 0.05) * rng.exponential(2, count)
     table = pd.DataFrame(
-        {"text": 0, "position": range(count), "start": end - [len(piece) for piece in said], "end": end}
+        {
+            "text": 0,
+            "position": range(count),
+            "start": end - [len(piece) for piece in said],
+            "end": end,
+        }
     )
-    table = table.assign(log_prob_with=-rng.exponential(2, count), pir=pir, kl=np.abs(pir), entropy=np.abs(pir) + 1)
+    table = table.assign(
+        log_prob_with=-rng.exponential(2, count), pir=pir, kl=np.abs(pir), entropy=np.abs(pir) + 1
+    )
     table = table.assign(log_prob_without=table["log_prob_with"] - pir, personal=pir > 1)
-    return TokenStrip(table, "".join(said), truth="personal", against=table.assign(pir=-pir), title="A long text")
+    return TokenStrip(
+        table, "".join(said), truth="personal", against=table.assign(pir=-pir), title="A long text"
+    )
 
 
 def in_chromium(path: Path, runs: int) -> dict[str, list[float]]:
@@ -104,27 +131,56 @@ def in_chromium(path: Path, runs: int) -> dict[str, list[float]]:
             for name, (find, at, make, _) in GESTURES.items():
                 places = range(at, at + 200, 20) if name == "hover" else [at]
                 for place in places:
-                    taken.setdefault(name, []).append(view.evaluate(GESTURE, [find, place, make]) / 1000)
+                    taken.setdefault(name, []).append(
+                        view.evaluate(GESTURE, [find, place, make]) / 1000
+                    )
             view.close()
         chromium.close()
     return taken
 
 
-def page(tokens: int, runs: int, made: float, size: int, rows: list[tuple[str, list[float], float | None]]) -> str:
+def page(
+    tokens: int,
+    runs: int,
+    made: float,
+    size: int,
+    rows: list[tuple[str, list[float], float | None]],
+) -> str:
     """The page of results: every figure beside its goal."""
-    lines = [f"# The live strip, {tokens:,} tokens", "", "Made by `python benchmarks/strip.py`.", ""]
+    lines = [
+        f"# The live strip, {tokens:,} tokens",
+        "",
+        "Made by `python benchmarks/strip.py`.",
+        "",
+    ]
     lines += ["| what | median | slowest | times | goal | verdict |", "|---|---|---|---|---|---|"]
     for name, seconds, goal in rows:
         middle, worst = statistics.median(seconds), max(seconds)
-        verdict = "" if goal is None else "met" if worst <= goal else "median met" if middle <= goal else "**missed**"
+        verdict = (
+            ""
+            if goal is None
+            else "met"
+            if worst <= goal
+            else "median met"
+            if middle <= goal
+            else "**missed**"
+        )
         told = "" if goal is None else f"≤ {goal:g} s"
-        lines.append(f"| {name} | {middle:.3f} s | {worst:.3f} s | {len(seconds)} | {told} | {verdict} |")
-    machine = f"{os.cpu_count()} cores, {platform.machine()}, load {os.getloadavg()[0]:.1f} when it ended"
+        lines.append(
+            f"| {name} | {middle:.3f} s | {worst:.3f} s | {len(seconds)} | {told} | {verdict} |"
+        )
+    machine = (
+        f"{os.cpu_count()} cores, {platform.machine()}, load {os.getloadavg()[0]:.1f} when it ended"
+    )
     lines += [
         "",
-        f"Headless Chromium, the exported file ({size / 1e6:.1f} MB, written in {made:.1f} s), opened {runs} times;",
+        f"Headless Chromium, the exported file ({size / 1e6:.1f} MB, written in "
+        f"{made:.1f} s), opened {runs} times;",
     ]
-    lines += ["paint counts from the start of the navigation, a gesture from its event to the end of the next frame."]
+    lines += [
+        "paint counts from the start of the navigation, a gesture from its event "
+        "to the end of the next frame."
+    ]
     lines += [f"Text and scores are drawn at random (seed 0). {date.today()}: {machine}.", ""]
     return "\n".join(lines)
 

@@ -2,11 +2,12 @@
 
     python benchmarks/world_b.py [--seeds 3]
 
-Scores the shipped model of FoolingWorld (`load_causal_lm("fooling-world")`, made by `workbench train-persona --world
-fooling-world`) on 512 texts of each mechanism, and prints the measured numbers beside those of `data/predictions.toml`,
-which were committed before any model had been trained on that world and are never changed. Two minutes on one core.
-With more than one seed, worlds with other templates and words are made, a model is trained on each (five minutes, kept
-in `runs/world_b`), and their numbers stand beside. Writes `benchmarks/results/world_b.csv` and `.md`.
+Scores the shipped model of FoolingWorld (`load_causal_lm("fooling-world")`, made by `workbench
+train-persona --world fooling-world`) on 512 texts of each mechanism, and prints the measured
+numbers beside those of `data/predictions.toml`, which were committed before any model had been
+trained on that world and are never changed. Two minutes on one core. With more than one seed,
+worlds with other templates and words are made, a model is trained on each (five minutes, kept in
+`runs/world_b`), and their numbers stand beside. Writes `benchmarks/results/world_b.csv` and `.md`.
 """
 
 from __future__ import annotations
@@ -41,15 +42,22 @@ def once(cell: Cell) -> pd.DataFrame:
     """Train as the shipped model was trained, on another world, and measure the same."""
     world = FoolingWorld(cell.seed)
     tokenizer, model = world.tokenizer(), world.base_model(cell.seed)
-    pairs = tokens.make_pairs(tokens.examples_of(world.corpus(TEXTS[NAME], seed=1000 + cell.seed)), tokenizer)
+    pairs = tokens.make_pairs(
+        tokens.examples_of(world.corpus(TEXTS[NAME], seed=1000 + cell.seed)), tokenizer
+    )
     train_base(model, tokenizer, pairs, BaseConfig(steps=STEPS[NAME], seed=cell.seed))
     return fooled(model.eval(), tokenizer, world=world)
 
 
 def beside(measured: pd.DataFrame, predicted: dict) -> pd.DataFrame:
-    """The measured table with predicted ranges and a verdict, which is empty where nothing was predicted."""
-    ranges = [predicted[row.mechanism].get(row.measure, (None, None)) for row in measured.itertuples()]
-    table = measured.assign(predicted_low=[low for low, _ in ranges], predicted_high=[high for _, high in ranges])
+    """The measured table with predicted ranges and a verdict, which is empty where nothing was
+    predicted."""
+    ranges = [
+        predicted[row.mechanism].get(row.measure, (None, None)) for row in measured.itertuples()
+    ]
+    table = measured.assign(
+        predicted_low=[low for low, _ in ranges], predicted_high=[high for _, high in ranges]
+    )
     table = table.astype({"predicted_low": float, "predicted_high": float})
     table["verdict"] = "as predicted"
     table.loc[table["value"] > table["predicted_high"], "verdict"] = "higher"
@@ -62,15 +70,23 @@ def page(table: pd.DataFrame, predicted: dict, more: dict[int, pd.DataFrame]) ->
     """The results as Markdown; `more`: the tables of other seeds."""
     made = table[table["verdict"] != ""]
     right = (made["verdict"] == "as predicted").sum()
-    lines = ["# World B, written to break the scores", "", "Made by `python benchmarks/world_b.py`.", ""]
-    lines += [
-        f"{right} of {len(made)} predicted numbers came out in their range. The predictions were committed before"
+    lines = [
+        "# World B, written to break the scores",
+        "",
+        "Made by `python benchmarks/world_b.py`.",
+        "",
     ]
     lines += [
-        "any model had been trained on this world (`data/predictions.toml`); none was changed. Most of them follow"
+        f"{right} of {len(made)} predicted numbers came out in their range. The "
+        f"predictions were committed before"
     ]
     lines += [
-        "from how the world is made by arithmetic: what was tested is that a trained model does as the arithmetic"
+        "any model had been trained on this world (`data/predictions.toml`); none "
+        "was changed. Most of them follow"
+    ]
+    lines += [
+        "from how the world is made by arithmetic: what was tested is that a "
+        "trained model does as the arithmetic"
     ]
     lines += ["says, and the ranges are wide where it is silent (attention, small remainders).", ""]
     for mechanism in MECHANISMS:
@@ -80,12 +96,18 @@ def page(table: pd.DataFrame, predicted: dict, more: dict[int, pd.DataFrame]) ->
             f"Why: {predicted[mechanism].get('why', 'the control, where nothing is done')}.",
         ]
         other = "".join(f" seed {seed} |" for seed in more)
-        lines += ["", f"| measure | predicted | measured | verdict |{other}", "|---" * (4 + len(more)) + "|"]
+        lines += [
+            "",
+            f"| measure | predicted | measured | verdict |{other}",
+            "|---" * (4 + len(more)) + "|",
+        ]
         for r in table[table["mechanism"] == mechanism].itertuples():
             interval = "" if pd.isna(r.low) else f" [{r.low:.3f}, {r.high:.3f}]"
             told = f"{r.predicted_low:.2f} to {r.predicted_high:.2f}" if r.verdict else ""
             beside_it = "".join(f" {one['value'][r.Index]:.3f} |" for one in more.values())
-            lines.append(f"| {r.measure} | {told} | {r.value:.3f}{interval} | {r.verdict} |{beside_it}")
+            lines.append(
+                f"| {r.measure} | {told} | {r.value:.3f}{interval} | {r.verdict} |{beside_it}"
+            )
         lines.append("")
     plain = table[table["mechanism"] == "plain"].set_index("measure")["value"]
     found, share = plain["cause_found"], plain["share_of_pir_on_other_words"]
@@ -98,8 +120,15 @@ the truth is planted, and no evidence about language models at large.
 """
     for seed, one in more.items():
         told = one[one["verdict"] != ""]
-        wrong = [f"{r.mechanism} {r.measure} {r.value:.3f}" for r in told.itertuples() if r.verdict != "as predicted"]
-        end += f"\nWorld of seed {seed}, its own model: {len(told) - len(wrong)} of {len(told)} in their range"
+        wrong = [
+            f"{r.mechanism} {r.measure} {r.value:.3f}"
+            for r in told.itertuples()
+            if r.verdict != "as predicted"
+        ]
+        end += (
+            f"\nWorld of seed {seed}, its own model: {len(told) - len(wrong)} of "
+            f"{len(told)} in their range"
+        )
         end += f"; not: {', '.join(wrong)}.\n" if wrong else ".\n"
     return "\n".join(lines) + "\n" + end
 
@@ -109,14 +138,21 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--seeds", type=int, default=1)
     options = parser.parse_args()
-    predicted = tomllib.loads((settings().data / "predictions.toml").read_text(encoding="utf-8"))["world_b"]
+    predicted = tomllib.loads((settings().data / "predictions.toml").read_text(encoding="utf-8"))[
+        "world_b"
+    ]
     table = beside(fooled(*load_causal_lm(NAME)), predicted)
     cells = [Cell(seed=seed) for seed in range(1, options.seeds)]
     trained = run(cells, once, settings().runs / "world_b", progress=True)
     parts = trained.groupby("seed") if cells else []
-    more = {seed: beside(part.reset_index(drop=True).drop(columns=["run", "seed"]), predicted) for seed, part in parts}
+    more = {
+        seed: beside(part.reset_index(drop=True).drop(columns=["run", "seed"]), predicted)
+        for seed, part in parts
+    }
     RESULTS.mkdir(exist_ok=True)
-    every = pd.concat([table.assign(seed=0), *(one.assign(seed=seed) for seed, one in more.items())])
+    every = pd.concat(
+        [table.assign(seed=0), *(one.assign(seed=seed) for seed, one in more.items())]
+    )
     every.to_csv(RESULTS / "world_b.csv", index=False, float_format="%.4f")
     text = page(table, predicted, more)
     (RESULTS / "world_b.md").write_text(text, encoding="utf-8")

@@ -21,7 +21,13 @@ LONGEST_CELL, LONGEST_DEF, MOST_NAMES, MOST_BYTES, FEWEST_CHECKS = 15, 10, 6, 50
 ABSOLUTE = re.compile(
     r"""(?<![\w.:/<~])/(?:home|Users|root|tmp|work|mnt|opt|usr|var|private)/[\w.-]+|\b[A-Za-z]:\\[\w.-]+"""
 )
-KNOWN_TAGS = {"nbval-check-output", "nbval-ignore-output", "nbval-skip", "nbval-raises-exception", "raises-exception"}
+KNOWN_TAGS = {
+    "nbval-check-output",
+    "nbval-ignore-output",
+    "nbval-skip",
+    "nbval-raises-exception",
+    "raises-exception",
+}
 KNOWN_TAGS |= {"solution", "parameters", "aggregate", "hide-input"}
 
 every = pytest.mark.parametrize("path", [*NOTEBOOKS, *REAL], ids=lambda path: path.stem)
@@ -46,10 +52,15 @@ def imported(path: Path) -> set[str]:
     names: set[str] = set()
     for cell in cells(path):
         for node in ast.walk(tree(cell)):
-            if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "workbench":
+            if (
+                isinstance(node, ast.ImportFrom)
+                and (node.module or "").split(".")[0] == "workbench"
+            ):
                 names |= {f"{node.module}.{alias.name}" for alias in node.names}
             elif isinstance(node, ast.Import):
-                names |= {alias.name for alias in node.names if alias.name.split(".")[0] == "workbench"}
+                names |= {
+                    alias.name for alias in node.names if alias.name.split(".")[0] == "workbench"
+                }
     return names
 
 
@@ -61,9 +72,13 @@ def test_there_are_notebooks() -> None:
 def test_format(path: Path) -> None:
     notebook = nbformat.read(path, as_version=4)
     nbformat.validate(notebook)
-    assert notebook.metadata.kernelspec.name == "python3", "the kernel must be python3, not a name of this machine"
+    assert notebook.metadata.kernelspec.name == "python3", (
+        "the kernel must be python3, not a name of this machine"
+    )
     assert "widgets" not in notebook.metadata, "widget state is saved: python start.py refresh"
-    assert path.stat().st_size < MOST_BYTES, "too large: is a FigureWidget or a picture saved in it?"
+    assert path.stat().st_size < MOST_BYTES, (
+        "too large: is a FigureWidget or a picture saved in it?"
+    )
 
 
 @every
@@ -79,7 +94,9 @@ def test_cells_are_short(path: Path) -> None:
         for node in ast.walk(tree(cell)):
             if isinstance(node, ast.FunctionDef | ast.ClassDef):
                 lines = node.end_lineno - node.lineno + 1
-                assert lines <= LONGEST_DEF, f"{node.name} has {lines} lines: it belongs in workbench/"
+                assert lines <= LONGEST_DEF, (
+                    f"{node.name} has {lines} lines: it belongs in workbench/"
+                )
 
 
 @every
@@ -90,7 +107,9 @@ def test_few_names_are_imported(path: Path) -> None:
 
 @every
 def test_tags_are_known(path: Path) -> None:
-    unknown = {tag for kind in ("code", "markdown") for cell in cells(path, kind) for tag in tags(cell)} - KNOWN_TAGS
+    unknown = {
+        tag for kind in ("code", "markdown") for cell in cells(path, kind) for tag in tags(cell)
+    } - KNOWN_TAGS
     assert not unknown, f"unknown tags: {unknown}"
 
 
@@ -99,14 +118,23 @@ def test_solutions_are_tagged(path: Path) -> None:
     for kind in ("code", "markdown"):
         for cell in cells(path, kind):
             says = re.search(r"^\W*(solutions?|answers?)\b", cell.source, re.IGNORECASE)
-            assert not says or "solution" in tags(cell), f"a solution without the tag: {cell.source[:60]!r}"
+            assert not says or "solution" in tags(cell), (
+                f"a solution without the tag: {cell.source[:60]!r}"
+            )
 
 
 @executed
 def test_executed_in_order_without_errors(path: Path) -> None:
     code = [cell for cell in cells(path) if cell.source.strip()]
-    assert [cell.execution_count for cell in code] == list(range(1, len(code) + 1)), "run python start.py refresh"
-    kinds = [output.output_type for cell in code for output in cell.outputs if "raises-exception" not in tags(cell)]
+    assert [cell.execution_count for cell in code] == list(range(1, len(code) + 1)), (
+        "run python start.py refresh"
+    )
+    kinds = [
+        output.output_type
+        for cell in code
+        for output in cell.outputs
+        if "raises-exception" not in tags(cell)
+    ]
     assert "error" not in kinds
 
 
@@ -114,13 +142,17 @@ def test_executed_in_order_without_errors(path: Path) -> None:
 def test_no_live_widget_is_saved(path: Path) -> None:
     for cell in cells(path):
         for output in cell.outputs:
-            assert notebooks.WIDGET not in output.get("data", {}), "a widget id means nothing later: refresh it"
+            assert notebooks.WIDGET not in output.get("data", {}), (
+                "a widget id means nothing later: refresh it"
+            )
 
 
 @executed
 def test_enough_cells_are_compared(path: Path) -> None:
     compared = [
-        cell for cell in cells(path) if "nbval-check-output" in tags(cell) or "# NBVAL_CHECK_OUTPUT" in cell.source
+        cell
+        for cell in cells(path)
+        if "nbval-check-output" in tags(cell) or "# NBVAL_CHECK_OUTPUT" in cell.source
     ]
     with_output = [cell for cell in compared if cell.outputs]
     assert len(with_output) >= FEWEST_CHECKS, f"{len(with_output)} cells with output are compared"
@@ -131,16 +163,23 @@ def test_compared_output_is_text(path: Path) -> None:
     """nbval leaves HTML and pictures out, so a compared cell needs text that it can compare."""
     for cell in cells(path):
         if "nbval-check-output" in tags(cell):
-            texts = [output.get("text") or output.get("data", {}).get("text/plain") for output in cell.outputs]
+            texts = [
+                output.get("text") or output.get("data", {}).get("text/plain")
+                for output in cell.outputs
+            ]
             assert any(texts), f"nothing is compared in {cell.source[:60]!r}"
-            assert not any(text and re.search(r" at 0x[0-9a-f]{6,}", text) for text in texts), "an address is compared"
+            assert not any(text and re.search(r" at 0x[0-9a-f]{6,}", text) for text in texts), (
+                "an address is compared"
+            )
 
 
 @pytest.mark.skipif(not REAL, reason="no notebook on real data yet")
 def test_real_notebooks_are_committed_without_rows() -> None:
     for path in REAL:
         for cell in cells(path):
-            assert not cell.outputs or "aggregate" in tags(cell), f"{path.name}: output that is not tagged aggregate"
+            assert not cell.outputs or "aggregate" in tags(cell), (
+                f"{path.name}: output that is not tagged aggregate"
+            )
 
 
 def test_strict_list_names_notebooks() -> None:
@@ -149,11 +188,12 @@ def test_strict_list_names_notebooks() -> None:
     assert all((ROOT / "notebooks" / name).is_file() for name in names if name)
 
 
-# --- pages ----------------------------------------------------------------------------------------------------------
+# --- pages ----------------------------------------------------------------------------------------
 
 
 class Loads(HTMLParser):
-    """Collects what a page fetches by itself: sources, style sheets, url() and @import in styles."""
+    """Collects what a page fetches by itself: sources, style sheets, url() and @import in
+    styles."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -163,9 +203,13 @@ class Loads(HTMLParser):
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         given = dict(attrs)
         self.style = tag == "style"
-        self.addresses += [given[name] or "" for name in ("src", "srcset", "poster", "data") if name in given]
+        self.addresses += [
+            given[name] or "" for name in ("src", "srcset", "poster", "data") if name in given
+        ]
         if tag in ("link", "base", "image", "use"):
-            self.addresses += [given[name] or "" for name in ("href", "xlink:href") if name in given]
+            self.addresses += [
+                given[name] or "" for name in ("href", "xlink:href") if name in given
+            ]
         self._styles(given.get("style") or "")
 
     def handle_data(self, data: str) -> None:
@@ -184,21 +228,33 @@ def loads(page: str) -> list[str]:
     """Addresses off the page's own folder that a browser would ask for."""
     reader = Loads()
     reader.feed(page)
-    return [address for address in reader.addresses if re.match(r"\s*(https?:)?//", address, re.IGNORECASE)]
+    return [
+        address
+        for address in reader.addresses
+        if re.match(r"\s*(https?:)?//", address, re.IGNORECASE)
+    ]
 
 
 def sample() -> nbformat.NotebookNode:
     new = nbformat.v4
     figure = {"data": [{"type": "bar", "x": ["a"], "y": [1]}], "layout": {}}
     data = {site.PLOTLY: figure, "text/plain": "Figure"}
-    widget = {notebooks.WIDGET: {"model_id": "ab", "version_major": 2, "version_minor": 0}, "text/html": "<b>still</b>"}
+    widget = {
+        notebooks.WIDGET: {"model_id": "ab", "version_major": 2, "version_minor": 0},
+        "text/html": "<b>still</b>",
+    }
     book = new.new_notebook(
         cells=[
             new.new_markdown_cell(
-                "# 98 · What is $\\lambda$?\n\n$$P = (X^\\top X + \\lambda I)^{-1}$$\n\n$\\notacommand{$"
+                "# 98 · What is $\\lambda$?\n\n$$P = (X^\\top X + \\lambda "
+                "I)^{-1}$$\n\n$\\notacommand{$"
             ),
-            new.new_code_cell("figure", execution_count=1, outputs=[new.new_output("display_data", data)]),
-            new.new_code_cell("widget", execution_count=2, outputs=[new.new_output("display_data", widget)]),
+            new.new_code_cell(
+                "figure", execution_count=1, outputs=[new.new_output("display_data", data)]
+            ),
+            new.new_code_cell(
+                "widget", execution_count=2, outputs=[new.new_output("display_data", widget)]
+            ),
             new.new_markdown_cell("*Solution.* Three.", metadata={"tags": ["solution"]}),
         ]
     )
@@ -222,10 +278,15 @@ def test_the_page_of_a_notebook_loads_nothing_from_elsewhere(path: Path) -> None
 def test_the_reader_of_addresses_finds_them() -> None:
     bad = '<script src="https://a.b/c.js"></script><link href="//a.b/c.css"><style>@import "http://a.b";x{y:url(http://z)}</style>'
     assert len(loads(bad)) == 4
-    assert loads('<a href="https://a.b">said, not loaded</a><img src="data:image/png;base64,AA">') == []
+    assert (
+        loads('<a href="https://a.b">said, not loaded</a><img src="data:image/png;base64,AA">')
+        == []
+    )
 
 
-def test_a_site_has_an_index_and_a_student_version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_site_has_an_index_and_a_student_version(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(notebooks, "FOLDER", tmp_path / "notebooks")
     notebooks.write(sample(), tmp_path / "notebooks" / "98_sample.ipynb")
     written = site.write_site(tmp_path / "site", run=False, for_students=True)
@@ -239,7 +300,9 @@ def test_a_site_has_an_index_and_a_student_version(tmp_path: Path, monkeypatch: 
     assert (tmp_path / "site" / "plotly.min.js").stat().st_size > 1_000_000
 
 
-def test_the_command_takes_names_after_options(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys) -> None:
+def test_the_command_takes_names_after_options(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
+) -> None:
     monkeypatch.setattr(notebooks, "FOLDER", tmp_path)
     for name in ("97_other", "98_sample"):
         notebooks.write(sample(), tmp_path / f"{name}.ipynb")
@@ -253,7 +316,11 @@ def test_the_command_takes_names_after_options(tmp_path: Path, monkeypatch: pyte
 def test_normalise_drops_what_changes() -> None:
     book = notebooks.normalise(sample())
     assert "widgets" not in book.metadata and book.metadata.kernelspec.name == "python3"
-    assert all(notebooks.WIDGET not in output.data for cell in book.cells for output in cell.get("outputs", []))
+    assert all(
+        notebooks.WIDGET not in output.data
+        for cell in book.cells
+        for output in cell.get("outputs", [])
+    )
 
 
 def test_a_failing_cell_is_named() -> None:

@@ -1,4 +1,5 @@
-"""The files around the package: that they agree with each other, and that start.py does what it says."""
+"""The files around the package: that they agree with each other, and that start.py does what it
+says."""
 
 from __future__ import annotations
 
@@ -57,11 +58,13 @@ def imports(path: Path) -> set[str]:
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
             base = list(package[: len(package) - node.level + 1]) if node.level else []
-            found |= {".".join([*base, *filter(None, [node.module]), alias.name]) for alias in node.names}
+            found |= {
+                ".".join([*base, *filter(None, [node.module]), alias.name]) for alias in node.names
+            }
     return found
 
 
-# --- dependencies ---------------------------------------------------------------------------------------------------
+# --- dependencies ---------------------------------------------------------------------------------
 
 
 def test_conda_environment_agrees_with_pyproject() -> None:
@@ -72,7 +75,8 @@ def test_conda_environment_agrees_with_pyproject() -> None:
     assert with_pip == {"pip": ["-e ."]}
     listed = dict(re.fullmatch(r"([\w.-]+)(.*)", package).groups() for package in packages)
     assert (
-        Version(listed.pop("python").lstrip("=")) in Requirement(f"x{PROJECT['project']['requires-python']}").specifier
+        Version(listed.pop("python").lstrip("="))
+        in Requirement(f"x{PROJECT['project']['requires-python']}").specifier
     )
     del listed["pip"]
     assert listed == {CONDA_NAMES.get(need.name, need.name): str(need.specifier) for need in NEEDED}
@@ -82,7 +86,11 @@ def test_every_dependency_has_a_comment() -> None:
     lines = (ROOT / "environment.yml").read_text(encoding="utf-8").splitlines()
     bare = [line for line in lines if line.lstrip().startswith("- ") and "#" not in line]
     text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
-    bare += [line for line in text.splitlines() if re.match(r'\s*"[\w-]+>=[\d.]+",', line) and "#" not in line]
+    bare += [
+        line
+        for line in text.splitlines()
+        if re.match(r'\s*"[\w-]+>=[\d.]+",', line) and "#" not in line
+    ]
     assert bare == []
 
 
@@ -107,19 +115,30 @@ def test_every_imported_package_is_declared() -> None:
     known = {IMPORT_NAMES.get(need.name, need.name.replace("-", "_")) for need in NEEDED}
     known |= {"nbformat", "nbclient"}  # come with nbconvert
     for path in python_files("workbench"):
-        others = {name.split(".")[0] for name in imports(path)} - sys.stdlib_module_names - {"workbench", ""}
-        assert others <= known, f"{path.relative_to(ROOT)} imports {sorted(others - known)}, which pyproject.toml lacks"
+        others = (
+            {name.split(".")[0] for name in imports(path)}
+            - sys.stdlib_module_names
+            - {"workbench", ""}
+        )
+        assert others <= known, (
+            f"{path.relative_to(ROOT)} imports {sorted(others - known)}, which pyproject.toml lacks"
+        )
 
 
-# --- the package ----------------------------------------------------------------------------------------------------
+# --- the package ----------------------------------------------------------------------------------
 
 
 def test_importing_the_workbench_is_quick_and_takes_no_torch() -> None:
     code = (
-        "import sys, time; begin = time.perf_counter(); import workbench; seconds = time.perf_counter() - begin;"
-        "print(seconds, *[m for m in ('torch', 'transformers', 'pandas', 'plotly') if m in sys.modules])"
+        "import sys, time; begin = time.perf_counter(); import workbench; seconds "
+        "= time.perf_counter() - begin;"
+        "print(seconds, *[m for m in ('torch', 'transformers', 'pandas', 'plotly') "
+        "if m in sys.modules])"
     )
-    runs = [subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True) for _ in range(3)]
+    runs = [
+        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+        for _ in range(3)
+    ]
     seconds, *heavy = min(run.stdout.split() for run in runs)
     assert heavy == []
     assert float(seconds) < 0.3
@@ -127,9 +146,15 @@ def test_importing_the_workbench_is_quick_and_takes_no_torch() -> None:
 
 def test_the_command_is_quick_to_help_and_loads_nothing_heavy() -> None:
     code = (
-        "import sys; import workbench.cli; print(*[m for m in ('torch', 'transformers', 'pandas') if m in sys.modules])"
+        "import sys; import workbench.cli; print(*[m for m in ('torch', "
+        "'transformers', 'pandas') if m in sys.modules])"
     )
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split() == []
+    assert (
+        subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, check=True
+        ).stdout.split()
+        == []
+    )
 
 
 def test_imports_run_one_way() -> None:
@@ -138,12 +163,24 @@ def test_imports_run_one_way() -> None:
         part = path.relative_to(ROOT / "workbench").parts[0].removesuffix(".py")
         named = {name.split(".")[1] for name in imports(path) if name.startswith("workbench.")}
         layers = named & (set(MAY_IMPORT) | {"views", "cli", "site"})
-        wrong += [f"{path.relative_to(ROOT)} -> {other}" for other in layers - {part} - MAY_IMPORT.get(part, layers)]
+        wrong += [
+            f"{path.relative_to(ROOT)} -> {other}"
+            for other in layers - {part} - MAY_IMPORT.get(part, layers)
+        ]
     assert wrong == []
 
 
 def test_an_error_of_ours_is_one_line_without_a_traceback(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "workbench.cli", "world", "--size", "enormous", "--folder", str(tmp_path)]
+    command = [
+        sys.executable,
+        "-m",
+        "workbench.cli",
+        "world",
+        "--size",
+        "enormous",
+        "--folder",
+        str(tmp_path),
+    ]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 2
     assert done.stderr.startswith("ConfigError: ") and done.stderr.count("\n") == 1
@@ -153,27 +190,41 @@ def test_an_error_of_ours_is_one_line_without_a_traceback(tmp_path: Path) -> Non
 def test_the_world_is_made_anew_by_command(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "workbench.cli", "world", "--folder", str(tmp_path)]
     subprocess.run(command, check=True, capture_output=True)
-    made, shipped = ((folder / "manifest.json").read_text() for folder in (tmp_path, ROOT / "data" / "world"))
-    facts = [{name: table["content"] for name, table in json.loads(text)["tables"].items()} for text in (made, shipped)]
+    made, shipped = (
+        (folder / "manifest.json").read_text() for folder in (tmp_path, ROOT / "data" / "world")
+    )
+    facts = [
+        {name: table["content"] for name, table in json.loads(text)["tables"].items()}
+        for text in (made, shipped)
+    ]
     assert facts[0] == facts[1]
 
 
-def test_a_table_of_ones_own_gets_a_card_and_is_checked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_table_of_ones_own_gets_a_card_and_is_checked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     table = tmp_path / "mine.csv"
     monkeypatch.setenv("WORKBENCH_DATA", str(tmp_path / "own"))
     (tmp_path / "own").mkdir()
     table.write_text("uid,sku,when\n1,a,2024-01-01\n2,b,2024-01-02\n", encoding="utf-8")
 
-    def ask(*words: str, says: str = "") -> SimpleNamespace:  # as a process of its own would, a second sooner each
+    # as a process of its own would, a second sooner each
+    def ask(*words: str, says: str = "") -> SimpleNamespace:
         out, err = io.StringIO(), io.StringIO()
         monkeypatch.setattr(sys, "argv", ["workbench", "data", *words])
         monkeypatch.setattr(sys, "stdin", io.StringIO(says))
         with redirect_stdout(out), redirect_stderr(err), pytest.raises(SystemExit) as ended:
             cli.main()
-        return SimpleNamespace(returncode=ended.value.code or 0, stdout=out.getvalue(), stderr=err.getvalue())
+        return SimpleNamespace(
+            returncode=ended.value.code or 0, stdout=out.getvalue(), stderr=err.getvalue()
+        )
 
     refused = ask("add", str(table), "--column", "timestamp=when", says="n\n")
-    assert refused.returncode == 1 and "timestamp" in refused.stdout and "own/cards" not in refused.stdout
+    assert (
+        refused.returncode == 1
+        and "timestamp" in refused.stdout
+        and "own/cards" not in refused.stdout
+    )
     assert ask("add", str(table), "--column", "timestamp=when", says="y\n").returncode == 0
     assert "mine" in ask("list").stdout
     assert ask("check", "mine").returncode == 0
@@ -181,7 +232,10 @@ def test_a_table_of_ones_own_gets_a_card_and_is_checked(tmp_path: Path, monkeypa
     assert ask("check", "mine").returncode == 1
     (tmp_path / "other.csv").write_bytes("uid;sku\ncaf\xe9;1\n".encode("latin-1"))
     other = ["add", str(tmp_path / "other.csv"), "--yes", "--sep", ";"]
-    assert "is not utf-8" in ask(*other).stderr and ask(*other, "--encoding", "latin-1").returncode == 0
+    assert (
+        "is not utf-8" in ask(*other).stderr
+        and ask(*other, "--encoding", "latin-1").returncode == 0
+    )
     assert ask("check", "other").returncode == 0
     assert "latin-1" in ask("show", "other").stdout
     wrong = ask("add", str(table), "--column", "when", "--yes")
@@ -189,25 +243,32 @@ def test_a_table_of_ones_own_gets_a_card_and_is_checked(tmp_path: Path, monkeypa
 
 
 def test_every_command_finds_what_it_calls() -> None:
-    """Commands import their part when they run, so nothing else would notice a part that has moved."""
+    """Commands import their part when they run, so nothing else would notice a part that has
+    moved."""
     tree = ast.parse((ROOT / "workbench" / "cli.py").read_text(encoding="utf-8"))
     found = [
-        node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.module.startswith("workbench")
+        node
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and node.module.startswith("workbench")
     ]
     assert len(found) > 8
     for node in found:
         for alias in node.names:
             part = importlib.import_module(node.module)
-            assert hasattr(part, alias.name) or importlib.import_module(f"{node.module}.{alias.name}")
+            assert hasattr(part, alias.name) or importlib.import_module(
+                f"{node.module}.{alias.name}"
+            )
 
 
 def test_data_world_holds_the_shipped_world_alone() -> None:
     command = [sys.executable, "-m", "workbench.cli", "world", "--seed", "2"]
     done = subprocess.run(command, capture_output=True, text=True)
-    assert done.returncode == 2 and done.stderr.startswith("ConfigError: --folder: data/world holds")
+    assert done.returncode == 2 and done.stderr.startswith(
+        "ConfigError: --folder: data/world holds"
+    )
 
 
-# --- doctor ---------------------------------------------------------------------------------------------------------
+# --- doctor ---------------------------------------------------------------------------------------
 
 
 def test_doctor_reports_what_is_missing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -229,7 +290,7 @@ def test_doctor_survives_a_wrong_setting(monkeypatch: pytest.MonkeyPatch) -> Non
     assert states["settings"] == "missing"
 
 
-# --- start.py -------------------------------------------------------------------------------------------------------
+# --- start.py -------------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -238,7 +299,12 @@ def clone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
     for name in ("pyproject.toml", "constraints.txt"):
         (tmp_path / name).write_bytes((ROOT / name).read_bytes())
     venv, asked = tmp_path / ".venv", []
-    for name, value in {"ROOT": tmp_path, "VENV": venv, "STAMP": venv / "stamp.json", "LOG": venv / "log"}.items():
+    for name, value in {
+        "ROOT": tmp_path,
+        "VENV": venv,
+        "STAMP": venv / "stamp.json",
+        "LOG": venv / "log",
+    }.items():
         monkeypatch.setattr(start, name, value)
     monkeypatch.setattr(start, "PYTHON", Path(sys.executable))
     monkeypatch.setattr(start, "make_environment", lambda: venv.mkdir(exist_ok=True))
@@ -275,12 +341,17 @@ def test_set_up_runs_again_when_a_version_changes_or_an_installation_broke_off(
 
 def test_torch_comes_from_the_index_that_is_named(clone: list[list[str]]) -> None:
     start.set_up(set(), "https://index.example/cpu")
-    assert clone[0][-3:] == ["--index-url", "https://index.example/cpu", "torch"] and "--no-deps" in clone[0]
+    assert (
+        clone[0][-3:] == ["--index-url", "https://index.example/cpu", "torch"]
+        and "--no-deps" in clone[0]
+    )
     start.set_up(set(), "")  # remembered: naming it once is enough
     assert len(clone) == 2
 
 
-def test_a_failed_installation_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys) -> None:
+def test_a_failed_installation_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
+) -> None:
     monkeypatch.setattr(start, "PYTHON", Path(sys.executable))
     monkeypatch.setattr(start, "ROOT", tmp_path)
     monkeypatch.setattr(start, "LOG", tmp_path / "install.log")
@@ -290,14 +361,20 @@ def test_a_failed_installation_says_so(tmp_path: Path, monkeypatch: pytest.Monke
     assert "no-such-package-at-all" in (tmp_path / "install.log").read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("arguments", [["--torch-index", "https://index.example"], ["--port", "9"], ["-k", "x"]])
-def test_a_missing_command_is_asked_for_before_anything_is_installed(clone, arguments, capsys) -> None:
+@pytest.mark.parametrize(
+    "arguments", [["--torch-index", "https://index.example"], ["--port", "9"], ["-k", "x"]]
+)
+def test_a_missing_command_is_asked_for_before_anything_is_installed(
+    clone, arguments, capsys
+) -> None:
     with pytest.raises(SystemExit, match="2"):
         start.main(arguments)
     assert "which command?" in capsys.readouterr().out and clone == []
 
 
-def test_a_path_means_where_the_caller_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd) -> None:
+def test_a_path_means_where_the_caller_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd
+) -> None:
     (tmp_path / "mine.csv").write_text("what,ever\n1,2\n", encoding="utf-8")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("WORKBENCH_DATA", str(tmp_path / "own"))
@@ -324,14 +401,21 @@ def test_stages_cover_every_test() -> None:
 def test_files_run_two_at_a_time_unless_somebody_looks_on(monkeypatch: pytest.MonkeyPatch) -> None:
     asked = []
     monkeypatch.setattr(start, "chromium", lambda: "any")
-    monkeypatch.setattr(start, "run", lambda arguments, **options: asked.append((arguments, options)) or 0)
+    monkeypatch.setattr(
+        start, "run", lambda arguments, **options: asked.append((arguments, options)) or 0
+    )
 
     def workers(*passed_on: str) -> dict[str, str]:
         asked.clear()
         start.test([*passed_on, "-k", "x"])
-        named = [(name, command) for (name, _), (command, _) in zip(start.stages(True), asked, strict=True)]
+        named = [
+            (name, command)
+            for (name, _), (command, _) in zip(start.stages(True), asked, strict=True)
+        ]
         assert all(command[-2:] == ["-k", "x"] for _, command in named)
-        return {name: command[command.index("-n") + 1] for name, command in named if "-n" in command}
+        return {
+            name: command[command.index("-n") + 1] for name, command in named if "-n" in command
+        }
 
     side_by_side = {"unit", "notebooks"} | ({"strict"} & dict(start.stages(True)).keys())
     assert workers() == dict.fromkeys(side_by_side, "2"), "pages and the browser are alone"
@@ -348,12 +432,16 @@ def test_start_and_pytest_give_notebooks_the_same_flags() -> None:
 
 def test_counts_are_read_from_the_report(tmp_path: Path) -> None:
     report = tmp_path / "unit.xml"
-    report.write_text('<testsuites><testsuite tests="9" failures="1" errors="2" skipped="3"/></testsuites>')
+    report.write_text(
+        '<testsuites><testsuite tests="9" failures="1" errors="2" skipped="3"/></testsuites>'
+    )
     assert start.count(report) == (3, 3, 3)
     assert start.count(tmp_path / "absent.xml") == (0, 1, 0)
 
 
-def test_a_failing_stage_fails_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys) -> None:
+def test_a_failing_stage_fails_the_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
+) -> None:
     good, bad = tmp_path / "test_good.py", tmp_path / "test_bad.py"
     good.write_text("def test_it():\n    assert True\n")
     bad.write_text("def test_it():\n    assert False\n")
@@ -361,11 +449,14 @@ def test_a_failing_stage_fails_the_command(tmp_path: Path, monkeypatch: pytest.M
     spread = ["-p", "xdist", "-n", "2", "--dist", "loadfile"]
     monkeypatch.setattr(start, "PYTHON", Path(sys.executable))
     monkeypatch.setattr(start, "chromium", str)
-    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")  # five times pytest, as bare as it gets
+    # five times pytest, as bare as it gets
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
     monkeypatch.setattr(start, "stages", lambda *_: [("unit", [str(good), *plain, *spread])])
     assert start.test([]) == 0
     assert capsys.readouterr().out.splitlines()[-1] == "1 passed, 0 failed, 0 skipped"
-    monkeypatch.setattr(start, "stages", lambda *_: [("unit", [str(good), *plain]), ("meta", [str(bad), *plain])])
+    monkeypatch.setattr(
+        start, "stages", lambda *_: [("unit", [str(good), *plain]), ("meta", [str(bad), *plain])]
+    )
     assert start.test([]) == 1
     assert capsys.readouterr().out.splitlines()[-1] == "1 passed, 1 failed, 0 skipped"
     assert start.test(["--stage", "unit"]) == 0
@@ -391,7 +482,9 @@ def test_ci_script_is_sound() -> None:
         ("unit 8 1 1 2.0\nbrowser 3 0 0 1.0\n11 passed, 1 failed", 1, 1),
     ],
 )
-def test_ci_fails_where_browser_tests_did_not_all_run(tmp_path: Path, said: str, code: int, expected: int) -> None:
+def test_ci_fails_where_browser_tests_did_not_all_run(
+    tmp_path: Path, said: str, code: int, expected: int
+) -> None:
     for name, text in {
         ".ci/run": (ROOT / ".ci" / "run").read_text(),
         "bin/python3": f"cat said\nexit {code}\n",
@@ -401,13 +494,18 @@ def test_ci_fails_where_browser_tests_did_not_all_run(tmp_path: Path, said: str,
         path.write_text(text if "ci" in name else f"#!/bin/sh\n{text}", encoding="utf-8")
         path.chmod(0o755)
     (tmp_path / "said").write_text(f"{said}\n", encoding="utf-8")
-    environment = os.environ | {"PATH": f"{tmp_path / 'bin'}:{os.environ['PATH']}", "WORKBENCH_CHROMIUM": "any"}
-    done = subprocess.run([str(tmp_path / ".ci" / "run")], env=environment, capture_output=True, text=True)
+    environment = os.environ | {
+        "PATH": f"{tmp_path / 'bin'}:{os.environ['PATH']}",
+        "WORKBENCH_CHROMIUM": "any",
+    }
+    done = subprocess.run(
+        [str(tmp_path / ".ci" / "run")], env=environment, capture_output=True, text=True
+    )
     assert done.returncode == expected and said in done.stdout
     assert done.stdout.endswith("0 passed, 1 failed\n") == (code == 0 and expected == 1)
 
 
-# --- the rest -------------------------------------------------------------------------------------------------------
+# --- the rest -------------------------------------------------------------------------------------
 
 
 def test_citation_names_the_three_papers() -> None:
@@ -422,7 +520,9 @@ def test_citation_names_the_three_papers() -> None:
 
 @pytest.mark.parametrize("arguments", [["check"], ["format", "--check"]], ids=["lint", "format"])
 def test_style(arguments: list[str]) -> None:
-    done = subprocess.run([sys.executable, "-m", "ruff", *arguments, "."], cwd=ROOT, capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-m", "ruff", *arguments, "."], cwd=ROOT, capture_output=True, text=True
+    )
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-1000:]
 
 
@@ -437,4 +537,6 @@ def test_what_is_set_aside_is_listed() -> None:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             marks = [ast.unparse(mark) for mark in getattr(node, "decorator_list", [])]
             if any(re.match(r"pytest\.mark\.(xfail|skip)\b(?!if)", mark) for mark in marks):
-                assert f"{path.name}::{node.name}" in listed, f"{node.name} is set aside without a reason"
+                assert f"{path.name}::{node.name}" in listed, (
+                    f"{node.name} is set aside without a reason"
+                )

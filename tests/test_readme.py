@@ -28,7 +28,11 @@ def measured() -> pd.DataFrame:
 
 
 def test_the_boomerang_table_is_the_one_measured():
-    lines = [line for line in README.splitlines() if re.match(r"\| (model|EASE|ItemKNN|Popularity) \|", line)]
+    lines = [
+        line
+        for line in README.splitlines()
+        if re.match(r"\| (model|EASE|ItemKNN|Popularity) \|", line)
+    ]
     heads = cells(lines[0])
     renamed = {"after, with tombstone": "with tombstone"}
     table = measured()
@@ -51,10 +55,16 @@ def test_the_ranges_and_the_influence_on_others_are_the_ones_measured():
 def test_the_words_table_is_the_one_of_the_training_card():
     card = (ROOT / "data" / "pocket" / "TRAINING_CARD.md").read_text(encoding="utf-8")
     found = {tuple(row[:2]): row[2] for row in map(cells, card.splitlines()) if len(row) == 4}
-    lines = [cells(line) for line in README.splitlines() if re.match(r"\| (sentence|first word|word) \|", line)]
+    lines = [
+        cells(line)
+        for line in README.splitlines()
+        if re.match(r"\| (sentence|first word|word) \|", line)
+    ]
     assert len(lines) == 3
     for unit, *told in lines:
-        assert told == [found[unit, score] for score in ("pir", "pir_other", "loss", "entropy", "word_match")]
+        assert told == [
+            found[unit, score] for score in ("pir", "pir_other", "loss", "entropy", "word_match")
+        ]
 
 
 def test_the_timings_of_ease_are_the_ones_measured():
@@ -68,25 +78,33 @@ def test_the_seconds_per_epoch_are_the_ones_measured():
     page = (ROOT / "benchmarks" / "results" / "side_by_side.md").read_text(encoding="utf-8")
     found = [cells(line) for line in page.splitlines() if "| epoch, RecBole |" in line]
     told = README.split("| method | ours | RecBole |")[1].split("\n\n")[0].splitlines()[2:]
-    assert [cells(line) for line in told] == [[row[0], *row[2:6]] for row in found] and len(found) == 7
+    assert [cells(line) for line in told] == [[row[0], *row[2:6]] for row in found] and len(
+        found
+    ) == 7
     ranking = [cells(line)[4] for line in page.splitlines() if "its default batch" in line]
     few = sorted(float(text.rstrip("×")) for text in ranking[:3])
     assert f"{few[0]:.1f} to {few[-1]:.1f} times" in README
     rest = sorted(float(text.rstrip("×")) for text in ranking[3:])
     assert f"{rest[0]:.2f} to {rest[-1]:.2f} times" in README
     for what in ("| epoch, implicit |", "| epoch, rectools |"):
-        assert next(cells(line)[4].lstrip("0") for line in page.splitlines() if what in line) in README
+        assert (
+            next(cells(line)[4].lstrip("0") for line in page.splitlines() if what in line) in README
+        )
 
 
 def test_the_reproduced_numbers_are_the_ones_measured():
     results = ROOT / "benchmarks" / "results"
     row = next(
-        line for line in (results / "diginetica_counted.md").read_text("utf-8").splitlines() if "| VSKNN" in line
+        line
+        for line in (results / "diginetica_counted.md").read_text("utf-8").splitlines()
+        if "| VSKNN" in line
     )
     reached = [cell.split()[0] for cell in cells(row)[1:3]]
     assert " / ".join(reached) in README and cells(row)[3] in README
     row = next(
-        line for line in (results / "tafeng_counted.md").read_text("utf-8").splitlines() if "| TIFU-KNN | 10" in line
+        line
+        for line in (results / "tafeng_counted.md").read_text("utf-8").splitlines()
+        if "| TIFU-KNN | 10" in line
     )
     assert cells(row)[2].split()[0].lstrip("0") in README
 
@@ -104,7 +122,9 @@ WORDS = {
 def test_the_numbers_about_words_are_the_ones_measured(name):
     page = (ROOT / "benchmarks" / "results" / f"{name}.md").read_text(encoding="utf-8")
     rows = [line for line in README.splitlines() if re.match(WORDS[name], line)]
-    numbers = {number for row in rows for number in re.findall(r"[+-]?\d*\.\d+(?:%| \[[^\]]+\])?", row)}
+    numbers = {
+        number for row in rows for number in re.findall(r"[+-]?\d*\.\d+(?:%| \[[^\]]+\])?", row)
+    }
     assert len(rows) >= WORDS[name].count("|") and numbers
     assert not (absent := sorted(number for number in numbers if number not in page)), absent
 
@@ -139,7 +159,9 @@ def test_the_commands_of_that_page_name_scripts_and_their_options():
         for command in module.commands(path.stem):
             python, script, *options = shlex.split(command)
             code = (ROOT / script).read_text(encoding="utf-8")
-            code = code.replace('f"--{name}"', "".join(f'"--{n}"' for n in ("recbole", "implicit", "rectools")))
+            code = code.replace(
+                'f"--{name}"', "".join(f'"--{n}"' for n in ("recbole", "implicit", "rectools"))
+            )
             asked = re.findall(r'add_argument\("(--[\w-]+)"[^\n]*required=True', code)
             given = [option for option in options if option.startswith("--")]
             assert python == "python" and set(asked) <= set(given), command

@@ -76,12 +76,18 @@ def test_bound_arguments_would_not_be_part_of_a_run(tmp_path):
 def test_what_is_there_is_not_done_again_and_failures_leave_nothing(tmp_path):
     with pytest.raises(RuntimeError, match="two"):
         run(CONFIGS, fail_at_two, tmp_path)
-    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(config_hash(c) for c in CONFIGS[:2])
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(
+        config_hash(c) for c in CONFIGS[:2]
+    )
     assert len(run(CONFIGS, square, tmp_path)) == 8
 
 
 def test_version_and_data_are_part_of_the_name(tmp_path):
-    names = {config_hash(CONFIGS[0]), config_hash(CONFIGS[0], "2"), config_hash(CONFIGS[0], "1", "abc")}
+    names = {
+        config_hash(CONFIGS[0]),
+        config_hash(CONFIGS[0], "2"),
+        config_hash(CONFIGS[0], "1", "abc"),
+    }
     assert len(names | {config_hash(CONFIGS[1])}) == 4
     run(CONFIGS, square, tmp_path)
     with pytest.raises(AssertionError, match="done before"):
@@ -92,7 +98,9 @@ def test_version_and_data_are_part_of_the_name(tmp_path):
 
 @given(st.integers(), st.text())
 def test_a_hash_depends_on_nothing_but_content(n, name):
-    assert config_hash(Config(n=n, name=name)) == config_hash(Config(name=name, n=n, several=(1, 2)))
+    assert config_hash(Config(n=n, name=name)) == config_hash(
+        Config(name=name, n=n, several=(1, 2))
+    )
 
 
 def test_another_metric_without_another_run(tmp_path):
@@ -156,9 +164,13 @@ def test_resumes_where_it_was_stopped(tmp_path, how):
     child.wait(timeout=30)
     finished = [p for p in (tmp_path / "runs").iterdir() if not p.name.startswith(".partial")]
     assert len(finished) == 3 and all((p / "manifest.json").is_file() for p in finished)
-    second = subprocess.run(command(-1), env=environment, capture_output=True, text=True, timeout=120, check=True)
+    second = subprocess.run(
+        command(-1), env=environment, capture_output=True, text=True, timeout=120, check=True
+    )
     assert "finished [0, 1, 2, 3, 4]" in second.stdout
-    assert log.read_text().split() == ["0", "1", "2", "3", "3", "4"], "only what was missing is done again"
+    assert log.read_text().split() == ["0", "1", "2", "3", "3", "4"], (
+        "only what was missing is done again"
+    )
 
 
 def test_a_folder_is_whole_or_not_there(tmp_path):

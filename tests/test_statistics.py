@@ -13,7 +13,10 @@ from workbench.statistics import bootstrap_mean, paired_auc, paired_bootstrap, w
 
 
 def long(**levels):
-    parts = [pd.DataFrame({"user": range(len(v)), "model": name, "value": v}) for name, v in levels.items()]
+    parts = [
+        pd.DataFrame({"user": range(len(v)), "model": name, "value": v})
+        for name, v in levels.items()
+    ]
     return pd.concat(parts, ignore_index=True)
 
 
@@ -39,7 +42,9 @@ def test_intervals_cover():
 
 def test_intervals_cover_with_five_seeds_too():
     draws = np.random.default_rng(2).normal(size=(400, 5))
-    table = pd.DataFrame({"seed": np.tile(range(5), 400), "draw": np.repeat(range(400), 5), "value": draws.ravel()})
+    table = pd.DataFrame(
+        {"seed": np.tile(range(5), 400), "draw": np.repeat(range(400), 5), "value": draws.ravel()}
+    )
     found = paired_bootstrap(table.assign(loss="a"), "loss", unit="seed", within=["draw"])
     covers = ((found["low"] <= 0) & (found["high"] >= 0)).mean()
     assert 0.92 <= covers <= 0.98  # a percentile bootstrap covers .84
@@ -60,7 +65,12 @@ def test_within_groups_and_units_that_lack_a_level():
     more = pd.concat([table.iloc[:-1], table.assign(metric="recall", value=table["value"] * 0)])
     found = paired_bootstrap(more, "model").set_index(["metric", "k", "model", "minus"])
     assert found.loc[("ndcg", 10, "b", "a"), ["estimate", "n"]].tolist() == [1.0, 2]
-    assert found.loc[("recall", 10, "b", "a"), ["estimate", "low", "high", "n"]].tolist() == [0, 0, 0, 3]
+    assert found.loc[("recall", 10, "b", "a"), ["estimate", "low", "high", "n"]].tolist() == [
+        0,
+        0,
+        0,
+        3,
+    ]
     assert len(found) == 6
 
 
@@ -70,13 +80,17 @@ def test_a_unit_without_a_value_lacks_the_level():
 
 
 def test_too_few_and_wrong_input():
-    assert np.isnan(bootstrap_mean(np.array([2.0]))[1]) and np.isnan(bootstrap_mean(np.array([]))[0])
+    assert np.isnan(bootstrap_mean(np.array([2.0]))[1]) and np.isnan(
+        bootstrap_mean(np.array([]))[0]
+    )
     with pytest.raises(DataError, match="1 of 2 values are missing"):
         bootstrap_mean(np.array([1.0, np.nan]))
     with pytest.raises(DataError, match="no column 'score'"):
         paired_bootstrap(long(a=[1.0]), "model", value="score")
     for wrong in ({"value": "x"}, {"model": None}):
-        with pytest.raises(DataError, match="a row without model or user, or a value that is no number"):
+        with pytest.raises(
+            DataError, match="a row without model or user, or a value that is no number"
+        ):
             paired_bootstrap(long(a=[1.0]).assign(**wrong), "model")
     with pytest.raises(DataError, match="occurs twice"):
         paired_bootstrap(pd.concat([long(a=[1.0])] * 2), "model")
@@ -90,7 +104,8 @@ def test_too_few_and_wrong_input():
 def test_wilson_solves_its_equation(n, data):
     successes = data.draw(st.integers(0, n))
     z = 1.959963984540054
-    for bound in wilson(successes, n):  # the bounds are the shares p whose z-test against the data is on the edge
+    # the bounds are the shares p whose z-test against the data is on the edge
+    for bound in wilson(successes, n):
         share = successes / n
         assert (share - bound) ** 2 == pytest.approx(z**2 * bound * (1 - bound) / n, abs=1e-9)
 

@@ -1,4 +1,5 @@
-"""The `workbench` command. Every part is imported when its command runs, so `workbench --help` is quick."""
+"""The `workbench` command. Every part is imported when its command runs, so `workbench --help` is
+quick."""
 
 from __future__ import annotations
 
@@ -11,7 +12,9 @@ import typer
 from workbench.errors import ConfigError, WorkbenchError
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
-data = typer.Typer(no_args_is_help=True, help="Data sets: their cards, downloads, and a table of your own.")
+data = typer.Typer(
+    no_args_is_help=True, help="Data sets: their cards, downloads, and a table of your own."
+)
 app.add_typer(data, name="data")
 
 Name = Annotated[str, typer.Argument(help="name of a card, as `workbench data list` shows it")]
@@ -27,7 +30,9 @@ def _pairs(given: list[str]) -> dict[str, str]:
     """["user=uid"] -> {"user": "uid"}."""
     wrong = [text for text in given if "=" not in text]
     if wrong:
-        raise ConfigError(f"{wrong[0]!r} is no pair", "--column", "role=column, such as user=uid", "correct it")
+        raise ConfigError(
+            f"{wrong[0]!r} is no pair", "--column", "role=column, such as user=uid", "correct it"
+        )
     return dict(text.split("=", 1) for text in given)
 
 
@@ -72,12 +77,21 @@ def data_get(name: Name, folder: Folder = None) -> None:
 
 @data.command("add")
 def data_add(
-    path: Annotated[Path, typer.Argument(help="a CSV, TSV or parquet file, gzipped or not: one row per interaction")],
-    column: Annotated[list[str] | None, typer.Option(help="role=column, such as user=uid; again for more")] = None,
-    name: Annotated[str | None, typer.Option(help="name of the card; the file's name unless told")] = None,
+    path: Annotated[
+        Path,
+        typer.Argument(help="a CSV, TSV or parquet file, gzipped or not: one row per interaction"),
+    ],
+    column: Annotated[
+        list[str] | None, typer.Option(help="role=column, such as user=uid; again for more")
+    ] = None,
+    name: Annotated[
+        str | None, typer.Option(help="name of the card; the file's name unless told")
+    ] = None,
     time_unit: Annotated[str, typer.Option(help="of numeric times: s, ms, us, ns")] = "s",
     encoding: Annotated[str, typer.Option(help="of a text file, such as latin-1")] = "utf-8",
-    sep: Annotated[str | None, typer.Option(help="between columns; comma in .csv, tab in others unless told")] = None,
+    sep: Annotated[
+        str | None, typer.Option(help="between columns; comma in .csv, tab in others unless told")
+    ] = None,
     copy: Annotated[bool, typer.Option("--copy", help="copy the file to WORKBENCH_DATA")] = False,
     yes: Annotated[bool, typer.Option("--yes", help="do not ask")] = False,
 ) -> None:
@@ -110,15 +124,19 @@ def data_sensitive(
     topic: Annotated[str | None, typer.Option(help="only this topic of the rules")] = None,
     folder: Folder = None,
     rules: Annotated[
-        str | None, typer.Option(help="a TOML file, or the name of the data set whose rules to take")
+        str | None,
+        typer.Option(help="a TOML file, or the name of the data set whose rules to take"),
     ] = None,
 ) -> None:
-    """The items that the rules in data/sensitive (or your own) call sensitive, and which word says so."""
+    """The items that the rules in data/sensitive (or your own) call sensitive, and which word says
+    so."""
     from workbench.data import commands
 
     hits = commands.sensitive(name, topic, folder, rules)
     _show(hits)
-    counts = ", ".join(f"{topic} {count:,}" for topic, count in hits["topic"].value_counts(sort=False).items())
+    counts = ", ".join(
+        f"{topic} {count:,}" for topic, count in hits["topic"].value_counts(sort=False).items()
+    )
     _show(f"items: {counts or 'none'}")
 
 
@@ -133,7 +151,9 @@ def world(
 
     if folder is None and (size, seed) != ("tiny", 1):
         what = "data/world holds the world of size tiny and seed 1"
-        raise ConfigError(what, "--folder", "a folder for another world", "name one, such as --folder my-world")
+        raise ConfigError(
+            what, "--folder", "a folder for another world", "name one, such as --folder my-world"
+        )
     made = generate(seed=seed, size=size)
     ship_world(made) if folder is None else write_world(made, folder)
     _show(made)
@@ -141,10 +161,15 @@ def world(
 
 @app.command("train-pocket")
 def train_pocket(
-    folder: Annotated[Path | None, typer.Option(help="where the model goes; data/pocket unless told")] = None,
-    steps: Annotated[int | None, typer.Option(help="optimiser steps; the shipped model's unless told")] = None,
+    folder: Annotated[
+        Path | None, typer.Option(help="where the model goes; data/pocket unless told")
+    ] = None,
+    steps: Annotated[
+        int | None, typer.Option(help="optimiser steps; the shipped model's unless told")
+    ] = None,
 ) -> None:
-    """Train the pocket language model from scratch on generated texts: half an hour on two cores; resumes."""
+    """Train the pocket language model from scratch on generated texts: half an hour on two cores;
+    resumes."""
     from workbench.tokens.pocket import build_pocket
     from workbench.tokens.training import PocketConfig
 
@@ -154,8 +179,12 @@ def train_pocket(
 @app.command("train-persona")
 def train_persona(
     world: Annotated[str, typer.Option(help="persona-world or fooling-world")] = "persona-world",
-    folder: Annotated[Path | None, typer.Option(help="where the model goes; data/WORLD unless told")] = None,
-    steps: Annotated[int | None, typer.Option(help="optimiser steps; the shipped model's unless told")] = None,
+    folder: Annotated[
+        Path | None, typer.Option(help="where the model goes; data/WORLD unless told")
+    ] = None,
+    steps: Annotated[
+        int | None, typer.Option(help="optimiser steps; the shipped model's unless told")
+    ] = None,
 ) -> None:
     """Train the small model of a world of planted words from scratch: two to four minutes."""
     from workbench.tokens.worlds.base import BaseConfig
@@ -167,8 +196,12 @@ def train_persona(
 @app.command()
 def purge(
     user: Annotated[str, typer.Option(help="id of the user, as in the log")],
-    code: Annotated[int | None, typer.Option(help="code of the user, for files that hold codes")] = None,
-    folder: Annotated[Path | None, typer.Option(help="cache or run folder; the settings' folders unless told")] = None,
+    code: Annotated[
+        int | None, typer.Option(help="code of the user, for files that hold codes")
+    ] = None,
+    folder: Annotated[
+        Path | None, typer.Option(help="cache or run folder; the settings' folders unless told")
+    ] = None,
 ) -> None:
     """Remove a user's rows from caches and run folders: the workbench itself is a memory tier."""
     from workbench import ledger

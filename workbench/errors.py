@@ -6,13 +6,20 @@ from __future__ import annotations
 class WorkbenchError(Exception):
     """An error that tells its reader what to do.
 
-    `where` names the file, row or argument; `expected` what would have been right; `do` the next step.
+    `where` names the file, row or argument; `expected` what would have been right; `do` the next
+    step.
 
     >>> print(WorkbenchError("no column 'item'", where="clicks.csv", expected="item ids", do="pass item='sku'"))
     clicks.csv: no column 'item'. Expected: item ids. What to do: pass item='sku'.
     """
 
-    def __init__(self, what: str, where: str | None = None, expected: str | None = None, do: str | None = None) -> None:
+    def __init__(
+        self,
+        what: str,
+        where: str | None = None,
+        expected: str | None = None,
+        do: str | None = None,
+    ) -> None:
         self.what, self.where, self.expected, self.do = what, where, expected, do
         text = f"{where}: {what}" if where else what
         for label, part in (("Expected", expected), ("What to do", do)):

@@ -1,4 +1,5 @@
-"""Static HTML that keeps its meaning without styles and scripts: escaped text, ids made from content."""
+"""Static HTML that keeps its meaning without styles and scripts: escaped text, ids made from
+content."""
 
 from __future__ import annotations
 
@@ -29,7 +30,8 @@ def content_id(prefix: str, *parts: object) -> str:
 
 
 def format_number(value: object, digits: int = 3) -> str:
-    """A number for a table: whole numbers whole, others to `digits` decimals; nothing where there is none; or text."""
+    """A number for a table: whole numbers whole, others to `digits` decimals; nothing where there
+    is none; or text."""
     if isinstance(value, str | bool):
         return str(value)
     if str(value) in ("None", "nan", "NaT", "<NA>"):
@@ -45,14 +47,18 @@ def table(rows: Iterable[Mapping[str, Any]], caption: str = "", digits: int = 3)
     heads = list(rows[0]) if rows else []
     head = "".join(f'<th scope="col">{escape(name)}</th>' for name in heads)
     body = "".join(
-        "<tr>" + "".join(f"<td>{escape(format_number(row[name], digits))}</td>" for name in heads) + "</tr>"
+        "<tr>"
+        + "".join(f"<td>{escape(format_number(row[name], digits))}</td>" for name in heads)
+        + "</tr>"
         for row in rows
     )
     title = f"<caption>{escape(caption)}</caption>" if caption else ""
     return f"<table>{title}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 
 
-def provenance(*, data: str, users: int | None = None, requests: int | None = None, seeds: object = None) -> str:
+def provenance(
+    *, data: str, users: int | None = None, requests: int | None = None, seeds: object = None
+) -> str:
     """The line that ends every table and figure: data, users, requests, seeds, profile.
 
     >>> provenance(data="generated world 1", users=400, seeds=1)

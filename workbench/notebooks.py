@@ -32,12 +32,15 @@ def chosen(names: Sequence[str] = ()) -> list[Path]:
     named = [*found, FOLDER / "template.ipynb"]
     kept = [path for path in named if any(path.name.startswith(Path(name).name) for name in names)]
     if not kept:
-        raise WorkbenchError(f"no notebook begins with {', '.join(names)}", expected=", ".join(p.stem for p in named))
+        raise WorkbenchError(
+            f"no notebook begins with {', '.join(names)}", expected=", ".join(p.stem for p in named)
+        )
     return kept
 
 
 def execute(notebook: NotebookNode, folder: Path = FOLDER, name: str = "notebook") -> NotebookNode:
-    """Run every cell in order, with the profile that saved outputs are made with; the notebook is changed in place.
+    """Run every cell in order, with the profile that saved outputs are made with; the notebook is
+    changed in place.
 
     Raises `WorkbenchError` naming the cell that failed.
     """
@@ -48,25 +51,39 @@ def execute(notebook: NotebookNode, folder: Path = FOLDER, name: str = "notebook
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
     os.environ.setdefault("PYTHONHASHSEED", "0")
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # as where they are compared
-    os.environ.setdefault("TQDM_DISABLE", "1")  # a bar is for those who wait; a slow machine would save one
-    options = {"timeout": 600, "kernel_name": "python3", "store_widget_state": False, "record_timing": False}
+    # a bar is for those who wait; a slow machine would save one
+    os.environ.setdefault("TQDM_DISABLE", "1")
+    options = {
+        "timeout": 600,
+        "kernel_name": "python3",
+        "store_widget_state": False,
+        "record_timing": False,
+    }
     client = NotebookClient(notebook, resources={"metadata": {"path": str(folder)}}, **options)
     try:
         client.execute()
     except CellExecutionError as error:
-        raise WorkbenchError(f"a cell failed\n{error}", where=name, do="open it with python start.py lab") from error
+        raise WorkbenchError(
+            f"a cell failed\n{error}", where=name, do="open it with python start.py lab"
+        ) from error
     except (CellTimeoutError, DeadKernelError) as error:
         raise WorkbenchError(f"the kernel stopped: {error}", where=name) from error
     return notebook
 
 
 def normalise(notebook: NotebookNode) -> NotebookNode:
-    """Drop what changes from run to run or from reader to reader: widget state and views, timing, versions, kernels.
+    """Drop what changes from run to run or from reader to reader: widget state and views, timing,
+    versions, kernels.
 
-    A saved widget view is only an id that no later session can resolve; the static form beside it stays.
+    A saved widget view is only an id that no later session can resolve; the static form beside it
+    stays.
     """
     notebook.metadata = NotebookNode(
-        {key: value for key, value in notebook.metadata.items() if key in ("title", "language_info", "minutes")}
+        {
+            key: value
+            for key, value in notebook.metadata.items()
+            if key in ("title", "language_info", "minutes")
+        }
     )
     notebook.metadata.kernelspec = NotebookNode(KERNEL)
     notebook.metadata.get("language_info", {}).pop("version", None)
@@ -95,7 +112,11 @@ def student(notebook: NotebookNode) -> NotebookNode:
 def title(notebook: NotebookNode) -> str:
     """Text of the first heading."""
     for cell in notebook.cells:
-        found = re.search(r"^#+ +(.+)$", cell.source, re.MULTILINE) if cell.cell_type == "markdown" else None
+        found = (
+            re.search(r"^#+ +(.+)$", cell.source, re.MULTILINE)
+            if cell.cell_type == "markdown"
+            else None
+        )
         if found:
             return found.group(1).strip()
     return "untitled"

@@ -1,6 +1,7 @@
 """Profile, seed, threads and folders: the few things that every part of the workbench shares.
 
-Everything is read from the environment whenever it is asked for; nothing here imports numpy or torch.
+Everything is read from the environment whenever it is asked for; nothing here imports numpy or
+torch.
 """
 
 from __future__ import annotations
@@ -25,7 +26,8 @@ class Settings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     profile: Profile = "tiny"
-    """Sizes and epochs only, never code paths: tiny (seconds), laptop (minutes), full (real data, GPU)."""
+    """Sizes and epochs only, never code paths: tiny (seconds), laptop (minutes), full (real data,
+    GPU)."""
     seed: int = Field(default=1, ge=0)
     """The seed that notebooks hand to every function that takes one."""
     device: str = "cpu"
@@ -47,7 +49,13 @@ def settings() -> Settings:
 
     Raises `ConfigError` naming the variable when a value cannot be used.
     """
-    names = {"profile": "PROFILE", "seed": "SEED", "device": "DEVICE", "threads": "THREADS", "own_data": "DATA"}
+    names = {
+        "profile": "PROFILE",
+        "seed": "SEED",
+        "device": "DEVICE",
+        "threads": "THREADS",
+        "own_data": "DATA",
+    }
     names |= {"runs": "RUNS", "cache": "CACHE"}
     given = {field: os.environ.get(f"WORKBENCH_{name}") for field, name in names.items()}
     try:
@@ -60,14 +68,18 @@ def settings() -> Settings:
 
 
 def physical_memory() -> int:
-    """Bytes of memory in this machine (Linux, macOS, Windows); 4 GiB where the system does not tell."""
+    """Bytes of memory in this machine (Linux, macOS, Windows); 4 GiB where the system does not
+    tell."""
     try:
         if sys.platform == "win32":
             import ctypes
 
-            # MEMORYSTATUSEX: two 32-bit fields (its own length first), then seven 64-bit ones, of which the first is it
+            # MEMORYSTATUSEX: two 32-bit fields (its own length first), then seven 64-bit ones, of
+            # which the first is it
             fields = (ctypes.c_uint64 * 8)(64)
-            return int(fields[1]) if ctypes.windll.kernel32.GlobalMemoryStatusEx(fields) else 4 << 30
+            return (
+                int(fields[1]) if ctypes.windll.kernel32.GlobalMemoryStatusEx(fields) else 4 << 30
+            )
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (ValueError, OSError, AttributeError):
         return 4 << 30

@@ -47,7 +47,8 @@ to change something, run <code>python start.py lab</code>.</p>
 
 
 def _equation(text: str, display: str) -> str:
-    """MathML, which browsers draw by themselves; LaTeX that cannot be converted is shown as it was written."""
+    """MathML, which browsers draw by themselves; LaTeX that cannot be converted is shown as it was
+    written."""
     from latex2mathml.converter import convert
 
     try:
@@ -73,11 +74,14 @@ def _markdown(source: str) -> str:
         def latex_environment(self, name: str, body: str) -> str:
             return _equation(rf"\begin{{{name}}}{body}\end{{{name}}}", "block")
 
-    return MarkdownWithMath(renderer=Renderer(escape=False, exclude_anchor_links=True)).render(source)
+    return MarkdownWithMath(renderer=Renderer(escape=False, exclude_anchor_links=True)).render(
+        source
+    )
 
 
 def _draw_plotly(notebook: NotebookNode) -> bool:
-    """Give every plotly output an HTML form that reads plotly.min.js beside the page; True if there was one."""
+    """Give every plotly output an HTML form that reads plotly.min.js beside the page; True if there
+    was one."""
     import plotly.io
 
     found = False
@@ -88,7 +92,12 @@ def _draw_plotly(notebook: NotebookNode) -> bool:
                 found = True
                 figure = {key: figure[key] for key in ("data", "layout") if key in figure}
                 name = f"figure-{cell.get('id', 'cell')}-{number}"
-                options = {"include_plotlyjs": False, "full_html": False, "div_id": name, "validate": False}
+                options = {
+                    "include_plotlyjs": False,
+                    "full_html": False,
+                    "div_id": name,
+                    "validate": False,
+                }
                 output.data["text/html"] = plotly.io.to_html(figure, **options)
     return found
 
@@ -96,30 +105,44 @@ def _draw_plotly(notebook: NotebookNode) -> bool:
 def page(notebook: NotebookNode, name: str) -> str:
     """A notebook as one HTML page: no script, style, font or picture from elsewhere.
 
-    Equations become MathML; plotly figures read `plotly.min.js` beside the page; widgets show their static form.
+    Equations become MathML; plotly figures read `plotly.min.js` beside the page; widgets show their
+    static form.
     """
     from jinja2 import DictLoader
     from nbconvert import HTMLExporter
 
     notebook = normalise(nbformat.from_dict(notebook))
     plotly_found = _draw_plotly(notebook)
-    exporter = HTMLExporter(extra_loaders=[DictLoader({"page.html.j2": PAGE})], template_file="page.html.j2")
+    exporter = HTMLExporter(
+        extra_loaders=[DictLoader({"page.html.j2": PAGE})], template_file="page.html.j2"
+    )
     exporter.register_filter("markdown2html", _markdown)
     body, _ = exporter.from_notebook_node(notebook, resources={"metadata": {"name": name}})
-    return body.replace("</head>", '<script src="plotly.min.js"></script></head>', 1) if plotly_found else body
+    return (
+        body.replace("</head>", '<script src="plotly.min.js"></script></head>', 1)
+        if plotly_found
+        else body
+    )
 
 
 def index(rows: Sequence[tuple[str, str]], for_students: bool = False) -> str:
     """The first page: number and question of each notebook, linked."""
     lines = [
         f'<tr><td>{stem[:2]}</td><td><a href="{stem}.html">{question}</a></td></tr>'
-        for stem, question in ((html.escape(stem), html.escape(question)) for stem, question in rows)
+        for stem, question in (
+            (html.escape(stem), html.escape(question)) for stem, question in rows
+        )
     ]
-    return INDEX.format(rows="\n".join(lines), student=", without the solutions" if for_students else "")
+    return INDEX.format(
+        rows="\n".join(lines), student=", without the solutions" if for_students else ""
+    )
 
 
-def write_site(out: Path, names: Sequence[str] = (), run: bool = True, for_students: bool = False) -> list[Path]:
-    """Execute the notebooks and write a page for each, with an index; with `for_students` also the notebooks."""
+def write_site(
+    out: Path, names: Sequence[str] = (), run: bool = True, for_students: bool = False
+) -> list[Path]:
+    """Execute the notebooks and write a page for each, with an index; with `for_students` also the
+    notebooks."""
     import plotly.offline
 
     paths, rows, written = chosen(names), [], []
@@ -146,14 +169,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("what", choices=["site", "refresh"])
     parser.add_argument("names", nargs="*", help="only notebooks that begin so, such as 00 or 20_")
     parser.add_argument("--out", type=Path, default=ROOT / "site", help="site: folder of the pages")
-    parser.add_argument("--student", action="store_true", help="site: without the cells tagged solution")
-    parser.add_argument("--as-saved", action="store_true", help="site: pages of the saved outputs, nothing is run")
+    parser.add_argument(
+        "--student", action="store_true", help="site: without the cells tagged solution"
+    )
+    parser.add_argument(
+        "--as-saved", action="store_true", help="site: pages of the saved outputs, nothing is run"
+    )
     asked = parser.parse_intermixed_args(arguments)  # names may follow an option
     try:
         if asked.what == "refresh":
             refresh(asked.names)
         else:
-            written = write_site(asked.out, asked.names, run=not asked.as_saved, for_students=asked.student)
+            written = write_site(
+                asked.out, asked.names, run=not asked.as_saved, for_students=asked.student
+            )
             print(f"{len(written) - 1} pages; open {written[0]}")
     except WorkbenchError as error:
         print(f"start.py: {error}", file=sys.stderr)

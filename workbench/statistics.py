@@ -11,21 +11,25 @@ from scipy import stats
 from workbench.errors import DataError
 
 RESAMPLES = 2_000
-FEW = 20  # units, below which Student's t is taken: of 5 normal values a bootstrap's 95 % cover 84 %
+# units, below which Student's t is taken: of 5 normal values a bootstrap's 95 % cover 84 %
+FEW = 20
 COLUMNS = ["estimate", "low", "high", "n"]
 
 
 def bootstrap_mean(
     values: np.ndarray | pd.Series, seed: int = 0, level: float = 0.95, resamples: int = RESAMPLES
 ) -> tuple[float, float, float]:
-    """Mean of independent values with a percentile bootstrap interval; NaN values are an error, NaN bounds for n < 2.
+    """Mean of independent values with a percentile bootstrap interval; NaN values are an error, NaN
+    bounds for n < 2.
 
     >>> bootstrap_mean(np.array([1.0, 1.0, 1.0]))
     (1.0, 1.0, 1.0)
     """
     values = np.asarray(values, dtype=np.float64)
     if np.isnan(values).any():
-        raise DataError(f"{int(np.isnan(values).sum())} of {len(values)} values are missing", "bootstrap_mean")
+        raise DataError(
+            f"{int(np.isnan(values).sum())} of {len(values)} values are missing", "bootstrap_mean"
+        )
     if len(values) < 2:
         return (float(values[0]) if len(values) else float("nan")), float("nan"), float("nan")
     batch = max(1, 10_000_000 // len(values))  # at most 80 MB at a time
@@ -51,34 +55,50 @@ def paired_bootstrap(
     within: Sequence[str] | None = None,
     level: float = 0.95,
 ) -> pd.DataFrame:
-    """Means of the levels of `by`, and their differences to the first level paired on `unit`, with intervals.
+    """Means of the levels of `by`, and their differences to the first level paired on `unit`, with
+    intervals.
 
-    table: long; one row per unit, level of `by` and combination of the columns `within` (default: those among
-    metric and k that the table has). A difference is taken over the units that have both levels, and resampled over
-    units: what all levels find easy or hard about a unit cancels. Of fewer than 20 units, seeds say, the percentile
-    bootstrap is too narrow, and Student's t interval stands in its place. The order of levels is that of their first
-    row.
+    table: long; one row per unit, level of `by` and combination of the columns `within` (default:
+    those among metric and k that the table has). A difference is taken over the units that have
+    both levels, and resampled over units: what all levels find easy or hard about a unit cancels.
+    Of fewer than 20 units, seeds say, the percentile bootstrap is too narrow, and Student's t
+    interval stands in its place. The order of levels is that of their first row.
 
-    Returns [*within, <by>, minus, estimate, low, high, n]: `minus` is "" for a plain mean, else the level taken off.
-    A unit without a value lacks this level; `n` counts those that have it. Raises `DataError` for missing columns,
-    values that are no numbers, rows without level or unit, or a unit that occurs twice in one level.
+    Returns [*within, <by>, minus, estimate, low, high, n]: `minus` is "" for a plain mean, else the
+    level taken off. A unit without a value lacks this level; `n` counts those that have it. Raises
+    `DataError` for missing columns, values that are no numbers, rows without level or unit, or a
+    unit that occurs twice in one level.
 
     >>> t = pd.DataFrame({"user": [1, 2, 1, 2], "model": ["a", "a", "b", "b"], "value": [0.0, 1.0, 0.5, 1.5]})
     >>> paired_bootstrap(t, "model").query("minus == 'a'")[["model", "estimate", "low", "high"]].values.tolist()
     [['b', 0.5, 0.5, 0.5]]
     """
-    within = [c for c in ("metric", "k") if c in table and c != by] if within is None else list(within)
+    within = (
+        [c for c in ("metric", "k") if c in table and c != by] if within is None else list(within)
+    )
     needed = [*within, by, unit, value]
     absent = [column for column in needed if column not in table]
     if absent:
         raise DataError(
-            f"no column {absent[0]!r}", "table", ", ".join(needed), "name them: by=, unit=, value=, within="
+            f"no column {absent[0]!r}",
+            "table",
+            ", ".join(needed),
+            "name them: by=, unit=, value=, within=",
         )
     if table[[by, unit]].isna().any(axis=None) or not pd.api.types.is_numeric_dtype(table[value]):
         what = f"a row without {by} or {unit}, or a {value} that is no number"
-        raise DataError(what, "table", f"numbers in {value!r}, no gaps in {by!r} and {unit!r}", "drop or convert them")
+        raise DataError(
+            what,
+            "table",
+            f"numbers in {value!r}, no gaps in {by!r} and {unit!r}",
+            "drop or convert them",
+        )
     if table.duplicated([*within, by, unit]).any():
-        raise DataError(f"a {unit} occurs twice in one {by}", "table", f"one value each ({', '.join(needed[:-1])})")
+        raise DataError(
+            f"a {unit} occurs twice in one {by}",
+            "table",
+            f"one value each ({', '.join(needed[:-1])})",
+        )
     rows = []
     for key, part in table.groupby(within, sort=False, observed=True) if within else [((), table)]:
         levels = list(dict.fromkeys(part[by]))
@@ -86,7 +106,14 @@ def paired_bootstrap(
         for name in levels:
             rows.append((*key, name, "", *_interval(wide[name].dropna(), seed, level)))
         for name in levels[1:]:
-            rows.append((*key, name, levels[0], *_interval((wide[name] - wide[levels[0]]).dropna(), seed, level)))
+            rows.append(
+                (
+                    *key,
+                    name,
+                    levels[0],
+                    *_interval((wide[name] - wide[levels[0]]).dropna(), seed, level),
+                )
+            )
     return pd.DataFrame(rows, columns=[*within, by, "minus", *COLUMNS])
 
 
@@ -94,12 +121,16 @@ def _interval(values: pd.Series, seed: int, level: float) -> tuple[float, float,
     n = len(values)
     if not 2 <= n < FEW:
         return (*bootstrap_mean(values, seed, level), n)
-    mean, half = float(values.mean()), float(stats.t.ppf(0.5 + level / 2, n - 1) * values.std() / n**0.5)
+    mean, half = (
+        float(values.mean()),
+        float(stats.t.ppf(0.5 + level / 2, n - 1) * values.std() / n**0.5),
+    )
     return mean, mean - half, mean + half, n
 
 
 def wilson(successes: int, n: int, level: float = 0.95) -> tuple[float, float]:
-    """Interval for a share (Wilson, JASA 1927); sensible at 0 and n, where a bootstrap has no width.
+    """Interval for a share (Wilson, JASA 1927); sensible at 0 and n, where a bootstrap has no
+    width.
 
     >>> tuple(round(bound, 3) for bound in wilson(0, 10))
     (0.0, 0.278)
@@ -110,8 +141,11 @@ def wilson(successes: int, n: int, level: float = 0.95) -> tuple[float, float]:
     return float(found.low), float(found.high)
 
 
-def paired_auc(first: np.ndarray, second: np.ndarray, seed: int = 0, level: float = 0.95) -> tuple[float, float, float]:
-    """Share of pairs in which `first` is the larger one, ties half, with a bootstrap interval over pairs.
+def paired_auc(
+    first: np.ndarray, second: np.ndarray, seed: int = 0, level: float = 0.95
+) -> tuple[float, float, float]:
+    """Share of pairs in which `first` is the larger one, ties half, with a bootstrap interval over
+    pairs.
 
     .5: the score cannot tell the two members of a pair apart.
 
@@ -120,5 +154,7 @@ def paired_auc(first: np.ndarray, second: np.ndarray, seed: int = 0, level: floa
     """
     first, second = np.asarray(first, dtype=float), np.asarray(second, dtype=float)
     if first.shape != second.shape:
-        raise DataError(f"{first.shape} against {second.shape} values", "paired_auc", "one value each per pair")
+        raise DataError(
+            f"{first.shape} against {second.shape} values", "paired_auc", "one value each per pair"
+        )
     return bootstrap_mean((first > second) + 0.5 * (first == second), seed, level)

@@ -1,4 +1,5 @@
-"""Clock and peak memory, for every environment of the side-by-side benchmark; standard library only."""
+"""Clock and peak memory, for every environment of the side-by-side benchmark; standard library
+only."""
 
 from __future__ import annotations
 
@@ -20,9 +21,11 @@ def repeat(call: Callable, times: int) -> list[float]:
 
 
 def peak_mb() -> float:
-    """Largest resident memory of this process so far, in MiB; not a number where the system does not tell.
+    """Largest resident memory of this process so far, in MiB; not a number where the system does
+    not tell.
 
-    Linux: VmHWM, which starts anew with the program; `ru_maxrss` keeps that of the process that started this one.
+    Linux: VmHWM, which starts anew with the program; `ru_maxrss` keeps that of the process that
+    started this one.
     """
     status = Path("/proc/self/status")
     if status.exists():

@@ -1,13 +1,16 @@
-"""One RecBole 1.2.1 model, timed or trained to its best; runs in RecBole's own environment (see README.md).
+"""One RecBole 1.2.1 model, timed or trained to its best; runs in RecBole's own environment (see
+README.md).
 
     python recbole_run.py job.json
 
-job: {task: collaborative | sequence, stage: timing | quality | published, model, seed, threads, warm, batch, patience,
-minutes, settings, data, out}. data: folder with `train.csv`, `valid.csv`, `test.csv` [user, item, position] as numbers.
-out: folder; `result.json` and, where quality is asked, `lists.csv` [user, rank, item] are written there.
+job: {task: collaborative | sequence, stage: timing | quality | published, model, seed, threads,
+warm, batch, patience, minutes, settings, data, out}. data: folder with `train.csv`, `valid.csv`,
+`test.csv` [user, item, position] as numbers. out: folder; `result.json` and, where quality is
+asked, `lists.csv` [user, rank, item] are written there.
 
-RecBole trains and ranks with its own trainer, data loaders and samplers; only the epoch loop is written out here,
-because its `fit` has no clock: an epoch, a validation, best weights kept in memory instead of a file.
+RecBole trains and ranks with its own trainer, data loaders and samplers; only the epoch loop is
+written out here, because its `fit` has no clock: an epoch, a validation, best weights kept in
+memory instead of a file.
 """
 
 from __future__ import annotations
@@ -36,32 +39,52 @@ from recbole.data import create_dataset, data_preparation  # noqa: E402
 from recbole.data.transform import construct_transform  # noqa: E402, F401
 from recbole.utils import get_model, get_trainer, init_seed  # noqa: E402
 
-SEQUENCE = {"eval_args": {"split": {"LS": "valid_and_test"}, "order": "TO", "mode": "full", "group_by": "user"}}
+SEQUENCE = {
+    "eval_args": {
+        "split": {"LS": "valid_and_test"},
+        "order": "TO",
+        "mode": "full",
+        "group_by": "user",
+    }
+}
 SEQUENCE |= {"repeatable": True, "train_neg_sample_args": None, "MAX_ITEM_LIST_LENGTH": 50}
 FIELDS = {"user": "user_id:token", "item": "item_id:token", "position": "timestamp:float"}
 
 
 def atomic(job: dict, folder: Path) -> None:
     """RecBole's atomic files of the three parts, and of their sum in the order of the log."""
-    parts = {name: pd.read_csv(Path(job["data"]) / f"{name}.csv") for name in ("train", "valid", "test")}
+    parts = {
+        name: pd.read_csv(Path(job["data"]) / f"{name}.csv") for name in ("train", "valid", "test")
+    }
     parts["whole"] = pd.concat(parts.values()).sort_values("position")
     for name, part in parts.items():
         suffix = "" if name == "whole" else f".{name}"
-        part.rename(columns=FIELDS)[list(FIELDS.values())].to_csv(folder / f"log{suffix}.inter", sep="\t", index=False)
+        part.rename(columns=FIELDS)[list(FIELDS.values())].to_csv(
+            folder / f"log{suffix}.inter", sep="\t", index=False
+        )
 
 
 def prepare(job: dict, folder: Path) -> tuple:
     """Its config, data loaders, model and trainer."""
     (folder / "log").mkdir()
     atomic(job, folder / "log")
-    settings = {"data_path": str(folder), "checkpoint_dir": str(folder / "saved"), "use_gpu": False, "state": "ERROR"}
+    settings = {
+        "data_path": str(folder),
+        "checkpoint_dir": str(folder / "saved"),
+        "use_gpu": False,
+        "state": "ERROR",
+    }
     settings |= {
         "seed": job["seed"],
         "show_progress": False,
         "topk": [10],
         "load_col": {"inter": ["user_id", "item_id"]},
     }
-    settings |= {"train_batch_size": job["batch"], "reproducibility": True, **job.get("settings", {})}
+    settings |= {
+        "train_batch_size": job["batch"],
+        "reproducibility": True,
+        **job.get("settings", {}),
+    }
     if job["task"] == "sequence":
         settings |= SEQUENCE
         settings["load_col"] = {"inter": ["user_id", "item_id", "timestamp"]}
@@ -90,8 +113,9 @@ def forget_cached(model: torch.nn.Module) -> None:
 def timing(job: dict, config: Config, loaders: tuple, model: torch.nn.Module, trainer) -> dict:
     """One cold epoch and the warm ones, then the ranking of the test users as often.
 
-    `evaluation_large`: the same with one batch for all users. By default it ranks eval_batch_size / items users at a
-    time, two with 1,682 items; for sequences the default batch holds them all already.
+    `evaluation_large`: the same with one batch for all users. By default it ranks eval_batch_size /
+    items users at a time, two with 1,682 items; for sequences the default batch holds them all
+    already.
     """
     times = 1 + job["warm"]
 
@@ -99,7 +123,11 @@ def timing(job: dict, config: Config, loaders: tuple, model: torch.nn.Module, tr
         forget_cached(model)
         trainer.evaluate(loader, load_best_model=False, show_progress=False)
 
-    result = {"seconds": [clock(trainer._train_epoch, loaders[0], i, show_progress=False)[0] for i in range(times)]}
+    result = {
+        "seconds": [
+            clock(trainer._train_epoch, loaders[0], i, show_progress=False)[0] for i in range(times)
+        ]
+    }
     result["evaluation"] = repeat(lambda: rank(loaders[2]), times)
     if job["task"] == "collaborative":
         config["eval_batch_size"] = loaders[2]._dataset.item_num * loaders[2]._dataset.user_num
@@ -115,7 +143,9 @@ def quality(job: dict, loaders: tuple, model: torch.nn.Module, trainer) -> dict:
     for epoch in range(job["epochs"]):
         seconds, loss = clock(trainer._train_epoch, loaders[0], epoch, show_progress=False)
         value = float(trainer._valid_epoch(loaders[1], show_progress=False)[0])
-        curve.append({"epoch": epoch, "seconds": seconds, "validation": value, "loss": float(np.sum(loss))})
+        curve.append(
+            {"epoch": epoch, "seconds": seconds, "validation": value, "loss": float(np.sum(loss))}
+        )
         since += 1
         if value > best:
             best, since, kept = value, 0, copy.deepcopy(model.state_dict())
@@ -141,7 +171,11 @@ def lists(dataset, loader, trainer) -> pd.DataFrame:
             best = torch.topk(scores, 10, dim=-1)[1].numpy()
             users = dataset.id2token("user_id", interaction["user_id"].numpy()).astype(int)
             items = dataset.id2token("item_id", best).astype(int)
-            some = {"user": np.repeat(users, 10), "rank": np.tile(np.arange(10), len(users)), "item": items.ravel()}
+            some = {
+                "user": np.repeat(users, 10),
+                "rank": np.tile(np.arange(10), len(users)),
+                "item": items.ravel(),
+            }
             rows.append(pd.DataFrame(some))
     return pd.concat(rows)
 

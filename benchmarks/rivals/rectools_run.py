@@ -1,8 +1,10 @@
-"""SASRec of RecTools, timed; runs in an environment of its own (see README.md): python rectools_run.py job.json
+"""SASRec of RecTools, timed; runs in an environment of its own (see README.md): python
+rectools_run.py job.json
 
-job and result as in recbole_run.py, stage timing only. It trains on one window a user, the last `session_max_len` + 1
-rows, and asks all of its next items in one pass with full softmax. Ranking: ten items for every user who has a test
-row, from the training and validation rows, nothing filtered.
+job and result as in recbole_run.py, stage timing only. It trains on one window a user, the last
+`session_max_len` + 1 rows, and asks all of its next items in one pass with full softmax. Ranking:
+ten items for every user who has a test row, from the training and validation rows, nothing
+filtered.
 """
 
 from __future__ import annotations
@@ -48,14 +50,25 @@ def trainer() -> Trainer:
         "logger": False,
         "enable_checkpointing": False,
     }
-    return Trainer(max_epochs=epochs, min_epochs=epochs, accelerator="cpu", devices=1, callbacks=[Clock()], **quiet)
+    return Trainer(
+        max_epochs=epochs,
+        min_epochs=epochs,
+        accelerator="cpu",
+        devices=1,
+        callbacks=[Clock()],
+        **quiet,
+    )
 
 
 def dataset(*names: str) -> Dataset:
     """Some parts of the split, in the order of the log."""
-    part = pd.concat([pd.read_csv(Path(JOB["data"]) / f"{name}.csv") for name in names]).sort_values("position")
+    part = pd.concat(
+        [pd.read_csv(Path(JOB["data"]) / f"{name}.csv") for name in names]
+    ).sort_values("position")
     times = pd.to_datetime(part["position"], unit="s")
-    table = pd.DataFrame({Columns.User: part["user"], Columns.Item: part["item"], Columns.Datetime: times})
+    table = pd.DataFrame(
+        {Columns.User: part["user"], Columns.Item: part["item"], Columns.Datetime: times}
+    )
     return Dataset.construct(table.assign(**{Columns.Weight: 1.0}))
 
 
@@ -68,16 +81,24 @@ def main() -> None:
     train, known = dataset("train"), dataset("train", "valid")
     length = JOB["settings"]["session_max_len"]
     model = SASRecModel(
-        epochs=1 + JOB["warm"], get_trainer_func=trainer, recommend_torch_device="cpu", **JOB["settings"]
+        epochs=1 + JOB["warm"],
+        get_trainer_func=trainer,
+        recommend_torch_device="cpu",
+        **JOB["settings"],
     )
     start = time.perf_counter()
     model.fit(train)
-    at = next(callback.at for callback in model.fit_trainer.callbacks if isinstance(callback, Clock))  # fit copies it
+    # fit copies it
+    at = next(
+        callback.at for callback in model.fit_trainer.callbacks if isinstance(callback, Clock)
+    )
     rows = train.interactions.df[Columns.User].value_counts()
     users = np.unique(pd.read_csv(Path(JOB["data"]) / "test.csv")["user"])
     result = {"preparation": at[0] - start, "seconds": np.diff(at).tolist()}
     result["targets"] = int((np.minimum(rows, length + 1) - 1).clip(lower=0).sum())
-    result["evaluation"] = repeat(lambda: model.recommend(users, known, k=10, filter_viewed=False), 1 + JOB["warm"])
+    result["evaluation"] = repeat(
+        lambda: model.recommend(users, known, k=10, filter_viewed=False), 1 + JOB["warm"]
+    )
     result["weights"] = int(sum(value.numel() for value in model.lightning_model.parameters()))
     result["peak_mb"] = peak_mb()
     (Path(JOB["out"]) / "result.json").write_text(json.dumps(result), encoding="utf-8")

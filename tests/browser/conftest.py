@@ -1,4 +1,5 @@
-"""A real JupyterLab in the machine's own Chromium. Without a Chromium these tests are skipped, with the reason."""
+"""A real JupyterLab in the machine's own Chromium. Without a Chromium these tests are skipped, with
+the reason."""
 
 from __future__ import annotations
 
@@ -23,10 +24,29 @@ import start
 from workbench.doctor import find_chromium
 
 ROOT = Path(__file__).resolve().parents[2]
-CHROMIUM_FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"]
-CHROMIUM_FLAGS += ["--disable-background-networking", "--disable-component-update", "--disable-dev-shm-usage"]
-LAB_FLAGS = ["--no-browser", "--allow-root", "--ServerApp.port_retries=0", "--IdentityProvider.token="]
-LAB_FLAGS += ["--ServerApp.disable_check_xsrf=True", "--LabApp.expose_app_in_browser=True", *start.LAB]
+CHROMIUM_FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-sync",
+]
+CHROMIUM_FLAGS += [
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-dev-shm-usage",
+]
+LAB_FLAGS = [
+    "--no-browser",
+    "--allow-root",
+    "--ServerApp.port_retries=0",
+    "--IdentityProvider.token=",
+]
+LAB_FLAGS += [
+    "--ServerApp.disable_check_xsrf=True",
+    "--LabApp.expose_app_in_browser=True",
+    *start.LAB,
+]
 COPIED = ("notebooks", "data")
 IDLE = """() => {
   const shell = window.jupyterapp && window.jupyterapp.shell;
@@ -48,7 +68,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @dataclass(frozen=True)
 class Lab:
-    """A running JupyterLab: its address and the folder that it serves (a copy, free to be changed)."""
+    """A running JupyterLab: its address and the folder that it serves (a copy, free to be
+    changed)."""
 
     address: str
     root: Path
@@ -59,8 +80,14 @@ class Lab:
 
     def add(self, path: str, *sources: str) -> str:
         """Write a notebook of the given code cells and return its path."""
-        notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source) for source in sources])
-        notebook.metadata.kernelspec = {"display_name": "Python 3", "language": "python", "name": "python3"}
+        notebook = nbformat.v4.new_notebook(
+            cells=[nbformat.v4.new_code_cell(source) for source in sources]
+        )
+        notebook.metadata.kernelspec = {
+            "display_name": "Python 3",
+            "language": "python",
+            "name": "python3",
+        }
         (self.root / path).parent.mkdir(parents=True, exist_ok=True)
         nbformat.write(notebook, self.root / path)
         return path
@@ -80,16 +107,31 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
         if (ROOT / name).is_dir():
             shutil.copytree(ROOT / name, root / name)
     settings = tmp_path_factory.mktemp("settings")
-    folders = {"JUPYTER_CONFIG_DIR": "config", "JUPYTER_DATA_DIR": "data", "JUPYTERLAB_SETTINGS_DIR": "settings"}
+    folders = {
+        "JUPYTER_CONFIG_DIR": "config",
+        "JUPYTER_DATA_DIR": "data",
+        "JUPYTERLAB_SETTINGS_DIR": "settings",
+    }
     folders |= {"JUPYTERLAB_WORKSPACES_DIR": "workspaces", "JUPYTER_RUNTIME_DIR": "runtime"}
     environment = {**os.environ, **{key: str(settings / value) for key, value in folders.items()}}
     start.without_news(settings / "config")
     port = free_port()
     log = settings / "lab.log"
-    command = [sys.executable, "-m", "jupyterlab", f"--port={port}", "--ServerApp.ip=127.0.0.1", *LAB_FLAGS]
+    command = [
+        sys.executable,
+        "-m",
+        "jupyterlab",
+        f"--port={port}",
+        "--ServerApp.ip=127.0.0.1",
+        *LAB_FLAGS,
+    ]
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [*command, f"--ServerApp.root_dir={root}"], env=environment, stdout=output, stderr=output, cwd=root
+            [*command, f"--ServerApp.root_dir={root}"],
+            env=environment,
+            stdout=output,
+            stderr=output,
+            cwd=root,
         )
         try:
             address = f"http://127.0.0.1:{port}"
@@ -130,15 +172,20 @@ def browser() -> Iterator[object]:
 
 @pytest.fixture(params=["light"])
 def page(browser: object, request: pytest.FixtureRequest) -> Iterator[object]:
-    """A fresh page. `page.requests` lists every address asked for, `page.outside()` those off this machine,
-    `page.console` what the page reported as an error. Parametrise indirectly with "dark" for the dark scheme.
+    """A fresh page. `page.requests` lists every address asked for, `page.outside()` those off this
+    machine, `page.console` what the page reported as an error. Parametrise indirectly with "dark"
+    for the dark scheme.
     """
-    context = browser.new_context(viewport={"width": 1440, "height": 900}, color_scheme=request.param)
+    context = browser.new_context(
+        viewport={"width": 1440, "height": 900}, color_scheme=request.param
+    )
     opened = context.new_page()
     opened.set_default_timeout(60_000)
     opened.requests, opened.console = [], []
     context.on("request", lambda asked: opened.requests.append(asked.url))
-    opened.on("console", lambda said: opened.console.append(said.text) if said.type == "error" else None)
+    opened.on(
+        "console", lambda said: opened.console.append(said.text) if said.type == "error" else None
+    )
     opened.on("pageerror", lambda error: opened.console.append(str(error)))
     opened.outside = lambda: [url for url in opened.requests if _is_outside(url)]
     yield opened
@@ -156,12 +203,16 @@ def quiet(page: object) -> Iterator[object]:
 
 def _is_outside(url: str) -> bool:
     parts = urlsplit(url)
-    return parts.scheme in ("http", "https", "ws", "wss") and parts.hostname not in ("127.0.0.1", "localhost")
+    return parts.scheme in ("http", "https", "ws", "wss") and parts.hostname not in (
+        "127.0.0.1",
+        "localhost",
+    )
 
 
 @pytest.fixture
 def run_all(lab: Lab) -> Callable[..., None]:
-    """`run_all(page, path, seconds=120)` opens a notebook of `lab` and runs every cell until the kernel rests."""
+    """`run_all(page, path, seconds=120)` opens a notebook of `lab` and runs every cell until the
+    kernel rests."""
 
     def run(page: object, path: str, seconds: float = 120) -> None:
         page.goto(lab.page(path))

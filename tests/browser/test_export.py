@@ -1,4 +1,5 @@
-"""The exported file in Chromium: it computes what Python computes, shows hostile text as text, and stays silent."""
+"""The exported file in Chromium: it computes what Python computes, shows hostile text as text, and
+stays silent."""
 
 from __future__ import annotations
 
@@ -23,7 +24,8 @@ ACTION = {"interactions": [17], "switches": {"tombstone": True}, "topic": IMG}
 
 @pytest.fixture
 def silent(quiet):
-    """A quiet page that also fails the test when a script complains or anything but the file is asked for."""
+    """A quiet page that also fails the test when a script complains or anything but the file is
+    asked for."""
     yield quiet
     assert quiet.console == [] and all(url.startswith(("file:", "data:")) for url in quiet.requests)
 
@@ -47,9 +49,13 @@ def test_numbers_equal_a_refit_in_numpy(silent, tmp_path):
     x = (rng.random((120, 60)) < 0.15).astype(float)
     _, model = packed(x, 20.0)
     engine = (STATIC / "engine.js").read_text(encoding="utf-8")
-    text = f"<script type=module>{engine}\nwindow.engine = {{unpack, score, replace, top}};</script>"
+    text = (
+        f"<script type=module>{engine}\nwindow.engine = {{unpack, score, replace, top}};</script>"
+    )
     open_text(
-        silent, tmp_path / "numbers.html", "<!DOCTYPE html><meta charset=utf-8><link rel=icon href=data:,>" + text
+        silent,
+        tmp_path / "numbers.html",
+        "<!DOCTYPE html><meta charset=utf-8><link rel=icon href=data:,>" + text,
     )
     silent.wait_for_function("() => window.engine")
     for user, keep in [(0, 0), (3, 2), (7, 5), (119, 1)]:
@@ -73,23 +79,36 @@ def test_numbers_equal_a_refit_in_numpy(silent, tmp_path):
         wanted = changed @ weights
         assert np.abs(np.array([scores for scores, _ in found]) - wanted).max() < 1e-10
         masked = np.where(changed > 0, -np.inf, wanted)
-        assert [best for _, best in found] == np.argsort(-masked, axis=1, kind="stable")[:, :10].tolist()
+        assert [best for _, best in found] == np.argsort(-masked, axis=1, kind="stable")[
+            :, :10
+        ].tolist()
 
 
 def test_reports_equal_python_word_for_word(silent, tmp_path):
     world = load_world()
     model, rng = EASE(EASEConfig(l2=50)).fit(world.log), np.random.default_rng(3)
     notes = EntityStore.build(world.log, world.catalogue)
-    scripts = "\n".join((STATIC / name).read_text(encoding="utf-8") for name in ("engine.js", "claims.js"))
+    scripts = "\n".join(
+        (STATIC / name).read_text(encoding="utf-8") for name in ("engine.js", "claims.js")
+    )
     seen = "Object.assign(window, { unpack, reading, page, ready: 1 });"
     text = f"<script type=module>{scripts}\n{seen}</script>"
-    open_text(silent, tmp_path / "report.html", "<!DOCTYPE html><meta charset=utf-8><link rel=icon href=data:,>" + text)
+    open_text(
+        silent,
+        tmp_path / "report.html",
+        "<!DOCTYPE html><meta charset=utf-8><link rel=icon href=data:,>" + text,
+    )
     silent.wait_for_function("() => window.ready")
-    silent.evaluate("model => { window.packed = model; window.model = unpack(model); }", pack(model, world.catalogue))
+    silent.evaluate(
+        "model => { window.packed = model; window.model = unpack(model); }",
+        pack(model, world.catalogue),
+    )
     for user in range(0, 400, 16):
         rows = world.log.rows_of(user)
         rows = rows[rng.random(len(rows)) < 0.7] if user % 2 else rows
-        log = world.log.without(set(world.log.rows_of(user)["interaction"]) - set(rows["interaction"]))
+        log = world.log.without(
+            set(world.log.rows_of(user)["interaction"]) - set(rows["interaction"])
+        )
         report = write(user, log, world.catalogue, model, ranges=False, profile=notes)
         lineage = notes.lineage(user).query("kind == 'topic'")[["entity", "interaction", "weight"]]
         found = silent.evaluate(
@@ -97,14 +116,24 @@ def test_reports_equal_python_word_for_word(silent, tmp_path):
                  const { catalogue } = model, { templates } = packed;
                  const r = reading({ model, rows, log: rows, hidden: [], catalogue, profile, name });
                  return page(r, templates); }""",
-            [rows[["interaction", "item"]].to_dict("records"), f"user:{user}", lineage.to_numpy().tolist()],
+            [
+                rows[["interaction", "item"]].to_dict("records"),
+                f"user:{user}",
+                lineage.to_numpy().tolist(),
+            ],
         )
         claims = {claim.claim: claim for claim in report.claims}
         support = dict(list(report.support.groupby("claim")))
         assert len(found) == len(report.sentences) > 3
         for told, said in zip(found, report.sentences.itertuples(), strict=True):
-            claim, carried = claims[said.claim], support[said.claim].groupby("interaction")["weight"].sum()
-            assert (told["section"], told["text"]) == (said.section, report.text[said.start : said.end])
+            claim, carried = (
+                claims[said.claim],
+                support[said.claim].groupby("interaction")["weight"].sum(),
+            )
+            assert (told["section"], told["text"]) == (
+                said.section,
+                report.text[said.start : said.end],
+            )
             assert tuple(told["statement"]) == claim.statement
             assert told["value"] == pytest.approx(claim.value, abs=1e-9, nan_ok=True)
             assert summed(told["rows"]) == pytest.approx(carried.to_dict(), abs=1e-9)
@@ -128,17 +157,22 @@ REQUESTS = [
 
 
 def test_the_file_answers_as_python_does(silent, tmp_path):
-    """Several deletions under several switches, asked of the button's own function and of `Screen.act`."""
+    """Several deletions under several switches, asked of the button's own function and of
+    `Screen.act`."""
     world = load_world()
     service = Service.build(world.log, world.catalogue, EASE())
-    horror = world.log.frame[world.log.frame["item"].isin(world.catalogue.items_of("Horror novels"))]
+    horror = world.log.frame[
+        world.log.frame["item"].isin(world.catalogue.items_of("Horror novels"))
+    ]
     users = horror.groupby("user")["item"].nunique().sort_values(kind="stable").index[[-1, 20]]
     for user in users.tolist():
         screen = Screen(service, user, "Horror novels")
         page = screen.export(tmp_path / f"{user}.html").read_text(encoding="utf-8")
         # the same script with its function within reach of the test, let in by its own hash
         script = page[page.rindex('<script type="module">') + 22 : page.rindex("</script>")]
-        reachable = script.replace("draw(document", "window.compute = engine(payload); draw(document")
+        reachable = script.replace(
+            "draw(document", "window.compute = engine(payload); draw(document"
+        )
         opened = page.replace(script, reachable).replace(sha256(script), sha256(reachable))
         assert sha256(script) in page and sha256(reachable) in opened
         open_text(silent, tmp_path / "opened.html", opened)
@@ -149,7 +183,11 @@ def test_the_file_answers_as_python_does(silent, tmp_path):
             action["switches"] = screen.switches.model_dump() | switches
             same(silent.evaluate("action => window.compute(action)", action), screen.act(action))
         rows = [row["interaction"] for row in screen.state["history"]]
-        action = {"interactions": rows, "topic": "Horror novels", "switches": screen.switches.model_dump()}
+        action = {
+            "interactions": rows,
+            "topic": "Horror novels",
+            "switches": screen.switches.model_dump(),
+        }
         same(silent.evaluate("action => window.compute(action)", action), screen.act(action))
         for sentence in screen.state["sentences"][::4]:
             action = {
@@ -165,7 +203,8 @@ def sha256(text):
 
 
 def same(found, wanted):
-    """Equal states, numbers to 1e-5. Placebo rows are drawn by each side for itself; footers are Python's alone."""
+    """Equal states, numbers to 1e-5. Placebo rows are drawn by each side for itself; footers are
+    Python's alone."""
     strangers = [draw for draw in wanted["null"] if draw["kind"] != "placebo rows"]
     assert [draw for draw in found["null"] if draw["kind"] != "placebo rows"] == strangers
     assert len(found["null"]) == len(wanted["null"])
@@ -189,7 +228,9 @@ def same(found, wanted):
     for one, other in zip(found["sentences"], wanted["sentences"], strict=True):
         for name in ("kind", "section", "text", "after", "fate", "cause", "smallest"):
             assert one[name] == other[name], (name, one["text"])
-        assert dict(map(tuple, one["rows"])) == pytest.approx(dict(map(tuple, other["rows"])), abs=1e-5)
+        assert dict(map(tuple, one["rows"])) == pytest.approx(
+            dict(map(tuple, other["rows"])), abs=1e-5
+        )
 
 
 @pytest.mark.parametrize("state", [start(), after(ACTION)], ids=["start", "after"])
@@ -199,13 +240,17 @@ def test_hostile_text_is_text(silent, tmp_path, state):
     assert silent.locator("img, #screen script").count() == 0
     text = silent.locator("body").inner_text()
     assert IMG in text and "</script><script>alert(2)</script><!--" in text
-    assert silent.evaluate("() => document.getElementById('payload').textContent.includes('<')") is False
+    assert (
+        silent.evaluate("() => document.getElementById('payload').textContent.includes('<')")
+        is False
+    )
     assert json.loads(silent.locator("#payload").text_content())["state"] == state
 
 
 @pytest.mark.parametrize("page", ["light", "dark"], indirect=True)
 def test_the_mailed_file_forgets_at_a_press(silent, tmp_path):
-    """As its reader opens it: a hostile shop, the policy in force, nothing but the file asked for."""
+    """As its reader opens it: a hostile shop, the policy in force, nothing but the file asked
+    for."""
     world = load_world()
     screen = Screen(hostile(Service.build(world.log, world.catalogue, EASE())), 310, IMG)
     silent.goto(screen.export(tmp_path / "mailed.html").as_uri())
@@ -213,13 +258,19 @@ def test_the_mailed_file_forgets_at_a_press(silent, tmp_path):
     sentence = silent.locator("[data-claim]", has_text="Dark stories").first
     sentence.click()
     assert silent.locator(".wbs-lit").count() > 0
-    assert silent.locator("[data-key=forget]").inner_text() == f"Forget {len(screen.smallest_set('Dark stories'))} rows"
+    assert (
+        silent.locator("[data-key=forget]").inner_text()
+        == f"Forget {len(screen.smallest_set('Dark stories'))} rows"
+    )
     silent.locator(".wbs-chip", has_text=IMG).click()
     silent.locator("[data-key=forget]").click()
     silent.locator(".wbs-removed").first.wait_for()
     told = silent.locator(".wbs-answers").inner_text()
     assert "16 of 44 rows" in told and IMG in told and "other shoppers get another top 10" in told
-    assert silent.locator("[data-fate=back]").count() >= 1 and silent.locator("[data-fate=gone] s").count() >= 1
+    assert (
+        silent.locator("[data-fate=back]").count() >= 1
+        and silent.locator("[data-fate=gone] s").count() >= 1
+    )
     assert silent.locator("img").count() == 0
     silent.locator("[data-key=again]").click()
     silent.locator(".wbs-removed").first.wait_for(state="detached")

@@ -1,4 +1,5 @@
-"""JupyterLab itself: a notebook opens, runs, shows what it should, and asks nothing of the network."""
+"""JupyterLab itself: a notebook opens, runs, shows what it should, and asks nothing of the
+network."""
 
 from __future__ import annotations
 
@@ -25,4 +26,5 @@ def test_the_repository_is_the_root_of_the_file_browser(lab, page) -> None:
     page.wait_for_selector(".jp-DirListing-item")
     names = page.locator(".jp-DirListing-itemText").all_inner_texts()
     assert {"notebooks", "README.md"} <= set(names)
-    assert page.locator(".Toastify__toast").all_inner_texts() == []  # no news, no offer of an update
+    # no news, no offer of an update
+    assert page.locator(".Toastify__toast").all_inner_texts() == []

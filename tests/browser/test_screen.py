@@ -1,4 +1,5 @@
-"""The live screen in a real JupyterLab: click a sentence, see its rows, press Forget, read the result."""
+"""The live screen in a real JupyterLab: click a sentence, see its rows, press Forget, read the
+result."""
 
 from __future__ import annotations
 
@@ -35,10 +36,14 @@ def test_notebook_00_forgets_a_sentence(lab, quiet, run_all):
     quiet.wait_for_function(IDLE, timeout=90_000)
     ready = time.monotonic()
     for _ in range(2):  # the title, then the cell that makes the screen
-        quiet.evaluate("() => window.jupyterapp.commands.execute('notebook:run-cell-and-select-next')")
+        quiet.evaluate(
+            "() => window.jupyterapp.commands.execute('notebook:run-cell-and-select-next')"
+        )
     screen = quiet.locator(".wbs").first
     screen.locator(".wbs-columns").wait_for()
-    print(f"page and kernel {ready - begin:.1f} s, first screen {time.monotonic() - ready:.1f} s more")
+    print(
+        f"page and kernel {ready - begin:.1f} s, first screen {time.monotonic() - ready:.1f} s more"
+    )
     assert time.monotonic() - ready < 10
     quiet.wait_for_function(IDLE, timeout=90_000)
 
@@ -53,7 +58,9 @@ def test_notebook_00_forgets_a_sentence(lab, quiet, run_all):
     screen.locator(".wbs-removed").first.wait_for()
     assert sentence.get_attribute("data-fate") in ("gone", "back")
     told = screen.locator(".wbs-answers").inner_text()
-    assert re.search(rf"{count} of \d+ rows", told) and re.search(r"\d+ of 399 other shoppers", told)
+    assert re.search(rf"{count} of \d+ rows", told) and re.search(
+        r"\d+ of 399 other shoppers", told
+    )
     assert "than with other rows of this shopper" in told
 
     screen.locator("[data-key=again]").click()
@@ -105,7 +112,9 @@ def test_keyboard_alone_reaches_everything(lab, quiet, run_all):
     quiet.keyboard.press("ArrowDown")
     quiet.keyboard.press("Enter")
     assert screen.locator("[data-claim=bb]").get_attribute("aria-pressed") == "true"
-    assert screen.locator("[data-claim=bb]").evaluate("element => element === document.activeElement")
+    assert screen.locator("[data-claim=bb]").evaluate(
+        "element => element === document.activeElement"
+    )
     screen.locator("[data-rows='42']").focus()
     quiet.keyboard.press("ArrowDown")
     quiet.keyboard.press("Space")

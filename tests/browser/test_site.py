@@ -1,4 +1,5 @@
-"""The written pages in a browser: figures and equations are drawn, and nothing is asked of the network."""
+"""The written pages in a browser: figures and equations are drawn, and nothing is asked of the
+network."""
 
 from __future__ import annotations
 
@@ -18,9 +19,12 @@ def pages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     new = nbformat.v4
     cells = [
         new.new_markdown_cell(
-            f"# 98 · What is `{HOSTILE}` and $\\lambda_i$?\n\n$$P = (X^\\top X + \\lambda I)^{{-1}}$$"
+            f"# 98 · What is `{HOSTILE}` and $\\lambda_i$?\n\n$$P = (X^\\top X + "
+            f"\\lambda I)^{{-1}}$$"
         ),
-        new.new_code_cell("import plotly.graph_objects as go\n\ngo.Figure(go.Bar(x=['a', 'b'], y=[1, 2]))"),
+        new.new_code_cell(
+            "import plotly.graph_objects as go\n\ngo.Figure(go.Bar(x=['a', 'b'], y=[1, 2]))"
+        ),
         new.new_code_cell("import ipywidgets\n\nipywidgets.IntSlider()"),
         new.new_code_cell(f"from workbench.html import escape\n\nprint({HOSTILE!r})"),
     ]
@@ -37,6 +41,13 @@ def test_pages_are_whole_without_a_network(quiet, pages: Path) -> None:
     equation = quiet.locator("math[display=block]").bounding_box()
     assert equation["width"] > 60 and equation["height"] > 10
     assert quiet.locator("h1 math").count() == 1
-    assert HOSTILE in quiet.locator("h1").inner_text() and HOSTILE in quiet.locator("main").inner_text()
+    assert (
+        HOSTILE in quiet.locator("h1").inner_text()
+        and HOSTILE in quiet.locator("main").inner_text()
+    )
     assert quiet.console == []
-    assert {Path(url).name for url in quiet.requests} == {"index.html", "98_sample.html", "plotly.min.js"}
+    assert {Path(url).name for url in quiet.requests} == {
+        "index.html",
+        "98_sample.html",
+        "plotly.min.js",
+    }

@@ -1,4 +1,5 @@
-"""The live strip in a real browser: hover, pin, keys, every tab against Python's numbers, files, hostile text."""
+"""The live strip in a real browser: hover, pin, keys, every tab against Python's numbers, files,
+hostile text."""
 
 from __future__ import annotations
 
@@ -45,17 +46,26 @@ def tab(page, name):
 
 def slide(page, key, value):
     page.locator(f"input[data-key={key}]").evaluate(
-        "(slider, value) => { slider.value = value; slider.dispatchEvent(new Event('input')); }", value
+        "(slider, value) => { slider.value = value; slider.dispatchEvent(new Event('input')); }",
+        value,
     )
 
 
 def labels(page, pane=0):
-    return page.locator(".wbt-text").nth(pane).locator(".wbt-w").evaluate_all("all => all.map(e => e.ariaLabel)")
+    return (
+        page.locator(".wbt-text")
+        .nth(pane)
+        .locator(".wbt-w")
+        .evaluate_all("all => all.map(e => e.ariaLabel)")
+    )
 
 
 def shown(page, pane=0):
     """The value of each piece, from what a screen reader is told."""
-    return [number(re.search(r", [^,]*? ([+−]?[\d.]+)(?:,|$)", label)[1]) for label in labels(page, pane)]
+    return [
+        number(re.search(r", [^,]*? ([+−]?[\d.]+)(?:,|$)", label)[1])
+        for label in labels(page, pane)
+    ]
 
 
 def test_pieces_values_and_levels_are_those_of_python(opened):
@@ -75,7 +85,8 @@ def test_pieces_values_and_levels_are_those_of_python(opened):
         assert ("beyond the colours" in label) == (abs(value) > width)
     assert number(page.locator(".wbt-end").last.inner_text()) == pytest.approx(width, abs=0.006)
     assert page.locator(".wbt-clip").all_inner_texts()[0].startswith("m")
-    page.get_by_label("Score").select_option("entropy")  # never negative: one colour after another, not two
+    # never negative: one colour after another, not two
+    page.get_by_label("Score").select_option("entropy")
     assert page.locator(".wbt-w.s").count() and not page.locator(".wbt-w.p, .wbt-w.n").count()
     page.get_by_label("Show as").select_option("underline")
     bare = page.locator(".wbt-w.k9").first.evaluate(
@@ -96,18 +107,36 @@ def test_hover_pin_and_keyboard(opened):
     page.locator(".wbt-w").nth(2).click()
     detail = page.locator(".wbt-detail")
     assert detail.locator("h3").inner_text() == pieces[2]
-    given, bare = np.exp(strip.values("log_prob_with")[2]), np.exp(strip.values("log_prob_without")[2])
-    assert f"{given:.0%}".rstrip("%") in detail.inner_text() and "likel" in detail.inner_text() and bare > 0
+    given, bare = (
+        np.exp(strip.values("log_prob_with")[2]),
+        np.exp(strip.values("log_prob_without")[2]),
+    )
+    assert (
+        f"{given:.0%}".rstrip("%") in detail.inner_text()
+        and "likel" in detail.inner_text()
+        and bare > 0
+    )
     told = detail.locator(".wbt-bars li").all_inner_texts()
     wanted = strip.pieces["word"].add_up(strip.memory_grid[1][0])[2]
-    assert any("likes red" in line and number(line.split()[0]) == pytest.approx(wanted, abs=0.006) for line in told)
+    assert any(
+        "likes red" in line and number(line.split()[0]) == pytest.approx(wanted, abs=0.006)
+        for line in told
+    )
 
     text = page.locator(".wbt-text")
     text.focus()
-    for key, place in (("Home", 0), ("ArrowRight", 1), ("ArrowRight", 2), ("ArrowLeft", 1), ("End", -1)):
+    for key, place in (
+        ("Home", 0),
+        ("ArrowRight", 1),
+        ("ArrowRight", 2),
+        ("ArrowLeft", 1),
+        ("End", -1),
+    ):
         page.keyboard.press(key)
         assert page.locator(".wbt-here").get_attribute("data-p") == str(range(len(pieces))[place])
-        assert text.get_attribute("aria-activedescendant") == page.locator(".wbt-here").get_attribute("id")
+        assert text.get_attribute("aria-activedescendant") == page.locator(
+            ".wbt-here"
+        ).get_attribute("id")
     page.keyboard.press("Enter")
     assert detail.locator("h3").inner_text() == pieces[-1]
     assert page.locator("[aria-selected=true].wbt-w").count() == 1
@@ -133,7 +162,10 @@ def test_every_tab_counts_as_python_does(opened):
     for pane, values in enumerate((one, other, one - other)):
         assert shown(page, pane) == pytest.approx(values.tolist(), abs=0.011)
     page.locator(".wbt-text").nth(1).locator(".wbt-w").nth(4).hover()
-    assert page.locator(".wbt-lit").count() == 2 and page.locator(".wbt-tip b").inner_text().count("·") == 2
+    assert (
+        page.locator(".wbt-lit").count() == 2
+        and page.locator(".wbt-tip b").inner_text().count("·") == 2
+    )
 
     tab(page, "memory")
     assert "✓ adds up" in line.inner_text()
@@ -141,20 +173,27 @@ def test_every_tab_counts_as_python_does(opened):
     for row in page.locator(".wbt-map tbody tr").all():
         piece = int(row.get_attribute("data-p"))
         cells = [number(cell) for cell in row.locator("td").all_inner_texts()]
-        assert cells == pytest.approx([grid[0][piece], grid[1][piece], one[piece], one[piece], 0], abs=0.006)
+        assert cells == pytest.approx(
+            [grid[0][piece], grid[1][piece], one[piece], one[piece], 0], abs=0.006
+        )
     page.locator(".wbt-map button").nth(1).click()
     assert shown(page) == pytest.approx(grid[1].tolist(), abs=0.006)
     assert page.locator(".wbt-name").inner_text() == "memory 1: works at night"
     page.locator(".wbt-map button").nth(1).click()
     page.locator(".wbt-map tbody tr").nth(3).click()
-    assert page.locator(".wbt-detail h3").inner_text() == page.locator(".wbt-map tbody th").nth(3).inner_text()
+    assert (
+        page.locator(".wbt-detail h3").inner_text()
+        == page.locator(".wbt-map tbody th").nth(3).inner_text()
+    )
 
     tab(page, "clip")
     slide(page, "m", 0.3)
     slide(page, "M", 2)
     seen = strip.lens(0.3, 2.0)
     counted = [float(found) for found in re.findall(r"[\d.]+(?= %)", line.inner_text())]
-    assert counted == pytest.approx([100 * seen[name] for name in ("share", "capped", "loss", "plain")], abs=0.51)
+    assert counted == pytest.approx(
+        [100 * seen[name] for name in ("share", "capped", "loss", "plain")], abs=0.51
+    )
     assert f"Mean weight {seen['mean']:.2f}" in line.inner_text()
     assert page.locator(".wbt-w.s").count() > 0
 
@@ -163,7 +202,9 @@ def test_every_tab_counts_as_python_does(opened):
     cut = float(page.locator("input[data-key=threshold]").input_value())
     truth, high = strip.planted("word"), one >= cut
     found, false, missed = (truth & high).sum(), (~truth & high).sum(), (truth & ~high).sum()
-    assert line.inner_text().startswith(f"✓ {found} found, ✗ {false} false high, ○ {missed} missed. ")
+    assert line.inner_text().startswith(
+        f"✓ {found} found, ✗ {false} false high, ○ {missed} missed. "
+    )
     assert f"recall {found / truth.sum():.2f}; AUC {auc(one, truth):.2f}" in line.inner_text()
     for kind, count in (("found", found), ("false", false), ("missed", missed)):
         assert page.locator(f".wbt-{kind}").count() == count
@@ -173,7 +214,9 @@ def test_every_tab_counts_as_python_does(opened):
     assert shown(page) == pytest.approx((one * 2 / 3).tolist(), abs=0.006)
     assert "Step 200" in line.inner_text()
     page.locator("[data-key=play]").click()
-    page.wait_for_function("() => document.querySelector('.wbt-tool .wbt-line').textContent.startsWith('Step 300')")
+    page.wait_for_function(
+        "() => document.querySelector('.wbt-tool .wbt-line').textContent.startsWith('Step 300')"
+    )
 
 
 def test_marks_are_measured_in_the_file_as_in_python(opened):
@@ -191,7 +234,10 @@ def test_marks_are_measured_in_the_file_as_in_python(opened):
         assert (name, int(words), int(personal)) == (wanted.score, wanted.words, wanted.personal)
         assert float(value) == pytest.approx(wanted.auc, abs=0.006)
     page.locator(".wbt-w").nth(1).click()  # personal, not personal, no mark
-    assert page.locator(".wbt-notmine").count() == 1 and "Only marked words" in page.locator(".wbt-line").inner_text()
+    assert (
+        page.locator(".wbt-notmine").count() == 1
+        and "Only marked words" in page.locator(".wbt-line").inner_text()
+    )
     page.locator(".wbt-text").focus()
     page.keyboard.press("u")
     assert page.locator(".wbt-notmine").count() == 0
@@ -205,7 +251,12 @@ def test_a_picture_and_a_table_are_saved_without_a_server(opened):
         page.locator("[data-key=save-png]").click()
     data = Path(got.value.path()).read_bytes()
     width, height = struct.unpack(">II", data[16:24])
-    assert data[:8] == b"\x89PNG\r\n\x1a\n" and width == 3000 and 300 < height < 3000 and len(data) > 20_000
+    assert (
+        data[:8] == b"\x89PNG\r\n\x1a\n"
+        and width == 3000
+        and 300 < height < 3000
+        and len(data) > 20_000
+    )
     with page.expect_download() as got:
         page.locator("[data-key=save-csv]").click()
     table = pd.read_csv(io.StringIO(Path(got.value.path()).read_text(encoding="utf-8")))
@@ -213,7 +264,10 @@ def test_a_picture_and_a_table_are_saved_without_a_server(opened):
     assert table["piece"][0] == "'=1+1" and (table["piece"][1:] == frame["piece"][1:]).all()
     for name in ("start", "end", "pir", "log_prob_with"):
         assert np.allclose(table[name], frame[name], atol=1e-5)
-    assert set(table["provenance"]) == {strip.source} and (table["personal"] == frame["personal"]).all()
+    assert (
+        set(table["provenance"]) == {strip.source}
+        and (table["personal"] == frame["personal"]).all()
+    )
 
 
 def test_paper_is_grey_and_holds_everything(opened):
@@ -229,7 +283,11 @@ def test_paper_is_grey_and_holds_everything(opened):
 
 
 def test_twenty_thousand_tokens_are_drawn_where_one_looks(opened):
-    strip = full_strip("".join(f"word{i} " + (".\n" if i % 40 == 39 else "") for i in range(7000)), cut=3, threshold=6)
+    strip = full_strip(
+        "".join(f"word{i} " + (".\n" if i % 40 == 39 else "") for i in range(7000)),
+        cut=3,
+        threshold=6,
+    )
     assert len(strip.tokens) >= 20_000
     page = opened(strip)
     page.get_by_label("Level").select_option("token")
@@ -241,23 +299,35 @@ def test_twenty_thousand_tokens_are_drawn_where_one_looks(opened):
     assert page.locator(".wbt-text").evaluate("e => e.scrollTop") > 10_000
     box = page.locator(".wbt-mini").bounding_box()
     page.mouse.click(box["x"] + 5, box["y"] + box["height"] / 2)
-    page.wait_for_function("() => Math.abs(Number(document.querySelector('.wbt-here').dataset.p) - 10000) < 1000")
+    page.wait_for_function(
+        "() => Math.abs(Number(document.querySelector('.wbt-here').dataset.p) - 10000) < 1000"
+    )
     page.get_by_label("fold quiet").check()
     page.locator(".wbt-fold").first.wait_for()
     assert page.locator(".wbt-w").count() < 4000
 
 
 def test_hostile_text_is_text_in_a_file(opened):
-    page = opened(full_strip(HOSTILE, title=HOSTILE, items=(HOSTILE, "b"), names=(HOSTILE, "other")))
+    page = opened(
+        full_strip(HOSTILE, title=HOSTILE, items=(HOSTILE, "b"), names=(HOSTILE, "other"))
+    )
     for name in ("compare", "memory", "clip", "truth", "marks", "film", "read"):
         tab(page, name)
         page.locator(".wbt-w").first.click()
     page.get_by_label("numbers").uncheck()
     said = page.locator(".wbt-text").inner_text()
-    for piece in ("<script>alert(1)</script>", "<img src=x onerror=alert(2)>", "&amp;", "⟨RLO⟩gnp.exe", "a∅b", "שלום"):
+    for piece in (
+        "<script>alert(1)</script>",
+        "<img src=x onerror=alert(2)>",
+        "&amp;",
+        "⟨RLO⟩gnp.exe",
+        "a∅b",
+        "שלום",
+    ):
         assert piece in said
     assert page.locator("main img, main script, main style, main textarea").count() == 0
-    assert page.locator(".wbt-text").evaluate("e => e.scrollWidth <= e.clientWidth")  # 5,000 letters without a space
+    # 5,000 letters without a space
+    assert page.locator(".wbt-text").evaluate("e => e.scrollWidth <= e.clientWidth")
     with page.expect_download():
         page.locator("[data-key=save-png]").click()
 
@@ -277,7 +347,10 @@ def test_in_jupyterlab_marks_reach_python_and_hostile_text_stays_text(lab, quiet
     assert strip.locator(".wbt-answer tbody tr").count() == 2
     paper = "() => getComputedStyle(document.querySelector('.wbt')).backgroundColor"
     light = quiet.evaluate(paper)
-    quiet.evaluate("() => window.jupyterapp.commands.execute('apputils:change-theme', { theme: 'JupyterLab Dark' })")
+    quiet.evaluate(
+        "() => window.jupyterapp.commands.execute('apputils:change-theme', { "
+        "theme: 'JupyterLab Dark' })"
+    )
     quiet.wait_for_function("() => document.body.dataset.jpThemeLight === 'false'")
     assert quiet.evaluate(paper) != light
     with quiet.expect_download() as got:

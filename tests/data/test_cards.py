@@ -51,7 +51,8 @@ def server(tmp_path):
 def write_card(own, url=None, name="tale", sha=SHA, more=""):
     (own / "cards").mkdir(exist_ok=True)
     text = (
-        f'name = "{name}"\nreader = "table"\nfolders = ["{name}"]\nrows = 3\nusers = 2\nitems = 2\n{more}\n[[files]]\n'
+        f'name = "{name}"\nreader = "table"\nfolders = ["{name}"]\nrows = 3\nusers = '
+        f"2\nitems = 2\n{more}\n[[files]]\n"
     )
     text += f'name = "log.csv"\nsha256 = "{sha}"\n' + (f'url = "{url}"\n' if url else "")
     (own / "cards" / f"{name}.toml").write_text(text, encoding="utf-8")
@@ -66,9 +67,14 @@ def test_shipped_cards_are_whole(own):
         assert all(file.url is None or file.url.startswith("https://") for file in card.files)
     listed = commands.list_cards()
     assert list(listed["name"]) == list(cards)
-    assert list(listed["name"][listed["here"]]) == [name for name, card in cards.items() if card.reader == "world"]
+    assert list(listed["name"][listed["here"]]) == [
+        name for name, card in cards.items() if card.reader == "world"
+    ]
     shown = find_card("ml-100k")
-    assert "GroupLens research licence" in str(shown) and repr(shown) == "Card(ml-100k, recbole, 3 files)"
+    assert (
+        "GroupLens research licence" in str(shown)
+        and repr(shown) == "Card(ml-100k, recbole, 3 files)"
+    )
     assert "<td>MovieLens 100K" in shown._repr_html_()
 
 
@@ -79,7 +85,8 @@ def test_get_downloads_checks_and_opens(own, server, name):
     assert [path.name for path in (own / "tale").iterdir()] == [name]
     log, catalogue = open_dataset("tale")
     assert len(log) == 3 and catalogue.title(0) == "item 5"
-    assert commands.get("tale") == own / "tale"  # again: what is there is checked, nothing is fetched
+    # again: what is there is checked, nothing is fetched
+    assert commands.get("tale") == own / "tale"
     found = commands.check("tale").set_index("check")
     assert found["ok"].all() and found.loc["equal rows", "found"] == 1
     assert commands.list_cards().set_index("name").loc["tale", "here"]
@@ -99,7 +106,9 @@ def test_get_says_so_where_the_reader_must_fetch(own):
     write_card(own)
     with pytest.raises(DataError, match=r"log\.csv cannot be fetched for you.*put them in"):
         commands.get("tale")
-    with pytest.raises(DataError, match=r"the data set tale is not here.*What to do: set WORKBENCH_DATA"):
+    with pytest.raises(
+        DataError, match=r"the data set tale is not here.*What to do: set WORKBENCH_DATA"
+    ):
         open_dataset("tale")
 
 
@@ -118,15 +127,23 @@ def test_check_shows_what_differs(own):
 
 def test_add_writes_a_card_and_copies_nothing(own, tmp_path):
     path = tmp_path / "My Shop.csv"
-    path.write_text('who,sku,when,kind\n"ann ""é""",7,1700000000123,1\nbob,8,1700000000124,2\n', encoding="utf-8")
+    path.write_text(
+        'who,sku,when,kind\n"ann ""é""",7,1700000000123,1\nbob,8,1700000000124,2\n',
+        encoding="utf-8",
+    )
     columns = {"user": "who", "timestamp": "when", "action": "kind"}
     added = commands.add(path, columns, time_unit="ms", actions={"1": "view", "2": "purchase"})
-    assert added.card.columns == {"item": "sku", **columns} and repr(added).startswith("Added(my-shop, 2 rows")
+    assert added.card.columns == {"item": "sku", **columns} and repr(added).startswith(
+        "Added(my-shop, 2 rows"
+    )
     assert added.to_frame()["role"].tolist() == ["user", "item", "timestamp", "action"]
     assert sorted(p.name for p in own.rglob("*")) == ["cards", "my-shop.toml"]
     assert find_card("my-shop") == added.card
     log, _ = open_dataset("my-shop")
-    assert list(log.users) == ['ann "é"', "bob"] and list(log.frame["action"]) == ["view", "purchase"]
+    assert list(log.users) == ['ann "é"', "bob"] and list(log.frame["action"]) == [
+        "view",
+        "purchase",
+    ]
     assert commands.check("my-shop")["ok"].all()
     with pytest.raises(ConfigError, match="there is a card 'my-shop'"):
         commands.add(path, columns)
@@ -160,7 +177,10 @@ def test_cards_that_are_none(own):
 def test_the_shipped_world_can_have_a_card(own):
     (own / "cards").mkdir()
     sha = sha256_of(settings().data / "world" / "manifest.json")
-    text = f'name = "shop"\nreader = "world"\nplace = "world"\n[[files]]\nname = "manifest.json"\nsha256 = "{sha}"\n'
+    text = (
+        f'name = "shop"\nreader = "world"\nplace = "world"\n[[files]]\nname = '
+        f'"manifest.json"\nsha256 = "{sha}"\n'
+    )
     (own / "cards" / "shop.toml").write_text(text, encoding="utf-8")
     assert commands.get("shop") == settings().data / "world"
     log, catalogue = open_dataset("shop")
@@ -173,7 +193,8 @@ def test_texts_have_a_card_and_no_log(own, tmp_path):
     for file in find_card(name).files:
         (tmp_path / name / file.name).write_text("{}", encoding="utf-8")
     found = commands.check(name, tmp_path)
-    assert list(found["ok"]) == [False, False, False]  # other bytes; and nothing was taken for a log
+    # other bytes; and nothing was taken for a log
+    assert list(found["ok"]) == [False, False, False]
     with pytest.raises(ConfigError, match="holds texts"):
         open_dataset(name, tmp_path)
 
@@ -181,7 +202,8 @@ def test_texts_have_a_card_and_no_log(own, tmp_path):
 def test_without_a_checksum_nothing_is_called_ok(own):
     (own / "cards").mkdir()
     text = (
-        'name = "tale"\nreader = "table"\nfolders = ["tale"]\nrows = 3\n[[files]]\nname = "log.csv"\nwithin = "raw"\n'
+        'name = "tale"\nreader = "table"\nfolders = ["tale"]\nrows = '
+        '3\n[[files]]\nname = "log.csv"\nwithin = "raw"\n'
     )
     (own / "cards" / "tale.toml").write_text(text, encoding="utf-8")
     with pytest.raises(DataError, match=r"Expected: raw/log\.csv"):
@@ -190,7 +212,10 @@ def test_without_a_checksum_nothing_is_called_ok(own):
     (own / "tale" / "raw" / "log.csv").write_text(LOG, newline="")
     found = commands.check("tale").set_index("check")
     unchecked = found.index[found["expected"] == "not checked"]
-    assert list(unchecked) == ["sha256 log.csv", "users", "items"] and found.loc[unchecked, "ok"].isna().all()
+    assert (
+        list(unchecked) == ["sha256 log.csv", "users", "items"]
+        and found.loc[unchecked, "ok"].isna().all()
+    )
     assert found.loc["rows", "ok"] and found.loc["sha256 log.csv", "found"] == SHA
     assert "raw/log.csv  sha256 not known" in str(find_card("tale"))
     assert commands.get("tale") == own / "tale"
@@ -223,7 +248,10 @@ def test_sha256_is_of_the_unpacked_content(tmp_path):
         sha256_of(tmp_path / "cut.csv")
 
 
-NAMES = "ml-100k ml-latest-small jdata-demo rsc15-100k s3rec-beauty otto-sample tafeng gowalla-lightgcn diginetica"
+NAMES = (
+    "ml-100k ml-latest-small jdata-demo rsc15-100k s3rec-beauty otto-sample tafeng "
+    "gowalla-lightgcn diginetica"
+)
 
 
 @pytest.mark.real

@@ -9,8 +9,12 @@ from workbench.errors import DataError, UnknownItem
 
 
 def small() -> Catalogue:
-    items = pd.DataFrame({"item": [1, 0], "title": ["Kettle", "Dracula"], "category": ["Kitchen", "Horror"]})
-    return Catalogue.from_table(items, pd.DataFrame({"item": [0, 0], "topic": ["Classics", "Horror"]}))
+    items = pd.DataFrame(
+        {"item": [1, 0], "title": ["Kettle", "Dracula"], "category": ["Kitchen", "Horror"]}
+    )
+    return Catalogue.from_table(
+        items, pd.DataFrame({"item": [0, 0], "topic": ["Classics", "Horror"]})
+    )
 
 
 def test_category_is_always_a_topic_and_topics_do_not_repeat():
@@ -34,5 +38,7 @@ def test_refusals():
     with pytest.raises(DataError, match="'cheap' in row 0 is not a number"):
         Catalogue.from_table(pd.DataFrame({"item": [0], "title": ["a"], "price": ["cheap"]}))
     with pytest.raises(DataError, match="a topic of an item that is not there"):
-        Catalogue.from_table(pd.DataFrame({"item": [0], "title": ["a"]}), pd.DataFrame({"item": [1], "topic": ["x"]}))
+        Catalogue.from_table(
+            pd.DataFrame({"item": [0], "title": ["a"]}), pd.DataFrame({"item": [1], "topic": ["x"]})
+        )
     assert Catalogue.from_table(pd.DataFrame({"item": [0], "title": [None]})).title(0) == ""

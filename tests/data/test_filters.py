@@ -19,7 +19,9 @@ from workbench.data import (
 from workbench.data.filters import cut_sessions, drop_equal, prepare
 from workbench.errors import ConfigError, DataError
 
-rows = st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5), st.integers(1, 5)), min_size=1, max_size=60)
+rows = st.lists(
+    st.tuples(st.integers(0, 5), st.integers(0, 5), st.integers(1, 5)), min_size=1, max_size=60
+)
 
 
 def make(table):
@@ -49,10 +51,16 @@ def test_core_is_what_brute_force_finds(table, users, items, reindex):
         return
     kept = keep_core(log, users, items, reindex=reindex)
     frame = kept.log.frame
-    assert list(zip(kept.log.users[frame["user"]], kept.log.items[frame["item"]], strict=True)) == expected
+    assert (
+        list(zip(kept.log.users[frame["user"]], kept.log.items[frame["item"]], strict=True))
+        == expected
+    )
     assert kept.dropped["rows"].sum() == len(table) - len(expected)
     if reindex:
-        assert kept.log.n_users == frame["user"].nunique() and kept.log.n_items == frame["item"].nunique()
+        assert (
+            kept.log.n_users == frame["user"].nunique()
+            and kept.log.n_items == frame["item"].nunique()
+        )
         assert np.array_equal(log.items[kept.items], kept.log.items)
         kept.log.histories()
     else:
@@ -60,7 +68,9 @@ def test_core_is_what_brute_force_finds(table, users, items, reindex):
 
 
 def test_chaining_accumulates_the_counts():
-    log = make([("a", "x", 5), ("a", "y", 5), ("b", "x", 4), ("b", "y", 4), ("c", "z", 1), ("c", "x", 5)])
+    log = make(
+        [("a", "x", 5), ("a", "y", 5), ("b", "x", 4), ("b", "y", 4), ("c", "z", 1), ("c", "x", 5)]
+    )
     kept = keep_core(keep_at_least(keep_actions(log, "rating"), 4), users=2, items=2)
     assert kept.dropped.to_dict("records") == [
         {"filter": "action in rating", "rows": 0, "users": 0, "items": 0},
@@ -94,7 +104,9 @@ def test_filters_refuse_what_is_not_there():
 
 @pytest.mark.real
 def test_ml_100k_has_the_sizes_measured_outside(real_data):
-    kept = keep_core(keep_at_least(read_recbole(real_data / "ml-100k-recbole").log, 4), reindex=True)
+    kept = keep_core(
+        keep_at_least(read_recbole(real_data / "ml-100k-recbole").log, 4), reindex=True
+    )
     assert (kept.log.n_users, kept.log.n_items, len(kept.log)) == (938, 1_008, 54_413)
     assert kept.dropped["rows"].sum() == 100_000 - 54_413
     parts = split(kept.log, "temporal")
@@ -108,7 +120,9 @@ def visits(table):
 
 
 walks = st.lists(
-    st.tuples(st.integers(0, 3), st.integers(0, 2), st.integers(0, 200), st.integers(0, 4)), min_size=1, max_size=30
+    st.tuples(st.integers(0, 3), st.integers(0, 2), st.integers(0, 200), st.integers(0, 4)),
+    min_size=1,
+    max_size=30,
 )
 
 
@@ -121,9 +135,13 @@ def test_baskets_are_counted_per_user_and_equal_rows_kept_once(table, least):
             keep_baskets(log, least)
         return
     kept = keep_baskets(log, least).log
-    assert set(kept.users[kept.frame["user"]]) == keep and len(kept) == sum(u in keep for u, *_ in table)
+    assert set(kept.users[kept.frame["user"]]) == keep and len(kept) == sum(
+        u in keep for u, *_ in table
+    )
     once = drop_equal(log)
-    assert len(once.log) == len(set(table)) and once.dropped["rows"].iloc[0] == len(table) - len(set(table))
+    assert len(once.log) == len(set(table)) and once.dropped["rows"].iloc[0] == len(table) - len(
+        set(table)
+    )
 
 
 @given(walks, st.sampled_from([10, 60]))
@@ -139,10 +157,15 @@ def test_sessions_end_where_the_gap_is_longer(table, minutes):
 
 def test_prepare_is_the_filters_one_by_one():
     log = make([(user, item, 1 + (user + item) % 5) for user in range(4) for item in range(6)])
-    steps = [{"step": "keep_at_least", "value": 2}, {"step": "keep_core", "users": 3, "items": 3, "reindex": True}]
+    steps = [
+        {"step": "keep_at_least", "value": 2},
+        {"step": "keep_core", "users": 3, "items": 3, "reindex": True},
+    ]
     by_hand = keep_core(keep_at_least(log, 2), 3, 3, reindex=True)
     assert prepare(log, steps).log.fingerprint == by_hand.log.fingerprint
-    assert prepare(log, steps).dropped.equals(by_hand.dropped) and len(prepare(log, []).log) == len(log)
+    assert prepare(log, steps).dropped.equals(by_hand.dropped) and len(prepare(log, []).log) == len(
+        log
+    )
     with pytest.raises(ConfigError, match="no filter 'guess'"):
         prepare(log, [{"step": "guess"}])
     with pytest.raises(ConfigError, match="keep_core has no 'user'"):

@@ -9,12 +9,16 @@ from hypothesis import strategies as st
 from workbench.data import Interactions
 from workbench.errors import DataError, UnknownItem, UnknownUser
 
-rows = st.lists(st.tuples(st.integers(0, 4), st.integers(0, 6), st.integers(0, 50)), min_size=1, max_size=40)
+rows = st.lists(
+    st.tuples(st.integers(0, 4), st.integers(0, 6), st.integers(0, 50)), min_size=1, max_size=40
+)
 
 
 def make(table: list[tuple[int, int, int]]) -> Interactions:
     frame = pd.DataFrame(table, columns=["user", "item", "time"])
-    return Interactions.from_table(frame, timestamp="time", users=pd.Index(range(5)), items=pd.Index(range(7)))
+    return Interactions.from_table(
+        frame, timestamp="time", users=pd.Index(range(5)), items=pd.Index(range(7))
+    )
 
 
 @given(rows)
@@ -35,7 +39,8 @@ def test_without_and_only_divide_the_log(table, data):
     assert len(log.without(ids)) + len(log.only(ids)) == len(log)
     assert log.without(ids).n_users == log.n_users and log.without(ids).n_items == log.n_items
     assert np.array_equal(
-        log.without(ids).histories().matrix().toarray(), log.histories().without(ids).matrix().toarray()
+        log.without(ids).histories().matrix().toarray(),
+        log.histories().without(ids).matrix().toarray(),
     )
 
 
@@ -43,7 +48,9 @@ def test_without_and_only_divide_the_log(table, data):
 def test_select_reorders_rows(table, data):
     log = make(table)
     order = data.draw(st.lists(st.integers(0, 4)))
-    assert np.array_equal(log.histories().select(order).matrix().toarray(), log.matrix().toarray()[order])
+    assert np.array_equal(
+        log.histories().select(order).matrix().toarray(), log.matrix().toarray()[order]
+    )
     assert np.array_equal(log.histories(order).matrix().toarray(), log.matrix().toarray()[order])
 
 
@@ -63,7 +70,9 @@ def test_two_columns_of_one_name_are_refused():
 
 
 def test_file_order_rules_where_a_time_is_absent():
-    frame = pd.DataFrame({"user": [0, 0], "item": [1, 2], "time": [pd.Timestamp("2025-02-02"), pd.NaT]})
+    frame = pd.DataFrame(
+        {"user": [0, 0], "item": [1, 2], "time": [pd.Timestamp("2025-02-02"), pd.NaT]}
+    )
     assert list(Interactions.from_table(frame, timestamp="time").frame["interaction"]) == [0, 1]
 
 
@@ -80,8 +89,16 @@ def test_fingerprint_tells_logs_apart():
         ({"user": [], "item": []}, {}, "empty"),
         ({"user": [1, 1], "item": [2, 3], "id": [7, 7]}, {"interaction": "id"}, "id 7 is repeated"),
         ({"user": [1, None], "item": [2, 3]}, {}, "no user in row 1"),
-        ({"user": [1], "item": [2], "time": ["yesterday"]}, {"timestamp": "time"}, "unreadable time"),
-        ({"user": [1, 2], "item": [2, 2], "stars": ["4", "four"]}, {"value": "stars"}, "'four' in row 1"),
+        (
+            {"user": [1], "item": [2], "time": ["yesterday"]},
+            {"timestamp": "time"},
+            "unreadable time",
+        ),
+        (
+            {"user": [1, 2], "item": [2, 2], "stars": ["4", "four"]},
+            {"value": "stars"},
+            "'four' in row 1",
+        ),
         ({"user": [1], "item": [2], "basket": [1.5]}, {"basket": "basket"}, "no basket id"),
         ({"user": [1], "item": [2], "id": [1e20]}, {"interaction": "id"}, "no interaction id"),
         ({"user": [1], "item": [2], "time": [True]}, {"timestamp": "time"}, "unreadable time True"),

@@ -12,11 +12,21 @@ from workbench.data.readers import read_lists
 from workbench.errors import ConfigError, DataError, UnknownItem, WorkbenchError
 
 CLICKS = (
-    "customer,sku,when,what,stars\nann,7,2025-01-02,view,\nbob,8,2025-01-01,cart,4.5\nann,8,2025-01-03,purchase,2\n"
+    "customer,sku,when,what,stars\nann,7,2025-01-02,view,\n"
+    "bob,8,2025-01-01,cart,4.5\nann,8,2025-01-03,purchase,2\n"
 )
-MAPPING = {"user": "customer", "item": "sku", "timestamp": "when", "action": "what", "value": "stars"}
+MAPPING = {
+    "user": "customer",
+    "item": "sku",
+    "timestamp": "when",
+    "action": "what",
+    "value": "stars",
+}
 INTER = "user_id:token\titem_id:token\trating:float\ttimestamp:float\n1\t10\t5\t100\n2\t30\t3\t50\n"
-ITEM = 'item_id:token\tmovie_title:token_seq\trelease_year:token\tclass:token_seq\n10\tA "Tale\t1995\tComedy War\n'
+ITEM = (
+    "item_id:token\tmovie_title:token_seq\trelease_year:token\tclass:token_seq\n10\tA "
+    '"Tale\t1995\tComedy War\n'
+)
 ITEM += "20\tNobody's\t1996\t\n30\tB\t1997\tWar\n"
 USER = "user_id:token\tage:token\tzip_code:token\n1\t24\t01234\n3\t50\t99999\n"
 
@@ -55,26 +65,48 @@ def test_the_gzip_beside_is_found_and_ids_stay_as_written(tmp_path):
 
 
 def test_preview_shows_rows_types_and_a_guess(tmp_path):
-    found = preview(write(tmp_path, "x.csv", "userId,movieId,rating,Event Type,odd\n1,2,3.5,<b>view</b>,q\n"), 3)
-    assert found.mapping == {"user": "userId", "item": "movieId", "action": "Event Type", "value": "rating"}
+    found = preview(
+        write(tmp_path, "x.csv", "userId,movieId,rating,Event Type,odd\n1,2,3.5,<b>view</b>,q\n"), 3
+    )
+    assert found.mapping == {
+        "user": "userId",
+        "item": "movieId",
+        "action": "Event Type",
+        "value": "rating",
+    }
     assert list(found.columns["dtype"]) == ["int64", "int64", "float64", "str", "str"]
-    assert len(found.rows) == 1 and "&lt;b&gt;view" in found._repr_html_() and "<b>view" not in found._repr_html_()
+    assert (
+        len(found.rows) == 1
+        and "&lt;b&gt;view" in found._repr_html_()
+        and "<b>view" not in found._repr_html_()
+    )
     assert repr(found).startswith("Preview(1 rows, 5 columns; guess: user=userId")
 
 
 def test_numeric_times_units_actions_and_named_sessions(tmp_path):
-    path = write(tmp_path, "x.csv", "u,i,t,type,s\n1,1,1700000000123,1,red\n1,2,1700000000100,2,blue\n")
+    path = write(
+        tmp_path, "x.csv", "u,i,t,type,s\n1,1,1700000000123,1,red\n1,2,1700000000100,2,blue\n"
+    )
     mapping = {"user": "u", "item": "i", "timestamp": "t", "action": "type", "session": "s"}
     log = read_table(path, mapping, time_unit="ms", actions={"1": "view", "2": "purchase"})
-    assert list(log.frame["action"]) == ["purchase", "view"] and list(log.frame["session"]) == [1, 0]
+    assert list(log.frame["action"]) == ["purchase", "view"] and list(log.frame["session"]) == [
+        1,
+        0,
+    ]
     assert log.frame["timestamp"].iloc[1] == pd.Timestamp("2023-11-14T22:13:20.123Z")
-    with pytest.raises(DataError, match=r"x\.csv: 1700000000123 in line 2 is no Unix time in seconds"):
+    with pytest.raises(
+        DataError, match=r"x\.csv: 1700000000123 in line 2 is no Unix time in seconds"
+    ):
         read_table(path, mapping)
 
 
 def test_times_out_of_order_are_sorted_and_absent_ones_keep_the_file_order(tmp_path):
     text = "user,item,time\n1,1,300\n1,2,100\n1,3,{}\n"
-    assert list(read_table(write(tmp_path, "a.csv", text.format(200))).frame["interaction"]) == [1, 2, 0]
+    assert list(read_table(write(tmp_path, "a.csv", text.format(200))).frame["interaction"]) == [
+        1,
+        2,
+        0,
+    ]
     log = read_table(write(tmp_path, "b.csv", text.format("")))
     assert list(log.frame["interaction"]) == [0, 1, 2]
     with pytest.raises(DataError, match="1 of 3 rows have no time"):
@@ -89,7 +121,11 @@ def test_times_out_of_order_are_sorted_and_absent_ones_keep_the_file_order(tmp_p
         ("a.csv", "user,thing\n1,2\n", r"a\.csv: no column 'item'.*found: user, thing"),
         ("a.csv", "user,item\n1,2\n3,4,5\n", r"a\.csv: line 3 is broken: 3 fields, not 2"),
         ("a.csv", "user,item\n1,2,9\n3,4,5\n", r"a\.csv: .*broken"),
-        ("a.csv", "user,item,time\n1,2,3\n4,5\n", r"a\.csv: line 3 is broken: 2 fields. Expected: 3 fields"),
+        (
+            "a.csv",
+            "user,item,time\n1,2,3\n4,5\n",
+            r"a\.csv: line 3 is broken: 2 fields. Expected: 3 fields",
+        ),
         ("a.csv", "user,item\n1,2\n,4\n", r"a\.csv: no user in line 3"),
         ("a.csv", "user,item,time\n1,2,noon\n", r"unreadable time 'noon' in line 2"),
         (
@@ -100,14 +136,34 @@ def test_times_out_of_order_are_sorted_and_absent_ones_keep_the_file_order(tmp_p
         ("a.csv", "user,item,rating\n1,2,3\n1,2,good\n", r"'good' in line 3 is not a number"),
         ("a.csv", "user,item,rating\n1,2,inf\n", r"'inf' in line 2 is not a number"),
         ("a.csv", "user,item,action\n1,2,view\n1,2,\n", r"no action in line 3"),
-        ("a.csv", "user,item\n1,caf\xe9\n".encode("latin-1"), r"a\.csv: line 2 is not utf-8.*latin-1"),
+        (
+            "a.csv",
+            "user,item\n1,caf\xe9\n".encode("latin-1"),
+            r"a\.csv: line 2 is not utf-8.*latin-1",
+        ),
         ("a.csv", 'user,item\n1,2\n"3,4\n', r"a\.csv: broken lines"),
         ("a.csv", "user,item,rating\n\n1,2,3\n\n1,2,x\n", "'x' in line 5 is not a number"),
-        ("a.csv", 'user,item,title,rating\n1,2,"a\nb",3\n1,2,c,x\n', "'x' in line 4 is not a number"),
-        ("a.csv", "user,item,title\n1,2," + "x" * 200_000 + "\n1,2\n", r"a\.csv: a broken line .*field larger"),
-        ("a.csv", "user,item,session\n1,2,99999999999999999999\n", "'99999999999999999999' in line 2 is no session id"),
+        (
+            "a.csv",
+            'user,item,title,rating\n1,2,"a\nb",3\n1,2,c,x\n',
+            "'x' in line 4 is not a number",
+        ),
+        (
+            "a.csv",
+            "user,item,title\n1,2," + "x" * 200_000 + "\n1,2\n",
+            r"a\.csv: a broken line .*field larger",
+        ),
+        (
+            "a.csv",
+            "user,item,session\n1,2,99999999999999999999\n",
+            "'99999999999999999999' in line 2 is no session id",
+        ),
         ("a.csv", "user,item,basket\n1,2,3\n1,2,-1\n", "'-1' in line 3 is no basket id"),
-        ("a.csv", "user,item,time\n1,2,99999999999999999999\n", "in line 2 is no Unix time in seconds"),
+        (
+            "a.csv",
+            "user,item,time\n1,2,99999999999999999999\n",
+            "in line 2 is no Unix time in seconds",
+        ),
         ("a.parquet", b"PAR1 no more", r"a\.parquet: unreadable"),
     ],
 )
@@ -141,7 +197,9 @@ def test_large_ids_keep_every_digit(tmp_path):
     assert list(log.frame["interaction"]) == [2**53 + 1, 2**53]
 
 
-@pytest.mark.parametrize("damage", [lambda raw: raw[:-12], lambda raw: b"not gzip", lambda raw: raw[:12] + b"\xff" * 9])
+@pytest.mark.parametrize(
+    "damage", [lambda raw: raw[:-12], lambda raw: b"not gzip", lambda raw: raw[:12] + b"\xff" * 9]
+)
 def test_broken_gzip_is_named(tmp_path, damage):
     whole = gzip.compress((CLICKS + "ann,9,2025-01-04,view,1\n" * 500).encode())
     (tmp_path / "clicks.csv.gz").write_bytes(damage(whole))
@@ -179,7 +237,11 @@ def test_recbole_becomes_log_catalogue_and_users(tmp_path):
     assert [catalogue.title(code) for code in range(3)] == ['A "Tale', "Nobody's", "B"]
     assert catalogue.topics_of(0) == ["Comedy", "War"] and catalogue.topics_of(1) == ["unknown"]
     assert list(catalogue.frame["release_year"]) == [1995, 1996, 1997]
-    assert users["zip_code"].tolist()[::2] == ["01234", "99999"] and list(users["user"]) == [0, 1, 2]
+    assert users["zip_code"].tolist()[::2] == ["01234", "99999"] and list(users["user"]) == [
+        0,
+        1,
+        2,
+    ]
     assert np.isnan(users["age"].iloc[1])
     assert read_recbole(tmp_path / "tale").log.fingerprint == log.fingerprint
 
@@ -195,13 +257,19 @@ def test_recbole_without_items_and_users_still_has_titles(tmp_path):
     ("changed", "message"),
     [
         ({"inter": INTER.replace("rating:float", "rating")}, "column 'rating' has no type"),
-        ({"inter": INTER.replace("\t3\t", "\tbad\t")}, r"tale\.inter: 'bad' in line 3 is not a number"),
+        (
+            {"inter": INTER.replace("\t3\t", "\tbad\t")},
+            r"tale\.inter: 'bad' in line 3 is not a number",
+        ),
         ({"inter": INTER.replace("user_id", "person")}, "no column user_id or item_id"),
         ({"inter": INTER + "3\t30\n"}, r"tale\.inter: line 4 is broken: 2 fields"),
         ({"item": ITEM + "10\tTwice\t1999\tWar\n"}, r"tale.*item_id 10 in line 5 is repeated"),
         ({"item": "thing:token\n10\n"}, r"tale\.inter: no column 'item_id'"),
         ({"user": "age:token\n24\n"}, r"tale\.inter: no column 'user_id'"),
-        ({"item": "item_id:token\tprice:token\n10\tcheap\n"}, r"tale\.inter: 'cheap' in row 0 is not a number"),
+        (
+            {"item": "item_id:token\tprice:token\n10\tcheap\n"},
+            r"tale\.inter: 'cheap' in row 0 is not a number",
+        ),
     ],
 )
 def test_bad_atomic_files(tmp_path, changed, message):
@@ -222,7 +290,11 @@ def test_movielens_in_both_layouts(tmp_path):
     (new := tmp_path / "new").mkdir()
     (old := tmp_path / "old").mkdir()
     write(new, "ratings.csv.gz", "userId,movieId,rating,timestamp\n1,5,4.5,100\n2,6,3.0,90\n")
-    write(new, "movies.csv", 'movieId,title,genres\n5,"One, The",Horror|War\n6,Zwei,(no genres listed)\n')
+    write(
+        new,
+        "movies.csv",
+        'movieId,title,genres\n5,"One, The",Horror|War\n6,Zwei,(no genres listed)\n',
+    )
     log, catalogue, _ = read_movielens(new)
     assert catalogue.title(0) == "One, The" and catalogue.topics_of(0) == ["Horror", "War"]
     assert catalogue.topics_of(1) == ["unknown"] and list(log.frame["value"]) == [3.0, 4.5]
@@ -252,7 +324,13 @@ def test_lists_keep_the_order_of_the_line(tmp_path):
 def test_real_movielens_counts(real_data):
     log, catalogue, users = read_recbole(real_data / "ml-100k-recbole")
     assert (log.n_users, log.n_items, len(log), len(users)) == (943, 1_682, 100_000, 943)
-    assert log.frame["value"].value_counts().sort_index().tolist() == [6_110, 11_370, 27_145, 34_174, 21_201]
+    assert log.frame["value"].value_counts().sort_index().tolist() == [
+        6_110,
+        11_370,
+        27_145,
+        34_174,
+        21_201,
+    ]
     assert len(catalogue.items_of("Horror")) == 92 and catalogue.topics["topic"].nunique() == 19
     log, catalogue, _ = read_movielens(real_data / "ml-latest-small-2016")
     assert (log.n_users, len(catalogue), len(log)) == (671, 9_125, 100_004)

@@ -1,4 +1,5 @@
-"""Sensitive items: what a rule finds, what it must not find, and that the shipped rules can be read."""
+"""Sensitive items: what a rule finds, what it must not find, and that the shipped rules can be
+read."""
 
 import pandas as pd
 import pytest
@@ -16,7 +17,15 @@ from workbench.settings import settings as workbench_settings
 SHELF = pd.DataFrame(
     {
         "item": range(7),
-        "title": ["Ham & eggs", "Shampoo", "Ginger ALE", "GIN, dry", "Self  harm", "Beer-battered cod", "Skill"],
+        "title": [
+            "Ham & eggs",
+            "Shampoo",
+            "Ginger ALE",
+            "GIN, dry",
+            "Self  harm",
+            "Beer-battered cod",
+            "Skill",
+        ],
         "category": ["food", "bath", "drinks", "drinks", "books", "food", "games"],
         "aisle": ["3", "4", "5|6", "6", None, "16", "7"],
         "note": ["", "no ham", None, "a ham of gin", "", "ham", ""],
@@ -60,9 +69,17 @@ def test_values_are_whole_cells_or_parts_of_them():
 
 
 def test_a_field_gives_one_signal_and_says_what_it_holds():
-    table = find_sensitive(shelf(), rules(fields=["title", "note"], words=["ham", "gin"], signals=2))
+    table = find_sensitive(
+        shelf(), rules(fields=["title", "note"], words=["ham", "gin"], signals=2)
+    )
     assert table.to_dict("records") == [
-        {"item": 3, "title": "GIN, dry", "topic": "x", "signals": 2, "hits": "title: gin; note: ham, gin"}
+        {
+            "item": 3,
+            "title": "GIN, dry",
+            "topic": "x",
+            "signals": 2,
+            "hits": "title: gin; note: ham, gin",
+        }
     ]
     assert found(fields=["title"], words=["ham"], only={"note": ["ham", "gin"]}) == [0, 1, 3, 5]
     assert found(fields=["topics"], words=["drinks"], values={"aisle": [5]}, signals=2) == [2]
@@ -85,7 +102,9 @@ def test_hits_are_what_a_search_by_hand_finds(rows, words):
     signals = [bool(words & set(a)) + bool(words & set(b)) for a, b in rows]
     assert list(one["item"]) == [item for item, n in enumerate(signals) if n >= 1]
     assert list(two["item"]) == [item for item, n in enumerate(signals) if n == 2]
-    assert list(one["signals"]) == [n for n in signals if n] and set(two["item"]) <= set(one["item"])
+    assert list(one["signals"]) == [n for n in signals if n] and set(two["item"]) <= set(
+        one["item"]
+    )
     for row in one.itertuples():
         said = {word for part in row.hits.split("; ") for word in part.split(": ")[1].split(", ")}
         assert said == words & set(rows[row.item][0] + rows[row.item][1])
@@ -108,7 +127,9 @@ def test_rules_that_cannot_find_anything_are_refused(rule, message):
 
 
 def test_what_is_missing_is_named(tmp_path):
-    with pytest.raises(DataError, match=r"the catalogue has no 'shelves'.*change the rule's fields"):
+    with pytest.raises(
+        DataError, match=r"the catalogue has no 'shelves'.*change the rule's fields"
+    ):
         find_sensitive(shelf(), rules(fields=["shelves"], words=["ham"]))
     with pytest.raises(ConfigError, match=r"no rule for 'meat'\. Expected: one of x"):
         find_sensitive(shelf(), rules(fields=["title"], words=["ham"]), topic="meat")
@@ -140,7 +161,9 @@ def test_the_command_lists_what_the_world_planted(monkeypatch):
     monkeypatch.delenv("WORKBENCH_DATA", raising=False)
     world = load_world()
     hits = commands.sensitive("generated-world", topic="pregnancy")
-    planted = set(world.catalogue.items_of("Baby & pregnancy")) | set(world.catalogue.items_of("Expecting"))
+    planted = set(world.catalogue.items_of("Baby & pregnancy")) | set(
+        world.catalogue.items_of("Expecting")
+    )
     assert set(hits["item"]) == planted and set(hits["topic"]) == {"pregnancy"}
     assert list(commands.sensitive("generated-world")["topic"].unique()) == ["pregnancy", "horror"]
 
@@ -151,11 +174,18 @@ def test_the_command_line_lists_hits_and_counts(tmp_path):
     assert "category: Horror novels" in said.stdout
     text = 'source = "me"\n[[rules]]\ntopic = "none"\nfields = ["title"]\nwords = ["zzz"]\n'
     (tmp_path / "mine.toml").write_text(text, encoding="utf-8")
-    said = CliRunner().invoke(app, ["data", "sensitive", "generated-world", "--rules", str(tmp_path / "mine.toml")])
+    said = CliRunner().invoke(
+        app, ["data", "sensitive", "generated-world", "--rules", str(tmp_path / "mine.toml")]
+    )
     assert said.exit_code == 0 and said.stdout.splitlines()[-1] == "items: none"
 
 
 @pytest.mark.real
 def test_genres_of_ml_100k_stand_in(real_data):
     hits = commands.sensitive("ml-100k", folder=real_data / "ml-100k-recbole")
-    assert hits["topic"].value_counts().to_dict() == {"horror": 92, "crime": 109, "war": 71, "film-noir": 24}
+    assert hits["topic"].value_counts().to_dict() == {
+        "horror": 92,
+        "crime": 109,
+        "war": 71,
+        "film-noir": 24,
+    }

@@ -11,7 +11,9 @@ from workbench.data.splits import SPLITS
 from workbench.errors import ConfigError, DataError
 
 rows = st.lists(
-    st.tuples(st.integers(0, 4), st.integers(0, 6), st.integers(0, 30), st.integers(0, 3)), min_size=1, max_size=40
+    st.tuples(st.integers(0, 4), st.integers(0, 6), st.integers(0, 30), st.integers(0, 3)),
+    min_size=1,
+    max_size=40,
 )
 
 
@@ -35,7 +37,9 @@ def parts(result):
 def test_parts_partition_the_rows_and_carry_the_indexes(table, how):
     log = make(table)
     result = split(log, how)
-    assert sorted(i for part in parts(result) for i in part.frame["interaction"]) == sorted(log.frame["interaction"])
+    assert sorted(i for part in parts(result) for i in part.frame["interaction"]) == sorted(
+        log.frame["interaction"]
+    )
     for part in parts(result):
         assert part.users is log.users and part.items is log.items
         assert part.matrix().shape == (6, 8)
@@ -72,21 +76,30 @@ def sizes_of_recbole(n, ratios):
 
 
 @settings(max_examples=20)
-@given(rows, st.sampled_from([(0.8, 0.1, 0.1), (0.5, 0.25, 0.25), (0.75, 0.0, 0.25)]), st.integers(0, 3))
+@given(
+    rows,
+    st.sampled_from([(0.8, 0.1, 0.1), (0.5, 0.25, 0.25), (0.75, 0.0, 0.25)]),
+    st.integers(0, 3),
+)
 def test_random_sizes_are_those_of_recbole_and_the_seed_tells_the_draw(table, ratios, seed):
     log = make(table)
     result = split(log, "random", train=ratios[0], valid=ratios[1], seed=seed)
     for user, n in log.frame["user"].value_counts().items():
         assert [len(part.rows_of(user)) for part in parts(result)] == sizes_of_recbole(n, ratios)
     again = split(log, "random", train=ratios[0], valid=ratios[1], seed=seed)
-    assert all(one.frame.equals(two.frame) for one, two in zip(parts(result), parts(again), strict=True))
+    assert all(
+        one.frame.equals(two.frame) for one, two in zip(parts(result), parts(again), strict=True)
+    )
 
 
 def test_random_draws_every_row_as_often_as_any_other():
     log = make([(user, 1, time, 0) for user in range(6) for time in range(10)])
-    tests = np.concatenate([split(log, "random", seed=seed).test.frame["interaction"] for seed in range(200)])
+    tests = np.concatenate(
+        [split(log, "random", seed=seed).test.frame["interaction"] for seed in range(200)]
+    )
     counts = np.bincount(tests, minlength=60)
-    assert counts.sum() == 6 * 200 and abs(counts - 20).max() < 20  # 4.7 standard deviations of Binomial(200, .1)
+    # 4.7 standard deviations of Binomial(200, .1)
+    assert counts.sum() == 6 * 200 and abs(counts - 20).max() < 20
 
 
 @given(rows)
@@ -95,9 +108,15 @@ def test_leave_one_out_takes_the_last_row_of_whoever_has_two(table):
     result = split(log, "leave_one_out")
     for user in range(6):
         all_rows, n = log.rows_of(user), len(log.rows_of(user))
-        assert [len(part.rows_of(user)) for part in parts(result)] == [n - (n > 1) - (n > 2), int(n > 2), int(n > 1)]
+        assert [len(part.rows_of(user)) for part in parts(result)] == [
+            n - (n > 1) - (n > 2),
+            int(n > 2),
+            int(n > 1),
+        ]
         if n > 1:
-            assert list(result.test.rows_of(user)["interaction"]) == list(all_rows["interaction"].tail(1))
+            assert list(result.test.rows_of(user)["interaction"]) == list(
+                all_rows["interaction"].tail(1)
+            )
 
 
 @given(rows)
@@ -127,7 +146,11 @@ def test_next_basket_takes_the_basket_that_begins_last(table):
     for user in range(6):
         mine = log.rows_of(user)
         begins = mine.groupby("basket")["position"].min().sort_values()
-        expected = set(mine.loc[mine["basket"] == begins.index[-1], "interaction"]) if len(begins) > 1 else set()
+        expected = (
+            set(mine.loc[mine["basket"] == begins.index[-1], "interaction"])
+            if len(begins) > 1
+            else set()
+        )
         assert set(result.test.rows_of(user)["interaction"]) == expected
 
 
@@ -155,7 +178,9 @@ def test_global_time_at_dates():
 
 
 def test_html_counts_without_styles():
-    assert "<td>train</td><td>8</td>" in split(make([(0, 1, t, 0) for t in range(10)]))._repr_html_()
+    assert (
+        "<td>train</td><td>8</td>" in split(make([(0, 1, t, 0) for t in range(10)]))._repr_html_()
+    )
 
 
 @pytest.mark.parametrize(

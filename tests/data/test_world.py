@@ -39,7 +39,9 @@ def world():
 def rows(world):
     """The log with the cause and the category of every row."""
     frame = world.log.frame.merge(world.truth["causes"], on="interaction")
-    return frame.merge(world.catalogue.frame[["item", "category"]], on="item").sort_values("position")
+    return frame.merge(world.catalogue.frame[["item", "category"]], on="item").sort_values(
+        "position"
+    )
 
 
 def test_rebuild_equals_the_shipped_files(world):
@@ -47,7 +49,9 @@ def test_rebuild_equals_the_shipped_files(world):
     assert again.fingerprints == world.fingerprints
     assert again.log.fingerprint == world.log.fingerprint
     manifest = json.loads((FOLDER / "manifest.json").read_text(encoding="utf-8"))
-    assert {name: facts["content"] for name, facts in manifest["tables"].items()} == again.fingerprints
+    assert {
+        name: facts["content"] for name, facts in manifest["tables"].items()
+    } == again.fingerprints
     assert sum(path.stat().st_size for path in FOLDER.iterdir()) < 3_000_000
 
 
@@ -61,7 +65,10 @@ def test_shipping_rewrites_the_card(world, tmp_path, monkeypatch):
     (tmp_path / "cards").mkdir()
     old = (settings().data / "cards" / "generated-world.toml").read_text(encoding="utf-8")
     card = tmp_path / "cards" / "generated-world.toml"
-    card.write_text(old.replace("rows = 22867", "rows = 1").replace('sha256 = "', 'sha256 = "f'), encoding="utf-8")
+    card.write_text(
+        old.replace("rows = 22867", "rows = 1").replace('sha256 = "', 'sha256 = "f'),
+        encoding="utf-8",
+    )
     monkeypatch.setattr(generated, "settings", lambda: Settings(data=tmp_path))
     ship_world(world)
     new = tomllib.loads(card.read_text(encoding="utf-8"))
@@ -129,14 +136,26 @@ def test_spam_is_small_and_pushes_its_targets(world, rows):
 
 
 @pytest.mark.parametrize(
-    ("category", "flag"), [("Horror novels", "holds_horror"), ("Baby & pregnancy", "holds_sensitive")]
+    ("category", "flag"),
+    [("Horror novels", "holds_horror"), ("Baby & pregnancy", "holds_sensitive")],
 )
 def test_holders_and_people_to_match_them_with(world, rows, category, flag):
     users = world.truth["users"]
-    count = rows[rows["category"] == category].groupby("user").size().reindex(users["user"], fill_value=0)
-    holds, activity = users[flag].to_numpy(), rows.groupby("user").size().reindex(users["user"]).to_numpy()
+    count = (
+        rows[rows["category"] == category]
+        .groupby("user")
+        .size()
+        .reindex(users["user"], fill_value=0)
+    )
+    holds, activity = (
+        users[flag].to_numpy(),
+        rows.groupby("user").size().reindex(users["user"]).to_numpy(),
+    )
     assert 0.2 <= holds.mean() <= 0.3
-    holders, never = holds & (count >= 3).to_numpy(), (count == 0).to_numpy() & ~users["spam"].to_numpy()
+    holders, never = (
+        holds & (count >= 3).to_numpy(),
+        (count == 0).to_numpy() & ~users["spam"].to_numpy(),
+    )
     assert holders.sum() >= 60
     low, high = np.quantile(activity[holders], [0.1, 0.9])
     assert ((activity >= low) & (activity <= high) & never).sum() >= 100
@@ -162,7 +181,10 @@ def test_truth_about_choice_is_what_the_log_follows(world, rows):
 
 def test_correlated_categories_and_drift_show_in_the_log(world, rows):
     users = world.truth["users"]
-    for pair, flag in (("Vitamins & supplements", "holds_sensitive"), ("Crime novels", "holds_horror")):
+    for pair, flag in (
+        ("Vitamins & supplements", "holds_sensitive"),
+        ("Crime novels", "holds_horror"),
+    ):
         share = (rows["category"] == pair).groupby(rows["user"]).mean()
         flagged = users.set_index("user")[flag][share.index]
         assert share[flagged].mean() > 1.2 * share[~flagged].mean()
@@ -182,8 +204,12 @@ def test_words_point_at_the_text(world):
     same = ordered["text"].eq(ordered["text"].shift())
     assert (ordered["start"] >= ordered["end"].shift())[same].all()
     asked = words[words["kind"] == "q"]
-    titles = world.texts.merge(world.catalogue.frame[["item", "noun"]], on="item").set_index("text")["noun"]
-    assert all(row.word.lower() in f"{row.query} {titles[row.text]}".lower() for row in asked.itertuples())
+    titles = world.texts.merge(world.catalogue.frame[["item", "noun"]], on="item").set_index(
+        "text"
+    )["noun"]
+    assert all(
+        row.word.lower() in f"{row.query} {titles[row.text]}".lower() for row in asked.itertuples()
+    )
     personal = words[words["kind"].isin(list("cds"))]
     assert (personal["memory"] >= 0).all()
     assert (personal["kind"] == "d").mean() > 0.5
@@ -251,7 +277,11 @@ def test_style_gives_the_tone_away_and_facts_their_owner(world):
     # the same product, two shoppers: what is personal differs, what is general is shared
     told = words[words["kind"] == "d"].groupby("text")["word"].agg(set)
     marked = words.groupby("text")["word"].agg(set)
-    texts = world.texts[world.texts["text"].isin(told.index)].drop_duplicates(["item", "user"]).set_index("text")
+    texts = (
+        world.texts[world.texts["text"].isin(told.index)]
+        .drop_duplicates(["item", "user"])
+        .set_index("text")
+    )
     plain = {text: set(row.response.split()) - marked[text] for text, row in texts.iterrows()}
     personal, general = [], []
     for _, group in texts.groupby("item"):
@@ -273,9 +303,17 @@ def test_fresh_shoppers_write_more(world):
 
 
 def test_the_card_names_this_manifest(world):
-    card = tomllib.loads((settings().data / "cards" / "generated-world.toml").read_text(encoding="utf-8"))
+    card = tomllib.loads(
+        (settings().data / "cards" / "generated-world.toml").read_text(encoding="utf-8")
+    )
     content = (FOLDER / "manifest.json").read_bytes()
-    assert card["files"] == [{"name": "manifest.json", "sha256": hashlib.sha256(content).hexdigest()}]
-    assert (card["rows"], card["users"], card["items"]) == (len(world.log), world.log.n_users, world.log.n_items)
+    assert card["files"] == [
+        {"name": "manifest.json", "sha256": hashlib.sha256(content).hexdigest()}
+    ]
+    assert (card["rows"], card["users"], card["items"]) == (
+        len(world.log),
+        world.log.n_users,
+        world.log.n_items,
+    )
     described = (FOLDER / "README.md").read_text(encoding="utf-8")
     assert all(f"`{name}`" in described for name in world.tables())

@@ -1,4 +1,5 @@
-"""A small server on the loopback that scores prompts with a random model, and misbehaves where its address says so."""
+"""A small server on the loopback that scores prompts with a random model, and misbehaves where its
+address says so."""
 
 import json
 import threading
@@ -8,11 +9,16 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pandas as pd
 import pytest
 
-TEXTS = ["The lamp arrived on Tuesday and was bright.", "My tent is in the van; we camp daily.", "Naïve café, ok 🙂!"]
+TEXTS = [
+    "The lamp arrived on Tuesday and was bright.",
+    "My tent is in the van; we camp daily.",
+    "Naïve café, ok 🙂!",
+]
 
 
 class Server:
-    """What answers: a Llama of random weights behind /v1/completions, /tokenize and /v1/chat/completions.
+    """What answers: a Llama of random weights behind /v1/completions, /tokenize and
+    /v1/chat/completions.
 
     The first part of an address names how it misbehaves: http://127.0.0.1:1234/slow/v1.
     """
@@ -53,7 +59,9 @@ class Server:
         from workbench.tokens.training import PocketConfig, make_model, make_tokenizer
 
         tokenizer = make_tokenizer(TEXTS, 330)
-        return make_model(PocketConfig(hidden=16, layers=1, heads=2, feed_forward=16), tokenizer).eval(), tokenizer
+        return make_model(
+            PocketConfig(hidden=16, layers=1, heads=2, feed_forward=16), tokenizer
+        ).eval(), tokenizer
 
     def close(self):
         self.closed.set()
@@ -86,7 +94,8 @@ class Server:
         table = [None, *self.scored(sent)]
         if body.get("prompt_logprobs"):
             cells = [
-                {str(i): {"logprob": v, "decoded_token": self.decode(i)}} for i, v in zip(sent, table, strict=True)
+                {str(i): {"logprob": v, "decoded_token": self.decode(i)}}
+                for i, v in zip(sent, table, strict=True)
             ]
             return {"choices": [{"text": "x", "prompt_logprobs": [None, *cells[1:]]}]}
         names = [*map(self.decode, sent), "x"]
@@ -138,7 +147,9 @@ def other_tokens(answer):
 SPOILT = {
     "list": lambda answer: [answer],
     "nochoice": lambda answer: answer | {"choices": []} if "choices" in answer else answer,
-    "noscores": lambda answer: answer | {"choices": [{"text": "x"}]} if "choices" in answer else answer,
+    "noscores": lambda answer: (
+        answer | {"choices": [{"text": "x"}]} if "choices" in answer else answer
+    ),
     "notokens": lambda answer: {} if "tokens" in answer else answer,
     "fewer": lambda answer: fewer(answer) if "choices" in answer else answer,
     "others": lambda answer: other_tokens(answer) if "choices" in answer else answer,
@@ -159,6 +170,9 @@ def server():
 @pytest.fixture(scope="session")
 def pairs():
     """Prompts that end where a response can begin without a merge."""
-    rows = [(f"t{i}", f"<s><persona>likes lamps{i}<query>review<response>", text) for i, text in enumerate(TEXTS)]
+    rows = [
+        (f"t{i}", f"<s><persona>likes lamps{i}<query>review<response>", text)
+        for i, text in enumerate(TEXTS)
+    ]
     table = pd.DataFrame(rows, columns=["text", "prompt_with", "response"])
     return table.assign(prompt_without="<s><query>review<response>")

@@ -34,8 +34,11 @@ def test_a_reply_from_a_model_here(server):
 
 
 def test_a_temperature_of_0_takes_the_likeliest_token(server):
-    model = copy.deepcopy(server.model)  # of random weights and tied: it repeats the last token, which is no text
-    model.lm_head.register_forward_hook(lambda _, __, out: out.index_fill(-1, torch.arange(6), -torch.inf))
+    # of random weights and tied: it repeats the last token, which is no text
+    model = copy.deepcopy(server.model)
+    model.lm_head.register_forward_hook(
+        lambda _, __, out: out.index_fill(-1, torch.arange(6), -torch.inf)
+    )
     ids = server.ids("<s><persona>likes lamps<query>review<response>")
     wanted = [*ids]
     for _ in range(3):
@@ -49,4 +52,7 @@ def test_what_cannot_reply_is_refused(server):
         Chat((server.model, object()))
     with pytest.raises(ConfigError, match="temperature"):
         Chat((server.model, server.tokenizer), temperature=-1)
-    assert repr(Chat((server.model, server.tokenizer))) == "Chat(LlamaForCausalLM, max_tokens=256, temperature=0)"
+    assert (
+        repr(Chat((server.model, server.tokenizer)))
+        == "Chat(LlamaForCausalLM, max_tokens=256, temperature=0)"
+    )

@@ -1,4 +1,5 @@
-"""Endpoint: the numbers of a local model through a server, and what is said of servers that misbehave."""
+"""Endpoint: the numbers of a local model through a server, and what is said of servers that
+misbehave."""
 
 import logging
 import pickle
@@ -40,7 +41,9 @@ def test_equals_the_model_that_is_served(server, pairs, form):
         prompts = [row.prompt_with, row.prompt_without]
         want = np.array([by_hand(server, prompt, row.response)[0] for prompt in prompts])
         ids = server.ids(row.response)
-        np.testing.assert_allclose(scorer.of_ids([server.ids(p) for p in prompts], ids), want, atol=1e-9)
+        np.testing.assert_allclose(
+            scorer.of_ids([server.ids(p) for p in prompts], ids), want, atol=1e-9
+        )
         if form == "echo" and not row.response.isascii():
             continue  # tokens that are pieces of a letter: see below
         found = scorer.of_text(prompts, row.response)
@@ -52,13 +55,18 @@ def test_equals_the_model_that_is_served(server, pairs, form):
 
 @pytest.mark.parametrize("form", FORMS)
 def test_scores_of_pairs_are_those_of_the_model_here(server, pairs, form):
-    """`score_tokens(endpoint, tokenizer or None, pairs)` against `score_tokens(model, tokenizer, pairs)`."""
+    """`score_tokens(endpoint, tokenizer or None, pairs)` against `score_tokens(model, tokenizer,
+    pairs)`."""
     from workbench.tokens import score_tokens
 
     want = score_tokens(server.model, server.tokenizer, pairs, ("pir", "loss"))
     scorer = ask(server, form=form)
     for tokenizer in (server.tokenizer, None):
-        some = pairs[pairs["response"].map(str.isascii)] if (form, tokenizer) == ("echo", None) else pairs
+        some = (
+            pairs[pairs["response"].map(str.isascii)]
+            if (form, tokenizer) == ("echo", None)
+            else pairs
+        )
         found = score_tokens(scorer, tokenizer, some, ("pir", "loss"))
         wanted = want[want["text"].isin(some["text"])]
         for name in ("log_prob_with", "log_prob_without", "pir", "loss"):
@@ -74,12 +82,15 @@ def test_equal_prompts_are_sent_once(server, pairs):
 
 
 def test_a_token_across_the_boundary_is_flagged(server):
-    """ "lam" + "p arrived": the server's tokens of the joined text do not stop where the prompt does."""
+    """ "lam" + "p arrived": the server's tokens of the joined text do not stop where the prompt
+    does."""
     whole, straddling = "<s><query>review<response>the lam", "p arrived"
     assert ask(server).of_text([whole], straddling).merged
     found = ask(server, form="echo").of_text([whole], straddling)
     assert found.merged and "".join(found.tokens) == straddling and found.start[0] == 0
-    with pytest.raises(ModelError, match=r"other tokens after one prompt.*pass the model's tokenizer"):
+    with pytest.raises(
+        ModelError, match=r"other tokens after one prompt.*pass the model's tokenizer"
+    ):
         ask(server, form="echo").of_text([whole, "<s><query>review<response>"], straddling)
 
 
@@ -109,7 +120,8 @@ FAULTS = {
 def test_what_fails_is_said(server, pairs, how, form, monkeypatch):
     if how == "large":
         monkeypatch.setattr(endpoint, "LIMIT", 10)
-    late = {"timeout": 0.3} if how in ("slow", "drip") else {}  # the others answer, on a busy machine late
+    # the others answer, on a busy machine late
+    late = {"timeout": 0.3} if how in ("slow", "drip") else {}
     scorer = ask(server, how, form, **late)
     with pytest.raises(ModelError, match=FAULTS[how]) as caught:
         scorer.of_text([pairs["prompt_with"][0]], TEXT)
@@ -150,7 +162,13 @@ def test_the_key_is_sent_and_never_said(server, monkeypatch, caplog):
     with pytest.raises(ModelError, match=r"status 401.*\[key\].*check the key") as caught:
         scorer.of_ids([[1]], [2])
     assert server.headers[-1]["Authorization"] == "Bearer sk-Geheim123"
-    said = [str(caught.value), repr(caught.value), repr(scorer), caplog.text, str(scorer.__getstate__())]
+    said = [
+        str(caught.value),
+        repr(caught.value),
+        repr(scorer),
+        caplog.text,
+        str(scorer.__getstate__()),
+    ]
     assert not any("Geheim" in text for text in said)
     again = pickle.loads(pickle.dumps(scorer))
     assert again == scorer and b"Geheim" not in pickle.dumps(scorer)
@@ -184,13 +202,29 @@ def test_what_cannot_be_asked_is_refused(options, says):
 def test_a_server_alone_is_enough_for_two_prompts(server):
     """The first cell of notebook 30 with an endpoint in place of model and tokenizer."""
     model, tokenizer = Endpoint(server.url(), "tiny"), None
-    prompts = [prompt(tokenizer, memories, "Review <s>it, please.") for memories in (["Camps.\nQuery: lie"], [])]
+    prompts = [
+        prompt(tokenizer, memories, "Review <s>it, please.")
+        for memories in (["Camps.\nQuery: lie"], [])
+    ]
     assert all("< s>it" in one for one in prompts) and "Camps. Query: lie" in prompts[0]
-    pair = {"text": "mine", "prompt_with": prompts[0], "prompt_without": prompts[1], "response": TEXT}
+    pair = {
+        "text": "mine",
+        "prompt_with": prompts[0],
+        "prompt_without": prompts[1],
+        "response": TEXT,
+    }
     found = score_tokens(model, tokenizer, pd.DataFrame([pair]))
-    assert "".join(found["token"]).strip() == TEXT and np.isfinite(found["pir"]).all() and found["pir"].any()
-    examples = pd.DataFrame([{"text": 1, "user": 1, "item": 1, "query": "?", "response": "x", "memories": ["a"]}])
-    assert list(make_pairs(examples, tokenizer)["prompt_with"]) == [prompt(None, ["a"], "?", "plain")]
+    assert (
+        "".join(found["token"]).strip() == TEXT
+        and np.isfinite(found["pir"]).all()
+        and found["pir"].any()
+    )
+    examples = pd.DataFrame(
+        [{"text": 1, "user": 1, "item": 1, "query": "?", "response": "x", "memories": ["a"]}]
+    )
+    assert list(make_pairs(examples, tokenizer)["prompt_with"]) == [
+        prompt(None, ["a"], "?", "plain")
+    ]
     with pytest.raises(ConfigError, match="no tokenizer"):
         make_pairs(examples, tokenizer, "mask")
     with pytest.raises(ConfigError, match="model that is loaded"):

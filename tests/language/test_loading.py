@@ -13,9 +13,9 @@ def folder(tmp_path):
     from workbench.tokens.training import PocketConfig, make_model, make_tokenizer
 
     tokenizer = make_tokenizer(["a lamp and a tent"], 300)
-    make_model(PocketConfig(hidden=16, layers=1, heads=2, feed_forward=16), tokenizer).save_pretrained(
-        tmp_path / "model"
-    )
+    make_model(
+        PocketConfig(hidden=16, layers=1, heads=2, feed_forward=16), tokenizer
+    ).save_pretrained(tmp_path / "model")
     tokenizer.save_pretrained(tmp_path / "model")
     return tmp_path / "model"
 
@@ -68,13 +68,17 @@ def test_code_that_a_model_brings_is_not_run(folder):
         "auto_map": {"AutoModelForCausalLM": "evil.Mine", "AutoConfig": "evil.C"},
     }
     (folder / "config.json").write_text(json.dumps(config))
-    (folder / "evil.py").write_text(f"open({str(folder / 'ran')!r}, 'w')\nclass Mine: pass\nclass C: pass\n")
+    (folder / "evil.py").write_text(
+        f"open({str(folder / 'ran')!r}, 'w')\nclass Mine: pass\nclass C: pass\n"
+    )
     with pytest.raises(ModelError):
         load_causal_lm(folder)
     assert not (folder / "ran").exists()
 
 
-@pytest.mark.parametrize(("dtype", "device_map"), [("bfloat16", None), ("float32", "cpu"), ("bfloat16", "auto")])
+@pytest.mark.parametrize(
+    ("dtype", "device_map"), [("bfloat16", None), ("float32", "cpu"), ("bfloat16", "auto")]
+)
 def test_other_dtypes_and_a_device_map(folder, dtype, device_map):
     """Also scored: the numbers are those of float32, as far as the dtype goes."""
     import pandas as pd
@@ -85,10 +89,15 @@ def test_other_dtypes_and_a_device_map(folder, dtype, device_map):
     model, tokenizer = load_causal_lm(folder, dtype=dtype, device_map=device_map)
     assert model.dtype == getattr(torch, dtype)
     pairs = pd.DataFrame(
-        [("t", "a lamp", "a", "and a tent")], columns=["text", "prompt_with", "prompt_without", "response"]
+        [("t", "a lamp", "a", "and a tent")],
+        columns=["text", "prompt_with", "prompt_without", "response"],
     )
-    one, other = (score_tokens(*loaded, pairs) for loaded in ((model, tokenizer), load_causal_lm(folder)))
-    assert (one["log_prob_with"] - other["log_prob_with"]).abs().max() < (0.1 if dtype == "bfloat16" else 1e-6)
+    one, other = (
+        score_tokens(*loaded, pairs) for loaded in ((model, tokenizer), load_causal_lm(folder))
+    )
+    assert (one["log_prob_with"] - other["log_prob_with"]).abs().max() < (
+        0.1 if dtype == "bfloat16" else 1e-6
+    )
 
 
 def test_another_dtype_is_refused(folder):
@@ -101,11 +110,17 @@ def test_a_model_that_is_not_causal_is_refused(tmp_path, name):
     import transformers
 
     if name == "T5":
-        config = transformers.T5Config(vocab_size=20, d_model=8, d_kv=4, d_ff=8, num_layers=1, num_heads=2)
+        config = transformers.T5Config(
+            vocab_size=20, d_model=8, d_kv=4, d_ff=8, num_layers=1, num_heads=2
+        )
         model, says = transformers.T5ForConditionalGeneration(config), "t5 is an encoder-decoder"
     else:
         config = transformers.BertConfig(
-            vocab_size=20, hidden_size=8, num_hidden_layers=1, num_attention_heads=2, intermediate_size=8
+            vocab_size=20,
+            hidden_size=8,
+            num_hidden_layers=1,
+            num_attention_heads=2,
+            intermediate_size=8,
         )
         model, says = transformers.BertForMaskedLM(config), "bert reads a text both ways"
     model.save_pretrained(tmp_path)

@@ -1,4 +1,5 @@
-"""On random logs, emptied shoppers and products included: cleaning everything equals never having had the rows."""
+"""On random logs, emptied shoppers and products included: cleaning everything equals never having
+had the rows."""
 
 import numpy as np
 from hypothesis import given, settings
@@ -25,7 +26,10 @@ def test_any_requests_in_any_order_equal_a_fresh_service(seed, share, whole_user
         fresh = Service.build(left, catalogue, make()) if len(left) else None
         assert sorted(now.log.frame["interaction"]) == sorted(left.frame["interaction"])
         if fresh is not None:
-            assert np.abs(now.model.score(log.histories()) - fresh.model.score(log.histories())).max() <= 1e-8
+            assert (
+                np.abs(now.model.score(log.histories()) - fresh.model.score(log.histories())).max()
+                <= 1e-8
+            )
             for user in range(3):
                 old, new = ({c.claim: c.value for c in s.report(user).claims} for s in (now, fresh))
                 stable = np.diff(np.sort(fresh.served(left.histories([user]))[0][0])).min() > 1e-7
@@ -35,9 +39,19 @@ def test_any_requests_in_any_order_equal_a_fresh_service(seed, share, whole_user
 def test_the_service_handed_in_never_changes():
     log, catalogue = shop(3)
     service = Service.build(log, catalogue, EASE())
-    before = (service.log.fingerprint, service.report(0).hash, service.model.score(log.histories()).copy())
-    changed = service.remove(log.rows_of(0)["interaction"], Switches(tombstone=True)).hide(1, "tea").steer(2, "tools")
-    assert changed.report(1).hash != service.report(1).hash or changed.recommend(1).equals(service.recommend(1))
+    before = (
+        service.log.fingerprint,
+        service.report(0).hash,
+        service.model.score(log.histories()).copy(),
+    )
+    changed = (
+        service.remove(log.rows_of(0)["interaction"], Switches(tombstone=True))
+        .hide(1, "tea")
+        .steer(2, "tools")
+    )
+    assert changed.report(1).hash != service.report(1).hash or changed.recommend(1).equals(
+        service.recommend(1)
+    )
     assert service.log.fingerprint == before[0]
     assert Service.build(log, catalogue, EASE()).report(0).hash == before[1]
     assert np.array_equal(service.model.score(log.histories()), before[2])

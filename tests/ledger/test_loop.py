@@ -9,7 +9,16 @@ import pytest
 from tests.reports.shops import shop
 from workbench.data import load_world
 from workbench.errors import DataError, UnknownUser
-from workbench.ledger import LADDER, Service, Switches, canaries, filter_topic, forget, ladder, steer
+from workbench.ledger import (
+    LADDER,
+    Service,
+    Switches,
+    canaries,
+    filter_topic,
+    forget,
+    ladder,
+    steer,
+)
 from workbench.ledger.exposure import never_had
 from workbench.recommend import ALS, EASE, ItemKNN
 from workbench.recommend.collaborative.als import ALSConfig
@@ -41,7 +50,11 @@ def readers(service, n=8, least=3):
     """Shoppers with at least `least` rows of the topic, most rows first."""
     rows = service.log.frame
     counts = rows[rows["item"].isin(service.catalogue.items_of(TOPIC))]["user"].value_counts()
-    return [int(user) for user in sorted(counts.index, key=lambda u: (-counts[u], u)) if counts[user] >= least][:n]
+    return [
+        int(user)
+        for user in sorted(counts.index, key=lambda u: (-counts[u], u))
+        if counts[user] >= least
+    ][:n]
 
 
 def test_everything_cleaned_equals_a_service_built_from_what_remains(service):
@@ -81,7 +94,10 @@ def test_the_order_of_requests_does_not_matter(service):
         ends.append(now)
     first, second = ends
     pd.testing.assert_frame_equal(first.log.frame, second.log.frame)
-    assert np.abs(first.model.score(service.everyone) - second.model.score(service.everyone)).max() < 1e-9
+    assert (
+        np.abs(first.model.score(service.everyone) - second.model.score(service.everyone)).max()
+        < 1e-9
+    )
     for user in (one, two):
         assert first.report(user).text == second.report(user).text
 
@@ -98,7 +114,9 @@ def test_canaries_are_found_after_raw_deletion_and_nowhere_after_all(service, al
         from workbench.ledger import purge
 
         purge(str(memory.log.users[user]), tmp_path)
-        clean = canaries(memory, memory.remove(ids, Switches()), ids, tmp_path).set_index("tier")["found"]
+        clean = canaries(memory, memory.remove(ids, Switches()), ids, tmp_path).set_index("tier")[
+            "found"
+        ]
         assert not clean.any(), clean
         untouched = canaries(memory, memory, ids).set_index("tier")["found"]
         assert untouched.drop("others").all()
@@ -109,8 +127,12 @@ def test_with_tombstones_nothing_deleted_is_offered_again(service, als):
         again = {True: 0, False: 0}
         for user in readers(memory, 4):
             for tombstone in again:
-                told = forget(memory, user, topic_rows(memory, user), Switches(tombstone=tombstone), draws=0)
-                again[tombstone] += int(told.lists.loc[told.lists["list"] == "after", "deleted"].sum())
+                told = forget(
+                    memory, user, topic_rows(memory, user), Switches(tombstone=tombstone), draws=0
+                )
+                again[tombstone] += int(
+                    told.lists.loc[told.lists["list"] == "after", "deleted"].sum()
+                )
                 ranked = told.services[1].recommend(user, k=len(memory.catalogue))
                 deleted = memory.log.only(topic_rows(memory, user)).frame["item"]
                 assert not (tombstone and ranked["item"].isin(deleted).any())
@@ -136,7 +158,9 @@ def test_placebo_requests_make_no_more_sentences_vanish_than_other_placebos(serv
     for user in rng.permutation(service.log.n_users)[:25]:
         rows = service.log.rows_of(int(user))
         if len(rows) >= 8:
-            turn = dict(zip(rows["item"].unique(), rng.permutation(rows["item"].nunique()), strict=True))
+            turn = dict(
+                zip(rows["item"].unique(), rng.permutation(rows["item"].nunique()), strict=True)
+            )
             ids = rows.iloc[np.argsort(rows["item"].map(turn), kind="stable")[:4]]["interaction"]
             table = forget(service, int(user), ids, draws=3).null
             gone = table.set_index("kind")["gone"]
@@ -182,7 +206,9 @@ def test_exposure_has_its_three_rows_and_a_matched_group(service):
     assert told.exposure["n"].tolist() == [1, 1, len(group)]
     own = service.log.rows_of(user)["item"].nunique()
     distinct = service.log.frame.groupby("user")["item"].nunique()
-    had = service.log.frame.loc[service.log.frame["item"].isin(service.catalogue.items_of(TOPIC)), "user"].unique()
+    had = service.log.frame.loc[
+        service.log.frame["item"].isin(service.catalogue.items_of(TOPIC)), "user"
+    ].unique()
     left_out = distinct.drop([*group, *had, user], errors="ignore")
     assert (distinct[group] - own).abs().max() <= (left_out - own).abs().min()
 
@@ -191,7 +217,10 @@ def test_filter_hides_and_steer_lowers_but_neither_forgets(service):
     user = readers(service)[0]
     items = service.catalogue.items_of("Dark stories")
     before = np.isin(service.recommend(user)["item"], items).sum()
-    hidden, steered = filter_topic(service, user, "Dark stories"), steer(service, user, "Dark stories", strength=1.0)
+    hidden, steered = (
+        filter_topic(service, user, "Dark stories"),
+        steer(service, user, "Dark stories", strength=1.0),
+    )
     counts = [told.lists.query("list == 'after'")["topic"].sum() for told in (hidden, steered)]
     assert before > 0
     assert counts[0] == 0
@@ -202,7 +231,9 @@ def test_filter_hides_and_steer_lowers_but_neither_forgets(service):
         assert set(told.causes["cause"]) <= {told.action}
         assert told.after.dropped.empty
         ids = topic_rows(service, user)
-        assert canaries(service, told.services[1], ids).set_index("tier")["found"].drop("others").all()
+        assert (
+            canaries(service, told.services[1], ids).set_index("tier")["found"].drop("others").all()
+        )
 
 
 def test_touched_against_brute_force(service):
@@ -213,7 +244,10 @@ def test_touched_against_brute_force(service):
     old, new = (model.score(service.log.histories()) for model in (service.model, fresh))
     for other in range(service.log.n_users):
         if other != user and seen[other].any():
-            tops = [set(np.argsort(-np.where(seen[other], -np.inf, s[other]), kind="stable")[:10]) for s in (old, new)]
+            tops = [
+                set(np.argsort(-np.where(seen[other], -np.inf, s[other]), kind="stable")[:10])
+                for s in (old, new)
+            ]
             changed += tops[0] != tops[1]
             most = max(most, len(tops[0] - tops[1]) / 10)
     assert told.others["changed"].iloc[0] == changed > 0
@@ -239,21 +273,25 @@ def test_refusals_name_what_is_wrong(service):
     for nobody in (10_000, "shopper 3"):
         with pytest.raises(UnknownUser):
             forget(service, nobody, [])
-    with pytest.raises(DataError, match="is no interaction id"):  # and never the row whose number is cut off
+    # and never the row whose number is cut off
+    with pytest.raises(DataError, match="is no interaction id"):
         forget(service, 5, [foreign + 0.5])
 
 
 def test_placebo_rows_go_product_by_product(service, monkeypatch):
     user, drawn = readers(service)[0], []
     ids = topic_rows(service, user)
-    monkeypatch.setattr("workbench.ledger.null.Removal", lambda _, rows: drawn.append(rows) or service.removal(rows))
+    monkeypatch.setattr(
+        "workbench.ledger.null.Removal", lambda _, rows: drawn.append(rows) or service.removal(rows)
+    )
     table = forget(service, user, ids, draws=3).null.set_index("kind")
     own = service.log.rows_of(user)
     for rows in drawn[:3]:
         hit = own["interaction"].isin(rows)
         assert not set(rows) & set(ids.tolist())
         assert not own.loc[hit, "item"].isin(service.catalogue.items_of(TOPIC)).any()
-        assert hit.groupby(own["item"]).mean().between(0, 1, inclusive="neither").sum() <= 1  # the last may be cut
+        # the last may be cut
+        assert hit.groupby(own["item"]).mean().between(0, 1, inclusive="neither").sum() <= 1
     assert table.loc["placebo rows", "rows"].tolist() == [len(rows) for rows in drawn[:3]]
 
 
@@ -262,7 +300,8 @@ def test_a_shopper_without_rows_is_offered_nothing_and_told_so(service):
     everything = service.log.rows_of(user)["interaction"]
     told = forget(service, user, everything, topic=TOPIC)
     assert set(told.fates["fate"]) == {"gone"}
-    assert told.lists["list"].unique().tolist() == ["now"]  # equal scores are no reason to offer anything
+    # equal scores are no reason to offer anything
+    assert told.lists["list"].unique().tolist() == ["now"]
     assert told.exposure["value"].tolist()[:2] == [1, 0]
     empty = forget(told.services[1], user, [], topic=TOPIC)
     for one in (told, empty):
@@ -286,16 +325,25 @@ def test_equal_requests_give_equal_screens_and_json_is_finite(service):
     user = readers(service)[2]
     ids = topic_rows(service, user)
     told = forget(service, user, ids, seed=3)
-    told_after = [plain(told.after.text[row.start : row.end]) for row in told.after.sentences.itertuples()]
+    told_after = [
+        plain(told.after.text[row.start : row.end]) for row in told.after.sentences.itertuples()
+    ]
     states = [forget(service, user, ids, seed=3).to_state() | {"seconds": 0} for _ in range(2)]
     assert json.dumps(states[0], allow_nan=False) == json.dumps(states[1], allow_nan=False)
     state = states[0]
     assert {row["interaction"] for row in state["history"] if row["removed"]} == set(ids.tolist())
     assert len(state["lists"]["now"]) == len(state["lists"]["after"]) == 10
-    assert [one["name"] for one in state["switches"]] == ["log", "profile", "user_vector", "item_weights", "tombstone"]
+    assert [one["name"] for one in state["switches"]] == [
+        "log",
+        "profile",
+        "user_vector",
+        "item_weights",
+        "tombstone",
+    ]
     owned = set(service.log.rows_of(user)["interaction"])
     for one in state["sentences"]:
-        assert (one["after"] is None) == (one["fate"] == "gone")  # what is still said, with the number it has now
+        # what is still said, with the number it has now
+        assert (one["after"] is None) == (one["fate"] == "gone")
         assert one["after"] is None or one["after"] in told_after
         assert {row for row, _ in one["rows"]} <= owned
         assert set(one["smallest"]) <= owned
@@ -303,15 +351,23 @@ def test_equal_requests_give_equal_screens_and_json_is_finite(service):
 
 
 def test_smallest_sets_of_picks_interests_and_reasons_end_them(service):
-    ended = {("pick", "pick"), ("interest", "list"), ("interest", "profile"), ("because", "because")}
+    ended = {
+        ("pick", "pick"),
+        ("interest", "list"),
+        ("interest", "profile"),
+        ("because", "because"),
+    }
     checked = set()
     for user in readers(service, 6):
         claims = service.claims(user)
         for one in forget(service, user, [], draws=0).to_state()["sentences"]:
             claim = claims[one["claim"]]
             if (claim.kind, claim.relation) in ended:
-                # the weights stay, and what the shopper had stays out of the list: only the input changes
-                after = service.remove(one["smallest"], Switches.only(["log", "profile", "tombstone"]))
+                # the weights stay, and what the shopper had stays out of the list: only the input
+                # changes
+                after = service.remove(
+                    one["smallest"], Switches.only(["log", "profile", "tombstone"])
+                )
                 assert claim.claim not in after.claims(user), one
                 checked.add((claim.kind, claim.relation))
     assert checked == ended

@@ -24,12 +24,17 @@ def test_forgetting_equals_building_from_what_remains(seed, share, told_users):
     ids = log.frame["interaction"].sample(frac=share, random_state=seed)
     users = log.only(ids).frame["user"].unique() if told_users else None
     left = log.without(ids)
-    assert same(EntityStore.build(log, catalogue).forget(ids, users), EntityStore.build(left, catalogue))
+    assert same(
+        EntityStore.build(log, catalogue).forget(ids, users), EntityStore.build(left, catalogue)
+    )
 
 
 def test_summary_against_a_loop_and_lineage():
     log, catalogue = shop(2)
-    store, rank = EntityStore.build(log, catalogue), {"view": 1, "favourite": 2, "cart": 3, "purchase": 4}
+    store, rank = (
+        EntityStore.build(log, catalogue),
+        {"view": 1, "favourite": 2, "cart": 3, "purchase": 4},
+    )
     table = store.to_frame(0).set_index(["kind", "entity"])
     for (kind, entity), line in table.iterrows():
         rows = [
@@ -43,7 +48,10 @@ def test_summary_against_a_loop_and_lineage():
         ]
         assert line["weight"] == sum(rank[row.action] for row in rows)
         assert line["rows"] == len(rows)
-        assert (line["first"], line["last"]) == (min(r.timestamp for r in rows), max(r.timestamp for r in rows))
+        assert (line["first"], line["last"]) == (
+            min(r.timestamp for r in rows),
+            max(r.timestamp for r in rows),
+        )
     assert table.groupby("kind")["share"].sum().tolist() == pytest.approx([1, 1])
     assert set(store.lineage(0)["interaction"]) <= set(log.rows_of(0)["interaction"])
 
@@ -57,7 +65,8 @@ def test_opting_out_hides_and_editing_forgets():
     assert first not in set(hidden.lineage(0)["entity"])
     assert first in set(hidden.to_frame(0)["entity"])
     assert hidden.to_frame(0)["opted_out"].sum() == 1
-    assert len(hidden.knows(0, log.rows_of(0)["interaction"])) == len(log.rows_of(0))  # not used, and still remembered
+    # not used, and still remembered
+    assert len(hidden.knows(0, log.rows_of(0)["interaction"])) == len(log.rows_of(0))
     assert same(hidden.opt_out(0, first, out=False), store)
     edited = store.edited(0, table.iloc[1:].assign(opted_out=[True, *[False] * (len(table) - 2)]))
     assert first not in set(edited.to_frame(0)["entity"])

@@ -50,7 +50,8 @@ def test_rows_go_and_everything_else_stays(runs):
 def test_codes_are_removed_when_told(runs):
     assert purge("u1", runs, code=1).set_index("file").loc["c/codes.parquet", "removed"] == 2
     assert pd.read_parquet(runs / "c/codes.parquet")["value"].tolist() == [1]
-    assert purge("0", runs).set_index("file").loc["c/codes.parquet", "removed"] == 1  # an id that is a number
+    # an id that is a number
+    assert purge("0", runs).set_index("file").loc["c/codes.parquet", "removed"] == 1
 
 
 def test_nothing_is_half_written_when_replacing_fails(runs, monkeypatch):

@@ -1,4 +1,5 @@
-"""The loop on a real log without prices and with several topics an item (MovieLens 100K, where a copy is at hand)."""
+"""The loop on a real log without prices and with several topics an item (MovieLens 100K, where a
+copy is at hand)."""
 
 import os
 import time
@@ -12,11 +13,16 @@ from workbench.ledger import Service, forget
 from workbench.recommend import EASE
 from workbench.reports import count_words
 
-DATA = Path(os.environ.get("WORKBENCH_TEST_DATA") or Path(__file__).parents[3] / "shared" / "data") / "ml-100k-recbole"
+DATA = (
+    Path(os.environ.get("WORKBENCH_TEST_DATA") or Path(__file__).parents[3] / "shared" / "data")
+    / "ml-100k-recbole"
+)
 
 pytestmark = [
     pytest.mark.real,
-    pytest.mark.skipif(not DATA.is_dir(), reason="no copy of ml-100k-recbole: set WORKBENCH_TEST_DATA"),
+    pytest.mark.skipif(
+        not DATA.is_dir(), reason="no copy of ml-100k-recbole: set WORKBENCH_TEST_DATA"
+    ),
 ]
 
 
@@ -35,6 +41,7 @@ def test_reports_and_forgetting_on_movielens():
         assert told.before.dropped.empty
         assert told.after.dropped.empty
         assert count_words(told.before.text) <= 180
-        assert told.before.text.count("| Next |") == 2  # no prices: the next two in line stand beside the pick
+        # no prices: the next two in line stand beside the pick
+        assert told.before.text.count("| Next |") == 2
         assert told.exposure["row"].tolist() == ["as served before", "after", "never had"]
     print(f"{np.median(seconds):.2f} s of processor time a request")

@@ -1,4 +1,5 @@
-"""Adapters against stand-ins with the same surface as the libraries, each with scores that are known."""
+"""Adapters against stand-ins with the same surface as the libraries, each with scores that are
+known."""
 
 import numpy as np
 import pandas as pd
@@ -32,7 +33,9 @@ class Neighbours:
         scores = user_items @ self.similarity
         order = np.argsort(-scores, axis=1)[:, :N]
         values = np.take_along_axis(scores, order, axis=1)
-        return np.where(values > 0, order, -1), np.where(values > 0, values, -np.finfo(np.float32).max)
+        return np.where(values > 0, order, -1), np.where(
+            values > 0, values, -np.finfo(np.float32).max
+        )
 
 
 class Table:
@@ -50,7 +53,10 @@ class Table:
 def test_implicit_factors_and_fold_in():
     log = small_log()
     histories = log.histories(np.arange(20))
-    stored, folded = ImplicitModel(Factors()).fit(log), ImplicitModel(Factors(), fold_in=True).fit(log)
+    stored, folded = (
+        ImplicitModel(Factors()).fit(log),
+        ImplicitModel(Factors(), fold_in=True).fit(log),
+    )
     assert np.allclose(stored.score(histories), folded.score(histories), atol=1e-4)
     less = histories.without(histories.interaction[::2])
     assert np.array_equal(stored.score(less), stored.score(histories))
@@ -108,12 +114,18 @@ def test_recbole_scores(sequences):
                 self.ITEM_SEQ, self.ITEM_SEQ_LEN, self.max_seq_length = "seq", "length", 5
 
         def full_sort_predict(self, asked):
-            scores = self.table[asked["seq"]].sum(1) if sequences else self.table[asked["user"]].reshape(-1)
+            scores = (
+                self.table[asked["seq"]].sum(1)
+                if sequences
+                else self.table[asked["user"]].reshape(-1)
+            )
             return scores * np.nan if self.training else scores
 
     log = small_log()
     items = np.append(np.arange(1, log.n_items), -1)  # the item without rows is not met
-    model = RecBoleModel(Module, lambda module: (items, np.arange(1, log.n_users + 1)), dict).fit(log)
+    model = RecBoleModel(Module, lambda module: (items, np.arange(1, log.n_users + 1)), dict).fit(
+        log
+    )
     scores = model.score(log.histories([2, 5]))
     assert scores.shape == (2, log.n_items) and scores.dtype == np.float32
     assert (scores[:, -1] < scores[:, :-1].min(axis=1)).all()

@@ -51,10 +51,14 @@ def test_the_vector_remembers_what_the_history_has_forgotten():
     before, after = log.histories([3]), log.histories([3]).without(ids)
     assert np.array_equal(model.score(after), model.score(before)), "the stored vector is looked up"
     model.forget_user_vector([3], after)
-    assert not np.allclose(model.score(after), model.score(before) * 0 + ALS(SMALL).fit(log).score(before))
+    assert not np.allclose(
+        model.score(after), model.score(before) * 0 + ALS(SMALL).fit(log).score(before)
+    )
     assert np.allclose(model.score(after), model.fold_in(after) @ model.items.T)
     others = np.delete(np.arange(60), 3)
-    assert np.array_equal(model.score(log.histories(others)), ALS(SMALL).fit(log).score(log.histories(others)))
+    assert np.array_equal(
+        model.score(log.histories(others)), ALS(SMALL).fit(log).score(log.histories(others))
+    )
 
 
 def test_nothing_is_kept_of_a_user_whose_rows_are_all_gone():
@@ -90,5 +94,7 @@ def test_copy_save_and_load(tmp_path):
     twin.forget_user_vector([0], log.histories([1]))
     assert np.array_equal(model.users, ALS(SMALL).fit(log).users)
     twin.save(tmp_path / "als")
-    assert np.array_equal(ALS.load(tmp_path / "als").score(log.histories()), twin.score(log.histories()))
+    assert np.array_equal(
+        ALS.load(tmp_path / "als").score(log.histories()), twin.score(log.histories())
+    )
     assert isinstance(model, Recommender)

@@ -29,7 +29,9 @@ def test_a_loss_that_is_no_number_names_its_place_and_the_best_weights_come_back
     def loss(batch):
         seen.append(batch)
         losses = module(batch[:, None]).square().sum(1)
-        return torch.where(torch.tensor(len(seen) == 3) & (batch == 2), torch.full_like(losses, bad), losses)
+        return torch.where(
+            torch.tensor(len(seen) == 3) & (batch == 2), torch.full_like(losses, bad), losses
+        )
 
     batches = [torch.tensor([0.0, 1.0]), torch.tensor([1.0, 2.0, 2.0])]
     with pytest.raises(ModelError, match=r"epoch 1, step 0") as caught:
@@ -40,7 +42,12 @@ def test_a_loss_that_is_no_number_names_its_place_and_the_best_weights_come_back
     again = torch.nn.Linear(1, 1)
     start = again.weight.detach().clone()
     with pytest.raises(ModelError, match="epoch 0, step 0"):
-        train(again, lambda batch: again(batch[:, None])[:, 0] * bad, lambda epoch: batches, Training(epochs=1))
+        train(
+            again,
+            lambda batch: again(batch[:, None])[:, 0] * bad,
+            lambda epoch: batches,
+            Training(epochs=1),
+        )
     assert torch.equal(again.weight, start)
 
 
@@ -48,7 +55,8 @@ def test_nothing_to_train_on_is_said():
     module = torch.nn.Linear(1, 1)
     with pytest.raises(ModelError, match="nothing to train on"):
         train(module, lambda batch: module(batch), lambda epoch: [], Training(epochs=1))
-    alone = Interactions.from_table(pd.DataFrame({"user": [0, 1, 2], "item": [0, 1, 0]}))  # nothing follows anything
+    # nothing follows anything
+    alone = Interactions.from_table(pd.DataFrame({"user": [0, 1, 2], "item": [0, 1, 0]}))
     with pytest.raises(ModelError, match="nothing to train on"):
         quick().fit(alone)
 
@@ -65,7 +73,9 @@ def test_weights_of_another_model_or_shape_are_refused(tmp_path):
         load_trained(tmp_path / "model", "Two", Training, ())
     quick().fit(small_log()).save(tmp_path / "gru")
     text = (tmp_path / "gru" / "model.json").read_text(encoding="utf-8")
-    (tmp_path / "gru" / "model.json").write_text(text.replace('"hidden": 4', '"hidden": 5'), encoding="utf-8")
+    (tmp_path / "gru" / "model.json").write_text(
+        text.replace('"hidden": 4', '"hidden": 5'), encoding="utf-8"
+    )
     with pytest.raises(ModelError, match="load it with the config it was saved with"):
         GRU4Rec.load(tmp_path / "gru")
 
@@ -92,7 +102,9 @@ def test_fields_out_of_range_are_refused_by_name(field):
         Training(**field)
 
 
-@pytest.mark.parametrize("field", [{"embedding": 0}, {"hidden": 0}, {"dropout": 1.0}, {"max_length": 0}], ids=str)
+@pytest.mark.parametrize(
+    "field", [{"embedding": 0}, {"hidden": 0}, {"dropout": 1.0}, {"max_length": 0}], ids=str
+)
 def test_a_models_own_fields_too(field):
     with pytest.raises(ValidationError, match=next(iter(field))):
         GRU4RecConfig(**field)
@@ -102,7 +114,9 @@ def test_long_sequences_are_cut_and_empty_ones_refused():
     log = small_log()
     model = quick(max_length=3).fit(log)
     histories = log.histories([0, 1])
-    last = histories.keep(np.concatenate([np.arange(n) >= n - 3 for n in np.diff(histories.offsets)]))
+    last = histories.keep(
+        np.concatenate([np.arange(n) >= n - 3 for n in np.diff(histories.offsets)])
+    )
     assert np.allclose(model.score(histories), model.score(last), atol=1e-6)
     with pytest.raises(DataError, match=r"row 1.*an empty history"):
         model.score(log.histories([0, log.n_users - 1]))

@@ -1,4 +1,5 @@
-"""Next-basket models that count: laws of exact forgetting, and the definitions once more as plain loops."""
+"""Next-basket models that count: laws of exact forgetting, and the definitions once more as plain
+loops."""
 
 import numpy as np
 import pandas as pd
@@ -40,23 +41,38 @@ every = pytest.mark.parametrize("maker", MAKERS.values(), ids=MAKERS.keys())
 def make(table: list[tuple[int, int, int]], users: int = USERS, items: int = ITEMS) -> Interactions:
     """A log of (user, basket, item) rows; baskets may begin in any order and hold equal rows."""
     frame = pd.DataFrame(table, columns=["user", "basket", "item"])
-    return Interactions.from_table(frame, basket="basket", users=pd.Index(range(users)), items=pd.Index(range(items)))
+    return Interactions.from_table(
+        frame, basket="basket", users=pd.Index(range(users)), items=pd.Index(range(items))
+    )
 
 
 rows = st.lists(
-    st.tuples(st.integers(0, USERS - 1), st.integers(0, 4), st.integers(0, ITEMS - 1)), min_size=1, max_size=40
+    st.tuples(st.integers(0, USERS - 1), st.integers(0, 4), st.integers(0, ITEMS - 1)),
+    min_size=1,
+    max_size=40,
 )
 logs = rows.map(make)
 
 
 @st.composite
 def requests(draw: st.DrawFn) -> tuple[Interactions, list[np.ndarray]]:
-    """A log and disjoint requests: rows at random, then whatever is left of a basket, of a user, of everything."""
+    """A log and disjoint requests: rows at random, then whatever is left of a basket, of a user, of
+    everything."""
     log = draw(logs)
     frame = log.frame
-    parts = [np.array(draw(st.lists(st.sampled_from(list(frame["interaction"])), unique=True, max_size=8)), np.int64)]
-    whole = [(frame["user"] == draw(st.integers(0, USERS - 1))) & (frame["basket"] == draw(st.integers(0, 4)))]
-    whole += [frame["user"] == draw(st.integers(0, USERS - 1))] + [frame["user"] >= 0] * draw(st.booleans())
+    parts = [
+        np.array(
+            draw(st.lists(st.sampled_from(list(frame["interaction"])), unique=True, max_size=8)),
+            np.int64,
+        )
+    ]
+    whole = [
+        (frame["user"] == draw(st.integers(0, USERS - 1)))
+        & (frame["basket"] == draw(st.integers(0, 4)))
+    ]
+    whole += [frame["user"] == draw(st.integers(0, USERS - 1))] + [frame["user"] >= 0] * draw(
+        st.booleans()
+    )
     for mask in whole:
         parts.append(np.setdiff1d(frame["interaction"][mask].to_numpy(), np.concatenate(parts)))
     return log, parts
@@ -66,7 +82,10 @@ def read(histories: Histories, b: int) -> list[list[int]]:
     """A history as lists of distinct items, straight from the definition: by first rows."""
     at = range(*histories.row(b).indices(len(histories.item)))
     order = dict.fromkeys(int(histories.basket[i]) for i in at)
-    return [list(dict.fromkeys(int(histories.item[i]) for i in at if histories.basket[i] == name)) for name in order]
+    return [
+        list(dict.fromkeys(int(histories.item[i]) for i in at if histories.basket[i] == name))
+        for name in order
+    ]
 
 
 def everything(log: Interactions) -> dict[int, list[list[int]]]:
@@ -83,7 +102,9 @@ def test_baskets_are_what_a_loop_reads(log):
     for b in range(USERS):
         lists = read(histories, b)
         mine = range(baskets.offsets[b], baskets.offsets[b + 1])
-        assert [list(baskets.item[baskets.starts[m] : baskets.starts[m + 1]]) for m in mine] == lists
+        assert [
+            list(baskets.item[baskets.starts[m] : baskets.starts[m + 1]]) for m in mine
+        ] == lists
         assert list(baskets.age[mine]) == list(range(len(lists)))[::-1]
         assert set(baskets.count[mine]) <= {len(lists)}
     assert np.array_equal(baskets.item[baskets.cell], histories.item)
@@ -93,7 +114,7 @@ def test_baskets_are_what_a_loop_reads(log):
     assert np.array_equal(baskets.summed(np.ones(len(baskets.item))).toarray().sum(axis=0), sums)
 
 
-# --- the laws -------------------------------------------------------------------------------------------------------
+# --- the laws -------------------------------------------------------------------------------------
 
 
 @every
@@ -109,7 +130,8 @@ def test_forgetting_equals_a_refit_bit_by_bit(maker, drawn):
         for histories in (everybody, remaining.histories()):
             assert np.array_equal(model.score(histories), refit.score(histories))
         assert all(
-            np.array_equal(a, b) for a, b in zip(*(m.held.arrays().values() for m in (model, refit)), strict=True)
+            np.array_equal(a, b)
+            for a, b in zip(*(m.held.arrays().values() for m in (model, refit)), strict=True)
         )
 
 
@@ -149,7 +171,9 @@ def test_contributions_sum_to_the_documented_part_of_the_score(maker, drawn):
     np.add.at(sums, (table["row"], table["item"]), table["weight"])
     own = histories.counts().toarray() > 0
     if isinstance(model, TopFreq):
-        assert np.allclose(sums[own], 0 if model.config.whose == "G" else scores[own], rtol=0, atol=1e-12)
+        assert np.allclose(
+            sums[own], 0 if model.config.whose == "G" else scores[own], rtol=0, atol=1e-12
+        )
         assert not sums[~own].any()
     elif repr(model) in ("TIFUKNN(neighbours=300, alpha=1.0)", "UPCF(recency=10, neighbours=1)"):
         assert np.allclose(sums, scores, rtol=0, atol=1e-12)
@@ -176,7 +200,9 @@ def test_a_copy_is_independent(maker, drawn):
     twin.forget(log.only(parts[0]))
     assert np.array_equal(model.score(log.histories()), before)
     model.forget(log)
-    assert np.array_equal(twin.score(log.histories()), maker().fit(log.without(parts[0])).score(log.histories()))
+    assert np.array_equal(
+        twin.score(log.histories()), maker().fit(log.without(parts[0])).score(log.histories())
+    )
 
 
 @every
@@ -193,7 +219,14 @@ def test_what_is_not_held_cannot_be_forgotten(maker):
 
 @every
 def test_save_and_load(maker, tmp_path):
-    log = make([(u, b, (u * b + i) % ITEMS) for u in range(USERS) for b in range(4) for i in range(1 + u % 3)])
+    log = make(
+        [
+            (u, b, (u * b + i) % ITEMS)
+            for u in range(USERS)
+            for b in range(4)
+            for i in range(1 + u % 3)
+        ]
+    )
     model = maker().fit(log).forget(log.only([3, 4]))
     for _ in range(2):  # the second takes the place of the first
         model.save(tmp_path / "model")
@@ -225,8 +258,11 @@ def test_an_empty_history_one_item_and_an_unknown_user(maker):
     assert maker().fit(log).score(log.histories()).shape == (USERS, 1)
     assert maker().fit(log).score(log.histories([])).shape == (0, 1)
     whole = make([(0, 0, 1), (0, 1, 2), (1, 0, 1), (1, 0, 3), (4, 0, 3), (4, 1, 3), (4, 2, 2)])
-    seen = whole.without(whole.rows_of(4)["interaction"])  # user 4 is unknown to the fit and scored from the history
-    assert top_k(maker().fit(seen).score(whole.histories([4])), 1)[0, 0] == (1 if repr(maker()) == "TopFreq(G)" else 3)
+    # user 4 is unknown to the fit and scored from the history
+    seen = whole.without(whole.rows_of(4)["interaction"])
+    assert top_k(maker().fit(seen).score(whole.histories([4])), 1)[0, 0] == (
+        1 if repr(maker()) == "TopFreq(G)" else 3
+    )
 
 
 @every
@@ -238,28 +274,40 @@ def test_scores_do_not_depend_on_who_stands_beside(maker, log):
     assert np.array_equal(np.concatenate(alone), model.score(log.histories()))
 
 
-# --- the definitions as loops ---------------------------------------------------------------------------------------
+# --- the definitions as loops ---------------------------------------------------------------------
 
 
 @some
 @given(logs)
 def test_topfreq_lists(log):
-    counts = [sum(i in basket for lists in everything(log).values() for basket in lists) for i in range(ITEMS)]
+    counts = [
+        sum(i in basket for lists in everything(log).values() for basket in lists)
+        for i in range(ITEMS)
+    ]
     by_count = sorted(range(ITEMS), key=lambda i: (-counts[i], i))
     for user in range(USERS):
         lists = read(log.histories(), user)
         firsts = list(dict.fromkeys(i for basket in lists for i in basket))
-        own = sorted(firsts, key=lambda i: -sum(i in basket for basket in lists))  # stable: ties by first purchase
-        want = {"G": by_count, "P": own + [-1] * (ITEMS - len(own)), "GP": own + [i for i in by_count if i not in own]}
+        # stable: ties by first purchase
+        own = sorted(firsts, key=lambda i: -sum(i in basket for basket in lists))
+        want = {
+            "G": by_count,
+            "P": own + [-1] * (ITEMS - len(own)),
+            "GP": own + [i for i in by_count if i not in own],
+        }
         for whose, items in want.items():
             scores = TopFreq(TopFreqConfig(whose=whose)).fit(log).score(log.histories([user]))
             assert top_k(scores, ITEMS)[0].tolist() == items
 
 
 def test_the_order_of_ties_is_exact_for_long_histories():
-    n = 4000  # all items twice: only places tell them apart, and the last one is still above the fill
+    # all items twice: only places tell them apart, and the last one is still above the fill
+    n = 4000
     items = np.random.default_rng(0).permutation(n + 1)
-    log = make([(0, b, int(i)) for b in range(2) for i in items[:n]] + [(1, 0, int(items[n]))] * 9, items=n + 1)
+    log = make(
+        [(0, b, int(i)) for b in range(2) for i in items[:n]] + [(1, 0, int(items[n]))] * 9,
+        items=n + 1,
+    )
     assert np.array_equal(top_k(TopFreq().fit(log).score(log.histories([0])), n + 1)[0], items)
 
 
@@ -271,13 +319,17 @@ def tifu_vector(lists: list[list[int]], c: TIFUKNNConfig) -> np.ndarray:
         size = n // m + (g >= m - n % m)
         for _ in range(size):
             for i in lists[t]:
-                v[i] += c.group_decay ** (c.groups - 1 - g) * c.within_decay ** (n - 1 - t) / size / m
+                v[i] += (
+                    c.group_decay ** (c.groups - 1 - g) * c.within_decay ** (n - 1 - t) / size / m
+                )
             t += 1
     assert t == n
     return v
 
 
-@pytest.mark.parametrize("config", [TIFU, TIFUKNNConfig(neighbours=3, groups=2, alpha=0.2, within_decay=0.5)])
+@pytest.mark.parametrize(
+    "config", [TIFU, TIFUKNNConfig(neighbours=3, groups=2, alpha=0.2, within_decay=0.5)]
+)
 @some
 @given(logs)
 def test_tifuknn_scores(config, log):
@@ -285,7 +337,11 @@ def test_tifuknn_scores(config, log):
     scores = TIFUKNN(config).fit(log).score(log.histories())
     for user in range(USERS):
         own = tifu_vector(read(log.histories(), user), config)
-        others = [(round(float(((v - own) ** 2).sum()), 10), other) for other, v in fitted.items() if other != user]
+        others = [
+            (round(float(((v - own) ** 2).sum()), 10), other)
+            for other, v in fitted.items()
+            if other != user
+        ]
         near = [fitted[other] for _, other in sorted(others)[: config.neighbours]]
         want = config.alpha * own + (1 - config.alpha) * (np.mean(near, axis=0) if near else 0)
         assert np.allclose(scores[user], want, rtol=0, atol=1e-12)
@@ -296,7 +352,9 @@ def shares(lists: list[list[int]], c: UPCFConfig) -> np.ndarray:
     return np.array([sum(i in basket for basket in last) / max(len(last), 1) for i in range(ITEMS)])
 
 
-@pytest.mark.parametrize("config", [UP, UPCFConfig(recency=3, shrink=0, locality=1, neighbours=2, asymmetry=0.5)])
+@pytest.mark.parametrize(
+    "config", [UP, UPCFConfig(recency=3, shrink=0, locality=1, neighbours=2, asymmetry=0.5)]
+)
 @some
 @given(logs)
 def test_upcf_scores(config, log):
@@ -311,18 +369,21 @@ def test_upcf_scores(config, log):
     scores = UPCF(config).fit(log).score(log.histories())
     for user in range(USERS):
         p = shares(read(log.histories(), user), c)
-        others = sorted((-round(weight(p, q), 7), other) for other, q in fitted.items() if other != user)
+        others = sorted(
+            (-round(weight(p, q), 7), other) for other, q in fitted.items() if other != user
+        )
         near = [fitted[other] for _, other in others[: c.neighbours - 1]]
         want = weight(p, p) * p + sum((weight(p, q) * q for q in near), np.zeros(ITEMS))
         assert np.allclose(scores[user], want, rtol=0, atol=1e-9)
 
 
-# --- real data ------------------------------------------------------------------------------------------------------
+# --- real data ------------------------------------------------------------------------------------
 
 
 @pytest.mark.real
 def test_gp_topfreq_reaches_the_measured_numbers_of_tafeng(real_data):
-    """Mean of the five splits at K = 10, to four digits (data README 2.8): own order and fill are both in it."""
+    """Mean of the five splits at K = 10, to four digits (data README 2.8): own order and fill are
+    both in it."""
     if not (real_data / "nbr-tafeng-reality-check").is_dir():
         pytest.skip("no Ta-Feng here")
     log = open_split("tafeng", folder=real_data)
@@ -333,4 +394,6 @@ def test_gp_topfreq_reaches_the_measured_numbers_of_tafeng(real_data):
         table = evaluate_targets(model, log.train.histories(users), targets[users], k=(10,))
         means.append(table.groupby("metric")["value"].mean())
     got = pd.concat(means, axis=1).mean(axis=1)
-    assert np.allclose(got[["recall", "ndcg", "hit_rate"]], [0.1224, 0.1077, 0.3742], rtol=0, atol=6e-5)
+    assert np.allclose(
+        got[["recall", "ndcg", "hit_rate"]], [0.1224, 0.1077, 0.3742], rtol=0, atol=6e-5
+    )

@@ -20,10 +20,14 @@ USERS, ITEMS = 5, 8
 SHORT = Training(epochs=2, batch=3, seed=4)
 MODELS = {
     "dnntsp": DNNTSP(DNNTSPConfig(embedding=4, max_baskets=3, training=SHORT)),
-    "dnntsp all": DNNTSP(DNNTSPConfig(embedding=4, layers=2, heads=2, targets="all", training=SHORT)),
+    "dnntsp all": DNNTSP(
+        DNNTSPConfig(embedding=4, layers=2, heads=2, targets="all", training=SHORT)
+    ),
     "sets2sets": Sets2Sets(Sets2SetsConfig(hidden=4, max_baskets=3, training=SHORT)),
     "as published": Sets2Sets(
-        Sets2SetsConfig(hidden=4, gate="published", set_loss="as_published", targets="all", training=SHORT)
+        Sets2SetsConfig(
+            hidden=4, gate="published", set_loss="as_published", targets="all", training=SHORT
+        )
     ),
 }
 models = pytest.mark.parametrize("name", MODELS)
@@ -32,13 +36,24 @@ models = pytest.mark.parametrize("name", MODELS)
 def make(table) -> Interactions:
     """A log of (user, basket, item) rows."""
     frame = pd.DataFrame(table, columns=["user", "basket", "item"])
-    return Interactions.from_table(frame, basket="basket", users=pd.Index(range(USERS)), items=pd.Index(range(ITEMS)))
+    return Interactions.from_table(
+        frame, basket="basket", users=pd.Index(range(USERS)), items=pd.Index(range(ITEMS))
+    )
 
 
 def whole(seed=0, n=90):
     """Every user has several baskets; equal items occur within one."""
     rng = np.random.default_rng(seed)
-    return make(sorted(zip(rng.integers(0, USERS, n), rng.integers(0, 6, n), rng.integers(0, ITEMS, n), strict=True)))
+    return make(
+        sorted(
+            zip(
+                rng.integers(0, USERS, n),
+                rng.integers(0, 6, n),
+                rng.integers(0, ITEMS, n),
+                strict=True,
+            )
+        )
+    )
 
 
 def start(name, log):
@@ -80,7 +95,9 @@ def dnntsp_by_loops(module, config, read):
     """Scores (n_items,) and the mean of z, from the equations, for one user."""
     w, read = weights(module), read[-config.max_baskets :]
     nodes = sorted({item for basket in read for item in basket})
-    together = {(i, j): sum(i in b and j in b for b in read) for i in nodes for j in nodes if i != j}
+    together = {
+        (i, j): sum(i in b and j in b for b in read) for i in nodes for j in nodes if i != j
+    }
     most = max([1, *together.values()])
     scores, zs = w["item.weight"] @ w["out.weight"][0] + w["out.bias"][0], []
     state = {(i, t): w["item.weight"][i] for i in nodes for t in range(len(read))}
@@ -91,7 +108,9 @@ def dnntsp_by_loops(module, config, read):
             for j in nodes:
                 if i != j and i in read[t] and j in read[t]:
                     near += together[i, j] / most * state[j, t]
-            new[i, t] = np.maximum(w[f"convolutions.{layer}.weight"] @ near + w[f"convolutions.{layer}.bias"], 0)
+            new[i, t] = np.maximum(
+                w[f"convolutions.{layer}.weight"] @ near + w[f"convolutions.{layer}.bias"], 0
+            )
         state = new
     size = config.embedding // config.heads
     for i in nodes:
@@ -99,8 +118,12 @@ def dnntsp_by_loops(module, config, read):
         for t in range(len(read)):
             h = []
             for head in range(config.heads):
-                q, k, v = (w[f"attention.{n}.weight"][head * size : (head + 1) * size] for n in range(3))
-                share = softmax([(q @ state[i, t]) @ (k @ state[i, s]) / sqrt(size) for s in range(t + 1)])
+                q, k, v = (
+                    w[f"attention.{n}.weight"][head * size : (head + 1) * size] for n in range(3)
+                )
+                share = softmax(
+                    [(q @ state[i, t]) @ (k @ state[i, s]) / sqrt(size) for s in range(t + 1)]
+                )
                 h.append(sum(share[s] * (v @ state[i, s]) for s in range(t + 1)))
             h = np.concatenate(h)
             z += (w["time.weight"][0] @ h) * h
@@ -115,8 +138,14 @@ def dnntsp_loss(module, config, scores, asked, log):
 
 
 def gru(w, name, x, h):
-    a, b = w[f"{name}weight_ih{'_l0' * (name == 'encoder.')}"], w[f"{name}weight_hh{'_l0' * (name == 'encoder.')}"]
-    p, q = w[f"{name}bias_ih{'_l0' * (name == 'encoder.')}"], w[f"{name}bias_hh{'_l0' * (name == 'encoder.')}"]
+    a, b = (
+        w[f"{name}weight_ih{'_l0' * (name == 'encoder.')}"],
+        w[f"{name}weight_hh{'_l0' * (name == 'encoder.')}"],
+    )
+    p, q = (
+        w[f"{name}bias_ih{'_l0' * (name == 'encoder.')}"],
+        w[f"{name}bias_hh{'_l0' * (name == 'encoder.')}"],
+    )
     (ar, az, an), (br, bz, bn) = np.split(a @ x + p, 3), np.split(b @ h + q, 3)
     r, z = sigmoid(ar + br), sigmoid(az + bz)
     return (1 - z) * np.tanh(an + r * bn) + z * h
@@ -150,7 +179,10 @@ def sets2sets_loss(module, config, scores, asked, log):
     for user in range(USERS):
         for basket in baskets_of(log, user):
             count[basket] += 1
-    squares = sum((max(count) / count[i] if count[i] else 0) * (made[i] - (i in asked)) ** 2 for i in range(ITEMS))
+    squares = sum(
+        (max(count) / count[i] if count[i] else 0) * (made[i] - (i in asked)) ** 2
+        for i in range(ITEMS)
+    )
     pairs = [exp(-(made[i] - made[j])) for i in asked for j in range(ITEMS) if j not in asked]
     return squares + config.set_weight * (np.mean(pairs) if pairs else 0)
 
@@ -171,7 +203,10 @@ def test_the_network_is_what_loops_over_the_equations_say(name, table):
     users = np.unique(log.frame["user"])
     read = Questions.of(log.histories(users), model.config.max_baskets, "none").read
     with torch.no_grad():
-        scores, states = model.module.scores(read).numpy(), model.represent(log.histories(users)).numpy()
+        scores, states = (
+            model.module.scores(read).numpy(),
+            model.represent(log.histories(users)).numpy(),
+        )
     for row, user in enumerate(users):  # users with a single basket among them
         wanted, state = by_loops(model.module, model.config, baskets_of(log, user))
         np.testing.assert_allclose(scores[row], wanted, rtol=1e-10, atol=1e-10)
@@ -188,7 +223,9 @@ def test_the_network_is_what_loops_over_the_equations_say(name, table):
                 wanted.append(loss_by_loops(model.module, model.config, scores, baskets[m], log))
                 ids.append(set(rows.loc[rows["basket"] == order[m], "interaction"]))
     examples = model.examples(log)
-    np.testing.assert_allclose(model.loss(examples).detach().numpy(), wanted, rtol=1e-10, atol=1e-10)
+    np.testing.assert_allclose(
+        model.loss(examples).detach().numpy(), wanted, rtol=1e-10, atol=1e-10
+    )
     question, interaction = examples.target_rows
     assert [set(interaction[question == e]) for e in range(len(examples))] == ids
     assert len(interaction) == sum(map(len, ids))
@@ -204,10 +241,14 @@ def test_hessian_products_are_those_of_finite_differences(name):
     along = [torch.randn_like(p) for p in parameters]
 
     def gradient(create=False):
-        return torch.autograd.grad(model.loss(examples).mean(), parameters, create_graph=create, allow_unused=True)
+        return torch.autograd.grad(
+            model.loss(examples).mean(), parameters, create_graph=create, allow_unused=True
+        )
 
     product = torch.autograd.grad(
-        sum((g * v).sum() for g, v in zip(gradient(True), along, strict=True)), parameters, allow_unused=True
+        sum((g * v).sum() for g, v in zip(gradient(True), along, strict=True)),
+        parameters,
+        allow_unused=True,
     )
     step, sides = 1e-5, []
     for sign in (1, -2, 1):
@@ -218,7 +259,9 @@ def test_hessian_products_are_those_of_finite_differences(name):
     for high, low, exact in zip(*sides[:2], product, strict=True):
         if exact is not None:
             np.testing.assert_allclose(exact, (high - low) / (2 * step), rtol=1e-4, atol=1e-6)
-    assert sum(exact is not None and exact.abs().sum() > 0 for exact in product) > len(parameters) / 2
+    assert (
+        sum(exact is not None and exact.abs().sum() > 0 for exact in product) > len(parameters) / 2
+    )
 
 
 def test_only_the_corrected_set_loss_has_a_gradient():
@@ -229,7 +272,10 @@ def test_only_the_corrected_set_loss_has_a_gradient():
             torch.manual_seed(0)
             model._start(log.n_items)
             losses = model.loss(model.examples(log))
-            found[way, weight] = losses, torch.autograd.grad(losses.mean(), model.module.out.bias)[0]
+            found[way, weight] = (
+                losses,
+                torch.autograd.grad(losses.mean(), model.module.out.bias)[0],
+            )
     assert torch.equal(found["as_published", 0.0][1], found["as_published", 10.0][1])
     assert torch.equal(found["gradient", 10.0][0], found["as_published", 10.0][0])
     assert not torch.allclose(found["gradient", 0.0][1], found["gradient", 10.0][1], rtol=1e-3)
@@ -245,7 +291,9 @@ def test_a_user_does_not_depend_on_who_shares_the_batch(name):
     torch.testing.assert_close(together, alone, rtol=1e-12, atol=1e-12)
     model.module.float()
     np.testing.assert_allclose(
-        model.score(histories), np.vstack([model.score(histories.select([u])) for u in range(USERS)]), rtol=1e-5
+        model.score(histories),
+        np.vstack([model.score(histories.select([u])) for u in range(USERS)]),
+        rtol=1e-5,
     )
     batches = list(examples.batches(2, (1, 0)))
     asked = np.concatenate([b.target for b in batches])
@@ -258,16 +306,23 @@ def test_rows_that_are_gone_or_later_never_enter(name):
     model = MODELS[name].copy().fit(log)
     histories = log.histories([2])
     gone = histories.interaction[histories.basket == histories.basket[0]]
-    np.testing.assert_array_equal(model.score(histories.without(gone)), model.score(log.without(gone).histories([2])))
-    late = histories.interaction[histories.basket == histories.basket[-1]]  # every model reads the last basket
+    np.testing.assert_array_equal(
+        model.score(histories.without(gone)), model.score(log.without(gone).histories([2]))
+    )
+    # every model reads the last basket
+    late = histories.interaction[histories.basket == histories.basket[-1]]
     assert not np.array_equal(model.score(histories.without(late)), model.score(histories))
     # A question's scores do not change when its target or anything after it does.
     other = log.frame.copy()
-    last = other["interaction"].isin(histories.interaction[histories.basket == histories.basket[-1]])
+    last = other["interaction"].isin(
+        histories.interaction[histories.basket == histories.basket[-1]]
+    )
     other.loc[last, "item"] = (other.loc[last, "item"] + 1) % ITEMS
     changed = Interactions(other, log.users, log.items)
     with torch.no_grad():
-        before, after = (model.module.scores(model.examples(part, [2]).read) for part in (log, changed))
+        before, after = (
+            model.module.scores(model.examples(part, [2]).read) for part in (log, changed)
+        )
     assert torch.equal(before, after) and len(before)
 
 
@@ -287,7 +342,11 @@ def test_fit_learns_and_is_the_same_again(name):
     groups = model.parameter_groups()
     listed = [id(p) for group in groups.values() for p in group]
     assert sorted(listed) == sorted(map(id, model.module.parameters())) and not groups["users"]
-    assert all(p.shape[0] in (ITEMS, 2) for p in groups["items"]) and groups["items"] and groups["shared"]
+    assert (
+        all(p.shape[0] in (ITEMS, 2) for p in groups["items"])
+        and groups["items"]
+        and groups["shared"]
+    )
 
 
 @models
@@ -311,7 +370,8 @@ def test_save_load_copy_and_rebuild(name, tmp_path):
     model.save(tmp_path / "model")
     state = torch.random.get_rng_state()
     loaded = type(model).load(tmp_path / "model")
-    assert torch.equal(torch.random.get_rng_state(), state)  # the caller's own draws go on as if nothing was loaded
+    # the caller's own draws go on as if nothing was loaded
+    assert torch.equal(torch.random.get_rng_state(), state)
     np.testing.assert_array_equal(loaded.score(histories), scores)
     assert torch.equal(loaded.loss(model.examples(log)), model.loss(model.examples(log)))
     other = model.copy()
@@ -323,7 +383,8 @@ def test_save_load_copy_and_rebuild(name, tmp_path):
 
 
 def test_rebuild_counts_the_frequencies_anew():
-    log = make([(0, 0, 1), (0, 0, 1), (0, 1, 1), (1, 0, 1), (0, 1, 2)])  # 1: three baskets, one row twice
+    # 1: three baskets, one row twice
+    log = make([(0, 0, 1), (0, 0, 1), (0, 1, 1), (1, 0, 1), (0, 1, 2)])
     model = start("sets2sets", log)
     assert model.module.weight.tolist()[:4] == [0, 1, 3, 0]
     model.rebuild(log.select(log.frame["item"] == 2))
@@ -335,7 +396,8 @@ def test_a_log_without_questions_has_no_losses(name):
     log = whole(11)
     model = start(name, log)
     own, parameters = log.histories([2]), list(model.module.parameters())
-    for gone in (own.interaction[own.basket != own.basket[0]], own.interaction):  # one basket is left, then none
+    # one basket is left, then none
+    for gone in (own.interaction[own.basket != own.basket[0]], own.interaction):
         losses = model.loss(model.examples(log.without(gone), [2]))
         assert losses.shape == (0,) and losses.dtype == torch.float64
         first = torch.autograd.grad(losses.sum(), parameters, create_graph=True)
@@ -357,7 +419,9 @@ def test_bad_input_is_refused(name):
     for call in (lambda: model.score(bare.histories()), lambda: MODELS[name].copy().fit(bare)):
         with pytest.raises(DataError, match="map a column to basket"):
             call()
-    fewer = Interactions.from_table(pd.DataFrame({"user": [0], "item": [0], "basket": [0]}), basket="basket")
+    fewer = Interactions.from_table(
+        pd.DataFrame({"user": [0], "item": [0], "basket": [0]}), basket="basket"
+    )
     for call in (lambda: model.score(fewer.histories()), lambda: model.rebuild(fewer)):
         with pytest.raises(ModelError, match="1 items"):
             call()

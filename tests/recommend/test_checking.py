@@ -1,4 +1,5 @@
-"""The laws of a recommender: they hold for the workbench's own, and every broken one is caught by the right law."""
+"""The laws of a recommender: they hold for the workbench's own, and every broken one is caught by
+the right law."""
 
 import copy
 import subprocess
@@ -77,7 +78,11 @@ TINY = {  # what a trained model is called, and how it is kept small
 def test_the_laws_hold(name):
     checks = check_recommender((SUMS | OTHERS)[name], additive=name in SUMS)
     assert checks.ok and not checks.broken, checks.frame.to_string()
-    assert list(checks.frame["law"]) == list(LAWS) and list(checks.to_frame().columns) == ["law", "ok", "detail"]
+    assert list(checks.frame["law"]) == list(LAWS) and list(checks.to_frame().columns) == [
+        "law",
+        "ok",
+        "detail",
+    ]
     asked = checks.frame.set_index("law")["ok"]
     assert pd.isna(asked["contributions sum"]) == (name in OTHERS)
     assert pd.isna(asked["saved after forgetting"]) == (name == "als")
@@ -86,7 +91,11 @@ def test_the_laws_hold(name):
 def test_a_model_may_offer_some_items_only():
     own = TopFreq(TopFreqConfig(whose="P"))
     assert check_recommender(own, additive=False, partial=True).ok
-    assert set(check_recommender(own, additive=False).broken) == {"nothing masked", "unknown user", "empty history"}
+    assert set(check_recommender(own, additive=False).broken) == {
+        "nothing masked",
+        "unknown user",
+        "empty history",
+    }
     hides = mutant(Parts, score=masks)
     assert "nothing masked" in check_recommender(hides, partial=True).broken
 
@@ -96,7 +105,9 @@ def test_the_laws_hold_for_the_trained(name):
     pytest.importorskip("torch")
     model = getattr(recommend, name)
     training = recommend.Training(epochs=1, batch=64, learning_rate=0.01)
-    checks = check_recommender(model(model.Config(**TINY[name], training=training)), log=small_log(rows=60))
+    checks = check_recommender(
+        model(model.Config(**TINY[name], training=training)), log=small_log(rows=60)
+    )
     assert checks.ok, checks.frame.to_string()
     absent = checks.frame.loc[checks.frame["ok"].isna(), "law"]
     assert set(absent) == {law for law in LAWS if "forget" in law or "contributions" in law}
@@ -131,19 +142,27 @@ def test_a_model_that_cannot_be_fitted_ends_the_check():
         raise RuntimeError("no")
 
     checks = check_recommender(mutant(Least, fit=fit))
-    assert checks.broken == ["fit"] and "RuntimeError: no" in checks.frame["detail"][0] and len(checks.frame) == 1
+    assert (
+        checks.broken == ["fit"]
+        and "RuntimeError: no" in checks.frame["detail"][0]
+        and len(checks.frame) == 1
+    )
 
 
 def test_torch_is_not_imported_for_models_that_do_without():
-    code = "import sys; from workbench.recommend import EASE, check_recommender; assert check_recommender(EASE).ok; "
+    code = (
+        "import sys; from workbench.recommend import EASE, check_recommender; assert "
+        "check_recommender(EASE).ok; "
+    )
     subprocess.run([sys.executable, "-c", code + "assert 'torch' not in sys.modules"], check=True)
 
 
-# --- broken models: each by one change ------------------------------------------------------------------------------
+# --- broken models: each by one change ------------------------------------------------------------
 
 
 class Least:
-    """The least that is a recommender: rows per item, and one more for each of the history's own."""
+    """The least that is a recommender: rows per item, and one more for each of the history's
+    own."""
 
     def fit(self, log, valid=None):
         self.held = log.counts().toarray()
@@ -180,7 +199,11 @@ class Parts(Least):
         from workbench.recommend.collaborative.cells import shared_out
 
         counts = histories.counts().toarray()
-        return shared_out(histories, items, lambda i, at: counts[histories.rows[at], i] * (i == histories.item[at]))
+        return shared_out(
+            histories,
+            items,
+            lambda i, at: counts[histories.rows[at], i] * (i == histories.item[at]),
+        )
 
 
 def mutant(base, **parts):
@@ -239,7 +262,11 @@ def fits_nothing(self, log, valid=None):
 
 
 def fits_on(self, log, valid=None):
-    self.held = getattr(self, "held", 0)[:, : log.n_items] + log.counts().toarray() if hasattr(self, "held") else 0
+    self.held = (
+        getattr(self, "held", 0)[:, : log.n_items] + log.counts().toarray()
+        if hasattr(self, "held")
+        else 0
+    )
     return self if np.ndim(self.held) else Least.fit(self, log)
 
 
@@ -264,7 +291,8 @@ def half_saved(self, folder):
 
 
 def names_all(self, log, valid=None):
-    self.named = log.counts().toarray() > 0  # the cells that were ever held, which no request reaches
+    # the cells that were ever held, which no request reaches
+    self.named = log.counts().toarray() > 0
     return Least.fit(self, log)
 
 
@@ -304,7 +332,9 @@ def doubled(self, h, items):
 
 
 def strangers(self, h, items):
-    return Parts.contributions(self, h, items).assign(interaction=lambda t: t["interaction"].to_numpy()[::-1])
+    return Parts.contributions(self, h, items).assign(
+        interaction=lambda t: t["interaction"].to_numpy()[::-1]
+    )
 
 
 BROKEN = {
@@ -321,7 +351,11 @@ BROKEN = {
     "unknown user": [{"score": by_user}],
     "empty history": [{"score": no_empty}],
     "one item": [{"fit": fits_two_items}],
-    "copy": [{"copy": lambda self: self}, {"copy": lambda self: copy.copy(self)}, {"copy": lambda self: Parts()}],
+    "copy": [
+        {"copy": lambda self: self},
+        {"copy": lambda self: copy.copy(self)},
+        {"copy": lambda self: Parts()},
+    ],
     "save and load": [{"save": half_saved}],
     "forget": [
         {"forget": forgets_half},
@@ -341,7 +375,9 @@ BROKEN = {
 
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize(
-    ("law", "parts"), [(law, parts) for law, many in BROKEN.items() for parts in many], ids=lambda v: str(v)[:20]
+    ("law", "parts"),
+    [(law, parts) for law, many in BROKEN.items() for parts in many],
+    ids=lambda v: str(v)[:20],
 )
 def test_a_broken_model_is_caught_by_the_law_it_breaks(law, parts):
     assert law in check_recommender(mutant(Parts, **parts)).broken
@@ -357,7 +393,9 @@ def test_a_file_that_remembers_breaks_no_other_law(parts):
 
 
 def test_a_model_that_saves_in_its_own_way_is_not_asked():
-    checks = check_recommender(mutant(Parts, save=lambda self, folder: folder.write_text("mine"))).frame
+    checks = check_recommender(
+        mutant(Parts, save=lambda self, folder: folder.write_text("mine"))
+    ).frame
     row = checks.set_index("law").loc["saved after forgetting"]
     assert row["ok"] is pd.NA and row["detail"] == "not offered: arrays in a .safetensors file"
 
@@ -367,7 +405,7 @@ def test_a_score_that_claims_to_be_no_sum_is_not_held_to_it():
     assert not checks.broken
 
 
-# --- trained --------------------------------------------------------------------------------------------------------
+# --- trained --------------------------------------------------------------------------------------
 
 
 def trained(**parts):
@@ -414,7 +452,11 @@ def trained(**parts):
                 return (self.represent(histories) @ self.module.item.weight.T).numpy()
 
         def parameter_groups(self):
-            return {"users": [self.module.user.weight], "items": [self.module.item.weight], "shared": []}
+            return {
+                "users": [self.module.user.weight],
+                "items": [self.module.item.weight],
+                "shared": [],
+            }
 
         def rebuild(self, log):
             return self
@@ -467,10 +509,18 @@ TRAINED = {
     "parameter groups": [{"parameter_groups": forgotten_weight}],
     "rebuild": [{"rebuild": lambda tiny, torch: moved}],
     "same weights": [
-        {"fit": lambda tiny, torch: lambda self, log: unseeded(self, log, torch=torch, fit=tiny.fit)},
+        {
+            "fit": lambda tiny, torch: (
+                lambda self, log: unseeded(self, log, torch=torch, fit=tiny.fit)
+            )
+        },
     ],
-    "represent": [{"represent": lambda tiny, torch: lambda self, h: tiny.represent(self, h)[:, None]}],
-    "evaluation mode": [{"fit": lambda tiny, torch: lambda self, log: left_training(self, log, fit=tiny.fit)}],
+    "represent": [
+        {"represent": lambda tiny, torch: lambda self, h: tiny.represent(self, h)[:, None]}
+    ],
+    "evaluation mode": [
+        {"fit": lambda tiny, torch: lambda self, log: left_training(self, log, fit=tiny.fit)}
+    ],
     "copy": [{"copy": lambda tiny, torch: lambda self: copy.copy(self)}],
 }
 
@@ -482,7 +532,9 @@ def test_the_laws_of_trained_models_hold():
 
 
 @pytest.mark.parametrize(
-    ("law", "parts"), [(law, parts) for law, many in TRAINED.items() for parts in many], ids=lambda v: str(v)[:20]
+    ("law", "parts"),
+    [(law, parts) for law, many in TRAINED.items() for parts in many],
+    ids=lambda v: str(v)[:20],
 )
 def test_a_broken_trained_model_is_caught(law, parts):
     assert law in check_recommender(trained(**parts)).broken

@@ -9,7 +9,16 @@ from logs import ITEMS, USERS, logs, make, random_log, requests
 from safetensors.numpy import load_file
 
 from workbench.errors import DataError, ModelError, TooLarge
-from workbench.recommend import EASE, Counted, EASEConfig, ItemKNN, ItemKNNConfig, Popularity, Recommender, top_k
+from workbench.recommend import (
+    EASE,
+    Counted,
+    EASEConfig,
+    ItemKNN,
+    ItemKNNConfig,
+    Popularity,
+    Recommender,
+    top_k,
+)
 
 MAKERS = {
     "popularity": Popularity,
@@ -39,7 +48,9 @@ def test_forgetting_equals_a_refit(maker, drawn):
         refit = maker().fit(remaining)
         assert same(model, model.score(everybody), refit.score(everybody))
         states = [m.cells.counts for m in (model, refit)]
-        states = [states, [m.pairs for m in (model, refit)]] if isinstance(model, ItemKNN) else [states]
+        states = (
+            [states, [m.pairs for m in (model, refit)]] if isinstance(model, ItemKNN) else [states]
+        )
         for mine, want in states:
             assert all(np.array_equal(getattr(mine, part), getattr(want, part)) for part in CSR)
 
@@ -118,7 +129,9 @@ def test_a_copy_is_independent(maker, drawn):
     twin.forget(log.only(parts[0]))
     assert np.array_equal(model.score(log.histories()), before)
     model.forget(log)
-    assert same(twin, twin.score(log.histories()), maker().fit(log.without(parts[0])).score(log.histories()))
+    assert same(
+        twin, twin.score(log.histories()), maker().fit(log.without(parts[0])).score(log.histories())
+    )
 
 
 @every
@@ -140,12 +153,22 @@ def test_save_and_load(maker, tmp_path):
 def test_a_saved_model_names_no_cell_that_was_forgotten(maker, tmp_path):
     log = random_log()
     single = log.frame.drop_duplicates(["user", "item"], keep=False)
-    gone = [*log.rows_of(7)["interaction"], *single.loc[single["user"] != 7, "interaction"].iloc[:20]]
+    gone = [
+        *log.rows_of(7)["interaction"],
+        *single.loc[single["user"] != 7, "interaction"].iloc[:20],
+    ]
     model, refit, left = maker().fit(log), maker().fit(log.without(gone)), log.without(gone)
     twin = model.copy()
-    for name, one in {"forgotten": model.forget(log.only(gone)), "refitted": refit, "twin": twin}.items():
+    for name, one in {
+        "forgotten": model.forget(log.only(gone)),
+        "refitted": refit,
+        "twin": twin,
+    }.items():
         one.save(tmp_path / name)
-    found, want, old = (load_file(tmp_path / name / "arrays.safetensors") for name in ("forgotten", "refitted", "twin"))
+    found, want, old = (
+        load_file(tmp_path / name / "arrays.safetensors")
+        for name in ("forgotten", "refitted", "twin")
+    )
     assert found.keys() == want.keys()
     assert all(same(model, found[name], want[name]) for name in found)
     users = np.repeat(np.arange(log.n_users), np.diff(found["cells.indptr"]))
@@ -183,7 +206,7 @@ def test_what_is_missing_is_said(maker):
         maker().fit(make([(0, 1)])).score(other.histories())
 
 
-# --- EASE alone -----------------------------------------------------------------------------------------------------
+# --- EASE alone -----------------------------------------------------------------------------------
 
 
 @given(logs, st.floats(0.5, 200))
@@ -203,7 +226,9 @@ def test_score_without_equals_forgetting(drawn):
     for ids in parts:
         what_if = model.score_without(log.only(ids), log.histories())
         assert np.array_equal(model.inverse, before)
-        assert np.allclose(what_if, model.copy().forget(log.only(ids)).score(log.histories()), atol=1e-10)
+        assert np.allclose(
+            what_if, model.copy().forget(log.only(ids)).score(log.histories()), atol=1e-10
+        )
 
 
 @given(logs, logs)
@@ -213,7 +238,9 @@ def test_ease_replaces_rows(log, other):
     model = EASE(EASEConfig(l2=2.0)).fit(log).replace(log.only(ids), added)
     kept = log.without(ids).frame[["user", "item"]]
     want = make([tuple(row) for row in pd.concat([kept, added.frame[["user", "item"]]]).to_numpy()])
-    assert np.allclose(model.score(log.histories()), EASE(EASEConfig(l2=2.0)).fit(want).score(log.histories()))
+    assert np.allclose(
+        model.score(log.histories()), EASE(EASEConfig(l2=2.0)).fit(want).score(log.histories())
+    )
 
 
 @settings(max_examples=4)  # forty requests each
@@ -222,7 +249,11 @@ def test_forty_requests_in_place(seed):
     log = random_log(seed)
     model = EASE(EASEConfig(l2=20)).fit(log)
     address = model.inverse.ctypes.data
-    ids = np.random.default_rng(seed).permutation(log.frame["interaction"])[:400].reshape(40, 10)[:, :1]
+    ids = (
+        np.random.default_rng(seed)
+        .permutation(log.frame["interaction"])[:400]
+        .reshape(40, 10)[:, :1]
+    )
     for request in ids:
         model.forget(log.only(request))
     refit = EASE(EASEConfig(l2=20)).fit(log.without(ids.ravel()))
@@ -260,7 +291,7 @@ def test_a_model_that_would_not_fit_is_refused():
         EASEConfig(l2=0)
 
 
-# --- ItemKNN alone --------------------------------------------------------------------------------------------------
+# --- ItemKNN alone --------------------------------------------------------------------------------
 
 
 @given(logs, st.integers(1, 7))
@@ -305,7 +336,9 @@ def test_lists_are_the_same_after_a_round_trip():
     log = random_log()
     model = EASE().fit(log)
     lists = top_k(model.score(log.histories()), 5, log.matrix())
-    assert lists.shape == (60, 5) and not log.matrix().toarray()[np.arange(60)[:, None], lists].any()
+    assert (
+        lists.shape == (60, 5) and not log.matrix().toarray()[np.arange(60)[:, None], lists].any()
+    )
 
 
 @every

@@ -1,4 +1,5 @@
-"""Metrics against trec_eval, LensKit-Java and ir_measures, and models against measured and published numbers."""
+"""Metrics against trec_eval, LensKit-Java and ir_measures, and models against measured and
+published numbers."""
 
 import gzip
 from pathlib import Path
@@ -32,7 +33,7 @@ from workbench.recommend import (
 METRICS = ["recall", "ndcg", "hit_rate", "mrr", "precision", "average_precision"]
 
 
-# --- outside oracles ------------------------------------------------------------------------------------------------
+# --- outside oracles ------------------------------------------------------------------------------
 
 
 @st.composite
@@ -52,9 +53,19 @@ def test_agrees_with_ir_measures(drawn, k):
     ours = list_metrics(gains, judged, k)
     qrels = [ir_measures.Qrel("q", str(i), r) for i, r in enumerate(relevance)]
     run = [ir_measures.ScoredDoc("q", str(i), 100.0 - rank) for rank, i in enumerate(order)]
-    theirs = {"recall": R @ k, "ndcg": nDCG @ k, "hit_rate": Success @ k, "mrr": RR @ k, "precision": P @ k}
+    theirs = {
+        "recall": R @ k,
+        "ndcg": nDCG @ k,
+        "hit_rate": Success @ k,
+        "mrr": RR @ k,
+        "precision": P @ k,
+    }
     theirs["average_precision"] = AP @ k
-    want = ir_measures.calc_aggregate(theirs.values(), qrels, run) if run else dict.fromkeys(theirs.values(), 0.0)
+    want = (
+        ir_measures.calc_aggregate(theirs.values(), qrels, run)
+        if run
+        else dict.fromkeys(theirs.values(), 0.0)
+    )
     for name, measure in theirs.items():
         assert ours[name][0] == pytest.approx(want[measure], abs=1e-9), name
 
@@ -67,7 +78,10 @@ def test_agrees_with_trec_eval(real_data):
     with gzip.open(folder / "results.test.gz", "rt") as file:
         results = [(q, doc, float(score)) for q, _, doc, _, score, _ in map(str.split, file)]
     known = {(q, doc): max(r, 0) for q, doc, r in judged}
-    values = {name: [] for name in ("map", "recip_rank", "P_10", "ndcg_cut_10", "recall_100", "ndcg_cut_100")}
+    values = {
+        name: []
+        for name in ("map", "recip_rank", "P_10", "ndcg_cut_10", "recall_100", "ndcg_cut_100")
+    }
     for query in sorted({q for q, _, _ in results}):
         ranked = sorted(((score, doc) for q, doc, score in results if q == query), reverse=True)
         gains = np.array([[known.get((query, doc), 0) for _, doc in ranked]])
@@ -87,7 +101,9 @@ def test_agrees_with_trec_eval(real_data):
 @pytest.mark.real
 def test_agrees_with_lenskit_java(real_data):
     folder = real_data / "ref-lenskit-java-metrics"
-    recs, truth, metrics = (pd.read_csv(folder / f"topn-java-{name}.csv.gz") for name in ("recs", "truth", "metrics"))
+    recs, truth, metrics = (
+        pd.read_csv(folder / f"topn-java-{name}.csv.gz") for name in ("recs", "truth", "metrics")
+    )
     rating = truth.set_index(["user", "item"])["rating"]
     lists = {key: t.sort_values("rank")["item"] for key, t in recs.groupby(["Algorithm", "user"])}
     checked = 0
@@ -95,7 +111,9 @@ def test_agrees_with_lenskit_java(real_data):
         items, own = lists[row.Algorithm, row.user], rating.loc[row.user]
         gains, judged = np.array([own.reindex(items).fillna(0)]), np.array([own])
         # LensKit-Java starts to discount at rank 3, and compares with the ideal list of all ratings
-        ours = list_metrics(gains, judged, 100, discount=lambda ranks: np.log2(np.maximum(ranks, 2)))
+        ours = list_metrics(
+            gains, judged, 100, discount=lambda ranks: np.log2(np.maximum(ranks, 2))
+        )
         assert ours["ndcg"][0] == pytest.approx(row[3], abs=1e-12)
         assert ours["mrr"][0] == pytest.approx(row[4], abs=1e-12)
         checked += 1
@@ -109,7 +127,9 @@ def means(model, parts, **options):
 
 @pytest.fixture(scope="module")
 def ml_100k(real_data):
-    log = keep_core(keep_at_least(read_recbole(real_data / "ml-100k-recbole").log, 4), reindex=True).log
+    log = keep_core(
+        keep_at_least(read_recbole(real_data / "ml-100k-recbole").log, 4), reindex=True
+    ).log
     parts = split(log, "temporal")
     assert (log.n_users, log.n_items, len(log)) == (938, 1008, 54_413)
     assert (len(parts.train), len(parts.test)) == (43_158, 5_857)
@@ -122,8 +142,9 @@ def ml_100k(real_data):
     [
         (Popularity(), 0.053043, 0.060681, 1e-6),
         (EASE(EASEConfig(l2=100)), 0.099139, 0.125962, 1e-6),
-        # Measured elsewhere with "ties at the 100th kept": the definition does not say everything. Ours, which brute
-        # force confirms (test_counted), gives .098774 and .122274; about one user's target makes the difference.
+        # Measured elsewhere with "ties at the 100th kept": the definition does not say everything.
+        # Ours, which brute force confirms (test_counted), gives .098774 and .122274; about one
+        # user's target makes the difference.
         (ItemKNN(ItemKNNConfig(k=100)), 0.099076, 0.123381, 1.2e-3),
         (ItemKNN(ItemKNNConfig(k=100)), 0.098774, 0.122274, 1e-6),
     ],
@@ -145,7 +166,12 @@ def test_forty_requests_on_ml_100k(ml_100k):
         remaining = remaining.without(ids)
     assert model.updates == 40
     assert np.abs(model.inverse - EASE().fit(remaining).inverse).max() < 1e-10
-    assert np.abs(model.score(remaining.histories()) - EASE().fit(remaining).score(remaining.histories())).max() < 1e-10
+    assert (
+        np.abs(
+            model.score(remaining.histories()) - EASE().fit(remaining).score(remaining.histories())
+        ).max()
+        < 1e-10
+    )
 
 
 AMAZON = [
@@ -160,19 +186,32 @@ AMAZON = [
 def amazon(folder: Path) -> Split:
     """The published split: two files of lists."""
     train, test = (read_lists(folder / f"{part}.txt.gz") for part in ("train", "test"))
-    users, items = (sorted({*getattr(train, name), *getattr(test, name)}) for name in ("users", "items"))
+    users, items = (
+        sorted({*getattr(train, name), *getattr(test, name)}) for name in ("users", "items")
+    )
     frames = [
-        log.frame.assign(user=log.users[log.frame["user"]], item=log.items[log.frame["item"]]) for log in (train, test)
+        log.frame.assign(user=log.users[log.frame["user"]], item=log.items[log.frame["item"]])
+        for log in (train, test)
     ]
-    logs = [Interactions.from_table(f[["user", "item"]], users=pd.Index(users), items=pd.Index(items)) for f in frames]
+    logs = [
+        Interactions.from_table(f[["user", "item"]], users=pd.Index(users), items=pd.Index(items))
+        for f in frames
+    ]
     return Split(logs[0], logs[0].select(np.zeros(len(logs[0]), bool)), logs[1])
 
 
 @pytest.mark.real
-@pytest.mark.parametrize(("model", "recall", "precision", "f1", "ndcg"), AMAZON, ids=[repr(row[0]) for row in AMAZON])
+@pytest.mark.parametrize(
+    ("model", "recall", "precision", "f1", "ndcg"), AMAZON, ids=[repr(row[0]) for row in AMAZON]
+)
 def test_amazon_electronics(real_data, model, recall, precision, f1, ndcg):
     parts = amazon(real_data / "bars-amazonelectronics_m1")
-    assert (parts.train.n_users, parts.train.n_items, len(parts.train), len(parts.test)) == (1435, 1522, 31_887, 4_044)
+    assert (parts.train.n_users, parts.train.n_items, len(parts.train), len(parts.test)) == (
+        1435,
+        1522,
+        31_887,
+        4_044,
+    )
     mean, _ = means(model, parts, k=(20,))
     r, p = mean["recall", 20], mean["precision", 20]
     assert (r, p) == (pytest.approx(recall, abs=1e-6), pytest.approx(precision, abs=1e-6))
@@ -180,7 +219,7 @@ def test_amazon_electronics(real_data, model, recall, precision, f1, ndcg):
     assert mean["ndcg", 20] == pytest.approx(ndcg, abs=1e-6)
 
 
-# --- what evaluate does with a split --------------------------------------------------------------------------------
+# --- what evaluate does with a split --------------------------------------------------------------
 
 
 class Fixed:
@@ -244,7 +283,9 @@ def test_nothing_to_evaluate_and_wrong_options():
 
 
 def test_nothing_to_find_is_not_zero():
-    assert all(np.isnan(v).all() for v in list_metrics(np.zeros((1, 2)), np.zeros((1, 2)), 2).values())
+    assert all(
+        np.isnan(v).all() for v in list_metrics(np.zeros((1, 2)), np.zeros((1, 2)), 2).values()
+    )
 
 
 def test_beyond_accuracy():

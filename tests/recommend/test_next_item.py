@@ -1,4 +1,5 @@
-"""GRU4Rec, NARM, SASRec and SR-GNN: each equals a slow loop over its paper's equations, and all keep the same laws."""
+"""GRU4Rec, NARM, SASRec and SR-GNN: each equals a slow loop over its paper's equations, and all
+keep the same laws."""
 
 from functools import cache
 from itertools import pairwise
@@ -25,7 +26,9 @@ from workbench.recommend.session.srgnn import SRGNN, SRGNNConfig
 
 ONCE = Training(epochs=1, batch=16, seed=3)
 SMALL = {
-    GRU4Rec: lambda **more: GRU4RecConfig(**{"embedding": 4, "hidden": 5, "training": ONCE, **more}),
+    GRU4Rec: lambda **more: GRU4RecConfig(
+        **{"embedding": 4, "hidden": 5, "training": ONCE, **more}
+    ),
     NARM: lambda **more: NARMConfig(**{"embedding": 4, "hidden": 5, "training": ONCE, **more}),
     SASRec: lambda **more: SASRecConfig(**{"hidden": 4, "inner": 6, "training": ONCE, **more}),
     SRGNN: lambda **more: SRGNNConfig(**{"hidden": 4, "training": ONCE, **more}),
@@ -36,7 +39,11 @@ every = pytest.mark.parametrize("kind", list(SMALL), ids=lambda kind: kind.__nam
 def random_sessions(seed=0, users=12, items=6, longest=9) -> Interactions:
     """Sessions of 1 to `longest` rows with many repeats, three actions."""
     rng = np.random.default_rng(seed)
-    rows = [(user, item) for user in range(users) for item in rng.integers(0, items, rng.integers(1, longest + 1))]
+    rows = [
+        (user, item)
+        for user in range(users)
+        for item in rng.integers(0, items, rng.integers(1, longest + 1))
+    ]
     frame = pd.DataFrame(rows, columns=["user", "item"])
     frame["action"] = rng.choice(["view", "cart", "purchase"], len(frame))
     return Interactions.from_table(frame)
@@ -64,7 +71,7 @@ def fitted(kind, log, **more):
     return double(kind(SMALL[kind](**more)).fit(log))
 
 
-# --- the papers' equations, one prefix at a time ---------------------------------------------------------------------
+# --- the papers' equations, one prefix at a time --------------------------------------------------
 
 
 def sigmoid(x):
@@ -122,7 +129,8 @@ def plain_sasrec(w, x, nodes, config):
 
 
 def plain_srgnn(w, x, nodes, config):
-    """The graph of one prefix, made as the authors make it: binary edges, rows divided by their degree."""
+    """The graph of one prefix, made as the authors make it: binary edges, rows divided by their
+    degree."""
     names = sorted(set(nodes))
     alias = [names.index(node) for node in nodes]
     e = np.array([x[alias.index(i)] for i in range(len(names))])
@@ -141,7 +149,9 @@ def plain_srgnn(w, x, nodes, config):
         state.append((1 - z) * np.tanh(n + r * un) + z * own)
     rows = [state[i] for i in alias]
     c = w["w1.bias"]
-    s_g = sum(w["q"] @ sigmoid(w["w1.weight"] @ rows[-1] + w["w2.weight"] @ row + c) * row for row in rows)
+    s_g = sum(
+        w["q"] @ sigmoid(w["w1.weight"] @ rows[-1] + w["w2.weight"] @ row + c) * row for row in rows
+    )
     return w["w3.weight"] @ np.concatenate([rows[-1], s_g])
 
 
@@ -172,7 +182,9 @@ def test_equals_the_equations_prefix_by_prefix(kind, use_actions):
 
 
 @every
-@pytest.mark.parametrize("options", [{"stride": 7}, {"stride": 2}, {"stride": 1}, {"prefixes": True}], ids=str)
+@pytest.mark.parametrize(
+    "options", [{"stride": 7}, {"stride": 2}, {"stride": 1}, {"prefixes": True}], ids=str
+)
 def test_losses_of_windows_equal_the_equations(kind, options):
     log = random_sessions(1)
     model = fitted(kind, log, max_length=7, use_actions=True, **options)
@@ -183,21 +195,33 @@ def test_losses_of_windows_equal_the_equations(kind, options):
     starts = np.repeat(examples.start, examples.end - examples.ask)
     for start, interaction, loss in zip(starts, examples.target_interaction, losses, strict=True):
         at = log.frame.iloc[place[int(interaction)]]
-        before = log.frame[(log.frame["user"] == at["user"]) & (log.frame["position"] < at["position"])]
+        before = log.frame[
+            (log.frame["user"] == at["user"]) & (log.frame["position"] < at["position"])
+        ]
         before = before[before["interaction"].isin(examples.interaction[start:])]
         codes = before["action"].cat.codes.to_numpy()
         scores = table @ plain(model, before["item"].to_numpy(), codes)
-        assert abs(np.log(np.exp(scores - scores.max()).sum()) + scores.max() - scores[at["item"]] - loss) < 1e-9
+        assert (
+            abs(
+                np.log(np.exp(scores - scores.max()).sum())
+                + scores.max()
+                - scores[at["item"]]
+                - loss
+            )
+            < 1e-9
+        )
 
 
-# --- laws ------------------------------------------------------------------------------------------------------------
+# --- laws -----------------------------------------------------------------------------------------
 
 
 def by_target(model, log, **options):
     other = type(model)(model.config.model_copy(update=options))
     other.module, other.actions = model.module, model.actions
     examples = other.examples(log)
-    return dict(zip(examples.target_interaction.tolist(), other.loss(examples).tolist(), strict=True))
+    return dict(
+        zip(examples.target_interaction.tolist(), other.loss(examples).tolist(), strict=True)
+    )
 
 
 @every
@@ -205,12 +229,18 @@ def test_windows_and_prefixes_ask_the_same(kind):
     log = random_sessions(2)
     model = kind(SMALL[kind](max_length=5)).fit(log)
     prefixes, close = by_target(model, log, prefixes=True), by_target(model, log, stride=1)
-    assert prefixes.keys() == close.keys() and len(prefixes) == (log.frame.groupby("user").size() - 1).sum()
+    assert (
+        prefixes.keys() == close.keys()
+        and len(prefixes) == (log.frame.groupby("user").size() - 1).sum()
+    )
     assert max(abs(prefixes[i] - close[i]) for i in prefixes) < 1e-5
     wide = kind(SMALL[kind](max_length=9)).fit(log)
     prefixes = by_target(wide, log, prefixes=True)
     for stride in (1, 4, None):
-        assert max(abs(loss - prefixes[i]) for i, loss in by_target(wide, log, stride=stride).items()) < 1e-5
+        assert (
+            max(abs(loss - prefixes[i]) for i, loss in by_target(wide, log, stride=stride).items())
+            < 1e-5
+        )
 
 
 @every
@@ -219,7 +249,9 @@ def test_company_and_padding_change_nothing(kind):
     model, histories = fitted(kind, log), log.histories(np.unique(log.frame["user"]))
     together = model.represent(histories)
     for row in range(len(histories)):
-        assert torch.allclose(model.represent(histories.select(np.array([row])))[0], together[row], rtol=0, atol=1e-12)
+        assert torch.allclose(
+            model.represent(histories.select(np.array([row])))[0], together[row], rtol=0, atol=1e-12
+        )
 
 
 @every
@@ -254,14 +286,23 @@ def test_protocol_saving_and_copies(kind, tmp_path):
     assert isinstance(model, Trained)
     histories = log.histories(np.unique(log.frame["user"]))
     scores = model.score(histories)
-    assert scores.dtype == np.float32 and scores.shape == (len(histories), log.n_items) and not model.module.training
+    assert (
+        scores.dtype == np.float32
+        and scores.shape == (len(histories), log.n_items)
+        and not model.module.training
+    )
     model.save(tmp_path / "model")
     state = torch.random.get_rng_state()
     assert np.array_equal(kind.load(tmp_path / "model").score(histories), scores)
-    assert torch.equal(torch.random.get_rng_state(), state)  # the caller's own draws go on as if nothing was loaded
+    # the caller's own draws go on as if nothing was loaded
+    assert torch.equal(torch.random.get_rng_state(), state)
     groups = model.parameter_groups()
     listed = [id(weight) for group in groups.values() for weight in group]
-    assert sorted(listed) == sorted(map(id, model.module.parameters())) and set(groups) == {"users", "items", "shared"}
+    assert sorted(listed) == sorted(map(id, model.module.parameters())) and set(groups) == {
+        "users",
+        "items",
+        "shared",
+    }
     copied = model.copy()
     with torch.no_grad():
         for weight in copied.module.parameters():
@@ -305,16 +346,22 @@ def test_last_rows_empty_histories_and_unknown_actions(kind):
     model = fitted(kind, log, max_length=4, use_actions=True)
     users = np.flatnonzero(np.bincount(log.frame["user"], minlength=log.n_users) > 4)
     histories = log.histories(users)
-    from_end = np.repeat(histories.offsets[1:], np.diff(histories.offsets)) - np.arange(len(histories.item))
+    from_end = np.repeat(histories.offsets[1:], np.diff(histories.offsets)) - np.arange(
+        len(histories.item)
+    )
     last = histories.keep(from_end <= 4)
     assert torch.equal(model.represent(histories), model.represent(last))
     with pytest.raises(DataError, match="row 0"):
         model.score(histories.keep(histories.rows != 0))
-    frame = log.frame.assign(action=log.frame["action"].cat.rename_categories(lambda name: f"{name} of another shop"))
+    frame = log.frame.assign(
+        action=log.frame["action"].cat.rename_categories(lambda name: f"{name} of another shop")
+    )
     foreign = Interactions(frame, log.users, log.items).histories(users)
     with torch.no_grad():
         model.module.action.weight.zero_()
-    assert torch.equal(model.represent(foreign), model.represent(histories)), "an action never met adds nothing"
+    assert torch.equal(model.represent(foreign), model.represent(histories)), (
+        "an action never met adds nothing"
+    )
     with pytest.raises(ModelError, match="fitted"):
         kind(SMALL[kind]()).score(histories)
 
@@ -370,7 +417,10 @@ def test_learns_a_cycle(kind):
 def test_blocks_change_nothing(monkeypatch):
     torch.manual_seed(0)
     query, key = (torch.randn(2, n, 2, dtype=torch.float64, requires_grad=True) for n in (3, 4))
-    v, place = torch.randn(2, dtype=torch.float64, requires_grad=True), torch.arange(1, 4).repeat(2, 1)
+    v, place = (
+        torch.randn(2, dtype=torch.float64, requires_grad=True),
+        torch.arange(1, 4).repeat(2, 1),
+    )
     later = torch.arange(4) > place[..., None]
 
     def masked(*parts):
@@ -394,8 +444,12 @@ def test_beats_popularity_on_movielens(real_data):
     if not (real_data / "ml-100k-recbole").is_dir():
         pytest.skip("no ml-100k here")
     parts = split(read_recbole(real_data / "ml-100k-recbole").log, "leave_one_out")
-    last = parts.train.select(parts.train.frame.groupby("user").cumcount(ascending=False).to_numpy() < 25)
-    model = SRGNN(SRGNNConfig(hidden=32, training=Training(epochs=3, batch=256, learning_rate=5e-3))).fit(last)
+    last = parts.train.select(
+        parts.train.frame.groupby("user").cumcount(ascending=False).to_numpy() < 25
+    )
+    model = SRGNN(
+        SRGNNConfig(hidden=32, training=Training(epochs=3, batch=256, learning_rate=5e-3))
+    ).fit(last)
 
     def ndcg(model):
         table = evaluate(model, parts, (10,), mask_seen=False, history=("train", "valid"))
@@ -406,7 +460,9 @@ def test_beats_popularity_on_movielens(real_data):
 
 @pytest.mark.parametrize("name", ["GRU4Rec", "NARM", "SASRec", "SRGNN"])
 def test_actions_begin_at_nothing_and_are_learned(name):
-    network = getattr(recommend, name).Network(getattr(recommend, f"{name}Config")(use_actions=True), 7, 3)
+    network = getattr(recommend, name).Network(
+        getattr(recommend, f"{name}Config")(use_actions=True), 7, 3
+    )
     assert not network.action.weight.any()
     items, actions = torch.tensor([[1, 2, 3]]), torch.tensor([[0, 1, 2]])
     read = network.eval()(items, actions, torch.tensor([[False, False, True]]))

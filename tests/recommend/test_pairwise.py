@@ -1,4 +1,5 @@
-"""BPR, LightGCN and SGL: every equation against a plain loop, every gradient against finite differences."""
+"""BPR, LightGCN and SGL: every equation against a plain loop, every gradient against finite
+differences."""
 
 import math
 from dataclasses import replace
@@ -21,7 +22,8 @@ from workbench.recommend.training import Training
 KINDS = [BPR, LightGCN, SGL]
 QUICK = Training(epochs=3, batch=64, seed=5, learning_rate=0.01)
 LOG = random_log(users=20, items=15, n=150)
-CELL = LOG.frame.drop_duplicates(["user", "item"], keep=False).iloc[0]  # a cell of one row: the row is the edge
+# a cell of one row: the row is the edge
+CELL = LOG.frame.drop_duplicates(["user", "item"], keep=False).iloc[0]
 
 
 def small(kind, **changes):
@@ -35,7 +37,9 @@ def model(request):
 
 
 def weights(model):
-    return {name: value.detach().numpy().copy() for name, value in model.module.state_dict().items()}
+    return {
+        name: value.detach().numpy().copy() for name, value in model.module.state_dict().items()
+    }
 
 
 # --- examples
@@ -47,7 +51,9 @@ def test_pairs_are_rows_and_negatives_are_not_held(table, seed):
     model = BPR(BPR.Config(training=Training(seed=seed)))
     pairs = model.examples(log)
     held = set(table)
-    full = {user for user in range(6) if sum((user, item) in held for item in range(ITEMS)) == ITEMS}
+    full = {
+        user for user in range(6) if sum((user, item) in held for item in range(ITEMS)) == ITEMS
+    }
     frame = log.frame.set_index("interaction")
     assert [*frame.index[~frame["user"].isin(full)]] == [*pairs.interaction]
     assert [*frame.index[frame["user"].isin(full)]] == [*pairs.left_out]
@@ -91,9 +97,17 @@ def test_negatives_of_other_pairs_are_kept_where_they_can_be():
     stays = np.isin(before.interaction, after.interaction)
     assert np.array_equal(after.interaction, fresh.interaction) and len(after) == len(before) - 6
     assert np.array_equal(after.negative, before.negative[stays])
-    assert not np.array_equal(fresh.negative, before.negative[stays])  # a user's own removal moves the draws
-    log = Interactions.from_table(pd.DataFrame({"user": 0, "item": [0, 1]}), items=pd.Index(range(4)))
-    old = Pairs(*(np.array(part) for part in ([0, 0, 0], [0, 0, 1], [2, 1, 3], [7, *log.frame["interaction"]])))
+    # a user's own removal moves the draws
+    assert not np.array_equal(fresh.negative, before.negative[stays])
+    log = Interactions.from_table(
+        pd.DataFrame({"user": 0, "item": [0, 1]}), items=pd.Index(range(4))
+    )
+    old = Pairs(
+        *(
+            np.array(part)
+            for part in ([0, 0, 0], [0, 0, 1], [2, 1, 3], [7, *log.frame["interaction"]])
+        )
+    )
     like = model.examples(log, like=old)  # 1 is held by now: drawn anew; row 7 is not in this log
     assert like.negative.tolist() == [model.examples(log).negative[0], 3]
     nobody = model.examples(log, np.array([], np.int64))
@@ -105,7 +119,9 @@ def test_epochs_draw_other_negatives_and_batches_hold_every_pair_once():
     assert (unheld.draw(pairs.user, pairs.interaction, (5, 1)) != pairs.negative).mean() > 0.5
     batches = list(pairs.batches(64, (5, 1)))
     assert [len(batch) for batch in batches] == [64, 64, 22]
-    assert sorted(np.concatenate([batch.interaction for batch in batches])) == sorted(pairs.interaction)
+    assert sorted(np.concatenate([batch.interaction for batch in batches])) == sorted(
+        pairs.interaction
+    )
 
 
 def test_a_log_in_which_everybody_holds_everything_cannot_be_trained_on():
@@ -120,7 +136,9 @@ def test_a_log_in_which_everybody_holds_everything_cannot_be_trained_on():
 def tables(n_users=7, n_items=9, d=4):
     torch.manual_seed(1)
     made = (torch.randn(n, d, dtype=torch.float64, requires_grad=True) for n in (n_users, n_items))
-    pairs = Pairs(*(np.random.default_rng(0).integers(0, n, 30) for n in (n_users, n_items, n_items, 99)))
+    pairs = Pairs(
+        *(np.random.default_rng(0).integers(0, n, 30) for n in (n_users, n_items, n_items, 99))
+    )
     return *made, pairs
 
 
@@ -138,11 +156,16 @@ def test_the_hand_written_gradient_is_autograds():
         second = torch.autograd.grad(sum((g**3).sum() for g in first), (users, items))
         return [losses, *first, *second]
 
-    for hand, own in zip(derivatives(lambda a, b: pairwise(a, b, pairs)), derivatives(plain), strict=True):
+    for hand, own in zip(
+        derivatives(lambda a, b: pairwise(a, b, pairs)), derivatives(plain), strict=True
+    ):
         assert torch.allclose(hand, own, rtol=0, atol=1e-12)
     assert torch.autograd.gradgradcheck(lambda a, b: pairwise(a, b, pairs), (users, items))
-    once = torch.autograd.grad(pairwise(users, items, pairs).sum(), (users, items))  # the way of training: no graph
-    twice = torch.autograd.grad(pairwise(users, items, pairs).sum(), (users, items), create_graph=True)
+    # the way of training: no graph
+    once = torch.autograd.grad(pairwise(users, items, pairs).sum(), (users, items))
+    twice = torch.autograd.grad(
+        pairwise(users, items, pairs).sum(), (users, items), create_graph=True
+    )
     assert all(torch.equal(a, b) for a, b in zip(once, twice, strict=True))
 
 
@@ -157,7 +180,9 @@ def dense(log: Interactions, kept=None) -> np.ndarray:
     return root[:, None] * a * root
 
 
-def propagated(a: np.ndarray, users: np.ndarray, items: np.ndarray, layers: int) -> tuple[np.ndarray, np.ndarray]:
+def propagated(
+    a: np.ndarray, users: np.ndarray, items: np.ndarray, layers: int
+) -> tuple[np.ndarray, np.ndarray]:
     e = np.concatenate([users, items])
     mean = sum(np.linalg.matrix_power(a, layer) @ e for layer in range(layers + 1)) / (layers + 1)
     return mean[: len(users)], mean[len(users) :]
@@ -183,7 +208,9 @@ def test_regularisation_is_on_layer_0():
     p, q = users.detach().numpy(), items.detach().numpy()
     for row, value in enumerate(penalty(users, items, pairs).tolist()):
         u, i, j = pairs.user[row], pairs.positive[row], pairs.negative[row]
-        assert value == pytest.approx(((p[u] ** 2).sum() + (q[i] ** 2).sum() + (q[j] ** 2).sum()) / 2)
+        assert value == pytest.approx(
+            ((p[u] ** 2).sum() + (q[i] ** 2).sum() + (q[j] ** 2).sum()) / 2
+        )
     for kind in KINDS:
         without, heavy = (small(kind, l2=l2)._start(20, 15).rebuild(LOG) for l2 in (0, 0.5))
         heavy.module.load_state_dict(without.module.state_dict())
@@ -203,13 +230,19 @@ def test_sgl_contrasts_as_a_plain_loop(source, epoch):
     p, q = (model.module.user.weight.detach().numpy(), model.module.item.weight.detach().numpy())
     codes = np.arange(LOG.n_users * LOG.n_items).reshape(LOG.n_users, LOG.n_items)
     views = [
-        propagated(dense(LOG, uniform(codes.ravel(), (5, time, view)).reshape(codes.shape) >= 0.3), p, q, 2)
+        propagated(
+            dense(LOG, uniform(codes.ravel(), (5, time, view)).reshape(codes.shape) >= 0.3), p, q, 2
+        )
         for time, view in ((0 if epoch is None else epoch + 1, view) for view in (1, 2))
     ]
     contrast = np.zeros(len(examples))
     for side, nodes in enumerate((examples.user, examples.positive)):
         # Outside of training the contrast is with all nodes, whatever the batch.
-        others = sorted(set(nodes)) if source == "batch" and epoch is not None else range(len((p, q)[side]))
+        others = (
+            sorted(set(nodes))
+            if source == "batch" and epoch is not None
+            else range(len((p, q)[side]))
+        )
 
         def like(a, b, side=side):
             first, second = views[0][side][a], views[1][side][b]
@@ -219,7 +252,9 @@ def test_sgl_contrasts_as_a_plain_loop(source, epoch):
             s = -math.log(like(a, a) / sum(like(a, b) for b in others))
             contrast[row] += s  # every pair in full, also where others have the same node
     pairs = pairwise(*model.tables(), examples).detach().numpy()
-    assert np.allclose(model.loss(examples).detach().numpy(), pairs + 0.7 * contrast, rtol=0, atol=1e-10)
+    assert np.allclose(
+        model.loss(examples).detach().numpy(), pairs + 0.7 * contrast, rtol=0, atol=1e-10
+    )
 
 
 def test_views_lose_a_share_of_the_edges_and_a_removal_takes_only_its_own():
@@ -278,7 +313,10 @@ def test_losses_of_the_pairs_sum_to_the_objective_and_never_change(model):
     users = [twin.loss(twin.examples(LOG, np.array([user]))).sum() for user in range(LOG.n_users)]
     assert abs(sum(users) - twin.loss(examples).sum()).item() < 1e-10
     total = torch.autograd.grad(model.loss(examples).sum(), list(model.module.parameters()))
-    parts = [torch.autograd.grad(loss, list(model.module.parameters()), retain_graph=True) for loss in losses]
+    parts = [
+        torch.autograd.grad(loss, list(model.module.parameters()), retain_graph=True)
+        for loss in losses
+    ]
     for position, whole in enumerate(total):
         assert torch.allclose(sum(part[position] for part in parts), whole, atol=1e-4)
 
@@ -323,7 +361,8 @@ def test_saved_and_loaded_scores_and_losses_are_identical(model, tmp_path):
     model.save(tmp_path / "m")
     state = torch.random.get_rng_state()
     loaded = type(model).load(tmp_path / "m")
-    assert torch.equal(torch.random.get_rng_state(), state)  # the caller's own draws go on as if nothing was loaded
+    # the caller's own draws go on as if nothing was loaded
+    assert torch.equal(torch.random.get_rng_state(), state)
     assert loaded.config == model.config and model.score(histories).dtype == np.float32
     assert np.array_equal(loaded.score(histories), model.score(histories))
     assert torch.equal(loaded.loss(examples), model.loss(examples))
@@ -366,7 +405,9 @@ def test_rebuild_changes_the_graph_alone(model):
         assert np.array_equal(twin.score(histories), before)
         return
     assert not np.array_equal(twin.score(histories), before)
-    assert not np.array_equal(twin.loss(twin.examples(LOG)).detach(), model.loss(model.examples(LOG)).detach())
+    assert not np.array_equal(
+        twin.loss(twin.examples(LOG)).detach(), model.loss(model.examples(LOG)).detach()
+    )
     assert np.array_equal(twin.rebuild(LOG).score(histories), before)
     with pytest.raises(ModelError, match="6 users"):
         twin.rebuild(make([(0, 0)]))
@@ -380,7 +421,9 @@ def test_deleted_edges_carry_nothing(kind):
 
     def reach(from_item, to_user):
         users, _ = model.tables()
-        return torch.autograd.grad(users[to_user].sum(), far["item"])[0][from_item].abs().sum().item()
+        return (
+            torch.autograd.grad(users[to_user].sum(), far["item"])[0][from_item].abs().sum().item()
+        )
 
     assert reach(1, 0) > 0 and reach(3, 4) == 0
     ids = log.frame.query("user == 0 and item == 1")["interaction"]
@@ -405,7 +448,9 @@ def test_losses_that_are_no_numbers_stop_training(kind):
 @pytest.mark.parametrize("kind", KINDS)
 def test_validation_keeps_the_best_epoch(kind):
     held_out = LOG.frame.groupby("user")["interaction"].last()
-    training = QUICK.model_copy(update={"epochs": 12, "patience": 2, "metric": "recall", "k": 5, "learning_rate": 0.05})
+    training = QUICK.model_copy(
+        update={"epochs": 12, "patience": 2, "metric": "recall", "k": 5, "learning_rate": 0.05}
+    )
     model = small(kind, training=training).fit(LOG.without(held_out), LOG.only(held_out))
     record = model.record
     assert record["best"].sum() == 1 and record["validation"].notna().all()

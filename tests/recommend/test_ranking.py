@@ -20,7 +20,12 @@ def test_top_k_is_the_sorted_list_by_score_then_code(table, out, k):
         assert [i for i in lists[b] if i >= 0] == want
 
 
-@given(st.integers(1, 5), st.integers(1, 300), st.integers(0, 6), st.sampled_from([np.float32, np.float64, np.int64]))
+@given(
+    st.integers(1, 5),
+    st.integers(1, 300),
+    st.integers(0, 6),
+    st.sampled_from([np.float32, np.float64, np.int64]),
+)
 def test_long_rows_are_ranked_like_short_ones(k, n, levels, dtype):
     rng = np.random.default_rng(n * 7 + levels)
     table = rng.integers(-levels, levels + 1, (4, n)).astype(dtype)

@@ -1,4 +1,5 @@
-"""The counted session models: against loops written from the definitions, and exact forgetting for every request."""
+"""The counted session models: against loops written from the definitions, and exact forgetting for
+every request."""
 
 from collections import Counter
 from fractions import Fraction
@@ -54,13 +55,19 @@ FOREIGN = make(
 
 def sequences(log: Interactions) -> list[list[tuple[int, int]]]:
     """[(position, item), …] of every sequence that has rows."""
-    return [list(zip(rows["position"], rows["item"], strict=True)) for _, rows in log.frame.groupby("user")]
+    return [
+        list(zip(rows["position"], rows["item"], strict=True))
+        for _, rows in log.frame.groupby("user")
+    ]
 
 
 def questions(log: Interactions) -> list[tuple[Histories, list[list[int]]]]:
     """The log's own histories and foreign ones, each also as plain lists of items."""
     both = (log.histories(), FOREIGN)
-    return [(histories, [histories.item[histories.row(b)].tolist() for b in range(USERS)]) for histories in both]
+    return [
+        (histories, [histories.item[histories.row(b)].tolist() for b in range(USERS)])
+        for histories in both
+    ]
 
 
 def answers(model: Counted, log: Interactions) -> list[np.ndarray]:
@@ -71,7 +78,7 @@ def equal(a: list[np.ndarray], b: list[np.ndarray]) -> bool:
     return all(np.array_equal(x, y) for x, y in zip(a, b, strict=True))
 
 
-# --- oracles: the definitions as loops ------------------------------------------------------------------------------
+# --- oracles: the definitions as loops ------------------------------------------------------------
 
 
 def pop(log: Interactions) -> list[int]:
@@ -81,12 +88,21 @@ def pop(log: Interactions) -> list[int]:
 
 def neighbours(log, weight: dict[int, Fraction], k: int, m: int) -> list[tuple[float, set[int]]]:
     """The k most alike of the m most recent candidates, likeness Σ_shared w / (√|X| √Σw²)."""
-    held = sorted(((rows[-1][0], {i for _, i in rows}) for rows in sequences(log)), key=lambda x: x[0], reverse=True)
+    held = sorted(
+        ((rows[-1][0], {i for _, i in rows}) for rows in sequences(log)),
+        key=lambda x: x[0],
+        reverse=True,
+    )
     candidates = {last for j in weight for last in [x[0] for x in held if j in x[1]][:m]}
     recent = [x for x in held if x[0] in candidates][:m]
     norm = sum(w * w for w in weight.values())
-    square = [(sum(weight[j] for j in x & weight.keys()) ** 2 / (len(x) * norm), last, x) for last, x in recent]
-    return [(float(s) ** 0.5, x) for s, _, x in sorted(square, key=lambda x: x[:2], reverse=True)[:k]]
+    square = [
+        (sum(weight[j] for j in x & weight.keys()) ** 2 / (len(x) * norm), last, x)
+        for last, x in recent
+    ]
+    return [
+        (float(s) ** 0.5, x) for s, _, x in sorted(square, key=lambda x: x[:2], reverse=True)[:k]
+    ]
 
 
 def sknn(log, history, config):
@@ -97,7 +113,8 @@ def sknn(log, history, config):
 
 
 def vsknn(log, history, config):
-    weight = {j: Fraction(p + 1, len(history)) for p, j in enumerate(history)}  # the last position of an item stays
+    # the last position of an item stays
+    weight = {j: Fraction(p + 1, len(history)) for p, j in enumerate(history)}
     scores = np.zeros(ITEMS)
     for similar, x in neighbours(log, weight, config.k, config.m):
         back = next(r for r, j in enumerate(reversed(history), start=1) if j in x)
@@ -156,17 +173,23 @@ def test_lists_of_the_rules_are_those_of_the_definition(log, share):
     last_two, spop = LastItem(LastItemConfig(items=2)).fit(log), SessionPopularity().fit(log)
     d = Counter(log.frame["item"].to_numpy()[-int(np.ceil(share * len(log))) :].tolist())
     for histories, lists in questions(log):
-        offered = [top_k(model.score(histories), ITEMS) for model in (spop, last, last_two, recency)]
+        offered = [
+            top_k(model.score(histories), ITEMS) for model in (spop, last, last_two, recency)
+        ]
         for b, history in enumerate(lists):
             n, backwards = Counter(history), list(dict.fromkeys(reversed(history)))
             own = [lambda i, n=n: -n[i]]
-            own += [lambda i, o=o: o.index(i) if i in o else ITEMS for o in (backwards, backwards[:2])]
+            own += [
+                lambda i, o=o: o.index(i) if i in o else ITEMS for o in (backwards, backwards[:2])
+            ]
             own += [lambda i: -d[i]]
             for got, first in zip(offered, own, strict=True):
-                assert got[b].tolist() == sorted(range(ITEMS), key=lambda i, first=first: (first(i), -c[i], i))
+                assert got[b].tolist() == sorted(
+                    range(ITEMS), key=lambda i, first=first: (first(i), -c[i], i)
+                )
 
 
-# --- exact forgetting -----------------------------------------------------------------------------------------------
+# --- exact forgetting -----------------------------------------------------------------------------
 
 
 @every
@@ -207,18 +230,28 @@ def test_everything_can_be_forgotten(maker, log):
     model = maker().fit(log)
     for ids in np.array_split(np.random.default_rng(0).permutation(log.frame["interaction"]), 3):
         model.forget(log.only(ids))
-    assert equal(answers(model, log), answers(maker().fit(log.without(log.frame["interaction"])), log))
+    assert equal(
+        answers(model, log), answers(maker().fit(log.without(log.frame["interaction"])), log)
+    )
     assert not model.score(FOREIGN.select([3])).any()
 
 
 @every
 @few
-@given(st.lists(st.tuples(st.integers(0, 2), st.integers(0, 2), st.integers(0, 6)), min_size=2, max_size=30), st.data())
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 2), st.integers(0, 2), st.integers(0, 6)), min_size=2, max_size=30
+    ),
+    st.data(),
+)
 def test_sessions_may_be_numbered_anew(maker, table, data):
-    """The refit codes its sessions by where they begin, which a deletion changes; the scores may not follow."""
+    """The refit codes its sessions by where they begin, which a deletion changes; the scores may
+    not follow."""
     frame = pd.DataFrame(table, columns=["user", "session", "item"])
     whole = Interactions.from_table(frame, session="session", items=pd.Index(range(ITEMS)))
-    ids = data.draw(st.lists(st.sampled_from(range(len(frame))), unique=True, max_size=len(frame) - 1))
+    ids = data.draw(
+        st.lists(st.sampled_from(range(len(frame))), unique=True, max_size=len(frame) - 1)
+    )
     sessions = whole.by_session()
     model = maker().fit(sessions).forget(sessions.only(ids))
     refit = maker().fit(whole.without(ids).by_session())
@@ -235,12 +268,14 @@ def test_a_deletion_in_the_middle_makes_neighbours_adjacent():
 
 
 def test_what_a_limit_cut_off_comes_back():
-    log = make([(0, 1), (0, 2), (1, 1), (1, 3), (2, 1), (2, 4)])  # sessions 0, 1, 2, each newer than the last
+    # sessions 0, 1, 2, each newer than the last
+    log = make([(0, 1), (0, 2), (1, 1), (1, 3), (2, 1), (2, 4)])
     model, ask = SKNN(SKNNConfig(k=1, m=1)).fit(log), make([(0, 1)]).histories([0])
     assert np.flatnonzero(model.score(ask)[0]).tolist() == [1, 4]
     model.forget(log.only([4]))  # 1 leaves the newest session
     assert np.flatnonzero(model.score(ask)[0]).tolist() == [1, 3]
-    older = make([(0, 1), (1, 1), (1, 3), (0, 2)])  # session 0 is the newer one by its last row alone
+    # session 0 is the newer one by its last row alone
+    older = make([(0, 1), (1, 1), (1, 3), (0, 2)])
     model = SKNN(SKNNConfig(k=1, m=1)).fit(older)
     assert np.flatnonzero(model.score(ask)[0]).tolist() == [1, 2]
     assert np.flatnonzero(model.forget(older.only([3])).score(ask)[0]).tolist() == [1, 3]
@@ -266,7 +301,7 @@ def test_rows_that_are_not_held_change_nothing(maker):
     assert equal(answers(model.forget(log.only([])), log), before)
 
 
-# --- contributions --------------------------------------------------------------------------------------------------
+# --- contributions --------------------------------------------------------------------------------
 
 
 @every
@@ -296,13 +331,15 @@ def test_contributions_name_the_row():
     log = make([(0, 1), (0, 2), (1, 1), (1, 3)])
     ask = make([(0, 2), (0, 1)]).histories([0])
     for model in (Markov(), SessionItemKNN()):
-        weights = model.fit(log).contributions(ask, np.array([3])).set_index("interaction")["weight"]
+        weights = (
+            model.fit(log).contributions(ask, np.array([3])).set_index("interaction")["weight"]
+        )
         assert weights[0] == 0 and weights[1] > 0
     weights = SKNN().fit(log).contributions(ask, np.array([3])).set_index("interaction")["weight"]
     assert weights.to_list() == [0, pytest.approx(0.5)]
 
 
-# --- the rest of the protocol ---------------------------------------------------------------------------------------
+# --- the rest of the protocol ---------------------------------------------------------------------
 
 
 @every
@@ -327,7 +364,9 @@ def test_save_and_load(maker, tmp_path):
     loaded = type(model).load(tmp_path / "model")
     assert loaded.config == model.config and repr(loaded) == repr(model)
     assert equal(answers(loaded, log), answers(model, log))
-    assert equal(answers(loaded.forget(log.only([5])), log), answers(model.forget(log.only([5])), log))
+    assert equal(
+        answers(loaded.forget(log.only([5])), log), answers(model.forget(log.only([5])), log)
+    )
     assert isinstance(model, Counted)
 
 
@@ -335,7 +374,9 @@ def test_save_and_load(maker, tmp_path):
 def test_edges(maker):
     one = Interactions.from_table(pd.DataFrame({"user": ["a", "a", "b"], "item": ["x", "x", "x"]}))
     model = maker().fit(one)
-    assert model.score(one.histories()).shape == (2, 1) and model.score(one.histories([])).shape == (0, 1)
+    assert model.score(one.histories()).shape == (2, 1) and model.score(
+        one.histories([])
+    ).shape == (0, 1)
     assert top_k(model.score(one.histories()), 5).tolist() == [[0], [0]]
     log = make([(0, 1), (0, 2), (1, 2), (1, 1)])
     model = maker().fit(log)
@@ -343,7 +384,10 @@ def test_edges(maker):
     assert np.isfinite(unseen).all() and top_k(unseen, 7)[1].tolist() == [1, 2, 0, 3, 4, 5, 6]
     with pytest.raises(ModelError, match="has not been fitted"):
         maker().score(log.histories())
-    for call in (lambda: model.score(one.histories()), lambda: model.contributions(one.histories(), np.zeros(2, int))):
+    for call in (
+        lambda: model.score(one.histories()),
+        lambda: model.contributions(one.histories(), np.zeros(2, int)),
+    ):
         with pytest.raises(ModelError, match="item index of the fitted log"):
             call()
 
@@ -368,7 +412,7 @@ def test_damaged_models_are_refused(tmp_path):
         SKNN.load(tmp_path / "model")
 
 
-# --- real data ------------------------------------------------------------------------------------------------------
+# --- real data ------------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,13 @@ from workbench.data import Interactions
 from workbench.data.world import load_world
 from workbench.errors import ConfigError, DataError
 from workbench.recommend import EASE, ItemKNN, Popularity
-from workbench.recommend.tasks import basket_task, collaborative_task, compare, session_task, target_auc
+from workbench.recommend.tasks import (
+    basket_task,
+    collaborative_task,
+    compare,
+    session_task,
+    target_auc,
+)
 
 KINDS = {"collaborative": collaborative_task, "session": session_task, "next basket": basket_task}
 
@@ -36,7 +42,9 @@ def test_what_is_asked_was_not_learned_from(task, log):
     assert len(task.histories) == task.targets.shape[0] == len(task.person)
     assert (np.diff(task.targets.indptr) > 0).all()
     b, items = task.targets.nonzero()
-    assert set(zip(task.person[b], items, strict=True)) <= set(rows.itertuples(index=False, name=None))
+    assert set(zip(task.person[b], items, strict=True)) <= set(
+        rows.itertuples(index=False, name=None)
+    )
     if task.name == "session":  # whole sessions are asked about, none of which was learned from
         assert not set(task.histories.interaction) & (train | valid)
     else:
@@ -45,10 +53,14 @@ def test_what_is_asked_was_not_learned_from(task, log):
     assert set(histories.interaction) <= train
     assert targets.shape == (len(histories), log.n_items)
     b, items = targets.nonzero()
-    person = task.owner[pd.Index(task.train.frame["interaction"]).get_indexer(histories.interaction)]
+    person = task.owner[
+        pd.Index(task.train.frame["interaction"]).get_indexer(histories.interaction)
+    ]
     whose = person[histories.offsets[:-1]]
     cells = zip(task.owner, task.train.frame["item"], strict=True)
-    assert (np.diff(histories.offsets) > 0).all() and set(zip(whose[b], items, strict=True)) <= set(cells)
+    assert (np.diff(histories.offsets) > 0).all() and set(zip(whose[b], items, strict=True)) <= set(
+        cells
+    )
 
 
 def test_a_session_question_asks_for_the_row_after_its_history(tasks, log):
@@ -78,10 +90,14 @@ def test_the_table_agrees_with_its_values(task):
     for name, values in found.values.groupby("model"):
         by_person = values.groupby("person")["value"].mean()
         assert table.loc[name, "ndcg"] == pytest.approx(by_person.mean())
-    assert table.loc["linear", "vs"] == pytest.approx(table.loc["linear", "ndcg"] - table.loc["popular", "ndcg"])
+    assert table.loc["linear", "vs"] == pytest.approx(
+        table.loc["linear", "ndcg"] - table.loc["popular", "ndcg"]
+    )
     assert table["low"].le(table["ndcg"]).all() and table["high"].ge(table["ndcg"]).all()
     assert table[["learned", "unseen", "repeats"]].stack().between(0, 1).all()
-    assert table.loc["linear", "learned"] > table.loc["linear", "unseen"], "a linear model fits what it saw better"
+    assert table.loc["linear", "learned"] > table.loc["linear", "unseen"], (
+        "a linear model fits what it saw better"
+    )
     assert "linear" in repr(found) or "neighbours" in repr(found)
     assert found._repr_html_().count("<tr") == 4
 
@@ -90,7 +106,11 @@ def test_target_auc_is_the_share_of_pairs():
     log = random_log(3, users=8, items=9, n=30)
     model, histories = EASE().fit(log), log.histories()
     targets = random_log(4, users=8, items=9, n=12).matrix()
-    found, scores, held = target_auc(model, histories, targets), model.score(histories), log.matrix().toarray()
+    found, scores, held = (
+        target_auc(model, histories, targets),
+        model.score(histories),
+        log.matrix().toarray(),
+    )
     wanted = targets.toarray()
     for b in range(8):
         pairs = [

@@ -38,11 +38,18 @@ def test_what_an_input_shows_is_what_came_before(table, length):
     place = {int(i): n for n, i in enumerate(log.frame["interaction"])}
     asked_at = torch.nonzero(asked).tolist()
     assert len(asked_at) == len(targets) == len(made.target_interaction)
-    for (row, column), target, interaction in zip(asked_at, targets, made.target_interaction, strict=True):
+    for (row, column), target, interaction in zip(
+        asked_at, targets, made.target_interaction, strict=True
+    ):
         at = log.frame.iloc[place[int(interaction)]]
-        before = log.frame[(log.frame["user"] == at["user"]) & (log.frame["position"] < at["position"])]["item"]
+        before = log.frame[
+            (log.frame["user"] == at["user"]) & (log.frame["position"] < at["position"])
+        ]["item"]
         assert target == at["item"]
-        assert items[row, : column + 1].tolist() == list(before)[-min(length, len(before)) :][-(column + 1) :]
+        assert (
+            items[row, : column + 1].tolist()
+            == list(before)[-min(length, len(before)) :][-(column + 1) :]
+        )
         assert column + 1 == min(length, len(before)) or len(before) <= length
 
 
@@ -76,13 +83,21 @@ def test_chunks_change_nothing(monkeypatch):
     monkeypatch.setattr(softmax, "MOST", 20)
     for a, b in zip(whole, derivatives(), strict=True):
         assert torch.allclose(a, b, rtol=0, atol=1e-12)
-    assert torch.autograd.gradgradcheck(lambda h, t: softmax.full_softmax(h, t, targets), (hidden, table))
+    assert torch.autograd.gradgradcheck(
+        lambda h, t: softmax.full_softmax(h, t, targets), (hidden, table)
+    )
 
 
 def test_losses_equal_cross_entropy_however_far_the_scores_are():
     torch.manual_seed(0)
-    hidden, table, targets = 40 * torch.randn(9, 4), 40 * torch.randn(50, 4), torch.randint(0, 50, (9,))
-    want = torch.nn.functional.cross_entropy(hidden.double() @ table.double().T, targets, reduction="none")
+    hidden, table, targets = (
+        40 * torch.randn(9, 4),
+        40 * torch.randn(50, 4),
+        torch.randint(0, 50, (9,)),
+    )
+    want = torch.nn.functional.cross_entropy(
+        hidden.double() @ table.double().T, targets, reduction="none"
+    )
     got = softmax.full_softmax(hidden, table, targets)
     assert want.max() > 1_000 and torch.allclose(got.double(), want, rtol=1e-5, atol=1e-2)
     assert len(softmax.full_softmax(hidden[:0], table, targets[:0])) == 0

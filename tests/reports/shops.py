@@ -1,4 +1,5 @@
-"""Small random shops: logs with repeated rows, several topics an item, unknown prices, and shoppers without rows."""
+"""Small random shops: logs with repeated rows, several topics an item, unknown prices, and shoppers
+without rows."""
 
 import numpy as np
 import pandas as pd
@@ -10,7 +11,10 @@ TOPICS = ("tea", "horror", "garden", "tools", "gift")
 
 def shop(seed, n_users=12, n_items=15, n_rows=120, unknown_prices=True):
     rng = np.random.default_rng(seed)
-    users, items = pd.Index([f"u{u}" for u in range(n_users)]), pd.Index([f"i{i}" for i in range(n_items)])
+    users, items = (
+        pd.Index([f"u{u}" for u in range(n_users)]),
+        pd.Index([f"i{i}" for i in range(n_items)]),
+    )
     table = pd.DataFrame(
         {
             "user": users[rng.integers(0, max(n_users - 1, 1), n_rows)],  # the last user has no row
@@ -25,7 +29,13 @@ def shop(seed, n_users=12, n_items=15, n_rows=120, unknown_prices=True):
     log = Interactions.from_table(table, users=users, items=items, **names)
     price = np.round(rng.uniform(2, 60, n_items), 2)
     price[rng.random(n_items) < (0.2 if unknown_prices else 0.0)] = np.nan
-    frame = pd.DataFrame({"item": np.arange(n_items), "title": [f"Thing {i}" for i in range(n_items)], "price": price})
+    frame = pd.DataFrame(
+        {
+            "item": np.arange(n_items),
+            "title": [f"Thing {i}" for i in range(n_items)],
+            "price": price,
+        }
+    )
     frame["category"] = rng.choice(TOPICS[:4], n_items)
     frame["brand"] = rng.choice(["Ash", "Birch", ""], n_items)
     extra = pd.DataFrame({"item": rng.integers(0, n_items, 6), "topic": "gift"})

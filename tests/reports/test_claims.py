@@ -40,7 +40,9 @@ class Oracle:
         p = np.linalg.inv(x.T @ x + L2 * np.eye(log.n_items))
         self.b = -p / np.diag(p)
         np.fill_diagonal(self.b, 0)
-        self.rows = [(row.interaction, row.item) for row in log.frame.itertuples() if row.user == user]
+        self.rows = [
+            (row.interaction, row.item) for row in log.frame.itertuples() if row.user == user
+        ]
         self.catalogue, own = catalogue, x[user]
         self.scores = own @ self.b
         self.ranked = sorted(np.flatnonzero(own == 0), key=lambda i: (-self.scores[i], i))
@@ -80,7 +82,9 @@ class Oracle:
     def truth(self, claim):
         """Value and support of a statement."""
         code = {
-            name: int(getattr(claim, name)[5:]) for name in ("subject", "object") if "item:" in getattr(claim, name)
+            name: int(getattr(claim, name)[5:])
+            for name in ("subject", "object")
+            if "item:" in getattr(claim, name)
         }
         if claim.kind == "interest":
             if claim.relation == "list":
@@ -109,12 +113,20 @@ class Oracle:
             return sum(own.values()) / total, self.normal(own)
         if claim.kind == "catalogue_fact":
             fact = self.catalogue.frame[claim.relation][item]
-            shown = fact if claim.relation != "price" else f"{fact:.2f}" if np.isfinite(fact) else "unknown"
+            shown = (
+                fact
+                if claim.relation != "price"
+                else f"{fact:.2f}"
+                if np.isfinite(fact)
+                else "unknown"
+            )
             assert claim.object == shown
             return (fact if claim.relation == "price" else np.nan), self.positive(item)
         if claim.relation == "usual price":
             known = {iid: self.price(i) for iid, i in self.rows if np.isfinite(self.price(i))}
-            return self.price(item) - np.median(list(known.values())), self.normal(dict.fromkeys(known, 1.0))
+            return self.price(item) - np.median(list(known.values())), self.normal(
+                dict.fromkeys(known, 1.0)
+            )
         if claim.relation == "behind":
             return self.scores[code["object"]] - self.scores[item], self.positive(item)
         return self.price(item) - self.price(code["object"]), self.positive(item)
@@ -165,13 +177,20 @@ def test_tampered_claims_of_each_kind_fail(kind):
     tried = 0
     for seed in range(4):
         log, catalogue, model, notes, claims, support = made(seed)
-        seen = {int(name[5:]) for c in claims for name in (c.subject, c.object) if name.startswith("item:")}
+        seen = {
+            int(name[5:])
+            for c in claims
+            for name in (c.subject, c.object)
+            if name.startswith("item:")
+        }
         other = f"item:{next(i for i in range(log.n_items) if i not in seen)}"
         for claim in (c for c in claims if c.kind == kind):
             rows = support[support["claim"] == claim.claim]
             for lie in lies(claim, other):
                 given_rows = rows.assign(claim=lie.claim)  # the liar brings the rows along
-                checked = check([lie], log, catalogue, model, user=0, support=given_rows, profile=notes)
+                checked = check(
+                    [lie], log, catalogue, model, user=0, support=given_rows, profile=notes
+                )
                 assert not checked["ok"].any(), lie
                 assert checked["reason"].str.len().all()
                 tried += 1
@@ -187,7 +206,14 @@ def test_tampered_support_fails():
         stolen.loc[0, "interaction"] = foreign
         unknown.loc[0, "interaction"] = 10**9
         heavier.loc[0, "weight"] += 0.01
-        for wrong in (rows.iloc[:0], rows.iloc[1:], stolen, unknown, heavier, pd.concat([rows, stolen.iloc[:1]])):
+        for wrong in (
+            rows.iloc[:0],
+            rows.iloc[1:],
+            stolen,
+            unknown,
+            heavier,
+            pd.concat([rows, stolen.iloc[:1]]),
+        ):
             checked = check([claim], log, catalogue, model, user=0, support=wrong, profile=notes)
             assert not checked["ok"].any(), (claim, wrong)
     assert "not a row of user:0" in checked["reason"].iloc[0]
@@ -195,7 +221,9 @@ def test_tampered_support_fails():
 
 def test_a_claim_that_stands_twice_fails_once():
     log, catalogue, model, notes, claims, support = made(3)
-    checked = check([*claims, claims[0]], log, catalogue, model, user=0, support=support, profile=notes)
+    checked = check(
+        [*claims, claims[0]], log, catalogue, model, user=0, support=support, profile=notes
+    )
     assert checked["ok"].tolist() == [True] * len(claims) + [False]
 
 
@@ -238,7 +266,9 @@ def test_claim_ids_come_from_meaning_alone():
 
 
 def test_dependence_is_the_share_of_support():
-    support = pd.DataFrame({"claim": ["a", "a", "b"], "interaction": [1, 2, 3], "weight": [0.25, 0.75, 1.0]})
+    support = pd.DataFrame(
+        {"claim": ["a", "a", "b"], "interaction": [1, 2, 3], "weight": [0.25, 0.75, 1.0]}
+    )
     assert dependence(support, [1, 3]).to_dict() == {"a": 0.25, "b": 1.0}
     assert dependence(support, []).to_dict() == {"a": 0.0, "b": 0.0}
 
@@ -250,20 +280,30 @@ def test_fates():
             rows = [(c.claim, i, w) for c in claims for i, w in ((1, 0.6), (2, 0.4))]
             self.support = pd.DataFrame(rows, columns=["claim", "interaction", "weight"])
 
-    tea, gift, gone, new = (Claim("interest", "user:0", "list", t, 0.5, 0.4, 0.6) for t in ("tea", "gift", "x", "y"))
+    tea, gift, gone, new = (
+        Claim("interest", "user:0", "list", t, 0.5, 0.4, 0.6) for t in ("tea", "gift", "x", "y")
+    )
     before = Page(tea, gift, gone)
     after = Page(replace(tea, value=0.45), replace(gift, value=0.3), new)
     fates = diff(before, after, removed=[2]).set_index("claim")
-    assert fates["fate"].to_dict() == {tea.claim: "kept", gift.claim: "weakened", gone.claim: "gone", new.claim: "new"}
+    assert fates["fate"].to_dict() == {
+        tea.claim: "kept",
+        gift.claim: "weakened",
+        gone.claim: "gone",
+        new.claim: "new",
+    }
     assert fates["delta"].tolist() == pytest.approx([-0.05, -0.2, -0.5, 0.5])
-    assert diff(before, after, removed=[1]).set_index("claim")["fate"][tea.claim] == "back"  # rested on 1 by .6
+    # rested on 1 by .6
+    assert diff(before, after, removed=[1]).set_index("claim")["fate"][tea.claim] == "back"
     assert set(diff(before, before)["fate"]) == {"kept"}
 
 
 def test_claims_without_a_range_weaken_by_more_than_a_tenth():
     def page(value):
         claim = Claim("because", "item:1", "because", "item:2", value)
-        return SimpleNamespace(claims=[claim], support=pd.DataFrame([[claim.claim, 1, 1.0]], columns=COLUMNS))
+        return SimpleNamespace(
+            claims=[claim], support=pd.DataFrame([[claim.claim, 1, 1.0]], columns=COLUMNS)
+        )
 
     assert diff(page(0.5), page(0.46))["fate"].tolist() == ["kept"]
     assert diff(page(0.5), page(0.44))["fate"].tolist() == ["weakened"]

@@ -41,9 +41,15 @@ def test_against_every_subset(model, seed):
     assert not in_top(model, rest, seen, item, 3), "verified by scoring again"
     assert set(found.items).isdisjoint(rest.item), "all rows of an item go together"
     assert len(found.items) >= min(sizes)
-    assert found.proven == (len(found.items) <= 3) and (not found.proven or len(found.items) == min(sizes))
+    assert found.proven == (len(found.items) <= 3) and (
+        not found.proven or len(found.items) == min(sizes)
+    )
     for one in found.items:  # nothing in it is idle
-        kept = [row for row, i in zip(history.interaction, history.item, strict=True) if i in found.items and i != one]
+        kept = [
+            row
+            for row, i in zip(history.interaction, history.item, strict=True)
+            if i in found.items and i != one
+        ]
         assert in_top(model, history.without(kept), seen, item, 3)
 
 
@@ -74,7 +80,9 @@ def test_a_claim_that_can_be_checked():
     log, _ = shop(1, n_rows=200)
     history = log.histories([0])
     support = pd.DataFrame({"interaction": history.interaction, "weight": 1.0})
-    found = smallest_set(EASE(), history, support=support, holds=lambda h: np.diff(h.offsets) >= 5, prove=0)
+    found = smallest_set(
+        EASE(), history, support=support, holds=lambda h: np.diff(h.offsets) >= 5, prove=0
+    )
     assert len(history.item) - len(found.interactions) < 5 and found.found
 
 
@@ -97,7 +105,9 @@ def test_how_it_reads():
     log, _ = shop(3, n_rows=200)
     model = EASE(EASEConfig(l2=5.0)).fit(log)
     history = log.histories([0])
-    found = smallest_set(model, history, int(top_k(model.score(history), 1, history.matrix())[0, 0]), k=1, orders=3)
+    found = smallest_set(
+        model, history, int(top_k(model.score(history), 1, history.matrix())[0, 0]), k=1, orders=3
+    )
     assert "items" in repr(found) and "random" in repr(found)
     assert list(found.to_frame()["interaction"]) == list(found.interactions)
     assert found._repr_html_().startswith("<table>")

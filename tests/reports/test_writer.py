@@ -1,4 +1,5 @@
-"""The page: at most 180 words whatever the titles, spans that say one claim each, hashes, escaping."""
+"""The page: at most 180 words whatever the titles, spans that say one claim each, hashes,
+escaping."""
 
 import re
 
@@ -19,12 +20,19 @@ def page(seed, user=0, title=None, **sizes):
     log, catalogue = shop(seed, **sizes)
     if title is not None:
         frame = catalogue.frame.assign(title=title, category=title + " one", brand=title)
-        catalogue = Catalogue.from_table(frame, pd.DataFrame({"item": frame["item"], "topic": title}))
+        catalogue = Catalogue.from_table(
+            frame, pd.DataFrame({"item": frame["item"], "topic": title})
+        )
     return write(user, log, catalogue, EASE().fit(log), profile=Notes(log, catalogue))
 
 
 @settings(max_examples=30, deadline=None)
-@given(st.integers(0, 10_000), st.integers(0, 11), st.text(max_size=400) | st.just("many words " * 40), st.booleans())
+@given(
+    st.integers(0, 10_000),
+    st.integers(0, 11),
+    st.text(max_size=400) | st.just("many words " * 40),
+    st.booleans(),
+)
 def test_never_more_than_180_words(seed, user, title, priced):
     report = page(seed, user, title, unknown_prices=priced)
     assert count_words(report.text) <= 180
@@ -40,13 +48,21 @@ def test_every_span_says_one_claim_and_every_claim_is_said():
     for row in spans.itertuples():
         rest = rest.replace(report.text[row.start : row.end], "", 1)
     left = re.sub(r"^(## .*|\| \| Price.*|\|---.*)$", "", rest, flags=re.MULTILINE)
-    assert left.strip() == ""  # headings and the head of the table apart, nothing is said that is no claim
+    # headings and the head of the table apart, nothing is said that is no claim
+    assert left.strip() == ""
 
 
 def test_a_page_holds_its_parts_and_three_rows_of_comparison():
     for seed in range(6):
         report = page(seed, n_items=30)
-        for heading in ("Our pick", "Why", "Beside it", "Comparison", "What speaks against", "What we do not know"):
+        for heading in (
+            "Our pick",
+            "Why",
+            "Beside it",
+            "Comparison",
+            "What speaks against",
+            "What we do not know",
+        ):
             assert f"## {heading}" in report.text
         table = report.text.split("## Comparison")[1].split("##")[0].strip().splitlines()
         assert len(table) == 2 + 3

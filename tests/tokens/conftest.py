@@ -1,4 +1,5 @@
-"""Tiny random models of two architectures, with tokenizers trained here, saved and loaded as a reader would."""
+"""Tiny random models of two architectures, with tokenizers trained here, saved and loaded as a
+reader would."""
 
 import pandas as pd
 import pytest
@@ -21,7 +22,9 @@ def folders(tmp_path_factory):
     tokenizer = make_tokenizer(TEXTS, 400)
     small = PocketConfig(hidden=32, layers=2, feed_forward=64, context=128, seed=3)
     llama = make_model(small, tokenizer)
-    gpt2 = GPT2LMHeadModel(GPT2Config(vocab_size=len(tokenizer), n_positions=128, n_embd=32, n_layer=2, n_head=4))
+    gpt2 = GPT2LMHeadModel(
+        GPT2Config(vocab_size=len(tokenizer), n_positions=128, n_embd=32, n_layer=2, n_head=4)
+    )
     out = {}
     for name, model in (("llama", llama), ("gpt2", gpt2)):
         out[name] = tmp_path_factory.mktemp(name)
@@ -40,7 +43,12 @@ def loaded(request, folders):
 @pytest.fixture(scope="session")
 def pairs():
     """Prompts and responses of unequal lengths."""
-    personas = ["likes lamps", "camps with her daughter in a green van every dry summer", "", "reads horror"]
+    personas = [
+        "likes lamps",
+        "camps with her daughter in a green van every dry summer",
+        "",
+        "reads horror",
+    ]
     rows = [
         (
             f"t{i}",

@@ -1,4 +1,5 @@
-"""A language model that says known words for known reasons: truth for whatever attributes, deletes or guides."""
+"""A language model that says known words for known reasons: truth for whatever attributes, deletes
+or guides."""
 
 import torch
 from transformers import GenerationMixin, PretrainedConfig, PreTrainedModel
@@ -11,7 +12,15 @@ MEMORIES = [f"memory{number}" for number in range(9)]
 NOISE = [f"noise{number}" for number in range(6)]
 VOCABULARY = [*SPECIALS, *MEMORIES, "please", "the", "boat", "tea", "cat", "nothing", *NOISE]
 # what stands at each place of the reply: a word, and the memories of which any one brings it
-PLACES = [("the", None), ("boat", {7}), ("tea", {1, 2}), (NOISE, None), ("cat", {3}), ("please", None), ("</s>", None)]
+PLACES = [
+    ("the", None),
+    ("boat", {7}),
+    ("tea", {1, 2}),
+    (NOISE, None),
+    ("cat", {3}),
+    ("please", None),
+    ("</s>", None),
+]
 SURE = 12.0
 
 
@@ -20,7 +29,8 @@ class RememberingConfig(PretrainedConfig):
 
 
 class RememberingLM(PreTrainedModel, GenerationMixin):
-    """Says PLACES in turn: a brought word with logit SURE if one of its memories is in the prompt, else `nothing`."""
+    """Says PLACES in turn: a brought word with logit SURE if one of its memories is in the prompt,
+    else `nothing`."""
 
     config_class = RememberingConfig
 
@@ -43,7 +53,8 @@ class RememberingLM(PreTrainedModel, GenerationMixin):
                 if memories is not None and not memories & held:
                     words = "nothing"
                 for number, word in enumerate(words if isinstance(words, list) else [words]):
-                    tilt = 0.1 * number * (1 if 8 in held else -1)  # memory 8 tilts the noise a little
+                    # memory 8 tilts the noise a little
+                    tilt = 0.1 * number * (1 if 8 in held else -1)
                     logits[row, at, VOCABULARY.index(word)] = SURE + tilt
         return CausalLMOutput(logits=logits)
 

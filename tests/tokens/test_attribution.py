@@ -1,4 +1,5 @@
-"""Attribution to memory items against brute force, Captum, closed forms, and the identities that each must keep."""
+"""Attribution to memory items against brute force, Captum, closed forms, and the identities that
+each must keep."""
 
 import itertools
 
@@ -13,7 +14,16 @@ from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, train
 from transformers import PreTrainedTokenizerFast
 
 from workbench.errors import ConfigError, DataError
-from workbench.tokens import credit, examples_of, make_pairs, memory_map, planted_memory, prompt, score_tokens, words
+from workbench.tokens import (
+    credit,
+    examples_of,
+    make_pairs,
+    memory_map,
+    planted_memory,
+    prompt,
+    score_tokens,
+    words,
+)
 from workbench.tokens.attribution import (
     METHODS,
     attention_share,
@@ -26,16 +36,20 @@ from workbench.tokens.attribution.shapley import _all, _sampled
 from workbench.tokens.coalitions import located, score_coalitions
 from workbench.tokens.training import PocketConfig, make_model
 
-one_architecture = pytest.mark.parametrize("loaded", ["gpt2"], indirect=True)  # where it does not matter which
+# where it does not matter which
+one_architecture = pytest.mark.parametrize("loaded", ["gpt2"], indirect=True)
 
 
 @pytest.fixture(scope="module")
 def examples():
-    told = [["Likes lamps.", "Camps in a van.", "Reads horror."], ["Has a daughter.", "Broke a handle."]]
+    told = [
+        ["Likes lamps.", "Camps in a van.", "Reads horror."],
+        ["Has a daughter.", "Broke a handle."],
+    ]
     said = ["The lamp arrived and it was bright.", "Not for me: the handle broke."]
-    return pd.DataFrame({"text": ["a", "b"], "user": [1, 2], "item": 3, "query": "review", "response": said}).assign(
-        memories=told
-    )
+    return pd.DataFrame(
+        {"text": ["a", "b"], "user": [1, 2], "item": 3, "query": "review", "response": said}
+    ).assign(memories=told)
 
 
 def value_of(model, tokenizer, row, kept):
@@ -49,14 +63,20 @@ def value_of(model, tokenizer, row, kept):
 
 
 def matrix(table, text):
-    return table[table["text"] == text].pivot(index="memory", columns="position", values="value").to_numpy()
+    return (
+        table[table["text"] == text]
+        .pivot(index="memory", columns="position", values="value")
+        .to_numpy()
+    )
 
 
 def pir_of(loaded, examples):
-    return score_tokens(*loaded, make_pairs(examples, loaded[1])).groupby("text")["pir"].agg(np.array)
+    return (
+        score_tokens(*loaded, make_pairs(examples, loaded[1])).groupby("text")["pir"].agg(np.array)
+    )
 
 
-# --- Shapley --------------------------------------------------------------------------------------------------------
+# --- Shapley --------------------------------------------------------------------------------------
 
 
 def test_shapley_equals_the_mean_over_all_orders(loaded, examples):
@@ -66,7 +86,11 @@ def test_shapley_equals_the_mean_over_all_orders(loaded, examples):
         items, total = len(row.memories), 0.0
         orders = list(itertools.permutations(range(items)))
         for order in orders:
-            kept, before, gain = [False] * items, value_of(*loaded, row, [False] * items), [None] * items
+            kept, before, gain = (
+                [False] * items,
+                value_of(*loaded, row, [False] * items),
+                [None] * items,
+            )
             for item in order:
                 kept[item] = True
                 after = value_of(*loaded, row, kept)
@@ -79,7 +103,9 @@ def test_shapley_adds_up_to_pir(loaded, examples):
     found, pir = shapley_values(*loaded, examples), pir_of(loaded, examples)
     for text in examples["text"]:
         part = found[found["text"] == text]
-        np.testing.assert_allclose(matrix(found, text).sum(0), part[part["memory"] == 0]["whole"], atol=1e-12)
+        np.testing.assert_allclose(
+            matrix(found, text).sum(0), part[part["memory"] == 0]["whole"], atol=1e-12
+        )
         np.testing.assert_allclose(matrix(found, text).sum(0), pir[text], atol=2e-5)
 
 
@@ -88,7 +114,9 @@ def test_shapley_equals_captum_over_all_orders(loaded, examples):
     from captum.attr import ShapleyValues
 
     row = next(examples.itertuples())
-    method = ShapleyValues(lambda kept: torch.from_numpy(score_coalitions(*loaded, row, kept.numpy() > 0)))
+    method = ShapleyValues(
+        lambda kept: torch.from_numpy(score_coalitions(*loaded, row, kept.numpy() > 0))
+    )
     theirs = method.attribute(torch.ones(1, 3), perturbations_per_eval=3)[0].numpy().T
     np.testing.assert_allclose(matrix(shapley_values(*loaded, examples), "a"), theirs, atol=2e-5)
 
@@ -105,7 +133,9 @@ def test_shapley_keeps_the_axioms(items, seed):
         return _all(lambda sets: game[sets @ number], items)[0]
 
     np.testing.assert_allclose(of(games[0]).sum(0), games[0][-1] - games[0][0], atol=1e-12)
-    np.testing.assert_allclose(of(games[0] + 2 * games[1]), of(games[0]) + 2 * of(games[1]), atol=1e-12)
+    np.testing.assert_allclose(
+        of(games[0] + 2 * games[1]), of(games[0]) + 2 * of(games[1]), atol=1e-12
+    )
     sets = np.arange(2**items)
     null = games[0][sets & ~1]  # item 0 changes nothing
     np.testing.assert_allclose(of(null)[0], 0, atol=1e-12)
@@ -118,7 +148,10 @@ def test_shapley_keeps_the_axioms(items, seed):
 def test_sampled_shapley_is_within_its_standard_error():
     """200 random games of 5 items at once: the errors are as large as the standard errors say."""
     games, number = np.random.default_rng(0).normal(size=(32, 200)), 2 ** np.arange(5)
-    exact, sampled = _all(lambda sets: games[sets @ number], 5), _sampled(lambda sets: games[sets @ number], 5, 40, 3)
+    exact, sampled = (
+        _all(lambda sets: games[sets @ number], 5),
+        _sampled(lambda sets: games[sets @ number], 5, 40, 3),
+    )
     z = (sampled[0] - exact[0]) / sampled[1]
     assert 0.85 < z.std() < 1.15 and abs(z.mean()) < 0.1
     np.testing.assert_allclose(
@@ -129,40 +162,54 @@ def test_sampled_shapley_is_within_its_standard_error():
 @one_architecture
 def test_sampled_shapley_of_texts_is_reproducible(loaded, examples):
     one = examples.iloc[[0]]
-    exact, sampled = shapley_values(*loaded, one), shapley_values(*loaded, one, exact=1, orders=20, seed=3)
+    exact, sampled = (
+        shapley_values(*loaded, one),
+        shapley_values(*loaded, one, exact=1, orders=20, seed=3),
+    )
     assert (sampled["value"] - exact["value"]).abs().max() < 5 * sampled["standard_error"].max()
     pd.testing.assert_frame_equal(sampled, shapley_values(*loaded, one, exact=1, orders=20, seed=3))
 
 
-# --- leave one out --------------------------------------------------------------------------------------------------
+# --- leave one out --------------------------------------------------------------------------------
 
 
 def test_leave_one_out_is_the_pairs_of_each(loaded, examples):
     found = leave_each_out(*loaded, examples)
     each = score_tokens(*loaded, make_pairs(examples, loaded[1], "each"))
     np.testing.assert_allclose(found["value"], each["pir"], atol=2e-5)
-    total = found.groupby(["text", "position"]).agg({"value": "sum", "whole": "first", "residual": "first"})
+    total = found.groupby(["text", "position"]).agg(
+        {"value": "sum", "whole": "first", "residual": "first"}
+    )
     np.testing.assert_allclose(total["value"] + total["residual"], total["whole"], atol=1e-12)
 
 
 def planted(*numbers):
-    row = {"text": "a", "user": 1, "item": 2, "query": "please", "response": "the boat tea noise1 cat please"}
+    row = {
+        "text": "a",
+        "user": 1,
+        "item": 2,
+        "query": "please",
+        "response": "the boat tea noise1 cat please",
+    }
     return pd.DataFrame({**row, "memories": [[MEMORIES[number] for number in numbers]]})
 
 
 def test_two_memories_that_cover_for_each_other():
-    """Either brings `tea`: Shapley halves its PIR, leave-one-out gives nothing to either and PIR as a residual."""
+    """Either brings `tea`: Shapley halves its PIR, leave-one-out gives nothing to either and PIR as
+    a residual."""
     model = remembering()
     map_ = memory_map(*model, planted(1, 7, 2))
     tea, boat = map_.words.set_index("word").loc["tea"], map_.words.set_index("word").loc["boat"]
     assert tea["pir"] > 5 and tea["memory 0"] == tea["memory 2"] == pytest.approx(tea["pir"] / 2)
-    assert boat["memory 1"] == pytest.approx(boat["pir"]) and tea["memory 1"] == boat["memory 0"] == 0
+    assert (
+        boat["memory 1"] == pytest.approx(boat["pir"]) and tea["memory 1"] == boat["memory 0"] == 0
+    )
     left = memory_map(*model, planted(1, 7, 2), "leave_one_out").words.set_index("word")
     assert left.loc["tea", "sum"] == 0 and left.loc["tea", "gap"] == left.loc["tea", "pir"]
     assert left.loc["boat", "gap"] == pytest.approx(0)
 
 
-# --- gradients and attention ----------------------------------------------------------------------------------------
+# --- gradients and attention ----------------------------------------------------------------------
 
 
 def test_integrated_gradients_are_complete(loaded, examples):
@@ -188,7 +235,10 @@ def test_integrated_gradients_against_a_riemann_sum(loaded, examples):
     tokens = torch.tensor([[*ids, *said]])
     masked = tokens.clone()
     masked[0, : len(ids)][torch.from_numpy(owner >= 0)] = tokenizer.pad_token_id
-    there, gone = model.get_input_embeddings()(tokens).detach(), model.get_input_embeddings()(masked).detach()
+    there, gone = (
+        model.get_input_embeddings()(tokens).detach(),
+        model.get_input_embeddings()(masked).detach(),
+    )
     total = np.zeros(3)
     for t in (np.arange(80) + 0.5) / 80:
         alpha = t**3
@@ -220,7 +270,8 @@ def test_attention_share_is_the_mass_on_the_persona(loaded, examples):
 
 
 def test_the_persona_is_the_tokens_that_masking_in_place_replaces(examples):
-    """Llama 3 joins a full stop and the end of its line, and has no mask, padding or unknown token."""
+    """Llama 3 joins a full stop and the end of its line, and has no mask, padding or unknown
+    token."""
     core = Tokenizer(models.BPE())
     core.pre_tokenizer = pre_tokenizers.Sequence(
         [
@@ -231,11 +282,17 @@ def test_the_persona_is_the_tokens_that_masking_in_place_replaces(examples):
     core.decoder, alphabet = decoders.ByteLevel(), pre_tokenizers.ByteLevel.alphabet()
     core.train_from_iterator(
         ["Likes lamps.\nTask: review."] * 9,
-        trainers.BpeTrainer(vocab_size=300, special_tokens=["</s>"], initial_alphabet=alphabet, show_progress=False),
+        trainers.BpeTrainer(
+            vocab_size=300, special_tokens=["</s>"], initial_alphabet=alphabet, show_progress=False
+        ),
     )
     tokenizer = PreTrainedTokenizerFast(tokenizer_object=core, eos_token="</s>")
-    model = make_model(PocketConfig(hidden=16, layers=1, heads=2, feed_forward=16), tokenizer).train()
-    examples = examples.assign(memories=[[" Likes lamps. ", "Camps in a van."], ["Has a daughter."]])
+    model = make_model(
+        PocketConfig(hidden=16, layers=1, heads=2, feed_forward=16), tokenizer
+    ).train()
+    examples = examples.assign(
+        memories=[[" Likes lamps. ", "Camps in a van."], ["Has a daughter."]]
+    )
     (ids, owner) = located(tokenizer, next(examples.itertuples()), "plain")
     assert tokenizer.decode(np.array(ids)[owner == 0]) == "Likes lamps.\n"
     want = score_tokens(model, tokenizer, make_pairs(examples, tokenizer, "mask", "plain"))
@@ -245,11 +302,12 @@ def test_the_persona_is_the_tokens_that_masking_in_place_replaces(examples):
     assert model.training
 
 
-# --- ContextCite ----------------------------------------------------------------------------------------------------
+# --- ContextCite ----------------------------------------------------------------------------------
 
 
 def test_context_cite_recovers_an_additive_game():
-    """`boat` needs memory 7, `cat` memory 3, each alone: linear in log odds and in log p, so the weights are known."""
+    """`boat` needs memory 7, `cat` memory 3, each alone: linear in log odds and in log p, so the
+    weights are known."""
     model = remembering()
     told = planted(7, 3, 5)
     exact = shapley_values(*model, told)
@@ -273,7 +331,7 @@ def test_context_cite_is_sparse(loaded, examples):
         context_cite(*loaded, examples, link="probit")
 
 
-# --- the map --------------------------------------------------------------------------------------------------------
+# --- the map --------------------------------------------------------------------------------------
 
 
 @one_architecture
@@ -287,14 +345,18 @@ def test_every_method_makes_a_map(loaded, examples, method):
     np.testing.assert_allclose(map_.words["sum"].sum(), map_.values["value"].sum())
     np.testing.assert_allclose(map_.totals["value"], map_.values.groupby("memory")["value"].sum())
     pairs = make_pairs(one, loaded[1])
-    np.testing.assert_allclose(map_.words["pir"], words(score_tokens(*loaded, pairs), pairs)["pir"], atol=1e-9)
+    np.testing.assert_allclose(
+        map_.words["pir"], words(score_tokens(*loaded, pairs), pairs)["pir"], atol=1e-9
+    )
     assert (map_.gap < 1e-9) == (method == "shapley")
 
 
 @one_architecture
 def test_a_map_is_shown_and_takes_a_method_of_ones_own(loaded, examples):
     def equal_parts(model, tokenizer, rows, template=None):
-        return shapley_values(model, tokenizer, rows, template).assign(value=lambda t: t["whole"] / 2)
+        return shapley_values(model, tokenizer, rows, template).assign(
+            value=lambda t: t["whole"] / 2
+        )
 
     one = examples.iloc[[1]].assign(memories=[["<script>x</script>", "Broke a handle."]])
     map_ = memory_map(*loaded, one, equal_parts)
@@ -305,7 +367,8 @@ def test_a_map_is_shown_and_takes_a_method_of_ones_own(loaded, examples):
 
 
 def test_the_planted_memory_item_is_found():
-    """PersonaWorld, its shipped model: the item with the highest value is the one that brought the word in."""
+    """PersonaWorld, its shipped model: the item with the highest value is the one that brought the
+    word in."""
     from workbench.language import load_causal_lm
     from workbench.tokens.worlds.persona import PersonaWorld
 
@@ -313,14 +376,21 @@ def test_the_planted_memory_item_is_found():
     told = examples_of(corpus)
     scored = score_tokens(*model, make_pairs(told, model[1]))
     truth = planted_memory(scored, corpus, told)
-    assert truth.groupby("text").size().tolist() == [5] * 4 and truth["kind"].value_counts().to_dict() == {
+    assert truth.groupby("text").size().tolist() == [5] * 4 and truth[
+        "kind"
+    ].value_counts().to_dict() == {
         "c": 4,
         "d": 8,
         "s": 8,
     }
     first = truth.iloc[0]
     item = told["memories"][first["text"]][first["memory"]]
-    assert item in corpus.memories.set_index("memory")["statement"][corpus.words["memory"].iloc[[0]]].tolist()
+    assert (
+        item
+        in corpus.memories.set_index("memory")["statement"][
+            corpus.words["memory"].iloc[[0]]
+        ].tolist()
+    )
     for method in (shapley_values, leave_each_out):
         values = method(*model, told)
         found = credit(values, truth[truth["direct"]])

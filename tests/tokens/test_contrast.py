@@ -1,4 +1,5 @@
-"""score_tokens against one forward per text and against closed forms, its invariances, and its refusals."""
+"""score_tokens against one forward per text and against closed forms, its invariances, and its
+refusals."""
 
 import itertools
 
@@ -14,7 +15,12 @@ from workbench.language import load_causal_lm
 from workbench.tokens import MixtureLM, passes, score_tokens
 from workbench.tokens.contrast import SCORES
 
-SMALL = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "num_key_value_heads": 1}
+SMALL = {
+    "hidden_size": 32,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 2,
+    "num_key_value_heads": 1,
+}
 SMALL |= {"intermediate_size": 64, "max_position_embeddings": 128}
 
 
@@ -31,7 +37,11 @@ def scores_by_hand(model, tokenizer, row):
     """Every score of one row of pairs, term by term."""
     plus, ids = by_hand(model, tokenizer, row.prompt_with, row.response)
     bare = row.prompt_without if isinstance(row.prompt_without, tuple) else (row.prompt_without,)
-    minus = np.log(np.mean([np.exp(by_hand(model, tokenizer, prompt, row.response)[0]) for prompt in bare], axis=0))
+    minus = np.log(
+        np.mean(
+            [np.exp(by_hand(model, tokenizer, prompt, row.response)[0]) for prompt in bare], axis=0
+        )
+    )
     at = np.arange(len(ids)), ids
     return ids, {
         "log_prob_with": plus[at],
@@ -65,10 +75,17 @@ def stranger(request, folders, tokenizer):
     if request.param in folders:
         return load_causal_lm(folders[request.param])[0]
     torch.manual_seed(0)
-    sizes = SMALL | {"vocab_size": len(tokenizer), "bos_token_id": 1, "eos_token_id": 2, "pad_token_id": 0}
+    sizes = SMALL | {
+        "vocab_size": len(tokenizer),
+        "bos_token_id": 1,
+        "eos_token_id": 2,
+        "pad_token_id": 0,
+    }
     if request.param == "qwen2":
         return Qwen2ForCausalLM(Qwen2Config(**sizes, initializer_range=0.3)).eval()
-    capped = Gemma2Config(**sizes, head_dim=16, initializer_range=0.5, final_logit_softcapping=3.0, sliding_window=64)
+    capped = Gemma2Config(
+        **sizes, head_dim=16, initializer_range=0.5, final_logit_softcapping=3.0, sliding_window=64
+    )
     return Gemma2ForCausalLM(capped).eval()
 
 
@@ -85,7 +102,10 @@ def test_equals_one_forward_per_text(stranger, tokenizer, mixed):
 def test_gold_scores_alone_are_the_same(loaded, mixed):
     """Without KL no table of the vocabulary is kept: another path, the same numbers."""
     some = ["log_prob_with", "log_prob_without", "pir", "entropy"]
-    one, other = score_tokens(*loaded, mixed, SCORES)[some], score_tokens(*loaded, mixed, ("pir", "entropy"))[some]
+    one, other = (
+        score_tokens(*loaded, mixed, SCORES)[some],
+        score_tokens(*loaded, mixed, ("pir", "entropy"))[some],
+    )
     pd.testing.assert_frame_equal(one, other, rtol=0, atol=1e-5)
 
 
@@ -104,24 +124,35 @@ def test_batches_keep_the_limits_and_cost_least(sizes, limits):
     texts = [((0,) * prompt, (number,) * said) for number, (prompt, said) in enumerate(sizes)]
     rows, padded, logits = limits
     length = [
-        len(prompt) + len(said) for prompt, said in sorted(texts, key=lambda one: (len(one[0]) + len(one[1]), one))
+        len(prompt) + len(said)
+        for prompt, said in sorted(texts, key=lambda one: (len(one[0]) + len(one[1]), one))
     ]
 
     def fits(batch):
         if len(batch) == 1:
             return True
-        area, asked = max(len(p) + len(r) for p, r in batch) * len(batch), 10 * sum(len(r) for _, r in batch)
+        area, asked = (
+            max(len(p) + len(r) for p, r in batch) * len(batch),
+            10 * sum(len(r) for _, r in batch),
+        )
         return len(batch) <= rows and area <= padded and asked <= logits
 
     def cost(cuts):
-        return sum(length[end - 1] * (end - start) + passes.START_COST for start, end in itertools.pairwise(cuts))
+        return sum(
+            length[end - 1] * (end - start) + passes.START_COST
+            for start, end in itertools.pairwise(cuts)
+        )
 
     found = list(passes.batches(texts, TenLogits(), *limits))
     order = [one for batch in found for one in batch]
     assert sorted(order) == sorted(texts) and all(map(fits, found))
     assert [len(p) + len(r) for p, r in order] == length
     inner = range(1, len(texts))
-    every = [[0, *some, len(texts)] for n in range(len(texts)) for some in itertools.combinations(inner, n)]
+    every = [
+        [0, *some, len(texts)]
+        for n in range(len(texts))
+        for some in itertools.combinations(inner, n)
+    ]
     allowed = [cuts for cuts in every if all(fits(order[a:b]) for a, b in itertools.pairwise(cuts))]
     mine = list(itertools.accumulate(map(len, found), initial=0))
     assert not texts or cost(mine) == min(map(cost, allowed))
@@ -129,7 +160,13 @@ def test_batches_keep_the_limits_and_cost_least(sizes, limits):
 
 def test_batches_order_and_company_change_nothing(loaded, mixed):
     base = score_tokens(*loaded, mixed, ("pir", "kl"), batch_size=4)
-    limits = ({"batch_size": 1}, {"batch_size": 3}, {"batch_tokens": 90}, {"batch_logits": 9000}, {"batch_logits": 1})
+    limits = (
+        {"batch_size": 1},
+        {"batch_size": 3},
+        {"batch_tokens": 90},
+        {"batch_logits": 9000},
+        {"batch_logits": 1},
+    )
     cases = [(mixed, limit) for limit in limits]
     cases += [(mixed.iloc[::-1], {"batch_size": 2}), (mixed.iloc[:2], {})]
     for other, limit in cases:
@@ -150,7 +187,11 @@ def test_each_pass_runs_once_and_no_batch_exceeds_its_limits(loaded, pairs, monk
         return logits
 
     monkeypatch.setattr(passes, "response_logits", watched)
-    prompts = [("<s><query>a", "<s><query>b"), ("<s><query>a", "<s><query>c"), ("<s><query>b", "<s><query>a")]
+    prompts = [
+        ("<s><query>a", "<s><query>b"),
+        ("<s><query>a", "<s><query>c"),
+        ("<s><query>b", "<s><query>a"),
+    ]
     rows = pd.DataFrame(prompts, columns=["prompt_with", "prompt_without"])
     rows = rows.assign(text=range(3), response=pairs["response"][0])
     vocabulary = passes.vocabulary_of(loaded[0])
@@ -161,7 +202,9 @@ def test_each_pass_runs_once_and_no_batch_exceeds_its_limits(loaded, pairs, monk
         run = [one for batch, _ in seen for one in batch]
         assert len(run) == len(set(run)) == 3
         assert max(size for _, size in seen) == most * vocabulary
-    long = pd.concat([pairs.assign(text=pairs["text"] + str(k), prompt_with=f"<s>{k}") for k in range(5)])
+    long = pd.concat(
+        [pairs.assign(text=pairs["text"] + str(k), prompt_with=f"<s>{k}") for k in range(5)]
+    )
     seen.clear()
     score_tokens(*loaded, long, batch_size=6, batch_tokens=150)
     assert max(len(batch) for batch, _ in seen) <= 6
@@ -175,13 +218,18 @@ def test_equal_prompts_give_exactly_zero(loaded, pairs):
 
 
 def test_others_in_closed_form():
-    """Mean over strangers, on a model whose probabilities are known: p⁻ = (1 − a) general + a mean of personal."""
+    """Mean over strangers, on a model whose probabilities are known: p⁻ = (1 − a) general + a mean
+    of personal."""
     model = MixtureLM(n_users=6, seed=2)
     strangers = [0, 1, 5]
     told = tuple(f"<s> shopper{user} <s>" for user in strangers)
     sample = model.sample(4, texts=3).assign(prompt_without=[told] * 3)
     table = score_tokens(model, model.tokenizer(), sample, ("pir", "kl"))
-    general, personal, ids = model.general.numpy(), model.personal.numpy(), table["token_id"].to_numpy()
+    general, personal, ids = (
+        model.general.numpy(),
+        model.personal.numpy(),
+        table["token_id"].to_numpy(),
+    )
     before = np.where(table["position"] == 0, 0, np.roll(ids, 1))
     own = 0.7 * general[before] + 0.3 * personal[4]
     other = 0.7 * general[before] + 0.3 * personal[strangers].mean(axis=0)
@@ -196,7 +244,9 @@ def test_sign_is_positive_where_the_persona_helps():
     """PIR > 0 if and only if the persona raises the probability, on a model where that is known."""
     model = MixtureLM(seed=2)
     sample = model.sample(4, texts=5)
-    table = score_tokens(model, model.tokenizer(), sample, ("pir", "probability_difference", "pcxmi"))
+    table = score_tokens(
+        model, model.tokenizer(), sample, ("pir", "probability_difference", "pcxmi")
+    )
     own, ids = model.personal[4].numpy(), table["token_id"].to_numpy()
     before = np.where(table["position"] == 0, 0, np.roll(ids, 1))
     helps = own[ids] > model.general.numpy()[before, ids]
@@ -233,7 +283,9 @@ def test_a_model_that_trains_goes_on_training(folders, pairs):
     model, tokenizer = load_causal_lm(folders["gpt2"])
     base = score_tokens(model, tokenizer, pairs)
     again = score_tokens(model.train(), tokenizer, pairs)  # GPT-2 drops one in ten when it trains
-    assert model.training and not any(parameter.grad is not None for parameter in model.parameters())
+    assert model.training and not any(
+        parameter.grad is not None for parameter in model.parameters()
+    )
     pd.testing.assert_frame_equal(base, again)
 
 
@@ -251,8 +303,12 @@ def test_a_model_that_trains_goes_on_training(folders, pairs):
 def test_offsets_cover_any_response(loaded, pairs, response):
     model, tokenizer = loaded
     table = score_tokens(model, tokenizer, pairs.iloc[:1].assign(response=response))
-    assert (table["token"] == [response[a:b] for a, b in zip(table["start"], table["end"], strict=True)]).all()
-    covered = {place for a, b in zip(table["start"], table["end"], strict=True) for place in range(a, b)}
+    assert (
+        table["token"] == [response[a:b] for a, b in zip(table["start"], table["end"], strict=True)]
+    ).all()
+    covered = {
+        place for a, b in zip(table["start"], table["end"], strict=True) for place in range(a, b)
+    }
     assert {place for place, sign in enumerate(response) if not sign.isspace()} <= covered
     assert not set(table["token_id"]) & set(tokenizer.all_special_ids)
     assert np.isfinite(table["pir"]).all()
@@ -268,9 +324,15 @@ def test_a_seam_that_would_be_cut_otherwise_is_marked(loaded, pairs):
 
 def test_prompts_of_token_ids(loaded, pairs):
     _, tokenizer = loaded
-    ids = [tokenizer(prompt, add_special_tokens=False)["input_ids"] for prompt in pairs["prompt_without"]]
+    ids = [
+        tokenizer(prompt, add_special_tokens=False)["input_ids"]
+        for prompt in pairs["prompt_without"]
+    ]
     pd.testing.assert_frame_equal(
-        score_tokens(*loaded, pairs.assign(prompt_without=ids)), score_tokens(*loaded, pairs), rtol=0, atol=1e-6
+        score_tokens(*loaded, pairs.assign(prompt_without=ids)),
+        score_tokens(*loaded, pairs),
+        rtol=0,
+        atol=1e-6,
     )
 
 
@@ -285,7 +347,11 @@ class Server:
         out = []
         for prompt in prompts:
             with torch.no_grad():
-                logits = self.model(torch.tensor([[*prompt, *ids]])).logits[0, len(prompt) - 1 : -1].double()
+                logits = (
+                    self.model(torch.tensor([[*prompt, *ids]]))
+                    .logits[0, len(prompt) - 1 : -1]
+                    .double()
+                )
             out.append(torch.log_softmax(logits, -1)[range(len(ids)), list(ids)].numpy())
         return np.array(out)
 
@@ -294,7 +360,13 @@ class Server:
 
         self.asked.append((prompts, response))
         start, each = np.arange(len(response)), -np.array([[len(p)] for p in prompts]) / 10
-        found = {"ids": None, "tokens": tuple(response), "start": start, "end": start + 1, "merged": response[0] == "x"}
+        found = {
+            "ids": None,
+            "tokens": tuple(response),
+            "start": start,
+            "end": start + 1,
+            "merged": response[0] == "x",
+        }
         return SimpleNamespace(**found, log_probs=each - start / 100)
 
 
@@ -307,11 +379,19 @@ def test_an_endpoint_with_a_tokenizer(loaded, mixed):
 
 
 def test_an_endpoint_that_tokenises():
-    pairs = pd.DataFrame({"text": [7, 8], "prompt_with": ["a", "ab"], "prompt_without": ["abc", ("a", "abcd")]})
+    pairs = pd.DataFrame(
+        {"text": [7, 8], "prompt_with": ["a", "ab"], "prompt_without": ["abc", ("a", "abcd")]}
+    )
     server = Server()
     table = score_tokens(server, None, pairs.assign(response="xyz"))
-    assert len(server.asked) == 1 and table["token_id"].eq(-1).all() and table["token"].tolist() == [*"xyz"] * 2
-    np.testing.assert_allclose(table["pir"], np.repeat([0.2, -0.2 - np.log((np.exp(-0.1) + np.exp(-0.4)) / 2)], 3))
+    assert (
+        len(server.asked) == 1
+        and table["token_id"].eq(-1).all()
+        and table["token"].tolist() == [*"xyz"] * 2
+    )
+    np.testing.assert_allclose(
+        table["pir"], np.repeat([0.2, -0.2 - np.log((np.exp(-0.1) + np.exp(-0.4)) / 2)], 3)
+    )
     assert table["boundary"].tolist() == [True, False, False] * 2
     with pytest.raises(ConfigError, match=r"kl.*load_causal_lm"):
         score_tokens(server, None, pairs.assign(response="x"), ("pir", "kl"))
@@ -365,7 +445,8 @@ def test_no_rows_gives_an_empty_table(loaded, pairs):
 @pytest.mark.parametrize("bad", [float("nan"), float("inf")])
 def test_logits_that_are_no_numbers_name_the_text(folders, pairs, bad):
     model, tokenizer = load_causal_lm(folders["llama"])
-    word = tokenizer("lamp", add_special_tokens=False)["input_ids"][-1]  # in the response of t0 and nowhere else
+    # in the response of t0 and nowhere else
+    word = tokenizer("lamp", add_special_tokens=False)["input_ids"][-1]
     assert sum("lamp" in response for response in pairs["response"]) == 1
     with torch.no_grad():
         model.set_output_embeddings(torch.nn.Linear(32, len(tokenizer), bias=False))
@@ -382,10 +463,23 @@ def test_a_token_of_probability_zero_is_refused():
 
 
 def test_models_that_are_not_causal_are_refused(tokenizer, pairs):
-    from transformers import BertConfig, BertForMaskedLM, BertModel, T5Config, T5ForConditionalGeneration
+    from transformers import (
+        BertConfig,
+        BertForMaskedLM,
+        BertModel,
+        T5Config,
+        T5ForConditionalGeneration,
+    )
 
-    sizes = {"vocab_size": len(tokenizer), "hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2}
-    seq = T5Config(vocab_size=len(tokenizer), d_model=16, d_ff=16, num_layers=1, num_heads=2, d_kv=8)
+    sizes = {
+        "vocab_size": len(tokenizer),
+        "hidden_size": 32,
+        "num_hidden_layers": 1,
+        "num_attention_heads": 2,
+    }
+    seq = T5Config(
+        vocab_size=len(tokenizer), d_model=16, d_ff=16, num_layers=1, num_heads=2, d_kv=8
+    )
     for model, says in (
         (BertForMaskedLM(BertConfig(**sizes)), "later tokens"),
         (BertModel(BertConfig(**sizes)), "no logits"),
@@ -399,11 +493,15 @@ def test_a_tokenizer_without_special_tokens_or_offsets(folders, pairs):
     from tokenizers import Tokenizer, models, pre_tokenizers
     from transformers import PreTrainedTokenizerFast
 
-    core = Tokenizer(models.WordLevel({word: place for place, word in enumerate("abcd")}, unk_token="a"))
+    core = Tokenizer(
+        models.WordLevel({word: place for place, word in enumerate("abcd")}, unk_token="a")
+    )
     core.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
     bare = PreTrainedTokenizerFast(tokenizer_object=core)
     model, _ = load_causal_lm(folders["llama"])
-    two = pd.DataFrame({"text": [1, 2], "prompt_with": "a b", "prompt_without": "b", "response": "c d"})
+    two = pd.DataFrame(
+        {"text": [1, 2], "prompt_with": "a b", "prompt_without": "b", "response": "c d"}
+    )
     table = score_tokens(model, bare, two, SCORES)
     assert table["token_id"].tolist() == [2, 3, 2, 3] and np.isfinite(table["pir"]).all()
     with pytest.raises(DataError, match="prompt_without holds no token"):

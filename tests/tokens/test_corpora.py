@@ -48,7 +48,8 @@ def test_other_persona_is_somebody_elses(world, tokenizer):
 
 def test_the_same_seed_gives_the_same_table(world, tokenizer):
     pd.testing.assert_frame_equal(
-        pairs_table(world, tokenizer, "other", n=20, seed=4), pairs_table(world, tokenizer, "other", n=20, seed=4)
+        pairs_table(world, tokenizer, "other", n=20, seed=4),
+        pairs_table(world, tokenizer, "other", n=20, seed=4),
     )
 
 
@@ -73,7 +74,9 @@ def test_marks_are_those_of_the_truth(world, tokenizer):
     pairs = pairs_table(world, tokenizer, n=25)
     rows = []
     for row in pairs.itertuples():
-        offsets = tokenizer(row.response, add_special_tokens=False, return_offsets_mapping=True)["offset_mapping"]
+        offsets = tokenizer(row.response, add_special_tokens=False, return_offsets_mapping=True)[
+            "offset_mapping"
+        ]
         rows += [(row.text, start, end) for start, end in offsets]
     marked = mark(pd.DataFrame(rows, columns=["text", "start", "end"]), world, pairs)
     words = world.truth["words"]
@@ -96,6 +99,9 @@ def test_excerpts_are_personal_sentences_under_a_persona_that_holds_them(world, 
     whole = corpus.texts.set_index("text")["response"]
     says = corpus.memories.set_index("memory")["statement"]
     for row, sentence in zip(table.itertuples(), told.itertuples(), strict=True):
-        assert row.response in whole[sentence.text] and says[sentence.memory] in row.persona.splitlines()
+        assert (
+            row.response in whole[sentence.text]
+            and says[sentence.memory] in row.persona.splitlines()
+        )
         assert 1 <= len(row.persona.splitlines()) <= 3
     assert not set(corpus.texts["user"]) & set(world.texts["user"])

@@ -1,4 +1,5 @@
-"""Guidance against brute force without cache, plain and persona-free generation, and the guidance of Transformers."""
+"""Guidance against brute force without cache, plain and persona-free generation, and the guidance
+of Transformers."""
 
 import pytest
 import torch
@@ -41,13 +42,19 @@ def greedy(loaded, prompts, **options):
 
 @pytest.mark.parametrize(("gamma", "plausible"), [(2.5, 0.0), (6.0, 0.1), (-1.0, 0.5)])
 def test_equals_brute_force_in_batches_of_unequal_prompts(loaded, prompts, gamma, plausible):
-    expected = [brute_force(*loaded, *both, gamma, plausible) for both in zip(*prompts, strict=True)]
+    expected = [
+        brute_force(*loaded, *both, gamma, plausible) for both in zip(*prompts, strict=True)
+    ]
     assert greedy(loaded, prompts, gamma=gamma, plausible=plausible) == expected
 
 
 def test_the_cut_works_without_guidance(loaded, prompts):
     bare = prompts[0][:1], prompts[1][:1]
-    assert greedy(loaded, bare, plausible=1.0) == greedy(loaded, bare) == [brute_force(*loaded, *map("".join, bare), 1)]
+    assert (
+        greedy(loaded, bare, plausible=1.0)
+        == greedy(loaded, bare)
+        == [brute_force(*loaded, *map("".join, bare), 1)]
+    )
 
 
 def test_one_is_plain_and_nought_is_without_the_persona(loaded, prompts):
@@ -56,7 +63,9 @@ def test_one_is_plain_and_nought_is_without_the_persona(loaded, prompts):
         plain = []
         for text in asked:
             ids = torch.tensor([ids_of(tokenizer, text)])
-            made = model.generate(ids, attention_mask=torch.ones_like(ids), do_sample=False, max_new_tokens=STEPS)
+            made = model.generate(
+                ids, attention_mask=torch.ones_like(ids), do_sample=False, max_new_tokens=STEPS
+            )
             plain.append(tokenizer.decode(made[0, ids.shape[1] :], skip_special_tokens=True))
         assert greedy(loaded, prompts, gamma=gamma) == plain
         assert write(model, tokenizer, asked, temperature=0, max_new_tokens=STEPS) == plain
@@ -71,15 +80,26 @@ def test_equals_the_guidance_of_transformers_on_one_prompt(loaded, prompts):
     ids, bare = (torch.tensor([ids_of(tokenizer, side[1])]) for side in prompts)
     options = {"do_sample": False, "max_new_tokens": STEPS, "attention_mask": torch.ones_like(ids)}
     theirs = model.generate(ids, guidance_scale=3.0, negative_prompt_ids=bare, **options)
-    ours = model.generate(ids, logits_processor=[Guidance(model, bare, torch.ones_like(bare), gamma=3.0)], **options)
+    ours = model.generate(
+        ids, logits_processor=[Guidance(model, bare, torch.ones_like(bare), gamma=3.0)], **options
+    )
     assert torch.equal(ours, theirs)
 
 
 def test_a_seed_is_a_draw_from_the_softmax():
-    """1,000 seeds of one token against its probabilities (chi-squared, 5 degrees of freedom: 20.5 is one in 1,000)."""
+    """1,000 seeds of one token against its probabilities (chi-squared, 5 degrees of freedom: 20.5
+    is one in 1,000)."""
     model, tokenizer = remembering()
     asked = prompt(tokenizer, [MEMORIES[8]], "please") + " the nothing nothing"
-    said = write(model, tokenizer, [asked] * 1000, seeds=range(1000), max_new_tokens=1, temperature=1.0, batch_size=500)
+    said = write(
+        model,
+        tokenizer,
+        [asked] * 1000,
+        seeds=range(1000),
+        max_new_tokens=1,
+        temperature=1.0,
+        batch_size=500,
+    )
     p = model(torch.tensor([ids_of(tokenizer, asked)])).logits[0, -1].softmax(-1).detach()
     expected = {word: 1000 * float(p[tokenizer.convert_tokens_to_ids(word)]) for word in set(said)}
     large = {word: count for word, count in expected.items() if word.startswith("noise")}
@@ -98,7 +118,9 @@ def test_equal_dice_leave_what_the_prompt_does_not_touch():
     model, tokenizer = remembering()
     both = [prompt(tokenizer, memories, "please") for memories in (["memory7"], [])]
     for seed in range(5):
-        with_, without = (text.split() for text in write(model, tokenizer, both, seeds=seed, temperature=1.0))
+        with_, without = (
+            text.split() for text in write(model, tokenizer, both, seeds=seed, temperature=1.0)
+        )
         assert with_[1] == "boat" and without[1] == "nothing"
         assert with_[:1] + with_[2:] == without[:1] + without[2:]
 
@@ -118,7 +140,11 @@ def test_beams_are_refused(loaded, prompts):
     guidance = Guidance(model, bare.repeat(3, 1), torch.ones_like(bare).repeat(3, 1), gamma=3.0)
     with pytest.raises(ConfigError, match="no beams"):
         model.generate(
-            ids, attention_mask=torch.ones_like(ids), num_beams=3, max_new_tokens=STEPS, logits_processor=[guidance]
+            ids,
+            attention_mask=torch.ones_like(ids),
+            num_beams=3,
+            max_new_tokens=STEPS,
+            logits_processor=[guidance],
         )
 
 
@@ -126,12 +152,20 @@ def test_what_a_model_would_rather_write_like_is_left_out(loaded, prompts):
     """Chat models come with a generation config: top-p, a penalty for repetition."""
     model, tokenizer = loaded
     plain = write(model, tokenizer, prompts[0], seeds=1, temperature=1.0, max_new_tokens=20)
-    wishes = {"repetition_penalty": 30.0, "no_repeat_ngram_size": 1, "do_sample": True, "top_p": 0.1}
+    wishes = {
+        "repetition_penalty": 30.0,
+        "no_repeat_ngram_size": 1,
+        "do_sample": True,
+        "top_p": 0.1,
+    }
     kept, model.generation_config = model.generation_config, GenerationConfig(**wishes)
     wanted = model.generation_config
     try:
         model.train()
-        assert write(model, tokenizer, prompts[0], seeds=1, temperature=1.0, max_new_tokens=20) == plain
+        assert (
+            write(model, tokenizer, prompts[0], seeds=1, temperature=1.0, max_new_tokens=20)
+            == plain
+        )
         assert model.generation_config is wanted and model.training
     finally:
         model.eval().generation_config = kept

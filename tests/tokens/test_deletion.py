@@ -9,7 +9,14 @@ from workbench.tokens import Deletion, delete_memory
 
 
 def example(*memories):
-    row = {"text": "a", "user": 1, "item": 2, "query": "please", "response": "the", "memories": [list(memories)]}
+    row = {
+        "text": "a",
+        "user": 1,
+        "item": 2,
+        "query": "please",
+        "response": "the",
+        "memories": [list(memories)],
+    }
     return pd.DataFrame(row)
 
 
@@ -26,7 +33,9 @@ SHOWN = [1, 2, 3, 7]  # numbers 0 to 3 in the prompt
 
 
 def of(model, number, **options):
-    return delete_memory(*model, example(*(MEMORIES[k] for k in SHOWN)), number, seeds=range(20, 33), **options)
+    return delete_memory(
+        *model, example(*(MEMORIES[k] for k in SHOWN)), number, seeds=range(20, 33), **options
+    )
 
 
 def test_the_word_of_the_memory_goes_and_the_others_stay(model):
@@ -42,15 +51,21 @@ def test_the_word_of_the_memory_goes_and_the_others_stay(model):
 def test_a_word_that_two_memories_bring_comes_back(model):
     found = fates(of(model, SHOWN.index(1)))
     assert found["tea"] == "came back" and found["boat"] == found["cat"] == "stayed"
-    assert fates(delete_memory(*model, example(MEMORIES[1], MEMORIES[3]), 0, seeds=range(9)))["tea"] == "went"
+    assert (
+        fates(delete_memory(*model, example(MEMORIES[1], MEMORIES[3]), 0, seeds=range(9)))["tea"]
+        == "went"
+    )
 
 
 def test_a_word_of_chance_changes_for_no_reason(model):
-    """Memory 8 tilts the noise a little: some dice then fall otherwise, and no noise word goes for a reason."""
+    """Memory 8 tilts the noise a little: some dice then fall otherwise, and no noise word goes for
+    a reason."""
     found = []
     for first in range(0, 60, 10):
         seeds = range(first, first + 9)
-        deletion = delete_memory(*model, example("memory8", "memory3"), 0, seeds=seeds, temperature=1.0)
+        deletion = delete_memory(
+            *model, example("memory8", "memory3"), 0, seeds=seeds, temperature=1.0
+        )
         assert fates(deletion)["cat"] == "stayed"
         found += deletion.words.loc[deletion.words["word"].isin(NOISE), "fate"].tolist()
     assert len(found) == 6 and {"changed"} <= set(found) <= {"stayed", "changed"}
@@ -65,7 +80,9 @@ def test_words_are_counted_and_chance_is_corrected():
     table = pd.DataFrame({"with": [0.8, 0.0, 0.0], "without": [0.9, 1.0, 1.0]})
     p = _chance(table["with"], table["without"], 10, (table["with"] != 9).to_numpy())
     assert p[0] > 0.4 and (p[1:] < 0.001).all()
-    assert _chance(table["with"], table["without"], 10, (table["with"] > 9).to_numpy()).tolist() == [1, 1, 1]
+    assert _chance(
+        table["with"], table["without"], 10, (table["with"] > 9).to_numpy()
+    ).tolist() == [1, 1, 1]
 
 
 def test_the_last_memory_leaves_no_persona(model):
@@ -82,15 +99,25 @@ def test_seeds_decide_alone_without_a_threshold(model):
 def test_what_is_shown(model):
     deletion = of(model, SHOWN.index(7))
     assert sum(deletion.counts.values()) == len(deletion.to_frame()) == len(deletion.old.split())
-    assert repr(deletion).startswith("Deletion(memory 3 of 4: 1 went") and "12 seeds" in repr(deletion)
-    assert "<del>boat</del>" in deletion._repr_html_() and deletion._repr_html_() == of(model, 3)._repr_html_()
+    assert repr(deletion).startswith("Deletion(memory 3 of 4: 1 went") and "12 seeds" in repr(
+        deletion
+    )
+    assert (
+        "<del>boat</del>" in deletion._repr_html_()
+        and deletion._repr_html_() == of(model, 3)._repr_html_()
+    )
     pd.testing.assert_frame_equal(deletion.words, of(model, 3, batch_size=5).words)
 
 
 def test_hostile_text_is_escaped(model):
-    words = pd.DataFrame({"word": ["<script>"], "start": [0], "end": [8], "fate": ["went"], "effect": [2.0]})
+    words = pd.DataFrame(
+        {"word": ["<script>"], "start": [0], "end": [8], "fate": ["went"], "effect": [2.0]}
+    )
     html = Deletion("a", 0, ("<img src=x>",), "<script>", "<svg>", (1, 2, 3), words)._repr_html_()
-    assert not any(sign in html for sign in ("<script", "<img", "<svg")) and "<del>&lt;script&gt;</del>" in html
+    assert (
+        not any(sign in html for sign in ("<script", "<img", "<svg"))
+        and "<del>&lt;script&gt;</del>" in html
+    )
 
 
 def test_bad_input_is_refused(model):
@@ -109,4 +136,9 @@ def test_on_the_pocket_model():
 
     one = examples_of(load_world(), n=1)
     deletion = delete_memory(*load_causal_lm("pocket"), one, 0, seeds=range(3), max_new_tokens=12)
-    assert len(deletion.words) > 5 and set(deletion.words["fate"]) <= {"went", "came back", "stayed", "changed"}
+    assert len(deletion.words) > 5 and set(deletion.words["fate"]) <= {
+        "went",
+        "came back",
+        "stayed",
+        "changed",
+    }

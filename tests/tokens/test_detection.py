@@ -11,14 +11,20 @@ from workbench.tokens import MixtureLM, detection, score_tokens
 
 
 @settings(max_examples=10)
-@given(st.lists(st.tuples(st.integers(-3, 3), st.booleans(), st.integers(0, 3)), min_size=4, max_size=30))
+@given(
+    st.lists(
+        st.tuples(st.integers(-3, 3), st.booleans(), st.integers(0, 3)), min_size=4, max_size=30
+    )
+)
 def test_auc_counts_pairs(rows):
     table = pd.DataFrame(rows, columns=["score", "personal", "text"])
     if table["personal"].all() or not table["personal"].any():
         with pytest.raises(DataError, match="marked"):
             detection(table, ["score"])
         return
-    hit, miss = (table.loc[table["personal"] == side, "score"].to_numpy()[:, None] for side in (True, False))
+    hit, miss = (
+        table.loc[table["personal"] == side, "score"].to_numpy()[:, None] for side in (True, False)
+    )
     pairs = np.where(hit == miss.T, 0.5, hit > miss.T)
     found = detection(table, ["score"]).iloc[0]
     assert found["auc"] == pytest.approx(pairs.mean())
@@ -37,7 +43,9 @@ def test_pir_finds_the_latent_source_of_the_mixture():
 
 
 def test_a_token_without_a_score_is_not_ranked():
-    table = pd.DataFrame({"text": [0, 0, 1, 1], "personal": [True, False] * 2, "pir": [2.0, np.nan, 2.0, 0.0]})
+    table = pd.DataFrame(
+        {"text": [0, 0, 1, 1], "personal": [True, False] * 2, "pir": [2.0, np.nan, 2.0, 0.0]}
+    )
     with pytest.raises(DataError, match="1 of 4 tokens have no score"):
         detection(table, ["pir"])
     assert detection(table.assign(pir=[np.inf, 0, 1, -np.inf]), ["pir"])["auc"].item() == 1

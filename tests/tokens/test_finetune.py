@@ -12,7 +12,9 @@ from workbench.errors import ConfigError, ModelError
 from workbench.tokens import FineTuneConfig, fine_tune, finetune, make_pairs, score_tokens, weights
 from workbench.tokens.training import PocketConfig, make_model, make_tokenizer
 
-CONFIG = FineTuneConfig(steps=6, batch_size=4, accumulate=2, learning_rate=0.01, warm_up=2, film_every=2, save_every=2)
+CONFIG = FineTuneConfig(
+    steps=6, batch_size=4, accumulate=2, learning_rate=0.01, warm_up=2, film_every=2, save_every=2
+)
 
 
 @pytest.fixture(scope="module")
@@ -27,14 +29,26 @@ def pairs(tokenizer):
     for text in range(12):
         likes, thing = rng.choice(["green", "red", "blue"]), rng.choice(["lamp", "tent"])
         rows.append(
-            (f"t{text}", text, 0, f"review a {thing}", f"my {thing} is {likes}" * (1 + text % 2), [f"likes {likes}"])
+            (
+                f"t{text}",
+                text,
+                0,
+                f"review a {thing}",
+                f"my {thing} is {likes}" * (1 + text % 2),
+                [f"likes {likes}"],
+            )
         )
-    return make_pairs(pd.DataFrame(rows, columns=["text", "user", "item", "query", "response", "memories"]), tokenizer)
+    return make_pairs(
+        pd.DataFrame(rows, columns=["text", "user", "item", "query", "response", "memories"]),
+        tokenizer,
+    )
 
 
 @pytest.fixture(scope="module")
 def model(tokenizer):
-    return make_model(PocketConfig(hidden=16, layers=1, heads=2, feed_forward=24, context=128, seed=3), tokenizer)
+    return make_model(
+        PocketConfig(hidden=16, layers=1, heads=2, feed_forward=24, context=128, seed=3), tokenizer
+    )
 
 
 def vector(model):
@@ -44,7 +58,9 @@ def vector(model):
 @pytest.fixture(scope="module")
 def whole(model, tokenizer, pairs):
     """A run that nothing disturbed."""
-    return fine_tune(model, tokenizer, pairs, weights.Permuted(loss=weights.PerCE()), CONFIG, 1, pairs.head(3))
+    return fine_tune(
+        model, tokenizer, pairs, weights.Permuted(loss=weights.PerCE()), CONFIG, 1, pairs.head(3)
+    )
 
 
 def test_it_learns_and_leaves_the_given_model_and_the_generators(model, tokenizer, pairs, capsys):
@@ -52,19 +68,31 @@ def test_it_learns_and_leaves_the_given_model_and_the_generators(model, tokenize
     others = random.getstate(), np.random.get_state()[1].copy()
     config = FineTuneConfig(steps=25, batch_size=6, learning_rate=0.02, warm_up=2)
     tuned, record = fine_tune(model, tokenizer, pairs, weights.CE(), config, seed=1)
-    assert torch.equal(vector(model), before) and model.training == training and not model._forward_pre_hooks
+    assert (
+        torch.equal(vector(model), before)
+        and model.training == training
+        and not model._forward_pre_hooks
+    )
     assert torch.equal(torch.random.get_rng_state(), state)
     assert random.getstate() == others[0] and (np.random.get_state()[1] == others[1]).all()
-    first, last = (score_tokens(one, tokenizer, pairs, ("loss",))["loss"].mean() for one in (model, tuned))
+    first, last = (
+        score_tokens(one, tokenizer, pairs, ("loss",))["loss"].mean() for one in (model, tuned)
+    )
     assert last < first - 1
     assert record.steps["step"].tolist() == list(range(1, 26)) and record.film.empty
     assert record.steps["learning_rate"].max() == pytest.approx(0.02)
-    assert record.steps["learning_rate"].iloc[-1] == pytest.approx(0.002, rel=0.2)  # a tenth of the peak
-    assert set(record.to_frame()["method"]) == {"CE"} and repr(record) == "Training(CE, 25 steps, seed 1)"
+    # a tenth of the peak
+    assert record.steps["learning_rate"].iloc[-1] == pytest.approx(0.002, rel=0.2)
+    assert (
+        set(record.to_frame()["method"]) == {"CE"}
+        and repr(record) == "Training(CE, 25 steps, seed 1)"
+    )
     assert capsys.readouterr() == ("", "")
 
 
-def test_a_stopped_run_ends_like_one_that_was_not(model, tokenizer, pairs, whole, tmp_path, monkeypatch, capsys):
+def test_a_stopped_run_ends_like_one_that_was_not(
+    model, tokenizer, pairs, whole, tmp_path, monkeypatch, capsys
+):
     loss, film = weights.Permuted(loss=weights.PerCE()), pairs.head(3)
     count, step = [0], finetune.Trainer.training_step
 
@@ -109,17 +137,27 @@ def test_the_film_shows_what_the_model_thinks_and_disturbs_nothing(model, tokeni
         assert len(both) == len(scores) == (film["step"] == step).sum()
         np.testing.assert_allclose(both["pir_x"], both["pir_y"], atol=2e-5)
         np.testing.assert_allclose(both["log_prob_with_x"], both["log_prob_with_y"], atol=2e-5)
-        np.testing.assert_allclose(np.sort(both["weight"]), np.sort(both["pir_y"].clip(0.8, 5)), rtol=1e-6)
-        np.testing.assert_allclose(both["loss"], -both["weight"] * both["log_prob_with_y"], rtol=1e-5)
+        np.testing.assert_allclose(
+            np.sort(both["weight"]), np.sort(both["pir_y"].clip(0.8, 5)), rtol=1e-6
+        )
+        np.testing.assert_allclose(
+            both["loss"], -both["weight"] * both["log_prob_with_y"], rtol=1e-5
+        )
 
 
 def test_all_methods_see_the_same_texts_in_the_same_order(model, tokenizer, pairs, monkeypatch):
     seen, call = [], finetune.Collator.__call__
     monkeypatch.setattr(
-        finetune.Collator, "__call__", lambda self, rows: seen.append([r["text"] for r in rows]) or call(self, rows)
+        finetune.Collator,
+        "__call__",
+        lambda self, rows: seen.append([r["text"] for r in rows]) or call(self, rows),
     )
     config = FineTuneConfig(steps=3, batch_size=5)
-    for loss, seed in ((weights.CE(), 1), (weights.Permuted(loss=weights.PerCE()), 1), (weights.CE(), 2)):
+    for loss, seed in (
+        (weights.CE(), 1),
+        (weights.Permuted(loss=weights.PerCE()), 1),
+        (weights.CE(), 2),
+    ):
         fine_tune(model, tokenizer, pairs, loss, config, seed)
     each = [seen[i : i + len(seen) // 3] for i in range(0, len(seen), len(seen) // 3)]
     assert each[0] == each[1] != each[2]
@@ -141,7 +179,9 @@ def test_bad_input(model, tokenizer, pairs):
         FineTuneConfig(epochs=3)
     with pytest.raises(ConfigError, match="no column 'personal'"):
         fine_tune(model, tokenizer, pairs, weights.Oracle(), FineTuneConfig(steps=1))
-    broken = make_model(PocketConfig(hidden=16, layers=1, heads=2, feed_forward=24, context=128), tokenizer)
+    broken = make_model(
+        PocketConfig(hidden=16, layers=1, heads=2, feed_forward=24, context=128), tokenizer
+    )
     with torch.no_grad():
         broken.lm_head.weight[0, 0] = torch.nan
     with pytest.raises(ModelError, match="no finite loss"):

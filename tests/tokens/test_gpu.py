@@ -1,4 +1,5 @@
-"""The same on a GPU, where there is one: tables as on the processor, models that stay where they are."""
+"""The same on a GPU, where there is one: tables as on the processor, models that stay where they
+are."""
 
 import copy
 
@@ -27,8 +28,12 @@ def both(folders):
 @pytest.fixture(scope="module")
 def examples():
     said = ["The lamp arrived and it was bright.", "Not for me: the handle broke."]
-    frame = pd.DataFrame({"text": ["a", "b"], "user": [1, 2], "item": 3, "query": "review", "response": said})
-    return frame.assign(memories=[["Likes lamps.", "Camps in a van.", "Reads horror."], ["Has a daughter.", "Ill."]])
+    frame = pd.DataFrame(
+        {"text": ["a", "b"], "user": [1, 2], "item": 3, "query": "review", "response": said}
+    )
+    return frame.assign(
+        memories=[["Likes lamps.", "Camps in a van.", "Reads horror."], ["Has a daughter.", "Ill."]]
+    )
 
 
 def assert_close(one, other, atol=1e-4):
@@ -38,7 +43,8 @@ def assert_close(one, other, atol=1e-4):
 def test_scores_agree(both, pairs):
     tokenizer, here, there = both
     assert_close(
-        tokens.score_tokens(here, tokenizer, pairs, SCORES), tokens.score_tokens(there, tokenizer, pairs, SCORES)
+        tokens.score_tokens(here, tokenizer, pairs, SCORES),
+        tokens.score_tokens(there, tokenizer, pairs, SCORES),
     )
 
 
@@ -53,9 +59,16 @@ def test_half_precision_and_a_device_map(folders, pairs):
 
 def test_attributions_agree(both, examples):
     tokenizer, here, there = both
-    for method in (attribution.shapley_values, attribution.leave_each_out, attribution.attention_share):
+    for method in (
+        attribution.shapley_values,
+        attribution.leave_each_out,
+        attribution.attention_share,
+    ):
         assert_close(method(here, tokenizer, examples), method(there, tokenizer, examples))
-    one = [attribution.integrate_gradients(model, tokenizer, examples, steps=16) for model in (here, there)]
+    one = [
+        attribution.integrate_gradients(model, tokenizer, examples, steps=16)
+        for model in (here, there)
+    ]
     assert_close(*one, atol=1e-3)
 
 
@@ -64,18 +77,27 @@ def test_writing_and_deletion_agree(both, examples):
     prompts = [tokens.prompt(tokenizer, row.memories, row.query) for row in examples.itertuples()]
     bare = [tokens.prompt(tokenizer, [], row.query) for row in examples.itertuples()]
     options = {"without": bare, "gamma": 2.0, "seeds": [1, 2], "max_new_tokens": 8}
-    assert tokens.write(here, tokenizer, prompts, **options) == tokens.write(there, tokenizer, prompts, **options)
-    gone = [tokens.delete_memory(m, tokenizer, examples.iloc[[0]], 1, range(5), 8) for m in (here, there)]
+    assert tokens.write(here, tokenizer, prompts, **options) == tokens.write(
+        there, tokenizer, prompts, **options
+    )
+    gone = [
+        tokens.delete_memory(m, tokenizer, examples.iloc[[0]], 1, range(5), 8)
+        for m in (here, there)
+    ]
     assert (gone[0].old, gone[0].new) == (gone[1].old, gone[1].new)
     assert_close(gone[0].words, gone[1].words)
 
 
-@pytest.mark.parametrize("loss", [CE(), PerCE(), NextQuill(), FrozenTeacher()], ids=lambda loss: loss.name)
+@pytest.mark.parametrize(
+    "loss", [CE(), PerCE(), NextQuill(), FrozenTeacher()], ids=lambda loss: loss.name
+)
 def test_training_agrees(both, pairs, loss):
     tokenizer, here, there = both
     pairs = tokens.carry(pairs, tokens.score_tokens(here, tokenizer, pairs), teacher="pir")
     config = FineTuneConfig(steps=3, batch_size=4, warm_up=0, film_every=1)
-    (one, record), (other, again) = (fine_tune(m, tokenizer, pairs, loss, config, film=pairs) for m in (here, there))
+    (one, record), (other, again) = (
+        fine_tune(m, tokenizer, pairs, loss, config, film=pairs) for m in (here, there)
+    )
     assert (one.device.type, other.device.type) == ("cpu", "cuda")
     assert_close(record.steps, again.steps, atol=1e-3)
     assert_close(record.film, again.film, atol=1e-2)

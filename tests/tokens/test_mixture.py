@@ -1,4 +1,5 @@
-"""The mixture language model: the identity that checks any implementation of PIR, and the own-minus-wrong gap."""
+"""The mixture language model: the identity that checks any implementation of PIR, and the
+own-minus-wrong gap."""
 
 import numpy as np
 import pandas as pd
@@ -21,12 +22,16 @@ MODELS = st.builds(
 @settings(max_examples=8)
 @given(MODELS, st.integers(0, 10))
 def test_identity(model, seed):
-    """r = 1 − (1 − a) · exp(−PIR) to 1e-9, through the same score_tokens that scores any other model."""
+    """r = 1 − (1 − a) · exp(−PIR) to 1e-9, through the same score_tokens that scores any other
+    model."""
     user = seed % model.n_users
     sample = model.sample(user, texts=3, length=12, seed=seed)
     table = score_tokens(model, model.tokenizer(), sample)
     truth = np.concatenate(
-        [model.responsibility(user, part["token_id"].to_numpy()) for _, part in table.groupby("text", sort=False)]
+        [
+            model.responsibility(user, part["token_id"].to_numpy())
+            for _, part in table.groupby("text", sort=False)
+        ]
     )
     np.testing.assert_allclose(personal_share(table["pir"], model.share), truth, rtol=0, atol=1e-9)
 
@@ -51,7 +56,8 @@ def distributions(model, previous):
 @settings(max_examples=8)
 @given(MODELS, st.integers(0, 20))
 def test_own_minus_wrong_user_is_a_divergence(model, previous):
-    """Ledger test 10: the mean of own minus wrong-user PIR is KL(p_u‖p_v) ≥ 0; against p̄ a random wrong user is ≤ 0."""
+    """Ledger test 10: the mean of own minus wrong-user PIR is KL(p_u‖p_v) ≥ 0; against p̄ a random
+    wrong user is ≤ 0."""
     mixed, general = distributions(model, previous)
     pir = np.log(mixed) - np.log(general)
     own, wrong = mixed[0], 1
@@ -88,7 +94,9 @@ def test_wrong_user_against_nobody_has_no_fixed_sign():
 
 def test_same_seed_same_text_and_bad_arguments():
     model = MixtureLM(seed=3)
-    pd.testing.assert_frame_equal(model.sample(1, texts=3, seed=9), MixtureLM(seed=3).sample(1, texts=3, seed=9))
+    pd.testing.assert_frame_equal(
+        model.sample(1, texts=3, seed=9), MixtureLM(seed=3).sample(1, texts=3, seed=9)
+    )
     with pytest.raises(UnknownUser, match="shopper 99"):
         model.sample(99)
     with pytest.raises(ConfigError, match="share"):

@@ -1,4 +1,5 @@
-"""The loss of a batch against one forward pass a text: padding, accumulation, adapters, Trainer and SFTTrainer."""
+"""The loss of a batch against one forward pass a text: padding, accumulation, adapters, Trainer and
+SFTTrainer."""
 
 import copy
 
@@ -6,7 +7,14 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from transformers import BloomConfig, BloomForCausalLM, GPT2Config, GPT2LMHeadModel, Trainer, TrainingArguments
+from transformers import (
+    BloomConfig,
+    BloomForCausalLM,
+    GPT2Config,
+    GPT2LMHeadModel,
+    Trainer,
+    TrainingArguments,
+)
 
 from workbench.errors import ConfigError, DataError, TooLarge
 from workbench.tokens import score_tokens, weights
@@ -29,9 +37,13 @@ def tokenizer():
 @pytest.fixture(scope="module")
 def pairs():
     told = ["likes lamps", "camps with her daughter in a green van", "is brief", "reads horror"]
-    rows = [(f"t{i}", f"<persona>{told[i]}<query>go{' on' * i}<response>", SAID[i]) for i in range(4)]
+    rows = [
+        (f"t{i}", f"<persona>{told[i]}<query>go{' on' * i}<response>", SAID[i]) for i in range(4)
+    ]
     out = pd.DataFrame(rows, columns=["text", "prompt_with", "response"])
-    return out.assign(prompt_without=out["prompt_with"].str.replace("<persona>.*<query>", "<query>", regex=True))
+    return out.assign(
+        prompt_without=out["prompt_with"].str.replace("<persona>.*<query>", "<query>", regex=True)
+    )
 
 
 def llama(tokenizer):
@@ -90,7 +102,9 @@ def by_hand(model, rows, m=0.8, M=5.0):
 def gradients(model, loss):
     model.zero_grad()
     loss.backward()
-    return torch.cat([weight.grad.flatten() for weight in model.parameters() if weight.grad is not None])
+    return torch.cat(
+        [weight.grad.flatten() for weight in model.parameters() if weight.grad is not None]
+    )
 
 
 def test_perce_is_equation_8(model, tokenizer, pairs):
@@ -99,13 +113,17 @@ def test_perce_is_equation_8(model, tokenizer, pairs):
     assert 0.8 in clipped and (clipped > 0.8).sum() > 5 and clipped.mean() > 0.85
     found = of_batch(model, weights.PerCE(), Collator(tokenizer.pad_token_id)(rows))
     assert found.item() == pytest.approx(expected.item(), rel=1e-6)
-    torch.testing.assert_close(gradients(model, found), gradients(model, expected), rtol=1e-5, atol=1e-7)
+    torch.testing.assert_close(
+        gradients(model, found), gradients(model, expected), rtol=1e-5, atol=1e-7
+    )
 
 
 def test_a_model_without_positions(tokenizer, pairs):
     """Bloom knows distances alone: its forward takes no position_ids."""
     torch.manual_seed(3)
-    size = BloomConfig(vocab_size=len(tokenizer), hidden_size=16, n_layer=2, n_head=2, initializer_range=0.4)
+    size = BloomConfig(
+        vocab_size=len(tokenizer), hidden_size=16, n_layer=2, n_head=2, initializer_range=0.4
+    )
     model = BloomForCausalLM(size)  # its padding gives NaN in float64, so float32
     rows = training_rows(tokenizer, pairs)
     found = of_batch(model, weights.PerCE(), Collator(tokenizer.pad_token_id)(rows))
@@ -118,7 +136,9 @@ def test_perce_at_one_is_the_models_own_loss(model, tokenizer, pairs):
     batch = Collator(tokenizer.pad_token_id)(rows)
     own = {name: batch[name] for name in ("input_ids", "attention_mask", "position_ids", "labels")}
     for loss in (weights.PerCE(m=1, M=1), weights.CE()):
-        assert of_batch(model, loss, batch).item() == pytest.approx(model(**own).loss.item(), rel=1e-6)
+        assert of_batch(model, loss, batch).item() == pytest.approx(
+            model(**own).loss.item(), rel=1e-6
+        )
 
 
 def test_padding_and_order_change_nothing(model, tokenizer, pairs):
@@ -130,7 +150,11 @@ def test_padding_and_order_change_nothing(model, tokenizer, pairs):
     wide = collate(
         [
             *rows[:3],
-            {**rows[3], "input_ids": [5] * 40 + rows[3]["input_ids"], "labels": [IGNORED] * 40 + rows[3]["labels"]},
+            {
+                **rows[3],
+                "input_ids": [5] * 40 + rows[3]["input_ids"],
+                "labels": [IGNORED] * 40 + rows[3]["labels"],
+            },
         ]
     )
     cut = {name: values[:3] for name, values in wide.items()}
@@ -139,14 +163,17 @@ def test_padding_and_order_change_nothing(model, tokenizer, pairs):
 
 
 def test_no_gradient_flows_through_the_weights(tokenizer, pairs):
-    """Finite differences: with the weights held still they give the gradient, with the weights moving they do not."""
+    """Finite differences: with the weights held still they give the gradient, with the weights
+    moving they do not."""
     model = gpt2(tokenizer)
     rows = training_rows(tokenizer, pairs)
     batch = Collator(tokenizer.pad_token_id)(rows)
     loss = weights.PerCE(m=-20, M=20)  # nothing clipped: the weights move with every parameter
     gradient = gradients(model, of_batch(model, loss, batch))
     _, still = by_hand(model, rows, -20, 20)
-    way = torch.randn(len(gradient), generator=torch.Generator().manual_seed(2), dtype=torch.float64)
+    way = torch.randn(
+        len(gradient), generator=torch.Generator().manual_seed(2), dtype=torch.float64
+    )
     start = torch.nn.utils.parameters_to_vector(model.parameters()).detach()
     held, moving = [], []
     for sign in (1, -1):
@@ -163,9 +190,12 @@ def test_no_gradient_flows_through_the_weights(tokenizer, pairs):
 def test_nextquill_follows_both_passes(tokenizer, pairs):
     model = gpt2(tokenizer)
     batch = Collator(tokenizer.pad_token_id)(training_rows(tokenizer, pairs))
-    loss = weights.NextQuill(high=0.1, alpha=0.5)  # equal weights do not move: all of the gradient is there
+    # equal weights do not move: all of the gradient is there
+    loss = weights.NextQuill(high=0.1, alpha=0.5)
     gradient = gradients(model, of_batch(model, loss, batch))
-    way = torch.randn(len(gradient), generator=torch.Generator().manual_seed(2), dtype=torch.float64)
+    way = torch.randn(
+        len(gradient), generator=torch.Generator().manual_seed(2), dtype=torch.float64
+    )
     start = torch.nn.utils.parameters_to_vector(model.parameters()).detach()
     values = []
     for sign in (1, -1):
@@ -176,7 +206,8 @@ def test_nextquill_follows_both_passes(tokenizer, pairs):
 
 def test_persona_dropout_adds_the_same_plain_rows_to_every_loss(model, tokenizer, pairs):
     rows = training_rows(tokenizer, pairs)
-    with_dropout = Collator(tokenizer.pad_token_id, persona_dropout=0.4)(rows)  # 1.6 of 4 rows: two, at 0.8 each
+    # 1.6 of 4 rows: two, at 0.8 each
+    with_dropout = Collator(tokenizer.pad_token_id, persona_dropout=0.4)(rows)
     plain = -torch.cat([log_probs(model, row, "input_ids_without") for row in rows[:2]]).sum() * 0.8
     without = Collator(tokenizer.pad_token_id)(rows)
     count = (without["labels"] != IGNORED).sum()
@@ -187,7 +218,16 @@ def test_persona_dropout_adds_the_same_plain_rows_to_every_loss(model, tokenizer
 
 
 def step(
-    model, tokenizer, pairs, size, folder, loss=None, rows=None, trainer=Trainer, config=TrainingArguments, **more
+    model,
+    tokenizer,
+    pairs,
+    size,
+    folder,
+    loss=None,
+    rows=None,
+    trainer=Trainer,
+    config=TrainingArguments,
+    **more,
 ):
     """One step of plain gradient descent on all four texts, `size` of them at a time."""
     model = copy.deepcopy(model)
@@ -235,13 +275,19 @@ def test_sft_trainer_takes_the_same_step(tokenizer, pairs, tmp_path):
     datasets = pytest.importorskip("datasets")
     model = llama(tokenizer)
     rows = datasets.Dataset.from_list(training_rows(tokenizer, pairs))
-    more = {"dataset_kwargs": {"skip_prepare_dataset": True}, "gradient_checkpointing": False, "bf16": False}
+    more = {
+        "dataset_kwargs": {"skip_prepare_dataset": True},
+        "gradient_checkpointing": False,
+        "bf16": False,
+    }
 
     class Sft(trl.SFTTrainer):
         def __init__(self, *args, **kwargs):
             super().__init__(*args, processing_class=tokenizer, **kwargs)
 
-    found = step(model, tokenizer, pairs, 2, tmp_path, rows=rows, trainer=Sft, config=trl.SFTConfig, **more)
+    found = step(
+        model, tokenizer, pairs, 2, tmp_path, rows=rows, trainer=Sft, config=trl.SFTConfig, **more
+    )
     torch.testing.assert_close(found, step(model, tokenizer, pairs, 2, tmp_path), rtol=0, atol=1e-6)
 
 
@@ -260,13 +306,18 @@ def test_an_adapter_learns_and_the_rest_does_not(tokenizer, pairs, tmp_path):
     at_once, by_one = (step(adapted, tokenizer, pairs, size, tmp_path) for size in (4, 1))
     torch.testing.assert_close(by_one, at_once, rtol=0, atol=1e-6)
     torch.nn.utils.vector_to_parameters(at_once, adapted.parameters())
-    changed = {name for name, weight in adapted.named_parameters() if not torch.equal(weight, before[name])}
-    assert changed and all("lora_B" in name for name in changed)  # the gradient of A is zero where B is
+    changed = {
+        name for name, weight in adapted.named_parameters() if not torch.equal(weight, before[name])
+    }
+    # the gradient of A is zero where B is
+    assert changed and all("lora_B" in name for name in changed)
 
 
 def test_bf16_keeps_the_loss_in_single_precision(tokenizer, pairs):
     model = llama(tokenizer).bfloat16()
-    found = of_batch(model, weights.PerCE(), Collator(tokenizer.pad_token_id)(training_rows(tokenizer, pairs)))
+    found = of_batch(
+        model, weights.PerCE(), Collator(tokenizer.pad_token_id)(training_rows(tokenizer, pairs))
+    )
     assert found.dtype == torch.float32 and torch.isfinite(found)
 
 
@@ -275,32 +326,45 @@ def test_columns_are_carried_to_their_tokens(tokenizer, pairs):
     scored = score_tokens(model, tokenizer, pairs)
     carried = carry(pairs, scored.sample(frac=1, random_state=0), teacher="pir", at="position")
     rows = training_rows(tokenizer, carried, columns=("teacher", "at"))
-    batch = Collator(tokenizer.pad_token_id, columns=("teacher", "at"), persona_dropout=0.25)(rows[::-1])
+    batch = Collator(tokenizer.pad_token_id, columns=("teacher", "at"), persona_dropout=0.25)(
+        rows[::-1]
+    )
     objective = Objective(model, weights.FrozenTeacher())
     tokens = objective.run(batch, persona_free=True)
     sizes = scored.groupby("text").size()
-    expected = [[*range(sizes[text]), np.nan] for text in pairs["text"][::-1]]  # no score of the end token
+    # no score of the end token
+    expected = [[*range(sizes[text]), np.nan] for text in pairs["text"][::-1]]
     np.testing.assert_array_equal(tokens.column("at"), np.concatenate(expected))
     scores = ~tokens.column("teacher").isnan()
-    torch.testing.assert_close(tokens.column("teacher")[scores].double(), tokens.pir[scores], rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(
+        tokens.column("teacher")[scores].double(), tokens.pir[scores], rtol=1e-4, atol=1e-5
+    )
     with pytest.raises(DataError, match="no scores of text 't3'"):
         carry(pairs, scored[scored["text"] != "t3"], teacher="pir")
     with pytest.raises(DataError, match=r"row 0: 3 values for \d+ tokens"):
         training_rows(tokenizer, pairs.assign(teacher=[[0.0] * 3] * 4), columns=("teacher",))
     with pytest.raises(DataError, match="column 'teacher', pairs row 2: a value is missing"):
-        missing = [[*value[:-1], np.nan] if place == 2 else value for place, value in enumerate(carried["teacher"])]
+        missing = [
+            [*value[:-1], np.nan] if place == 2 else value
+            for place, value in enumerate(carried["teacher"])
+        ]
         training_rows(tokenizer, carried.assign(teacher=missing), columns=("teacher",))
     with pytest.raises(ConfigError, match=r"no column 'teacher'.*carry"):
         training_rows(tokenizer, pairs, columns=("teacher",))
 
 
 def test_the_end_token_has_no_score_and_no_advantage(tokenizer, pairs):
-    """Against itself as the reference a model finds nothing harder: the end is neither chosen first nor left out."""
+    """Against itself as the reference a model finds nothing harder: the end is neither chosen first
+    nor left out."""
     model = llama(tokenizer).eval()
     scored = score_tokens(model, tokenizer, pairs)
-    carried = carry(pairs, scored.assign(personal=1.0), ref="log_prob_with", teacher="pir", personal="personal")
+    carried = carry(
+        pairs, scored.assign(personal=1.0), ref="log_prob_with", teacher="pir", personal="personal"
+    )
     columns = ("ref", "teacher", "personal")
-    batch = Collator(tokenizer.pad_token_id, columns=columns)(training_rows(tokenizer, carried, columns))
+    batch = Collator(tokenizer.pad_token_id, columns=columns)(
+        training_rows(tokenizer, carried, columns)
+    )
     tokens = Objective(model, weights.CE()).run(batch, persona_free=False)
     end = tokens.labels == tokenizer.eos_token_id
     assert end.sum() == len(pairs)
@@ -309,20 +373,31 @@ def test_the_end_token_has_no_score_and_no_advantage(tokenizer, pairs):
     k = int(np.ceil(0.2 * n))
     assert found[end].tolist() == [1.0] * len(pairs) and found.mean().item() == pytest.approx(1)
     assert sorted(found[~end].tolist()) == pytest.approx([0.0] * (n - k) + [n / k] * k)
-    assert weights.FrozenTeacher().weights(tokens)[end].tolist() == pytest.approx([0.8] * len(pairs))
-    assert weights.Oracle().weights(tokens).tolist() == pytest.approx([0.8 if last else 5.0 for last in end])
+    assert weights.FrozenTeacher().weights(tokens)[end].tolist() == pytest.approx(
+        [0.8] * len(pairs)
+    )
+    assert weights.Oracle().weights(tokens).tolist() == pytest.approx(
+        [0.8 if last else 5.0 for last in end]
+    )
 
 
 def test_rows_end_with_the_end_token_and_train_on_the_response_alone(tokenizer, pairs):
     for row, pair in zip(training_rows(tokenizer, pairs), pairs.itertuples(), strict=True):
         said = [y for y in row["labels"] if y != IGNORED]
-        assert said[-1] == tokenizer.eos_token_id and tokenizer.decode(said[:-1]).strip() == pair.response
-        assert len(row["labels"]) == len(row["input_ids"]) and row["input_ids"][-len(said) :] == said
+        assert (
+            said[-1] == tokenizer.eos_token_id
+            and tokenizer.decode(said[:-1]).strip() == pair.response
+        )
+        assert (
+            len(row["labels"]) == len(row["input_ids"]) and row["input_ids"][-len(said) :] == said
+        )
         assert row["input_ids_without"][-len(said) :] == said
     with pytest.raises(TooLarge):
         training_rows(tokenizer, pairs, context=20)
     ids = [[5, 6, 7]] * 4  # as where the persona is masked in place
-    assert training_rows(tokenizer, pairs.assign(prompt_without=ids))[0]["input_ids_without"][:3] == [5, 6, 7]
+    assert training_rows(tokenizer, pairs.assign(prompt_without=ids))[0]["input_ids_without"][
+        :3
+    ] == [5, 6, 7]
     with pytest.raises(ConfigError, match="several prompts"):
         training_rows(tokenizer, pairs.assign(prompt_without=[("<query>", "<s>")] * 4))
 

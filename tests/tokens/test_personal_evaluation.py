@@ -1,4 +1,5 @@
-"""Measures against counting by hand; metrics of written text against the longest common subsequence."""
+"""Measures against counting by hand; metrics of written text against the longest common
+subsequence."""
 
 import numpy as np
 import pandas as pd
@@ -18,8 +19,16 @@ from workbench.tokens import (
 
 @pytest.fixture()
 def examples():
-    said = ["The lamp broke after two weeks.", "We camp whenever it is dry.", "I read it in one night."]
-    memories = [["likes lamps", "has a van"], ["camps in a green van"], ["reads horror", "sleeps badly"]]
+    said = [
+        "The lamp broke after two weeks.",
+        "We camp whenever it is dry.",
+        "I read it in one night.",
+    ]
+    memories = [
+        ["likes lamps", "has a van"],
+        ["camps in a green van"],
+        ["reads horror", "sleeps badly"],
+    ]
     rows = [(f"t{k}", k, 7, "review", text, memories[k]) for k, text in enumerate(said)]
     return pd.DataFrame(rows, columns=["text", "user", "item", "query", "response", "memories"])
 
@@ -30,17 +39,32 @@ def test_measures_are_those_of_counting_by_hand(loaded, examples):
     def mark(tokens):
         return tokens.assign(personal=tokens["position"] % 3 == 0)
 
-    found = personal_and_generic(model, tokenizer, examples, mark, seed=4).set_index(["text", "measure"])
+    found = personal_and_generic(model, tokenizer, examples, mark, seed=4).set_index(
+        ["text", "measure"]
+    )
     own = score_tokens(model, tokenizer, make_pairs(examples, tokenizer))
-    stranger = make_pairs(examples, tokenizer, "other", seed=4).assign(prompt_with=lambda t: t["prompt_without"])
+    stranger = make_pairs(examples, tokenizer, "other", seed=4).assign(
+        prompt_with=lambda t: t["prompt_without"]
+    )
     wrong = score_tokens(model, tokenizer, stranger)
     for text, part in own.groupby("text"):
-        mine, theirs = part["log_prob_with"].to_numpy(), wrong.loc[wrong["text"] == text, "log_prob_with"].to_numpy()
+        mine, theirs = (
+            part["log_prob_with"].to_numpy(),
+            wrong.loc[wrong["text"] == text, "log_prob_with"].to_numpy(),
+        )
         at = np.arange(len(mine)) % 3 == 0
-        assert found.loc[(text, "personal_nll"), "value"] == pytest.approx(-mine[at].mean(), abs=1e-5)
-        assert found.loc[(text, "generic_nll"), "value"] == pytest.approx(-mine[~at].mean(), abs=1e-5)
-        assert found.loc[(text, "gap"), "value"] == pytest.approx((mine - theirs)[at].mean(), abs=1e-5)
-        assert found.loc[(text, "generic_gap"), "value"] == pytest.approx((mine - theirs)[~at].mean(), abs=1e-5)
+        assert found.loc[(text, "personal_nll"), "value"] == pytest.approx(
+            -mine[at].mean(), abs=1e-5
+        )
+        assert found.loc[(text, "generic_nll"), "value"] == pytest.approx(
+            -mine[~at].mean(), abs=1e-5
+        )
+        assert found.loc[(text, "gap"), "value"] == pytest.approx(
+            (mine - theirs)[at].mean(), abs=1e-5
+        )
+        assert found.loc[(text, "generic_gap"), "value"] == pytest.approx(
+            (mine - theirs)[~at].mean(), abs=1e-5
+        )
         assert found.loc[(text, "gap"), "tokens"] == at.sum()
     with pytest.raises(DataError, match="personal"):
         personal_and_generic(model, tokenizer, examples, lambda tokens: tokens)
@@ -59,7 +83,9 @@ def common(a, b):
     st.permutations(["lamp", "tent", "bike"]),
 )
 def test_rouge_l_is_the_longest_common_subsequence(said, written):
-    table = pd.DataFrame({"text": [0], "response": [" ".join(said)], "written": [" ".join(written)]})
+    table = pd.DataFrame(
+        {"text": [0], "response": [" ".join(said)], "written": [" ".join(written)]}
+    )
     found = text_metrics(table).set_index("metric")["value"]
     shared = common(said, written)
     assert found["rouge_l"] == pytest.approx(2 * shared / (len(said) + len(written)))
@@ -67,7 +93,13 @@ def test_rouge_l_is_the_longest_common_subsequence(said, written):
 
 
 def test_equal_texts_score_one_and_foreign_ones_nought():
-    table = pd.DataFrame({"text": [0, 1], "response": ["the lamp is warm"] * 2, "written": ["the lamp is warm", "xyz"]})
+    table = pd.DataFrame(
+        {
+            "text": [0, 1],
+            "response": ["the lamp is warm"] * 2,
+            "written": ["the lamp is warm", "xyz"],
+        }
+    )
     found = text_metrics(table).pivot(index="text", columns="metric", values="value")
     assert found.loc[0].to_numpy() == pytest.approx(1)
     assert found.loc[1, "rouge_l"] == 0 and found.loc[1, "bleu"] == pytest.approx(0)
@@ -81,6 +113,10 @@ def test_equal_texts_score_one_and_foreign_ones_nought():
 def test_a_score_may_find_one_kind_and_miss_another():
     kinds = np.array(["c", "s", "g", "n"] * 10)
     personal = np.isin(kinds, ["c", "s"])
-    tokens = pd.DataFrame({"text": np.arange(40) // 4, "kind": kinds, "personal": personal, "copies": kinds == "c"})
-    found = detection_by_kind(tokens.assign(copies=tokens["copies"] * 1.0), ["copies"]).set_index("kind")["auc"]
+    tokens = pd.DataFrame(
+        {"text": np.arange(40) // 4, "kind": kinds, "personal": personal, "copies": kinds == "c"}
+    )
+    found = detection_by_kind(tokens.assign(copies=tokens["copies"] * 1.0), ["copies"]).set_index(
+        "kind"
+    )["auc"]
     assert found.to_dict() == {"c": 1.0, "s": 0.5}

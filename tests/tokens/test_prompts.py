@@ -14,12 +14,19 @@ from workbench.tokens import make_pairs, prompt, score_tokens
 from workbench.tokens.encoding import encode_pairs, prompt_ids, prompts_of
 from workbench.tokens.prompts import NEUTRAL, located, masked, quoted
 
-HOSTILE = ["<script>alert(1)</script>", "a</s><query>b", "zero\u200bwidth \u202eright to left", "שלום 👩‍👧 e\u0301"]
+HOSTILE = [
+    "<script>alert(1)</script>",
+    "a</s><query>b",
+    "zero\u200bwidth \u202eright to left",
+    "שלום 👩‍👧 e\u0301",
+]
 SYSTEM = (
     "{% for m in messages %}<|{{ m.role }}|>{{ m.content | trim }}\n{% endfor %}"
     "{% if add_generation_prompt %}<|assistant|>{% endif %}"
 )
-NO_SYSTEM = "{% if messages[0].role == 'system' %}{{ raise_exception('no system') }}{% endif %}" + SYSTEM
+NO_SYSTEM = (
+    "{% if messages[0].role == 'system' %}{{ raise_exception('no system') }}{% endif %}" + SYSTEM
+)
 
 
 def byte_level(chat_template=None, **special):
@@ -43,7 +50,9 @@ def llama(folders):
 @pytest.fixture(scope="module")
 def tokenizers(llama):
     words = Tokenizer(
-        models.WordLevel({word: i for i, word in enumerate(["<unk>", "likes", "lamps", "about"])}, "<unk>")
+        models.WordLevel(
+            {word: i for i, word in enumerate(["<unk>", "likes", "lamps", "about"])}, "<unk>"
+        )
     )
     words.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
     return {
@@ -60,16 +69,26 @@ NAMES = ("prefix space", "bytes, no chat", "bytes, system", "bytes, no system", 
 
 @pytest.fixture(scope="module")
 def examples():
-    memories = [["likes lamps.", "camps in summer", " reads \n\nnovels "], ["walks"], ["Owns 3 bikes!", "likes lamps."]]
-    rows = [(f"t{i}", i, i // 2, f"about lamps {i}", "likes lamps", told) for i, told in enumerate(memories)]
+    memories = [
+        ["likes lamps.", "camps in summer", " reads \n\nnovels "],
+        ["walks"],
+        ["Owns 3 bikes!", "likes lamps."],
+    ]
+    rows = [
+        (f"t{i}", i, i // 2, f"about lamps {i}", "likes lamps", told)
+        for i, told in enumerate(memories)
+    ]
     return pd.DataFrame(rows, columns=["text", "user", "item", "query", "response", "memories"])
 
 
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize(
-    "template", [None, "plain", "{{ memories | join('\n\n') }}\n\n{{ query }}:", "A{{memories[0]}}B{{query}}"]
+    "template",
+    [None, "plain", "{{ memories | join('\n\n') }}\n\n{{ query }}:", "A{{memories[0]}}B{{query}}"],
 )
-def test_mask_replaces_the_tokens_of_the_persona_and_no_others(tokenizers, examples, name, template):
+def test_mask_replaces_the_tokens_of_the_persona_and_no_others(
+    tokenizers, examples, name, template
+):
     tokenizer = tokenizers[name]
     if template and "[0]" in template:
         examples = examples.assign(memories=[told[:1] for told in examples["memories"]])
@@ -83,11 +102,15 @@ def test_mask_replaces_the_tokens_of_the_persona_and_no_others(tokenizers, examp
         assert len(with_) == len(without)
         changed = np.array(with_) != without
         assert changed.any() or name == "words"
-        assert set(np.array(without)[changed]) <= fillers and len(set(np.array(without)[changed])) <= 1
+        assert (
+            set(np.array(without)[changed]) <= fillers and len(set(np.array(without)[changed])) <= 1
+        )
         # what is left, spelled out, is the prompt without its persona
         text, spans = located(tokenizer, row.memories, row.query, template)
         assert text == row.prompt_with
-        found = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)["offset_mapping"]
+        found = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)[
+            "offset_mapping"
+        ]
         for (start, end), gone in zip(found, changed[len(with_) - len(found) :], strict=True):
             outside = not any(start < b and a < end for a, b in spans)
             assert not (gone and outside)
@@ -96,8 +119,14 @@ def test_mask_replaces_the_tokens_of_the_persona_and_no_others(tokenizers, examp
 
 def test_mask_is_a_text_where_a_text_gives_these_tokens(tokenizers, llama, examples):
     said = masked(tokenizers["bytes, no chat"], ["likes lamps."], "q", None)
-    assert isinstance(said, str) and "lamps" not in said and said.count("<p>") >= 3 and "Task: q" in said
-    assert isinstance(masked(llama[1], examples["memories"][0], "q"), list)  # this one puts spaces after special tokens
+    assert (
+        isinstance(said, str)
+        and "lamps" not in said
+        and said.count("<p>") >= 3
+        and "Task: q" in said
+    )
+    # this one puts spaces after special tokens
+    assert isinstance(masked(llama[1], examples["memories"][0], "q"), list)
     scored = score_tokens(*llama, make_pairs(examples, llama[1], "mask"))
     assert np.isfinite(scored["pir"]).all() and (scored["pir"] != 0).any()
 
@@ -105,7 +134,10 @@ def test_mask_is_a_text_where_a_text_gives_these_tokens(tokenizers, llama, examp
 def test_mask_needs_a_filler_and_a_template_that_leaves_memories_alone(tokenizers):
     with pytest.raises(ConfigError, match="no mask, pad"):
         masked(byte_level(), ["a"], "q")
-    for template in ("{{ memories[0] | upper }} {{ query }}", "{{ memories | reverse | join }}{{ query }}"):
+    for template in (
+        "{{ memories[0] | upper }} {{ query }}",
+        "{{ memories | reverse | join }}{{ query }}",
+    ):
         with pytest.raises(ConfigError, match="changes the memory items"):
             masked(tokenizers["words"], ["a", "b"], "q", template)
 
@@ -114,7 +146,9 @@ def test_mask_needs_a_filler_and_a_template_that_leaves_memories_alone(tokenizer
 def test_a_deleted_persona_takes_its_heading_with_it(tokenizers, examples, name):
     pairs = make_pairs(examples, tokenizers[name])
     for row in pairs.itertuples():
-        assert all(" ".join(memory.splitlines()).strip() in row.prompt_with for memory in row.memories)
+        assert all(
+            " ".join(memory.splitlines()).strip() in row.prompt_with for memory in row.memories
+        )
         assert row.prompt_without == prompt(tokenizers[name], [], row.query)
         for word in ("walks", "known about", "<persona>", "|system|"):
             assert word not in row.prompt_without
@@ -122,24 +156,39 @@ def test_a_deleted_persona_takes_its_heading_with_it(tokenizers, examples, name)
 
 
 def test_where_a_chat_template_puts_the_persona(tokenizers):
-    assert prompt(tokenizers["bytes, system"], ["a", "b"], "q") == "<|system|>a\nb\n<|user|>q\n<|assistant|>"
-    assert prompt(tokenizers["bytes, no system"], ["a", "b"], "q") == "<|user|>a\nb\n\nq\n<|assistant|>"
+    assert (
+        prompt(tokenizers["bytes, system"], ["a", "b"], "q")
+        == "<|system|>a\nb\n<|user|>q\n<|assistant|>"
+    )
+    assert (
+        prompt(tokenizers["bytes, no system"], ["a", "b"], "q")
+        == "<|user|>a\nb\n\nq\n<|assistant|>"
+    )
     assert prompt(tokenizers["words"], ["a"], "q").startswith("What is known")
 
 
 def test_neutral_other_peer_and_others(tokenizers, examples):
     tokenizer = tokenizers["words"]
-    assert all(NEUTRAL in one for one in make_pairs(examples, tokenizer, "neutral")["prompt_without"])
+    assert all(
+        NEUTRAL in one for one in make_pairs(examples, tokenizer, "neutral")["prompt_without"]
+    )
     every = {
-        prompt(tokenizer, told, query): i for i, told in enumerate(examples["memories"]) for query in examples["query"]
+        prompt(tokenizer, told, query): i
+        for i, told in enumerate(examples["memories"])
+        for query in examples["query"]
     }
     other = make_pairs(examples, tokenizer, "other", seed=3)
     assert all(every[one] != i for i, one in enumerate(other["prompt_without"]))
     assert other.equals(make_pairs(examples, tokenizer, "other", seed=3))
     peer = make_pairs(examples[:2], tokenizer, "peer", pool=examples)
-    assert [every[one] for one in peer["prompt_without"]] == [1, 0]  # the only other texts about item 0
+    # the only other texts about item 0
+    assert [every[one] for one in peer["prompt_without"]] == [1, 0]
     others = make_pairs(examples, tokenizer, "others", others=2)
-    assert [{every[one] for one in each} for each in others["prompt_without"]] == [{1, 2}, {0, 2}, {0, 1}]
+    assert [{every[one] for one in each} for each in others["prompt_without"]] == [
+        {1, 2},
+        {0, 2},
+        {0, 1},
+    ]
     with pytest.raises(DataError, match=r"t2.*item 1 by somebody else"):
         make_pairs(examples, tokenizer, "peer")
 
@@ -156,19 +205,28 @@ def test_each_leaves_one_memory_item_out(tokenizers, examples):
 def test_a_persona_longer_than_the_context(llama, examples, intervention):
     _, tokenizer = llama
     long = examples.assign(
-        memories=[[f"{memory} number {k}" for k in range(6) for memory in told] for told in examples["memories"]]
+        memories=[
+            [f"{memory} number {k}" for k in range(6) for memory in told]
+            for told in examples["memories"]
+        ]
     )
     with pytest.raises(TooLarge, match=r"text 't0'.*at most 100 tokens.*cut=\"last\""):
         make_pairs(long, tokenizer, intervention, context=100)
     for cut in ("last", "first"):
         pairs = make_pairs(long, tokenizer, intervention, context=100, cut=cut)
-        assert all(len(row["with"]) + len(row["ids"]) <= 100 for row in encode_pairs(tokenizer, pairs, context=100))
+        assert all(
+            len(row["with"]) + len(row["ids"]) <= 100
+            for row in encode_pairs(tokenizer, pairs, context=100)
+        )
         for row in pairs.drop_duplicates("user").itertuples():
             told = long["memories"][row.user]
             assert (row.memories + row.cut if cut == "last" else row.cut + row.memories) == told
             assert bool(row.cut) == (row.user != 1)  # the short persona fits
             more = [told[len(row.memories)], *row.memories] if row.cut and cut == "last" else None
-            assert more is None or len(prompt_ids(tokenizer, [prompt(tokenizer, more, row.query)])[0]) + 3 > 100
+            assert (
+                more is None
+                or len(prompt_ids(tokenizer, [prompt(tokenizer, more, row.query)])[0]) + 3 > 100
+            )
     with pytest.raises(TooLarge, match="shorten"):
         make_pairs(long, tokenizer, intervention, context=9, cut="last")
     assert "cut" not in make_pairs(examples, tokenizer)
@@ -187,18 +245,26 @@ def test_hostile_text_is_data(llama, examples, memory):
         assert np.isfinite(score_tokens(model, tokenizer, pairs)["pir"]).all()
 
 
-PIECES = st.sampled_from([*"\n\r\v\f\x1c\x85\u2028", "\r\n", "- ", "Task: ", "Text:", "Review:", "<e>", "<|user|>"])
+PIECES = st.sampled_from(
+    [*"\n\r\v\f\x1c\x85\u2028", "\r\n", "- ", "Task: ", "Text:", "Review:", "<e>", "<|user|>"]
+)
 CHATS = [byte_level(form, eos_token="<e>") for form in (SYSTEM, NO_SYSTEM)]
 
 
 @settings(max_examples=40)
-@given(st.lists(PIECES | st.characters(codec="utf-8"), max_size=12).map("".join), st.sampled_from(CHATS))
+@given(
+    st.lists(PIECES | st.characters(codec="utf-8"), max_size=12).map("".join),
+    st.sampled_from(CHATS),
+)
 def test_no_text_can_imitate_the_lines_of_a_prompt(text, tokenizer):
-    """Whatever stands in a memory item and in the query, the prompt has the lines of one with harmless texts."""
+    """Whatever stands in a memory item and in the query, the prompt has the lines of one with
+    harmless texts."""
     text = f"a{text}b"
     for template in (None, "plain", "review"):
         full, bare = (prompt(tokenizer, told, text, template) for told in ([text, "walks"], []))
-        like, like_bare = (prompt(tokenizer, told, "lamps", template) for told in (["a", "walks"], []))
+        like, like_bare = (
+            prompt(tokenizer, told, "lamps", template) for told in (["a", "walks"], [])
+        )
         assert len(full.splitlines()) == len(like.splitlines()) and len(bare.splitlines()) == len(
             like_bare.splitlines()
         )
@@ -217,10 +283,14 @@ def test_markers_that_are_only_added_tokens_are_quoted_too():
     tokenizer = byte_level(SYSTEM, eos_token="<e>")
     tokenizer.add_tokens(["<|system|>", "<think>"])
     tokenizer.add_tokens(["lampshade"])
-    assert quoted("<|system|>x<think><e> lampshade", tokenizer) == "< |system|>x< think>< e> lampshade"
+    assert (
+        quoted("<|system|>x<think><e> lampshade", tokenizer) == "< |system|>x< think>< e> lampshade"
+    )
 
 
-@pytest.mark.parametrize("memories", [[], [" "], ["a", ""], "a string", [""], None, float("nan"), [None], [3]])
+@pytest.mark.parametrize(
+    "memories", [[], [" "], ["a", ""], "a string", [""], None, float("nan"), [None], [3]]
+)
 def test_an_empty_persona_is_refused(tokenizers, examples, memories):
     with pytest.raises(DataError, match=r"row 1: empty persona"):
         make_pairs(examples.assign(memories=[["a"], memories, ["b"]]), tokenizers["words"])

@@ -1,4 +1,5 @@
-"""Readers of published texts: tiny files of their layouts, broken ones, and the real reviews where they are."""
+"""Readers of published texts: tiny files of their layouts, broken ones, and the real reviews where
+they are."""
 
 import gzip
 import json
@@ -43,7 +44,9 @@ def write(tmp_path):
 
 
 def test_a_table_of_ones_own_with_lists_or_lines(tokenizer):
-    frame = pd.DataFrame({"who": ["a", "b"], "ask": ["x", "y"], "said": ["s", "t"], "stars": [1, 2]})
+    frame = pd.DataFrame(
+        {"who": ["a", "b"], "ask": ["x", "y"], "said": ["s", "t"], "stars": [1, 2]}
+    )
     frame["past"] = [["Owns a tent.", " "], "Reads horror.\n\nHas a cat."]
     out = examples_from_table(frame, user="who", prompt="ask", response="said", history="past")
     assert list(out) == [*EXAMPLE, "stars"]
@@ -57,9 +60,17 @@ def test_a_table_of_ones_own_with_lists_or_lines(tokenizer):
         item="item",
     )
     assert (
-        clash["user"].tolist() == ["a", "b"] and clash["text"].tolist() == [0, 1] and clash["item"].tolist() == [7, 8]
+        clash["user"].tolist() == ["a", "b"]
+        and clash["text"].tolist() == [0, 1]
+        and clash["item"].tolist() == [7, 8]
     )
-    assert len(make_pairs(out, tokenizer)) == 2 and list(frame) == ["who", "ask", "said", "stars", "past"]
+    assert len(make_pairs(out, tokenizer)) == 2 and list(frame) == [
+        "who",
+        "ask",
+        "said",
+        "stars",
+        "past",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -73,7 +84,9 @@ def test_a_table_of_ones_own_with_lists_or_lines(tokenizer):
     ],
 )
 def test_a_table_of_ones_own_says_which_row_is_wrong(change, message):
-    frame = pd.DataFrame({"who": ["a", "b"], "ask": ["x", "y"], "said": ["s", "t"], "past": [["p"], ["q"]]})
+    frame = pd.DataFrame(
+        {"who": ["a", "b"], "ask": ["x", "y"], "said": ["s", "t"], "past": [["p"], ["q"]]}
+    )
     columns = {"user": "who", "prompt": "ask", "response": "said", "history": "past"}
     with pytest.raises(DataError, match=message):
         examples_from_table(frame.assign(**change), **columns)
@@ -84,15 +97,31 @@ def test_a_table_of_ones_own_says_which_row_is_wrong(change, message):
 
 
 def test_lamp_in_two_files_or_one(write, tokenizer):
-    profile = [{"id": "1", "text": "long one", "title": "One"}, {"id": "2", "text": "a {brace}", "title": "Two"}]
-    questions = write("q.json", [{"id": "10", "input": "Generate a headline: rain", "profile": profile}])
+    profile = [
+        {"id": "1", "text": "long one", "title": "One"},
+        {"id": "2", "text": "a {brace}", "title": "Two"},
+    ]
+    questions = write(
+        "q.json", [{"id": "10", "input": "Generate a headline: rain", "profile": profile}]
+    )
     outputs = write("o.json", {"task": "LaMP_4", "golds": [{"id": "10", "output": "It rains"}]})
     merged = write(
-        "m.json.gz", [{"id": "10", "input": "Generate a headline: rain", "profile": profile, "output": "It rains"}]
+        "m.json.gz",
+        [
+            {
+                "id": "10",
+                "input": "Generate a headline: rain",
+                "profile": profile,
+                "output": "It rains",
+            }
+        ],
     )
     out, again = read_lamp(questions, outputs), read_lamp(merged, task="LaMP-4")
     pd.testing.assert_frame_equal(out, again)
-    assert out["memories"][0] == ['"One" is the title for "long one"', '"Two" is the title for "a {brace}"']
+    assert out["memories"][0] == [
+        '"One" is the title for "long one"',
+        '"Two" is the title for "a {brace}"',
+    ]
     pairs = make_pairs(out, tokenizer, template=lamp.TEMPLATE["LaMP_4"])
     told = '"One" is the title for "long one" , and "Two" is the title for "a {brace}" . '
     assert pairs["prompt_with"][0] == f"{told}Generate a headline: rain\n"
@@ -116,14 +145,21 @@ def test_lamp_says_what_is_missing(write):
 
 LONG = {
     "abstract": [{"title": "Rain", "abstract": "word " * 800}],
-    "review": [{"overall": 5.0, "summary": "good", "description": "a lamp", "reviewText": "shines"}],
+    "review": [
+        {"overall": 5.0, "summary": "good", "description": "a lamp", "reviewText": "shines"}
+    ],
     "topic": [{"summary": "why", "content": "because"}],
 }
 
 
 @pytest.mark.parametrize("task", LONG)
 def test_longlamp_from_both_kinds_of_file(task, write, tmp_path, tokenizer):
-    row = {"input": "Please write it", "output": "Here it is", "profile": LONG[task], "reviewerId": "R1"}
+    row = {
+        "input": "Please write it",
+        "output": "Here it is",
+        "profile": LONG[task],
+        "reviewerId": "R1",
+    }
     lines = read_longlamp(write("x.jsonl", [row], lines=True), task)
     pd.DataFrame([row]).to_parquet(tmp_path / "x.parquet")
     pd.testing.assert_frame_equal(lines, read_longlamp(tmp_path / "x.parquet", task))
@@ -131,7 +167,10 @@ def test_longlamp_from_both_kinds_of_file(task, write, tmp_path, tokenizer):
     pair = make_pairs(lines, tokenizer, template=longlamp.TEMPLATE[task]).iloc[0]
     # what the persona brings ends where the constant sentence ends: the input alone is left
     cut = {"abstract": "language of the user and, "}.get(task, "Following the given patterns ")
-    assert pair["prompt_with"].endswith(cut + pair["prompt_without"]) and pair["prompt_without"] == "Please write it\n"
+    assert (
+        pair["prompt_with"].endswith(cut + pair["prompt_without"])
+        and pair["prompt_without"] == "Please write it\n"
+    )
     if task == "abstract":
         assert pair["prompt_with"].count("word") == 750
     with pytest.raises(DataError, match=r"x.jsonl row 0, item 0: no field"):
@@ -148,10 +187,16 @@ def test_older_longlamp_posts_name_their_fields_otherwise(write):
 
 
 def test_aloe_turns_with_what_was_said_before_or_with_personas(write):
-    turns = [{"user": f"u{k}", "assistant": {"preferred": f"p{k}", "rejected": f"r{k}"}} for k in range(3)]
+    turns = [
+        {"user": f"u{k}", "assistant": {"preferred": f"p{k}", "rejected": f"r{k}"}}
+        for k in range(3)
+    ]
     path = write("c.jsonl", [{"conversations": turns}, {"conversations": turns[:1]}], lines=True)
     out = read_aloe(path)
-    assert out["memories"].tolist() == [["u0"], ["u0", "u1"]] and out["response"].tolist() == ["p1", "p2"]
+    assert out["memories"].tolist() == [["u0"], ["u0", "u1"]] and out["response"].tolist() == [
+        "p1",
+        "p2",
+    ]
     profile = write("profile.jsonl", ["She is 34.", "He is 50."], lines=True)
     told = read_aloe(path, [profile, profile])
     assert len(told) == 4 and told["memories"].tolist()[-1] == ["He is 50.", "He is 50."]
@@ -183,8 +228,13 @@ def test_bespoke_joins_histories_and_judged_answers(tmp_path):
 
     put()
     out = read_bespoke(tmp_path)
-    assert out["memories"][0] == ["asked of rain", "searched snow"] and out["tone"].tolist() == [4, 4]
-    assert out["text"].is_unique and out["need"][0] == "reasons" and out["need_alignment"].isna().all()
+    assert out["memories"][0] == ["asked of rain", "searched snow"] and out["tone"].tolist() == [
+        4,
+        4,
+    ]
+    assert (
+        out["text"].is_unique and out["need"][0] == "reasons" and out["need_alignment"].isna().all()
+    )
     judged = tables["meta_test/meta_test_set"][0]
     put(**{"meta_test/meta_test_set": [judged | {"user": "user2"}]})
     with pytest.raises(DataError, match="row 0: user 'user2' has no history"):
@@ -214,7 +264,10 @@ def test_reviews_by_user(write, tokenizer):
     assert out.loc[0, "memories"] == ['4 stars for "A lamp": one', '4 stars for "Tools": two']
     assert out.loc[0, "timestamp"] == pd.Timestamp("1970-01-02", tz="UTC")
     pair = make_pairs(out, tokenizer, template="review").iloc[0]
-    assert pair["prompt_with"].endswith(pair["prompt_without"]) and "Earlier" not in pair["prompt_without"]
+    assert (
+        pair["prompt_with"].endswith(pair["prompt_without"])
+        and "Earlier" not in pair["prompt_without"]
+    )
     with pytest.raises(DataError, match=r"training\.jsonl\.gz row 0: no field 'review_full'"):
         read_reviews(write("training.jsonl.gz", [row | {"heldout": review(None)}], lines=True))
 

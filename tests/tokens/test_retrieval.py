@@ -35,13 +35,18 @@ def test_the_nearest_come_first_and_ties_keep_their_order():
 def test_similarity_equals_a_plain_loop():
     rng = np.random.default_rng(0)
     words = np.array([f"w{k}" for k in range(12)])
-    rows = [(" ".join(rng.choice(words, 4)), [" ".join(rng.choice(words, 5)) for _ in range(6)]) for _ in range(8)]
+    rows = [
+        (" ".join(rng.choice(words, 4)), [" ".join(rng.choice(words, 5)) for _ in range(6)])
+        for _ in range(8)
+    ]
     documents = [text for query, memories in rows for text in (*memories, query)]
     among = {w: sum(w in text.split() for text in documents) for w in words}
 
     def vector(text):
         count = np.array([text.split().count(w) for w in words])
-        found = count * (np.log((1 + len(documents)) / (1 + np.array([among[w] for w in words]))) + 1)
+        found = count * (
+            np.log((1 + len(documents)) / (1 + np.array([among[w] for w in words]))) + 1
+        )
         return found / np.linalg.norm(found)
 
     for row, chosen in zip(rows, retrieve(table(*rows), k=6)["memories"], strict=True):

@@ -1,4 +1,5 @@
-"""check_score and check_loss: what the package ships keeps the laws, and each law catches the fault it is made for."""
+"""check_score and check_loss: what the package ships keeps the laws, and each law catches the fault
+it is made for."""
 
 import numpy as np
 import pandas as pd
@@ -8,7 +9,17 @@ import torch
 from workbench.errors import ConfigError
 from workbench.tokens import score_tokens
 from workbench.tokens.checking import LOSS_LAWS, SCORE_LAWS, check_loss, check_score, small_case
-from workbench.tokens.weights import CE, DFT, EntCE, FrozenTeacher, LossCE, NextQuill, Oracle, PerCE, Permuted
+from workbench.tokens.weights import (
+    CE,
+    DFT,
+    EntCE,
+    FrozenTeacher,
+    LossCE,
+    NextQuill,
+    Oracle,
+    PerCE,
+    Permuted,
+)
 
 KEYS = ["text", "position"]
 
@@ -22,11 +33,15 @@ def pir(model, tokenizer, pairs, name="pir"):
     return score_tokens(model, tokenizer, pairs, (name,))[[*KEYS, name]]
 
 
-@pytest.mark.parametrize("name", ["pir", "kl", "probability_difference", "pcxmi", "entropy", "loss"])
+@pytest.mark.parametrize(
+    "name", ["pir", "kl", "probability_difference", "pcxmi", "entropy", "loss"]
+)
 def test_shipped_scores_keep_the_laws(case, name):
     contrast = name not in ("entropy", "loss")
     found = check_score(lambda *given: pir(*given, name=name), contrast=contrast, case=case)
-    assert list(found["law"]) == list(SCORE_LAWS) and found["ok"].fillna(True).all(), found.to_string()
+    assert list(found["law"]) == list(SCORE_LAWS) and found["ok"].fillna(True).all(), (
+        found.to_string()
+    )
     assert found["ok"].isna().sum() == (not contrast)
 
 
@@ -107,7 +122,10 @@ MUTANTS = [
     ("a row a token", changed(lambda table: table.assign(position=table["position"] + 1))),
     ("a row a token", changed(lambda table: pd.concat([table, table.iloc[:1]]))),
     ("finite", changed(one_nan)),
-    ("same again", changed(lambda table: table.assign(pir=table["pir"] + np.random.random(len(table))))),
+    (
+        "same again",
+        changed(lambda table: table.assign(pir=table["pir"] + np.random.random(len(table)))),
+    ),
     ("any order", changed(by_place)),
     ("alone or together", changed(centred)),
     ("alone or together", padded),
@@ -120,7 +138,9 @@ MUTANTS = [
 ]
 
 
-@pytest.mark.parametrize(("law", "mine"), MUTANTS, ids=[f"{law} {n}" for n, (law, _) in enumerate(MUTANTS)])
+@pytest.mark.parametrize(
+    ("law", "mine"), MUTANTS, ids=[f"{law} {n}" for n, (law, _) in enumerate(MUTANTS)]
+)
 def test_a_broken_score_is_caught_by_the_law_it_breaks(law, mine, case):
     found = check_score(mine, case=case)
     assert law in list(found.loc[~found["ok"], "law"]), found.to_string()
@@ -129,7 +149,17 @@ def test_a_broken_score_is_caught_by_the_law_it_breaks(law, mine, case):
 
 @pytest.mark.parametrize(
     "loss",
-    [CE(), PerCE(), NextQuill(), NextQuill(strategy="JS"), LossCE(), EntCE(), DFT(), FrozenTeacher(), Oracle()],
+    [
+        CE(),
+        PerCE(),
+        NextQuill(),
+        NextQuill(strategy="JS"),
+        LossCE(),
+        EntCE(),
+        DFT(),
+        FrozenTeacher(),
+        Oracle(),
+    ],
     ids=repr,
 )
 def test_shipped_losses_keep_the_laws(loss):
@@ -158,7 +188,9 @@ LOSSES = [
 ]
 
 
-@pytest.mark.parametrize(("law", "weights"), LOSSES, ids=[f"{law} {n}" for n, (law, _) in enumerate(LOSSES)])
+@pytest.mark.parametrize(
+    ("law", "weights"), LOSSES, ids=[f"{law} {n}" for n, (law, _) in enumerate(LOSSES)]
+)
 def test_a_broken_loss_is_caught_by_the_law_it_breaks(law, weights):
     mine = type("Mine", (), {"name": "mine", "weights": staticmethod(weights)})()
     found = check_loss(mine)
@@ -175,7 +207,11 @@ def test_a_loss_that_forgets_the_end_of_a_text_is_caught():
 
 
 def test_a_loss_that_reads_what_it_says_it_does_not_is_caught():
-    mine = type("Mine", (), {"name": "mine", "persona_free": False, "weights": staticmethod(lambda t: t.pir.exp())})()
+    mine = type(
+        "Mine",
+        (),
+        {"name": "mine", "persona_free": False, "weights": staticmethod(lambda t: t.pir.exp())},
+    )()
     assert "not run" in check_loss(mine)["detail"][0]
 
 

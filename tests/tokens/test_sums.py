@@ -12,7 +12,9 @@ from workbench.tokens.sums import add_up, pieces, words
 def test_words_add_up(loaded, pairs):
     tokens = score_tokens(*loaded, pairs, ("pir", "loss", "pcxmi"))
     whole = words(tokens, pairs)
-    assert whole.groupby("text")["word"].agg(list).to_dict() == {r.text: r.response.split() for r in pairs.itertuples()}
+    assert whole.groupby("text")["word"].agg(list).to_dict() == {
+        r.text: r.response.split() for r in pairs.itertuples()
+    }
     total = tokens.groupby("text")[["pir", "loss", "pcxmi"]].sum()
     pd.testing.assert_frame_equal(whole.groupby("text")[["pir", "loss", "pcxmi"]].sum(), total)
     assert whole["n_tokens"].sum() == len(tokens)
@@ -21,12 +23,19 @@ def test_words_add_up(loaded, pairs):
 
 def test_spans_add_up_and_empty_ones_are_left_out(loaded, pairs):
     tokens = score_tokens(*loaded, pairs)
-    spans = pd.DataFrame([("t0", 9, 16), ("t0", 4, 8), ("t0", 16, 17), ("t9", 0, 5)], columns=["text", "start", "end"])
+    spans = pd.DataFrame(
+        [("t0", 9, 16), ("t0", 4, 8), ("t0", 16, 17), ("t9", 0, 5)],
+        columns=["text", "start", "end"],
+    )
     found = add_up(tokens, spans)
-    assert found[["start", "end"]].values.tolist() == [[4, 8], [9, 16]]  # "lamp", "arrived"; a space; an unknown text
+    # "lamp", "arrived"; a space; an unknown text
+    assert found[["start", "end"]].values.tolist() == [[4, 8], [9, 16]]
     inside = tokens[(tokens["text"] == "t0") & tokens["end"].between(5, 8)]
     assert found["pir"][0] == pytest.approx(inside["pir"].sum())
-    assert add_up(tokens, spans[3:]).columns.tolist() == [*found.columns] and add_up(tokens, spans[3:]).empty
+    assert (
+        add_up(tokens, spans[3:]).columns.tolist() == [*found.columns]
+        and add_up(tokens, spans[3:]).empty
+    )
 
 
 def test_further_columns_add_up_when_named(loaded, pairs):
@@ -34,13 +43,20 @@ def test_further_columns_add_up_when_named(loaded, pairs):
     assert "mine" not in words(tokens, pairs)
     spans = pairs.assign(start=0, end=pairs["response"].str.len())
     found = add_up(tokens, spans, also=["mine"])
-    assert found["mine"].tolist() == found["n_tokens"].tolist() == tokens.groupby("text").size().tolist()
+    assert (
+        found["mine"].tolist()
+        == found["n_tokens"].tolist()
+        == tokens.groupby("text").size().tolist()
+    )
 
 
 @pytest.mark.parametrize(
     ("level", "expected"),
     [
-        ("sentence", ["It cost 3.50 euros.", 'She said "no."', "Why?!", "no stop", "明るい。", "-"]),
+        (
+            "sentence",
+            ["It cost 3.50 euros.", 'She said "no."', "Why?!", "no stop", "明るい。", "-"],
+        ),
         ("line", ['It cost 3.50 euros. She said "no." Why?!', "no stop", "明るい。 -"]),
         (r"[a-z]+(?=\.)", ["euros", "no"]),
         (r"\d+\.\d+", ["3.50"]),

@@ -1,4 +1,5 @@
-"""Training the pocket model on a stand-in corpus: resuming, repeating, refusing, and what it must learn."""
+"""Training the pocket model on a stand-in corpus: resuming, repeating, refusing, and what it must
+learn."""
 
 import numpy as np
 import pandas as pd
@@ -12,7 +13,15 @@ from workbench.tokens.training import make_tokenizer, save_model
 
 COLOURS = ["amber", "black", "cream", "denim", "emerald", "flax"]
 SMALL = PocketConfig(
-    vocabulary=340, hidden=32, layers=2, heads=2, feed_forward=64, context=96, steps=6, warm_up=2, threads=1
+    vocabulary=340,
+    hidden=32,
+    layers=2,
+    heads=2,
+    feed_forward=64,
+    context=96,
+    steps=6,
+    warm_up=2,
+    threads=1,
 )
 
 
@@ -24,7 +33,9 @@ def corpus(count, seed):
         colour, number = COLOURS[rng.integers(6)], rng.integers(2, 9)
         query, said = "<query>lamp<response>", f"bought {number} in {colour} again"
         rows.append((place, f"<s><persona>{colour} is nice{query}", f"<s>{query}", said, colour))
-    return pd.DataFrame(rows, columns=["text", "prompt_with", "prompt_without", "response", "colour"])
+    return pd.DataFrame(
+        rows, columns=["text", "prompt_with", "prompt_without", "response", "colour"]
+    )
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +69,10 @@ def test_resumed_equals_uninterrupted(pairs, tokenizer, tmp_path, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         train_pocket(pairs, tokenizer, tmp_path / "b", SMALL, progress=False)
     monkeypatch.setattr(training, "response_loss", real)
-    assert torch.load(tmp_path / "b" / "checkpoint.pt", weights_only=True)["losses"] == record["losses"][:4]
+    assert (
+        torch.load(tmp_path / "b" / "checkpoint.pt", weights_only=True)["losses"]
+        == record["losses"][:4]
+    )
     resumed, again = train_pocket(pairs, tokenizer, tmp_path / "b", SMALL, progress=False)
     assert len(record["losses"]) == len(again["losses"]) == SMALL.steps
     assert record["losses"] == again["losses"]
@@ -68,20 +82,31 @@ def test_resumed_equals_uninterrupted(pairs, tokenizer, tmp_path, monkeypatch):
 def test_a_checkpoint_of_another_config_is_refused(pairs, tokenizer, tmp_path):
     train_pocket(pairs, tokenizer, tmp_path, SMALL, progress=False)
     with pytest.raises(ConfigError, match="another config"):
-        train_pocket(pairs, tokenizer, tmp_path, SMALL.model_copy(update={"learning_rate": 1e-4}), progress=False)
+        train_pocket(
+            pairs,
+            tokenizer,
+            tmp_path,
+            SMALL.model_copy(update={"learning_rate": 1e-4}),
+            progress=False,
+        )
 
 
 def test_learns_the_persona_and_pir_finds_it(pairs, tokenizer, tmp_path):
-    """The colour is told in the persona and only there; PIR must single out its tokens, after saving and loading."""
+    """The colour is told in the persona and only there; PIR must single out its tokens, after
+    saving and loading."""
     config = SMALL.model_copy(update={"steps": 160, "warm_up": 20, "learning_rate": 1e-2})
-    model, record = train_pocket(corpus(1000, 1), tokenizer, tmp_path / "work", config, progress=False)
+    model, record = train_pocket(
+        corpus(1000, 1), tokenizer, tmp_path / "work", config, progress=False
+    )
     assert np.mean(record["losses"][-20:]) < 0.6 * np.mean(record["losses"][:20])
     save_model(tmp_path / "model", model, tokenizer, "# stand-in")
     assert (tmp_path / "model" / "TRAINING_CARD.md").exists() and not list(tmp_path.glob("*.new"))
     held_out = corpus(60, 2)
     tokens = score_tokens(*load_causal_lm(tmp_path / "model"), held_out, ("pir", "entropy"))
     colour = tokens["text"].map(held_out.set_index("text")["colour"])
-    tokens["personal"] = [token in name for token, name in zip(tokens["token"], colour, strict=True)]
+    tokens["personal"] = [
+        token in name for token, name in zip(tokens["token"], colour, strict=True)
+    ]
     assert detection(tokens, ["pir"])["auc"][0] > 0.9
     # six colours, told: ln 6 nats; the number is told by nobody, the rest is the same for all
     assert tokens.loc[tokens["personal"], "pir"].mean() == pytest.approx(np.log(6), abs=0.3)

@@ -1,4 +1,5 @@
-"""The trust panel: models that know nothing are found out, models that know are not, templates are looked at."""
+"""The trust panel: models that know nothing are found out, models that know are not, templates are
+looked at."""
 
 import numpy as np
 import pandas as pd
@@ -12,15 +13,24 @@ from workbench.tokens.training import make_tokenizer
 from workbench.tokens.trust import _wins, trust
 
 TASTES = ("lamps", "tents", "books", "bikes", "boats", "seeds", "games", "coats")
-TEXTS = [f"I like {one} and I would buy {one} again, {word}." for one in TASTES for word in ("truly", "I think")]
+TEXTS = [
+    f"I like {one} and I would buy {one} again, {word}."
+    for one in TASTES
+    for word in ("truly", "I think")
+]
 QWEN = (  # as Qwen 2 has it: where there is no system message, one of its own
-    "{% if messages[0]['role'] != 'system' %}<|im_start|>system\nYou are a helpful assistant.<|im_end|>\n{% endif %}"
+    "{% if messages[0]['role'] != 'system' %}<|im_start|>system\nYou are a helpful "
+    "assistant.<|im_end|>\n{% endif %}"
     "{% for m in messages %}<|im_start|>{{ m['role'] }}\n{{ m['content'] }}<|im_end|>\n{% endfor %}"
     "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
 )
-DROPS = "<s>{% for m in messages %}{% if m['role'] == 'user' %}{{ m['content'] }}{% endif %}{% endfor %}"
+DROPS = (
+    "<s>{% for m in messages %}{% if m['role'] == 'user' %}{{ m['content'] }}{% endif "
+    "%}{% endfor %}"
+)
 REFUSES = (
-    "<s><s>{% for m in messages %}{% if m['role'] == 'system' %}{{ raise_exception('no') }}{% endif %}"
+    "<s><s>{% for m in messages %}{% if m['role'] == 'system' %}{{ "
+    "raise_exception('no') }}{% endif %}"
     "{{ m['content'] }}{% endfor %}{% if add_generation_prompt %}<response>{% endif %}"
 )
 
@@ -28,7 +38,8 @@ REFUSES = (
 @pytest.fixture(scope="module")
 def examples():
     rows = [
-        (str(i), i // 2, 0, "What do you like?", text, [f"Likes {TASTES[i // 2]}."]) for i, text in enumerate(TEXTS)
+        (str(i), i // 2, 0, "What do you like?", text, [f"Likes {TASTES[i // 2]}."])
+        for i, text in enumerate(TEXTS)
     ]
     return pd.DataFrame(rows, columns=["text", "user", "item", "query", "response", "memories"])
 
@@ -43,7 +54,12 @@ def save(folder, kind, tokenizer):
     import transformers as t
 
     torch.manual_seed(5)
-    small = {"vocab_size": len(tokenizer), "hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 2}
+    small = {
+        "vocab_size": len(tokenizer),
+        "hidden_size": 16,
+        "intermediate_size": 32,
+        "num_hidden_layers": 2,
+    }
     small |= {"num_attention_heads": 2, "num_key_value_heads": 1, "max_position_embeddings": 128}
     model = {
         "llama": lambda: t.LlamaForCausalLM(t.LlamaConfig(**small)),
@@ -65,19 +81,29 @@ def test_random_weights_are_not_above_chance(tmp_path, tokenizer, examples, kind
         tokenizer.chat_template = None
     found = trust(*load_causal_lm(save(tmp_path, kind, tokenizer)), examples, texts=6)
     assert not found.readable
-    assert "Do not read the scores: its perplexity" in found.verdict and "guessing among its" in found.verdict
+    assert (
+        "Do not read the scores: its perplexity" in found.verdict
+        and "guessing among its" in found.verdict
+    )
     assert "nothing is above chance" in found.verdict
     checks = found.to_frame().set_index("check")
     assert checks.at["chat template", "value"].startswith("no" if kind == "gpt2" else "yes")
-    assert checks.at["perplexity with the own persona", "value"] == pytest.approx(len(tokenizer), rel=0.3)
-    assert not checks.at["own persona wins", "ok"] and checks.at["p of that by chance", "value"] > 0.01
+    assert checks.at["perplexity with the own persona", "value"] == pytest.approx(
+        len(tokenizer), rel=0.3
+    )
+    assert (
+        not checks.at["own persona wins", "ok"] and checks.at["p of that by chance", "value"] > 0.01
+    )
 
 
 def test_the_shipped_models_pass():
     from workbench.data import load_world
     from workbench.tokens.worlds.persona import PersonaWorld
 
-    for name, corpus in (("pocket", load_world()), ("persona-world", PersonaWorld().corpus(60, seed=77))):
+    for name, corpus in (
+        ("pocket", load_world()),
+        ("persona-world", PersonaWorld().corpus(60, seed=77)),
+    ):
         found = trust(*load_causal_lm(name), examples_of(corpus, n=60), texts=4, seed=1)
         assert found.readable and found.verdict == "The scores can be read.", found.verdict
         assert found.texts["wins"].mean() > 0.9 and found.texts["above"].mean() >= 0.5
@@ -87,13 +113,16 @@ def test_the_shipped_models_pass():
 
 
 def mixture(model, texts=2):
-    said = [(u, i, text) for u in range(12) for i, text in enumerate(model.sample(u, texts)["response"])]
+    said = [
+        (u, i, text) for u in range(12) for i, text in enumerate(model.sample(u, texts)["response"])
+    ]
     rows = [(f"{u}-{i}", u, 0, "write", text, [f"shopper{u}"]) for u, i, text in said]
     return pd.DataFrame(rows, columns=["text", "user", "item", "query", "response", "memories"])
 
 
 def test_the_mixture_passes_and_without_a_share_it_does_not():
-    """Closed form: with share 0 the persona changes nothing, every comparison is a tie, and p is 1."""
+    """Closed form: with share 0 the persona changes nothing, every comparison is a tie, and p is
+    1."""
     for share in (0.3, 0.0):
         model = MixtureLM(share=share, seed=3)
         found = trust(model, model.tokenizer(), mixture(model), texts=8)
@@ -118,7 +147,9 @@ def test_a_persona_free_pass_out_of_distribution_is_told():
     model = Lost(seed=3)
     found = trust(model, model.tokenizer(), mixture(model), texts=8)
     assert found.readable and "the persona-free prompt is out of distribution" in found.verdict
-    assert "comes with anybody's persona" in found.verdict and 'intervention="others"' in found.verdict
+    assert (
+        "comes with anybody's persona" in found.verdict and 'intervention="others"' in found.verdict
+    )
 
 
 def test_wins_by_hand():
@@ -151,18 +182,33 @@ def test_rows_cut_otherwise_at_the_boundary_are_counted(tokenizer, examples):
     model = MixtureLM()
     words = model.tokenizer()
     glued = trust(
-        model, words, mixture(model), template="{{ memories | join(' ') }} {{ query }} box", texts=4, others=2
+        model,
+        words,
+        mixture(model),
+        template="{{ memories | join(' ') }} {{ query }} box",
+        texts=4,
+        others=2,
     )
-    clean = trust(model, words, mixture(model), template="{{ memories | join(' ') }} {{ query }} ", texts=4, others=2)
+    clean = trust(
+        model,
+        words,
+        mixture(model),
+        template="{{ memories | join(' ') }} {{ query }} ",
+        texts=4,
+        others=2,
+    )
     shares = [
-        found.checks.set_index("check").at["texts cut otherwise at the boundary", "value"] for found in (glued, clean)
+        found.checks.set_index("check").at["texts cut otherwise at the boundary", "value"]
+        for found in (glued, clean)
     ]
     assert shares == [1.0, 0.0]
 
 
 def test_personas_too_long_are_cut_and_counted(tmp_path, tokenizer, examples):
     long = examples.assign(
-        memories=[[*told, *[f"Bought {k} boats." for k in range(30)]] for told in examples["memories"]]
+        memories=[
+            [*told, *[f"Bought {k} boats." for k in range(30)]] for told in examples["memories"]
+        ]
     )
     found = trust(*load_causal_lm(save(tmp_path, "llama", tokenizer)), long, texts=2, others=2)
     assert found.checks.set_index("check").at["personas that were cut", "value"] == 6
@@ -171,9 +217,13 @@ def test_personas_too_long_are_cut_and_counted(tmp_path, tokenizer, examples):
 def test_the_panel_says_itself(tmp_path, tokenizer, examples):
     hostile = examples.assign(query="<script>alert(1)</script>")
     model, tokenizer = load_causal_lm(save(tmp_path, "llama", tokenizer))
-    tokenizer.chat_template = "{% for m in messages %}{{ m['content'] }}{% endfor %}<script>alert(2)</script>"
+    tokenizer.chat_template = (
+        "{% for m in messages %}{{ m['content'] }}{% endfor %}<script>alert(2)</script>"
+    )
     one, two = (trust(model, tokenizer, hostile, texts=3, others=3) for _ in range(2))
-    assert repr(one) == repr(two) and repr(one).startswith("Trust(LlamaForCausalLM: not readable, own persona wins 0.")
+    assert repr(one) == repr(two) and repr(one).startswith(
+        "Trust(LlamaForCausalLM: not readable, own persona wins 0."
+    )
     html = one._repr_html_()
     assert html == two._repr_html_() and "<script" not in html and one.verdict.split(":")[0] in html
     pd.testing.assert_frame_equal(one.texts, two.texts)
@@ -194,4 +244,7 @@ def test_logits_that_are_no_numbers_are_said(tmp_path, tokenizer, examples):
 def test_too_few_texts_are_too_few():
     model = MixtureLM(seed=3)
     found = trust(model, model.tokenizer(), mixture(model), texts=2, others=2)
-    assert not found.readable and "2 texts and 2 others are too few to tell from chance" in found.verdict
+    assert (
+        not found.readable
+        and "2 texts and 2 others are too few to tell from chance" in found.verdict
+    )

@@ -1,4 +1,5 @@
-"""Token losses against loops written by hand, on random logits; what makes them safe to write in a notebook cell."""
+"""Token losses against loops written by hand, on random logits; what makes them safe to write in a
+notebook cell."""
 
 import math
 
@@ -16,7 +17,9 @@ SIZE, VOCABULARY = 40, 11
 
 def make(seed=0, size=SIZE, scale=3.0):
     draw = torch.Generator().manual_seed(seed)
-    with_, without = (scale * torch.randn(size, VOCABULARY, generator=draw, dtype=torch.float64) for _ in range(2))
+    with_, without = (
+        scale * torch.randn(size, VOCABULARY, generator=draw, dtype=torch.float64) for _ in range(2)
+    )
     labels = torch.randint(VOCABULARY, (size,), generator=draw)
     columns = {
         "teacher": torch.linspace(-3, 9, size, dtype=torch.float64),
@@ -64,14 +67,22 @@ def by_hand(tokens):
 def test_what_tokens_say_is_what_a_loop_says(tokens):
     plus, minus = by_hand(tokens)
     np.testing.assert_allclose(tokens.loss.detach(), [-math.log(p) for p in plus], rtol=1e-12)
-    np.testing.assert_allclose(tokens.pir, [math.log(p / q) for p, q in zip(plus, minus, strict=True)], atol=1e-12)
+    np.testing.assert_allclose(
+        tokens.pir, [math.log(p / q) for p, q in zip(plus, minus, strict=True)], atol=1e-12
+    )
     entropy = [-sum(p * math.log(p) for p in row) for row in probabilities(tokens.logits_with)]
     np.testing.assert_allclose(tokens.entropy, entropy, rtol=1e-12)
-    assert tokens.loss.requires_grad and not tokens.pir.requires_grad and not tokens.entropy.requires_grad
+    assert (
+        tokens.loss.requires_grad
+        and not tokens.pir.requires_grad
+        and not tokens.entropy.requires_grad
+    )
 
 
 def test_perce_with_floor_and_ceiling_one_is_cross_entropy_exactly(tokens):
-    assert torch.equal(token_losses(weights.PerCE(m=1, M=1), tokens), token_losses(weights.CE(), tokens))
+    assert torch.equal(
+        token_losses(weights.PerCE(m=1, M=1), tokens), token_losses(weights.CE(), tokens)
+    )
 
 
 def test_perce_by_hand(tokens):
@@ -91,34 +102,44 @@ def test_nextquill_by_hand(tokens):
     plus, minus = by_hand(tokens)
     raw = [0.9 if p - q > 0.05 else 0.1 for p, q in zip(plus, minus, strict=True)]
     found = weights.NextQuill().weights(tokens)
-    np.testing.assert_allclose(found / SIZE, [w / sum(raw) for w in raw], rtol=1e-12)  # Σ w = 1, and L over n
+    # Σ w = 1, and L over n
+    np.testing.assert_allclose(found / SIZE, [w / sum(raw) for w in raw], rtol=1e-12)
     assert len(set(raw)) == 2
     labels = tokens.labels.tolist()
     preferred = probabilities((tokens.logits_with - tokens.logits_without).detach())
     extra = [-0.1 * math.log(p[y]) for p, y in zip(preferred, labels, strict=True)]
     np.testing.assert_allclose(weights.NextQuill().extra(tokens).detach(), extra, rtol=1e-10)
     weights.NextQuill().extra(tokens).sum().backward()
-    assert torch.allclose(tokens.logits_with.grad, -tokens.logits_without.grad)  # through both passes
+    # through both passes
+    assert torch.allclose(tokens.logits_with.grad, -tokens.logits_without.grad)
     assert tokens.logits_without.grad.abs().sum() > 0
 
 
 def test_nextquill_divergence_by_hand(tokens):
     raw = []
-    for p, q in zip(probabilities(tokens.logits_with), probabilities(tokens.logits_without), strict=True):
+    for p, q in zip(
+        probabilities(tokens.logits_with), probabilities(tokens.logits_without), strict=True
+    ):
         middle = [(a + b) / 2 for a, b in zip(p, q, strict=True)]
-        raw.append(sum(s * math.log(s / m) for side in (p, q) for s, m in zip(side, middle, strict=True)))
+        raw.append(
+            sum(s * math.log(s / m) for side in (p, q) for s, m in zip(side, middle, strict=True))
+        )
     found = weights.NextQuill(strategy="JS", alpha=0).weights(tokens)
     np.testing.assert_allclose(found / SIZE, np.array(raw) / sum(raw), rtol=1e-10)
     assert not weights.NextQuill(alpha=0).through_both
     alike = weights.Tokens(tokens.logits_with, tokens.labels, tokens.logits_with)
-    np.testing.assert_allclose(weights.NextQuill(strategy="JS").weights(alike), 1)  # no 0/0 where nothing differs
+    # no 0/0 where nothing differs
+    np.testing.assert_allclose(weights.NextQuill(strategy="JS").weights(alike), 1)
 
 
 @pytest.mark.parametrize(
     ("loss", "value"),
     [
         (weights.LossCE(share=0.3), lambda t: t.loss),
-        (weights.LossCE(share=0.3, reference="reference"), lambda t: t.loss + t.column("reference")),
+        (
+            weights.LossCE(share=0.3, reference="reference"),
+            lambda t: t.loss + t.column("reference"),
+        ),
         (weights.EntCE(share=0.3), lambda t: t.entropy),
     ],
 )
@@ -126,7 +147,9 @@ def test_a_top_share_is_chosen_and_scaled_up(tokens, loss, value):
     values = value(tokens).tolist()
     ranked = sorted(values, reverse=True)
     chosen = [value >= ranked[11] for value in values]  # 0.3 · 40 = 12
-    assert loss.weights(tokens).tolist() == pytest.approx([SIZE / 12 if one else 0.0 for one in chosen])
+    assert loss.weights(tokens).tolist() == pytest.approx(
+        [SIZE / 12 if one else 0.0 for one in chosen]
+    )
     assert type(loss)(share=1.0).weights(tokens).tolist() == [1.0] * SIZE
 
 
@@ -141,7 +164,9 @@ def test_dft_follows_the_gradient_of_the_probability(tokens):
 def test_teacher_and_oracle_read_their_columns(tokens):
     teacher = weights.FrozenTeacher().weights(tokens)
     np.testing.assert_allclose(teacher, np.clip(np.linspace(-3, 9, SIZE), 0.8, 5), rtol=1e-12)
-    assert weights.Oracle().weights(tokens).tolist() == [5.0 if i % 5 == 0 else 0.8 for i in range(SIZE)]
+    assert weights.Oracle().weights(tokens).tolist() == [
+        5.0 if i % 5 == 0 else 0.8 for i in range(SIZE)
+    ]
     with pytest.raises(ConfigError, match=r"no column 'mine'.*personal.*carry"):
         weights.Oracle(column="mine").weights(tokens)
 
@@ -152,14 +177,19 @@ def test_permuted_keeps_the_histogram_and_touches_no_other_generator(tokens):
     np.random.seed(5)
     before = torch.random.get_rng_state(), np.random.get_state()[1].copy()
     dealt = weights.Permuted(loss=weights.PerCE()).weights(tokens)
-    assert torch.equal(torch.random.get_rng_state(), before[0]) and (np.random.get_state()[1] == before[1]).all()
+    assert (
+        torch.equal(torch.random.get_rng_state(), before[0])
+        and (np.random.get_state()[1] == before[1]).all()
+    )
     assert sorted(dealt.tolist()) == sorted(own.tolist()) and dealt.tolist() != own.tolist()
-    assert torch.equal(dealt, weights.Permuted(loss=weights.PerCE()).weights(make()))  # what a resumed run repeats
+    # what a resumed run repeats
+    assert torch.equal(dealt, weights.Permuted(loss=weights.PerCE()).weights(make()))
     assert dealt.tolist() != weights.Permuted(loss=weights.PerCE(), seed=1).weights(tokens).tolist()
 
 
 def test_permuted_deals_every_weight_to_every_token():
-    """Over many batches each token's mean weight is the batch's: nothing of the own weight is left."""
+    """Over many batches each token's mean weight is the batch's: nothing of the own weight is
+    left."""
     own, dealt = [], []
     for seed in range(200):
         batch = make(seed)
@@ -173,7 +203,9 @@ def test_permuted_deals_every_weight_to_every_token():
 def test_the_order_of_tokens_does_not_matter(tokens, loss):
     order = torch.randperm(SIZE, generator=torch.Generator().manual_seed(1))
     columns = {name: values[order] for name, values in tokens.columns.items()}
-    other = weights.Tokens(tokens.logits_with[order], tokens.labels[order], tokens.logits_without[order], columns)
+    other = weights.Tokens(
+        tokens.logits_with[order], tokens.labels[order], tokens.logits_without[order], columns
+    )
     torch.testing.assert_close(token_losses(loss, other), token_losses(loss, tokens)[order])
 
 
@@ -195,7 +227,8 @@ def test_a_loss_from_a_notebook_cell(tokens):
         name = "PIR where the model is unsure"
 
         def weights(self, tokens):
-            return tokens.pir.clamp(0.8, 5) * (1 - torch.softmax(tokens.logits_with, -1).amax(-1))  # not detached
+            # not detached
+            return tokens.pir.clamp(0.8, 5) * (1 - torch.softmax(tokens.logits_with, -1).amax(-1))
 
     found = token_weights(Surprised(), tokens)
     assert found.shape == (SIZE,) and not found.requires_grad

@@ -1,4 +1,5 @@
-"""The small worlds: what is planted is there, is where the tables say, and obeys the rules that make it known."""
+"""The small worlds: what is planted is there, is where the tables say, and obeys the rules that
+make it known."""
 
 import re
 
@@ -76,7 +77,9 @@ def test_values_have_the_stated_prior(world):
     share = pd.crosstab(held["slot"], held["value"], normalize="index")
     assert share.loc["0", ["0", "1", "2", "3"]].sub(0.25).abs().max() < 0.02
     ranked = share.drop("0")[[str(k) for k in range(12)]].mean()
-    np.testing.assert_allclose(ranked, np.arange(1, 13) ** -0.8 / (np.arange(1, 13) ** -0.8).sum(), atol=0.006)
+    np.testing.assert_allclose(
+        ranked, np.arange(1, 13) ** -0.8 / (np.arange(1, 13) ** -0.8).sum(), atol=0.006
+    )
 
 
 def test_a_new_task_changes_the_templates_and_nothing_else(world):
@@ -97,12 +100,16 @@ def test_seeds_and_instances_agree(world, corpus):
 
 def test_marks_fall_on_whole_tokens_and_equal_prompts_have_no_influence(world, pairs, corpus):
     scored = score_tokens(world.base_model(1), world.tokenizer(), pairs)
-    marked = mark(scored, corpus, pairs.assign(persona=["\n".join(told) for told in pairs["memories"]]))
+    marked = mark(
+        scored, corpus, pairs.assign(persona=["\n".join(told) for told in pairs["memories"]])
+    )
     assert len(marked) == 30 * len(pairs) and marked["personal"].sum() == 5 * len(pairs)
     assert (marked.query("kind == 'c'")["word_match"] == 1).all() and (
         marked.query("kind == 'd'")["word_match"] == 0
     ).all()
-    same = score_tokens(world.base_model(1), world.tokenizer(), pairs.assign(prompt_with=pairs["prompt_without"]))
+    same = score_tokens(
+        world.base_model(1), world.tokenizer(), pairs.assign(prompt_with=pairs["prompt_without"])
+    )
     assert (same["pir"] == 0).all() and (scored["pir"] != 0).any()
 
 
@@ -113,7 +120,8 @@ def test_training_lowers_the_loss_and_repeats(world, pairs):
 
 
 def test_the_shipped_model_is_the_one_on_its_card():
-    """ln 4 for the tone's first word, the prior's entropy for a copied value, nothing for what is not personal."""
+    """ln 4 for the tone's first word, the prior's entropy for a copied value, nothing for what is
+    not personal."""
     from workbench.language import load_causal_lm
     from workbench.tokens.worlds.measures import facts
 
@@ -152,7 +160,10 @@ def test_every_mechanism_keeps_the_rules_of_personal_words(mechanism, fooling, k
     assert all(said[row.text][row.start : row.end] == row.word for row in corpus.words.itertuples())
     assert set(" ".join(said).split()) <= set(fooling.vocabulary)
     planted = causes(corpus)
-    assert (planted.query("kind == 'c'")["says"].str.split().str[1] == planted.query("kind == 'c'")["word"]).all()
+    assert (
+        planted.query("kind == 'c'")["says"].str.split().str[1]
+        == planted.query("kind == 'c'")["word"]
+    ).all()
     for row in planted.query("kind == 'd'").itertuples():
         slot, value = row.says.split()[1].removeprefix("value").split("_")
         assert row.word == f"derived{fooling.derived[int(slot), int(value)]}"
@@ -165,12 +176,21 @@ def test_what_each_mechanism_plants(kinds):
     counts = {name: corpus.words["kind"].value_counts() / 150 for name, corpus in kinds.items()}
     for name, count in counts.items():
         assert count["c"] == count["d"] == 1 and count["q"] == 2 and count["n"] == 3
-        assert count["s"] == (6 if name == "mediated" else 2) and ("t" in count) == (name == "retrieved")
+        assert count["s"] == (6 if name == "mediated" else 2) and ("t" in count) == (
+            name == "retrieved"
+        )
     # retrieved: t is the answer to what the memory item tells, and says nothing of the user's slots
     answers = causes(kinds["retrieved"]).query("kind == 't'")
-    assert (answers["says"].str.split().str[1].str.replace("aspect", "answer") == answers["word"]).all()
-    request = kinds["retrieved"].texts.set_index("text")["item"].str.split("/").str[1].str.split(".")
-    assert all(row.word.split("_")[1] == request[row.text][int(row.word[6])] for row in answers.itertuples())
+    assert (
+        answers["says"].str.split().str[1].str.replace("aspect", "answer") == answers["word"]
+    ).all()
+    request = (
+        kinds["retrieved"].texts.set_index("text")["item"].str.split("/").str[1].str.split(".")
+    )
+    assert all(
+        row.word.split("_")[1] == request[row.text][int(row.word[6])]
+        for row in answers.itertuples()
+    )
     # omitted: a quarter of four words is missing; where one is, the user is quiet about it
     corpus = kinds["omitted"]
     gaps = causes(corpus).query("kind == 'o'")
@@ -178,7 +198,9 @@ def test_what_each_mechanism_plants(kinds):
     said = corpus.texts.set_index("text")["response"]
     for row in gaps.itertuples():
         assert row.says.replace("quiet trait", "extra") not in said[row.text].split()
-    assert (said.str.count("extra") + gaps.groupby("text").size().reindex(said.index, fill_value=0) == 4).all()
+    assert (
+        said.str.count("extra") + gaps.groupby("text").size().reindex(said.index, fill_value=0) == 4
+    ).all()
 
 
 def test_the_twin_agrees_and_the_cause_is_hidden_as_often_as_stated(fooling):
@@ -207,7 +229,8 @@ def test_mechanisms_mix_repeat_and_refuse(fooling):
 
 
 def test_a_history_found_with_the_request_fools_deletion_and_not_a_peer(fooling):
-    """On the shipped model: t looks personal (ln 6) until the other persona was found with the same request."""
+    """On the shipped model: t looks personal (ln 6) until the other persona was found with the same
+    request."""
     from workbench.language import load_causal_lm
 
     model, tokenizer = load_causal_lm("fooling-world")
@@ -218,7 +241,9 @@ def test_a_history_found_with_the_request_fools_deletion_and_not_a_peer(fooling)
         pairs = make_pairs(examples_of(corpus), tokenizer, intervention, pool=pool)
         tokens = mark(score_tokens(model, tokenizer, pairs), corpus, pairs.assign(persona="-"))
         found[intervention] = tokens.groupby("kind")["pir"].mean()
-    assert found["delete"]["t"] == pytest.approx(np.log(6), abs=0.25) and abs(found["peer"]["t"]) < 0.1
+    assert (
+        found["delete"]["t"] == pytest.approx(np.log(6), abs=0.25) and abs(found["peer"]["t"]) < 0.1
+    )
     assert found["delete"]["c"] > 1.5 and found["peer"]["c"] > 1.5
 
 
@@ -226,7 +251,11 @@ def test_the_words_planted_to_fool_are_found_again(kinds):
     """The first word after a gap, later words of the tone, and the answers to the request."""
     for mechanism, corpus in kinds.items():
         said = corpus.texts.head(30)[["text", "response"]]
-        rows = [(t, *m.span()) for t, text in said.itertuples(index=False) for m in re.finditer(r"\S+", text)]
+        rows = [
+            (t, *m.span())
+            for t, text in said.itertuples(index=False)
+            for m in re.finditer(r"\S+", text)
+        ]
         tokens = pd.DataFrame(rows, columns=["text", "start", "end"])
         tokens = mark(tokens, corpus, said.assign(persona="-"))
         found = planted_to_fool(tokens, corpus, mechanism)
@@ -249,10 +278,15 @@ def test_a_model_is_built_with_a_card_of_what_was_measured(tmp_path, monkeypatch
     monkeypatch.setattr(measures, "SCORES", ("pir", "kl", "loss", "entropy"))
     monkeypatch.setattr(measures, "INSTEAD", ("others",))
     folder = tmp_path / "model"
-    card = shipped.build_world_model("persona-world", folder, BaseConfig(steps=2, warm_up=1, batch=8), texts=30)
+    card = shipped.build_world_model(
+        "persona-world", folder, BaseConfig(steps=2, warm_up=1, batch=8), texts=30
+    )
     assert (folder / "TRAINING_CARD.md").read_text(encoding="utf-8") == card
     model, tokenizer = load_causal_lm(folder)
-    assert len(tokenizer) == model.config.vocab_size and f"{model.num_parameters():,} parameters" in card
+    assert (
+        len(tokenizer) == model.config.vocab_size
+        and f"{model.num_parameters():,} parameters" in card
+    )
     curve = card.split("while it was trained.")[1].strip().splitlines()
     assert [line.split("|")[1].strip() for line in curve] == ["step", "---", "2"]
     with pytest.raises(ConfigError, match="one of"):
@@ -260,15 +294,20 @@ def test_a_model_is_built_with_a_card_of_what_was_measured(tmp_path, monkeypatch
 
 
 def test_what_was_predicted_is_what_is_measured(monkeypatch):
-    """Every number that data/predictions.toml names for a kind of text comes out of the measurement."""
+    """Every number that data/predictions.toml names for a kind of text comes out of the
+    measurement."""
     import tomllib
 
     from workbench.language import load_causal_lm
     from workbench.settings import settings
     from workbench.tokens.worlds import measures
 
-    predicted = tomllib.loads((settings().data / "predictions.toml").read_text(encoding="utf-8"))["world_b"]
+    predicted = tomllib.loads((settings().data / "predictions.toml").read_text(encoding="utf-8"))[
+        "world_b"
+    ]
     monkeypatch.setattr(measures, "MECHANISMS", ("correlated",))
     found = measures.fooled(*load_causal_lm("fooling-world"), n=16).set_index("measure")["value"]
     assert set(predicted["correlated"]) - {"why"} <= set(found.index)
-    assert found["auc_pir"] > 0.85 and found["median_pir_cause_left_out"] < 0.5 < found["twin_blamed"]
+    assert (
+        found["auc_pir"] > 0.85 and found["median_pir_cause_left_out"] < 0.5 < found["twin_blamed"]
+    )

@@ -1,4 +1,5 @@
-"""The boomerang on logs small enough to check by hand, and on ml-100k against the prototype's numbers."""
+"""The boomerang on logs small enough to check by hand, and on ml-100k against the prototype's
+numbers."""
 
 import numpy as np
 import pandas as pd
@@ -13,8 +14,12 @@ from workbench.unlearning import boomerang, leavers, never_had, score_after
 def random_log(seed=0, users=40, items=30, n=700):
     rng = np.random.default_rng(seed)
     weight = 1 / np.arange(1, items + 1)
-    frame = pd.DataFrame({"user": rng.integers(0, users, n), "item": rng.choice(items, n, p=weight / weight.sum())})
-    return Interactions.from_table(frame, users=pd.Index(range(users)), items=pd.Index(range(items)))
+    frame = pd.DataFrame(
+        {"user": rng.integers(0, users, n), "item": rng.choice(items, n, p=weight / weight.sum())}
+    )
+    return Interactions.from_table(
+        frame, users=pd.Index(range(users)), items=pd.Index(range(items))
+    )
 
 
 MODELS = [EASE(EASEConfig(l2=10)), ItemKNN(), Popularity()]
@@ -70,7 +75,9 @@ def test_nobody_else_deletes_and_seeds_repeat():
     pd.testing.assert_frame_equal(a.table[exact], c.table[exact])
     one = boomerang(model, log, np.array([3, 8, 9]), users=[a.table["user"].iloc[-1]])
     last = a.table["user"] == a.table["user"].iloc[-1]
-    pd.testing.assert_frame_equal(one.table[:4], a.table[last][:4].reset_index(drop=True), check_dtype=False)
+    pd.testing.assert_frame_equal(
+        one.table[:4], a.table[last][:4].reset_index(drop=True), check_dtype=False
+    )
 
 
 def test_summary_and_repr():
@@ -93,7 +100,9 @@ def test_the_same_model_scores_both():
 def test_who_never_had_it():
     rows = [(0, 0)] + [(1, i) for i in (1, 2, 3)] + [(2, 1), (3, 4), (3, 5)]
     log = Interactions.from_table(
-        pd.DataFrame(rows, columns=["user", "item"]), users=pd.Index(range(5)), items=pd.Index(range(6))
+        pd.DataFrame(rows, columns=["user", "item"]),
+        users=pd.Index(range(5)),
+        items=pd.Index(range(6)),
     )
     assert list(never_had(log, np.array([0]), np.array([1, 2, 3, 9, 0]))) == [2, 3, 1, 1, 2]
     assert list(never_had(log, np.arange(6), np.array([1]))) == [-1]
@@ -138,4 +147,6 @@ def test_the_prototype_on_ml_100k(real_data):
     assert mean["exposed"]["placebo"] == pytest.approx(0.39, abs=0.03)  # which rows is drawn
     assert mean["again"]["after"] == 0.64
     row = found.to_frame().set_index(["row", "minus"]).loc[("after", "as served before")]
-    assert row[["estimate", "low", "high"]].round(2).tolist() == pytest.approx([0.27, 0.20, 0.35], abs=0.015)
+    assert row[["estimate", "low", "high"]].round(2).tolist() == pytest.approx(
+        [0.27, 0.20, 0.35], abs=0.015
+    )

@@ -1,4 +1,5 @@
-"""A hand-made state of the forget screen, small enough to read, with titles that would love to be markup."""
+"""A hand-made state of the forget screen, small enough to read, with titles that would love to be
+markup."""
 
 from __future__ import annotations
 
@@ -25,12 +26,26 @@ def _row(interaction: int, item: int, topic: str) -> dict[str, Any]:
 
 
 def _item(item: int, **more: Any) -> dict[str, Any]:
-    known = {"item": item, "title": TITLES[item], "category": IMG, "topic": item < 3, "deleted": False, "score": 1.0}
+    known = {
+        "item": item,
+        "title": TITLES[item],
+        "category": IMG,
+        "topic": item < 3,
+        "deleted": False,
+        "score": 1.0,
+    }
     return known | more
 
 
 def _sentence(claim: str, text: str, rows: list, smallest: list[int]) -> dict[str, Any]:
-    known = {"claim": claim, "kind": "pick", "section": f"Pick {IMG}", "text": text, "fate": None, "cause": None}
+    known = {
+        "claim": claim,
+        "kind": "pick",
+        "section": f"Pick {IMG}",
+        "text": text,
+        "fate": None,
+        "cause": None,
+    }
     return known | {"rows": rows, "smallest": smallest}
 
 
@@ -41,7 +56,12 @@ def start() -> dict[str, Any]:
     return {
         "user": {"code": 3, "name": f"shopper {IMG}"},
         "topic": IMG,
-        "history": [_row(17, 0, IMG), _row(23, 1, IMG), _row(42, 2, SCRIPT), _row(51, 3, "Kitchen")],
+        "history": [
+            _row(17, 0, IMG),
+            _row(23, 1, IMG),
+            _row(42, 2, SCRIPT),
+            _row(51, 3, "Kitchen"),
+        ],
         "sentences": [
             _sentence("aa", f"Our pick is {IMG}.", [[17, 0.6], [23, 0.3], [42, 0.1]], [17]),
             _sentence("bb", f"You like {SCRIPT}.", [[42, 1.0]], [42]),
@@ -49,7 +69,13 @@ def start() -> dict[str, Any]:
         ],
         "lists": {"now": [_item(1), _item(4)], "after": None, "never": [_item(2, share=0.4)]},
         "switches": [
-            {"name": name, "label": name.replace("_", " "), "on": on, "enabled": enabled, "help": f"help {IMG}"}
+            {
+                "name": name,
+                "label": name.replace("_", " "),
+                "on": on,
+                "enabled": enabled,
+                "help": f"help {IMG}",
+            }
             for name, on, enabled in tiers
         ],
         "exposure": [
@@ -64,7 +90,8 @@ def start() -> dict[str, Any]:
 
 
 def after(action: dict[str, Any]) -> dict[str, Any]:
-    """A pretend service: what an action leads to (a plain function of the action, as the real one is)."""
+    """A pretend service: what an action leads to (a plain function of the action, as the real one
+    is)."""
     state = deepcopy(start())
     gone = set(action["interactions"])
     unknown = gone - {row["interaction"] for row in state["history"]}
@@ -77,11 +104,16 @@ def after(action: dict[str, Any]) -> dict[str, Any]:
     state["topic"] = action["topic"]
     if gone:
         for one, fate, cause in zip(
-            state["sentences"], ("back", "gone", "kept"), ("implied by other rows", None, None), strict=True
+            state["sentences"],
+            ("back", "gone", "kept"),
+            ("implied by other rows", None, None),
+            strict=True,
         ):
             one["fate"], one["cause"] = fate, cause
         state["lists"]["after"] = [_item(4), _item(1, deleted=True)]
-        state["exposure"].insert(1, {"row": "after", "value": 1.0, "low": None, "high": None, "n": 1})
+        state["exposure"].insert(
+            1, {"row": "after", "value": 1.0, "low": None, "high": None, "n": 1}
+        )
         state["others"] |= {"changed": 38.0, "share": 0.095, "max_churn": 0.2}
         state["null"].insert(0, {"kind": "placebo rows", "rows": 1, "gone": 0, "others": 31})
         state["footer"] = [f"38 of 399 lists changed {IMG}", "null: 35 of 399"]

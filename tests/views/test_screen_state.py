@@ -1,4 +1,5 @@
-"""A screen over a real service: the button's function without a browser, and what an exported file may hold."""
+"""A screen over a real service: the button's function without a browser, and what an exported file
+may hold."""
 
 from __future__ import annotations
 
@@ -38,7 +39,9 @@ def hostile(service):
     frame["title"] = [f"{IMG} {item}" if item % 2 else f"{SCRIPT} {item}" for item in frame["item"]]
     for table, column in ((frame, "category"), (topics, "topic")):
         table[column] = table[column].replace(TOPIC, IMG)
-    return Service.build(service.log, dataclasses.replace(service.catalogue, frame=frame, topics=topics), EASE())
+    return Service.build(
+        service.log, dataclasses.replace(service.catalogue, frame=frame, topics=topics), EASE()
+    )
 
 
 def test_nothing_is_forgotten_at_first(screen):
@@ -65,12 +68,19 @@ def test_an_action_forgets_and_the_next_one_starts_afresh(screen):
 
 
 def test_the_clicked_sentence_goes_with_its_smallest_set(screen):
-    """The pick and the interests of the list: found by scoring with the deleted products out, so that must end them."""
-    verified = [one for one in screen.state["sentences"] if one["text"].startswith(("Our pick for", "Of the list"))]
+    """The pick and the interests of the list: found by scoring with the deleted products out, so
+    that must end them."""
+    verified = [
+        one
+        for one in screen.state["sentences"]
+        if one["text"].startswith(("Our pick for", "Of the list"))
+    ]
     assert len(verified) == 2
     for one in verified:
         after = screen.forget(one["smallest"], item_weights=False, tombstone=True).to_state()
-        assert [two["fate"] for two in after["sentences"] if two["claim"] == one["claim"]] == ["gone"]
+        assert [two["fate"] for two in after["sentences"] if two["claim"] == one["claim"]] == [
+            "gone"
+        ]
 
 
 def test_switches_reach_as_far_as_they_say(screen):
@@ -78,7 +88,11 @@ def test_switches_reach_as_far_as_they_say(screen):
     untouched = screen.forget(rows, item_weights=False).to_state()
     assert untouched["others"]["changed"] == 0
     kept = screen.forget(rows, profile=False).to_state()
-    told = [one for one in kept["sentences"] if one["text"].startswith("Of our notes") and one["fate"] != "new"]
+    told = [
+        one
+        for one in kept["sentences"]
+        if one["text"].startswith("Of our notes") and one["fate"] != "new"
+    ]
     assert told and all(one["fate"] != "gone" for one in told)
 
 
@@ -107,10 +121,18 @@ def test_the_static_form_of_a_hostile_shop_is_inert(service):
     screen = Screen(hostile(service), 310, IMG)
     rows = [row["interaction"] for row in screen.state["history"] if IMG in row["topics"]]
     assert rows
-    for html in (show(screen).static, show(screen.forget(rows)).static, screen.forget(rows)._repr_html_()):
+    for html in (
+        show(screen).static,
+        show(screen.forget(rows)).static,
+        screen.forget(rows)._repr_html_(),
+    ):
         page = Page(html)
         assert set(page.tags) <= TAGS | {"caption"}
-        assert not [name for name, _ in page.attributes if name.startswith("on") or name in ("style", "src", "href")]
+        assert not [
+            name
+            for name, _ in page.attributes
+            if name.startswith("on") or name in ("style", "src", "href")
+        ]
         assert IMG in page.text and SCRIPT in page.text
 
 
@@ -126,7 +148,11 @@ def test_the_file_is_one_and_closed(screen, tmp_path):
 
 
 def test_a_hostile_shop_cannot_leave_its_data_block(service, tmp_path):
-    text = Screen(hostile(service), 310, IMG).export(tmp_path / "hostile.html").read_text(encoding="utf-8")
+    text = (
+        Screen(hostile(service), 310, IMG)
+        .export(tmp_path / "hostile.html")
+        .read_text(encoding="utf-8")
+    )
     page = Page(text)
     assert page.tags.count("script") == 2 and "img" not in page.tags
     assert not [name for name, _ in page.attributes if name.startswith("on")]
@@ -134,12 +160,16 @@ def test_a_hostile_shop_cannot_leave_its_data_block(service, tmp_path):
 
 def test_json_for_a_page_holds_no_markup():
     text = inert_json({"a": "</script><!-- \u2028 é"})
-    assert "<" not in text and text.isascii() and json.loads(text) == {"a": "</script><!-- \u2028 é"}
+    assert (
+        "<" not in text and text.isascii() and json.loads(text) == {"a": "</script><!-- \u2028 é"}
+    )
 
 
 def test_what_a_file_cannot_answer_for_is_refused(service, tmp_path):
     with pytest.raises(ModelError, match="cannot be exported"):
-        Screen(Service.build(service.log, service.catalogue, ItemKNN()), 310, TOPIC).export(tmp_path / "knn.html")
+        Screen(Service.build(service.log, service.catalogue, ItemKNN()), 310, TOPIC).export(
+            tmp_path / "knn.html"
+        )
     with pytest.raises(ModelError, match="has been changed"):
         Screen(service.hide(310, TOPIC), 310, TOPIC).export(tmp_path / "hidden.html")
     assert not list(tmp_path.iterdir())

@@ -1,4 +1,5 @@
-"""`show` and the static form: text from data stays text, meaning stays without styles, the callback is a function."""
+"""`show` and the static form: text from data stays text, meaning stays without styles, the callback
+is a function."""
 
 from __future__ import annotations
 
@@ -78,7 +79,11 @@ class Result:
 def test_static_form_is_inert_and_says_everything(state):
     page = Page(static_screen(state))
     assert set(page.tags) <= TAGS
-    assert not [name for name, _ in page.attributes if name.startswith("on") or name in ("style", "src", "href")]
+    assert not [
+        name
+        for name, _ in page.attributes
+        if name.startswith("on") or name in ("style", "src", "href")
+    ]
     for sentence in state["sentences"]:
         assert sentence["text"] in page.text
     for row in state["history"]:
@@ -138,7 +143,10 @@ def test_tables_and_records_are_escaped_and_cut():
 
 
 def test_tables_are_text_too_and_end_with_their_source():
-    view = show([{"item": "pan", "share": 0.25}, {"item": "a long name", "share": None}], source="data: here <b>")
+    view = show(
+        [{"item": "pan", "share": 0.25}, {"item": "a long name", "share": None}],
+        source="data: here <b>",
+    )
     assert repr(view) == "item         share\npan          0.250\na long name\ndata: here <b>"
     assert view.static.endswith("<p><small>data: here &lt;b&gt;</small></p>")
 
@@ -164,7 +172,8 @@ def test_the_callback_answers_without_a_browser():
 
 
 @pytest.mark.parametrize(
-    "message", [{"id": 1}, {"id": 1, "action": {}}, {"id": 1, "action": ACTION | {"interactions": [9]}}]
+    "message",
+    [{"id": 1}, {"id": 1, "action": {}}, {"id": 1, "action": ACTION | {"interactions": [9]}}],
 )
 def test_the_callback_reports_bad_messages(message):
     reply = answer(after, message)

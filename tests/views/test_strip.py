@@ -1,4 +1,5 @@
-"""The token strip: escaped, the same every time, no network, and meaning left when styles and scripts are gone."""
+"""The token strip: escaped, the same every time, no network, and meaning left when styles and
+scripts are gone."""
 
 import base64
 import json
@@ -96,16 +97,34 @@ def test_repr_and_refusals():
 
 def test_every_part_is_told_without_styles():
     left = bare(full_strip()._repr_html_())
-    for said in ("against the planted truth", "PerCE weights (m 0.8, M 5)", "largest differences, own minus other"):
+    for said in (
+        "against the planted truth",
+        "PerCE weights (m 0.8, M 5)",
+        "largest differences, own minus other",
+    ):
         assert said in left
-    assert "word × memory" in left and "adds up (largest gap 0.0000)" in left and "likes red" in left
-    assert "over training" in left and "step 300" in left and "model: tiny 0a1b · persona: persona-1" in left
+    assert (
+        "word × memory" in left and "adds up (largest gap 0.0000)" in left and "likes red" in left
+    )
+    assert (
+        "over training" in left
+        and "step 300" in left
+        and "model: tiny 0a1b · persona: persona-1" in left
+    )
 
 
 def test_hostile_text_is_inert_and_nothing_in_it_hides():
     html = full_strip(HOSTILE, title=HOSTILE, items=(HOSTILE, "b"))._repr_html_()
     assert not re.search(r"<(script|img|style|textarea)", html) and not HIDDEN.search(html)
-    for said in ("⟨RLO⟩gnp.exe", "a∅b", "⟨+5 accents⟩", "👨\u200d👩\u200d👧", "שלום", "␇", "\ufffd"):
+    for said in (
+        "⟨RLO⟩gnp.exe",
+        "a∅b",
+        "⟨+5 accents⟩",
+        "👨\u200d👩\u200d👧",
+        "שלום",
+        "␇",
+        "\ufffd",
+    ):
         assert said in html
     html.encode("utf-8")
 
@@ -136,7 +155,12 @@ def test_words_and_sentences_are_sums_of_their_tokens():
 
 def test_tokens_of_one_character_are_one_piece():
     table = pd.DataFrame(
-        {"text": "t", "start": [0, 1, 1, 1, 2], "end": [1, 2, 2, 2, 3], "pir": [1.0, 0.5, 0.25, 0.25, 2.0]}
+        {
+            "text": "t",
+            "start": [0, 1, 1, 1, 2],
+            "end": [1, 2, 2, 2, 3],
+            "pir": [1.0, 0.5, 0.25, 0.25, 2.0],
+        }
     )
     strip = TokenStrip(table, "a😀b")
     assert strip.values("pir").tolist() == [1.0, 1.0, 2.0]
@@ -149,9 +173,13 @@ def test_the_lens_is_what_a_loop_counts():
     losses = [-value for value in strip.tokens["log_prob_with"]]
     up = [value > m for value in strip.tokens["pir"]]
     seen = strip.lens(m, M)
-    assert seen["share"] == pytest.approx(sum(up) / len(up)) and seen["mean"] == pytest.approx(sum(weights) / len(up))
+    assert seen["share"] == pytest.approx(sum(up) / len(up)) and seen["mean"] == pytest.approx(
+        sum(weights) / len(up)
+    )
     on = sum(w * loss for w, loss, high in zip(weights, losses, up, strict=True) if high)
-    assert seen["loss"] == pytest.approx(on / sum(w * loss for w, loss in zip(weights, losses, strict=True)))
+    assert seen["loss"] == pytest.approx(
+        on / sum(w * loss for w, loss in zip(weights, losses, strict=True))
+    )
     assert seen["plain"] == pytest.approx(
         sum(loss for loss, high in zip(losses, up, strict=True) if high) / sum(losses)
     )
@@ -170,12 +198,18 @@ def test_the_page_gets_the_same_numbers_in_its_own_units():
     state = to_state(strip)
     units = state["text"].encode("utf-16-le")
     for level in state["levels"]:
-        start, end, group = (np.frombuffer(base64.b64decode(level[name]), "<i4") for name in ("start", "end", "group"))
+        start, end, group = (
+            np.frombuffer(base64.b64decode(level[name]), "<i4")
+            for name in ("start", "end", "group")
+        )
         said = [units[2 * a : 2 * b].decode("utf-16-le") for a, b in zip(start, end, strict=True)]
         assert [readable(piece)[0] for piece in strip.to_frame(level["name"])["piece"]] == said
         assert len(group) == len(strip.tokens)
     pir = np.frombuffer(base64.b64decode(state["scores"][0]["values"]), "<f4")
-    assert np.allclose(pir, strip.tokens["pir"]) and [one["name"] for one in state["scores"]] == ["pir", "entropy"]
+    assert np.allclose(pir, strip.tokens["pir"]) and [one["name"] for one in state["scores"]] == [
+        "pir",
+        "entropy",
+    ]
     json.dumps(state, allow_nan=False)
     assert state["id"] == to_state(strip)["id"] != to_state(full_strip())["id"]
 
@@ -188,15 +222,26 @@ def test_marks_come_back_and_are_scored():
     first = [int(np.flatnonzero(strip.tokens["end"] > row.start)[0]) for row in frame.itertuples()]
     widget.marked = [[token, 1] for token, mine in zip(first, personal, strict=True) if mine]
     assert (
-        list(widget.marks) == ["text", "token", "start", "end", "piece", "personal"] and widget.marks["personal"].all()
+        list(widget.marks) == ["text", "token", "start", "end", "piece", "personal"]
+        and widget.marks["personal"].all()
     )
     wanted = np.mean(
-        [[(a > b) + 0.5 * (a == b) for b in frame["entropy"][~personal]] for a in frame["entropy"][personal]]
+        [
+            [(a > b) + 0.5 * (a == b) for b in frame["entropy"][~personal]]
+            for a in frame["entropy"][personal]
+        ]
     )
     scores = widget.scores.set_index("score")
     assert scores.loc["pir", "auc"] == 1 and scores.loc["entropy", "auc"] == pytest.approx(wanted)
-    assert scores.loc["pir", "words"] == len(frame) and scores.loc["pir", "personal"] == personal.sum()
-    assert widget.answer[0] == {"score": "pir", "auc": 1.0, "words": len(frame), "personal": int(personal.sum())}
+    assert (
+        scores.loc["pir", "words"] == len(frame) and scores.loc["pir", "personal"] == personal.sum()
+    )
+    assert widget.answer[0] == {
+        "score": "pir",
+        "auc": 1.0,
+        "words": len(frame),
+        "personal": int(personal.sum()),
+    }
     widget.marked = [[first[0], 1], [first[1], 0]]  # an explicit no: only what is marked counts
     assert widget.scores["words"].tolist() == [2, 2]
     widget.marked = []
@@ -204,7 +249,9 @@ def test_marks_come_back_and_are_scored():
 
 
 def test_a_reader_may_bring_another_measure():
-    widget = full_strip().widget(lambda strip, marks: pd.DataFrame({"n": [len(marks)], "nothing": [float("nan")]}))
+    widget = full_strip().widget(
+        lambda strip, marks: pd.DataFrame({"n": [len(marks)], "nothing": [float("nan")]})
+    )
     widget.marked = [[0, 1]]
     assert widget.answer == [{"n": 1, "nothing": None}]
     widget.rescore = lambda strip, marks: marks["no such column"]
@@ -225,10 +272,17 @@ def test_the_live_form_brings_the_static_one():
     strip = full_strip()
     view = show(strip, source="data: generated")
     bundle = view._repr_mimebundle_()
-    assert "application/vnd.jupyter.widget-view+json" in bundle and bundle["text/plain"].startswith("TokenStrip(")
-    assert strip._repr_html_() in bundle["text/html"] and view.static.endswith("generated</small></p>")
+    assert "application/vnd.jupyter.widget-view+json" in bundle and bundle["text/plain"].startswith(
+        "TokenStrip("
+    )
+    assert strip._repr_html_() in bundle["text/html"] and view.static.endswith(
+        "generated</small></p>"
+    )
     own = strip.widget()._repr_mimebundle_()[0]
-    assert own["text/html"] == strip._repr_html_() and "application/vnd.jupyter.widget-view+json" in own
+    assert (
+        own["text/html"] == strip._repr_html_()
+        and "application/vnd.jupyter.widget-view+json" in own
+    )
 
 
 def test_files_are_whole_the_same_twice_and_carry_where_they_come_from(tmp_path):
@@ -271,6 +325,10 @@ def test_scores_that_are_no_numbers_are_drawn_without_a_colour():
 def test_provenance_names_model_persona_and_intervention():
     one, two = torch.nn.Linear(2, 2), torch.nn.Linear(2, 2)
     said = described(one, ["likes red"], "mask", seeds=(1, 2))
-    assert said["intervention"] == "mask" and said["seeds"] == (1, 2) and said["model"].startswith("Linear weights-")
+    assert (
+        said["intervention"] == "mask"
+        and said["seeds"] == (1, 2)
+        and said["model"].startswith("Linear weights-")
+    )
     assert said["model"] == described(one)["model"] != described(two)["model"]
     assert said["persona"] != described(one, ["likes blue"])["persona"]

@@ -53,7 +53,8 @@ class CardFile(BaseModel):
 
 
 class Card(BaseModel):
-    """One data set; the TOML files in `data/cards` and in the reader's `cards` folder hold one each."""
+    """One data set; the TOML files in `data/cards` and in the reader's `cards` folder hold one
+    each."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
@@ -72,16 +73,18 @@ class Card(BaseModel):
     folders: tuple[str, ...] = ()
     """Names its folder may have below WORKBENCH_DATA; the first is the one `get` makes."""
     place: Path | None = None
-    """The folder itself, for a table that `add` left where it was, or seen from `data` for what is shipped."""
+    """The folder itself, for a table that `add` left where it was, or seen from `data` for what is
+    shipped."""
     reader: Literal[READERS]
-    """How its files are read; table and lists read the first file; world is a generated one; see also `published`.
-    texts hold no log: `workbench.tokens.published` reads them."""
+    """How its files are read; table and lists read the first file; world is a generated one; see
+    also `published`. texts hold no log: `workbench.tokens.published` reads them."""
     columns: dict[str, str] = {}
     """Role → column, for the table reader."""
     options: dict[str, bool | str | dict[str, str]] = {}
     """More arguments of the reader, such as actions or time_unit."""
     prepare: tuple[dict[str, bool | int | float | str], ...] = ()
-    """Filters that a study applies after reading, in order: `step` names one of `STEPS`, the rest are its arguments."""
+    """Filters that a study applies after reading, in order: `step` names one of `STEPS`, the rest
+    are its arguments."""
     files: tuple[CardFile, ...] = Field(min_length=1)
     """Its files."""
     rows: int | None = None
@@ -95,16 +98,30 @@ class Card(BaseModel):
         return f"Card({self.name}, {self.reader}, {len(self.files)} files)"
 
     def __str__(self) -> str:
-        return "\n".join(f"{row['fact']:8s} {row['value']}" for row in self.to_frame().to_dict("records"))
+        return "\n".join(
+            f"{row['fact']:8s} {row['value']}" for row in self.to_frame().to_dict("records")
+        )
 
     def to_frame(self) -> pd.DataFrame:
         """Its facts, one a row: [fact, value]."""
-        facts = [(name, getattr(self, name)) for name in ("name", "title", "task", "page", "licence", "cite", "reader")]
-        facts += [(name, f"{n:,}") for name in ("rows", "users", "items") if (n := getattr(self, name)) is not None]
+        facts = [
+            (name, getattr(self, name))
+            for name in ("name", "title", "task", "page", "licence", "cite", "reader")
+        ]
+        facts += [
+            (name, f"{n:,}")
+            for name in ("rows", "users", "items")
+            if (n := getattr(self, name)) is not None
+        ]
         facts += [("column", f"{role} = {column}") for role, column in self.columns.items()]
         facts += [("option", f"{name} = {value}") for name, value in self.options.items()]
-        facts += [("prepare", " ".join(f"{k}={v}" for k, v in step.items())) for step in self.prepare]
-        facts += [("file", f"{file.path.as_posix()}  sha256 {file.sha256 or 'not known'}") for file in self.files]
+        facts += [
+            ("prepare", " ".join(f"{k}={v}" for k, v in step.items())) for step in self.prepare
+        ]
+        facts += [
+            ("file", f"{file.path.as_posix()}  sha256 {file.sha256 or 'not known'}")
+            for file in self.files
+        ]
         facts += [("address", file.url) for file in self.files if file.url]
         return pd.DataFrame(facts, columns=["fact", "value"])
 
@@ -132,12 +149,15 @@ def find_card(name: str) -> Card:
     """The card of this name; raises `ConfigError` with the names there are."""
     cards = all_cards()
     if name not in cards:
-        raise ConfigError(f"no card {name!r}", "name", f"one of {', '.join(cards)}", "see `workbench data list`")
+        raise ConfigError(
+            f"no card {name!r}", "name", f"one of {', '.join(cards)}", "see `workbench data list`"
+        )
     return cards[name]
 
 
 def find_folder(card: Card, folder: str | Path | None = None) -> Path:
-    """The folder that holds every file of the card; looks in `folder` if given, else where the reader keeps data.
+    """The folder that holds every file of the card; looks in `folder` if given, else where the
+    reader keeps data.
 
     That is WORKBENCH_DATA, then WORKBENCH_TEST_DATA. Raises `DataError` with the places looked at.
     """
@@ -145,13 +165,18 @@ def find_folder(card: Card, folder: str | Path | None = None) -> Path:
     roots = [settings().own_data, tests and Path(tests)] if folder is None else [Path(folder)]
     roots = [root for root in roots if root]
     places = [settings().data / card.place] if card.place and folder is None else []
-    places += [root / name for root in roots for name in card.folders] + (roots if folder is not None else [])
+    places += [root / name for root in roots for name in card.folders] + (
+        roots if folder is not None else []
+    )
     for place in places:
         if all(exists(place / file.path) for file in card.files):
             return place
     looked = ", ".join(map(str, places)) or "nowhere, as WORKBENCH_DATA is not set"
     names = ", ".join(file.path.as_posix() for file in card.files)
-    do = f"set WORKBENCH_DATA, then `workbench data get {card.name}`; its page is {card.page or 'unknown'}"
+    do = (
+        f"set WORKBENCH_DATA, then `workbench data get {card.name}`; its page is "
+        f"{card.page or 'unknown'}"
+    )
     raise DataError(f"the data set {card.name} is not here; looked in {looked}", None, names, do)
 
 
@@ -165,7 +190,8 @@ def sha256_of(path: Path) -> str:
 def open_dataset(name: str, folder: str | Path | None = None) -> tuple[Interactions, Catalogue]:
     """Read the data set of a card from the reader's own copy: (log, catalogue).
 
-    Where the files tell nothing of the items, their titles are their ids. Raises `ConfigError` for a card of texts.
+    Where the files tell nothing of the items, their titles are their ids. Raises `ConfigError` for
+    a card of texts.
 
     >>> log, catalogue = open_dataset("ml-100k")  # doctest: +SKIP
     """
@@ -176,7 +202,11 @@ def open_dataset(name: str, folder: str | Path | None = None) -> tuple[Interacti
     place = find_folder(card, folder)
     first = place / card.files[0].path
     if card.reader in ("recbole", "movielens"):
-        data = read_recbole(place, **card.options) if card.reader == "recbole" else read_movielens(place)
+        data = (
+            read_recbole(place, **card.options)
+            if card.reader == "recbole"
+            else read_movielens(place)
+        )
         return data.log, data.catalogue
     if card.reader == "world":
         from workbench.data.world import load_world
@@ -192,12 +222,15 @@ def open_dataset(name: str, folder: str | Path | None = None) -> tuple[Interacti
         log = read_table(first, card.columns or None, **card.options)
     else:
         log = read_lists(first)
-    table = pd.DataFrame({"item": np.arange(log.n_items), "title": [f"item {item}" for item in log.items]})
+    table = pd.DataFrame(
+        {"item": np.arange(log.n_items), "title": [f"item {item}" for item in log.items]}
+    )
     return log, Catalogue.from_table(table, where=card.name)
 
 
 def open_split(name: str, folder: str | Path | None = None, **options: object) -> Split:
-    """The split in which a data set is published; options: of its reader, such as tune. See `published.splits`.
+    """The split in which a data set is published; options: of its reader, such as tune. See
+    `published.splits`.
 
     >>> open_split("gowalla-lightgcn")  # doctest: +SKIP
     Split(published: train 810,128, valid 0, test 217,242 rows)
@@ -205,12 +238,15 @@ def open_split(name: str, folder: str | Path | None = None, **options: object) -
     card = find_card(name)
     if LAYOUTS.get(card.reader) != "splits":
         do = "divide it yourself: split(open_dataset(name)[0], how)"
-        raise ConfigError(f"{name} is not published in a split", "name", "a card whose reader is a split", do)
+        raise ConfigError(
+            f"{name} is not published in a split", "name", "a card whose reader is a split", do
+        )
     return layout(card.reader)(find_folder(card, folder), **(card.options | options))
 
 
 def open_prepared(name: str, folder: str | Path | None = None) -> tuple[Filtered, Catalogue]:
-    """Read a data set and apply the filters of its card: what is left and what each filter dropped, its catalogue.
+    """Read a data set and apply the filters of its card: what is left and what each filter dropped,
+    its catalogue.
 
     >>> filtered, catalogue = open_prepared("movielens-20m")  # doctest: +SKIP
     """

@@ -18,34 +18,56 @@ REQUIRED = ("item", "title", "category", "brand", "price")
 class Catalogue:
     """One row per item code, and the topics of each item (a long table: an item may have several).
 
-    frame: item int32 (0, 1, 2, …), title, category, brand, price (NaN where unknown), and whatever else the source
-    has. topics: [item, topic]; an item's category is always one of its topics.
+    frame: item int32 (0, 1, 2, …), title, category, brand, price (NaN where unknown), and whatever
+    else the source has. topics: [item, topic]; an item's category is always one of its topics.
     """
 
     frame: pd.DataFrame
     topics: pd.DataFrame
 
     @classmethod
-    def from_table(cls, table: pd.DataFrame, topics: pd.DataFrame | None = None, where: str = "catalogue") -> Catalogue:
-        """Check a table with one row per item code; absent category, brand and price are filled with unknowns."""
+    def from_table(
+        cls, table: pd.DataFrame, topics: pd.DataFrame | None = None, where: str = "catalogue"
+    ) -> Catalogue:
+        """Check a table with one row per item code; absent category, brand and price are filled
+        with unknowns."""
         frame = table.copy()
         for column in ("item", "title"):
             if column not in frame:
-                raise DataError(f"no column {column!r}", where, ", ".join(REQUIRED), "name the columns when reading")
+                raise DataError(
+                    f"no column {column!r}",
+                    where,
+                    ", ".join(REQUIRED),
+                    "name the columns when reading",
+                )
         for column, default in (("title", ""), ("category", "unknown"), ("brand", "")):
-            frame[column] = frame[column].astype(str).fillna(default) if column in frame else default
+            frame[column] = (
+                frame[column].astype(str).fillna(default) if column in frame else default
+            )
         frame["price"] = as_numbers(frame["price"], where) if "price" in frame else np.nan
         frame = frame.sort_values("item").reset_index(drop=True)
         if not np.array_equal(frame["item"], np.arange(len(frame))):
             raise DataError(
-                "item codes are not 0, 1, 2, …", where, "one row per item of the log", "reindex on log.items"
+                "item codes are not 0, 1, 2, …",
+                where,
+                "one row per item of the log",
+                "reindex on log.items",
             )
-        frame = frame.astype({"item": "int32", "title": str, "category": str, "brand": str, "price": "float64"})
+        frame = frame.astype(
+            {"item": "int32", "title": str, "category": str, "brand": str, "price": "float64"}
+        )
         if topics is not None and not topics["item"].isin(frame["item"]).all():
-            raise DataError("a topic of an item that is not there", where, "item codes of the catalogue")
+            raise DataError(
+                "a topic of an item that is not there", where, "item codes of the catalogue"
+            )
         own = frame[["item", "category"]].rename(columns={"category": "topic"})
         both = own if topics is None else pd.concat([own, topics[["item", "topic"]]])
-        both = both.drop_duplicates().sort_values(["item", "topic"]).reset_index(drop=True).astype({"item": "int32"})
+        both = (
+            both.drop_duplicates()
+            .sort_values(["item", "topic"])
+            .reset_index(drop=True)
+            .astype({"item": "int32"})
+        )
         return cls(frame[[*REQUIRED, *frame.columns.difference(REQUIRED, sort=False)]], both)
 
     def __len__(self) -> int:

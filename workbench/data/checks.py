@@ -8,11 +8,17 @@ import pandas as pd
 from workbench.errors import ConfigError, DataError, UnknownItem, UnknownUser
 
 TIME = "datetime64[ms, UTC]"
-UNITS = {"s": ("seconds", 1e3), "ms": ("milliseconds", 1.0), "us": ("microseconds", 1e-3), "ns": ("nanoseconds", 1e-6)}
+UNITS = {
+    "s": ("seconds", 1e3),
+    "ms": ("milliseconds", 1.0),
+    "us": ("microseconds", 1e-3),
+    "ns": ("nanoseconds", 1e-6),
+}
 
 
 def place_of(column: pd.Series, at: np.ndarray | pd.Series) -> str:
-    """The first place where `at` is true, in the words of the table's index: 'row 3', or 'line 5' of a file."""
+    """The first place where `at` is true, in the words of the table's index: 'row 3', or 'line 5'
+    of a file."""
     return f"{column.index.name or 'row'} {column.index[int(np.flatnonzero(at)[0])]}"
 
 
@@ -32,25 +38,35 @@ def as_codes(
 ) -> np.ndarray:
     """Place of every id in the index, int32; raises `UnknownUser` or `UnknownItem`."""
     if not index.is_unique:
-        raise DataError(f"{index[index.duplicated()].tolist()[0]!r} occurs twice in an index", where, "every id once")
+        raise DataError(
+            f"{index[index.duplicated()].tolist()[0]!r} occurs twice in an index",
+            where,
+            "every id once",
+        )
     codes = index.get_indexer(column)
     if (codes < 0).any():
         value, place = column[codes < 0].tolist()[0], place_of(column, codes < 0)
-        raise error(f"{value!r} in {place} is not in the index", where, "ids of the index handed in")
+        raise error(
+            f"{value!r} in {place} is not in the index", where, "ids of the index handed in"
+        )
     return codes.astype(np.int32)
 
 
 def as_times(column: pd.Series | None, n: int, where: str, unit: str = "s") -> pd.Series:
     """Unix times in a unit of `UNITS`, datetimes or ISO dates as UTC, NaT where there is none.
 
-    Text is read as numbers where the first time is one, so that the cell which breaks the series is named.
+    Text is read as numbers where the first time is one, so that the cell which breaks the series is
+    named.
     """
     if column is None:
         return pd.Series(pd.NaT, index=range(n), dtype=TIME)
     if unit not in UNITS:
         raise ConfigError(f"no unit of time {unit!r}", "time_unit", f"one of {', '.join(UNITS)}")
     name, scale = UNITS[unit]
-    expected, do = f"Unix {name} or ISO dates", "convert the column first, or name its unit (time_unit)"
+    expected, do = (
+        f"Unix {name} or ISO dates",
+        "convert the column first, or name its unit (time_unit)",
+    )
     kinds, first = pd.api.types, column.dropna().head(1)
     text = kinds.is_string_dtype(column) and pd.to_numeric(first, errors="coerce").notna().any()
     if text or (kinds.is_numeric_dtype(column) and not kinds.is_bool_dtype(column)):
@@ -70,17 +86,23 @@ def as_times(column: pd.Series | None, n: int, where: str, unit: str = "s") -> p
 
 
 def as_numbers(column: pd.Series, where: str) -> pd.Series:
-    """The column as float64, NaN where it is empty; raises `DataError` naming the first cell that is no number."""
+    """The column as float64, NaN where it is empty; raises `DataError` naming the first cell that
+    is no number."""
     numbers = pd.to_numeric(column, errors="coerce").astype("float64")
     wrong = (numbers.isna() & column.notna()) | np.isinf(numbers)
     if wrong.any():
         value, place = column[wrong].tolist()[0], place_of(column, wrong)
-        raise DataError(f"{value!r} in {place} is not a number", where, "finite numbers", "map another column")
+        raise DataError(
+            f"{value!r} in {place} is not a number", where, "finite numbers", "map another column"
+        )
     return numbers
 
 
-def as_integers(column: pd.Series | None, n: int, name: str, where: str, missing: bool = False) -> pd.Series | None:
-    """Whole numbers, none lost to rounding; with `missing` an Int64 column of numbers from 0 on that may have gaps."""
+def as_integers(
+    column: pd.Series | None, n: int, name: str, where: str, missing: bool = False
+) -> pd.Series | None:
+    """Whole numbers, none lost to rounding; with `missing` an Int64 column of numbers from 0 on
+    that may have gaps."""
     if column is None:
         return pd.Series(pd.NA, index=range(n), dtype="Int64") if missing else None
     numbers = as_numbers(column, where)
@@ -89,7 +111,9 @@ def as_integers(column: pd.Series | None, n: int, name: str, where: str, missing
     if wrong.any():
         value, place = column[wrong].tolist()[0], place_of(column, wrong)
         expected = f"whole numbers {'from 0 ' if missing else ''}below 2^63"
-        raise DataError(f"{value!r} in {place} is no {name} id", where, expected, "number them first")
+        raise DataError(
+            f"{value!r} in {place} is no {name} id", where, expected, "number them first"
+        )
     present = column.notna().to_numpy()
     whole = pd.Series(pd.NA, index=column.index, dtype="Int64")
     whole[present] = pd.to_numeric(column[present]).astype("int64").to_numpy()

@@ -1,4 +1,5 @@
-"""Text, gzip and parquet files as tables; what is wrong with a file becomes a `DataError` that names the line."""
+"""Text, gzip and parquet files as tables; what is wrong with a file becomes a `DataError` that
+names the line."""
 
 from __future__ import annotations
 
@@ -29,18 +30,26 @@ def read_frame(
     quoting: int = csv.QUOTE_MINIMAL,
     quotechar: str = '"',
 ) -> pd.DataFrame:
-    """A file as a table of text (parquet: of what it holds), its index counting lines as an editor does."""
+    """A file as a table of text (parquet: of what it holds), its index counting lines as an editor
+    does."""
     ending = path.name.removesuffix(".gz").rpartition(".")[2]
     with readable(path, encoding), warnings.catch_warnings():
         if ending == "parquet":
             table = pd.read_parquet(path)
             return (table if nrows is None else table.head(nrows)).rename_axis("row")
-        warnings.simplefilter("error", pd.errors.ParserWarning)  # lines longer than the header, cut off
+        # lines longer than the header, cut off
+        warnings.simplefilter("error", pd.errors.ParserWarning)
         if sep is not None and len(sep) != 1:
             raise ConfigError(f"separator {sep!r}", "sep", "a single character")
         sep = sep or ("," if ending == "csv" else "\t")
         header = 0 if names is None else None
-        options = {"sep": sep, "encoding": encoding, "nrows": nrows, "names": names, "header": header}
+        options = {
+            "sep": sep,
+            "encoding": encoding,
+            "nrows": nrows,
+            "names": names,
+            "header": header,
+        }
         options |= {"quoting": quoting, "dtype": "str", "keep_default_na": False, "na_values": [""]}
         options |= {"quotechar": quotechar}
         table = pd.read_csv(path, index_col=False, **options)
@@ -49,15 +58,21 @@ def read_frame(
         lines = (
             plain
             if nrows is not None
-            else _lines(path, table, plain, encoding, delimiter=sep, quoting=quoting, quotechar=quotechar)
+            else _lines(
+                path, table, plain, encoding, delimiter=sep, quoting=quoting, quotechar=quotechar
+            )
         )
     return table.set_axis(lines)
 
 
-def _lines(path: Path, table: pd.DataFrame, plain: pd.Index, encoding: str, **form: str | int) -> pd.Index:
-    """The line on which every row begins; refuses short lines, which pandas fills up without a word.
+def _lines(
+    path: Path, table: pd.DataFrame, plain: pd.Index, encoding: str, **form: str | int
+) -> pd.Index:
+    """The line on which every row begins; refuses short lines, which pandas fills up without a
+    word.
 
-    Reads the file again, but only where a cell is empty at the end of a row, or rows and lines do not match.
+    Reads the file again, but only where a cell is empty at the end of a row, or rows and lines do
+    not match.
     """
     with open_file(path) as raw:
         count = sum(1 for _ in raw)
@@ -72,21 +87,27 @@ def _lines(path: Path, table: pd.DataFrame, plain: pd.Index, encoding: str, **fo
                 continue  # a blank line, which pandas skips
             if len(row) < len(table.columns):
                 what = f"line {begin} is broken: {len(row)} fields"
-                raise DataError(what, path.name, f"{len(table.columns)} fields", "repair or remove this line")
+                raise DataError(
+                    what, path.name, f"{len(table.columns)} fields", "repair or remove this line"
+                )
             found.append(begin)
     found = found[plain.start - 1 :]
     return pd.Index(found, name="line") if len(found) == len(table) else plain
 
 
 def read_json_lines(path: Path, fields: Iterable[str], encoding: str = "utf-8") -> pd.DataFrame:
-    """A file with one JSON object a line as a table of some of its fields, None where a line lacks one.
+    """A file with one JSON object a line as a table of some of its fields, None where a line lacks
+    one.
 
-    Read in pieces, so that text is packed as soon as it is read; blank lines are none. `DataError` names a bad line.
+    Read in pieces, so that text is packed as soon as it is read; blank lines are none. `DataError`
+    names a bad line.
     """
     fields, pieces, rows, numbers = list(fields), [], [], []
 
     def pack() -> None:
-        pieces.append(pd.DataFrame(rows, columns=fields, index=pd.Index(numbers, name="line", dtype="int64")))
+        pieces.append(
+            pd.DataFrame(rows, columns=fields, index=pd.Index(numbers, name="line", dtype="int64"))
+        )
         rows.clear(), numbers.clear()
 
     for number, text in lines_of(path, encoding):
@@ -94,7 +115,9 @@ def read_json_lines(path: Path, fields: Iterable[str], encoding: str = "utf-8") 
             found = json.loads(text)
         except json.JSONDecodeError as error:
             what = f"line {number} is no JSON ({error.msg})"
-            raise DataError(what, path.name, "one JSON object a line", "repair or remove this line") from error
+            raise DataError(
+                what, path.name, "one JSON object a line", "repair or remove this line"
+            ) from error
         if not isinstance(found, dict):
             raise DataError(f"line {number} is no JSON object", path.name, "{…} in every line")
         rows.append([found.get(field) for field in fields])
@@ -119,26 +142,44 @@ def readable(path: Path, encoding: str) -> Iterator[None]:
     try:
         codecs.lookup(encoding)
     except LookupError:
-        raise ConfigError(f"no encoding {encoding!r}", "encoding", "one such as utf-8 or latin-1") from None
+        raise ConfigError(
+            f"no encoding {encoding!r}", "encoding", "one such as utf-8 or latin-1"
+        ) from None
     try:
         yield
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-        raise DataError(f"broken gzip ({error})", path.name, "a whole .gz file", "copy or download it again") from error
+        raise DataError(
+            f"broken gzip ({error})", path.name, "a whole .gz file", "copy or download it again"
+        ) from error
     except UnicodeError as error:
         with open_file(path) as file:
             line = next((n for n, raw in enumerate(file, 1) if not _decodes(raw, encoding)), 1)
         do = "pass encoding='latin-1', or the encoding the file was written in"
-        raise DataError(f"line {line} is not {encoding}", path.name, f"{encoding} text", do) from error
+        raise DataError(
+            f"line {line} is not {encoding}", path.name, f"{encoding} text", do
+        ) from error
     except csv.Error as error:
-        raise DataError(f"a broken line ({error})", path.name, "a table", "check its quotes and separator") from error
+        raise DataError(
+            f"a broken line ({error})", path.name, "a table", "check its quotes and separator"
+        ) from error
     except pd.errors.EmptyDataError as error:
-        raise DataError("the file is empty", path.name, "a header and rows", "check the download") from error
+        raise DataError(
+            "the file is empty", path.name, "a header and rows", "check the download"
+        ) from error
     except (pd.errors.ParserError, pd.errors.ParserWarning) as error:
         what = re.search(r"Expected (\d+) fields in line (\d+), saw (\d+)", str(error))
-        what = f"line {what[2]} is broken: {what[3]} fields, not {what[1]}" if what else f"broken lines ({error})"
-        raise DataError(what.replace("\n", ""), path.name, "as many fields as the header", "repair the line") from error
+        what = (
+            f"line {what[2]} is broken: {what[3]} fields, not {what[1]}"
+            if what
+            else f"broken lines ({error})"
+        )
+        raise DataError(
+            what.replace("\n", ""), path.name, "as many fields as the header", "repair the line"
+        ) from error
     except (OSError, ValueError) as error:
-        raise DataError(f"unreadable ({error})", path.name, "a table", "check the file and its ending") from error
+        raise DataError(
+            f"unreadable ({error})", path.name, "a table", "check the file and its ending"
+        ) from error
 
 
 def _decodes(raw: bytes, encoding: str) -> bool:
@@ -150,7 +191,8 @@ def _decodes(raw: bytes, encoding: str) -> bool:
 
 
 def open_file(path: Path, encoding: str | None = None) -> IO:
-    """A plain or gzipped file, as bytes unless an encoding is named; a byte order mark is no text."""
+    """A plain or gzipped file, as bytes unless an encoding is named; a byte order mark is no
+    text."""
     encoding = "utf-8-sig" if encoding in ("utf-8", "utf8") else encoding
     mode = "rb" if encoding is None else "rt"
     opener = gzip.open if path.suffix == ".gz" else open
@@ -175,21 +217,31 @@ def require(table: pd.DataFrame, columns: Iterable[str], path: Path) -> None:
     for column in columns:
         if column not in table:
             have = ", ".join(map(str, table.columns[:12]))
-            raise DataError(f"no column {column!r}", path.name, f"found: {have}", "map the columns: see preview(path)")
+            raise DataError(
+                f"no column {column!r}",
+                path.name,
+                f"found: {have}",
+                "map the columns: see preview(path)",
+            )
 
 
 def read_columns(folder: str | Path, name: str, columns: Iterable[str] = ()) -> pd.DataFrame:
-    """A CSV file of a folder, or its `.gz`: these columns of it, or all; refuses a file that lacks one."""
+    """A CSV file of a folder, or its `.gz`: these columns of it, or all; refuses a file that lacks
+    one."""
     columns, table = list(columns), read_frame(found(Path(folder) / name))
     require(table, columns, Path(name))
     return table[columns] if columns else table
 
 
 def look_up(keys: pd.Series, table: pd.DataFrame, key: str, where: str, name: str) -> pd.DataFrame:
-    """The rows of `table` (read from `name`) whose `key` the keys (read from `where`) name, on the keys' index."""
+    """The rows of `table` (read from `name`) whose `key` the keys (read from `where`) name, on the
+    keys' index."""
     known = table.set_index(key)
     if known.index.has_duplicates:
-        what, do = f"{key} {known.index[known.index.duplicated()][0]} is repeated", "remove the second line"
+        what, do = (
+            f"{key} {known.index[known.index.duplicated()][0]} is repeated",
+            "remove the second line",
+        )
         raise DataError(what, name, "every id once", do)
     at = known.index.get_indexer(keys)
     if (at < 0).any():
@@ -208,12 +260,15 @@ def as_ids(column: pd.Series) -> pd.Series:
     whole = pd.api.types.is_string_dtype(column) and text.str.fullmatch(r"0|-?[1-9]\d{0,17}").all()
     if not whole or not len(text):
         return column
-    return column.astype("int64") if len(text) == len(column) else pd.to_numeric(column)  # the former is much faster
+    # the former is much faster
+    return column.astype("int64") if len(text) == len(column) else pd.to_numeric(column)
 
 
 def as_numeric(column: pd.Series) -> pd.Series:
     """Numbers where all are; anything else as it is."""
-    numbers = pd.to_numeric(column, errors="coerce") if pd.api.types.is_string_dtype(column) else column
+    numbers = (
+        pd.to_numeric(column, errors="coerce") if pd.api.types.is_string_dtype(column) else column
+    )
     return column if (numbers.isna() & column.notna()).any() or numbers.isna().all() else numbers
 
 

@@ -1,4 +1,5 @@
-"""Filters that count what they drop. They chain: a filter takes a log or what another filter returned."""
+"""Filters that count what they drop. They chain: a filter takes a log or what another filter
+returned."""
 
 from __future__ import annotations
 
@@ -19,8 +20,8 @@ from workbench.errors import ConfigError, DataError
 class Filtered:
     """A filtered log, and per filter what it dropped: [filter, rows, users, items].
 
-    users, items in `dropped`: those that lost their last row. `items`: for every item code of `log` its code in the
-    log before the first filter (the two differ only after `reindex`).
+    users, items in `dropped`: those that lost their last row. `items`: for every item code of `log`
+    its code in the log before the first filter (the two differ only after `reindex`).
     """
 
     log: Interactions
@@ -56,7 +57,9 @@ def keep_at_least(log: Interactions | Filtered, value: float) -> Filtered:
     """
     state = _start(log)
     if state.log.frame["value"].isna().all():
-        raise DataError("no row has a value", "keep_at_least", "ratings", "map a column to value when reading")
+        raise DataError(
+            "no row has a value", "keep_at_least", "ratings", "map a column to value when reading"
+        )
     return _keep(state, f"value >= {value:g}", (state.log.frame["value"] >= value).to_numpy())
 
 
@@ -67,13 +70,19 @@ def keep_actions(log: Interactions | Filtered, actions: str | Iterable[str]) -> 
     for name in names:
         if name not in known:
             raise ConfigError(f"no action {name!r}", "keep_actions", f"some of {', '.join(known)}")
-    return _keep(state, f"action in {', '.join(names)}", state.log.frame["action"].isin(names).to_numpy())
+    return _keep(
+        state, f"action in {', '.join(names)}", state.log.frame["action"].isin(names).to_numpy()
+    )
 
 
-def keep_core(log: Interactions | Filtered, users: int = 5, items: int = 5, reindex: bool = False) -> Filtered:
-    """Drop users with fewer than `users` rows and items with fewer than `items`, again until all have enough.
+def keep_core(
+    log: Interactions | Filtered, users: int = 5, items: int = 5, reindex: bool = False
+) -> Filtered:
+    """Drop users with fewer than `users` rows and items with fewer than `items`, again until all
+    have enough.
 
-    reindex: make new indexes of only the users and items left; shapes change, so do it before anything is fitted.
+    reindex: make new indexes of only the users and items left; shapes change, so do it before
+    anything is fitted.
     """
     state = _start(log)
     user, item = (state.log.frame[name].to_numpy() for name in ("user", "item"))
@@ -91,7 +100,12 @@ def keep_baskets(log: Interactions | Filtered, at_least: int = 4) -> Filtered:
     state = _start(log)
     frame = state.log.frame
     if frame["basket"].isna().any():
-        raise DataError("rows have no basket", "keep_baskets", "a basket id", "map a column to basket when reading")
+        raise DataError(
+            "rows have no basket",
+            "keep_baskets",
+            "a basket id",
+            "map a column to basket when reading",
+        )
     count = frame.groupby("user")["basket"].transform("nunique")
     return _keep(state, f"users with {at_least} baskets or more", (count >= at_least).to_numpy())
 
@@ -104,24 +118,31 @@ def drop_equal(log: Interactions | Filtered) -> Filtered:
 
 
 def cut_sessions(log: Interactions | Filtered, minutes: float = 60) -> Filtered:
-    """Number the sessions of every user anew: one ends where more than this passes until the user's next row."""
+    """Number the sessions of every user anew: one ends where more than this passes until the user's
+    next row."""
     state = _start(log)
     frame = state.log.frame
     if frame["timestamp"].isna().any():
-        raise DataError("rows have no time", "cut_sessions", "a time in every row", "map a column to timestamp")
+        raise DataError(
+            "rows have no time", "cut_sessions", "a time in every row", "map a column to timestamp"
+        )
     gap = frame.groupby("user")["timestamp"].diff() > pd.Timedelta(minutes=minutes)
     session = gap.groupby(frame["user"]).cumsum().astype("Int64")
     state = replace(state, log=replace(state.log, frame=frame.assign(session=session)))
     return _keep(state, f"sessions cut at {minutes:g} minutes", np.ones(len(frame), bool))
 
 
-STEPS = {function.__name__: function for function in (keep_at_least, keep_actions, keep_core, keep_baskets)}
+STEPS = {
+    function.__name__: function
+    for function in (keep_at_least, keep_actions, keep_core, keep_baskets)
+}
 STEPS |= {function.__name__: function for function in (drop_equal, cut_sessions)}
 """Filters that a card may name."""
 
 
 def prepare(log: Interactions | Filtered, steps: Iterable[dict[str, object]]) -> Filtered:
-    """Apply filters one after the other; each step is {"step": name in `STEPS`, argument: value, …}.
+    """Apply filters one after the other; each step is {"step": name in `STEPS`, argument: value,
+    …}.
 
     >>> prepare(log, [{"step": "keep_at_least", "value": 3.5}, {"step": "keep_core"}])  # doctest: +SKIP
     """
@@ -132,8 +153,14 @@ def prepare(log: Interactions | Filtered, steps: Iterable[dict[str, object]]) ->
         known = list(inspect.signature(function).parameters)[1:] if function else []
         unknown = sorted(set(options) - set(known))
         if function is None or unknown:
-            what = f"no filter {step.get('step')!r}" if function is None else f"{step['step']} has no {unknown[0]!r}"
-            raise ConfigError(what, "prepare", f"one of {', '.join(known or STEPS)}", "correct the card")
+            what = (
+                f"no filter {step.get('step')!r}"
+                if function is None
+                else f"{step['step']} has no {unknown[0]!r}"
+            )
+            raise ConfigError(
+                what, "prepare", f"one of {', '.join(known or STEPS)}", "correct the card"
+            )
         state = function(state, **options)
     return state
 
@@ -141,7 +168,9 @@ def prepare(log: Interactions | Filtered, steps: Iterable[dict[str, object]]) ->
 def _start(log: Interactions | Filtered) -> Filtered:
     if isinstance(log, Filtered):
         return log
-    nothing = pd.DataFrame({"filter": pd.Series(dtype=str)} | {n: pd.Series(dtype=int) for n in _COUNTS})
+    nothing = pd.DataFrame(
+        {"filter": pd.Series(dtype=str)} | {n: pd.Series(dtype=int) for n in _COUNTS}
+    )
     return Filtered(log, nothing, np.arange(log.n_items))
 
 
@@ -151,8 +180,12 @@ _COUNTS = ("rows", "users", "items")
 def _keep(state: Filtered, name: str, mask: np.ndarray) -> Filtered:
     old, new = state.log, state.log.select(mask)
     if not len(new):
-        raise DataError(f"no row is left after '{name}'", "filter", "at least one row", "filter less")
-    lost = [old.frame[column].nunique() - new.frame[column].nunique() for column in ("user", "item")]
+        raise DataError(
+            f"no row is left after '{name}'", "filter", "at least one row", "filter less"
+        )
+    lost = [
+        old.frame[column].nunique() - new.frame[column].nunique() for column in ("user", "item")
+    ]
     row = pd.DataFrame([(name, len(old) - len(new), *lost)], columns=["filter", *_COUNTS])
     return replace(state, log=new, dropped=pd.concat([state.dropped, row], ignore_index=True))
 

@@ -58,7 +58,9 @@ class Histories:
     def counts(self) -> sparse.csr_array:
         """How many interactions each history holds per item; float64 (B, n_items)."""
         shape = (len(self), self.n_items)
-        return sparse.coo_array((np.ones(len(self.item)), (self.rows, self.item)), shape=shape).tocsr()
+        return sparse.coo_array(
+            (np.ones(len(self.item)), (self.rows, self.item)), shape=shape
+        ).tocsr()
 
     def without(self, interactions: Iterable[int]) -> Histories:
         """The same users, some interactions taken out; emptied rows stay, empty."""
@@ -75,17 +77,29 @@ class Histories:
     def keep(self, mask: np.ndarray) -> Histories:
         """The interactions where `mask` (N,) is true; emptied rows stay, empty."""
         kept = np.bincount(self.rows[mask], minlength=len(self))
-        return self.take(np.flatnonzero(mask), self.user, np.concatenate([[0], np.cumsum(kept)]).astype(np.int64))
+        return self.take(
+            np.flatnonzero(mask), self.user, np.concatenate([[0], np.cumsum(kept)]).astype(np.int64)
+        )
 
     def take(self, take: np.ndarray, user: np.ndarray, offsets: np.ndarray) -> Histories:
-        """Histories made of the interactions at `take`: row b owns `take[offsets[b]:offsets[b + 1]]`."""
-        parts = {name: getattr(self, name)[take] for name in ("item", "action", "basket", "position", "interaction")}
+        """Histories made of the interactions at `take`: row b owns `take[offsets[b]:offsets[b +
+        1]]`."""
+        parts = {
+            name: getattr(self, name)[take]
+            for name in ("item", "action", "basket", "position", "interaction")
+        }
         return replace(self, user=user, offsets=offsets, **parts)
 
 
 def unique_ids(ids: Iterable[int]) -> np.ndarray:
-    """Interaction ids as a sorted int64 array without repeats; raises `DataError` for numbers that are not whole."""
+    """Interaction ids as a sorted int64 array without repeats; raises `DataError` for numbers that
+    are not whole."""
     given = np.asarray(ids if isinstance(ids, np.ndarray) else list(ids))
-    if given.dtype.kind == "f" and not np.array_equal(given, np.trunc(given)):  # NaN differs from itself
-        raise DataError(f"{given[given != np.trunc(given)][0]} is no interaction id", "interactions", "whole numbers")
+    # NaN differs from itself
+    if given.dtype.kind == "f" and not np.array_equal(given, np.trunc(given)):
+        raise DataError(
+            f"{given[given != np.trunc(given)][0]} is no interaction id",
+            "interactions",
+            "whole numbers",
+        )
     return np.unique(given.astype(np.int64))

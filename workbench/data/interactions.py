@@ -11,7 +11,15 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from workbench.data.checks import TIME, as_codes, as_integers, as_numbers, as_times, make_index, place_of
+from workbench.data.checks import (
+    TIME,
+    as_codes,
+    as_integers,
+    as_numbers,
+    as_times,
+    make_index,
+    place_of,
+)
 from workbench.data.histories import Histories, unique_ids
 from workbench.errors import DataError, UnknownItem, UnknownUser
 
@@ -33,12 +41,13 @@ COLUMNS = {
 
 @dataclass(frozen=True)
 class Interactions:
-    """The log: a frame with the columns of `COLUMNS`, sorted by `position`, and the indexes of users and items.
+    """The log: a frame with the columns of `COLUMNS`, sorted by `position`, and the indexes of
+    users and items.
 
-    `user` and `item` are codes into `users` and `items`. The indexes are made once and carried through every
-    filter, split and deletion, so the shapes of models never change. `interaction` is the row's name for life;
-    `position` its place in the log when it was first read (time order, ties in file order; file order where any
-    time is absent). Two equal rows are two interactions.
+    `user` and `item` are codes into `users` and `items`. The indexes are made once and carried
+    through every filter, split and deletion, so the shapes of models never change. `interaction` is
+    the row's name for life; `position` its place in the log when it was first read (time order,
+    ties in file order; file order where any time is absent). Two equal rows are two interactions.
     """
 
     frame: pd.DataFrame
@@ -62,27 +71,45 @@ class Interactions:
         items: pd.Index | None = None,
         where: str = "table",
     ) -> Interactions:
-        """Check a raw table and code it; arguments name its columns, `where` the file in error messages.
+        """Check a raw table and code it; arguments name its columns, `where` the file in error
+        messages.
 
-        Timestamps may be datetimes or Unix seconds. Without `interaction`, ids are given in file order.
-        Raises `DataError` (missing column, empty table, repeated ids, missing values, unreadable types),
-        `UnknownUser` and `UnknownItem` (an id outside the `users` or `items` handed in).
+        Timestamps may be datetimes or Unix seconds. Without `interaction`, ids are given in file
+        order. Raises `DataError` (missing column, empty table, repeated ids, missing values,
+        unreadable types), `UnknownUser` and `UnknownItem` (an id outside the `users` or `items`
+        handed in).
 
         >>> log = Interactions.from_table(pd.DataFrame({"user": ["a", "a"], "item": ["x", "y"]}))
         >>> log.n_users, log.n_items, len(log)
         (1, 2, 2)
         """
-        named = {"user": user, "item": item, "timestamp": timestamp, "action": action, "session": session}
+        named = {
+            "user": user,
+            "item": item,
+            "timestamp": timestamp,
+            "action": action,
+            "session": session,
+        }
         named |= {"basket": basket, "value": value, "interaction": interaction}
         named = {role: column for role, column in named.items() if column is not None}
         for role, column in named.items():
             count, have = list(table.columns).count(column), ", ".join(map(str, table.columns[:12]))
             if count != 1:
-                what = f"{count} columns are called {column!r}" if count else f"no column {column!r}"
-                raise DataError(what, where, f"a column for {role}; found: {have}", f"pass {role}='…'")
+                what = (
+                    f"{count} columns are called {column!r}" if count else f"no column {column!r}"
+                )
+                raise DataError(
+                    what, where, f"a column for {role}; found: {have}", f"pass {role}='…'"
+                )
         if not len(table):
-            raise DataError("the table is empty", where, "at least one interaction", "check the file and its filters")
-        raw = {role: table[column] for role, column in named.items()}  # with the table's index: errors name places
+            raise DataError(
+                "the table is empty",
+                where,
+                "at least one interaction",
+                "check the file and its filters",
+            )
+        # with the table's index: errors name places
+        raw = {role: table[column] for role, column in named.items()}
         for role in [role for role in ("user", "item", "action") if role in raw]:
             absent = raw[role].isna()
             if absent.any():
@@ -94,19 +121,26 @@ class Interactions:
         ids = as_integers(raw.get("interaction"), n, "interaction", where)
         ids = pd.Series(np.arange(n), dtype="int64") if ids is None else ids.astype("int64")
         if ids.duplicated().any():
-            what = f"interaction id {ids[ids.duplicated()].iloc[0]} is repeated in {place_of(ids, ids.duplicated())}"
+            what = (
+                f"interaction id {ids[ids.duplicated()].iloc[0]} is repeated in "
+                f"{place_of(ids, ids.duplicated())}"
+            )
             raise DataError(what, where, "every id once", "let the reader number the rows")
         columns = {
             "interaction": ids,
             "user": as_codes(raw["user"], users, UnknownUser, where),
             "item": as_codes(raw["item"], items, UnknownItem, where),
             "timestamp": as_times(raw.get("timestamp"), n, where),
-            "action": raw.get("action", pd.Series(["interaction"] * n)).astype(str).astype("category"),
+            "action": raw.get("action", pd.Series(["interaction"] * n))
+            .astype(str)
+            .astype("category"),
             "session": as_integers(raw.get("session"), n, "session", where, missing=True),
             "basket": as_integers(raw.get("basket"), n, "basket", where, missing=True),
             "value": as_numbers(raw["value"], where) if "value" in raw else np.full(n, np.nan),
         }
-        frame = pd.DataFrame({name: getattr(column, "array", column) for name, column in columns.items()})
+        frame = pd.DataFrame(
+            {name: getattr(column, "array", column) for name, column in columns.items()}
+        )
         times = frame["timestamp"]
         if not times.isna().any():
             frame = frame.sort_values("timestamp", kind="stable").reset_index(drop=True)
@@ -136,7 +170,9 @@ class Interactions:
         action = self.frame["action"].cat.remove_unused_categories().cat
         for names in (self.users, self.items, action.categories):
             digest.update("\x1f".join(map(str, names)).encode())
-        plain = self.frame.assign(action=action.codes, timestamp=self.frame["timestamp"].astype("int64"))
+        plain = self.frame.assign(
+            action=action.codes, timestamp=self.frame["timestamp"].astype("int64")
+        )
         for column in COLUMNS:
             digest.update(plain[column].fillna(-1).to_numpy().tobytes())
         return digest.hexdigest()
@@ -170,17 +206,29 @@ class Interactions:
         return np.isin(self.frame["interaction"].to_numpy(), ids)
 
     def by_session(self) -> Interactions:
-        """The same rows with every session as a user of its own, named `user/session`, in the order sessions begin.
+        """The same rows with every session as a user of its own, named `user/session`, in the order
+        sessions begin.
 
         Interaction ids stay, so a request against this log names the same rows of the other.
         """
         absent = int(self.frame["session"].isna().sum())
         if absent:
             do = "map a column to session when reading, or use the users as sequences"
-            raise DataError(f"{absent:,} of {len(self):,} rows have no session", "by_session", "a session id", do)
-        names = self.users[self.frame["user"]].astype(str) + "/" + self.frame["session"].astype(str).to_numpy()
+            raise DataError(
+                f"{absent:,} of {len(self):,} rows have no session",
+                "by_session",
+                "a session id",
+                do,
+            )
+        names = (
+            self.users[self.frame["user"]].astype(str)
+            + "/"
+            + self.frame["session"].astype(str).to_numpy()
+        )
         codes, sessions = pd.factorize(names)
-        return replace(self, frame=self.frame.assign(user=codes.astype("int32")), users=pd.Index(sessions))
+        return replace(
+            self, frame=self.frame.assign(user=codes.astype("int32")), users=pd.Index(sessions)
+        )
 
     def rows_of(self, user: int) -> pd.DataFrame:
         """The rows of one user code, in log order."""
@@ -195,8 +243,11 @@ class Interactions:
         """The code of an original item id; raises `UnknownItem`."""
         return _lookup(self.items, item, UnknownItem)
 
-    def histories(self, users: Sequence[int] | np.ndarray | None = None, before: object = None) -> Histories:
-        """Histories of user codes (all by default), only rows strictly before the time `before` if given.
+    def histories(
+        self, users: Sequence[int] | np.ndarray | None = None, before: object = None
+    ) -> Histories:
+        """Histories of user codes (all by default), only rows strictly before the time `before` if
+        given.
 
         Users without rows keep an empty row. Raises `UnknownUser` for a code outside the index.
         """
@@ -204,16 +255,28 @@ class Interactions:
         if before is not None:
             cut = pd.to_datetime(before, utc=True, errors="coerce")
             if pd.isna(cut):
-                raise DataError(f"unreadable time {before!r}", "before", "a date or datetime, UTC without a zone")
+                raise DataError(
+                    f"unreadable time {before!r}",
+                    "before",
+                    "a date or datetime, UTC without a zone",
+                )
             frame = frame[frame["timestamp"] < cut]
-        users = np.arange(self.n_users) if users is None else np.asarray(users, dtype=np.int64).reshape(-1)
+        users = (
+            np.arange(self.n_users)
+            if users is None
+            else np.asarray(users, dtype=np.int64).reshape(-1)
+        )
         for user in (users.min(), users.max()) if len(users) else ():
             self.check_user(int(user))
         if len(users) < 16:  # few users: sorting everybody's rows would cost more than the rest
             frame = frame[np.isin(frame["user"].to_numpy(), users)]
-        order = np.argsort(frame["user"].to_numpy(), kind="stable")  # the frame is in log order already
+        # the frame is in log order already
+        order = np.argsort(frame["user"].to_numpy(), kind="stable")
         sorted_users = frame["user"].to_numpy()[order]
-        starts, ends = np.searchsorted(sorted_users, users, "left"), np.searchsorted(sorted_users, users, "right")
+        starts, ends = (
+            np.searchsorted(sorted_users, users, "left"),
+            np.searchsorted(sorted_users, users, "right"),
+        )
         lengths = ends - starts
         offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
         within = np.arange(offsets[-1]) - np.repeat(offsets[:-1], lengths)
@@ -233,7 +296,9 @@ class Interactions:
     def counts(self) -> sparse.csr_array:
         """Rows per (user, item); float64 (n_users, n_items)."""
         cells = (self.frame["user"].to_numpy(), self.frame["item"].to_numpy())
-        return sparse.coo_array((np.ones(len(self)), cells), shape=(self.n_users, self.n_items)).tocsr()
+        return sparse.coo_array(
+            (np.ones(len(self)), cells), shape=(self.n_users, self.n_items)
+        ).tocsr()
 
     def matrix(self) -> sparse.csr_array:
         """1 where a user has at least one row on an item; float64 (n_users, n_items)."""
@@ -245,7 +310,9 @@ class Interactions:
         """Raise `UnknownUser` unless `user` is a code of this log."""
         if not isinstance(user, int | np.integer) or not 0 <= user < self.n_users:
             want = f"a code from 0 to {self.n_users - 1}"
-            raise UnknownUser(f"user code {user!r}", "users", want, "log.user_code(id) turns an id into its code")
+            raise UnknownUser(
+                f"user code {user!r}", "users", want, "log.user_code(id) turns an id into its code"
+            )
 
 
 def _lookup(index: pd.Index, value: object, error: type[UnknownUser] | type[UnknownItem]) -> int:
@@ -253,4 +320,6 @@ def _lookup(index: pd.Index, value: object, error: type[UnknownUser] | type[Unkn
         return int(index.get_loc(value))
     except KeyError:
         shown = ", ".join(map(str, index[:3]))
-        raise error(f"{value!r} is not in the index", expected=f"one of {len(index)} ids such as {shown}") from None
+        raise error(
+            f"{value!r} is not in the index", expected=f"one of {len(index)} ids such as {shown}"
+        ) from None

@@ -1,14 +1,16 @@
 """Which items are sensitive: rules over a catalogue, kept as TOML so that a reader can change them.
 
-A rule names a topic, the fields it looks at, the words it looks for and how many signals it needs. A field that holds
-at least one of the words gives one signal, however many it holds; so does a column that holds one of the named values.
-Words are whole words in any case: "ham" is not in "shampoo", "gin" not in "ginger"; one that ends in * is the beginning
-of a word ("alcohol*" finds "alcoholic"). Fields: title, category, brand, topics (all topics of the item), and any other
-column of the catalogue.
+A rule names a topic, the fields it looks at, the words it looks for and how many signals it needs.
+A field that holds at least one of the words gives one signal, however many it holds; so does a
+column that holds one of the named values. Words are whole words in any case: "ham" is not in
+"shampoo", "gin" not in "ginger"; one that ends in * is the beginning of a word ("alcohol*" finds
+"alcoholic"). Fields: title, category, brand, topics (all topics of the item), and any other column
+of the catalogue.
 
-The rules shipped in `data/sensitive` are those of the ERASE study (arXiv 2603.08341), as far as its development code
-(github.com/pierre-lubitzsch/RecBole, folder `dataset`) shows them: each file says which words are the study's and which
-ours. Hits are guesses about items, never about people: read the list before anything is removed.
+The rules shipped in `data/sensitive` are those of the ERASE study (arXiv 2603.08341), as far as its
+development code (github.com/pierre-lubitzsch/RecBole, folder `dataset`) shows them: each file says
+which words are the study's and which ours. Hits are guesses about items, never about people: read
+the list before anything is removed.
 """
 
 from __future__ import annotations
@@ -48,10 +50,15 @@ class Rule(BaseModel):
     def _can_fire(self) -> Rule:
         if bool(self.fields) != bool(self.words):
             raise ValueError("fields and words go together")
-        if any(not word.strip(" *") for word in (*self.words, *(w for words in self.only.values() for w in words))):
+        if any(
+            not word.strip(" *")
+            for word in (*self.words, *(w for words in self.only.values() for w in words))
+        ):
             raise ValueError("an empty word")
         if not 1 <= self.signals <= len(self.looks_at):
-            raise ValueError(f"signals = {self.signals}, but {len(self.looks_at)} fields and columns to give one")
+            raise ValueError(
+                f"signals = {self.signals}, but {len(self.looks_at)} fields and columns to give one"
+            )
         return self
 
     @property
@@ -61,7 +68,8 @@ class Rule(BaseModel):
 
 
 class Rules(BaseModel):
-    """The rules for one data set: a TOML file in `data/sensitive` or in the reader's `sensitive` folder."""
+    """The rules for one data set: a TOML file in `data/sensitive` or in the reader's `sensitive`
+    folder."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
@@ -77,14 +85,21 @@ class Rules(BaseModel):
 
 
 def load_rules(name: str | Path) -> Rules:
-    """The rules of a TOML file, or those for a data set: the reader's in WORKBENCH_DATA/sensitive, else the shipped.
+    """The rules of a TOML file, or those for a data set: the reader's in WORKBENCH_DATA/sensitive,
+    else the shipped.
 
     Raises `ConfigError` where there are none or the file holds something else.
     """
     path = Path(name)
     if path.suffix != ".toml":
-        folders = [folder / "sensitive" for folder in (settings().own_data, settings().data) if folder is not None]
-        path = next((p for p in (folder / f"{name}.toml" for folder in folders) if p.is_file()), None)
+        folders = [
+            folder / "sensitive"
+            for folder in (settings().own_data, settings().data)
+            if folder is not None
+        ]
+        path = next(
+            (p for p in (folder / f"{name}.toml" for folder in folders) if p.is_file()), None
+        )
         if path is None:
             have = sorted({p.stem for folder in folders for p in folder.glob("*.toml")})
             do = "write a TOML file of your own and pass it (--rules)"
@@ -96,17 +111,23 @@ def load_rules(name: str | Path) -> Rules:
         raise ConfigError(what, str(path), "the fields of Rules", "repair the file") from error
 
 
-def find_sensitive(catalogue: Catalogue, rules: Rules | str | Path, topic: str | None = None) -> pd.DataFrame:
-    """Items that the rules call sensitive: [item, title, topic, signals, hits], by topic, then item code.
+def find_sensitive(
+    catalogue: Catalogue, rules: Rules | str | Path, topic: str | None = None
+) -> pd.DataFrame:
+    """Items that the rules call sensitive: [item, title, topic, signals, hits], by topic, then item
+    code.
 
-    hits: what was found where, "title: beer, wine; topics: beer". topic: only this one. Raises `ConfigError` for a
-    topic without a rule, `DataError` for a rule that looks at a field the catalogue does not have.
+    hits: what was found where, "title: beer, wine; topics: beer". topic: only this one. Raises
+    `ConfigError` for a topic without a rule, `DataError` for a rule that looks at a field the
+    catalogue does not have.
 
     >>> find_sensitive(catalogue, "instacart", topic="alcohol")  # doctest: +SKIP
     """
     rules = rules if isinstance(rules, Rules) else load_rules(rules)
     if topic is not None and topic not in rules.topics:
-        raise ConfigError(f"no rule for {topic!r}", "topic", f"one of {', '.join(dict.fromkeys(rules.topics))}")
+        raise ConfigError(
+            f"no rule for {topic!r}", "topic", f"one of {', '.join(dict.fromkeys(rules.topics))}"
+        )
     tables = [_apply(catalogue, rule) for rule in rules.rules if topic in (None, rule.topic)]
     return pd.concat(tables, ignore_index=True)
 
@@ -116,7 +137,10 @@ def _apply(catalogue: Catalogue, rule: Rule) -> pd.DataFrame:
     for field in rule.looks_at:
         texts = _field(catalogue, field, rule.topic)
         words = (*(rule.words if field in rule.fields else ()), *rule.only.get(field, ()))
-        pattern, values = _pattern(words) if words else None, {str(value) for value in rule.values.get(field, ())}
+        pattern, values = (
+            _pattern(words) if words else None,
+            {str(value) for value in rule.values.get(field, ())},
+        )
         for item, text in enumerate(texts):
             found = [word.lower() for word in pattern.findall(text)] if pattern and text else []
             found += [part for part in text.split("|") if part in values] if values and text else []
@@ -124,8 +148,14 @@ def _apply(catalogue: Catalogue, rule: Rule) -> pd.DataFrame:
                 signals[item] += 1
                 hits[item].append(f"{field}: {', '.join(dict.fromkeys(found))}")
     items = np.flatnonzero(signals >= rule.signals)
-    table = {"item": items.astype("int32"), "title": catalogue.frame["title"].to_numpy()[items], "topic": rule.topic}
-    return pd.DataFrame(table | {"signals": signals[items], "hits": ["; ".join(hits[item]) for item in items]})
+    table = {
+        "item": items.astype("int32"),
+        "title": catalogue.frame["title"].to_numpy()[items],
+        "topic": rule.topic,
+    }
+    return pd.DataFrame(
+        table | {"signals": signals[items], "hits": ["; ".join(hits[item]) for item in items]}
+    )
 
 
 def _field(catalogue: Catalogue, field: str, topic: str) -> list[str]:
@@ -135,13 +165,16 @@ def _field(catalogue: Catalogue, field: str, topic: str) -> list[str]:
         return joined.reindex(np.arange(len(catalogue))).fillna("").tolist()
     if field not in catalogue.frame:
         have = ", ".join(["topics", *catalogue.frame.columns.drop("item")])
-        raise DataError(f"the catalogue has no {field!r}", f"rule for {topic}", have, "change the rule's fields")
+        raise DataError(
+            f"the catalogue has no {field!r}", f"rule for {topic}", have, "change the rule's fields"
+        )
     column = catalogue.frame[field]
     return column.astype("str").where(column.notna(), "").tolist()
 
 
 def _pattern(words: tuple[str, ...]) -> re.Pattern[str]:
-    """Any of the words, whole and in any case, the longest first; blanks in a phrase match any white space."""
+    """Any of the words, whole and in any case, the longest first; blanks in a phrase match any
+    white space."""
     parts = []
     for word in sorted(set(words), key=lambda word: (-len(word), word)):
         text = r"\s+".join(re.escape(part) for part in word.rstrip("*").split())

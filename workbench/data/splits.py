@@ -1,4 +1,5 @@
-"""Train, validation and test: six ways to divide a log, none of which loses a row or changes a shape."""
+"""Train, validation and test: six ways to divide a log, none of which loses a row or changes a
+shape."""
 
 from __future__ import annotations
 
@@ -31,13 +32,18 @@ class Split:
 
     def whole(self) -> Interactions:
         """The three parts as one log again."""
-        frame = pd.concat([getattr(self, part).frame for part in PARTS]).sort_values("position", ignore_index=True)
+        frame = pd.concat([getattr(self, part).frame for part in PARTS]).sort_values(
+            "position", ignore_index=True
+        )
         return Interactions(frame, self.train.users, self.train.items)
 
     def to_frame(self) -> pd.DataFrame:
         """Counts [part, rows, users, items]: only users and items that have a row in the part."""
         frames = [(part, getattr(self, part).frame) for part in PARTS]
-        rows = [(part, len(frame), frame["user"].nunique(), frame["item"].nunique()) for part, frame in frames]
+        rows = [
+            (part, len(frame), frame["user"].nunique(), frame["item"].nunique())
+            for part, frame in frames
+        ]
         return pd.DataFrame(rows, columns=["part", "rows", "users", "items"])
 
     def _repr_html_(self) -> str:
@@ -45,10 +51,12 @@ class Split:
 
 
 def split(log: Interactions, how: str = "temporal", **options: object) -> Split:
-    """Divide a log into train, valid and test; `how` is a key of `SPLITS`, the options are those of that function.
+    """Divide a log into train, valid and test; `how` is a key of `SPLITS`, the options are those of
+    that function.
 
-    Order is the order of the log (time, ties in file order). Users emptied in a part keep their place in the index.
-    Raises `DataError` where what the split goes by is absent, `ConfigError` for an unknown split or option.
+    Order is the order of the log (time, ties in file order). Users emptied in a part keep their
+    place in the index. Raises `DataError` where what the split goes by is absent, `ConfigError` for
+    an unknown split or option.
 
     >>> split(log, "temporal", train=0.8, valid=0.1)  # doctest: +SKIP
     Split(temporal: train 43,158, valid 5,398, test 5,857 rows)
@@ -58,31 +66,41 @@ def split(log: Interactions, how: str = "temporal", **options: object) -> Split:
     known = list(inspect.signature(SPLITS[how]).parameters)[1:]
     unknown = sorted(set(options) - set(known))
     if unknown:
-        raise ConfigError(f"{how} has no option {unknown[0]!r}", "split", f"some of {', '.join(known)}")
+        raise ConfigError(
+            f"{how} has no option {unknown[0]!r}", "split", f"some of {', '.join(known)}"
+        )
     part = np.asarray(SPLITS[how](log, **options))
     return Split(*(log.select(part == code) for code in range(3)), how=how)
 
 
-def temporal(log: Interactions, train: float = 0.8, valid: float = 0.1, by: str = "time") -> np.ndarray:
-    """Per user of n rows: train the first ⌊train·n⌋, test from ⌊(train + valid)·n⌋ on, valid between."""
+def temporal(
+    log: Interactions, train: float = 0.8, valid: float = 0.1, by: str = "time"
+) -> np.ndarray:
+    """Per user of n rows: train the first ⌊train·n⌋, test from ⌊(train + valid)·n⌋ on, valid
+    between."""
     _check_order(log, by)
     users = log.frame["user"]
-    place, n = users.groupby(users).cumcount().to_numpy(), users.groupby(users).transform("size").to_numpy()
+    place, n = (
+        users.groupby(users).cumcount().to_numpy(),
+        users.groupby(users).transform("size").to_numpy(),
+    )
     return _by_ratio(place, n, train, valid)
 
 
 def leave_one_out(log: Interactions, by: str = "time") -> np.ndarray:
-    """Per user: last row test, last but one valid; of two rows none is valid, a single row is train."""
+    """Per user: last row test, last but one valid; of two rows none is valid, a single row is
+    train."""
     _check_order(log, by)
     users = log.frame["user"]
     return _leave_last(users.groupby(users).cumcount(), users.groupby(users).transform("size"))
 
 
 def next_basket(log: Interactions, by: str = "time") -> np.ndarray:
-    """Per user: last basket test, last but one valid; of two baskets none is valid, a single one is train.
+    """Per user: last basket test, last but one valid; of two baskets none is valid, a single one is
+    train.
 
-    The ERASE study takes only users with four baskets or more (`keep_baskets(log, 4)` before), so that the last basket
-    of the training part can be a target with a history before it too.
+    The ERASE study takes only users with four baskets or more (`keep_baskets(log, 4)` before), so
+    that the last basket of the training part can be a target with a history before it too.
     """
     _check_order(log, by)
     place = _groups(log, "basket").groupby(log.frame["user"]).rank(method="dense").astype(int) - 1
@@ -90,11 +108,13 @@ def next_basket(log: Interactions, by: str = "time") -> np.ndarray:
 
 
 def random(log: Interactions, train: float = 0.8, valid: float = 0.1, seed: int = 0) -> np.ndarray:
-    """Per user of n rows, drawn at random: valid ⌊valid·n⌋, test ⌊(1 − train − valid)·n⌋, the rest train.
+    """Per user of n rows, drawn at random: valid ⌊valid·n⌋, test ⌊(1 − train − valid)·n⌋, the rest
+    train.
 
-    The sizes are those of RecBole 1.2.1 (order RO, split RS, grouped by user), read from its code: where a part that
-    is wanted would be empty it takes one row from train, test before valid, as long as train keeps one. (So 8, 9 and
-    10 rows become 6/1/1, 7/1/1 and 8/1/1.) The draw itself is ours, by `seed`: expect agreement on average.
+    The sizes are those of RecBole 1.2.1 (order RO, split RS, grouped by user), read from its code:
+    where a part that is wanted would be empty it takes one row from train, test before valid, as
+    long as train keeps one. (So 8, 9 and 10 rows become 6/1/1, 7/1/1 and 8/1/1.) The draw itself is
+    ours, by `seed`: expect agreement on average.
     """
     _check_ratios(train, valid)
     user = log.frame["user"].to_numpy()
@@ -115,8 +135,11 @@ def random(log: Interactions, train: float = 0.8, valid: float = 0.1, seed: int 
     return (place >= left[user]).astype(int) + (place >= (n - test)[user])
 
 
-def session(log: Interactions, train: float = 0.8, valid: float = 0.1, by: str = "time") -> np.ndarray:
-    """Whole sessions, of all users together, in the order they begin: first train, then valid, then test."""
+def session(
+    log: Interactions, train: float = 0.8, valid: float = 0.1, by: str = "time"
+) -> np.ndarray:
+    """Whole sessions, of all users together, in the order they begin: first train, then valid, then
+    test."""
     _check_order(log, by)
     place = _groups(log, "session").rank(method="dense").astype(int).to_numpy() - 1
     return _by_ratio(place, place.max(initial=-1) + 1, train, valid)
@@ -127,20 +150,24 @@ def global_time(
 ) -> np.ndarray:
     """Cut everybody at two times: valid from the first, test from the second on.
 
-    at: two dates or datetimes (UTC where they name no zone); without it the times found at `quantiles` of the rows.
-    Rows of one time stay together.
+    at: two dates or datetimes (UTC where they name no zone); without it the times found at
+    `quantiles` of the rows. Rows of one time stay together.
     """
     _check_order(log, "time", "give the rows times, or use another split")
     times = log.frame["timestamp"]
     if at is None:
         if len(quantiles) != 2 or not 0 < quantiles[0] <= quantiles[1] < 1:
             raise ConfigError(f"{quantiles!r}", "quantiles", "two rising numbers between 0 and 1")
-        cuts = times.sort_values().iloc[[int(np.floor(q * len(times) + 1e-9)) for q in quantiles] if len(times) else []]
+        cuts = times.sort_values().iloc[
+            [int(np.floor(q * len(times) + 1e-9)) for q in quantiles] if len(times) else []
+        ]
     else:
         try:
             cuts = [pd.to_datetime(cut, utc=True) for cut in at]
         except (TypeError, ValueError) as error:
-            raise ConfigError(f"unreadable time ({error})", "at", "two dates such as '2025-03-01'") from error
+            raise ConfigError(
+                f"unreadable time ({error})", "at", "two dates such as '2025-03-01'"
+            ) from error
         if len(cuts) != 2 or not cuts[0] <= cuts[1]:
             raise ConfigError(f"{at!r}", "at", "two times, the earlier first")
     return sum(((times >= cut).to_numpy().astype(int) for cut in cuts), np.zeros(len(log), int))
@@ -150,12 +177,16 @@ SPLITS = {"temporal": temporal, "leave_one_out": leave_one_out, "session": sessi
 SPLITS |= {"global_time": global_time, "next_basket": next_basket, "random": random}
 
 
-def _check_order(log: Interactions, by: str, do: str = "pass by='position' to take the order of the file") -> None:
+def _check_order(
+    log: Interactions, by: str, do: str = "pass by='position' to take the order of the file"
+) -> None:
     if by not in ("time", "position"):
         raise ConfigError(f"{by!r}", "by", "'time' or 'position'")
     absent = int(log.frame["timestamp"].isna().sum()) if by == "time" else 0
     if absent:
-        raise DataError(f"{absent:,} of {len(log):,} rows have no time", "split", "a time in every row", do)
+        raise DataError(
+            f"{absent:,} of {len(log):,} rows have no time", "split", "a time in every row", do
+        )
 
 
 def _by_ratio(place: np.ndarray, n: np.ndarray | int, train: float, valid: float) -> np.ndarray:
@@ -167,7 +198,9 @@ def _by_ratio(place: np.ndarray, n: np.ndarray | int, train: float, valid: float
 
 def _check_ratios(train: float, valid: float) -> None:
     if not (0 < train < 1 and valid >= 0 and train + valid <= 1 + 1e-9):
-        raise ConfigError(f"train={train}, valid={valid}", "split", "0 < train < 1, 0 ≤ valid ≤ 1 − train")
+        raise ConfigError(
+            f"train={train}, valid={valid}", "split", "0 < train < 1, 0 ≤ valid ≤ 1 − train"
+        )
 
 
 def _leave_last(place: pd.Series, n: pd.Series) -> np.ndarray:
@@ -176,7 +209,8 @@ def _leave_last(place: pd.Series, n: pd.Series) -> np.ndarray:
 
 
 def _groups(log: Interactions, column: str) -> pd.Series:
-    """For every row the position at which its session or basket of this user begins: a name that sorts by time."""
+    """For every row the position at which its session or basket of this user begins: a name that
+    sorts by time."""
     absent = int(log.frame[column].isna().sum())
     if absent:
         raise DataError(

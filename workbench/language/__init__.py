@@ -1,4 +1,5 @@
-"""Language models, found offline and loaded safely, or asked at an endpoint; anybody may import this layer."""
+"""Language models, found offline and loaded safely, or asked at an endpoint; anybody may import
+this layer."""
 
 import lazy_loader as lazy
 

@@ -1,14 +1,16 @@
-"""Log-probabilities of a text from a language model behind an endpoint, asked only when the reader names one.
+"""Log-probabilities of a text from a language model behind an endpoint, asked only when the reader
+names one.
 
-Two forms of request are spoken. vLLM's extension of the OpenAI completions API, `prompt_logprobs`, returns for each
-prompt token a table {token id: {logprob, decoded_token}}; `echo` is the form of the completions API itself (`echo=true`
-with `logprobs`), which returns `tokens` and `token_logprobs`. In both the first token has null for a log-probability,
-since nothing stands before it, and one token is generated and dropped: many servers refuse to generate none.
+Two forms of request are spoken. vLLM's extension of the OpenAI completions API, `prompt_logprobs`,
+returns for each prompt token a table {token id: {logprob, decoded_token}}; `echo` is the form of
+the completions API itself (`echo=true` with `logprobs`), which returns `tokens` and
+`token_logprobs`. In both the first token has null for a log-probability, since nothing stands
+before it, and one token is generated and dropped: many servers refuse to generate none.
 
-PIR compares the same response tokens after two prompts. Where token ids can be had, from a tokenizer here or from
-vLLM's `/tokenize`, prompt and response are tokenised apart and sent as ids. In the `echo` form without a tokenizer they
-are sent as one text: a token that straddles the boundary is flagged, and passes that cut the response differently are
-refused.
+PIR compares the same response tokens after two prompts. Where token ids can be had, from a
+tokenizer here or from vLLM's `/tokenize`, prompt and response are tokenised apart and sent as ids.
+In the `echo` form without a tokenizer they are sent as one text: a token that straddles the
+boundary is flagged, and passes that cut the response differently are refused.
 """
 
 from __future__ import annotations
@@ -32,12 +34,17 @@ AGAIN = (408, 429, 500, 502, 503, 504)  # what may be better a moment later
 PAUSE = 0.5  # seconds before the first repetition; doubled each time
 LIMIT = 1 << 28  # bytes of an answer; a hundred thousand tokens take a tenth of it
 NOTHING = -9999.0  # what servers write for minus infinity, which JSON does not know
-ADVICE = {401: "check the key and its variable", 403: "check the key and its variable", 404: "check url and model"}
+ADVICE = {
+    401: "check the key and its variable",
+    403: "check the key and its variable",
+    404: "check url and model",
+}
 
 
 @dataclass(frozen=True)
 class Passes:
-    """One response after several prompts, token by token; the tokens are the same after all of them."""
+    """One response after several prompts, token by token; the tokens are the same after all of
+    them."""
 
     ids: tuple[int, ...] | None
     """Token ids of the response; None where the server gives no ids."""
@@ -58,7 +65,8 @@ class PromptScorer(Protocol):
     """What `score_tokens(scorer, tokenizer or None, pairs)` asks in place of running a model."""
 
     def of_ids(self, prompts: Sequence[Sequence[int]], ids: Sequence[int]) -> np.ndarray:
-        """Log-probabilities (prompts × tokens, float64, nats) of `ids` after each prompt; used with a tokenizer."""
+        """Log-probabilities (prompts × tokens, float64, nats) of `ids` after each prompt; used with
+        a tokenizer."""
 
     def of_text(self, prompts: Sequence[str], response: str) -> Passes:
         """The same for text that the scorer tokenises itself; used where the tokenizer is None."""
@@ -66,12 +74,14 @@ class PromptScorer(Protocol):
 
 @dataclass(frozen=True)
 class Endpoint:
-    """A server that speaks the OpenAI completions API at `url`, its `/v1` included; a `PromptScorer`.
+    """A server that speaks the OpenAI completions API at `url`, its `/v1` included; a
+    `PromptScorer`.
 
-    `key_from` names the environment variable that holds the key: the key is read for each request, and stands in no
-    message, repr or log. `timeout` seconds bound a whole answer (twice as many if the server falls silent midway); a
-    server that is busy, slow or breaks off is asked `retries` times more. What fails is a `ModelError` that says how:
-    down, slow, another status, cut off, another shape, fewer tokens.
+    `key_from` names the environment variable that holds the key: the key is read for each request,
+    and stands in no message, repr or log. `timeout` seconds bound a whole answer (twice as many if
+    the server falls silent midway); a server that is busy, slow or breaks off is asked `retries`
+    times more. What fails is a `ModelError` that says how: down, slow, another status, cut off,
+    another shape, fewer tokens.
 
     >>> endpoint = Endpoint("http://localhost:8000/v1", "my-model", key_from="MY_KEY")
     >>> score_tokens(endpoint, None, pairs)   # doctest: +SKIP
@@ -86,18 +96,27 @@ class Endpoint:
 
     def __post_init__(self) -> None:
         # what may be a secret in the wrong place is not repeated
-        if not re.fullmatch(r"https?://([^/@?#\s:\[\]]+|\[[0-9a-fA-F:.]+\])(:\d{1,5})?(/[^@?#\s]*)?", self.url):
-            raise ConfigError("cannot be used", "url", "http(s)://host/v1 without user, password or query")
+        if not re.fullmatch(
+            r"https?://([^/@?#\s:\[\]]+|\[[0-9a-fA-F:.]+\])(:\d{1,5})?(/[^@?#\s]*)?", self.url
+        ):
+            raise ConfigError(
+                "cannot be used", "url", "http(s)://host/v1 without user, password or query"
+            )
         if self.key_from is not None and not re.fullmatch(r"[A-Z][A-Z0-9_]*", self.key_from):
-            raise ConfigError("not the name of an environment variable", "key_from", "a name like MY_SERVER_KEY")
+            raise ConfigError(
+                "not the name of an environment variable", "key_from", "a name like MY_SERVER_KEY"
+            )
         if self.form not in ("prompt_logprobs", "echo"):
             raise ConfigError(f"form {self.form!r}", expected="prompt_logprobs or echo")
         if not (self.timeout > 0 and self.retries >= 0):
-            raise ConfigError("timeout or retries out of range", expected="timeout > 0, retries ≥ 0")
+            raise ConfigError(
+                "timeout or retries out of range", expected="timeout > 0, retries ≥ 0"
+            )
         object.__setattr__(self, "url", self.url.rstrip("/"))
 
     def of_ids(self, prompts: Sequence[Sequence[int]], ids: Sequence[int]) -> np.ndarray:
-        """Log-probabilities (prompts × tokens, float64, nats) of the tokens `ids` after each prompt."""
+        """Log-probabilities (prompts × tokens, float64, nats) of the tokens `ids` after each
+        prompt."""
         return np.array([self._ids(tuple(prompt), tuple(ids))[0] for prompt in prompts])
 
     def of_text(self, prompts: Sequence[str], response: str) -> Passes:
@@ -109,7 +128,9 @@ class Endpoint:
         if self.form == "echo":
             ids, found = None, [self._text(prompt, response) for prompt in each]
             over = ["".join(tokens)[: -len(response)] for _, tokens in found]
-            merged = any(left and prompt.endswith(left) for prompt, left in zip(each, over, strict=True))
+            merged = any(
+                left and prompt.endswith(left) for prompt, left in zip(each, over, strict=True)
+            )
             if any(tokens != found[0][1] for _, tokens in found):
                 raise ModelError(
                     "the response is cut into other tokens after one prompt than after another",
@@ -117,12 +138,20 @@ class Endpoint:
                     do="pass the model's tokenizer, so that token ids are sent",
                 )
         else:
-            ids, before = self._tokenize(response, False), [self._tokenize(prompt, True) for prompt in each]
-            merged = any(self._tokenize(p + response, True) != b + ids for p, b in zip(each, before, strict=True))
+            ids, before = (
+                self._tokenize(response, False),
+                [self._tokenize(prompt, True) for prompt in each],
+            )
+            merged = any(
+                self._tokenize(p + response, True) != b + ids
+                for p, b in zip(each, before, strict=True)
+            )
             found = [self._ids(prompt, ids) for prompt in before]
         tokens, start, end = self._spell(found[0][1], response)
         rows = {prompt: log_probs for prompt, (log_probs, _) in zip(each, found, strict=True)}
-        return Passes(ids, tokens, start, end, np.array([rows[prompt] for prompt in prompts]), merged)
+        return Passes(
+            ids, tokens, start, end, np.array([rows[prompt] for prompt in prompts]), merged
+        )
 
     def post(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
         """POST `body` as JSON to `url` + `path` and return the answer, a JSON object."""
@@ -145,13 +174,19 @@ class Endpoint:
             do = "check that the server runs and is not overloaded, or raise timeout and retries"
             raise ModelError(said, where, f"an answer (asked {self.retries + 1} times)", do)
         if status != 200:
-            raise ModelError(said, where, "status 200", ADVICE.get(status, "read what the server says"))
+            raise ModelError(
+                said, where, "status 200", ADVICE.get(status, "read what the server says")
+            )
         try:
             answer = json.loads(content)
         except (ValueError, RecursionError) as error:
-            raise ModelError(f"no JSON, or cut off: {self._quoted(content)}", where, "a JSON object") from error
+            raise ModelError(
+                f"no JSON, or cut off: {self._quoted(content)}", where, "a JSON object"
+            ) from error
         if not isinstance(answer, dict):
-            raise ModelError(f"another shape: a JSON {type(answer).__name__}", where, "a JSON object")
+            raise ModelError(
+                f"another shape: a JSON {type(answer).__name__}", where, "a JSON object"
+            )
         return answer
 
     def choice(self, answer: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -166,7 +201,8 @@ class Endpoint:
         return ModelError(f"another shape: {what}", self._named, expected, do)
 
     def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in self.__dict__.items() if name != "_client"}  # sockets do not travel
+        # sockets do not travel
+        return {name: value for name, value in self.__dict__.items() if name != "_client"}
 
     @cached_property
     def _client(self) -> httpx.Client:
@@ -182,7 +218,9 @@ class Endpoint:
             return ""
         key = os.environ.get(self.key_from, "").strip()
         if not (key and key.isascii() and key.isprintable()):
-            raise ConfigError(f"the environment variable {self.key_from} holds no key", "key_from", do="set it")
+            raise ConfigError(
+                f"the environment variable {self.key_from} holds no key", "key_from", do="set it"
+            )
         return key
 
     def _send(self, where: str, body: Mapping[str, Any]) -> tuple[int, bytes]:
@@ -193,7 +231,9 @@ class Endpoint:
             for chunk in answer.iter_bytes():
                 content += chunk
                 if len(content) > LIMIT:
-                    raise self.shape(f"more than {LIMIT >> 20} MiB", "an answer of the size of the text")
+                    raise self.shape(
+                        f"more than {LIMIT >> 20} MiB", "an answer of the size of the text"
+                    )
                 if time.monotonic() > until:
                     raise httpx.ReadTimeout("dripping")
         return answer.status_code, bytes(content)
@@ -215,15 +255,24 @@ class Endpoint:
         table = choice.get("prompt_logprobs")
         if not isinstance(table, list) or not all(isinstance(entry, dict) for entry in table[1:]):
             expected = "null and then a table for each prompt token"
-            raise self.shape("no prompt_logprobs", expected, 'try form="echo": vLLM alone has this extension')
+            raise self.shape(
+                "no prompt_logprobs", expected, 'try form="echo": vLLM alone has this extension'
+            )
         self._enough(len(table), len(sent))
-        cells = [(entry or {}).get(str(one)) for one, entry in zip(ids, table[first:], strict=False)]
+        cells = [
+            (entry or {}).get(str(one)) for one, entry in zip(ids, table[first:], strict=False)
+        ]
         if len(table) > len(sent) or not all(isinstance(cell, dict) for cell in cells):
-            raise self.shape("other tokens than those sent", "a log-probability for each token that was sent")
-        return self._numbers([c.get("logprob") for c in cells]), [str(c.get("decoded_token")) for c in cells]
+            raise self.shape(
+                "other tokens than those sent", "a log-probability for each token that was sent"
+            )
+        return self._numbers([c.get("logprob") for c in cells]), [
+            str(c.get("decoded_token")) for c in cells
+        ]
 
     def _text(self, prompt: str, response: str) -> tuple[np.ndarray, list[str]]:
-        """Log-probability and text of the response's tokens, found from the end of what is echoed."""
+        """Log-probability and text of the response's tokens, found from the end of what is
+        echoed."""
         body = {"model": self.model, "prompt": prompt + response, "max_tokens": 1, "temperature": 0}
         answer = self.post("/completions", body | {"echo": True, "logprobs": 1})
         usage = answer.get("usage")
@@ -235,22 +284,36 @@ class Endpoint:
         while first > 0 and len("".join(tokens[first:count])) < len(response):
             first -= 1
         if first > 0 and not tokens[first - 1]:
-            what, do = "a token without text where the response begins", "pass the model's tokenizer"
+            what, do = (
+                "a token without text where the response begins",
+                "pass the model's tokenizer",
+            )
             raise self.shape(what, "tokens that spell the text", do)
         return self._numbers(values[first:count]), tokens[first:count]
 
     def _echoed(self, choice: Mapping[str, Any], count: int) -> tuple[list[Any], list[str]]:
         found = choice.get("logprobs")
-        values, tokens = (found.get(n) if isinstance(found, dict) else None for n in ("token_logprobs", "tokens"))
-        if not (isinstance(values, list) and isinstance(tokens, list) and len(values) == len(tokens)):
-            raise self.shape("no logprobs of what is echoed", "tokens and token_logprobs of equal length")
+        values, tokens = (
+            found.get(n) if isinstance(found, dict) else None for n in ("token_logprobs", "tokens")
+        )
+        if not (
+            isinstance(values, list) and isinstance(tokens, list) and len(values) == len(tokens)
+        ):
+            raise self.shape(
+                "no logprobs of what is echoed", "tokens and token_logprobs of equal length"
+            )
         self._enough(len(values), count)
         return values, [str(token) for token in tokens]
 
     def _enough(self, found: int, sent: int) -> None:
         if found < sent:
-            do = "use a server that scores prompts: some accept the request and score what they generate alone"
-            raise ModelError(f"fewer tokens: {found} scored of {sent}", self._named, "all prompt tokens", do)
+            do = (
+                "use a server that scores prompts: some accept the request and score "
+                "what they generate alone"
+            )
+            raise ModelError(
+                f"fewer tokens: {found} scored of {sent}", self._named, "all prompt tokens", do
+            )
 
     def _numbers(self, values: Sequence[Any]) -> np.ndarray:
         for value in values:
@@ -259,21 +322,32 @@ class Endpoint:
                 raise self.shape(f"{value!r} for a log-probability", "a finite number, at most 0")
         return np.array(values, dtype=np.float64)
 
-    def _spell(self, tokens: Sequence[str], response: str) -> tuple[tuple[str, ...], np.ndarray, np.ndarray]:
-        """Tokens and offsets in the response; the first may begin with a space, or reach back into the prompt."""
+    def _spell(
+        self, tokens: Sequence[str], response: str
+    ) -> tuple[tuple[str, ...], np.ndarray, np.ndarray]:
+        """Tokens and offsets in the response; the first may begin with a space, or reach back into
+        the prompt."""
         joined = "".join(tokens)
         before = joined[: len(joined) - len(response)] if joined.endswith(response) else None
         if before is None or not (before.isspace() or len(before) < max(1, len(tokens[0]))):
-            do = "pass the model's tokenizer: this server does not tell where its tokens begin and end"
-            raise self.shape("tokens that do not spell the response", "the response, cut into tokens", do)
+            do = (
+                "pass the model's tokenizer: this server does not tell where its "
+                "tokens begin and end"
+            )
+            raise self.shape(
+                "tokens that do not spell the response", "the response, cut into tokens", do
+            )
         end = np.maximum(np.cumsum([len(token) for token in tokens]) - len(before), 0)
         start = np.concatenate([[0], end[:-1]])
         return tuple(response[a:b] for a, b in zip(start, end, strict=True)), start, end
 
     def _tokenize(self, text: str, prompt: bool) -> tuple[int, ...]:
-        """Token ids from the server; a beginning-of-sequence token that a prompt has already is not doubled."""
+        """Token ids from the server; a beginning-of-sequence token that a prompt has already is not
+        doubled."""
         body = {"model": self.model, "prompt": text, "add_special_tokens": prompt}
         ids = self.post("/tokenize", body).get("tokens")
         if not (isinstance(ids, list) and ids and all(isinstance(one, int) for one in ids)):
-            raise self.shape("no tokens", "a list of token ids from /tokenize", "pass the model's tokenizer")
+            raise self.shape(
+                "no tokens", "a list of token ids from /tokenize", "pass the model's tokenizer"
+            )
         return tuple(ids[1:] if prompt and ids[:1] == ids[1:2] else ids)

@@ -31,15 +31,16 @@ def load_causal_lm(
 ) -> tuple[Any, Any]:
     """Return `(model, tokenizer)` of a Hugging Face causal language model, ready to score.
 
-    `id_or_folder` is a folder, a hub id that is already in the local cache, or a shipped model ("pocket",
-    "persona-world", "fooling-world"). `dtype` is "float32", "bfloat16" or "float16"; `device_map` ("auto", or what
-    accelerate takes) spreads the layers over devices, else all of it goes to `settings().device`.
-    Nothing is downloaded unless `download=True`; weights are read from safetensors alone, and no code that a
-    model brings along is run. Torch is set to `settings().threads` threads: sums depend on their number.
+    `id_or_folder` is a folder, a hub id that is already in the local cache, or a shipped model
+    ("pocket", "persona-world", "fooling-world"). `dtype` is "float32", "bfloat16" or "float16";
+    `device_map` ("auto", or what accelerate takes) spreads the layers over devices, else all of it
+    goes to `settings().device`. Nothing is downloaded unless `download=True`; weights are read from
+    safetensors alone, and no code that a model brings along is run. Torch is set to
+    `settings().threads` threads: sums depend on their number.
 
-    Raises `ModelError` for a folder that is missing or lacks config, tokenizer or weights, for weights that do not fit
-    the config, for an id that is not in the cache, and for a model that is not causal (T5, BERT); `ConfigError` for
-    another dtype.
+    Raises `ModelError` for a folder that is missing or lacks config, tokenizer or weights, for
+    weights that do not fit the config, for an id that is not in the cache, and for a model that is
+    not causal (T5, BERT); `ConfigError` for another dtype.
 
     >>> model, tokenizer = load_causal_lm("pocket")   # doctest: +SKIP
     """
@@ -51,7 +52,10 @@ def load_causal_lm(
     folder = Path(id_or_folder)
     if not folder.is_dir() and (folder.exists() or _looks_like_path(id_or_folder)):
         raise ModelError(
-            "no such model folder", where=str(folder), expected="a folder with config.json", do="check the path"
+            "no such model folder",
+            where=str(folder),
+            expected="a folder with config.json",
+            do="check the path",
         )
 
     import torch
@@ -69,27 +73,40 @@ def load_causal_lm(
         if folder.is_dir():
             _check_files(folder, TOKENIZER, WEIGHTS)
         tokenizer = AutoTokenizer.from_pretrained(name, **options)
-        model, loaded = AutoModelForCausalLM.from_pretrained(name, output_loading_info=True, **weights, **options)
+        model, loaded = AutoModelForCausalLM.from_pretrained(
+            name, output_loading_info=True, **weights, **options
+        )
     except ModelError:
         raise
     except Exception as error:  # transformers raises a dozen kinds; the reader needs one
-        do = "check the files" if folder.is_dir() else "pass download=True, or the folder of a model you already have"
+        do = (
+            "check the files"
+            if folder.is_dir()
+            else "pass download=True, or the folder of a model you already have"
+        )
         said = str(error).partition("\n")[0]
         raise ModelError(
             f"cannot load the model ({type(error).__name__}: {said})",
             where=name,
-            expected="a causal language model of a standard Transformers architecture with safetensors weights",
+            expected="a causal language model of a standard Transformers architecture with "
+            "safetensors weights",
             do=do,
         ) from error
     if lacking := sorted(loaded["missing_keys"]):
-        what = f"no weights for {lacking[0]} and {len(lacking) - 1} more: they would be drawn at random"
-        raise ModelError(what, name, "all weights of a causal language model", "save it with its output layer")
+        what = (
+            f"no weights for {lacking[0]} and {len(lacking) - 1} more: they would be "
+            f"drawn at random"
+        )
+        raise ModelError(
+            what, name, "all weights of a causal language model", "save it with its output layer"
+        )
     torch.set_num_threads(shared.threads)
     return (model if device_map is not None else model.to(shared.device)).eval(), tokenizer
 
 
 def _check_causal(config: Any, name: str) -> None:
-    """Refuse what cannot be asked for the next token: encoder-decoders, and encoders that read both ways."""
+    """Refuse what cannot be asked for the next token: encoder-decoders, and encoders that read both
+    ways."""
     from transformers.models.auto.modeling_auto import MODEL_FOR_MASKED_LM_MAPPING_NAMES
 
     kind, why = config.model_type, ""
@@ -99,13 +116,17 @@ def _check_causal(config: Any, name: str) -> None:
         why = "reads a text both ways"
     if why:
         what = f"not a causal language model: {kind} {why}"
-        raise ModelError(what, name, "a model that predicts the next token (Llama, Qwen, GPT-2, ...)")
+        raise ModelError(
+            what, name, "a model that predicts the next token (Llama, Qwen, GPT-2, ...)"
+        )
 
 
 def _looks_like_path(id_or_folder: str | Path) -> bool:
     """A hub id is `name` or `owner/name`; everything else was meant as a path."""
     text = str(id_or_folder)
-    return isinstance(id_or_folder, Path) or text[:1] in "./~\\" or "\\" in text or text.count("/") > 1
+    return (
+        isinstance(id_or_folder, Path) or text[:1] in "./~\\" or "\\" in text or text.count("/") > 1
+    )
 
 
 def _check_files(folder: Path, *wanted: tuple[str, tuple[str, ...], str, str]) -> None:

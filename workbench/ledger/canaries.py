@@ -17,13 +17,16 @@ from workbench.ledger.purging import purge
 TOLERANCE = 1e-8
 
 
-def canaries(before: Service, after: Service, interactions: Iterable[int], folder: Path | None = None) -> pd.DataFrame:
+def canaries(
+    before: Service, after: Service, interactions: Iterable[int], folder: Path | None = None
+) -> pd.DataFrame:
     """Look for deleted rows in every place: [tier, found, amount], found 0 or 1.
 
-    log, profile: rows still named (amount: how many). user_vector, item_weights, others: compared with the exact
-    reference, a service cleaned everywhere whose model is *refitted*: largest difference of the stored vectors, of the
-    scores of strangers with everybody's remaining histories, and other shoppers whose top 10 differs. A place that the
-    service does not have is left out. caches (with `folder`): rows of the shoppers in tables under it.
+    log, profile: rows still named (amount: how many). user_vector, item_weights, others: compared
+    with the exact reference, a service cleaned everywhere whose model is *refitted*: largest
+    difference of the stored vectors, of the scores of strangers with everybody's remaining
+    histories, and other shoppers whose top 10 differs. A place that the service does not have is
+    left out. caches (with `folder`): rows of the shoppers in tables under it.
     """
     ids = unique_ids(interactions)
     removal = before.removal(ids)
@@ -35,8 +38,12 @@ def canaries(before: Service, after: Service, interactions: Iterable[int], folde
     found: dict[str, float] = {"log": named, "profile": notes}
     if before.stores_vectors:
         own = clean.histories(users)
-        found["user_vector"] = np.abs(after.model.score(own) - after.model.fold_in(own) @ after.model.items.T).max()
-    probe = clean.histories(np.flatnonzero(np.bincount(clean.frame["user"], minlength=clean.n_users)))
+        found["user_vector"] = np.abs(
+            after.model.score(own) - after.model.fold_in(own) @ after.model.items.T
+        ).max()
+    probe = clean.histories(
+        np.flatnonzero(np.bincount(clean.frame["user"], minlength=clean.n_users))
+    )
     strangers = replace(probe, user=np.full(len(probe), -1, dtype=np.int32))
     found["item_weights"] = np.abs(after.model.score(strangers) - model.score(strangers)).max()
     refitted = Service(clean, before.catalogue, model, reference.profile, clean)
@@ -45,6 +52,7 @@ def canaries(before: Service, after: Service, interactions: Iterable[int], folde
         rows = [purge(str(before.log.users[user]), folder, dry=True) for user in users]
         found["caches"] = float(sum(table["removed"].sum() for table in rows))
     lines = [
-        {"tier": tier, "found": int(amount > TOLERANCE), "amount": float(amount)} for tier, amount in found.items()
+        {"tier": tier, "found": int(amount > TOLERANCE), "amount": float(amount)}
+        for tier, amount in found.items()
     ]
     return pd.DataFrame(lines)

@@ -10,16 +10,19 @@ from workbench.ledger.memory import TIERS, Removal, Switches
 def causes(removal: Removal, user: int, switches: Switches, fates: pd.DataFrame) -> pd.DataFrame:
     """[claim, cause]: which place made it so, found by switching one at a time.
 
-    gone, new, weakened: the switches without which it would not have happened (each turned off alone); where any one
-    would have sufficed, the first that suffices alone. back: the places off whose cleaning alone would end it; where
-    it takes several, those; "implied by other rows" where the claim stands although every place is clean.
+    gone, new, weakened: the switches without which it would not have happened (each turned off
+    alone); where any one would have sufficed, the first that suffices alone. back: the places off
+    whose cleaning alone would end it; where it takes several, those; "implied by other rows" where
+    the claim stands although every place is clean.
     """
     usable = [tier for tier in TIERS if tier != "user_vector" or removal.service.stores_vectors]
     on, kept = switches.on & {*usable, "tombstone"}, {}
 
     def values(tiers: frozenset[str]) -> dict[str, float]:
         if tiers not in kept:
-            kept[tiers] = {name: claim.value for name, claim in removal.at(tiers).claims(user).items()}
+            kept[tiers] = {
+                name: claim.value for name, claim in removal.at(tiers).claims(user).items()
+            }
         return kept[tiers]
 
     def cause(claim: str, fate: str, delta: float) -> str:
@@ -40,9 +43,17 @@ def causes(removal: Removal, user: int, switches: Switches, fates: pd.DataFrame)
         order = [*usable, "tombstone"]
         needed = [tier for tier in order if tier in on and not same(on - {tier})]
         return (
-            " + ".join(needed or [tier for tier in order if tier in on and same(frozenset({tier}))][:1]) or "together"
+            " + ".join(
+                needed or [tier for tier in order if tier in on and same(frozenset({tier}))][:1]
+            )
+            or "together"
         )
 
     changed = fates[fates["fate"] != "kept"]
-    found = [cause(*row) for row in changed[["claim", "fate", "delta"]].itertuples(index=False, name=None)]
-    return pd.DataFrame({"claim": changed["claim"].to_numpy(), "cause": pd.Series(found, dtype=str)})
+    found = [
+        cause(*row)
+        for row in changed[["claim", "fate", "delta"]].itertuples(index=False, name=None)
+    ]
+    return pd.DataFrame(
+        {"claim": changed["claim"].to_numpy(), "cause": pd.Series(found, dtype=str)}
+    )

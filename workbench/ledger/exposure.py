@@ -13,7 +13,8 @@ NEVER = 25
 
 
 def never_had(service: Service, user: int, topic: str, n: int = NEVER) -> np.ndarray:
-    """The n users without a row on the topic whose number of distinct products is nearest; ties: lower code first."""
+    """The n users without a row on the topic whose number of distinct products is nearest; ties:
+    lower code first."""
     x = service.keep("matrix", service.everyone.matrix)
     activity = np.diff(x.indptr)
     had = np.asarray(x[:, service.catalogue.items_of(topic)].sum(axis=1)).ravel() > 0
@@ -27,8 +28,11 @@ def lists(service: Service, k: int) -> np.ndarray:
     return service.keep(("lists", k), lambda: service.served(service.everyone, k)[1])
 
 
-def exposure(before: Service, after: Service, user: int, topic: str | None, k: int = 10) -> pd.DataFrame:
-    """Share of shoppers whose list holds the topic: [row, value, low, high, n], always the same three rows.
+def exposure(
+    before: Service, after: Service, user: int, topic: str | None, k: int = 10
+) -> pd.DataFrame:
+    """Share of shoppers whose list holds the topic: [row, value, low, high, n], always the same
+    three rows.
 
     One shopper gives 0 or 1 and no interval; the third row has the 95 % interval of Wilson (1927).
     """
@@ -48,7 +52,9 @@ def exposure(before: Service, after: Service, user: int, topic: str | None, k: i
 
 def served_to(service: Service, user: int, k: int) -> tuple[np.ndarray, np.ndarray]:
     """Scores and list (item codes, −1 where none is left) of one shopper."""
-    scores, items = service.keep(("served", user, k), lambda: service.served(service.log.histories([user]), k))
+    scores, items = service.keep(
+        ("served", user, k), lambda: service.served(service.log.histories([user]), k)
+    )
     return scores[0], items[0]
 
 
@@ -59,10 +65,12 @@ def lists_of(service: Service, user: int, k: int) -> np.ndarray:
 
 
 def touched(before: Service, after: Service, left_out: np.ndarray, k: int = 10) -> pd.DataFrame:
-    """What a change does to everybody else's list, one row: [others, changed, share, mean_churn, max_churn, most].
+    """What a change does to everybody else's list, one row: [others, changed, share, mean_churn,
+    max_churn, most].
 
-    Everybody else's rows are the same before and after, so that only shared weights can change their lists. Churn is
-    the share of a list of k that was replaced; `most` is the user code with the largest churn (−1: nobody).
+    Everybody else's rows are the same before and after, so that only shared weights can change
+    their lists. Churn is the share of a list of k that was replaced; `most` is the user code with
+    the largest churn (−1: nobody).
     """
     old = lists(before, k)
     if after.model is before.model:

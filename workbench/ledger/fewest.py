@@ -19,9 +19,10 @@ from workbench.reports.rules import SHARE
 def fewest(service: Service, user: int, claim: Claim, support: pd.DataFrame) -> list[int]:
     """Interaction ids; `support` [interaction, weight] is the claim's.
 
-    The pick and the interests of the list: `smallest_set`, verified by scoring again. Interests of the profile: the
-    heaviest notes, until the share falls below what makes an interest. Reasons: all rows of the product. Everything
-    else: the rows of the heaviest products that carry half of it (one row of a product left keeps all it says).
+    The pick and the interests of the list: `smallest_set`, verified by scoring again. Interests of
+    the profile: the heaviest notes, until the share falls below what makes an interest. Reasons:
+    all rows of the product. Everything else: the rows of the heaviest products that carry half of
+    it (one row of a product left keeps all it says).
     """
     support = support.sort_values(["weight", "interaction"], ascending=[False, True])
     ids = support["interaction"].tolist()
@@ -30,7 +31,8 @@ def fewest(service: Service, user: int, claim: Claim, support: pd.DataFrame) -> 
     if (claim.kind, claim.relation) == ("interest", "profile"):
         return _notes(service, user, claim, ids)
     if (claim.kind, claim.relation) in (("pick", "pick"), ("interest", "list")):
-        with contextlib.suppress(DataError):  # a stale vector: what is left of the log would not say it
+        # a stale vector: what is left of the log would not say it
+        with contextlib.suppress(DataError):
             return _verified(service, user, claim, support)
     return _half(service, user, support)
 
@@ -40,13 +42,18 @@ def _verified(service: Service, user: int, claim: Claim, support: pd.DataFrame) 
 
     def holds(histories: Histories) -> np.ndarray:
         nobody = replace(histories, user=np.full(len(histories), -1, dtype=np.int32))
-        seen = np.repeat(reading.seen, len(histories), axis=0)  # stays masked, so that only the scores move
+        # stays masked, so that only the scores move
+        seen = np.repeat(reading.seen, len(histories), axis=0)
         best = top_k(reading.adjusted(nobody), len(reading.listed), seen)
         if claim.kind == "pick":
             return best[:, 0] == reading.roles["pick"]
         return reading.within(claim.object, best).mean(axis=1) >= SHARE
 
-    return list(smallest_set(service.model, reading.history, support=support, holds=holds, prove=1).interactions)
+    return list(
+        smallest_set(
+            service.model, reading.history, support=support, holds=holds, prove=1
+        ).interactions
+    )
 
 
 def _half(service: Service, user: int, support: pd.DataFrame) -> list[int]:

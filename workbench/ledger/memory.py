@@ -29,13 +29,16 @@ class Switches(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     log: bool = True
-    """Delete the rows from the log: what the model is given to read, and what it knows you have seen."""
+    """Delete the rows from the log: what the model is given to read, and what it knows you have
+    seen."""
     profile: bool = True
     """Strike what the rows wrote into the stored profile."""
     user_vector: bool = True
-    """Compute the stored user vector anew. Only models that store one; a refit of the item weights does it, too."""
+    """Compute the stored user vector anew. Only models that store one; a refit of the item weights
+    does it, too."""
     item_weights: bool = True
-    """Take the rows out of the weights that everybody shares: exact for counted models, a refit for others."""
+    """Take the rows out of the weights that everybody shares: exact for counted models, a refit for
+    others."""
     tombstone: bool = False
     """Never offer the deleted products again. The list of tombstones is itself a memory."""
 
@@ -53,11 +56,13 @@ class Switches(BaseModel):
 
 @dataclass(frozen=True)
 class Service:
-    """Everything that remembers a shopper. Frozen: forgetting, hiding and steering return another service.
+    """Everything that remembers a shopper. Frozen: forgetting, hiding and steering return another
+    service.
 
-    weights_log: the log that the item weights stand for. stale: for a shopper whose stored vector was not computed
-    anew, the log it was computed from. tombstones: (user, item) never to be offered again. hidden: (user, topic).
-    steered: (user, topic) → penalty on the topic's items, in standard deviations of the shopper's scores.
+    weights_log: the log that the item weights stand for. stale: for a shopper whose stored vector
+    was not computed anew, the log it was computed from. tombstones: (user, item) never to be
+    offered again. hidden: (user, topic). steered: (user, topic) → penalty on the topic's items, in
+    standard deviations of the shopper's scores.
 
     >>> service = Service.build(world.log, world.catalogue, EASE())  # doctest: +SKIP
     """
@@ -74,8 +79,11 @@ class Service:
 
     @classmethod
     def build(cls, log: Interactions, catalogue: Catalogue, model: Any) -> Service:
-        """Fit the model on the log and write the profiles; the model handed in is fitted in place."""
-        return cls(log, catalogue, model.fit(log), EntityStore.build(log, catalogue), weights_log=log)
+        """Fit the model on the log and write the profiles; the model handed in is fitted in
+        place."""
+        return cls(
+            log, catalogue, model.fit(log), EntityStore.build(log, catalogue), weights_log=log
+        )
 
     @property
     def stores_vectors(self) -> bool:
@@ -83,11 +91,13 @@ class Service:
         return hasattr(self.model, "forget_user_vector")
 
     def remove(self, interactions: Iterable[int], switches: Switches) -> Service:
-        """The service after a request that reaches where the switches say. Raises `DataError` for rows nobody knows."""
+        """The service after a request that reaches where the switches say. Raises `DataError` for
+        rows nobody knows."""
         return self.removal(interactions).at(switches.on)
 
     def removal(self, interactions: Iterable[int]) -> Removal:
-        """The request, ready to be combined with any switches; the last few are kept, with what they have cleaned."""
+        """The request, ready to be combined with any switches; the last few are kept, with what
+        they have cleaned."""
         ids = unique_ids(interactions)
         key = ("removal", ids.tobytes())
         old = [name for name in self._kept if name[0] == "removal" and name != key]
@@ -101,21 +111,25 @@ class Service:
         return replace(self, hidden=self.hidden | {(int(user), topic)})
 
     def steer(self, user: int, topic: str, strength: float = 1.0) -> Service:
-        """ "No horror, please": lower the topic's scores by `strength` standard deviations; nothing is forgotten."""
+        """ "No horror, please": lower the topic's scores by `strength` standard deviations; nothing
+        is forgotten."""
         self.catalogue.items_of(topic)
         return replace(self, steered={**self.steered, (int(user), topic): float(strength)})
 
     def recommend(self, user: int, k: int = 10) -> pd.DataFrame:
-        """The list as served, seen products left out: [item, title, category, price, score], best first."""
+        """The list as served, seen products left out: [item, title, category, price, score], best
+        first."""
         scores, items = self.served(self.log.histories([user]), k)
         items = items[0][items[0] >= 0]
         table = self.catalogue.frame.loc[items, ["item", "title", "category", "price"]]
         return table.assign(score=scores[0, items]).reset_index(drop=True)
 
     def served(self, histories: Histories, k: int = 10) -> tuple[np.ndarray, np.ndarray]:
-        """Scores as ranked (B, n_items) and lists (B, k) for many shoppers, by one pass of the model.
+        """Scores as ranked (B, n_items) and lists (B, k) for many shoppers, by one pass of the
+        model.
 
-        A shopper without rows to whom the model gives every product the same score gets no list: all −1.
+        A shopper without rows to whom the model gives every product the same score gets no list:
+        all −1.
         """
         scores = np.asarray(self.model.score(histories), dtype=np.float64)
         empty = (np.diff(histories.offsets) == 0) & (np.ptp(scores, axis=1) == 0)
@@ -133,7 +147,8 @@ class Service:
         return sorted({user for user, _ in (*self.tombstones, *self.hidden, *self.steered)})
 
     def adjust(self, user: int) -> np.ndarray | None:
-        """What is added to the shopper's scores before ranking: −inf where nothing may be offered."""
+        """What is added to the shopper's scores before ranking: −inf where nothing may be
+        offered."""
         if user not in self._adjusted:
             return None
         added = np.zeros(len(self.catalogue))
@@ -149,7 +164,11 @@ class Service:
 
     def reads(self, user: int) -> dict[str, Any]:
         """What a report reads besides log, catalogue and model."""
-        return {"profile": self.profile, "adjust": self.adjust(user), "source": self.stale.get(user)}
+        return {
+            "profile": self.profile,
+            "adjust": self.adjust(user),
+            "source": self.stale.get(user),
+        }
 
     @cached_property
     def _kept(self) -> dict[Any, Any]:
@@ -172,23 +191,34 @@ class Service:
         if ("report", user, 0) in self._kept:
             return {claim.claim: claim for claim in self.report(user).claims}
         args = (user, self.log, self.catalogue, self.model)
-        made = self.keep(("claims", user), lambda: make_claims(*args, ranges=False, **self.reads(user))[0])
+        made = self.keep(
+            ("claims", user), lambda: make_claims(*args, ranges=False, **self.reads(user))[0]
+        )
         return {claim.claim: claim for claim in made}
 
 
 class Removal:
-    """One request against one service: each place is cleaned at most once, then combined as the switches say."""
+    """One request against one service: each place is cleaned at most once, then combined as the
+    switches say."""
 
     def __init__(self, service: Service, interactions: Iterable[int]) -> None:
         self.service, self.ids = service, unique_ids(interactions)
         logs = {id(log): log for log in (service.log, service.weights_log, *service.stale.values())}
-        self.found = {name: np.isin(log.frame["interaction"].to_numpy(), self.ids) for name, log in logs.items()}
+        self.found = {
+            name: np.isin(log.frame["interaction"].to_numpy(), self.ids)
+            for name, log in logs.items()
+        }
         columns = ["interaction", "user", "item"]
         rows = pd.concat([log.frame.loc[self.found[name], columns] for name, log in logs.items()])
         unknown = np.setdiff1d(self.ids, rows["interaction"])
         if len(unknown):
             do = "take ids from the column 'interaction' of service.log"
-            raise DataError(f"no place remembers interaction {unknown[0]}", "interactions", "rows of this service", do)
+            raise DataError(
+                f"no place remembers interaction {unknown[0]}",
+                "interactions",
+                "rows of this service",
+                do,
+            )
         self._made: dict[frozenset[str], Service] = {}
         self.users = np.unique(rows["user"])
         self.pairs = frozenset(zip(rows["user"].tolist(), rows["item"].tolist(), strict=True))

@@ -1,4 +1,5 @@
-"""The forget screen without scripts: tables and words that keep their meaning when every style is removed."""
+"""The forget screen without scripts: tables and words that keep their meaning when every style is
+removed."""
 
 from __future__ import annotations
 
@@ -17,12 +18,15 @@ def words() -> dict[str, Any]:
 
 
 def static_screen(state: dict[str, Any]) -> str:
-    """A forget screen (the JSON of `Forgetting.to_state`) as escaped HTML; equal states give equal text."""
+    """A forget screen (the JSON of `Forgetting.to_state`) as escaped HTML; equal states give equal
+    text."""
     rows, topic = state["history"], state["topic"]
     removed = sum(row["removed"] for row in rows)
     name = content_id("screen", json.dumps({**state, "seconds": None}, sort_keys=True, default=str))
     head = f"<b>{escape(state['user']['name'])}</b>: " + (
-        f"{removed} of {len(rows)} rows forgotten" if removed else f"{len(rows)} rows, nothing forgotten yet"
+        f"{removed} of {len(rows)} rows forgotten"
+        if removed
+        else f"{len(rows)} rows, nothing forgotten yet"
     )
     parts = [
         f"<p>{head}</p>",
@@ -45,7 +49,9 @@ def _history(rows: list[dict[str, Any]]) -> str:
         cells = [row["interaction"], row["when"], row["action"]]
         marks = "✗ deleted" if row["removed"] else ""
         inner = "".join(f"<td>{escape(cell)}</td>" for cell in cells)
-        lines.append(f"<tr>{inner}<td>{title}</td><td>{escape(', '.join(row['topics']))}</td><td>{marks}</td></tr>")
+        lines.append(
+            f"<tr>{inner}<td>{title}</td><td>{escape(', '.join(row['topics']))}</td><td>{marks}</td></tr>"
+        )
     return _table(["row", "when", "action", "product", "topics", ""], lines)
 
 
@@ -55,8 +61,15 @@ def _report(sentences: list[dict[str, Any]]) -> str:
         text = f"<s>{escape(one['text'])}</s>" if one["fate"] == "gone" else escape(one["text"])
         mark, word = words()["fate"].get(one["fate"], ("", ""))
         cause = because(one["fate"], one["cause"])
-        told = f"<b>{mark} {escape(word)}</b>" + (f": {escape(cause)}" if cause else "") if one["fate"] else ""
-        carried = f"{len(one['rows'])} rows, smallest set {', '.join(map(str, one['smallest'])) or 'none'}"
+        told = (
+            f"<b>{mark} {escape(word)}</b>" + (f": {escape(cause)}" if cause else "")
+            if one["fate"]
+            else ""
+        )
+        carried = (
+            f"{len(one['rows'])} rows, smallest set "
+            f"{', '.join(map(str, one['smallest'])) or 'none'}"
+        )
         carried = carried if one["rows"] else "the catalogue alone"
         lines.append(
             f"<tr><td>{escape(one['section'])}</td><td>{text}</td><td>{escape(carried)}</td><td>{told}</td></tr>"
@@ -90,7 +103,9 @@ def _lists(lists: dict[str, Any]) -> str:
     longest = max((len(lines) for _, lines in shown), default=0)
     rows = []
     for place in range(longest):
-        cells = "".join(f"<td>{lines[place] if place < len(lines) else ''}</td>" for _, lines in shown)
+        cells = "".join(
+            f"<td>{lines[place] if place < len(lines) else ''}</td>" for _, lines in shown
+        )
         rows.append(f"<tr><td>{place + 1}</td>{cells}</tr>")
     return _table(["place", *(title for title, _ in shown)], rows)
 
@@ -113,7 +128,9 @@ def _exposure(rows: list[dict[str, Any]], topic: str | None) -> str:
     lines = []
     for row in rows:
         between = "" if row["low"] is None else f" [{row['low']:.0%} to {row['high']:.0%}]"
-        lines.append(f"<tr><td>{escape(row['row'])}</td><td>{row['value']:.0%}{between}</td><td>{row['n']:,}</td></tr>")
+        lines.append(
+            f"<tr><td>{escape(row['row'])}</td><td>{row['value']:.0%}{between}</td><td>{row['n']:,}</td></tr>"
+        )
     return _table(["list", f"with {topic} in it", "shoppers"], lines)
 
 

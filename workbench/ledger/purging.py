@@ -14,28 +14,42 @@ from workbench.errors import DataError
 from workbench.settings import settings
 
 
-def purge(user: str, folder: Path | str | None = None, *, code: int | None = None, dry: bool = False) -> pd.DataFrame:
-    """Remove the rows of a user (original id) from every parquet file below a folder (default: the settings).
+def purge(
+    user: str, folder: Path | str | None = None, *, code: int | None = None, dry: bool = False
+) -> pd.DataFrame:
+    """Remove the rows of a user (original id) from every parquet file below a folder (default: the
+    settings).
 
-    A file counts as about users when it has a column `user`. Text is compared with the id. Whole numbers may be codes
-    of some log or ids: they are compared with `code`, and with the id only where it is a number; otherwise the file is
-    left as it is and the note says so. Files are rewritten whole through a temporary file; `dry` only looks.
+    A file counts as about users when it has a column `user`. Text is compared with the id. Whole
+    numbers may be codes of some log or ids: they are compared with `code`, and with the id only
+    where it is a number; otherwise the file is left as it is and the note says so. Files are
+    rewritten whole through a temporary file; `dry` only looks.
 
-    Returns [file, rows, removed, note], one line a file; files of other kinds are counted by kind, not opened.
-    Raises `DataError` for a folder that is not there.
+    Returns [file, rows, removed, note], one line a file; files of other kinds are counted by kind,
+    not opened. Raises `DataError` for a folder that is not there.
     """
     folders = [Path(folder)] if folder is not None else [settings().runs, settings().cache]
     if folder is not None and not folders[0].is_dir():
         raise DataError(
-            "no such folder", str(folder), "a cache or run folder", "leave it out for the settings' folders"
+            "no such folder",
+            str(folder),
+            "a cache or run folder",
+            "leave it out for the settings' folders",
         )
     lines, other = [], dict[str, int]()
     for root in (path for path in folders if path.is_dir()):
-        for path in sorted(path for path in root.rglob("*") if path.is_file() and not path.is_symlink()):
+        for path in sorted(
+            path for path in root.rglob("*") if path.is_file() and not path.is_symlink()
+        ):
             if path.suffix == ".parquet":
                 rows, removed, note = _purge_file(path, user, code, dry)
                 lines.append(
-                    {"file": path.relative_to(root).as_posix(), "rows": rows, "removed": removed, "note": note}
+                    {
+                        "file": path.relative_to(root).as_posix(),
+                        "rows": rows,
+                        "removed": removed,
+                        "note": note,
+                    }
                 )
             else:
                 other[path.suffix or "no suffix"] = other.get(path.suffix or "no suffix", 0) + 1
@@ -57,7 +71,9 @@ def _purge_file(path: Path, user: str, code: int | None, dry: bool) -> tuple[int
     if pa.types.is_dictionary(column.type):
         column = column.cast(column.type.value_type)
     if pa.types.is_integer(column.type):
-        wanted = code if code is not None else int(user) if user.isascii() and user.isdigit() else None
+        wanted = (
+            code if code is not None else int(user) if user.isascii() and user.isdigit() else None
+        )
         if wanted is None:
             return len(table), 0, "users are whole numbers: pass code="
         mask = pc.equal(column, pa.scalar(wanted, pa.int64()))

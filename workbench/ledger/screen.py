@@ -36,16 +36,30 @@ def state(f: Forgetting) -> dict[str, Any]:
     return {
         "user": {"code": int(f.user), "name": str(before.log.users[f.user])},
         "topic": f.topic,
-        "history": [{**row, "removed": row["interaction"] in f.interactions} for row in _history(before, f.user)],
-        "sentences": _sentences(f) if asked else [{**row, "fate": None, "cause": None} for row in _sentences(f)],
-        "lists": {"now": _listed(f, "now"), "after": _listed(f, "after") if asked else None, "never": never},
+        "history": [
+            {**row, "removed": row["interaction"] in f.interactions}
+            for row in _history(before, f.user)
+        ],
+        "sentences": _sentences(f)
+        if asked
+        else [{**row, "fate": None, "cause": None} for row in _sentences(f)],
+        "lists": {
+            "now": _listed(f, "now"),
+            "after": _listed(f, "after") if asked else None,
+            "never": never,
+        },
         "switches": _switches(f),
         "exposure": [
             {**row, **{name: _finite(row[name]) for name in ("value", "low", "high")}}
             for row in f.exposure.to_dict("records")
         ],
-        "others": {name: float(f.others[name].iloc[0]) for name in ("others", "changed", "share", "max_churn")},
-        "null": f.null.loc[f.null["kind"] != "this request", ["kind", "rows", "gone", "others"]].to_dict("records"),
+        "others": {
+            name: float(f.others[name].iloc[0])
+            for name in ("others", "changed", "share", "max_churn")
+        },
+        "null": f.null.loc[
+            f.null["kind"] != "this request", ["kind", "rows", "gone", "others"]
+        ].to_dict("records"),
         "footer": footer(f),
         "seconds": round(f.seconds, 3),
     }
@@ -61,7 +75,8 @@ def footer(f: Forgetting) -> list[str]:
         lines.append(f"Of {len(f.before.claims)} sentences: {', '.join(told)}.")
         lines.append(
             f"{int(others['changed'])} of {int(others['others'])} other shoppers get another top 10"
-            f" ({others['share']:.0%}); the most changed of them has {others['max_churn']:.0%} replaced."
+            f" ({others['share']:.0%}); the most changed of them has "
+            f"{others['max_churn']:.0%} replaced."
         )
         again = int(after["deleted"].sum())
         if again:
@@ -73,7 +88,10 @@ def footer(f: Forgetting) -> list[str]:
                 f" {_span(part['others'])} other shoppers changed."
             )
     if len(f.before.dropped) + len(f.after.dropped):
-        lines.append(f"{len(f.before.dropped) + len(f.after.dropped)} claims failed the check and were left out.")
+        lines.append(
+            f"{len(f.before.dropped) + len(f.after.dropped)} claims failed the "
+            f"check and were left out."
+        )
     return lines
 
 
@@ -103,23 +121,44 @@ def _history(service: Service, user: int) -> list[dict[str, Any]]:
 
 def _product(catalogue: Any, item: int) -> dict[str, Any]:
     title, category = (catalogue.frame[name].iat[int(item)] for name in ("title", "category"))
-    return {"item": int(item), "title": title, "category": category, "topics": catalogue.topics_of(item)}
+    return {
+        "item": int(item),
+        "title": title,
+        "category": category,
+        "topics": catalogue.topics_of(item),
+    }
 
 
 def _sentences(f: Forgetting) -> list[dict[str, Any]]:
-    fates, causes = (dict(zip(t["claim"], t[n], strict=True)) for t, n in ((f.fates, "fate"), (f.causes, "cause")))
-    rows = f.services[0].keep(("said", f.user), lambda: _said(f.user, f.before, f.services[0], set(fates)))
+    fates, causes = (
+        dict(zip(t["claim"], t[n], strict=True))
+        for t, n in ((f.fates, "fate"), (f.causes, "cause"))
+    )
+    rows = f.services[0].keep(
+        ("said", f.user), lambda: _said(f.user, f.before, f.services[0], set(fates))
+    )
     added = {claim for claim, fate in fates.items() if fate == "new"}
     rows = rows + (_said(f.user, f.after, f.services[1], added) if added else [])
-    later = {row.claim: plain(f.after.text[row.start : row.end]) for row in f.after.sentences.itertuples()}
+    later = {
+        row.claim: plain(f.after.text[row.start : row.end])
+        for row in f.after.sentences.itertuples()
+    }
     return [
-        {**one, "fate": fates[one["claim"]], "cause": causes.get(one["claim"]), "after": later.get(one["claim"])}
+        {
+            **one,
+            "fate": fates[one["claim"]],
+            "cause": causes.get(one["claim"]),
+            "after": later.get(one["claim"]),
+        }
         for one in rows
     ]
 
 
 def _said(user: int, report: Report, service: Service, wanted: set[str]) -> list[dict[str, Any]]:
-    claims, parts = {claim.claim: claim for claim in report.claims}, dict(list(report.support.groupby("claim")))
+    claims, parts = (
+        {claim.claim: claim for claim in report.claims},
+        dict(list(report.support.groupby("claim"))),
+    )
     return [
         {
             "claim": row.claim,
@@ -128,7 +167,9 @@ def _said(user: int, report: Report, service: Service, wanted: set[str]) -> list
             "text": plain(report.text[row.start : row.end]),
             "rows": [
                 [int(one.interaction), round(float(one.weight), 6)]
-                for one in parts[row.claim].sort_values(["weight", "interaction"], ascending=[False, True]).itertuples()
+                for one in parts[row.claim]
+                .sort_values(["weight", "interaction"], ascending=[False, True])
+                .itertuples()
             ],
             "smallest": fewest(service, user, claims[row.claim], parts[row.claim]),
         }
@@ -141,7 +182,11 @@ def _listed(f: Forgetting, name: str) -> list[dict[str, Any]]:
     catalogue = f.services[0].catalogue
     return [
         {
-            **{key: value for key, value in _product(catalogue, row.item).items() if key != "topics"},
+            **{
+                key: value
+                for key, value in _product(catalogue, row.item).items()
+                if key != "topics"
+            },
             "topic": bool(row.topic),
             "deleted": bool(row.deleted),
             "score": round(float(row.score), 6),
@@ -159,10 +204,17 @@ def _never(f: Forgetting) -> list[dict[str, Any]]:
     if not len(shown):
         return []
     items, counts = np.unique(shown[shown >= 0], return_counts=True)
-    best, within = np.argsort(-counts, kind="stable")[:10], set(before.catalogue.items_of(f.topic).tolist())
+    best, within = (
+        np.argsort(-counts, kind="stable")[:10],
+        set(before.catalogue.items_of(f.topic).tolist()),
+    )
     return [
         {
-            **{key: value for key, value in _product(before.catalogue, items[i]).items() if key != "topics"},
+            **{
+                key: value
+                for key, value in _product(before.catalogue, items[i]).items()
+                if key != "topics"
+            },
             "topic": int(items[i]) in within,
             "share": round(counts[i] / len(shown), 4),
         }
@@ -175,9 +227,15 @@ def _switches(f: Forgetting) -> list[dict[str, Any]]:
     rows = []
     for name, field in Switches.model_fields.items():
         enabled = name != "user_vector" or vectors
-        text = field.description if enabled else "This model stores no user vector: it reads the log each time."
+        text = (
+            field.description
+            if enabled
+            else "This model stores no user vector: it reads the log each time."
+        )
         on = bool(getattr(f.switches, name)) and enabled
-        rows.append({"name": name, "label": LABELS[name], "on": on, "enabled": enabled, "help": text})
+        rows.append(
+            {"name": name, "label": LABELS[name], "on": on, "enabled": enabled, "help": text}
+        )
     return rows
 
 

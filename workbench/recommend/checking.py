@@ -1,7 +1,9 @@
-"""Does a recommender keep the protocol's laws? Any object with `fit` and `score` can be asked, one law at a time.
+"""Does a recommender keep the protocol's laws? Any object with `fit` and `score` can be asked, one
+law at a time.
 
-A law is a function that returns nothing where it holds, or what was found instead. A law about something that the
-object does not offer (copy, save, forget, …) is not asked. torch is imported only for a trained model.
+A law is a function that returns nothing where it holds, or what was found instead. A law about
+something that the object does not offer (copy, save, forget, …) is not asked. torch is imported
+only for a trained model.
 """
 
 from __future__ import annotations
@@ -25,7 +27,8 @@ from workbench.html import table
 
 @dataclass(frozen=True)
 class Checks:
-    """What `check_recommender` found: frame [law, ok, detail]; `ok` is <NA> for what the model does not offer."""
+    """What `check_recommender` found: frame [law, ok, detail]; `ok` is <NA> for what the model does
+    not offer."""
 
     model: str
     frame: pd.DataFrame
@@ -46,7 +49,10 @@ class Checks:
 
     def __repr__(self) -> str:
         hold, absent = int(self.frame["ok"].sum()), int(self.frame["ok"].isna().sum())
-        return f"Checks({self.model}: {hold} laws hold, {len(self.broken)} broken, {absent} not offered)"
+        return (
+            f"Checks({self.model}: {hold} laws hold, {len(self.broken)} broken, "
+            f"{absent} not offered)"
+        )
 
     def _repr_html_(self) -> str:
         said = {True: "holds", False: "broken"}
@@ -63,31 +69,43 @@ def check_recommender(
     partial: bool = False,
     fits: int = 3,
 ) -> Checks:
-    """Hold a recommender against the laws of the protocol; a broken law says what was expected and what was found.
+    """Hold a recommender against the laws of the protocol; a broken law says what was expected and
+    what was found.
 
-    mine: an object with `fit(log)` and `score(histories)`, not fitted or fitted (it is copied and left alone), or a
-    class or function without arguments that makes one. log: what to fit on, `small_log(seed)` unless told. additive:
-    the score claims to be a sum over the history, up to what an empty history scores, so that contributions must sum to
-    it. partial: the model offers some items only and may score others, never those of the history, −inf. fits: refits
-    that `forget` is compared with. Raises `ConfigError` for an object without `fit` or `score`.
+    mine: an object with `fit(log)` and `score(histories)`, not fitted or fitted (it is copied and
+    left alone), or a class or function without arguments that makes one. log: what to fit on,
+    `small_log(seed)` unless told. additive: the score claims to be a sum over the history, up to
+    what an empty history scores, so that contributions must sum to it. partial: the model offers
+    some items only and may score others, never those of the history, −inf. fits: refits that
+    `forget` is compared with. Raises `ConfigError` for an object without `fit` or `score`.
 
     >>> check_recommender(Popularity)  # doctest: +SKIP
     Checks(Popularity: 20 laws hold, 0 broken, 7 not offered)
     """
     instance = not isinstance(mine, type) and hasattr(mine, "fit")
     if not instance and not callable(mine):
-        raise ConfigError(f"{mine!r} has no fit", "mine", "an object with fit and score, or what makes one")
+        raise ConfigError(
+            f"{mine!r} has no fit", "mine", "an object with fit and score, or what makes one"
+        )
     make = (lambda: copy.deepcopy(mine)) if instance else mine
     first = make()
     for name in ("fit", "score"):
         if not callable(getattr(first, name, None)):
-            raise ConfigError(f"{type(first).__name__} has no {name}", "mine", "fit(log) and score(histories)")
+            raise ConfigError(
+                f"{type(first).__name__} has no {name}", "mine", "fit(log) and score(histories)"
+            )
     bench = _Bench(make, small_log(seed) if log is None else log, seed, partial, fits)
     rows = []
     for law, (expected, needs, holds) in LAWS.items():
         absent = [name for name in needs if not hasattr(first, name)]
         if absent or (law == "contributions sum" and not additive):
-            rows.append((law, pd.NA, f"not offered: {', '.join(absent) or 'a score that is a sum over the history'}"))
+            rows.append(
+                (
+                    law,
+                    pd.NA,
+                    f"not offered: {', '.join(absent) or 'a score that is a sum over the history'}",
+                )
+            )
             continue
         try:
             found = holds(bench)
@@ -104,9 +122,12 @@ def check_recommender(
 
 
 def small_log(seed: int = 0, users: int = 24, items: int = 16, rows: int = 320) -> Interactions:
-    """A random log with times, sessions, baskets, actions, repeats, and an item and a user that have no row."""
+    """A random log with times, sessions, baskets, actions, repeats, and an item and a user that
+    have no row."""
     rng = np.random.default_rng(seed)
-    frame = pd.DataFrame({"user": np.sort(np.r_[np.arange(users - 1).repeat(4), rng.integers(0, users - 1, rows)])})
+    frame = pd.DataFrame(
+        {"user": np.sort(np.r_[np.arange(users - 1).repeat(4), rng.integers(0, users - 1, rows)])}
+    )
     n = len(frame)
     frame["item"] = np.minimum(rng.geometric(0.2, n) - 1, items - 2)
     at = frame.groupby("user").cumcount().to_numpy()
@@ -114,7 +135,9 @@ def small_log(seed: int = 0, users: int = 24, items: int = 16, rows: int = 320) 
     frame["time"] = 1_700_000_000 + (at // 3) * 86_400 + (at % 3) * 60 + frame["user"]
     frame["action"] = rng.choice(["view", "cart", "purchase"], n)
     names = {"timestamp": "time", "action": "action", "session": "session", "basket": "basket"}
-    return Interactions.from_table(frame, **names, users=pd.Index(range(users)), items=pd.Index(range(items)))
+    return Interactions.from_table(
+        frame, **names, users=pd.Index(range(users)), items=pd.Index(range(items))
+    )
 
 
 class _NotOffered(Exception):
@@ -123,7 +146,8 @@ class _NotOffered(Exception):
 
 @dataclass(frozen=True)
 class _Bench:
-    """What laws share: one fitted model that no law changes, the log, and histories with at least one row."""
+    """What laws share: one fitted model that no law changes, the log, and histories with at least
+    one row."""
 
     make: Callable[[], Any]
     log: Interactions
@@ -153,7 +177,9 @@ class _Bench:
         model.fit(apart(log))
         return model
 
-    def differs(self, model: Any, histories: Histories | None = None, want: np.ndarray | None = None) -> str | None:
+    def differs(
+        self, model: Any, histories: Histories | None = None, want: np.ndarray | None = None
+    ) -> str | None:
         """How a model's scores differ from the wanted ones, beyond rounding."""
         found = np.asarray(model.score(self.histories if histories is None else histories))
         want = self.scores if want is None else want
@@ -170,7 +196,8 @@ def apart(log: Interactions) -> Interactions:
 
 
 def far(found: np.ndarray, want: np.ndarray) -> str | None:
-    """What differs beyond rounding: 1e-9 of the largest score, 1e-4 in float32; −inf is equal to −inf alone."""
+    """What differs beyond rounding: 1e-9 of the largest score, 1e-4 in float32; −inf is equal to
+    −inf alone."""
     if found.shape != want.shape:
         return f"shape {found.shape} in place of {want.shape}"
     left_out = np.isneginf(want)
@@ -203,7 +230,11 @@ def _masks(b: _Bench) -> str | None:
     scores, seen = b.scores.astype(float), b.histories.matrix().toarray() > 0
     if (out := np.isneginf(scores) & (seen | (not b.partial))).any():
         return f"−inf for {int(out.sum())} items"
-    rows = [(own[held], own[~held]) for own, held in zip(scores, seen, strict=True) if held.any() and not held.all()]
+    rows = [
+        (own[held], own[~held])
+        for own, held in zip(scores, seen, strict=True)
+        if held.any() and not held.all()
+    ]
     gap = [below.max() < rest.min() and (np.ptp(below) == 0 or rest.min() - below.max() > np.ptp(rest))
            for below, rest in rows]  # fmt: skip
     return "all items of every history far below all others" if gap and all(gap) else None
@@ -217,12 +248,19 @@ def _finite(b: _Bench) -> str | None:
 def _unchanged(b: _Bench) -> str | None:
     log = apart(b.log)
     model, histories = b.make(), log.histories(b.histories.user)
-    before = {name: getattr(histories, name).copy() for name in ("user", "offsets", "item", "action", "interaction")}
+    before = {
+        name: getattr(histories, name).copy()
+        for name in ("user", "offsets", "item", "action", "interaction")
+    }
     model.fit(log)
     model.score(histories)
     if not log.frame.equals(b.log.frame):
         return "a log that fit or score has changed"
-    changed = [name for name, array in before.items() if not np.array_equal(array, getattr(histories, name))]
+    changed = [
+        name
+        for name, array in before.items()
+        if not np.array_equal(array, getattr(histories, name))
+    ]
     return f"histories whose {', '.join(changed)} score has changed" if changed else None
 
 
@@ -238,7 +276,10 @@ def _afresh(b: _Bench) -> str | None:
 
 def _alone(b: _Bench) -> str | None:
     some = range(0, len(b.histories), max(1, len(b.histories) // 8))
-    return far(np.concatenate([b.model.score(b.histories.select([row])) for row in some]), b.scores[list(some)])
+    return far(
+        np.concatenate([b.model.score(b.histories.select([row])) for row in some]),
+        b.scores[list(some)],
+    )
 
 
 def _order(b: _Bench) -> str | None:
@@ -259,7 +300,9 @@ def _number_or_error(b: _Bench, model: Any, histories: Histories) -> str | None:
 
 def _unknown(b: _Bench) -> str | None:
     few = b.histories.select([0, 1])
-    return _number_or_error(b, b.model, replace(few, user=np.array([-1, b.log.n_users], few.user.dtype)))
+    return _number_or_error(
+        b, b.model, replace(few, user=np.array([-1, b.log.n_users], few.user.dtype))
+    )
 
 
 def _empty(b: _Bench) -> str | None:
@@ -314,21 +357,30 @@ def _save(b: _Bench) -> str | None:
         want = b.fitted(b.log)
         want.forget(removed)
         loaded.forget(removed)
-        return (found := b.differs(loaded, want=want.score(b.histories))) and f"{found}, after forgetting"
+        return (
+            found := b.differs(loaded, want=want.score(b.histories))
+        ) and f"{found}, after forgetting"
     return None
 
 
 def _requests(b: _Bench) -> Iterator[tuple[Any, Any, Interactions, str]]:
-    """One request after the other: the model, what `forget` returned, what is left of the log, what was asked."""
+    """One request after the other: the model, what `forget` returned, what is left of the log, what
+    was asked."""
     rng, model, left = np.random.default_rng(b.seed), b.fitted(b.log), b.log
     for number in range(b.fits + 1):
         rows, users = left.frame, rng.permutation(left.frame["user"].unique())
         if number % 3 == 0:
-            asked, what = rows["interaction"].sample(min(3, len(rows)), random_state=number), "single rows"
+            asked, what = (
+                rows["interaction"].sample(min(3, len(rows)), random_state=number),
+                "single rows",
+            )
         elif number % 3 == 1:
             asked, what = rows.loc[rows["user"] == users[0], "interaction"], "a whole user"
         else:
-            asked, what = rows.loc[rows["user"].isin(users[: len(users) // 2]), "interaction"].iloc[::2], "half rows"
+            asked, what = (
+                rows.loc[rows["user"].isin(users[: len(users) // 2]), "interaction"].iloc[::2],
+                "half rows",
+            )
         if number == b.fits:
             asked, what = rows["interaction"], "everything"
         returned, left = model.forget(left.only(asked)), left.without(asked)
@@ -358,7 +410,9 @@ def _saved_after(b: _Bench) -> str | None:
             continue  # nothing can be fitted on what is left
         found, want = _saved(model), _saved(refitted)
         if found.keys() != want.keys():
-            return f"arrays {', '.join(sorted(found.keys() ^ want.keys()))} in one of the two, {when}"
+            return (
+                f"arrays {', '.join(sorted(found.keys() ^ want.keys()))} in one of the two, {when}"
+            )
         for name, array in found.items():
             if not _same_array(array, want[name]):
                 return f"another array {name}, {when}"
@@ -371,7 +425,11 @@ def _saved(model: Any) -> dict[str, np.ndarray]:
     with tempfile.TemporaryDirectory() as folder:
         model.save(Path(folder, "model"))
         files = sorted(Path(folder).rglob("*.safetensors"))
-        arrays = {f"{file.name}: {name}": array for file in files for name, array in load_file(file).items()}
+        arrays = {
+            f"{file.name}: {name}": array
+            for file in files
+            for name, array in load_file(file).items()
+        }
     if not arrays:
         raise _NotOffered("arrays in a .safetensors file")
     return arrays
@@ -383,7 +441,9 @@ def _same_array(found: np.ndarray, want: np.ndarray) -> bool:
         return False
     if not np.issubdtype(found.dtype, np.floating):
         return np.array_equal(found, want)
-    return bool(np.abs(found - want).max(initial=0) <= 1e-10 * max(1.0, np.abs(want).max(initial=0)))
+    return bool(
+        np.abs(found - want).max(initial=0) <= 1e-10 * max(1.0, np.abs(want).max(initial=0))
+    )
 
 
 def _twice(b: _Bench) -> str | None:
@@ -409,7 +469,11 @@ def _contributions_table(b: _Bench) -> str | None:
         return "weights that are no numbers"
     held = pd.Series(b.histories.rows, index=b.histories.interaction)
     at = held.reindex(made["interaction"]).to_numpy()
-    return None if np.array_equal(at, made["row"]) else "interactions that are not of the row's history"
+    return (
+        None
+        if np.array_equal(at, made["row"])
+        else "interactions that are not of the row's history"
+    )
 
 
 def _contributions_sum(b: _Bench) -> str | None:
@@ -426,12 +490,17 @@ def _contributions_sum(b: _Bench) -> str | None:
 
 def _per_example(b: _Bench) -> str | None:
     users = b.histories.user
-    parts = [_losses(b.model, b.model.examples(b.log, some)) for some in (users, users[::2], users[1::2])]
+    parts = [
+        _losses(b.model, b.model.examples(b.log, some)) for some in (users, users[::2], users[1::2])
+    ]
     shapes = [tuple(part.shape) for part in parts]
     if any(len(shape) != 1 for shape in shapes):
         return f"losses of shape {shapes[0]}"
     if shapes[0][0] != shapes[1][0] + shapes[2][0]:
-        return f"{shapes[0][0]} losses for all users, {shapes[1][0]} and {shapes[2][0]} for the two halves of them"
+        return (
+            f"{shapes[0][0]} losses for all users, {shapes[1][0]} and {shapes[2][0]} "
+            f"for the two halves of them"
+        )
     if not all(np.isfinite(part.numpy()).all() for part in parts):
         return "losses that are no numbers"
     again = _losses(b.model, b.model.examples(b.log, users))
@@ -445,11 +514,16 @@ def _losses(model: Any, examples: Any) -> Any:
 def _twice_differentiable(b: _Bench) -> str | None:
     """H·v by differentiating twice, against (g(θ + εv) − g(θ − εv)) / 2ε in float64.
 
-    H leaves out the kinks of a piecewise function such as ReLU, and a difference that steps over one does not. So three
-    directions are tried, with ever smaller steps, and one that agrees will do: a wrong derivative is off in all.
+    H leaves out the kinks of a piecewise function such as ReLU, and a difference that steps over
+    one does not. So three directions are tried, with ever smaller steps, and one that agrees will
+    do: a wrong derivative is off in all.
     """
-    found = [_hessian_off(b, b.seed + number, step) for number, step in enumerate((1e-4, 1e-5, 1e-6))]
-    return None if any(off <= 1e-3 for off in found) else f"H·v off by {found[-1]:.2g} of its length"
+    found = [
+        _hessian_off(b, b.seed + number, step) for number, step in enumerate((1e-4, 1e-5, 1e-6))
+    ]
+    return (
+        None if any(off <= 1e-3 for off in found) else f"H·v off by {found[-1]:.2g} of its length"
+    )
 
 
 def _hessian_off(b: _Bench, seed: int, step: float) -> float:
@@ -461,14 +535,22 @@ def _hessian_off(b: _Bench, seed: int, step: float) -> float:
     values = list(module.module.parameters())
     examples = module.examples(b.log, b.histories.user[:4])
     generator = torch.Generator().manual_seed(seed)
-    direction = [torch.randn(value.shape, generator=generator, dtype=torch.float64) for value in values]
+    direction = [
+        torch.randn(value.shape, generator=generator, dtype=torch.float64) for value in values
+    ]
 
     def gradient(create: bool) -> list[Any]:
-        found = torch.autograd.grad(module.loss(examples).mean(), values, create_graph=create, allow_unused=True)
+        found = torch.autograd.grad(
+            module.loss(examples).mean(), values, create_graph=create, allow_unused=True
+        )
         return [torch.zeros_like(v) if g is None else g for g, v in zip(found, values, strict=True)]
 
     along = sum((g * d).sum() for g, d in zip(gradient(True), direction, strict=True))
-    exact = torch.autograd.grad(along, values, allow_unused=True) if along.requires_grad else [None] * len(values)
+    exact = (
+        torch.autograd.grad(along, values, allow_unused=True)
+        if along.requires_grad
+        else [None] * len(values)
+    )
     exact = [torch.zeros_like(v) if h is None else h for h, v in zip(exact, values, strict=True)]
     ends = []
     for sign in (1, -2):
@@ -490,7 +572,10 @@ def _groups(b: _Bench) -> str | None:
     own = {id(value): name for name, value in b.model.module.named_parameters()}
     absent = [name for key, name in own.items() if key not in listed]
     if absent or len(listed) != len(own):
-        return f"{len(listed)} parameters listed, {len(own)} in the module" + f", without {absent[0]}" * bool(absent)
+        return (
+            f"{len(listed)} parameters listed, {len(own)} in the module"
+            + f", without {absent[0]}" * bool(absent)
+        )
     return None
 
 
@@ -536,18 +621,46 @@ LAWS: dict[str, tuple[str, tuple[str, ...], Callable[[_Bench], str | None]]] = {
     "empty history": ("numbers or a WorkbenchError", (), _empty),
     "one item": ("numbers or a WorkbenchError for a catalogue of one item", (), _one_item),
     "copy": ("an equal copy; changing one never changes the other", ("copy",), _copy),
-    "save and load": ("a loaded model that scores and forgets like the saved one", ("save", "load"), _save),
+    "save and load": (
+        "a loaded model that scores and forgets like the saved one",
+        ("save", "load"),
+        _save,
+    ),
     "forget": ("scores equal to those of a refit on what remains", ("forget",), _forget),
-    "saved after forgetting": ("the arrays that a refit on what remains saves", ("save", "forget"), _saved_after),
+    "saved after forgetting": (
+        "the arrays that a refit on what remains saves",
+        ("save", "forget"),
+        _saved_after,
+    ),
     "forget once": ("rows forgotten twice to be refused or to change nothing", ("forget",), _twice),
-    "contributions": ("[row, item, interaction, weight] of each history", ("contributions",), _contributions_table),
-    "contributions sum": ("weights that sum to score less empty history's", ("contributions",), _contributions_sum),
-    "loss": ("one finite loss per example, the same again; users' examples apart", TRAINED, _per_example),
+    "contributions": (
+        "[row, item, interaction, weight] of each history",
+        ("contributions",),
+        _contributions_table,
+    ),
+    "contributions sum": (
+        "weights that sum to score less empty history's",
+        ("contributions",),
+        _contributions_sum,
+    ),
+    "loss": (
+        "one finite loss per example, the same again; users' examples apart",
+        TRAINED,
+        _per_example,
+    ),
     "second derivative": ("H·v equal to differences of gradients", TRAINED, _twice_differentiable),
-    "parameter groups": ("every parameter once, in users, items, shared", ("module", "parameter_groups"), _groups),
+    "parameter groups": (
+        "every parameter once, in users, items, shared",
+        ("module", "parameter_groups"),
+        _groups,
+    ),
     "rebuild": ("weights and scores unchanged on the same log", ("module", "rebuild"), _rebuild),
     "same weights": ("equal weights from two fits on one log", ("module",), _same_weights),
     "represent": ("user representations (histories, d)", ("module", "represent"), _represent),
-    "evaluation mode": ("a module in evaluation mode outside training", ("module",), _evaluation_mode),
+    "evaluation mode": (
+        "a module in evaluation mode outside training",
+        ("module",),
+        _evaluation_mode,
+    ),
 }
 """Every law: what is expected, what a model must offer to be asked, and the question."""

@@ -31,11 +31,12 @@ def list_metrics(
 ) -> dict[str, np.ndarray]:
     """Ranking metrics of B lists, cut at k; each (B,). NaN where a list has nothing to find.
 
-    gains: (B, L) gain of the item at each rank, best first, 0 for irrelevant ones and beyond the end of a list.
-    judged: (B, J) gains of all that could be found, in any order, filled up with zeros.
-    recall = hits / relevant; precision = hits / k; hit_rate = any hit; mrr = 1 / rank of the first hit;
-    average_precision = mean over all relevant items of the precision at their ranks (0 if not found), as trec_eval's
-    map; ndcg = Σ gain / discount(rank) over the same of the best list possible.
+    gains: (B, L) gain of the item at each rank, best first, 0 for irrelevant ones and beyond the
+    end of a list. judged: (B, J) gains of all that could be found, in any order, filled up with
+    zeros. recall = hits / relevant; precision = hits / k; hit_rate = any hit; mrr = 1 / rank of the
+    first hit; average_precision = mean over all relevant items of the precision at their ranks (0
+    if not found), as trec_eval's map; ndcg = Σ gain / discount(rank) over the same of the best list
+    possible.
 
     >>> {name: float(v[0]) for name, v in list_metrics(np.array([[0.0, 1.0]]), np.array([[1.0]]), 2).items()}["mrr"]
     0.5
@@ -70,12 +71,14 @@ def evaluate(
     only: str = "all",
     batch: int | None = None,
 ) -> pd.DataFrame:
-    """Rank all items for every user with targets; [user, metric, k, value, n_targets], one row per user, metric and k.
+    """Rank all items for every user with targets; [user, metric, k, value, n_targets], one row per
+    user, metric and k.
 
-    history: the parts of the split the model reads a user's rows from; masked: the parts whose items are never
-    offered (unless `mask_seen` is off). Published numbers differ in both, and by more than models do: say which.
-    on: the part with the targets; only: as in `evaluate_targets`. A user without targets has no row. Targets that are
-    masked can never be hit and still count, as in a list that is filtered after the fact.
+    history: the parts of the split the model reads a user's rows from; masked: the parts whose
+    items are never offered (unless `mask_seen` is off). Published numbers differ in both, and by
+    more than models do: say which. on: the part with the targets; only: as in `evaluate_targets`. A
+    user without targets has no row. Targets that are masked can never be hit and still count, as in
+    a list that is filtered after the fact.
 
     >>> evaluate(EASE().fit(s.train), s).groupby(["metric", "k"])["value"].mean()  # doctest: +SKIP
     """
@@ -86,9 +89,9 @@ def evaluate(
     users = np.flatnonzero(np.diff(targets.indptr))
     exclude = joined(split, masked).matrix()[users] if mask_seen else None
     histories = joined(split, history).histories(users)
-    return evaluate_targets(model, histories, targets[users], k, exclude=exclude, only=only, batch=batch).drop(
-        columns="row"
-    )
+    return evaluate_targets(
+        model, histories, targets[users], k, exclude=exclude, only=only, batch=batch
+    ).drop(columns="row")
 
 
 def evaluate_targets(
@@ -101,12 +104,13 @@ def evaluate_targets(
     only: str = "all",
     batch: int | None = None,
 ) -> pd.DataFrame:
-    """Rank all items for every history; [row, user, metric, k, value, n_targets], one row per history, metric and k.
+    """Rank all items for every history; [row, user, metric, k, value, n_targets], one row per
+    history, metric and k.
 
-    targets: what should be found, (B, n_items) non-zero = wanted, or one item code a row (B,). exclude: (B, n_items),
-    items never offered. only: `repeat` counts just the targets that stand in the history, `novel` those that do not,
-    on the same lists (Li et al., TOIS 2023). batch: rows scored at a time, by the number of items unless told. Rows
-    left without targets have no lines.
+    targets: what should be found, (B, n_items) non-zero = wanted, or one item code a row (B,).
+    exclude: (B, n_items), items never offered. only: `repeat` counts just the targets that stand in
+    the history, `novel` those that do not, on the same lists (Li et al., TOIS 2023). batch: rows
+    scored at a time, by the number of items unless told. Rows left without targets have no lines.
     """
     if not k or min(k) < 1:
         raise ConfigError(f"k = {k!r}", "evaluate", "cut-offs of 1 or more, such as (10, 20)")
@@ -119,14 +123,21 @@ def evaluate_targets(
 
 
 def top_lists(
-    model: Recommender, histories: Histories, k: int, exclude: sparse.csr_array | None = None, batch: int | None = None
+    model: Recommender,
+    histories: Histories,
+    k: int,
+    exclude: sparse.csr_array | None = None,
+    batch: int | None = None,
 ) -> np.ndarray:
-    """The k best items for every history, (B, k) as from `top_k`, scored `batch` rows at a time; −1 fills up."""
+    """The k best items for every history, (B, k) as from `top_k`, scored `batch` rows at a time; −1
+    fills up."""
     batch = batch or max(1, BLOCK // max(histories.n_items, 1))
     lists = np.full((len(histories), k), -1)
     for start in range(0, len(histories), batch):
         rows = np.arange(start, min(start + batch, len(histories)))
-        found = top_k(model.score(histories.select(rows)), k, None if exclude is None else exclude[rows])
+        found = top_k(
+            model.score(histories.select(rows)), k, None if exclude is None else exclude[rows]
+        )
         lists[rows, : found.shape[1]] = found
     return lists
 
@@ -139,7 +150,8 @@ def evaluate_lists(
     *,
     only: str = "all",
 ) -> pd.DataFrame:
-    """`evaluate_targets` for lists that are there already, (B, L) item codes as from `top_lists`."""
+    """`evaluate_targets` for lists that are there already, (B, L) item codes as from
+    `top_lists`."""
     if only not in ("all", "repeat", "novel"):
         raise ConfigError(f"{only!r}", "only", "all, repeat or novel")
     targets = as_targets(targets, histories)
@@ -151,35 +163,48 @@ def evaluate_lists(
     names = ["row", "user", "metric", "k", "value", "n_targets"]
     if not len(rows):
         return pd.DataFrame(columns=names)
-    # Whether a listed item is wanted is looked up among the few wanted ones: a dense (B, n_items) is never made.
-    cells = np.repeat(np.arange(len(histories)), np.diff(targets.indptr)) * histories.n_items + targets.indices
+    # Whether a listed item is wanted is looked up among the few wanted ones: a dense (B, n_items)
+    # is never made.
+    cells = (
+        np.repeat(np.arange(len(histories)), np.diff(targets.indptr)) * histories.n_items
+        + targets.indices
+    )
     gains = np.isin(rows[:, None] * histories.n_items + lists[rows], cells) & (lists[rows] >= 0)
     n_targets = np.diff(targets.indptr)[rows].astype(np.int64)
     judged = np.arange(n_targets.max()) < n_targets[:, None]
     parts = [pd.DataFrame(list_metrics(gains, judged, cut)).assign(row=rows, k=cut) for cut in k]
     tables = [part.assign(user=histories.user[rows], n_targets=n_targets) for part in parts]
-    table = pd.concat(tables).melt(["row", "user", "k", "n_targets"], var_name="metric", value_name="value")
+    table = pd.concat(tables).melt(
+        ["row", "user", "k", "n_targets"], var_name="metric", value_name="value"
+    )
     return table.sort_values(["row", "k"], kind="stable", ignore_index=True)[names]
 
 
 def next_items(
     log: Interactions, before: Interactions | None = None, longest: int | None = None
 ) -> tuple[Histories, np.ndarray]:
-    """Every next-item question of a log: (history before the row, its item (B,)), one question per row.
+    """Every next-item question of a log: (history before the row, its item (B,)), one question per
+    row.
 
-    The history of a row is all rows of the same user before it, in `before` (an earlier log, such as the training
-    part) and in the log itself; only the last `longest` are kept. Rows that nothing precedes are no question.
+    The history of a row is all rows of the same user before it, in `before` (an earlier log, such
+    as the training part) and in the log itself; only the last `longest` are kept. Rows that nothing
+    precedes are no question.
 
     >>> next_items(split(by_session(log), "session").test)  # every prefix of every test session  # doctest: +SKIP
     """
     whole = log if before is None else joined_logs(before, log)
     histories = whole.histories()
-    place = np.arange(len(histories.item)) - histories.offsets[histories.rows]  # rows of the user before this one
-    asked = np.flatnonzero(np.isin(histories.interaction, log.frame["interaction"].to_numpy()) & (place > 0))
+    # rows of the user before this one
+    place = np.arange(len(histories.item)) - histories.offsets[histories.rows]
+    asked = np.flatnonzero(
+        np.isin(histories.interaction, log.frame["interaction"].to_numpy()) & (place > 0)
+    )
     length = place[asked] if longest is None else np.minimum(place[asked], longest)
     offsets = np.concatenate([[0], np.cumsum(length)]).astype(np.int64)
     take = np.repeat(asked - length - offsets[:-1], length) + np.arange(offsets[-1])
-    return histories.take(take, histories.user[histories.rows[asked]], offsets), histories.item[asked].astype(np.int64)
+    return histories.take(take, histories.user[histories.rows[asked]], offsets), histories.item[
+        asked
+    ].astype(np.int64)
 
 
 def coverage(lists: np.ndarray, n_items: int) -> float:
@@ -198,10 +223,11 @@ def novelty(lists: np.ndarray, log: Interactions) -> np.ndarray:
 
 
 def popularity_bias(lists: np.ndarray, log: Interactions, users: np.ndarray) -> np.ndarray:
-    """How much more popular a user's list is than the user's own items: ratio of mean counts − 1; (B,).
+    """How much more popular a user's list is than the user's own items: ratio of mean counts − 1;
+    (B,).
 
-    0 means as popular as what the user chose (popularity lift, Abdollahpouri et al., RecSys 2020 workshop). NaN for
-    a user without rows or an empty list.
+    0 means as popular as what the user chose (popularity lift, Abdollahpouri et al., RecSys 2020
+    workshop). NaN for a user without rows or an empty list.
     """
     x = log.matrix()
     owners = np.diff(x.tocsc().indptr).astype(float)
@@ -225,7 +251,9 @@ def joined_logs(first: Interactions, *others: Interactions) -> Interactions:
     """Logs with the same indexes and no row in common, as one."""
     if not others:
         return first
-    frame = pd.concat([first.frame, *(log.frame for log in others)]).sort_values("position", ignore_index=True)
+    frame = pd.concat([first.frame, *(log.frame for log in others)]).sort_values(
+        "position", ignore_index=True
+    )
     return Interactions(frame, first.users, first.items)
 
 
@@ -237,7 +265,9 @@ def as_targets(targets: sparse.csr_array | np.ndarray, histories: Histories) -> 
         targets = sparse.coo_array(cells, shape=shape)
     targets = sparse.csr_array(targets, dtype=float)
     if targets.shape != shape:
-        raise DataError(f"targets of shape {targets.shape}", "targets", f"{shape}: one row per history")
+        raise DataError(
+            f"targets of shape {targets.shape}", "targets", f"{shape}: one row per history"
+        )
     targets.sum_duplicates()
     targets.data[:] = 1.0
     return targets

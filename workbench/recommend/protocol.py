@@ -19,7 +19,8 @@ class Recommender(Protocol):
         """Learn from a log; returns itself."""
 
     def score(self, histories: Histories) -> np.ndarray:
-        """Scores (B, n_items), nothing masked: float64 for counted and linear models, float32 for trained ones."""
+        """Scores (B, n_items), nothing masked: float64 for counted and linear models, float32 for
+        trained ones."""
 
     def copy(self) -> Self:
         """An independent copy: changing one never changes the other."""
@@ -40,9 +41,11 @@ class Counted(Recommender, Protocol):
         """Take rows out, in place; equals the model refitted on what remains."""
 
     def contributions(self, histories: Histories, items: np.ndarray) -> pd.DataFrame:
-        """What each interaction of history b adds to the scores of `items[b]`: [row, item, interaction, weight].
+        """What each interaction of history b adds to the scores of `items[b]`: [row, item,
+        interaction, weight].
 
-        items: (B,) or (B, m) target codes, −1 for none; `row` is b, `item` the target. Weights sum to the score.
+        items: (B,) or (B, m) target codes, −1 for none; `row` is b, `item` the target. Weights sum
+        to the score.
         """
 
 

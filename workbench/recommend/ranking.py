@@ -1,4 +1,5 @@
-"""From scores to lists, with one rule for ties everywhere: higher score first, then lower item code."""
+"""From scores to lists, with one rule for ties everywhere: higher score first, then lower item
+code."""
 
 from __future__ import annotations
 
@@ -9,7 +10,8 @@ CHUNK = 1 << 18  # scores ranked at a time: what fits a core's cache
 
 
 def mask(scores: np.ndarray, exclude: sparse.sparray | np.ndarray | None) -> np.ndarray:
-    """A float64 copy of `scores` (B, n_items) with the items of `exclude` (same shape, non-zero = out) at −inf."""
+    """A float64 copy of `scores` (B, n_items) with the items of `exclude` (same shape, non-zero =
+    out) at −inf."""
     masked = np.array(scores, dtype=np.float64)
     if exclude is not None:
         rows, items = exclude.nonzero()
@@ -17,8 +19,11 @@ def mask(scores: np.ndarray, exclude: sparse.sparray | np.ndarray | None) -> np.
     return masked
 
 
-def top_k(scores: np.ndarray, k: int, exclude: sparse.sparray | np.ndarray | None = None) -> np.ndarray:
-    """The k best item codes of each row, int64 (B, k); −1 where fewer than k items are left (−inf and NaN are none).
+def top_k(
+    scores: np.ndarray, k: int, exclude: sparse.sparray | np.ndarray | None = None
+) -> np.ndarray:
+    """The k best item codes of each row, int64 (B, k); −1 where fewer than k items are left (−inf
+    and NaN are none).
 
     >>> top_k(np.array([[1.0, 3.0, 3.0, 2.0]]), 3)
     array([[1, 2, 3]])
@@ -41,8 +46,9 @@ def top_k(scores: np.ndarray, k: int, exclude: sparse.sparray | np.ndarray | Non
 def _highest(scores: np.ndarray, k: int) -> np.ndarray:
     """As `top_k`, nothing excluded, without a look at most scores beyond one comparison.
 
-    Divide the items into groups: at least k scores are as high as t, the k-th highest of the groups' maxima, and those
-    above t stand in fewer than k groups. Where fewer than k are above t, the list ends with the first that equal t.
+    Divide the items into groups: at least k scores are as high as t, the k-th highest of the
+    groups' maxima, and those above t stand in fewer than k groups. Where fewer than k are above t,
+    the list ends with the first that equal t.
     """
     width = max(1, scores.shape[1] // (16 * k))
     groups = scores.shape[1] // width
@@ -53,7 +59,9 @@ def _highest(scores: np.ndarray, k: int) -> np.ndarray:
     row, item = np.divmod(np.flatnonzero(scores > t[:, None]), scores.shape[1])
     room = k - np.bincount(row, minlength=len(scores))
     level = [np.flatnonzero(scores[b] == t[b])[: room[b]] for b in np.flatnonzero(room > 0)]
-    row = np.concatenate([row, np.repeat(np.flatnonzero(room > 0), [len(items) for items in level])])
+    row = np.concatenate(
+        [row, np.repeat(np.flatnonzero(room > 0), [len(items) for items in level])]
+    )
     item = np.concatenate([item, *level])
     value = scores[row, item]
     order = np.lexsort((item, -value, row))
@@ -65,8 +73,11 @@ def _highest(scores: np.ndarray, k: int) -> np.ndarray:
     return lists
 
 
-def ranks(scores: np.ndarray, items: np.ndarray, exclude: sparse.sparray | np.ndarray | None = None) -> np.ndarray:
-    """The rank (1 = best) of item `items[b]` in row b under the tie rule; 0 where the item itself is masked."""
+def ranks(
+    scores: np.ndarray, items: np.ndarray, exclude: sparse.sparray | np.ndarray | None = None
+) -> np.ndarray:
+    """The rank (1 = best) of item `items[b]` in row b under the tie rule; 0 where the item itself
+    is masked."""
     masked = mask(scores, exclude)
     items = np.asarray(items)
     own = masked[np.arange(len(masked)), items][:, None]

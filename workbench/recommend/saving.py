@@ -17,10 +17,16 @@ from workbench.runs import whole_folder
 
 
 def save_arrays(folder: Path, kind: str, config: BaseModel, arrays: dict[str, np.ndarray]) -> None:
-    """Write `model.json` and `arrays.safetensors` into a new folder that takes the place of an old one."""
+    """Write `model.json` and `arrays.safetensors` into a new folder that takes the place of an old
+    one."""
     with whole_folder(Path(folder)) as work:
-        save_file({name: np.ascontiguousarray(array) for name, array in arrays.items()}, work / "arrays.safetensors")
-        text = json.dumps({"model": kind, "config": config.model_dump(mode="json")}, indent=1, sort_keys=True)
+        save_file(
+            {name: np.ascontiguousarray(array) for name, array in arrays.items()},
+            work / "arrays.safetensors",
+        )
+        text = json.dumps(
+            {"model": kind, "config": config.model_dump(mode="json")}, indent=1, sort_keys=True
+        )
         (work / "model.json").write_text(text, encoding="utf-8")
 
 
@@ -39,13 +45,24 @@ def load_arrays(
         if found == kind and set(names) <= set(arrays):
             return config(**said["config"]), arrays
     except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
-        raise ModelError(f"cannot be read ({error})", str(folder), f"a saved {kind}", "save the model again") from error
-    raise ModelError(f"holds {found} with {', '.join(sorted(arrays))}", str(folder), f"{kind} with {', '.join(names)}")
+        raise ModelError(
+            f"cannot be read ({error})", str(folder), f"a saved {kind}", "save the model again"
+        ) from error
+    raise ModelError(
+        f"holds {found} with {', '.join(sorted(arrays))}",
+        str(folder),
+        f"{kind} with {', '.join(names)}",
+    )
 
 
 def csr_parts(matrix: sparse.csr_array, name: str) -> dict[str, np.ndarray]:
     """A sparse matrix as plain arrays."""
-    parts = {"data": matrix.data, "indices": matrix.indices, "indptr": matrix.indptr, "shape": np.array(matrix.shape)}
+    parts = {
+        "data": matrix.data,
+        "indices": matrix.indices,
+        "indptr": matrix.indptr,
+        "shape": np.array(matrix.shape),
+    }
     return {f"{name}.{part}": array for part, array in parts.items()}
 
 
@@ -56,5 +73,7 @@ def csr_from(arrays: dict[str, np.ndarray], name: str) -> sparse.csr_array:
         matrix = sparse.csr_array(parts, shape=tuple(int(n) for n in arrays[f"{name}.shape"]))
         matrix.check_format(full_check=True)
     except (KeyError, ValueError) as error:
-        raise ModelError(f"{name} is no sparse matrix ({error})", "arrays.safetensors", do="save again") from error
+        raise ModelError(
+            f"{name} is no sparse matrix ({error})", "arrays.safetensors", do="save again"
+        ) from error
     return matrix

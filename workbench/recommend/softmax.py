@@ -10,23 +10,28 @@ MOST = 1 << 25  # scores held at a time: 128 MB in float32
 
 
 def full_softmax(hidden: torch.Tensor, table: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-    """−log softmax(hidden · tableᵀ)[target] for every row; hidden (n, d), table (V, d), targets (n,) int64 -> (n,).
+    """−log softmax(hidden · tableᵀ)[target] for every row; hidden (n, d), table (V, d), targets
+    (n,) int64 -> (n,).
 
-    With p the softmax, the derivative by the scores is p − onehot. Multiplied out, p · table and pᵀ · hidden are all
-    that a step needs, so nothing of the size of the scores is made on the way back. Up to `MOST` scores p is kept;
-    more are made in chunks of rows, and once more on the way back. Can be differentiated twice.
+    With p the softmax, the derivative by the scores is p − onehot. Multiplied out, p · table and pᵀ
+    · hidden are all that a step needs, so nothing of the size of the scores is made on the way
+    back. Up to `MOST` scores p is kept; more are made in chunks of rows, and once more on the way
+    back. Can be differentiated twice.
     """
     return _Softmax.apply(hidden, table, targets)
 
 
 class _Softmax(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, hidden: torch.Tensor, table: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+    def forward(
+        ctx: Any, hidden: torch.Tensor, table: torch.Tensor, targets: torch.Tensor
+    ) -> torch.Tensor:
         losses, p = [], None
         for rows in _chunks(len(hidden), len(table)):
             scores = hidden[rows] @ table.T
             p = torch.softmax(scores, dim=1)
-            # log Σ exp = largest score − log of the largest p, which is 1 / V at least: no tiny number is logged
+            # log Σ exp = largest score − log of the largest p, which is 1 / V at least: no tiny
+            # number is logged
             total = scores.amax(dim=1) - p.amax(dim=1).log()
             losses.append(total - scores.gather(1, targets[rows, None]).squeeze(1))
         ctx.save_for_backward(hidden, table, targets, p if len(losses) == 1 else None)

@@ -1,4 +1,5 @@
-"""Three tasks asked of one log in the same way, and a table that holds any models against each other."""
+"""Three tasks asked of one log in the same way, and a table that holds any models against each
+other."""
 
 from __future__ import annotations
 
@@ -24,9 +25,10 @@ MOST_LEARNED = 1_000  # questions about training rows that are drawn
 class Task:
     """One kind of question asked of a log: what comes next, and whom to fit on.
 
-    histories, targets, exclude: the test questions, as `evaluate_targets` takes them. people: the person behind each
-    user code, (n_users,). had: (people, n_items), non-zero where the person has a row in any part. learned: (histories,
-    targets) of questions about rows that models are fitted on; a target is never taken from its own history.
+    histories, targets, exclude: the test questions, as `evaluate_targets` takes them. people: the
+    person behind each user code, (n_users,). had: (people, n_items), non-zero where the person has
+    a row in any part. learned: (histories, targets) of questions about rows that models are fitted
+    on; a target is never taken from its own history.
     """
 
     name: str
@@ -49,26 +51,33 @@ class Task:
         """The person of each training row, (len(train),)."""
         return self.people[self.train.frame["user"]]
 
-    def auc(self, model: Recommender, histories: Histories, targets: sparse.csr_array | np.ndarray) -> np.ndarray:
+    def auc(
+        self, model: Recommender, histories: Histories, targets: sparse.csr_array | np.ndarray
+    ) -> np.ndarray:
         """`target_auc` against the items that the person never had, in no part of the log; (B,)."""
         return target_auc(model, histories, targets, self.had[self.people[histories.user]])
 
     def counts(self) -> dict[str, object]:
-        """How large the task is, and which share of what is asked for stands in the history already."""
+        """How large the task is, and which share of what is asked for stands in the history
+        already."""
         repeats = (self.targets * self.histories.matrix()).nnz
         sizes = {"rows to learn from": len(self.train), "people": len(np.unique(self.owner))}
         sizes |= {"questions": len(self.histories), "targets": self.targets.nnz}
         return {"task": self.name} | sizes | {"repeats among targets": repeats / self.targets.nnz}
 
     def __repr__(self) -> str:
-        return f"Task({self.name}: {len(self.train):,} rows to learn from, {len(self.histories):,} questions)"
+        return (
+            f"Task({self.name}: {len(self.train):,} rows to learn from, "
+            f"{len(self.histories):,} questions)"
+        )
 
 
 def collaborative_task(log: Interactions, seed: int = 0) -> Task:
-    """Which items has this user not met yet, but will? The first row of every cell, split .8/.1/.1 by time per user.
+    """Which items has this user not met yet, but will? The first row of every cell, split .8/.1/.1
+    by time per user.
 
-    Training and validation items are masked at test. seed: draws the training cells of `learned`, each taken out of
-    its own history.
+    Training and validation items are masked at test. seed: draws the training cells of `learned`,
+    each taken out of its own history.
     """
     parts = split(log.select(~log.frame.duplicated(["user", "item"]).to_numpy()), "temporal")
     known, targets = joined(parts, ("train", "valid")), parts.test.matrix()
@@ -78,18 +87,27 @@ def collaborative_task(log: Interactions, seed: int = 0) -> Task:
     rest = rest.keep(rest.interaction != some["interaction"].to_numpy()[rest.rows])
     learned = rest, as_targets(some["item"].to_numpy(), rest)
     return _task(
-        "collaborative filtering", parts, known.histories(users), targets[users], learned, known.matrix()[users]
+        "collaborative filtering",
+        parts,
+        known.histories(users),
+        targets[users],
+        learned,
+        known.matrix()[users],
     )
 
 
 def session_task(log: Interactions, seed: int = 0) -> Task:
-    """What comes next in this session? Sessions of two rows or more, .8/.1/.1 by time; every prefix is a question.
+    """What comes next in this session? Sessions of two rows or more, .8/.1/.1 by time; every prefix
+    is a question.
 
-    Nothing is masked: people go back to what they looked at. seed: draws the training questions of `learned`.
+    Nothing is masked: people go back to what they looked at. seed: draws the training questions of
+    `learned`.
     """
     sessions = log.by_session()
     owner = log.frame["user"].groupby(sessions.frame["user"]).first().to_numpy()
-    sessions = sessions.select((sessions.frame.groupby("user")["item"].transform("size") > 1).to_numpy())
+    sessions = sessions.select(
+        (sessions.frame.groupby("user")["item"].transform("size") > 1).to_numpy()
+    )
     parts = split(sessions, "session")
     histories, items = next_items(parts.test)
     learned, its = next_items(parts.train)
@@ -100,7 +118,8 @@ def session_task(log: Interactions, seed: int = 0) -> Task:
 
 
 def basket_task(log: Interactions, least: int = 4) -> Task:
-    """What is in this shopper's next basket? Users of `least` baskets or more; the last basket is asked.
+    """What is in this shopper's next basket? Users of `least` baskets or more; the last basket is
+    asked.
 
     Rows without a basket are left out, and nothing is masked: people buy again.
     """
@@ -127,7 +146,12 @@ def _task(
     """people: the person behind each user code; None where they are the same."""
     if not len(histories) or not len(parts.train):
         do = "give a longer log, or another task"
-        raise DataError(f"{len(parts.train)} training rows, {len(histories)} questions", name, "some of both", do)
+        raise DataError(
+            f"{len(parts.train)} training rows, {len(histories)} questions",
+            name,
+            "some of both",
+            do,
+        )
     whole = joined(parts, ("train", "valid", "test"))
     people = np.arange(whole.n_users) if people is None else people
     cells = (people[whole.frame["user"]], whole.frame["item"].to_numpy())
@@ -138,7 +162,8 @@ def _task(
 
 @dataclass(frozen=True)
 class Comparison:
-    """Models on one task: `table` one row per model, `values` one per model and question, `models` fitted."""
+    """Models on one task: `table` one row per model, `values` one per model and question, `models`
+    fitted."""
 
     task: Task
     table: pd.DataFrame
@@ -158,14 +183,17 @@ class Comparison:
         return html.table(self.table.round(3).to_dict("records"), caption)
 
 
-def compare(models: Mapping[str, Recommender], task: Task, k: int = 10, seed: int = 0) -> Comparison:
+def compare(
+    models: Mapping[str, Recommender], task: Task, k: int = 10, seed: int = 0
+) -> Comparison:
     """Fit every model on the training part and ask it the test questions; one row per model.
 
-    Columns: ndcg with its 95 % interval over persons, every person counting once; `vs` = difference to the *first*
-    model, paired; recall of repeat and of novel targets on the same lists; `repeats`: share of the listed items that
-    stand in the history; `learned`, `unseen`: how often a target scores above an item that the person never had (AUC),
-    for targets among the rows the model learned from and for those of the test. Their distance is a hint of what the
-    model remembers; what it remembers shows when the rows are taken out.
+    Columns: ndcg with its 95 % interval over persons, every person counting once; `vs` = difference
+    to the *first* model, paired; recall of repeat and of novel targets on the same lists;
+    `repeats`: share of the listed items that stand in the history; `learned`, `unseen`: how often a
+    target scores above an item that the person never had (AUC), for targets among the rows the
+    model learned from and for those of the test. Their distance is a hint of what the model
+    remembers; what it remembers shows when the rows are taken out.
 
     >>> compare({"popular": Popularity(), "knn": ItemKNN()}, collaborative_task(log)).table  # doctest: +SKIP
     """
@@ -185,7 +213,9 @@ def compare(models: Mapping[str, Recommender], task: Task, k: int = 10, seed: in
     plain, against = (found[found["minus"] == ""], found[found["minus"] != ""])
     plain = plain.rename(columns={"estimate": "ndcg"})[["model", "ndcg", "low", "high"]]
     against = against.rename(columns={"estimate": "vs", "low": "vs low", "high": "vs high"})
-    wide = plain.merge(against[["model", "vs", "vs low", "vs high"]], how="left").merge(pd.DataFrame(rows))
+    wide = plain.merge(against[["model", "vs", "vs low", "vs high"]], how="left").merge(
+        pd.DataFrame(rows)
+    )
     return Comparison(task, wide, table, fitted)
 
 
@@ -195,10 +225,11 @@ def target_auc(
     targets: sparse.csr_array | np.ndarray,
     had: sparse.csr_array | None = None,
 ) -> np.ndarray:
-    """For every row the share of (target, other item) pairs in which the target scores higher, ties half; (B,).
+    """For every row the share of (target, other item) pairs in which the target scores higher, ties
+    half; (B,).
 
-    targets: as in `evaluate_targets`. Other items: neither in the history nor wanted, nor non-zero in `had` (B,
-    n_items). .5 is chance. NaN for a row without targets or other items.
+    targets: as in `evaluate_targets`. Other items: neither in the history nor wanted, nor non-zero
+    in `had` (B, n_items). .5 is chance. NaN for a row without targets or other items.
     """
     targets = as_targets(targets, histories)
     held, shares = (histories.matrix() + targets).tocsr(), np.full(len(histories), np.nan)
@@ -210,7 +241,9 @@ def target_auc(
         own = scores[b, wanted.indices][:, None]
         won = (((own > scores[b]) + 0.5 * (own == scores[b])) * never[b]).sum(axis=1)
         with np.errstate(invalid="ignore"):  # 0 / 0: nothing to compare
-            shares[rows] = np.bincount(b, won, len(rows)) / (np.diff(wanted.indptr) * never.sum(axis=1))
+            shares[rows] = np.bincount(b, won, len(rows)) / (
+                np.diff(wanted.indptr) * never.sum(axis=1)
+            )
     return shares
 
 

@@ -2,7 +2,8 @@
 
     θ ← θ − Adam(∇ (1/n) Σ ℓ(example; θ))        ℓ from the model's own `loss`, one number per example
 
-A model brings a module, a source of batches and a question to validate on; it brings no loop of its own.
+A model brings a module, a source of batches and a question to validate on; it brings no loop of its
+own.
 """
 
 from __future__ import annotations
@@ -48,7 +49,8 @@ class Training(BaseModel):
     clip: PositiveFloat | None = None
     """Largest norm of a gradient; None leaves it."""
     patience: PositiveInt = 10
-    """Epochs without a better validation value after which training stops (only with a validation log)."""
+    """Epochs without a better validation value after which training stops (only with a validation
+    log)."""
     metric: Literal["recall", "ndcg", "hit_rate", "mrr"] = "ndcg"
     """What validation measures."""
     k: PositiveInt = 10
@@ -56,18 +58,21 @@ class Training(BaseModel):
     validation_users: PositiveInt | None = None
     """Validate on the first so many questions only; None takes all."""
     minutes: PositiveFloat | None = None
-    """Stop after the first epoch that ends later than this. Not the same on a faster machine; None sets no limit."""
+    """Stop after the first epoch that ends later than this. Not the same on a faster machine; None
+    sets no limit."""
     seed: int = Field(default=1, ge=0)
     """Seed of the first weights, of batches, negatives and dropout."""
     threads: PositiveInt | None = None
-    """Torch threads, part of what must be equal for equal weights; None takes `settings().threads`."""
+    """Torch threads, part of what must be equal for equal weights; None takes
+    `settings().threads`."""
     progress: bool = False
     """Show a bar."""
 
 
 @contextmanager
 def reproducible(config: Training) -> Iterator[None]:
-    """Within the block torch draws from the config's seed on the config's threads; afterwards all is as it was."""
+    """Within the block torch draws from the config's seed on the config's threads; afterwards all
+    is as it was."""
     before = torch.get_num_threads()
     torch.set_num_threads(config.threads or settings().threads)
     try:
@@ -85,15 +90,20 @@ def train(
     config: Training,
     validate: Callable[[], float] | None = None,
 ) -> pd.DataFrame:
-    """Train in place; afterwards the module holds the weights of the best validated epoch (the last without one).
+    """Train in place; afterwards the module holds the weights of the best validated epoch (the last
+    without one).
 
-    loss: from a batch to losses (n,). batches: from the epoch's number to its batches. validate: higher is better.
-    Call it, and make the module, within `reproducible(config)`. Returns one row per epoch:
-    [epoch, loss, examples, seconds, validation, best]. Raises `ModelError` with epoch, step and the batch's first bad
-    examples where a loss is no number; the module then holds the best weights so far, or the first ones.
+    loss: from a batch to losses (n,). batches: from the epoch's number to its batches. validate:
+    higher is better. Call it, and make the module, within `reproducible(config)`. Returns one row
+    per epoch: [epoch, loss, examples, seconds, validation, best]. Raises `ModelError` with epoch,
+    step and the batch's first bad examples where a loss is no number; the module then holds the
+    best weights so far, or the first ones.
     """
     optimiser = _Adam(
-        module.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay, fused=_fusible(module)
+        module.parameters(),
+        lr=config.learning_rate,
+        weight_decay=config.weight_decay,
+        fused=_fusible(module),
     )
     kept, best, since, rows, begun = _weights(module), -np.inf, 0, [], time.perf_counter()
     for epoch in tqdm(range(config.epochs), disable=not config.progress, desc="epochs"):
@@ -118,13 +128,17 @@ def train(
             optimiser.step()
             total, n = total + float(mean.detach()) * len(losses), n + len(losses)
         if not n:
-            raise ModelError("there is nothing to train on", "log", "at least one example", "give a longer log")
+            raise ModelError(
+                "there is nothing to train on", "log", "at least one example", "give a longer log"
+            )
         module.eval()
         seconds = time.perf_counter() - start
         if not all(bool(torch.isfinite(weight).all()) for weight in module.parameters()):
             module.load_state_dict(kept)
             do = "lower the learning rate or set clip"
-            raise ModelError(f"weights are no numbers after epoch {epoch}", "training", "finite weights", do)
+            raise ModelError(
+                f"weights are no numbers after epoch {epoch}", "training", "finite weights", do
+            )
         value = validate() if validate else np.nan
         if validate and np.isnan(value):
             module.load_state_dict(kept)
@@ -139,7 +153,9 @@ def train(
         if late or (validate and since >= config.patience):
             break
     module.load_state_dict(kept)
-    record = pd.DataFrame(rows, columns=["epoch", "loss", "examples", "seconds", "validation", "best"])
+    record = pd.DataFrame(
+        rows, columns=["epoch", "loss", "examples", "seconds", "validation", "best"]
+    )
     return record.assign(best=record["epoch"] == record.loc[record["best"], "epoch"].max())
 
 
@@ -150,7 +166,8 @@ def validation(
     targets: sparse.csr_array | np.ndarray,
     exclude: sparse.csr_array | None = None,
 ) -> Callable[[], float]:
-    """The question that `train` validates on: the config's metric of a model, whatever its weights are when asked."""
+    """The question that `train` validates on: the config's metric of a model, whatever its weights
+    are when asked."""
 
     def validate() -> float:
         table = evaluate_targets(model, histories, targets, (config.k,), exclude=exclude)
@@ -160,34 +177,51 @@ def validation(
 
 
 def no_losses(module: nn.Module) -> torch.Tensor:
-    """The losses of no examples: a (0,) whose derivatives by every weight, first and second, are 0."""
+    """The losses of no examples: a (0,) whose derivatives by every weight, first and second, are
+    0."""
     return sum(weight.square().sum() for weight in module.parameters())[None][:0]
 
 
-def save_trained(folder: Path, kind: str, config: BaseModel, module: nn.Module, **arrays: np.ndarray) -> None:
+def save_trained(
+    folder: Path, kind: str, config: BaseModel, module: nn.Module, **arrays: np.ndarray
+) -> None:
     """Write the weights of a module, its config, and arrays beside them; whole or not at all."""
-    weights = {f"module.{name}": value.detach().cpu().numpy() for name, value in module.state_dict().items()}
+    weights = {
+        f"module.{name}": value.detach().cpu().numpy()
+        for name, value in module.state_dict().items()
+    }
     save_arrays(folder, kind, config, weights | arrays)
 
 
 def load_trained(
     folder: Path, kind: str, config: type[BaseModel], names: tuple[str, ...]
 ) -> tuple[Any, dict[str, np.ndarray], Callable[[nn.Module], nn.Module]]:
-    """Read what `save_trained` wrote: config, the arrays beside the weights, and a function that fills a module.
+    """Read what `save_trained` wrote: config, the arrays beside the weights, and a function that
+    fills a module.
 
     Filling raises `ModelError` where the weights are of another model or shape.
     """
     loaded, arrays = load_arrays(folder, kind, config, names)
 
     def fill(module: nn.Module) -> nn.Module:
-        weights = {name[7:]: torch.tensor(array) for name, array in arrays.items() if name.startswith("module.")}
+        weights = {
+            name[7:]: torch.tensor(array)
+            for name, array in arrays.items()
+            if name.startswith("module.")
+        }
         want = {name: tuple(value.shape) for name, value in module.state_dict().items()}
         have = {name: tuple(value.shape) for name, value in weights.items()}
         for name in sorted(want.keys() | have.keys()):
             if want.get(name) != have.get(name):
-                what = f"weight {name} is {have.get(name, 'absent')}, the model's is {want.get(name, 'absent')}"
+                what = (
+                    f"weight {name} is {have.get(name, 'absent')}, the model's is "
+                    f"{want.get(name, 'absent')}"
+                )
                 raise ModelError(
-                    what, str(folder), f"the weights of this {kind}", "load it with the config it was saved with"
+                    what,
+                    str(folder),
+                    f"the weights of this {kind}",
+                    "load it with the config it was saved with",
                 )
         module.load_state_dict(weights)
         return module.eval()
@@ -200,7 +234,8 @@ def _weights(module: nn.Module) -> dict[str, torch.Tensor]:
 
 
 class _Adam(torch.optim.Adam):
-    """Adam without torch's compiler: three methods import it (800 modules, two seconds) only to be left out of it."""
+    """Adam without torch's compiler: three methods import it (800 modules, two seconds) only to be
+    left out of it."""
 
     add_param_group = inspect.unwrap(torch.optim.Adam.add_param_group)
     zero_grad = inspect.unwrap(torch.optim.Adam.zero_grad)
@@ -208,7 +243,10 @@ class _Adam(torch.optim.Adam):
 
 
 def _fusible(module: nn.Module) -> bool:
-    return all(value.is_floating_point() and value.device.type in ("cpu", "cuda") for value in module.parameters())
+    return all(
+        value.is_floating_point() and value.device.type in ("cpu", "cuda")
+        for value in module.parameters()
+    )
 
 
 def _not_finite(losses: torch.Tensor, epoch: int, step: int) -> ModelError:
@@ -216,7 +254,8 @@ def _not_finite(losses: torch.Tensor, epoch: int, step: int) -> ModelError:
     shown = ", ".join(map(str, bad[:5].tolist()))
     do = "lower the learning rate, set clip, or look at those examples"
     return ModelError(
-        f"the loss is {losses.detach()[bad[0]].item()} in epoch {epoch}, step {step}, examples {shown} of the batch"
+        f"the loss is {losses.detach()[bad[0]].item()} in epoch {epoch}, step "
+        f"{step}, examples {shown} of the batch"
         if len(bad)
         else f"the mean loss overflows in epoch {epoch}, step {step}",
         "training",

@@ -1,4 +1,5 @@
-"""Reports that can be checked: claims with the rows that carry them, and the page rendered from claims."""
+"""Reports that can be checked: claims with the rows that carry them, and the page rendered from
+claims."""
 
 import lazy_loader as lazy
 

@@ -1,4 +1,5 @@
-"""Claims: typed statements with the rows that carry them. Made, checked and compared; text comes later."""
+"""Claims: typed statements with the rows that carry them. Made, checked and compared; text comes
+later."""
 
 from __future__ import annotations
 
@@ -23,7 +24,8 @@ SLACK = 0.1
 INTERESTS = 3
 """At most this many interests of either relation."""
 BACK = 0.5
-"""A claim that rested on the removed rows by at least this share, and still stands, has come back."""
+"""A claim that rested on the removed rows by at least this share, and still stands, has come
+back."""
 
 
 @dataclass(frozen=True)
@@ -38,8 +40,8 @@ class Claim:
       compare   item:9  cheaper | dearer | behind   item:5            value: difference in price, in score
       compare   item:5  usual price                 user:3            value: price − median price of the rows
       catalogue_fact  item:5  category | brand | price  the fact      value: the price, else NaN
-    low, high: smallest and largest value when nothing or any one basket of the shopper is left out (NaN where the
-    value is no estimate): a range of stability, not a confidence interval.
+    low, high: smallest and largest value when nothing or any one basket of the shopper is left out
+    (NaN where the value is no estimate): a range of stability, not a confidence interval.
     """
 
     kind: str
@@ -67,7 +69,9 @@ class Claim:
         return {"claim": self.claim} | {name: getattr(self, name) for name in names}
 
     def __repr__(self) -> str:
-        return f"Claim({self.kind}: {self.subject} {self.relation} {self.object} = {self.value:.4g})"
+        return (
+            f"Claim({self.kind}: {self.subject} {self.relation} {self.object} = {self.value:.4g})"
+        )
 
 
 def make_claims(
@@ -83,11 +87,13 @@ def make_claims(
     ranges: bool = True,
     baskets: int = 64,
 ) -> tuple[list[Claim], pd.DataFrame]:
-    """All claims about a shopper (a user code) and support[claim, interaction, weight], weights summing to 1 a claim.
+    """All claims about a shopper (a user code) and support[claim, interaction, weight], weights
+    summing to 1 a claim.
 
-    The model must explain its scores row by row (`contributions`). `profile`, `adjust` and `source`: see `Reading`.
-    `ranges=False` leaves low and high out; with more than `baskets` baskets, `seed` draws those that are left out.
-    A shopper without rows gets no claims. Raises `UnknownUser`.
+    The model must explain its scores row by row (`contributions`). `profile`, `adjust` and
+    `source`: see `Reading`. `ranges=False` leaves low and high out; with more than `baskets`
+    baskets, `seed` draws those that are left out. A shopper without rows gets no claims. Raises
+    `UnknownUser`.
     """
     log.check_user(user)
     reading = Reading(user, log, catalogue, model, profile, adjust, source)
@@ -98,7 +104,9 @@ def make_claims(
             value, ids, weights = execute(reading, statement)
         except NotSo:
             continue
-        claims.append(Claim(*statement, value, *(left_out.range(statement, value) if left_out else ())))
+        claims.append(
+            Claim(*statement, value, *(left_out.range(statement, value) if left_out else ()))
+        )
         supports.append((claims[-1].claim, ids, weights))
     return claims, support_table(supports)
 
@@ -114,14 +122,18 @@ def propose(r: Reading) -> list[Statement]:
         row = {fact: r.catalogue.frame[fact].iat[pick] for fact in ("category", "brand", "price")}
         facts = [fact for fact in row if fact == "price" or row[fact] not in ("", "unknown")]
         statements += [("catalogue_fact", name, fact, fact_name(row[fact])) for fact in facts]
-        statements += [("because", name, "because", item_name(item)) for item in strongest(r, pick)[:2]]
+        statements += [
+            ("because", name, "because", item_name(item)) for item in strongest(r, pick)[:2]
+        ]
         for role, item in roles.items():
             relation = {"pick": None, "cheaper": "cheaper", "upgrade": "dearer"}.get(role, "behind")
             if relation:
                 statements.append(("compare", item_name(item), relation, name))
         statements.append(("compare", name, "usual price", r.name))
         against = strongest(r, pick, sign=-1)[:1]
-        statements.append(("because", name, "against", item_name(against[0]) if against else "nothing"))
+        statements.append(
+            ("because", name, "against", item_name(against[0]) if against else "nothing")
+        )
         statements.append(("because", name, "rows", r.name))
     entity, _, weight = r.notes
     stored = {topic: float(weight[entity == topic].sum()) for topic in sorted(set(entity))}
@@ -140,7 +152,9 @@ def support_table(parts: Iterable[tuple[str, np.ndarray, np.ndarray]]) -> pd.Dat
     parts = list(parts)
     return pd.DataFrame(
         {
-            "claim": np.repeat([claim for claim, _, _ in parts], [len(ids) for _, ids, _ in parts]).astype(str),
+            "claim": np.repeat(
+                [claim for claim, _, _ in parts], [len(ids) for _, ids, _ in parts]
+            ).astype(str),
             "interaction": np.concatenate([np.zeros(0, np.int64), *(ids for _, ids, _ in parts)]),
             "weight": np.concatenate([np.zeros(0), *(weights for _, _, weights in parts)]),
         }
@@ -161,16 +175,18 @@ def check(
 ) -> pd.DataFrame:
     """Execute every claim again: [claim, ok, reason], one row a claim, in order.
 
-    A claim is ok when its statement holds, its value is the one found again (to 1e-9), its range holds the value, and
-    its support names rows that exist where the claim read them, belong to the user, and carry it with these weights.
-    Without a model nothing that rests on scores can be ok.
+    A claim is ok when its statement holds, its value is the one found again (to 1e-9), its range
+    holds the value, and its support names rows that exist where the claim read them, belong to the
+    user, and carry it with these weights. Without a model nothing that rests on scores can be ok.
 
     >>> bool(check(claims, log, catalogue, model, user=3, support=support)["ok"].all())  # doctest: +SKIP
     True
     """
     reading = Reading(user, log, catalogue, model, profile, adjust, source)
     groups: dict[str, tuple[list[int], list[float]]] = {}
-    for name, interaction, weight in zip(*(support[name] for name in ("claim", "interaction", "weight")), strict=True):
+    for name, interaction, weight in zip(
+        *(support[name] for name in ("claim", "interaction", "weight")), strict=True
+    ):
         ids, weights = groups.setdefault(name, ([], []))
         ids.append(interaction)
         weights.append(weight)
@@ -205,7 +221,10 @@ def _refute(claim: Claim, reading: Reading, support: tuple[list[int], list[float
     if not (np.isnan(claim.low) or claim.low - TOLERANCE <= value <= claim.high + TOLERANCE):
         return f"value {value:.6g} lies outside its range"
     order, true = np.argsort(ids), np.argsort(found[0])
-    if not np.array_equal(ids[order], found[0][true]) or np.abs(weights[order] - found[1][true]).max() > TOLERANCE:
+    if (
+        not np.array_equal(ids[order], found[0][true])
+        or np.abs(weights[order] - found[1][true]).max() > TOLERANCE
+    ):
         return "other rows carry it, or with other weights"
     return ""
 
@@ -218,11 +237,13 @@ def dependence(support: pd.DataFrame, interactions: Iterable[int]) -> pd.Series:
 
 
 def diff(before: Any, after: Any, removed: Iterable[int] = ()) -> pd.DataFrame:
-    """What became of every claim between two reports: [claim, fate, delta], those of `before` first, in their order.
+    """What became of every claim between two reports: [claim, fate, delta], those of `before`
+    first, in their order.
 
-    gone: no longer there. new: was not there. back: rested on `removed` by half or more and yet stands. weakened: the
-    value of an interest, pick or reason fell below its range (where it has none: by more than a tenth). kept: the rest.
-    delta = value after − value before, absence counting as 0; NaN for facts that have no value.
+    gone: no longer there. new: was not there. back: rested on `removed` by half or more and yet
+    stands. weakened: the value of an interest, pick or reason fell below its range (where it has
+    none: by more than a tenth). kept: the rest. delta = value after − value before, absence
+    counting as 0; NaN for facts that have no value.
     """
     old, new = ({claim.claim: claim for claim in report.claims} for report in (before, after))
     rested = dependence(before.support, removed)
@@ -241,5 +262,9 @@ def diff(before: Any, after: Any, removed: Iterable[int] = ()) -> pd.DataFrame:
         else:
             fate = "kept"
         rows.append({"claim": name, "fate": fate, "delta": delta})
-    rows += [{"claim": name, "fate": "new", "delta": claim.value} for name, claim in new.items() if name not in old]
+    rows += [
+        {"claim": name, "fate": "new", "delta": claim.value}
+        for name, claim in new.items()
+        if name not in old
+    ]
     return pd.DataFrame(rows, columns=["claim", "fate", "delta"])

@@ -1,7 +1,7 @@
 """How each kind of statement is executed: its value and the rows that carry it, or `NotSo`.
 
-A statement is (kind, subject, relation, object). Making claims and checking them both go through here, so that nothing
-is written that cannot be executed again.
+A statement is (kind, subject, relation, object). Making claims and checking them both go through
+here, so that nothing is written that cannot be executed again.
 """
 
 from __future__ import annotations
@@ -51,7 +51,11 @@ def _because(r: Reading, subject: str, relation: str, object: str) -> Executed:
     if relation == "rows":
         _same(object, r.name)
         heaviest = np.sort(np.maximum(signed, 0.0))[::-1].cumsum()
-        return float(np.searchsorted(heaviest, total / 2 - 1e-12) + 1), r.history.interaction, np.maximum(signed, 0.0)
+        return (
+            float(np.searchsorted(heaviest, total / 2 - 1e-12) + 1),
+            r.history.interaction,
+            np.maximum(signed, 0.0),
+        )
     if relation == "against" and object == "nothing":
         if strongest(r, item, sign=-1):
             raise NotSo("some row speaks against it")
@@ -123,7 +127,8 @@ def execute(reading: Reading, statement: Statement) -> Executed:
 
 
 def strongest(r: Reading, item: int, sign: int = 1) -> list[int]:
-    """Items of the history that speak most for (sign 1) or against (−1) an item, strongest first, ties by code."""
+    """Items of the history that speak most for (sign 1) or against (−1) an item, strongest first,
+    ties by code."""
     signed = r.weights(np.array([item]))[0]
     by_item = np.bincount(r.history.item, weights=sign * signed, minlength=r.history.n_items)
     floor = 1e-9 if sign > 0 else AGAINST

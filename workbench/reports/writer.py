@@ -1,4 +1,5 @@
-"""One page of at most 180 words, rendered from claims: every sentence is a claim, and nothing else is said."""
+"""One page of at most 180 words, rendered from claims: every sentence is a claim, and nothing else
+is said."""
 
 from __future__ import annotations
 
@@ -27,9 +28,10 @@ SECTIONS = ("pick", "why", "beside", "comparison", "against", "unknown")
 class Report:
     """A page about one shopper, the claims it says, and the rows that carry them.
 
-    sentences: [start, end, claim, section], character spans of `text`, one claim each. dropped: [claim, reason], what
-    failed the check and was left out. hash: sha256 of the canonical JSON of claims, support to 9 digits, and text;
-    `report` is its beginning. Equal inputs give equal hashes.
+    sentences: [start, end, claim, section], character spans of `text`, one claim each. dropped:
+    [claim, reason], what failed the check and was left out. hash: sha256 of the canonical JSON of
+    claims, support to 9 digits, and text; `report` is its beginning. Equal inputs give equal
+    hashes.
     """
 
     user: int
@@ -48,14 +50,19 @@ class Report:
     def to_frame(self) -> pd.DataFrame:
         """One row a claim: its fields, the sentence that says it, and how many rows carry it."""
         said = {row.claim: self.text[row.start : row.end] for row in self.sentences.itertuples()}
-        frame = pd.DataFrame([claim.to_dict() for claim in self.claims], columns=["claim", *Claim.__annotations__])
-        frame["rows"] = frame["claim"].map(self.support["claim"].value_counts()).fillna(0).astype(int)
+        frame = pd.DataFrame(
+            [claim.to_dict() for claim in self.claims], columns=["claim", *Claim.__annotations__]
+        )
+        frame["rows"] = (
+            frame["claim"].map(self.support["claim"].value_counts()).fillna(0).astype(int)
+        )
         return frame.assign(sentence=frame["claim"].map(said))
 
     def __repr__(self) -> str:
         words = f"{count_words(self.text)} words"
         return (
-            f"Report({self.report}, user {self.user}, {len(self.claims)} claims, {words}, {len(self.dropped)} dropped)"
+            f"Report({self.report}, user {self.user}, {len(self.claims)} claims, "
+            f"{words}, {len(self.dropped)} dropped)"
         )
 
     def _repr_html_(self) -> str:
@@ -83,9 +90,11 @@ def write(
     ranges: bool = True,
     extra: tuple[list[Claim], pd.DataFrame] | None = None,
 ) -> Report:
-    """Make the claims, check them, drop and count what fails, and render the rest. Arguments as in `make_claims`.
+    """Make the claims, check them, drop and count what fails, and render the rest. Arguments as in
+    `make_claims`.
 
-    `extra` adds claims with their support, from a language model for instance: they pass the same check.
+    `extra` adds claims with their support, from a language model for instance: they pass the same
+    check.
     """
     reads = {"profile": profile, "adjust": adjust, "source": source}
     claims, support = make_claims(user, log, catalogue, model, seed, ranges=ranges, **reads)
@@ -99,7 +108,12 @@ def write(
 
 
 def render(
-    user: int, claims: list[Claim], support: pd.DataFrame, catalogue: Catalogue, rows: int, dropped: pd.DataFrame
+    user: int,
+    claims: list[Claim],
+    support: pd.DataFrame,
+    catalogue: Catalogue,
+    rows: int,
+    dropped: pd.DataFrame,
 ) -> Report:
     """The page of these claims; `rows` is how many rows the shopper has."""
     words = _templates()
@@ -123,9 +137,15 @@ def render(
             text += sentence + ("\n" if table else " ")
         text = text.rstrip() + "\n\n"
     text = text.rstrip() or words["table"]["nothing"]
-    sentences = pd.DataFrame(spans, columns=["start", "end", "claim", "section"]).astype({"start": int, "end": int})
-    support = support[support["claim"].isin([claim.claim for claim in claims])].reset_index(drop=True)
-    return Report(user, tuple(claims), support, sentences, text, report_hash(claims, support, text), dropped)
+    sentences = pd.DataFrame(spans, columns=["start", "end", "claim", "section"]).astype(
+        {"start": int, "end": int}
+    )
+    support = support[support["claim"].isin([claim.claim for claim in claims])].reset_index(
+        drop=True
+    )
+    return Report(
+        user, tuple(claims), support, sentences, text, report_hash(claims, support, text), dropped
+    )
 
 
 def report_hash(claims: list[Claim], support: pd.DataFrame, text: str) -> str:
@@ -135,7 +155,9 @@ def report_hash(claims: list[Claim], support: pd.DataFrame, text: str) -> str:
         return f"{value:.9g}" if isinstance(value, float) else value
 
     content = {
-        "claims": [{name: rounded(value) for name, value in claim.to_dict().items()} for claim in claims],
+        "claims": [
+            {name: rounded(value) for name, value in claim.to_dict().items()} for claim in claims
+        ],
         "support": [[c, int(i), rounded(float(w))] for c, i, w in support.itertuples(index=False)],
         "text": text,
     }
@@ -144,7 +166,8 @@ def report_hash(claims: list[Claim], support: pd.DataFrame, text: str) -> str:
 
 
 def count_words(text: str) -> int:
-    """Words: runs without spaces that hold a letter or a digit (so the lines of a table cost nothing).
+    """Words: runs without spaces that hold a letter or a digit (so the lines of a table cost
+    nothing).
 
     >>> count_words("| Cheaper | 7.95 | 12.00 less |")
     4
@@ -153,7 +176,8 @@ def count_words(text: str) -> int:
 
 
 def shorten(text: str, words: int, letters: int = 60) -> str:
-    """The first words of a title; an ellipsis says that there were more. Line ends and bars would break a table.
+    """The first words of a title; an ellipsis says that there were more. Line ends and bars would
+    break a table.
 
     >>> shorten("The very long title of a book", 3)
     'The very long …'
@@ -171,18 +195,29 @@ def section_name(section: str) -> str:
 
 def plain(sentence: str) -> str:
     """A row of the comparison as a line of text; other sentences as they are."""
-    return ": ".join([cells[0], ", ".join(cells[1:])]) if len(cells := _cells(sentence)) > 1 else sentence
+    return (
+        ": ".join([cells[0], ", ".join(cells[1:])])
+        if len(cells := _cells(sentence)) > 1
+        else sentence
+    )
 
 
 def _cells(sentence: str) -> list[str]:
-    return [cell for part in sentence.strip("|").split("|") if (cell := part.strip())] if sentence[:1] == "|" else []
+    return (
+        [cell for part in sentence.strip("|").split("|") if (cell := part.strip())]
+        if sentence[:1] == "|"
+        else []
+    )
 
 
 def _sentence(claim: Claim, catalogue: Catalogue, rows: int, again: bool) -> tuple[str, str]:
     """Section and text of one claim; `again`: another of its kind and relation stands before it."""
     kind, relation, value = claim.kind, claim.relation, claim.value
     form = relation
-    fields = {"object": shorten(claim.object, 4), "percent": f"{value:.0%}" if np.isfinite(value) else ""}
+    fields = {
+        "object": shorten(claim.object, 4),
+        "percent": f"{value:.0%}" if np.isfinite(value) else "",
+    }
     try:
         named = claim.subject if kind == "compare" else claim.object
         item = item_code(named)
@@ -195,10 +230,20 @@ def _sentence(claim: Claim, catalogue: Catalogue, rows: int, again: bool) -> tup
     fields["rows"] = "this one row" if rows == 1 else f"these {rows:,} rows"
     fields["count"] = f"{value:.0f}" if np.isfinite(value) else ""
     if kind == "because":
-        form = "nothing" if claim.object == "nothing" else "one" if relation == "rows" and value == 1 else relation
+        form = (
+            "nothing"
+            if claim.object == "nothing"
+            else "one"
+            if relation == "rows" and value == 1
+            else relation
+        )
     if relation == "usual price":
         form = "above" if value > 0.005 else "below" if value < -0.005 else "equal"
-    section = {"pick": "pick" if relation == "pick" else "beside", "interest": "why", "compare": "comparison"}.get(kind)
+    section = {
+        "pick": "pick" if relation == "pick" else "beside",
+        "interest": "why",
+        "compare": "comparison",
+    }.get(kind)
     section = {
         "usual price": "against" if form == "above" else "pick",
         "against": "against",
@@ -206,7 +251,9 @@ def _sentence(claim: Claim, catalogue: Catalogue, rows: int, again: bool) -> tup
         "because": "why",
     }.get(relation, section or ("comparison" if relation == "price" else "pick"))
     forms = _templates()[kind]
-    return section, forms[f"{form} again" if again and f"{form} again" in forms else form].format(**fields)
+    return section, forms[f"{form} again" if again and f"{form} again" in forms else form].format(
+        **fields
+    )
 
 
 @cache

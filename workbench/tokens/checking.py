@@ -1,4 +1,5 @@
-"""Does a token score, or a token loss, of your own keep the laws that let it join the tables? One law at a time.
+"""Does a token score, or a token loss, of your own keep the laws that let it join the tables? One
+law at a time.
 
 A law is a function that returns nothing where it holds, or what was found instead.
 """
@@ -29,27 +30,37 @@ def check_score(
 ) -> pd.DataFrame:
     """Hold `mine(model, tokenizer, pairs)` against the laws of a token score: [law, ok, detail].
 
-    It returns [text, position, <its scores>], ready for `tokens.merge(table, on=["text", "position"])`. `contrast`: it
-    claims to be about the persona, hence constant (0, or 1 for a ratio) where both prompts are equal; without the claim
-    that law is not asked (`ok` is <NA>). `case` is the model, tokenizer and pairs to try it on, `small_case()` unless
-    told; every law has its own copies. What `mine` raises breaks the law that was asked.
+    It returns [text, position, <its scores>], ready for `tokens.merge(table, on=["text",
+    "position"])`. `contrast`: it claims to be about the persona, hence constant (0, or 1 for a
+    ratio) where both prompts are equal; without the claim that law is not asked (`ok` is <NA>).
+    `case` is the model, tokenizer and pairs to try it on, `small_case()` unless told; every law has
+    its own copies. What `mine` raises breaks the law that was asked.
 
     >>> check_score(lambda *case: score_tokens(*case)[["text", "position", "pir"]])["ok"].all()  # doctest: +SKIP
     True
     """
     if not callable(mine):
-        raise ConfigError(f"{mine!r} cannot be called", "mine", "a function (model, tokenizer, pairs) -> table")
+        raise ConfigError(
+            f"{mine!r} cannot be called", "mine", "a function (model, tokenizer, pairs) -> table"
+        )
     model, tokenizer, pairs = case or small_case()
-    return _asked(SCORE_LAWS | ({} if contrast else {"equal prompts": None}), mine, model, tokenizer, pairs)
+    return _asked(
+        SCORE_LAWS | ({} if contrast else {"equal prompts": None}), mine, model, tokenizer, pairs
+    )
 
 
 def check_loss(loss: TokenLoss) -> pd.DataFrame:
-    """Hold a token loss against the laws of `weights.protocol`: [law, ok, detail]; tried on random logits.
+    """Hold a token loss against the laws of `weights.protocol`: [law, ok, detail]; tried on random
+    logits.
 
     "any order" is broken by design where weights are dealt out at random (the control `Permuted`).
     """
-    if not callable(getattr(loss, "weights", None)) or not isinstance(getattr(loss, "name", None), str):
-        raise ConfigError(f"{loss!r} has no name or no weights", "loss", "a name, and weights(tokens)")
+    if not callable(getattr(loss, "weights", None)) or not isinstance(
+        getattr(loss, "name", None), str
+    ):
+        raise ConfigError(
+            f"{loss!r} has no name or no weights", "loss", "a name, and weights(tokens)"
+        )
     return _asked(LOSS_LAWS, loss, _random_tokens(loss))
 
 
@@ -59,8 +70,13 @@ def small_case(seed: int = 0) -> tuple[Any, Any, pd.DataFrame]:
 
     texts = ["The lamp is bright.", "I camp in a tent whenever it is dry, and I like it.", "No."]
     tokenizer = make_tokenizer(texts, 320)
-    model = make_model(PocketConfig(hidden=16, layers=1, heads=2, feed_forward=16, seed=seed), tokenizer).eval()
-    told = [f"<s><persona>{'likes lamps ' * (1 + place)}<query>review<response>" for place in range(len(texts))]
+    model = make_model(
+        PocketConfig(hidden=16, layers=1, heads=2, feed_forward=16, seed=seed), tokenizer
+    ).eval()
+    told = [
+        f"<s><persona>{'likes lamps ' * (1 + place)}<query>review<response>"
+        for place in range(len(texts))
+    ]
     pairs = pd.DataFrame({"text": list("abc"), "prompt_with": told, "response": texts})
     return model, tokenizer, pairs.assign(prompt_without="<s><query>review<response>")
 
@@ -72,7 +88,8 @@ def _asked(laws: Mapping[str, Callable | None], mine: Any, *case: Any) -> pd.Dat
             rows.append((law, pd.NA, "not claimed"))
             continue
         try:
-            found = holds(mine, *copy.deepcopy(case))  # what one law finds changed, the next does not see
+            # what one law finds changed, the next does not see
+            found = holds(mine, *copy.deepcopy(case))
         except Exception as error:  # whatever foreign code raises belongs in the table
             found = f"{type(error).__name__}: {error}"
         rows.append((law, not found, found or ""))
@@ -99,7 +116,9 @@ def _table(mine: Callable, model: Any, tokenizer: Any, pairs: pd.DataFrame) -> s
     found = mine(model, tokenizer, pairs)
     if not isinstance(found, pd.DataFrame) or not {*KEYS} < {*found.columns}:
         return f"{type(found).__name__} without text, position and a score"
-    words = [name for name in found.columns.difference(KEYS) if found[name].dtype.kind not in "fiub"]
+    words = [
+        name for name in found.columns.difference(KEYS) if found[name].dtype.kind not in "fiub"
+    ]
     return f"columns that hold no numbers: {words}" if words else None
 
 
@@ -115,7 +134,11 @@ def _rows(mine: Callable, model: Any, tokenizer: Any, pairs: pd.DataFrame) -> st
 def _finite(mine: Callable, *case: Any) -> str | None:
     found = _values(mine(*case)).astype(float)
     bad = ~np.isfinite(found).all(axis=1)
-    return f"{int(bad.sum())} rows that are not finite, {found.index[bad][0]} among them" if bad.any() else None
+    return (
+        f"{int(bad.sum())} rows that are not finite, {found.index[bad][0]} among them"
+        if bad.any()
+        else None
+    )
 
 
 def _again(mine: Callable, *case: Any) -> str | None:
@@ -123,26 +146,43 @@ def _again(mine: Callable, *case: Any) -> str | None:
 
 
 def _order(mine: Callable, model: Any, tokenizer: Any, pairs: pd.DataFrame) -> str | None:
-    return _apart(mine(model, tokenizer, pairs.iloc[::-1].reset_index(drop=True)), mine(model, tokenizer, pairs))
+    return _apart(
+        mine(model, tokenizer, pairs.iloc[::-1].reset_index(drop=True)),
+        mine(model, tokenizer, pairs),
+    )
 
 
 def _alone(mine: Callable, model: Any, tokenizer: Any, pairs: pd.DataFrame) -> str | None:
-    each = [mine(model, tokenizer, pairs.iloc[[place]].reset_index(drop=True)) for place in range(len(pairs))]
+    each = [
+        mine(model, tokenizer, pairs.iloc[[place]].reset_index(drop=True))
+        for place in range(len(pairs))
+    ]
     return _apart(pd.concat(each), mine(model, tokenizer, pairs))
 
 
 def _equal(mine: Callable, model: Any, tokenizer: Any, pairs: pd.DataFrame) -> str | None:
-    found = _values(mine(model, tokenizer, pairs.assign(prompt_with=pairs["prompt_without"]))).astype(float)
+    found = _values(
+        mine(model, tokenizer, pairs.assign(prompt_with=pairs["prompt_without"]))
+    ).astype(float)
     most = float((found.max() - found.min()).max())
-    return None if most <= CLOSE else f"values that lie {most:.2g} apart although the persona changed nothing"
+    return (
+        None
+        if most <= CLOSE
+        else f"values that lie {most:.2g} apart although the persona changed nothing"
+    )
 
 
 def _unchanged(mine: Callable, model: Any, tokenizer: Any, pairs: pd.DataFrame) -> str | None:
     def state() -> dict[str, Any]:
         out = {f"weight {name}": value.clone() for name, value in model.state_dict().items()}
         out |= {f"gradient of {name}": value.grad for name, value in model.named_parameters()}
-        out |= {f"requires_grad of {name}": value.requires_grad for name, value in model.named_parameters()}
-        hooks = sum(len(part._forward_hooks) + len(part._forward_pre_hooks) for part in model.modules())
+        out |= {
+            f"requires_grad of {name}": value.requires_grad
+            for name, value in model.named_parameters()
+        }
+        hooks = sum(
+            len(part._forward_hooks) + len(part._forward_pre_hooks) for part in model.modules()
+        )
         return out | {"training mode": model.training, "number of hooks": hooks}
 
     given, before = pairs.copy(), state()
@@ -153,7 +193,11 @@ def _unchanged(mine: Callable, model: Any, tokenizer: Any, pairs: pd.DataFrame) 
 
 
 def _same(one: Any, other: Any) -> bool:
-    return torch.equal(one, other) if torch.is_tensor(one) and torch.is_tensor(other) else one is other or one == other
+    return (
+        torch.equal(one, other)
+        if torch.is_tensor(one) and torch.is_tensor(other)
+        else one is other or one == other
+    )
 
 
 SCORE_LAWS: dict[str, Callable] = {
@@ -169,11 +213,17 @@ SCORE_LAWS: dict[str, Callable] = {
 
 
 def _random_tokens(loss: Any, n: int = 24, vocabulary: int = 9) -> Tokens:
-    """n tokens with the logits and columns that the loss says it reads, and no others; the last one ends its text."""
+    """n tokens with the logits and columns that the loss says it reads, and no others; the last one
+    ends its text."""
     generator = torch.Generator().manual_seed(0)
-    one, other = (torch.randn(n, vocabulary, generator=generator, dtype=torch.float64) for _ in range(2))
+    one, other = (
+        torch.randn(n, vocabulary, generator=generator, dtype=torch.float64) for _ in range(2)
+    )
     labels = torch.randint(vocabulary, (n,), generator=generator)
-    columns = {name: torch.rand(n, generator=generator, dtype=torch.float64) for name in getattr(loss, "columns", ())}
+    columns = {
+        name: torch.rand(n, generator=generator, dtype=torch.float64)
+        for name in getattr(loss, "columns", ())
+    }
     for values in columns.values():
         values[-1] = torch.nan  # as `training_rows` carries it
     return Tokens(one, labels, other if getattr(loss, "persona_free", True) else None, columns)
@@ -186,7 +236,11 @@ def _weights(loss: Any, tokens: Tokens) -> str | None:
 
 def _descent(loss: Any, tokens: Tokens) -> str | None:
     low = float(token_weights(loss, tokens).min())
-    return f"a weight of {low:.2g}, which makes a token that was written less likely" if low < 0 else None
+    return (
+        f"a weight of {low:.2g}, which makes a token that was written less likely"
+        if low < 0
+        else None
+    )
 
 
 def _loss_again(loss: Any, tokens: Tokens) -> str | None:

@@ -1,8 +1,10 @@
-"""A response scored with some of the memory items in the prompt: what attribution to memory items stands on.
+"""A response scored with some of the memory items in the prompt: what attribution to memory items
+stands on.
 
-A coalition S is a set of memory items, v(S) the log-probabilities of the response's tokens when the prompt holds those
-items alone, in their order: v_i(S) = log p(y_i | S, x, y_<i), in nats. The empty coalition is the prompt without a
-persona, so that its heading is gone as well and v(all) − v(∅) is PIR.
+A coalition S is a set of memory items, v(S) the log-probabilities of the response's tokens when the
+prompt holds those items alone, in their order: v_i(S) = log p(y_i | S, x, y_<i), in nats. The empty
+coalition is the prompt without a persona, so that its heading is gone as well and v(all) − v(∅) is
+PIR.
 """
 
 from __future__ import annotations
@@ -28,21 +30,28 @@ def score_coalitions(
     template: str | Path | None = None,
     batch_size: int = 64,
 ) -> np.ndarray:
-    """v(S) of every coalition, each scored once: float64 array (coalitions × tokens of `example.response`), nats.
+    """v(S) of every coalition, each scored once: float64 array (coalitions × tokens of
+    `example.response`), nats.
 
-    `example` is one row [memories, query, response] of an example table; `coalitions` has a row per coalition and a
-    truth value per memory item.
+    `example` is one row [memories, query, response] of an example table; `coalitions` has a row per
+    coalition and a truth value per memory item.
     """
     kept = np.asarray(coalitions, dtype=bool).reshape(len(coalitions), len(example.memories))
     kept, place = np.unique(kept, axis=0, return_inverse=True)
-    told = [[memory for memory, here in zip(example.memories, row, strict=True) if here] for row in kept]
+    told = [
+        [memory for memory, here in zip(example.memories, row, strict=True) if here] for row in kept
+    ]
     each = [prompt(tokenizer, memories, example.query, template) for memories in told]
     pairs = pd.DataFrame({"text": range(len(kept)), "prompt_with": each, "prompt_without": each})
-    table = score_tokens(model, tokenizer, pairs.assign(response=example.response), batch_size=batch_size)
+    table = score_tokens(
+        model, tokenizer, pairs.assign(response=example.response), batch_size=batch_size
+    )
     return table["log_prob_with"].to_numpy().reshape(len(kept), -1)[place.reshape(-1)]
 
 
-def checked(examples: pd.DataFrame, tokenizer: Any, template: str | Path | None = None) -> list[Any]:
+def checked(
+    examples: pd.DataFrame, tokenizer: Any, template: str | Path | None = None
+) -> list[Any]:
     """The rows of an example table, once `make_pairs` has found nothing wrong with them."""
     return list(make_pairs(examples, tokenizer, template=template).itertuples(index=False))
 
@@ -54,18 +63,30 @@ def tidy(text: Any, values: np.ndarray, whole: np.ndarray, **columns: Any) -> pd
     """
     memory, position = (place.reshape(-1) for place in np.indices(values.shape))
     table = {"text": text, "position": position, "memory": memory, "value": values.reshape(-1)}
-    table |= {name: np.broadcast_to(column, values.shape).reshape(-1) for name, column in columns.items()}
+    table |= {
+        name: np.broadcast_to(column, values.shape).reshape(-1) for name, column in columns.items()
+    }
     return pd.DataFrame(table | {"whole": whole[position]})
 
 
-def located(tokenizer: Any, example: Any, template: str | Path | None = None) -> tuple[tuple[int, ...], np.ndarray]:
-    """Token ids of the prompt, and for each of them the number of the memory item it belongs to, −1 for none.
+def located(
+    tokenizer: Any, example: Any, template: str | Path | None = None
+) -> tuple[tuple[int, ...], np.ndarray]:
+    """Token ids of the prompt, and for each of them the number of the memory item it belongs to, −1
+    for none.
 
-    A token that holds a piece of an item belongs to it (to the first of two), as where the persona is masked in place;
-    headings, separators and markers belong to none. Raises `ConfigError` for a template that changes the items.
+    A token that holds a piece of an item belongs to it (to the first of two), as where the persona
+    is masked in place; headings, separators and markers belong to none. Raises `ConfigError` for a
+    template that changes the items.
     """
     text, spans = prompts.located(tokenizer, example.memories, example.query, template)
-    offsets = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)["offset_mapping"]
+    offsets = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)[
+        "offset_mapping"
+    ]
     (ids,) = prompt_ids(tokenizer, [text])
-    mine = [next((k for k, (a, b) in enumerate(spans) if start < b and a < end), -1) for start, end in offsets]
-    return ids, np.array([-1] * (len(ids) - len(mine)) + mine)  # the bos token that was put before belongs to none
+    mine = [
+        next((k for k, (a, b) in enumerate(spans) if start < b and a < end), -1)
+        for start, end in offsets
+    ]
+    # the bos token that was put before belongs to none
+    return ids, np.array([-1] * (len(ids) - len(mine)) + mine)

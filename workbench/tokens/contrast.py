@@ -1,15 +1,18 @@
-"""PerContrast: how much a person's part of the prompt changes the probability of each token of a text.
+"""PerContrast: how much a person's part of the prompt changes the probability of each token of a
+text.
 
-Zhang et al., arXiv:2603.06595, Eq. 2, with the persona deleted (do(P = ∅)) and the gold prefix in both passes:
+Zhang et al., arXiv:2603.06595, Eq. 2, with the persona deleted (do(P = ∅)) and the gold prefix in
+both passes:
 
     PIR(y_i; θ) = log P_θ(y_i | p_u, x, y_<i) − log P_θ(y_i | x, y_<i)        [nats]
 
-A direct effect under teacher forcing: it says what the persona adds once the words before are given, not what it
-did to those words.
+A direct effect under teacher forcing: it says what the persona adds once the words before are
+given, not what it did to those words.
 
-Signs elsewhere: P-CXMI, pointwise CXMI (Fernandes et al., arXiv:2105.03482), is PIR / ln 2, in bits. Where the input of
-inseq 0.7.1 holds the persona and its contrast does not, `contrast_prob_diff(logprob=True)` is PIR, but `pcxmi` is
-−PIR / ln 2 and `in_context_pvi` is −PIR: their author put the context into the contrast.
+Signs elsewhere: P-CXMI, pointwise CXMI (Fernandes et al., arXiv:2105.03482), is PIR / ln 2, in
+bits. Where the input of inseq 0.7.1 holds the persona and its contrast does not,
+`contrast_prob_diff(logprob=True)` is PIR, but `pcxmi` is −PIR / ln 2 and `in_context_pvi` is −PIR:
+their author put the context into the contrast.
 """
 
 from __future__ import annotations
@@ -43,9 +46,10 @@ def score_tokens(
 ) -> pd.DataFrame:
     """Score every token of every response, once with and once without the person in the prompt.
 
-    `pairs` has one row per text: `text` (its id), `prompt_with`, `prompt_without`, `response`; a tuple of prompts in
-    `prompt_without` stands for the mean of their probabilities. Returns [text, position, token_id, token, start, end,
-    log_prob_with, log_prob_without, <scores>, boundary]; `start:end` are character offsets into the response.
+    `pairs` has one row per text: `text` (its id), `prompt_with`, `prompt_without`, `response`; a
+    tuple of prompts in `prompt_without` stands for the mean of their probabilities. Returns [text,
+    position, token_id, token, start, end, log_prob_with, log_prob_without, <scores>, boundary];
+    `start:end` are character offsets into the response.
 
     | score | what it is |
     |---|---|
@@ -56,28 +60,38 @@ def score_tokens(
     | entropy | −Σ_v p⁺ log p⁺ over the vocabulary, in nats |
     | kl | KL(p⁺ ‖ p⁻) over the vocabulary, in nats |
 
-    `boundary` marks a first token whose text and prompt would be cut into other tokens if they were tokenised
-    together: its row was scored on tokens that the model seldom met, and `table["boundary"].sum()` counts such rows.
+    `boundary` marks a first token whose text and prompt would be cut into other tokens if they were
+    tokenised together: its row was scored on tokens that the model seldom met, and
+    `table["boundary"].sum()` counts such rows.
 
-    `model` is a causal language model of Transformers (any dtype, device or device map), or a scorer behind an endpoint
-    (`workbench.language.Endpoint`), which needs no tokenizer but cannot give `kl` and `entropy`. Each distinct prompt
-    and response is run once, so PIR of equal prompts is exactly 0. A forward pass holds at most `batch_size` texts,
-    `batch_tokens` tokens and `batch_logits` logits (or one text); `kl` keeps about as many again. What
-    shares a batch changes no value beyond rounding.
+    `model` is a causal language model of Transformers (any dtype, device or device map), or a
+    scorer behind an endpoint (`workbench.language.Endpoint`), which needs no tokenizer but cannot
+    give `kl` and `entropy`. Each distinct prompt and response is run once, so PIR of equal prompts
+    is exactly 0. A forward pass holds at most `batch_size` texts, `batch_tokens` tokens and
+    `batch_logits` logits (or one text); `kl` keeps about as many again. What shares a batch changes
+    no value beyond rounding.
 
-    Raises `DataError` for a missing column, a repeated text or an empty response, `TooLarge` for a row that does
-    not fit the model's context, `ConfigError` for an unknown score or one that the endpoint cannot give, `ModelError`
-    for a model that is not causal, or whose logits are not numbers (it names the text).
+    Raises `DataError` for a missing column, a repeated text or an empty response, `TooLarge` for a
+    row that does not fit the model's context, `ConfigError` for an unknown score or one that the
+    endpoint cannot give, `ModelError` for a model that is not causal, or whose logits are not
+    numbers (it names the text).
     """
     unknown = sorted(set(scores) - set(SCORES))
     if unknown:
         raise ConfigError(f"unknown score {unknown}", where="scores", expected=f"some of {SCORES}")
     if min(batch_size, batch_tokens, batch_logits) < 1:
-        raise ConfigError("a batch of nothing", "batch_size, batch_tokens, batch_logits", "at least 1")
+        raise ConfigError(
+            "a batch of nothing", "batch_size, batch_tokens, batch_logits", "at least 1"
+        )
     behind, rows = hasattr(model, "of_ids"), []
     if behind and set(scores) & set(WHOLE):
         what = f"{sorted(set(scores) & set(WHOLE))} need the probabilities of the whole vocabulary"
-        raise ConfigError(what, "scores", "an endpoint returns that of one token", "load the model with load_causal_lm")
+        raise ConfigError(
+            what,
+            "scores",
+            "an endpoint returns that of one token",
+            "load the model with load_causal_lm",
+        )
     if behind and tokenizer is None:
         rows = _ask_texts(model, pairs)
     elif behind:
@@ -95,19 +109,33 @@ def _prompts(row: dict[str, Any]) -> tuple[Any, ...]:
 
 
 def _ask_texts(scorer: Any, pairs: pd.DataFrame) -> list[dict[str, Any]]:
-    """Rows of `pairs` as the scorer tokenises and scores them; the prompts of one response are asked for together."""
+    """Rows of `pairs` as the scorer tokenises and scores them; the prompts of one response are
+    asked for together."""
     check_pairs(pairs)
     rows = []
     for row in pairs.itertuples(index=False):
         (first,), (second, *others) = prompts_of(row.prompt_with), prompts_of(row.prompt_without)
         if not all(isinstance(one, str) for one in (first, second, *others)):
             do = "pass the model's tokenizer as well"
-            raise ConfigError("a prompt of token ids for a scorer that takes text", f"text {row.text!r}", do=do)
-        rows.append({"text": row.text, "response": row.response, "with": first, "without": second, "others": others})
+            raise ConfigError(
+                "a prompt of token ids for a scorer that takes text", f"text {row.text!r}", do=do
+            )
+        rows.append(
+            {
+                "text": row.text,
+                "response": row.response,
+                "with": first,
+                "without": second,
+                "others": others,
+            }
+        )
     for response, together in _by(rows, "response").items():
         prompts = list(dict.fromkeys(prompt for row in together for prompt in _prompts(row)))
         found = scorer.of_text(prompts, response)
-        ids, offsets = found.ids or (-1,) * len(found.tokens), list(zip(found.start, found.end, strict=True))
+        ids, offsets = (
+            found.ids or (-1,) * len(found.tokens),
+            list(zip(found.start, found.end, strict=True)),
+        )
         log_probs = dict(zip(prompts, found.log_probs, strict=True))
         for row in together:
             row |= {"ids": ids, "offsets": offsets, "boundary": found.merged}
@@ -146,11 +174,15 @@ def _run(model: Any, rows: list[dict[str, Any]], scores: Sequence[str], *limits:
     groups = _groups(rows, limits[-1] // passes.vocabulary_of(model)) if whole else [rows]
     owner = {(prompt, row["ids"]): row["text"] for row in rows for prompt in _prompts(row)}
     quiet = bool(os.environ.get("TQDM_DISABLE"))  # which tqdm's own bar for notebooks does not read
-    with tqdm(total=len(owner), delay=2, leave=False, desc="score_tokens", unit="pass", disable=quiet) as bar:
+    with tqdm(
+        total=len(owner), delay=2, leave=False, desc="score_tokens", unit="pass", disable=quiet
+    ) as bar:
         for group in groups:
             firsts = {(row["with"], row["ids"]) for row in group}
             kept: dict[passes.Pass, torch.Tensor] = {}
-            for batch in passes.batches({(p, row["ids"]) for row in group for p in _prompts(row)}, model, *limits):
+            for batch in passes.batches(
+                {(p, row["ids"]) for row in group for p in _prompts(row)}, model, *limits
+            ):
                 for one, logits in zip(batch, passes.response_logits(model, batch), strict=True):
                     gold[one] = _finite(passes.gold(logits, one[1]), owner[one])
                     if "entropy" in scores and one in firsts:
@@ -167,7 +199,8 @@ def _run(model: Any, rows: list[dict[str, Any]], scores: Sequence[str], *limits:
 
 
 def _groups(rows: list[dict[str, Any]], limit: int) -> Iterable[list[dict[str, Any]]]:
-    """Rows whose distinct passes have at most `limit` response tokens (or one row); equal responses lie together."""
+    """Rows whose distinct passes have at most `limit` response tokens (or one row); equal responses
+    lie together."""
     group: list[dict[str, Any]] = []
     run: set[passes.Pass] = set()
     size = 0
@@ -190,22 +223,31 @@ def _finite(log_probs: np.ndarray, text: Any) -> np.ndarray:
         else:
             what = "the model returned logits that are not finite"
         where = f"text {text!r}, token {wrong[0]}"
-        raise ModelError(what, where, "finite numbers", "load the model in float32, or drop the text")
+        raise ModelError(
+            what, where, "finite numbers", "load the model in float32, or drop the text"
+        )
     return log_probs
 
 
 def _table(pairs: pd.DataFrame, rows: list[dict[str, Any]], scores: Sequence[str]) -> pd.DataFrame:
     sizes = np.array([len(row["ids"]) for row in rows], dtype=int)
     position = np.concatenate([np.arange(0), *(np.arange(size) for size in sizes)])
-    start, end = np.concatenate([np.zeros((0, 2)), *(row["offsets"] for row in rows)]).astype(np.int64).T
+    start, end = (
+        np.concatenate([np.zeros((0, 2)), *(row["offsets"] for row in rows)]).astype(np.int64).T
+    )
     said = np.repeat(np.array([row["response"] for row in rows], dtype=object), sizes)
     # p⁻ of several prompts is the mean of their probabilities
-    bare = [np.logaddexp.reduce(row["gold"][1:], axis=0) - math.log(len(row["gold"]) - 1) for row in rows]
+    bare = [
+        np.logaddexp.reduce(row["gold"][1:], axis=0) - math.log(len(row["gold"]) - 1)
+        for row in rows
+    ]
     table = {
         "text": pairs["text"].repeat(sizes).reset_index(drop=True),
         "position": position.astype(np.int64),
         "token_id": np.concatenate([np.zeros(0), *(row["ids"] for row in rows)]).astype(np.int64),
-        "token": pd.Series([text[a:b] for text, a, b in zip(said, start, end, strict=True)], dtype="str"),
+        "token": pd.Series(
+            [text[a:b] for text, a, b in zip(said, start, end, strict=True)], dtype="str"
+        ),
         "start": start,
         "end": end,
         "log_prob_with": np.concatenate([np.zeros(0), *(row["gold"][0] for row in rows)]),
@@ -219,6 +261,10 @@ def _table(pairs: pd.DataFrame, rows: list[dict[str, Any]], scores: Sequence[str
         "probability_difference": lambda: np.exp(with_) - np.exp(without),
     }
     for name in scores:
-        table[name] = simple[name]() if name in simple else np.concatenate([np.zeros(0), *(row[name] for row in rows)])
+        table[name] = (
+            simple[name]()
+            if name in simple
+            else np.concatenate([np.zeros(0), *(row[name] for row in rows)])
+        )
     marked = np.repeat(np.array([row["boundary"] for row in rows], dtype=bool), sizes)
     return pd.DataFrame(table | {"boundary": marked & (position == 0)})

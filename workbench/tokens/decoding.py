@@ -1,16 +1,18 @@
 """Writing with guidance: the persona's part of each next token taken γ times.
 
-Context-aware decoding (Shi et al., NAACL 2024; their α is γ − 1), which is classifier-free guidance (Sanchez et al.,
-2024) along PIR, and the plausibility cut of contrastive decoding (Li et al., 2023), as in CoPe (EMNLP 2025):
+Context-aware decoding (Shi et al., NAACL 2024; their α is γ − 1), which is classifier-free guidance
+(Sanchez et al., 2024) along PIR, and the plausibility cut of contrastive decoding (Li et al.,
+2023), as in CoPe (EMNLP 2025):
 
     s(v) = log p⁻(v) + γ (log p⁺(v) − log p⁻(v))   if p⁺(v) ≥ β max p⁺,  else −∞
 
-with p⁺ = P(· | p_u, x, y_<i) and p⁻ = P(· | x, y_<i). γ = 1 is plain decoding, γ = 0 writes as if there were no
-persona, γ > 1 writes more personally than the model would.
+with p⁺ = P(· | p_u, x, y_<i) and p⁻ = P(· | x, y_<i). γ = 1 is plain decoding, γ = 0 writes as if
+there were no persona, γ > 1 writes more personally than the model would.
 
-A text is drawn by the Gumbel-max trick: the next token is argmax_v s(v) / T + g_v with g_v standard Gumbel, which is a
-draw from softmax(s / T). Each text has its own seed, so it does not matter what else is in the batch, and two prompts
-with one seed get the same g_v: what differs between the two texts is owed to the prompts, as far as it can be.
+A text is drawn by the Gumbel-max trick: the next token is argmax_v s(v) / T + g_v with g_v standard
+Gumbel, which is a draw from softmax(s / T). Each text has its own seed, so it does not matter what
+else is in the batch, and two prompts with one seed get the same g_v: what differs between the two
+texts is owed to the prompts, as far as it can be.
 """
 
 from __future__ import annotations
@@ -29,16 +31,23 @@ from workbench.tokens.passes import evaluating
 
 
 class Guidance(LogitsProcessor):
-    """s(v) above, for `model.generate(..., logits_processor=[Guidance(...)])`; one object for one call.
+    """s(v) above, for `model.generate(..., logits_processor=[Guidance(...)])`; one object for one
+    call.
 
-    `without` (batch × length, padded on the left, with its `mask`) is the persona-free prompt of each row; its pass
-    keeps a key-value cache of its own, so that a token costs one extra step. `plausible` is β (0: no cut).
-    Differs from the guidance that Transformers has (`guidance_scale`, for one prompt or prompts of one length) by
-    batches of unequal prompts and by the cut. Raises `ConfigError` when rows are re-ordered (beam search).
+    `without` (batch × length, padded on the left, with its `mask`) is the persona-free prompt of
+    each row; its pass keeps a key-value cache of its own, so that a token costs one extra step.
+    `plausible` is β (0: no cut). Differs from the guidance that Transformers has (`guidance_scale`,
+    for one prompt or prompts of one length) by batches of unequal prompts and by the cut. Raises
+    `ConfigError` when rows are re-ordered (beam search).
     """
 
     def __init__(
-        self, model: Any, without: torch.Tensor, mask: torch.Tensor, gamma: float = 1.5, plausible: float = 0.0
+        self,
+        model: Any,
+        without: torch.Tensor,
+        mask: torch.Tensor,
+        gamma: float = 1.5,
+        plausible: float = 0.0,
     ) -> None:
         if not 0 <= plausible <= 1:
             raise ConfigError(f"plausible {plausible}", expected="0 to 1")
@@ -50,7 +59,8 @@ class Guidance(LogitsProcessor):
 
     @torch.no_grad()
     def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
-        """One step: `input_ids` (batch × so far), `scores` (batch × vocabulary) → guided scores, float32 or wider."""
+        """One step: `input_ids` (batch × so far), `scores` (batch × vocabulary) → guided scores,
+        float32 or wider."""
         plus = torch.log_softmax(scores.float(), dim=-1)
         guided = plus
         if self.gamma != 1:
@@ -62,23 +72,33 @@ class Guidance(LogitsProcessor):
         return guided
 
     def _without(self, input_ids: torch.Tensor) -> torch.Tensor:
-        """Logits of the next token after the persona-free prompt and what has been written so far."""
+        """Logits of the next token after the persona-free prompt and what has been written so
+        far."""
         if self.seen is not None:
-            if input_ids.shape[0] != len(self.seen) or not torch.equal(input_ids[:, :-1], self.seen):
-                raise ConfigError("rows were re-ordered", where="Guidance", do="use one object a call, and no beams")
+            if input_ids.shape[0] != len(self.seen) or not torch.equal(
+                input_ids[:, :-1], self.seen
+            ):
+                raise ConfigError(
+                    "rows were re-ordered",
+                    where="Guidance",
+                    do="use one object a call, and no beams",
+                )
             self.tokens = input_ids[:, -1:]
             self.mask = torch.cat([self.mask, torch.ones_like(self.tokens)], dim=1)
         self.seen = input_ids
         options = {"past_key_values": self.cache, "use_cache": True}
         if self.placed:  # padding takes no position
-            options["position_ids"] = (self.mask.cumsum(1) - 1).clamp(min=0)[:, -self.tokens.shape[1] :]
+            options["position_ids"] = (self.mask.cumsum(1) - 1).clamp(min=0)[
+                :, -self.tokens.shape[1] :
+            ]
         out = self.model(input_ids=self.tokens, attention_mask=self.mask, **options)
         self.cache = out.past_key_values
         return out.logits[:, -1]
 
 
 class SeededNoise(LogitsProcessor):
-    """s(v) / T + g_v, with a random generator for each row: the argmax is a draw from softmax(s / T)."""
+    """s(v) / T + g_v, with a random generator for each row: the argmax is a draw from softmax(s /
+    T)."""
 
     def __init__(self, seeds: Sequence[int], temperature: float) -> None:
         self.temperature = temperature
@@ -86,7 +106,9 @@ class SeededNoise(LogitsProcessor):
 
     def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
         """Scores (batch × vocabulary) with noise."""
-        drawn = [torch.empty(scores.shape[-1]).exponential_(generator=one) for one in self.generators]
+        drawn = [
+            torch.empty(scores.shape[-1]).exponential_(generator=one) for one in self.generators
+        ]
         noise = -torch.log(torch.stack(drawn).to(scores.device))
         return scores.float() / self.temperature + noise
 
@@ -105,19 +127,28 @@ def write(
 ) -> list[str]:
     """What the model writes after each prompt; special tokens are left out of the text.
 
-    `without` holds the persona-free prompts, which γ other than 1 needs; `seeds` is one for all, or one for each
-    prompt; a `temperature` of 0 takes the likeliest token. What a model's own `generation_config` adds (a penalty for
-    repetition, top-p) is left out. Raises `ConfigError` when their numbers do not agree.
+    `without` holds the persona-free prompts, which γ other than 1 needs; `seeds` is one for all, or
+    one for each prompt; a `temperature` of 0 takes the likeliest token. What a model's own
+    `generation_config` adds (a penalty for repetition, top-p) is left out. Raises `ConfigError`
+    when their numbers do not agree.
     """
     seeds = [seeds] * len(prompts) if isinstance(seeds, int) else list(seeds)
     if len(seeds) != len(prompts) or (without is not None and len(without) != len(prompts)):
-        raise ConfigError("unequal numbers of prompts, persona-free prompts and seeds", expected="as many of each")
+        raise ConfigError(
+            "unequal numbers of prompts, persona-free prompts and seeds", expected="as many of each"
+        )
     if without is None and gamma != 1:
-        raise ConfigError(f"gamma {gamma} without persona-free prompts", where="without", do="pass prompt_without")
+        raise ConfigError(
+            f"gamma {gamma} without persona-free prompts", where="without", do="pass prompt_without"
+        )
     stop, pad = tokenizer.eos_token_id, tokenizer.pad_token_id
     pad = next((one for one in (pad, stop) if one is not None), 0)
     config = GenerationConfig(
-        do_sample=False, num_beams=1, max_new_tokens=max_new_tokens, eos_token_id=stop, pad_token_id=pad
+        do_sample=False,
+        num_beams=1,
+        max_new_tokens=max_new_tokens,
+        eos_token_id=stop,
+        pad_token_id=pad,
     )
     out: list[str] = []
     with evaluating(model), _plain(model):
@@ -131,14 +162,17 @@ def write(
             if temperature > 0:
                 processors.append(SeededNoise(seeds[batch], temperature))
             tokens, mask = tokens.to(model.device), mask.to(model.device)
-            made = model.generate(tokens, attention_mask=mask, generation_config=config, logits_processor=processors)
+            made = model.generate(
+                tokens, attention_mask=mask, generation_config=config, logits_processor=processors
+            )
             out += tokenizer.batch_decode(made[:, tokens.shape[1] :], skip_special_tokens=True)
     return out
 
 
 @contextmanager
 def _plain(model: Any) -> Iterator[None]:
-    """Of the model's own generation config only `use_cache`: `generate` fills in from it whatever it is not told."""
+    """Of the model's own generation config only `use_cache`: `generate` fills in from it whatever
+    it is not told."""
     kept = model.generation_config
     model.generation_config = GenerationConfig(use_cache=kept.use_cache)
     try:

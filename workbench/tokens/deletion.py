@@ -1,15 +1,17 @@
 """Delete memory 7: what happens to the words of a reply when one memory item is taken away.
 
-The reply y is what the model wrote with all memory items and the first seed. It is scored again under four prompts (N:
-all items, k: the one that goes), which says what the item does to a word directly, the words before it being given:
+The reply y is what the model wrote with all memory items and the first seed. It is scored again
+under four prompts (N: all items, k: the one that goes), which says what the item does to a word
+directly, the words before it being given:
 
     effect = log p(w | N) − log p(w | N∖k)
     alone  = log p(w | k) − log p(w | ∅)
     others = log p(w | N∖k) − log p(w | ∅)
 
-and it is written again without the item: with the same seed (the same dice, see `decoding`), and with the other seeds,
-beside which stands the null: the memory is still there and only the dice are others. The seeds tell the whole effect,
-by whatever path. The ledger's four fates, asked of a language model:
+and it is written again without the item: with the same seed (the same dice, see `decoding`), and
+with the other seeds, beside which stands the null: the memory is still there and only the dice are
+others. The seeds tell the whole effect, by whatever path. The ledger's four fates, asked of a
+language model:
 
 | fate | the word stands in the new reply (same seed) | and |
 |---|---|---|
@@ -18,9 +20,10 @@ by whatever path. The ledger's four fates, asked of a language model:
 | came back | yes | the item alone and the other items alone each make it likelier: alone, others ≥ `threshold` |
 | stayed | yes | otherwise: for the query, the language at large, or memory items that were not its own |
 
-Other dice cannot move a score, so `effect` needs no null; `threshold=inf` leaves the seeds alone to decide. p is from
-Fisher's exact test, one-sided, corrected over the missing words of the reply (Benjamini and Hochberg, 1995). A word is
-compared without case and punctuation; its second occurrence counts as standing if the other reply has two.
+Other dice cannot move a score, so `effect` needs no null; `threshold=inf` leaves the seeds alone to
+decide. p is from Fisher's exact test, one-sided, corrected over the missing words of the reply
+(Benjamini and Hochberg, 1995). A word is compared without case and punctuation; its second
+occurrence counts as standing if the other reply has two.
 """
 
 from __future__ import annotations
@@ -44,7 +47,12 @@ from workbench.tokens.prompts import make_pairs, prompt
 from workbench.tokens.sums import words
 
 FATES = ("went", "came back", "stayed", "changed")
-MARKS = {"went": ("<del>", "</del>"), "came back": ("<b>", "</b>"), "stayed": ("", ""), "changed": ("<i>", "</i>")}
+MARKS = {
+    "went": ("<del>", "</del>"),
+    "came back": ("<b>", "</b>"),
+    "stayed": ("", ""),
+    "changed": ("<i>", "</i>"),
+}
 SAYS = {
     "went": "struck out: went with the memory",
     "came back": "bold: came back from other memories",
@@ -55,11 +63,12 @@ SAYS = {
 
 @dataclass(frozen=True, repr=False)
 class Deletion:
-    """One memory item taken away: the reply before (`old`) and after (`new`, same seed), and the fate of every word.
+    """One memory item taken away: the reply before (`old`) and after (`new`, same seed), and the
+    fate of every word.
 
-    `words`: [word, start, end, fate, effect, alone, others, missing_with, missing_without, p]; the scores in nats,
-    `missing_*` the share of the other seeds' replies, with and without the item, that lack the word; `p` is 1 for words
-    that still stand.
+    `words`: [word, start, end, fate, effect, alone, others, missing_with, missing_without, p]; the
+    scores in nats, `missing_*` the share of the other seeds' replies, with and without the item,
+    that lack the word; `p` is 1 for words that still stand.
     """
 
     text: Any
@@ -83,15 +92,22 @@ class Deletion:
     def __repr__(self) -> str:
         said = ", ".join(f"{count} {fate}" for fate, count in self.counts.items())
         return (
-            f"Deletion(memory {self.memory} of {len(self.memories)}: {said}; {len(self.seeds) - 1} seeds in the null)"
+            f"Deletion(memory {self.memory} of {len(self.memories)}: {said}; "
+            f"{len(self.seeds) - 1} seeds in the null)"
         )
 
     def _repr_html_(self) -> str:
-        """The old reply with a mark at each word, the new one, and a table of the words that did not just stay."""
+        """The old reply with a mark at each word, the new one, and a table of the words that did
+        not just stay."""
         out, at = [], 0
         for row in self.words.itertuples():
             first, last = MARKS[row.fate]
-            out += [escape(self.old[at : row.start]), first, escape(self.old[row.start : row.end]), last]
+            out += [
+                escape(self.old[at : row.start]),
+                first,
+                escape(self.old[row.start : row.end]),
+                last,
+            ]
             at = row.end
         told = f"Without memory {self.memory}: “{self.memories[self.memory]}”"
         legend = "; ".join(f"{says} ({self.counts[fate]})" for fate, says in SAYS.items())
@@ -99,7 +115,8 @@ class Deletion:
         moved = self.words[self.words["fate"] != "stayed"].drop(columns=["start", "end"])
         name = content_id("deletion", self.old, self.new, self.memory)
         return (
-            f'<div id="{name}"><p><b>{escape(told)}</b></p><p dir="auto">{"".join(out)}{escape(self.old[at:])}</p>'
+            f'<div id="{name}"><p><b>{escape(told)}</b></p><p '
+            f'dir="auto">{"".join(out)}{escape(self.old[at:])}</p>'
             f"<p><small>{escape(legend)}; {null}</small></p><p>The same seed without it:</p>"
             f'<blockquote dir="auto">{escape(self.new)}</blockquote>'
             f"<details><summary>the words that did not stay</summary>"
@@ -120,25 +137,35 @@ def delete_memory(
     template: str | Path | None = None,
     batch_size: int = 64,
 ) -> Deletion:
-    """Take memory item number `memory` (from 0) out of one example and say what became of each word of the reply.
+    """Take memory item number `memory` (from 0) out of one example and say what became of each word
+    of the reply.
 
-    `example` is a table of one row [text, user, item, query, response, memories]; its response is not used: the reply
-    is what the model writes with `seeds[0]`. The other seeds, at least two, are the null and its counterpart; with n of
-    them p is at least n! n! / (2n)!, so that with two none is below .16.
-    `threshold` in nats and `alpha` as in the table above. Two replies are written for each seed, in batches.
-    Raises `DataError` for several texts or an empty reply, `ConfigError` for a memory that is not there or too few
-    seeds.
+    `example` is a table of one row [text, user, item, query, response, memories]; its response is
+    not used: the reply is what the model writes with `seeds[0]`. The other seeds, at least two, are
+    the null and its counterpart; with n of them p is at least n! n! / (2n)!, so that with two none
+    is below .16. `threshold` in nats and `alpha` as in the table above. Two replies are written for
+    each seed, in batches. Raises `DataError` for several texts or an empty reply, `ConfigError` for
+    a memory that is not there or too few seeds.
     """
     if len(example) != 1:
-        raise DataError(f"{len(example)} texts", where="example", expected="one row", do="pass examples.iloc[[0]]")
+        raise DataError(
+            f"{len(example)} texts",
+            where="example",
+            expected="one row",
+            do="pass examples.iloc[[0]]",
+        )
     row = checked(example, tokenizer, template)[0]
     items = len(row.memories)
     if not 0 <= memory < items:
         raise ConfigError(f"memory {memory}", expected=f"0 to {items - 1}")
     if len(set(seeds)) != len(seeds) or len(seeds) < 3:
-        raise ConfigError(f"{len(set(seeds))} different seeds", expected="the reply's own and two others or more")
+        raise ConfigError(
+            f"{len(set(seeds))} different seeds", expected="the reply's own and two others or more"
+        )
     rest = [item for number, item in enumerate(row.memories) if number != memory]
-    prompts = [row.prompt_with] * len(seeds) + [prompt(tokenizer, rest, row.query, template)] * len(seeds)
+    prompts = [row.prompt_with] * len(seeds) + [prompt(tokenizer, rest, row.query, template)] * len(
+        seeds
+    )
     replies = write(
         model,
         tokenizer,
@@ -150,22 +177,51 @@ def delete_memory(
     )
     there, gone = replies[: len(seeds)], replies[len(seeds) :]
     if not there[0].strip():
-        raise DataError("the model writes nothing", where=f"text {row.text!r}, seed {seeds[0]}", do="try another seed")
-    found = _scores(model, tokenizer, example.assign(response=there[0]), memory, template, batch_size)
+        raise DataError(
+            "the model writes nothing",
+            where=f"text {row.text!r}, seed {seeds[0]}",
+            do="try another seed",
+        )
+    found = _scores(
+        model, tokenizer, example.assign(response=there[0]), memory, template, batch_size
+    )
     keys = _occurrences(found["word"])
-    found["missing_with"], found["missing_without"] = _missing(keys, there[1:]), _missing(keys, gone[1:])
+    found["missing_with"], found["missing_without"] = (
+        _missing(keys, there[1:]),
+        _missing(keys, gone[1:]),
+    )
     stands = _missing(keys, gone[:1]) == 0
     found["p"] = _chance(found["missing_with"], found["missing_without"], len(seeds) - 1, ~stands)
     both = (found["alone"] >= threshold) & (found["others"] >= threshold)
     lost = (found["effect"] >= threshold) | (found["p"] <= alpha)
-    fate = np.where(stands, np.where(both, "came back", "stayed"), np.where(lost, "went", "changed"))
-    names = ["word", "start", "end", "fate", "effect", "alone", "others", "missing_with", "missing_without", "p"]
+    fate = np.where(
+        stands, np.where(both, "came back", "stayed"), np.where(lost, "went", "changed")
+    )
+    names = [
+        "word",
+        "start",
+        "end",
+        "fate",
+        "effect",
+        "alone",
+        "others",
+        "missing_with",
+        "missing_without",
+        "p",
+    ]
     table_ = found.assign(fate=fate)[names]
-    return Deletion(row.text, memory, tuple(map(str, row.memories)), there[0], gone[0], tuple(seeds), table_)
+    return Deletion(
+        row.text, memory, tuple(map(str, row.memories)), there[0], gone[0], tuple(seeds), table_
+    )
 
 
 def _scores(
-    model: Any, tokenizer: Any, example: pd.DataFrame, memory: int, template: str | Path | None, batch_size: int
+    model: Any,
+    tokenizer: Any,
+    example: pd.DataFrame,
+    memory: int,
+    template: str | Path | None,
+    batch_size: int,
 ) -> pd.DataFrame:
     """[word, start, end, effect, alone, others] of the reply, token scores added up to words."""
     pairs = make_pairs(example, tokenizer, template=template)
@@ -174,7 +230,11 @@ def _scores(
     sets = np.array([mine | ~mine, ~mine, mine, mine & ~mine])
     whole, rest, item, none = score_coalitions(model, tokenizer, row, sets, template, batch_size)
     out = words(scored, pairs)[["word", "start", "end"]]
-    for name, value in {"effect": whole - rest, "alone": item - none, "others": rest - none}.items():
+    for name, value in {
+        "effect": whole - rest,
+        "alone": item - none,
+        "others": rest - none,
+    }.items():
         out[name] = words(scored.assign(pir=value), pairs)["pir"]
     return out
 
@@ -201,12 +261,15 @@ def _missing(keys: list[tuple[str, int]], replies: Sequence[str]) -> np.ndarray:
 
 
 def _chance(with_: pd.Series, without: pd.Series, replies: int, asked: np.ndarray) -> np.ndarray:
-    """p that a word is missing so much more often without the item by chance, corrected over the words asked about."""
+    """p that a word is missing so much more often without the item by chance, corrected over the
+    words asked about."""
     from scipy.stats import false_discovery_control, fisher_exact
 
     out = np.ones(len(with_))
     lost = [np.rint(side.to_numpy()[asked] * replies).astype(int) for side in (without, with_)]
     tables = [[[a, replies - a], [b, replies - b]] for a, b in zip(*lost, strict=True)]
     if tables:
-        out[asked] = false_discovery_control([fisher_exact(one, alternative="greater").pvalue for one in tables])
+        out[asked] = false_discovery_control(
+            [fisher_exact(one, alternative="greater").pvalue for one in tables]
+        )
     return out

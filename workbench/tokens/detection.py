@@ -20,27 +20,36 @@ def detection(
     seed: int = 0,
     threshold: float | None = None,
 ) -> pd.DataFrame:
-    """AUC of each score for the boolean column `truth`: [score, auc, low, high, precision, tokens, personal].
+    """AUC of each score for the boolean column `truth`: [score, auc, low, high, precision, tokens,
+    personal].
 
-    `auc` is the probability that a personal token scores above another (ties count half; .5 is chance). `low` and
-    `high` bound 95 % of 200 resamples of whole texts, since tokens of one text are not independent. `precision` is
-    the share of personal tokens among the k highest, k being the number of personal tokens (so recall and F1 are the
-    same number). `threshold`, in the scores' unit, adds `f1`, that of calling every token above it personal.
-    Raises `DataError` when all tokens, or none, are personal, and for a score that some tokens do not have.
+    `auc` is the probability that a personal token scores above another (ties count half; .5 is
+    chance). `low` and `high` bound 95 % of 200 resamples of whole texts, since tokens of one text
+    are not independent. `precision` is the share of personal tokens among the k highest, k being
+    the number of personal tokens (so recall and F1 are the same number). `threshold`, in the
+    scores' unit, adds `f1`, that of calling every token above it personal. Raises `DataError` when
+    all tokens, or none, are personal, and for a score that some tokens do not have.
     """
     mark = tokens[truth].to_numpy(dtype=bool)
     if mark.all() or not mark.any():
-        raise DataError(f"{int(mark.sum())} of {len(mark)} tokens are marked", where=truth, expected="some, not all")
+        raise DataError(
+            f"{int(mark.sum())} of {len(mark)} tokens are marked",
+            where=truth,
+            expected="some, not all",
+        )
     text = pd.factorize(tokens["text"])[0]
     rng, n = np.random.default_rng(seed), text.max() + 1
-    # how often each text is in a resample: its tokens count so often, and nothing has to be sorted again
+    # how often each text is in a resample: its tokens count so often, and nothing has to be sorted
+    # again
     often = [np.bincount(rng.integers(0, n, n), minlength=n)[text] for _ in range(RESAMPLES)]
     rows = []
     for score in scores:
         values = tokens[score].to_numpy(dtype=float)
         if np.isnan(values).any():
             said = f"{int(np.isnan(values).sum())} of {len(values)} tokens have no score"
-            raise DataError(said, where=score, expected="a number for each token", do="leave those tokens out")
+            raise DataError(
+                said, where=score, expected="a number for each token", do="leave those tokens out"
+            )
         ranks = np.unique(values, return_inverse=True)[1]
         low, high = np.nanquantile([_auc(ranks, mark, weight) for weight in often], [0.025, 0.975])
         # among equals the order is a coin's, not that of the text
@@ -59,7 +68,8 @@ def detection(
 
 
 def detection_by_kind(tokens: pd.DataFrame, scores: Sequence[str], seed: int = 0) -> pd.DataFrame:
-    """`detection` of each personal kind (c, d, s) apart, against all tokens that are not personal: [kind, score, ...].
+    """`detection` of each personal kind (c, d, s) apart, against all tokens that are not personal:
+    [kind, score, ...].
 
     An average over kinds hides that a score may find copies and miss style.
     """
@@ -70,7 +80,8 @@ def detection_by_kind(tokens: pd.DataFrame, scores: Sequence[str], seed: int = 0
 
 
 def _auc(ranks: np.ndarray, mark: np.ndarray, weight: np.ndarray) -> float:
-    """Share of pairs (personal, other) in which the personal token ranks higher, ties half; NaN without a pair."""
+    """Share of pairs (personal, other) in which the personal token ranks higher, ties half; NaN
+    without a pair."""
     size = ranks.max() + 1
     personal = np.bincount(ranks, weight * mark, minlength=size)
     other = np.bincount(ranks, weight * ~mark, minlength=size)

@@ -1,7 +1,8 @@
-"""Fine-tune a language model with a token loss, and keep what its tokens weighed while it learnt: the training film.
+"""Fine-tune a language model with a token loss, and keep what its tokens weighed while it learnt:
+the training film.
 
-A quiet shell around the Trainer of Transformers for notebooks and grids: nothing printed, nothing sent. For anything it
-does not do, use the Trainer itself as `workbench.tokens.objective` shows.
+A quiet shell around the Trainer of Transformers for notebooks and grids: nothing printed, nothing
+sent. For anything it does not do, use the Trainer itself as `workbench.tokens.objective` shows.
 """
 
 from __future__ import annotations
@@ -34,7 +35,8 @@ FILM = ["step", "text", "position", "pir", "weight", "log_prob_with", "loss"]
 
 
 class FineTuneConfig(BaseModel):
-    """Schedule of a fine-tuning run: AdamW (β 0.9, 0.98), linear warm-up, cosine to a tenth of the peak."""
+    """Schedule of a fine-tuning run: AdamW (β 0.9, 0.98), linear warm-up, cosine to a tenth of the
+    peak."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
@@ -86,12 +88,20 @@ class Training:
 class Film(TrainerCallback):
     """Score the same few texts every `every` steps, and before the first and after the last.
 
-    `table` has a row for each response token and picture: `pir`, the `weight` that `loss` gives it (among these texts),
-    `log_prob_with`, and `loss`, what it adds to n times the loss. Nats. With `path` (parquet) the table is also kept on
-    disk, whole at any moment, and a run that is resumed goes on with it. Nothing here touches a random generator.
+    `table` has a row for each response token and picture: `pir`, the `weight` that `loss` gives it
+    (among these texts), `log_prob_with`, and `loss`, what it adds to n times the loss. Nats. With
+    `path` (parquet) the table is also kept on disk, whole at any moment, and a run that is resumed
+    goes on with it. Nothing here touches a random generator.
     """
 
-    def __init__(self, objective: Objective, rows: Sequence[dict], collator: Collator, every: int, path: Path | None):
+    def __init__(
+        self,
+        objective: Objective,
+        rows: Sequence[dict],
+        collator: Collator,
+        every: int,
+        path: Path | None,
+    ):
         self.objective, self.every, self.path = objective, every, path
         self.rows, self.batch = rows, Collator(collator.pad, 0.0, collator.columns)(rows)
         self.table = pd.DataFrame(columns=FILM)
@@ -121,11 +131,20 @@ class Film(TrainerCallback):
         sizes = [sum(label >= 0 for label in row["labels"]) for row in self.rows]
         picture = {
             "step": step,
-            "text": [row["text"] for row, n in zip(self.rows, sizes, strict=True) for _ in range(n)],
+            "text": [
+                row["text"] for row, n in zip(self.rows, sizes, strict=True) for _ in range(n)
+            ],
         }
         picture["position"] = [place for n in sizes for place in range(n)]
-        values = (tokens.pir, token_weights(loss, tokens), tokens.log_prob_with, token_losses(loss, tokens))
-        picture |= {name: v.double().cpu().numpy() for name, v in zip(FILM[3:], values, strict=True)}
+        values = (
+            tokens.pir,
+            token_weights(loss, tokens),
+            tokens.log_prob_with,
+            token_losses(loss, tokens),
+        )
+        picture |= {
+            name: v.double().cpu().numpy() for name, v in zip(FILM[3:], values, strict=True)
+        }
         new = pd.DataFrame(picture)
         self.table = pd.concat([self.table, new], ignore_index=True) if len(self.table) else new
         if self.path:
@@ -143,14 +162,16 @@ def fine_tune(
     film: pd.DataFrame | None = None,
     folder: Path | None = None,
 ) -> tuple[Any, Training]:
-    """Train a copy of `model` on `pairs` [text, prompt_with, prompt_without, response]; return it and its record.
+    """Train a copy of `model` on `pairs` [text, prompt_with, prompt_without, response]; return it
+    and its record.
 
-    `model` is left as it was, so several losses can start from it; a PEFT model trains its adapter alone. `film`: pairs
-    for the training film, taken every `film_every` steps. `folder` keeps checkpoints every `save_every` steps and the
-    film: a run that was stopped goes on from there and ends with the weights of one that was not.
+    `model` is left as it was, so several losses can start from it; a PEFT model trains its adapter
+    alone. `film`: pairs for the training film, taken every `film_every` steps. `folder` keeps
+    checkpoints every `save_every` steps and the film: a run that was stopped goes on from there and
+    ends with the weights of one that was not.
 
-    Same seed, same order of texts, whatever the loss. Raises `ConfigError` when `folder` belongs to another run, and
-    what `training_rows` and the loss raise.
+    Same seed, same order of texts, whatever the loss. Raises `ConfigError` when `folder` belongs to
+    another run, and what `training_rows` and the loss raise.
 
     >>> tuned, record = fine_tune(model, tokenizer, pairs, PerCE(), FineTuneConfig(steps=300))  # doctest: +SKIP
     """
@@ -171,7 +192,13 @@ def fine_tune(
         last = _claim(folder, config, loss, seed, rows, model) if folder else None
         trainer = Trainer(
             model,
-            _arguments(config, seed, Path(folder or work), folder is not None, next(model.parameters()).device.type),
+            _arguments(
+                config,
+                seed,
+                Path(folder or work),
+                folder is not None,
+                next(model.parameters()).device.type,
+            ),
             data_collator=collator,
             train_dataset=rows,
             compute_loss_func=objective,
@@ -182,8 +209,17 @@ def fine_tune(
             trainer.train(resume_from_checkpoint=last)
         finally:
             objective.remove()
-    names = {"step": "step", "loss": "loss", "grad_norm": "gradient_norm", "learning_rate": "learning_rate"}
-    logged = [{new: line[old] for old, new in names.items()} for line in trainer.state.log_history if "loss" in line]
+    names = {
+        "step": "step",
+        "loss": "loss",
+        "grad_norm": "gradient_norm",
+        "learning_rate": "learning_rate",
+    }
+    logged = [
+        {new: line[old] for old, new in names.items()}
+        for line in trainer.state.log_history
+        if "loss" in line
+    ]
     pictures = callbacks[0].table if callbacks else pd.DataFrame(columns=FILM)
     record = Training(loss.name, seed, pd.DataFrame(logged), pictures, time.perf_counter() - begun)
     return model.eval(), record
@@ -191,7 +227,8 @@ def fine_tune(
 
 @contextmanager
 def _own_dice() -> Iterator[None]:
-    """The Trainer seeds the global generators, of Python and numpy too: afterwards they are as they were."""
+    """The Trainer seeds the global generators, of Python and numpy too: afterwards they are as they
+    were."""
     python, numpy = random.getstate(), np.random.get_state()
     try:
         with torch.random.fork_rng():
@@ -215,7 +252,9 @@ def _quiet() -> Iterator[None]:
             hf_logging.enable_progress_bar()
 
 
-def _arguments(config: FineTuneConfig, seed: int, folder: Path, keep: bool, device: str) -> TrainingArguments:
+def _arguments(
+    config: FineTuneConfig, seed: int, folder: Path, keep: bool, device: str
+) -> TrainingArguments:
     return TrainingArguments(
         output_dir=str(folder),
         max_steps=config.steps,
@@ -235,7 +274,8 @@ def _arguments(config: FineTuneConfig, seed: int, folder: Path, keep: bool, devi
         save_steps=config.save_every or 500,
         save_total_limit=2,
         remove_unused_columns=False,
-        use_cpu=device == "cpu",  # the Trainer would take a model to the GPU that its owner left on the processor
+        # the Trainer would take a model to the GPU that its owner left on the processor
+        use_cpu=device == "cpu",
         dataloader_pin_memory=device == "cuda",
         report_to="none",
         disable_tqdm=True,
@@ -258,7 +298,10 @@ def _claim(
     mark = folder / "run.json"
     if mark.is_file() and mark.read_text(encoding="utf-8") != identity:
         do = "remove it to train anew, or give another folder"
-        raise ConfigError("the folder belongs to another model, config, loss, seed or corpus", str(folder), do=do)
+        raise ConfigError(
+            "the folder belongs to another model, config, loss, seed or corpus", str(folder), do=do
+        )
     mark.write_text(identity, encoding="utf-8")
-    whole = [path.parent for path in folder.glob("checkpoint-*/trainer_state.json")]  # the Trainer writes it last
+    # the Trainer writes it last
+    whole = [path.parent for path in folder.glob("checkpoint-*/trainer_state.json")]
     return str(max(whole, key=lambda path: int(path.name.split("-")[1]))) if whole else None

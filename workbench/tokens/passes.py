@@ -1,7 +1,9 @@
-"""Forward passes of a causal language model over (prompt, response) pairs: logits of response tokens, and no others.
+"""Forward passes of a causal language model over (prompt, response) pairs: logits of response
+tokens, and no others.
 
-Hidden states are picked just before the output layer, so that only rows that are scored are multiplied by the
-vocabulary; whatever a model does to its logits afterwards (soft caps, scales) it does to these as well.
+Hidden states are picked just before the output layer, so that only rows that are scored are
+multiplied by the vocabulary; whatever a model does to its logits afterwards (soft caps, scales) it
+does to these as well.
 """
 
 from __future__ import annotations
@@ -38,7 +40,8 @@ def vocabulary_of(model: Any) -> int:
 
 @contextmanager
 def evaluating(model: Any) -> Iterator[None]:
-    """Without dropout and gradients inside; a model that was training goes on training afterwards."""
+    """Without dropout and gradients inside; a model that was training goes on training
+    afterwards."""
     training = getattr(model, "training", False)
     model.eval()
     try:
@@ -49,36 +52,46 @@ def evaluating(model: Any) -> Iterator[None]:
 
 
 def check_causal(model: Any) -> None:
-    """Raise `ModelError` unless the model gives logits that do not depend on later tokens (tried once, on three)."""
+    """Raise `ModelError` unless the model gives logits that do not depend on later tokens (tried
+    once, on three)."""
     if model in CAUSAL:
         return
     do = "load a causal language model (AutoModelForCausalLM)"
     if getattr(getattr(model, "config", None), "is_encoder_decoder", False):
-        raise ModelError("an encoder-decoder model: it does not continue its prompt", type(model).__name__, do=do)
+        raise ModelError(
+            "an encoder-decoder model: it does not continue its prompt", type(model).__name__, do=do
+        )
     tokens = torch.tensor([[0, 0, 0], [0, 0, 1]], device=input_device(model))
     logits = getattr(model(input_ids=tokens), "logits", None)
     if logits is None or logits.shape[:2] != tokens.shape:
         raise ModelError("the model returns no logits for every token", type(model).__name__, do=do)
     one, other = logits[:, :2].double()
     scale = float(one[one.isfinite()].abs().max()) if one.isfinite().any() else 0.0
-    if not torch.allclose(one, other, rtol=0, atol=64 * torch.finfo(logits.dtype).eps * scale, equal_nan=True):
-        raise ModelError("the model looks at later tokens: it is not causal", type(model).__name__, do=do)
+    if not torch.allclose(
+        one, other, rtol=0, atol=64 * torch.finfo(logits.dtype).eps * scale, equal_nan=True
+    ):
+        raise ModelError(
+            "the model looks at later tokens: it is not causal", type(model).__name__, do=do
+        )
     CAUSAL.add(model)
 
 
 def batches(
     passes: Iterable[Pass], model: Any, batch_size: int, batch_tokens: int, batch_logits: int
 ) -> Iterator[list[Pass]]:
-    """Passes in batches of like length, shortest first: at most so many rows, padded tokens, logits.
+    """Passes in batches of like length, shortest first: at most so many rows, padded tokens,
+    logits.
 
-    A pass that exceeds a limit alone is a batch of its own. Within the limits the cuts are those with the least tokens,
-    padding included, each batch counted as `START_COST` more: dynamic programming over the sorted lengths. (To cut
-    where the next pass is much longer would let padding creep in, a token at a time.)
+    A pass that exceeds a limit alone is a batch of its own. Within the limits the cuts are those
+    with the least tokens, padding included, each batch counted as `START_COST` more: dynamic
+    programming over the sorted lengths. (To cut where the next pass is much longer would let
+    padding creep in, a token at a time.)
     """
     vocabulary = vocabulary_of(model)
     order = sorted(passes, key=lambda one: (len(one[0]) + len(one[1]), one))
     kept = list(itertools.accumulate((len(ids) for _, ids in order), initial=0))
-    cost, first = [0], []  # of the best cuts before each place, and where the last batch of them begins
+    # of the best cuts before each place, and where the last batch of them begins
+    cost, first = [0], []
     for place, (prompt, ids) in enumerate(order):
         best, length = None, len(prompt) + len(ids)
         for rows in range(1, min(batch_size, place + 1) + 1):
@@ -100,16 +113,24 @@ def batches(
 
 
 def response_logits(model: Any, batch: list[Pass]) -> list[torch.Tensor]:
-    """Logits (response tokens × vocabulary, in the model's dtype) that predict each response of a batch.
+    """Logits (response tokens × vocabulary, in the model's dtype) that predict each response of a
+    batch.
 
-    Padding stands on the right, where a causal model never looks, hence no attention mask: attention without one is
-    faster. What is padded with is a token of the text itself: any will do, and the model surely knows it.
+    Padding stands on the right, where a causal model never looks, hence no attention mask:
+    attention without one is faster. What is padded with is a token of the text itself: any will do,
+    and the model surely knows it.
     """
     texts = [[*prompt, *ids][:-1] for prompt, ids in batch]  # nothing is asked of the last token
     longest, device = max(map(len, texts)), input_device(model)
-    tokens = torch.tensor([text + text[-1:] * (longest - len(text)) for text in texts], device=device)
-    row = torch.repeat_interleave(torch.arange(len(batch)), torch.tensor([len(ids) for _, ids in batch]))
-    column = torch.cat([torch.arange(len(prompt) - 1, len(prompt) + len(ids) - 1) for prompt, ids in batch])
+    tokens = torch.tensor(
+        [text + text[-1:] * (longest - len(text)) for text in texts], device=device
+    )
+    row = torch.repeat_interleave(
+        torch.arange(len(batch)), torch.tensor([len(ids) for _, ids in batch])
+    )
+    column = torch.cat(
+        [torch.arange(len(prompt) - 1, len(prompt) + len(ids) - 1) for prompt, ids in batch]
+    )
     picked = []
 
     def pick(_: Any, given: tuple) -> tuple | None:
@@ -128,13 +149,16 @@ def response_logits(model: Any, batch: list[Pass]) -> list[torch.Tensor]:
         if hook is not None:
             hook.remove()
     if logits.shape[:2] != ((1, len(row)) if picked else tokens.shape):
-        raise ModelError(f"logits of shape {tuple(logits.shape)} for tokens of shape {tuple(tokens.shape)}")
+        raise ModelError(
+            f"logits of shape {tuple(logits.shape)} for tokens of shape {tuple(tokens.shape)}"
+        )
     logits = logits[0] if picked else logits[row.to(logits.device), column.to(logits.device)]
     return list(logits.split([len(ids) for _, ids in batch]))
 
 
 def gold(logits: torch.Tensor, ids: tuple[int, ...]) -> np.ndarray:
-    """log p of each response token (float64, nats); not a number where the logits hold one, or plus infinity."""
+    """log p of each response token (float64, nats); not a number where the logits hold one, or plus
+    infinity."""
     out = []
     for part, wanted in _parts(logits, torch.tensor(ids, device=logits.device)):
         wide = part if part.dtype == torch.float64 else part.float()
@@ -145,7 +169,9 @@ def gold(logits: torch.Tensor, ids: tuple[int, ...]) -> np.ndarray:
 
 def entropy(logits: torch.Tensor) -> np.ndarray:
     """H(p) = −Σ_v p_v log p_v at each token (float64, nats)."""
-    found = [torch.special.entr(torch.softmax(part.double(), -1)).sum(-1) for (part,) in _parts(logits)]
+    found = [
+        torch.special.entr(torch.softmax(part.double(), -1)).sum(-1) for (part,) in _parts(logits)
+    ]
     return torch.cat(found).cpu().numpy()
 
 
@@ -154,9 +180,12 @@ def divergence(one: torch.Tensor, others: list[torch.Tensor]) -> np.ndarray:
     found = []
     for first, *rest in _parts(one, *others):
         log_p = torch.log_softmax(first.double(), -1)
-        log_q = torch.stack([torch.log_softmax(part.double(), -1) for part in rest]).logsumexp(0) - np.log(len(rest))
+        log_q = torch.stack([torch.log_softmax(part.double(), -1) for part in rest]).logsumexp(
+            0
+        ) - np.log(len(rest))
         p = log_p.exp()
-        found.append(torch.where(p > 0, p * (log_p - log_q), 0.0).sum(-1).clamp(min=0.0))  # 0 · log 0 = 0
+        # 0 · log 0 = 0
+        found.append(torch.where(p > 0, p * (log_p - log_q), 0.0).sum(-1).clamp(min=0.0))
     return torch.cat(found).cpu().numpy()
 
 
@@ -176,7 +205,9 @@ def _head(model: Any) -> Any:
 
 
 def input_device(model: Any) -> torch.device:
-    """Where a model wants its tokens: the device of its input embeddings (a device map may spread the rest)."""
+    """Where a model wants its tokens: the device of its input embeddings (a device map may spread
+    the rest)."""
     embeddings = model.get_input_embeddings() if hasattr(model, "get_input_embeddings") else None
     device = torch.device(getattr(getattr(embeddings, "weight", model), "device", "cpu"))
-    return torch.device("cpu") if device.type == "meta" else device  # offloaded: the hooks of accelerate move them
+    # offloaded: the hooks of accelerate move them
+    return torch.device("cpu") if device.type == "meta" else device

@@ -1,4 +1,5 @@
-"""The shipped pocket language model: its corpus, its training, its card. `workbench train-pocket` runs this file."""
+"""The shipped pocket language model: its corpus, its training, its card. `workbench train-pocket`
+runs this file."""
 
 from __future__ import annotations
 
@@ -20,11 +21,14 @@ TEXTS, TEXT_SEED, HELD_OUT = 16_000, 2, 200
 SCORES = ("pir", "kl", "entropy", "loss")
 
 
-def build_pocket(folder: Path | None = None, config: PocketConfig | None = None, texts: int = TEXTS) -> str:
-    """Train the pocket model on texts by fresh shoppers, write it to `folder` (data/pocket), and return its card.
+def build_pocket(
+    folder: Path | None = None, config: PocketConfig | None = None, texts: int = TEXTS
+) -> str:
+    """Train the pocket model on texts by fresh shoppers, write it to `folder` (data/pocket), and
+    return its card.
 
-    Nobody of the shipped world is among the writers; its shoppers are the evaluation. A run that was stopped goes on
-    where it was. About half an hour on two cores.
+    Nobody of the shipped world is among the writers; its shoppers are the evaluation. A run that
+    was stopped goes on where it was. About half an hour on two cores.
     """
     from workbench.data import load_world
     from workbench.data.world.texts import generate_texts
@@ -35,10 +39,14 @@ def build_pocket(folder: Path | None = None, config: PocketConfig | None = None,
     corpus = generate_texts(world, texts, seed=TEXT_SEED)
     said = [corpus.texts["response"], corpus.texts["query"], corpus.memories["statement"]]
     tokenizer = make_tokenizer(pd.concat(said), config.vocabulary)
-    pairs = pd.concat([pairs_table(corpus, tokenizer), excerpts(corpus, tokenizer)], ignore_index=True)
+    pairs = pd.concat(
+        [pairs_table(corpus, tokenizer), excerpts(corpus, tokenizer)], ignore_index=True
+    )
     model, record = train_pocket(pairs, tokenizer, work, config)
     model.half().float()  # what is shipped is what is measured
-    card = training_card(record, world, corpus, held_out, *evaluate_pocket(model, tokenizer, world, held_out))
+    card = training_card(
+        record, world, corpus, held_out, *evaluate_pocket(model, tokenizer, world, held_out)
+    )
     save_model(folder, model, tokenizer, card)
     shutil.rmtree(work)
     return card
@@ -47,10 +55,12 @@ def build_pocket(folder: Path | None = None, config: PocketConfig | None = None,
 def evaluate_pocket(
     model: Any, tokenizer: Any, corpus: Any, n: int = HELD_OUT
 ) -> tuple[pd.DataFrame, dict[str, float]]:
-    """Detection of what was planted, by unit, and mean −log p per token: own persona, none, another's.
+    """Detection of what was planted, by unit, and mean −log p per token: own persona, none,
+    another's.
 
-    Units: "sentence" (brought about by a memory item), "first word" (of those that a memory item brought, against all
-    that are not personal), "word" (every personal word). `pir_other` is the null: PIR of another shopper's persona.
+    Units: "sentence" (brought about by a memory item), "first word" (of those that a memory item
+    brought, against all that are not personal), "word" (every personal word). `pir_other` is the
+    null: PIR of another shopper's persona.
     """
     own, other = (pairs_table(corpus, tokenizer, persona, n=n) for persona in ("own", "other"))
     tokens = mark(score_tokens(model, tokenizer, own, SCORES), corpus, own)
@@ -59,25 +69,36 @@ def evaluate_pocket(
     units = {"sentence": (sentences(tokens, corpus), sentences(foreign, corpus)["pir"].to_numpy())}
     units |= {"first word": (first, foreign["pir"][first.index]), "word": (tokens, foreign["pir"])}
     found = [
-        detection(table.assign(pir_other=null), [*SCORES, "word_match", "pir_other"]).assign(unit=unit)
+        detection(table.assign(pir_other=null), [*SCORES, "word_match", "pir_other"]).assign(
+            unit=unit
+        )
         for unit, (table, null) in units.items()
     ]
     loss = {"own persona": tokens["log_prob_with"], "no persona": tokens["log_prob_without"]}
     loss |= {"another's persona": foreign["log_prob_with"]}
-    return pd.concat(found, ignore_index=True), {name: -float(value.mean()) for name, value in loss.items()}
+    return pd.concat(found, ignore_index=True), {
+        name: -float(value.mean()) for name, value in loss.items()
+    }
 
 
 def training_card(
-    record: dict[str, Any], world: Any, corpus: Any, n: int, table: pd.DataFrame, loss: dict[str, float]
+    record: dict[str, Any],
+    world: Any,
+    corpus: Any,
+    n: int,
+    table: pd.DataFrame,
+    loss: dict[str, float],
 ) -> str:
-    """The card as Markdown: what the model was trained on, how, for how long, and what it can and cannot show."""
+    """The card as Markdown: what the model was trained on, how, for how long, and what it can and
+    cannot show."""
     config, steps = record["config"], len(record["losses"])
     pieces = itertools.pairwise(np.unique(np.linspace(0, steps, 13).astype(int)))
     curve = "\n".join(f"| {b} | {np.mean(record['losses'][a:b]):.3f} |" for a, b in pieces)
     settings_ = "\n".join(f"| {name} | {value} |" for name, value in config.items())
     held = "\n".join(f"| {name} | {value:.3f} |" for name, value in loss.items())
     found = "\n".join(
-        f"| {r.unit} | {r.score} | {r.auc:.3f} [{r.low:.3f}, {r.high:.3f}] | {r.personal} of {r.tokens} |"
+        f"| {r.unit} | {r.score} | {r.auc:.3f} [{r.low:.3f}, {r.high:.3f}] | "
+        f"{r.personal} of {r.tokens} |"
         for r in table.itertuples()
     )
     return f"""# Pocket language model: training card

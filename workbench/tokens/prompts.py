@@ -1,8 +1,9 @@
 """Prompts with a person in them, and the ways to take the person out again.
 
-One example is a row [text, user, item, query, response, memories]; `memories` lists the memory items that make up the
-persona p_u. An intervention says what stands in its place in the second pass of PIR; the paper deletes it,
-do(P = ∅), and leaves the rest of the prompt as it is (arXiv:2603.06595, Eq. 2).
+One example is a row [text, user, item, query, response, memories]; `memories` lists the memory
+items that make up the persona p_u. An intervention says what stands in its place in the second pass
+of PIR; the paper deletes it, do(P = ∅), and leaves the rest of the prompt as it is
+(arXiv:2603.06595, Eq. 2).
 """
 
 from __future__ import annotations
@@ -26,7 +27,8 @@ INTERVENTIONS = ("delete", "mask", "neutral", "other", "peer", "others", "each")
 NEUTRAL = "Nothing is known about this person."
 TEMPLATES = Path(__file__).parent / "templates"
 PUBLISHED = ("lamp", "lamp-7", "longlamp-abstract", "patterns")
-"""Shipped templates that give a benchmark's prompt byte for byte: it puts a text in as it is, line breaks too."""
+"""Shipped templates that give a benchmark's prompt byte for byte: it puts a text in as it is, line
+breaks too."""
 
 
 def make_pairs(
@@ -41,7 +43,8 @@ def make_pairs(
     context: int | None = None,
     cut: Literal["error", "last", "first"] = "error",
 ) -> pd.DataFrame:
-    """Pairs for `score_tokens`: the columns of `examples` and [prompt_with, prompt_without, intervention].
+    """Pairs for `score_tokens`: the columns of `examples` and [prompt_with, prompt_without,
+    intervention].
 
     | intervention | what the second prompt holds in place of the persona |
     |---|---|
@@ -53,27 +56,35 @@ def make_pairs(
     | others | those of `others` examples by somebody else, as a tuple: p⁻ is the mean of their probabilities |
     | each | all memory items but one; a row per item, with its number in the column `memory` |
 
-    `pool` is where others are drawn from (default: `examples`). `template` as in `prompt`. With "each" the texts are
-    named `text/memory`.
+    `pool` is where others are drawn from (default: `examples`). `template` as in `prompt`. With
+    "each" the texts are named `text/memory`.
 
-    `context` is the number of tokens that a prompt and its response may have together. Where a persona is too long for
-    it, `cut` says what to do: "error" refuses; "last" and "first" drop whole memory items from that end of the list
-    until the rest fits, and the table gets the column `cut`, the items that were dropped from the person's own persona.
-    `memories` then lists those that are left; `table["cut"].str.len()` counts the others.
+    `context` is the number of tokens that a prompt and its response may have together. Where a
+    persona is too long for it, `cut` says what to do: "error" refuses; "last" and "first" drop
+    whole memory items from that end of the list until the rest fits, and the table gets the column
+    `cut`, the items that were dropped from the person's own persona. `memories` then lists those
+    that are left; `table["cut"].str.len()` counts the others.
 
-    Raises `ConfigError` for another intervention or a template that changes what is to be masked, `DataError` for
-    missing columns, an empty persona, or nobody to draw, `TooLarge` for a persona that is too long.
+    Raises `ConfigError` for another intervention or a template that changes what is to be masked,
+    `DataError` for missing columns, an empty persona, or nobody to draw, `TooLarge` for a persona
+    that is too long.
     """
     if intervention not in INTERVENTIONS:
         raise ConfigError(f"intervention {intervention!r}", expected=f"one of {INTERVENTIONS}")
     if cut not in ("error", "last", "first"):
         raise ConfigError(f"cut {cut!r}", expected="error, last or first")
     _check(examples)
-    rng, pool, limits = np.random.default_rng(seed), examples if pool is None else pool, (template, context, cut)
+    rng, pool, limits = (
+        np.random.default_rng(seed),
+        examples if pool is None else pool,
+        (template, context, cut),
+    )
     out = examples.assign(intervention=intervention)
     if context is not None:
         out = _cut(tokenizer, out, *limits)
-    out["prompt_with"] = [prompt(tokenizer, row.memories, row.query, template) for row in out.itertuples()]
+    out["prompt_with"] = [
+        prompt(tokenizer, row.memories, row.query, template) for row in out.itertuples()
+    ]
     without = []
     for row in out.itertuples():
         told = list(row.memories)
@@ -85,8 +96,12 @@ def make_pairs(
         elif intervention == "each":
             instead = [told[:k] + told[k + 1 :] for k in range(len(told))]
         else:
-            drawn = foreign(rng, pool, row, others if intervention == "others" else 1, intervention == "peer")
-            instead = [_fitted(tokenizer, pool["memories"].iat[place], row, *limits) for place in drawn]
+            drawn = foreign(
+                rng, pool, row, others if intervention == "others" else 1, intervention == "peer"
+            )
+            instead = [
+                _fitted(tokenizer, pool["memories"].iat[place], row, *limits) for place in drawn
+            ]
         each = tuple(prompt(tokenizer, memories, row.query, template) for memories in instead)
         without.append(each if intervention in ("others", "each") else each[0])
     if intervention != "each":
@@ -97,13 +112,17 @@ def make_pairs(
     return out.assign(text=names, memory=out["memory"].astype(int)).reset_index(drop=True)
 
 
-def prompt(tokenizer: Any, memories: Sequence[str], query: str, template: str | Path | None = None) -> str:
-    """The prompt for one query, the memory items one a line; without any, the persona's heading goes as well.
+def prompt(
+    tokenizer: Any, memories: Sequence[str], query: str, template: str | Path | None = None
+) -> str:
+    """The prompt for one query, the memory items one a line; without any, the persona's heading
+    goes as well.
 
-    `template`: None takes the tokenizer's chat template (persona as system message, or before the query where the
-    template knows no system role), else the plain one that is shipped; or name a shipped template, a jinja file, or
-    give a template's text; it sees `memories` and `query`, quoted as `quoted` does. White space around a memory item is
-    dropped. `tokenizer` may be None, for a model behind an endpoint: the plain template then, or the one that is named.
+    `template`: None takes the tokenizer's chat template (persona as system message, or before the
+    query where the template knows no system role), else the plain one that is shipped; or name a
+    shipped template, a jinja file, or give a template's text; it sees `memories` and `query`,
+    quoted as `quoted` does. White space around a memory item is dropped. `tokenizer` may be None,
+    for a model behind an endpoint: the plain template then, or the one that is named.
     """
     told = [quoted(text, tokenizer, template).strip() for text in memories]
     query = quoted(query, tokenizer, template)
@@ -114,26 +133,39 @@ def prompt(tokenizer: Any, memories: Sequence[str], query: str, template: str | 
 
 
 def rendered(source: str, **fields: Any) -> str:
-    """A jinja template filled with `fields`, in a sandbox; a template that cannot be is a `ConfigError`."""
+    """A jinja template filled with `fields`, in a sandbox; a template that cannot be is a
+    `ConfigError`."""
     try:
         return _compiled(source).render(**fields)
-    except (TemplateError, ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
-        raise ConfigError(f"template: {error}", expected=f"jinja that uses {', '.join(fields)}") from error
+    except (
+        TemplateError,
+        ArithmeticError,
+        AttributeError,
+        LookupError,
+        TypeError,
+        ValueError,
+    ) as error:
+        raise ConfigError(
+            f"template: {error}", expected=f"jinja that uses {', '.join(fields)}"
+        ) from error
 
 
 @lru_cache(maxsize=32)
 def _compiled(source: str) -> Template:
     """Compiled once: a table of pairs asks for the same template thousands of times."""
-    return ImmutableSandboxedEnvironment(undefined=StrictUndefined, trim_blocks=True).from_string(source)
+    return ImmutableSandboxedEnvironment(undefined=StrictUndefined, trim_blocks=True).from_string(
+        source
+    )
 
 
 def quoted(text: str, tokenizer: Any, template: str | Path | None = None) -> str:
     """Text from data as data: what would read as a special token (`</s>`) is broken up (`< /s>`).
 
-    A line break becomes a space, in memory items and queries alike, for the lines of a prompt are its own: a text could
-    else end the persona and begin a task, or a turn of a chat whose markers are plain text. (A query whose line breaks
-    matter, such as code, is changed by that.) In the `PUBLISHED` forms they stay, so that a prompt is the benchmark's.
-    Without a tokenizer nobody knows the special tokens: every < and [ is parted from what follows.
+    A line break becomes a space, in memory items and queries alike, for the lines of a prompt are
+    its own: a text could else end the persona and begin a task, or a turn of a chat whose markers
+    are plain text. (A query whose line breaks matter, such as code, is changed by that.) In the
+    `PUBLISHED` forms they stay, so that a prompt is the benchmark's. Without a tokenizer nobody
+    knows the special tokens: every < and [ is parted from what follows.
     """
     if str(template) not in PUBLISHED:
         text = " ".join(text.splitlines())
@@ -146,8 +178,10 @@ def quoted(text: str, tokenizer: Any, template: str | Path | None = None) -> str
 
 @lru_cache(maxsize=8)
 def _specials(tokenizer: Any, _: int) -> list[str]:
-    """What would read as a special token, longest first; asked again when the tokenizer has grown."""
-    added = getattr(tokenizer, "added_tokens_decoder", {}).values()  # some chat markers are listed here alone
+    """What would read as a special token, longest first; asked again when the tokenizer has
+    grown."""
+    # some chat markers are listed here alone
+    added = getattr(tokenizer, "added_tokens_decoder", {}).values()
     found = {token.content for token in added if token.special or token.content.startswith("<")}
     return sorted(filter(None, found.union(tokenizer.all_special_tokens)), key=len, reverse=True)
 
@@ -155,11 +189,14 @@ def _specials(tokenizer: Any, _: int) -> list[str]:
 def located(
     tokenizer: Any, memories: Sequence[str], query: str, template: str | Path | None = None
 ) -> tuple[str, list[tuple[int, int]]]:
-    """The prompt and where in it each memory item stands: `(text, [(start, end), ...])`, in characters.
+    """The prompt and where in it each memory item stands: `(text, [(start, end), ...])`, in
+    characters.
 
     Raises `ConfigError` for a template that changes, leaves out or reorders the memory items.
     """
-    signs = prompt(tokenizer, [f"\ue000{number}\ue001" for number in range(len(memories))], query, template)
+    signs = prompt(
+        tokenizer, [f"\ue000{number}\ue001" for number in range(len(memories))], query, template
+    )
     told = [quoted(text, tokenizer, template).strip() for text in memories]
     text, spans = "", []
     for literal, memory in zip(re.split("\ue000\\d+\ue001", signs), [*told, ""], strict=False):
@@ -167,34 +204,48 @@ def located(
         spans.append((len(text), len(text) + len(memory)))
         text += memory
     if text != prompt(tokenizer, memories, query, template) or len(spans) != len(told) + 1:
-        raise ConfigError("the template changes the memory items", "template", "each of them, in order, as it is")
+        raise ConfigError(
+            "the template changes the memory items", "template", "each of them, in order, as it is"
+        )
     return text, spans[:-1]
 
 
 def filler_of(tokenizer: Any) -> str:
-    """The token that stands for nothing: mask, else pad, unknown, eos; `ConfigError` where there is none of them."""
+    """The token that stands for nothing: mask, else pad, unknown, eos; `ConfigError` where there is
+    none of them."""
     if tokenizer is None:
-        raise ConfigError("no tokenizer", expected="the model's own", do="delete the persona instead")
+        raise ConfigError(
+            "no tokenizer", expected="the model's own", do="delete the persona instead"
+        )
     each = (tokenizer.mask_token, tokenizer.pad_token, tokenizer.unk_token, tokenizer.eos_token)
     filler = next((token for token in each if token), None)
     if filler is None:
-        raise ConfigError("the tokenizer has no mask, pad, unknown or eos token", do="delete the persona instead")
+        raise ConfigError(
+            "the tokenizer has no mask, pad, unknown or eos token", do="delete the persona instead"
+        )
     return filler
 
 
-def masked(tokenizer: Any, memories: Sequence[str], query: str, template: str | Path | None = None) -> str | list[int]:
-    """The prompt with a token that says nothing in place of each token of the memory items; all others are the same.
+def masked(
+    tokenizer: Any, memories: Sequence[str], query: str, template: str | Path | None = None
+) -> str | list[int]:
+    """The prompt with a token that says nothing in place of each token of the memory items; all
+    others are the same.
 
-    A token that holds a piece of a memory item and of what stands beside it counts as the item's. The prompt is a text
-    where a text gives just these tokens, else the list of their ids: many tokenizers cut a text in another way after a
-    special token.
+    A token that holds a piece of a memory item and of what stands beside it counts as the item's.
+    The prompt is a text where a text gives just these tokens, else the list of their ids: many
+    tokenizers cut a text in another way after a special token.
     """
     filler = filler_of(tokenizer)
     text, spans = located(tokenizer, memories, query, template)
     found = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
-    hidden = [any(start < b and a < end for a, b in spans) for start, end in found["offset_mapping"]]
+    hidden = [
+        any(start < b and a < end for a, b in spans) for start, end in found["offset_mapping"]
+    ]
     number = tokenizer.convert_tokens_to_ids(filler)
-    wanted = tuple(number if gone else one for one, gone in zip(found["input_ids"], hidden, strict=True))
+    wanted = tuple(
+        number if gone else one for one, gone in zip(found["input_ids"], hidden, strict=True)
+    )
     said, at = "", 0
     for (start, end), gone in zip(found["offset_mapping"], hidden, strict=True):
         if gone:  # several tokens may share the characters of one letter
@@ -205,16 +256,29 @@ def masked(tokenizer: Any, memories: Sequence[str], query: str, template: str | 
     return said if prompt_ids(tokenizer, [said]) == [with_bos] else list(with_bos)
 
 
-def _cut(tokenizer: Any, examples: pd.DataFrame, template: str | Path | None, context: int, cut: str) -> pd.DataFrame:
-    """The examples with the memory items that fit into the context, and those that do not in the column `cut`."""
-    left = [_fitted(tokenizer, row.memories, row, template, context, cut) for row in examples.itertuples()]
+def _cut(
+    tokenizer: Any, examples: pd.DataFrame, template: str | Path | None, context: int, cut: str
+) -> pd.DataFrame:
+    """The examples with the memory items that fit into the context, and those that do not in the
+    column `cut`."""
+    left = [
+        _fitted(tokenizer, row.memories, row, template, context, cut)
+        for row in examples.itertuples()
+    ]
     both = zip(examples["memories"], left, strict=True)
-    gone = [list(told[: -len(kept)] if cut == "first" else told[len(kept) :]) for told, kept in both]
+    gone = [
+        list(told[: -len(kept)] if cut == "first" else told[len(kept) :]) for told, kept in both
+    ]
     return examples.assign(memories=left, cut=gone)
 
 
 def _fitted(
-    tokenizer: Any, memories: Sequence[str], row: Any, template: str | Path | None, context: int | None, cut: str
+    tokenizer: Any,
+    memories: Sequence[str],
+    row: Any,
+    template: str | Path | None,
+    context: int | None,
+    cut: str,
 ) -> list[str]:
     """Those of the memory items that fit into the context together with query and response."""
     left = list(memories)
@@ -222,9 +286,15 @@ def _fitted(
         return left
     ((answer, _),) = response_ids(tokenizer, [row.response])
     room = context - len(answer)
-    while (size := len(prompt_ids(tokenizer, [prompt(tokenizer, left, row.query, template)])[0])) > room:
+    while (
+        size := len(prompt_ids(tokenizer, [prompt(tokenizer, left, row.query, template)])[0])
+    ) > room:
         if cut == "error" or len(left) < 2:
-            do = 'cut="last" or cut="first" drops memory items' if len(left) > 1 else "shorten item, query or response"
+            do = (
+                'cut="last" or cut="first" drops memory items'
+                if len(left) > 1
+                else "shorten item, query or response"
+            )
             raise TooLarge(
                 f"prompt ({size} tokens) and response ({len(answer)}) exceed the context",
                 where=f"text {row.text!r}",
@@ -238,29 +308,50 @@ def _fitted(
 def _check(examples: pd.DataFrame) -> None:
     missing = [name for name in EXAMPLE if name not in examples.columns]
     if missing:
-        raise DataError(f"missing columns {missing}", where="examples", expected=f"columns {list(EXAMPLE)}")
-    for place, (memories, query) in enumerate(zip(examples["memories"], examples["query"], strict=True)):
+        raise DataError(
+            f"missing columns {missing}", where="examples", expected=f"columns {list(EXAMPLE)}"
+        )
+    for place, (memories, query) in enumerate(
+        zip(examples["memories"], examples["query"], strict=True)
+    ):
         where, listed = f"examples row {place}", isinstance(memories, list | tuple | np.ndarray)
-        if not listed or not len(memories) or not all(isinstance(one, str) and one.strip() for one in memories):
-            raise DataError("empty persona", where, "a list of memory items, each a text", "drop the row")
+        if (
+            not listed
+            or not len(memories)
+            or not all(isinstance(one, str) and one.strip() for one in memories)
+        ):
+            raise DataError(
+                "empty persona", where, "a list of memory items, each a text", "drop the row"
+            )
         if any(HALF.search(one) for one in memories):
-            raise DataError("half a surrogate pair", where, "memory items of whole letters", "repair the text")
+            raise DataError(
+                "half a surrogate pair", where, "memory items of whole letters", "repair the text"
+            )
         if not isinstance(query, str):
             raise DataError("no query", where, 'a text, "" if need be', "repair or drop the row")
 
 
 def _source(template: str | Path) -> str:
     shipped = TEMPLATES / f"{template}.jinja"
-    if shipped.parent == TEMPLATES and "\n" not in str(template) and len(str(template)) < 100 and shipped.is_file():
+    if (
+        shipped.parent == TEMPLATES
+        and "\n" not in str(template)
+        and len(str(template)) < 100
+        and shipped.is_file()
+    ):
         return shipped.read_text(encoding="utf-8")
     if isinstance(template, Path) or str(template).endswith(".jinja"):
         try:
             return Path(template).read_text(encoding="utf-8")
         except OSError as error:
-            raise ConfigError("no such template", where=str(template), expected="a jinja file") from error
+            raise ConfigError(
+                "no such template", where=str(template), expected="a jinja file"
+            ) from error
     if "{{" not in str(template):
         names = sorted(path.stem for path in TEMPLATES.glob("*.jinja"))
-        raise ConfigError(f"template {template!r}", expected=f"one of {names}, a jinja file, or jinja text")
+        raise ConfigError(
+            f"template {template!r}", expected=f"one of {names}, a jinja file, or jinja text"
+        )
     return str(template)
 
 
@@ -268,19 +359,26 @@ def _chat(tokenizer: Any, told: list[str], query: str) -> str:
     persona, options = "\n".join(told), {"tokenize": False, "add_generation_prompt": True}
     system = [{"role": "system", "content": persona}] if told else []
     try:
-        return tokenizer.apply_chat_template([*system, {"role": "user", "content": query}], **options)
+        return tokenizer.apply_chat_template(
+            [*system, {"role": "user", "content": query}], **options
+        )
     except TemplateError:  # some templates refuse a system message
         content = "\n\n".join([*([persona] if told else []), query])
         return tokenizer.apply_chat_template([{"role": "user", "content": content}], **options)
 
 
-def foreign(rng: np.random.Generator, pool: pd.DataFrame, row: Any, count: int, same_item: bool = False) -> np.ndarray:
-    """Places in `pool` of `count` examples by somebody other than `row.user`, without replacement if it can be."""
+def foreign(
+    rng: np.random.Generator, pool: pd.DataFrame, row: Any, count: int, same_item: bool = False
+) -> np.ndarray:
+    """Places in `pool` of `count` examples by somebody other than `row.user`, without replacement
+    if it can be."""
     able = pool["user"].to_numpy() != row.user
     if same_item:
         able &= (pool["item"] == row.item).to_numpy(dtype=bool, na_value=False)
     places = np.flatnonzero(able)
     if not len(places):
         what = f"text about item {row.item!r}" if same_item else "text"
-        raise DataError(f"no {what} by somebody else", where=f"text {row.text!r}", do="give a larger pool")
+        raise DataError(
+            f"no {what} by somebody else", where=f"text {row.text!r}", do="give a larger pool"
+        )
     return rng.choice(places, count, replace=len(places) < count)

@@ -1,4 +1,5 @@
-"""Choose the memory items that a prompt shows: those most like the query, by TF-IDF or by sentence embeddings."""
+"""Choose the memory items that a prompt shows: those most like the query, by TF-IDF or by sentence
+embeddings."""
 
 from __future__ import annotations
 
@@ -14,13 +15,15 @@ from workbench.errors import ConfigError, ModelError
 
 
 def retrieve(examples: pd.DataFrame, k: int = 4, encoder: str | Path | None = None) -> pd.DataFrame:
-    """The same examples with at most `k` of their `memories` (list[str]), the most like the query first.
+    """The same examples with at most `k` of their `memories` (list[str]), the most like the query
+    first.
 
-    `encoder` None compares TF-IDF vectors (cosine; document frequencies over all memory items and queries); else the
-    folder of a sentence-transformers model, whose embeddings are compared instead. Equally similar items keep their
-    order. The paper takes the four nearest by Contriever. This choice makes the query a common cause of persona and
-    text (arXiv:2603.06595, Figure 2): see `FoolingWorld`.
-    Raises `ConfigError` for k < 1 or a package that is not installed, `ModelError` for a folder that is not one.
+    `encoder` None compares TF-IDF vectors (cosine; document frequencies over all memory items and
+    queries); else the folder of a sentence-transformers model, whose embeddings are compared
+    instead. Equally similar items keep their order. The paper takes the four nearest by Contriever.
+    This choice makes the query a common cause of persona and text (arXiv:2603.06595, Figure 2): see
+    `FoolingWorld`. Raises `ConfigError` for k < 1 or a package that is not installed, `ModelError`
+    for a folder that is not one.
     """
     if k < 1:
         raise ConfigError(f"k = {k}", "retrieve", "1 or more")
@@ -43,21 +46,33 @@ def retrieve(examples: pd.DataFrame, k: int = 4, encoder: str | Path | None = No
 def _tfidf(queries: list[str], items: list[str], row: np.ndarray, _: Any) -> np.ndarray:
     from sklearn.feature_extraction.text import TfidfVectorizer
 
-    if not any(re.search(r"\w", text) for text in [*items, *queries]):  # nothing to count: all items are equal
+    # nothing to count: all items are equal
+    if not any(re.search(r"\w", text) for text in [*items, *queries]):
         return np.zeros(len(items))
     fitted = TfidfVectorizer(token_pattern=r"(?u)\b\w+\b").fit([*items, *queries])
     asked, told = fitted.transform(queries), fitted.transform(items)
-    return np.round(np.asarray(told.multiply(asked[row]).sum(axis=1)).ravel(), 12)  # equal but for rounding is equal
+    # equal but for rounding is equal
+    return np.round(np.asarray(told.multiply(asked[row]).sum(axis=1)).ravel(), 12)
 
 
-def _embedded(queries: list[str], items: list[str], row: np.ndarray, encoder: str | Path) -> np.ndarray:
+def _embedded(
+    queries: list[str], items: list[str], row: np.ndarray, encoder: str | Path
+) -> np.ndarray:
     try:
-        library = importlib.import_module("sentence_transformers")  # a choice of the reader's, no dependency
+        # a choice of the reader's, no dependency
+        library = importlib.import_module("sentence_transformers")
     except ImportError as error:
         do = "pip install sentence-transformers, or leave `encoder` out for TF-IDF"
         raise ConfigError("sentence-transformers is not installed", "retrieve", do=do) from error
     if not (Path(encoder) / "modules.json").is_file():
-        raise ModelError("no sentence-transformers model", str(encoder), "a folder with modules.json", "check the path")
-    model = library.SentenceTransformer(str(encoder), local_files_only=True, trust_remote_code=False)
+        raise ModelError(
+            "no sentence-transformers model",
+            str(encoder),
+            "a folder with modules.json",
+            "check the path",
+        )
+    model = library.SentenceTransformer(
+        str(encoder), local_files_only=True, trust_remote_code=False
+    )
     asked, told = (model.encode(texts, normalize_embeddings=True) for texts in (queries, items))
     return np.round((told * asked[row]).sum(axis=1), 6)

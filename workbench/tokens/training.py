@@ -1,7 +1,9 @@
-"""Train the pocket language model: a small Llama with its own BPE tokenizer, from scratch, on generated texts.
+"""Train the pocket language model: a small Llama with its own BPE tokenizer, from scratch, on
+generated texts.
 
-The persona is left out of 12.5 % of the training prompts, so that the persona-free pass of PIR is a prompt the model
-knows; without that, PIR measures surprise at the missing persona as well. The loss is taken on response tokens only.
+The persona is left out of 12.5 % of the training prompts, so that the persona-free pass of PIR is a
+prompt the model knows; without that, PIR measures surprise at the missing persona as well. The loss
+is taken on response tokens only.
 """
 
 from __future__ import annotations
@@ -79,7 +81,8 @@ class PocketConfig(BaseModel):
 
 
 def make_tokenizer(texts: Iterable[str], vocabulary: int) -> Any:
-    """A byte-level BPE tokenizer with bos, eos, pad, three role tokens and a chat template (system = persona)."""
+    """A byte-level BPE tokenizer with bos, eos, pad, three role tokens and a chat template (system
+    = persona)."""
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
     from transformers import PreTrainedTokenizerFast
 
@@ -89,7 +92,10 @@ def make_tokenizer(texts: Iterable[str], vocabulary: int) -> Any:
     core.post_processor = processors.ByteLevel(trim_offsets=True)
     alphabet = pre_tokenizers.ByteLevel.alphabet()
     trainer = trainers.BpeTrainer(
-        vocab_size=vocabulary, special_tokens=list(SPECIAL.values()), initial_alphabet=alphabet, show_progress=False
+        vocab_size=vocabulary,
+        special_tokens=list(SPECIAL.values()),
+        initial_alphabet=alphabet,
+        show_progress=False,
     )
     core.train_from_iterator(texts, trainer)
     tokenizer = PreTrainedTokenizerFast(
@@ -125,12 +131,18 @@ def make_model(config: PocketConfig, tokenizer: Any) -> Any:
 
 
 def train_pocket(
-    pairs: pd.DataFrame, tokenizer: Any, work: Path, config: PocketConfig | None = None, progress: bool = True
+    pairs: pd.DataFrame,
+    tokenizer: Any,
+    work: Path,
+    config: PocketConfig | None = None,
+    progress: bool = True,
 ) -> tuple[Any, dict[str, Any]]:
-    """Train on `pairs` [text, prompt_with, prompt_without, response]; return the model and a record of the run.
+    """Train on `pairs` [text, prompt_with, prompt_without, response]; return the model and a record
+    of the run.
 
-    `work` keeps a checkpoint every 200 steps: a run that was stopped goes on from there and ends with the same
-    weights as one that was not. The record holds config, steps, seconds, parameters and the loss curve.
+    `work` keeps a checkpoint every 200 steps: a run that was stopped goes on from there and ends
+    with the same weights as one that was not. The record holds config, steps, seconds, parameters
+    and the loss curve.
 
     Raises `ConfigError` when `work` holds a checkpoint of another config or corpus.
     """
@@ -138,13 +150,17 @@ def train_pocket(
     torch.set_num_threads(config.threads)
     model = make_model(config, tokenizer)
     rows = encode_pairs(tokenizer, pairs, context=config.context - 1)
-    optimiser = torch.optim.AdamW(model.parameters(), lr=config.learning_rate, betas=(0.9, 0.98), weight_decay=0.01)
+    optimiser = torch.optim.AdamW(
+        model.parameters(), lr=config.learning_rate, betas=(0.9, 0.98), weight_decay=0.01
+    )
     identity = json.dumps([config.model_dump(), len(rows), sum(len(row["ids"]) for row in rows)])
     losses, spent = _resume(work, identity, model, optimiser)
     begun = time.perf_counter()
     model.train()
     batches = itertools.islice(_batches(rows, config, tokenizer), len(losses), config.steps)
-    for batch in tqdm(batches, initial=len(losses), total=config.steps, disable=not progress, desc="train-pocket"):
+    for batch in tqdm(
+        batches, initial=len(losses), total=config.steps, disable=not progress, desc="train-pocket"
+    ):
         for group in optimiser.param_groups:
             group["lr"] = config.learning_rate * schedule(len(losses), config)
         loss = response_loss(model, *batch)
@@ -168,22 +184,27 @@ def train_pocket(
 
 
 def schedule(step: int, config: Any) -> float:
-    """Share of the peak learning rate: linear warm-up, then cosine to a tenth; `config` has `warm_up` and `steps`."""
+    """Share of the peak learning rate: linear warm-up, then cosine to a tenth; `config` has
+    `warm_up` and `steps`."""
     if step < config.warm_up:
         return (step + 1) / config.warm_up
     done = (step - config.warm_up) / max(1, config.steps - config.warm_up)
-    return 0.1 + 0.45 * (1 + math.cos(math.pi * done))  # a plain float: numpy's would not load with weights_only
+    # a plain float: numpy's would not load with weights_only
+    return 0.1 + 0.45 * (1 + math.cos(math.pi * done))
 
 
 def _batches(
     rows: list[dict[str, Any]], config: PocketConfig, tokenizer: Any
 ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-    """Endless batches (tokens, response mask); texts of like length share a batch, so little is padded."""
+    """Endless batches (tokens, response mask); texts of like length share a batch, so little is
+    padded."""
     for epoch in itertools.count():
         rng = np.random.default_rng([config.seed, epoch])
         bare = rng.random(len(rows)) < config.persona_dropout
         sides = np.where(bare, "without", "with")
-        length = np.array([len(row[side]) + len(row["ids"]) for row, side in zip(rows, sides, strict=True)])
+        length = np.array(
+            [len(row[side]) + len(row["ids"]) for row, side in zip(rows, sides, strict=True)]
+        )
         order = rng.permutation(len(rows))
         pools = [order[first : first + 1024] for first in range(0, len(order), 1024)]
         cut = [pool[np.argsort(-length[pool], kind="stable")] for pool in pools]
@@ -202,7 +223,8 @@ def _fill(pool: np.ndarray, length: np.ndarray, budget: int) -> Iterator[np.ndar
 
 
 def tensors(batch: list[tuple[tuple, tuple]], tokenizer: Any) -> tuple[torch.Tensor, torch.Tensor]:
-    """Tokens of (prompt, response) pairs, ended and padded on the right, and which of them are to be predicted."""
+    """Tokens of (prompt, response) pairs, ended and padded on the right, and which of them are to
+    be predicted."""
     longest = max(len(prompt) + len(ids) for prompt, ids in batch) + 1
     tokens = torch.full((len(batch), longest), tokenizer.pad_token_id, dtype=torch.long)
     wanted = torch.zeros_like(tokens, dtype=torch.bool)
@@ -216,10 +238,14 @@ def tensors(batch: list[tuple[tuple, tuple]], tokenizer: Any) -> tuple[torch.Ten
 def response_loss(model: Any, tokens: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
     """Mean −log p of the response tokens; the large output layer runs on those positions alone."""
     states = model.base_model(input_ids=tokens[:, :-1]).last_hidden_state[wanted[:, 1:]]
-    return torch.nn.functional.cross_entropy(model.get_output_embeddings()(states), tokens[:, 1:][wanted[:, 1:]])
+    return torch.nn.functional.cross_entropy(
+        model.get_output_embeddings()(states), tokens[:, 1:][wanted[:, 1:]]
+    )
 
 
-def _save(work: Path, identity: str, model: Any, optimiser: Any, losses: list[float], seconds: float) -> None:
+def _save(
+    work: Path, identity: str, model: Any, optimiser: Any, losses: list[float], seconds: float
+) -> None:
     work.mkdir(parents=True, exist_ok=True)
     state = {"identity": identity, "model": model.state_dict(), "optimiser": optimiser.state_dict()}
     torch.save(state | {"losses": losses, "seconds": seconds}, work / "checkpoint.tmp")
@@ -242,9 +268,12 @@ def _resume(work: Path, identity: str, model: Any, optimiser: Any) -> tuple[list
 
 
 def save_model(folder: Path, model: Any, tokenizer: Any, card: str) -> None:
-    """Write config, tokenizer, safetensors (16-bit) and `TRAINING_CARD.md` to `folder`, all or nothing."""
+    """Write config, tokenizer, safetensors (16-bit) and `TRAINING_CARD.md` to `folder`, all or
+    nothing."""
     if not card.strip():
-        raise DataError("empty training card", where=str(folder), do="say what the model was trained on")
+        raise DataError(
+            "empty training card", where=str(folder), do="say what the model was trained on"
+        )
     new, old = folder.with_name(folder.name + ".new"), folder.with_name(folder.name + ".old")
     for stale in (new, old):
         shutil.rmtree(stale, ignore_errors=True)

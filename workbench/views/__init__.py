@@ -1,4 +1,5 @@
-"""Everything that is looked at: `show` any result, the forget screen, and the screen as one mailed file."""
+"""Everything that is looked at: `show` any result, the forget screen, and the screen as one mailed
+file."""
 
 import lazy_loader as lazy
 

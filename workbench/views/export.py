@@ -1,4 +1,5 @@
-"""A forget screen as one HTML file: no kernel, no network, everything inside, and it still computes."""
+"""A forget screen as one HTML file: no kernel, no network, everything inside, and it still
+computes."""
 
 from __future__ import annotations
 
@@ -43,19 +44,23 @@ PAGE = """<!DOCTYPE html>
 
 
 def inert_json(value: Any) -> str:
-    """JSON that no HTML parser can mistake for markup: pure ASCII, and every < written as an escape.
+    """JSON that no HTML parser can mistake for markup: pure ASCII, and every < written as an
+    escape.
 
     >>> inert_json("</script>")
     '"\\\\u003c/script>"'
     """
-    return json.dumps(value, ensure_ascii=True, allow_nan=False, separators=(",", ":")).replace("<", "\\u003c")
+    return json.dumps(value, ensure_ascii=True, allow_nan=False, separators=(",", ":")).replace(
+        "<", "\\u003c"
+    )
 
 
 def export(screen: Screen, path: Path | str) -> Path:
     """Write a screen as one HTML file and return its path.
 
-    The file holds which products every shopper of the service had (one bit each, no names): fit for generated data,
-    not for mailing real people's. Raises `ModelError` for a service that the file could not answer for.
+    The file holds which products every shopper of the service had (one bit each, no names): fit for
+    generated data, not for mailing real people's. Raises `ModelError` for a service that the file
+    could not answer for.
     """
     service, user = screen.service, screen.user
     if (
@@ -66,13 +71,20 @@ def export(screen: Screen, path: Path | str) -> Path:
         or service.weights_log is not service.log
     ):
         do = "export the service as it was built"
-        raise ModelError("the service has been changed since it was built", "export", "nothing hidden or forgotten", do)
+        raise ModelError(
+            "the service has been changed since it was built",
+            "export",
+            "nothing hidden or forgotten",
+            do,
+        )
     claims = {claim.claim: claim for claim in service.report(user, screen.seed).claims}
     lows = [claims[sentence["claim"]].low for sentence in screen.state["sentences"]]
     notes = service.profile.lineage(user)
     notes = notes.loc[notes["kind"] == "topic", ["entity", "interaction", "weight"]]
     model = pack(service.model, service.catalogue)
-    model["profile"] = [[str(topic), int(row), float(weight)] for topic, row, weight in notes.to_numpy()]
+    model["profile"] = [
+        [str(topic), int(row), float(weight)] for topic, row, weight in notes.to_numpy()
+    ]
     model["low"] = [low if low == low else None for low in lows]
     size = f"{model['items']} products × {model['users']} shoppers"
     footer = f"This page computes by itself: EASE, {size}. No server, no network."
@@ -92,39 +104,66 @@ def document(state: dict[str, Any], model: dict[str, Any] | None = None, footer:
 
 
 def page(
-    title: str, static: str, payload: dict[str, Any], styles: Iterable[str], scripts: Iterable[str], footer: str = ""
+    title: str,
+    static: str,
+    payload: dict[str, Any],
+    styles: Iterable[str],
+    scripts: Iterable[str],
+    footer: str = "",
 ) -> str:
     """One HTML file around a payload: files of `static/` joined into one style and one module.
 
-    Scripts and styles are allowed by their sha256 alone and every connection is forbidden, so nothing in the data can
-    run or call home. The static form stands in the page until the script replaces it.
+    Scripts and styles are allowed by their sha256 alone and every connection is forbidden, so
+    nothing in the data can run or call home. The static form stands in the page until the script
+    replaces it.
     """
     style, script = read(*styles), read(*scripts)
-    policy = f"default-src 'none'; script-src {_hash(script)}; style-src {_hash(style)}; base-uri 'none'"
-    parts = {"style": style, "script": script, "payload": inert_json(payload), "footer": escape(footer)}
+    policy = (
+        f"default-src 'none'; script-src {_hash(script)}; style-src {_hash(style)}; base-uri 'none'"
+    )
+    parts = {
+        "style": style,
+        "script": script,
+        "payload": inert_json(payload),
+        "footer": escape(footer),
+    }
     return PAGE.format(policy=policy, static=static, title=escape(title), **parts)
 
 
 def pack(model: Any, catalogue: Catalogue) -> dict[str, Any]:
-    """What `engine.js` computes from: P (upper triangle, float64), the 0/1 matrix (one bit a cell), the catalogue.
+    """What `engine.js` computes from: P (upper triangle, float64), the 0/1 matrix (one bit a cell),
+    the catalogue.
 
     Raises `ModelError` for any model but EASE: it alone is small and exact enough to travel.
     """
     if getattr(model, "inverse", None) is None or getattr(model, "cells", None) is None:
-        raise ModelError(f"{model!r} cannot be exported", "export", "a fitted EASE", "make the service with EASE")
-    seen, triangle = model.cells.matrix.toarray() > 0, model.inverse[np.triu_indices(len(model.inverse))]
+        raise ModelError(
+            f"{model!r} cannot be exported", "export", "a fitted EASE", "make the service with EASE"
+        )
+    seen, triangle = (
+        model.cells.matrix.toarray() > 0,
+        model.inverse[np.triu_indices(len(model.inverse))],
+    )
     frame = catalogue.frame
     known = {name: frame[name].tolist() for name in ("title", "category", "brand")}
     known["price"] = [price if price == price else None for price in frame["price"].tolist()]
     known["topics"] = [catalogue.topics_of(item) for item in range(len(frame))]
     binary = {"P": triangle.astype("<f8").tobytes(), "seen": np.packbits(seen.ravel()).tobytes()}
     encoded = {name: base64.b64encode(part).decode("ascii") for name, part in binary.items()}
-    return {"users": seen.shape[0], "items": seen.shape[1], **encoded, "catalogue": known, "templates": templates()}
+    return {
+        "users": seen.shape[0],
+        "items": seen.shape[1],
+        **encoded,
+        "catalogue": known,
+        "templates": templates(),
+    }
 
 
 def templates() -> dict[str, Any]:
     """The sentences that a report is made of."""
-    return tomllib.loads(files("workbench.reports").joinpath("sentences.toml").read_text(encoding="utf-8"))
+    return tomllib.loads(
+        files("workbench.reports").joinpath("sentences.toml").read_text(encoding="utf-8")
+    )
 
 
 def write(text: str, path: Path | str) -> Path:

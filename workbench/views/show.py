@@ -1,4 +1,5 @@
-"""`show(result)`: one look for every result, static where it is saved and live where somebody sits."""
+"""`show(result)`: one look for every result, static where it is saved and live where somebody
+sits."""
 
 from __future__ import annotations
 
@@ -15,11 +16,12 @@ State = dict[str, Any]
 
 @dataclass(frozen=True, repr=False)
 class View:
-    """What `show` returns: `text` for a plain console, `static` HTML that needs no script, and the live form.
+    """What `show` returns: `text` for a plain console, `static` HTML that needs no script, and the
+    live form.
 
-    `state` is the state of a forget screen (None for results that have nothing to press) and `compute` answers an
-    action with the next state (None: the screen explains, but does not forget). `live` makes the widget of a result
-    that brings its own.
+    `state` is the state of a forget screen (None for results that have nothing to press) and
+    `compute` answers an action with the next state (None: the screen explains, but does not
+    forget). `live` makes the widget of a result that brings its own.
     """
 
     text: str
@@ -36,10 +38,15 @@ class View:
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:
         plain = {"text/plain": self.text, "text/html": self.static}
-        return plain if self.state is None and self.live is None else {**self.widget()._repr_mimebundle_()[0], **plain}
+        return (
+            plain
+            if self.state is None and self.live is None
+            else {**self.widget()._repr_mimebundle_()[0], **plain}
+        )
 
     def widget(self) -> Any:
-        """The live form: an anywidget for a screen or a strip, the same HTML in a widget for everything else."""
+        """The live form: an anywidget for a screen or a strip, the same HTML in a widget for
+        everything else."""
         if self.live is not None:
             return self.live()
         if self.state is None:
@@ -52,11 +59,13 @@ class View:
 
 
 def show(result: Any, rows: int = 20, source: str = "") -> View:
-    """A `View` of a screen, a forgetting, a report, a token strip, a table, or anything with an HTML form.
+    """A `View` of a screen, a forgetting, a report, a token strip, a table, or anything with an
+    HTML form.
 
-    What a result can do decides how it is drawn, not what it inherits: `act` and `state` make a live screen,
-    `to_state()` a screen that only explains, `_repr_html_` is taken as it is, and tables show their first `rows` rows,
-    escaped. `source` is the line that ends it: data, users, seeds. Raises `WorkbenchError` for anything else.
+    What a result can do decides how it is drawn, not what it inherits: `act` and `state` make a
+    live screen, `to_state()` a screen that only explains, `_repr_html_` is taken as it is, and
+    tables show their first `rows` rows, escaped. `source` is the line that ends it: data, users,
+    seeds. Raises `WorkbenchError` for anything else.
 
     >>> show([{"title": "<b>"}]).static.count("&lt;b&gt;")
     1
@@ -83,17 +92,27 @@ def _view(result: Any, rows: int) -> View:
     if callable(getattr(result, "to_frame", None)):
         return _view(result.to_frame(), rows)
     raise WorkbenchError(
-        f"no way to show a {type(result).__name__}", "show(result)", "a result of the workbench or a table", "print it"
+        f"no way to show a {type(result).__name__}",
+        "show(result)",
+        "a result of the workbench or a table",
+        "print it",
     )
 
 
 def _table(records: list[dict[str, Any]], rows: int) -> View:
-    """Records as a table, and as columns of plain text for a console and for a comparison of outputs."""
+    """Records as a table, and as columns of plain text for a console and for a comparison of
+    outputs."""
     rest = f"… and {len(records) - rows:,} more rows" if len(records) > rows else ""
     shown = [{str(name): value for name, value in record.items()} for record in records[:rows]]
-    cells = [list(shown[0]) if shown else [], *([format_number(value) for value in row.values()] for row in shown)]
+    cells = [
+        list(shown[0]) if shown else [],
+        *([format_number(value) for value in row.values()] for row in shown),
+    ]
     widths = [max(len(line[column]) for line in cells) for column in range(len(cells[0]))]
-    lines = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in cells]
+    lines = [
+        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
+        for line in cells
+    ]
     name = content_id("table", *lines, rest)
     text = "\n".join([*lines, rest]).rstrip()
     return View(text, f'<div id="{name}">{table(shown)}{f"<p>{rest}</p>" if rest else ""}</div>')

@@ -1,7 +1,8 @@
 """Text that hides nothing, and the pieces (tokens, words, sentences) that a strip draws.
 
-A text may hold characters that nobody sees: zero-width ones, controls that turn the reading direction, tags, stacks of
-accents. In a tool that shows what a word rests on they must be seen, so each gets a sign.
+A text may hold characters that nobody sees: zero-width ones, controls that turn the reading
+direction, tags, stacks of accents. In a tool that shows what a word rests on they must be seen, so
+each gets a sign.
 """
 
 from __future__ import annotations
@@ -11,26 +12,45 @@ from dataclasses import dataclass
 
 import numpy as np
 
-BIDI = {"\u200e": "LRM", "\u200f": "RLM", "\u061c": "ALM", "\u202a": "LRE", "\u202b": "RLE", "\u202c": "PDF"}
-BIDI |= {"\u202d": "LRO", "\u202e": "RLO", "\u2066": "LRI", "\u2067": "RLI", "\u2068": "FSI", "\u2069": "PDI"}
+BIDI = {
+    "\u200e": "LRM",
+    "\u200f": "RLM",
+    "\u061c": "ALM",
+    "\u202a": "LRE",
+    "\u202b": "RLE",
+    "\u202c": "PDF",
+}
+BIDI |= {
+    "\u202d": "LRO",
+    "\u202e": "RLO",
+    "\u2066": "LRI",
+    "\u2067": "RLI",
+    "\u2068": "FSI",
+    "\u2069": "PDI",
+}
 ACCENT = "[\u0300-\u036f\u0483-\u0489\u0591-\u05bd\u0610-\u061a\u064b-\u065f\u0e31\u0e34-\u0e3a\u0e47-\u0e4e"
 ACCENT += "\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f]"
 HIDDEN = re.compile(
-    rf"(?P<stack>(?<={ACCENT}{{4}}){ACCENT}+)"  # no script needs a fifth accent; a pile of them covers other lines
-    r"|(?P<selectors>[\ufe00-\ufe0f\U000e0100-\U000e01ef]{2,}|[\U000e0000-\U000e007f]+)"  # bytes hidden in emoji
+    # no script needs a fifth accent; a pile of them covers other lines
+    rf"(?P<stack>(?<={ACCENT}{{4}}){ACCENT}+)"
+    # bytes hidden in emoji
+    r"|(?P<selectors>[\ufe00-\ufe0f\U000e0100-\U000e01ef]{2,}|[\U000e0000-\U000e007f]+)"
     r"|(?P<zero>[\u200b\u2060-\u2064\ufeff\u00ad\u180e\u115f\u1160\u3164\uffa0\ufff9-\ufffb]"
-    r"|(?<![^\x00-\x7f])[\u200c\u200d])"  # joiners belong between Indic and Persian letters and in emoji
+    # joiners belong between Indic and Persian letters and in emoji
+    r"|(?<![^\x00-\x7f])[\u200c\u200d])"
     rf"|(?P<bidi>[{''.join(BIDI)}])"
     r"|(?P<control>[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029])"
     r"|(?P<broken>[\ud800-\udfff])"
 )
 BLANK = {" ": "␠", "\n": "↵\n", "\t": "⇥"}
 WORDS, SENTENCES = r"\S+", r"\S[^\n]*?(?:[.!?…。！？]+[\"'”’)\]]*(?=\s|$)|(?=\n)|$)"
-MEANS = ("probability_difference", "attention")  # of a piece the mean over its tokens; every other score is a sum
+# of a piece the mean over its tokens; every other score is a sum
+MEANS = ("probability_difference", "attention")
 
 
 def readable(text: str) -> tuple[str, np.ndarray]:
-    """The text with a sign for every hidden character, and where each character (and the end) stands in it.
+    """The text with a sign for every hidden character, and where each character (and the end)
+    stands in it.
 
     >>> readable("a\\u202eb")[0], readable("a\\u202eb")[1].tolist()
     ('a⟨RLO⟩b', [0, 1, 6, 7])
@@ -61,7 +81,8 @@ def _sign(found: re.Match[str]) -> str:
 
 
 def writable(text: str) -> str:
-    """The text as long as before, with a sign for half a surrogate pair, which no file and no table can hold."""
+    """The text as long as before, with a sign for half a surrogate pair, which no file and no table
+    can hold."""
     return re.sub("[\ud800-\udfff]", "\ufffd", text)
 
 
@@ -72,19 +93,24 @@ def blanks(piece: str) -> str:
     ('␠', ' a↵\\n')
     """
     alone = not piece or piece.isspace()
-    return "".join(sign if sign == " " and not alone else BLANK.get(sign, sign) for sign in piece) or "∅"
+    return (
+        "".join(sign if sign == " " and not alone else BLANK.get(sign, sign) for sign in piece)
+        or "∅"
+    )
 
 
 @dataclass(frozen=True)
 class Pieces:
-    """Spans of the text (`start`, `end`, characters) and for each token the number of its piece, −1 for none."""
+    """Spans of the text (`start`, `end`, characters) and for each token the number of its piece, −1
+    for none."""
 
     start: np.ndarray
     end: np.ndarray
     group: np.ndarray
 
     def add_up(self, values: np.ndarray, mean: bool = False) -> np.ndarray:
-        """Sum (or mean) of the tokens of each piece; a value that is not a number counts as nothing."""
+        """Sum (or mean) of the tokens of each piece; a value that is not a number counts as
+        nothing."""
         inside = (self.group >= 0) & ~np.isnan(values)
         counts = np.bincount(self.group[inside], minlength=len(self.start))
         sums = np.bincount(self.group[inside], weights=values[inside], minlength=len(self.start))
@@ -102,10 +128,15 @@ def token_pieces(start: np.ndarray, end: np.ndarray) -> Pieces:
 
 
 def pattern_pieces(pattern: str, text: str, end: np.ndarray) -> Pieces:
-    """The runs of `text` that match, without those that hold no token; a token lies where its last character does."""
-    spans = np.array([found.span() for found in re.finditer(pattern, text) if found[0]], dtype=np.int64).reshape(-1, 2)
+    """The runs of `text` that match, without those that hold no token; a token lies where its last
+    character does."""
+    spans = np.array(
+        [found.span() for found in re.finditer(pattern, text) if found[0]], dtype=np.int64
+    ).reshape(-1, 2)
     place = np.searchsorted(spans[:, 0], end - 1, side="right") - 1
-    inside = (place >= 0) & (end - 1 < spans[:, 1][np.maximum(place, 0)]) if len(spans) else place >= 0
+    inside = (
+        (place >= 0) & (end - 1 < spans[:, 1][np.maximum(place, 0)]) if len(spans) else place >= 0
+    )
     kept, group = np.unique(place[inside], return_inverse=True)
     out = np.full(len(end), -1, dtype=np.int64)
     out[inside] = group

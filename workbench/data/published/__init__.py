@@ -1,4 +1,5 @@
-"""Readers of published layouts, exhibits like methods: nothing imports one but the cards that name it and its test."""
+"""Readers of published layouts, exhibits like methods: nothing imports one but the cards that name
+it and its test."""
 
 from __future__ import annotations
 

@@ -1,13 +1,18 @@
-"""Data that is published already divided: one reader a layout, each returns a `Split` whose parts share their indexes.
+"""Data that is published already divided: one reader a layout, each returns a `Split` whose parts
+share their indexes.
 
-* `lists_split`: `train.txt` and `test.txt`, lines `user item item …` (LightGCN, NGCF, BARS: Gowalla, Yelp2018)
-* `pairs_split`: `sessions_train.txt`, a session a line, and `test_pairs.tsv`, lines `prefix<TAB>next item` (SR-GNN)
+* `lists_split`: `train.txt` and `test.txt`, lines `user item item …` (LightGCN, NGCF, BARS:
+  Gowalla, Yelp2018)
+* `pairs_split`: `sessions_train.txt`, a session a line, and `test_pairs.tsv`, lines
+  `prefix<TAB>next item` (SR-GNN)
 * `clicks_split`: four files of clicks with times (session-rec: RSC15)
-* `baskets_split`: `<name>_history.json`, `<name>_future.json`: `{user: [[-1], [items], …, [-1]]}` (Next-basket Reality
-  Check, Li et al., TOIS 2023); `read_keyset` reads which users a model may learn from
+* `baskets_split`: `<name>_history.json`, `<name>_future.json`: `{user: [[-1], [items], …, [-1]]}`
+  (Next-basket Reality Check, Li et al., TOIS 2023); `read_keyset` reads which users a model may
+  learn from
 
-None of them but `clicks_split` has times: pass `by="position"` where a split or model goes by order. Lines are cut and
-joined as whole lists, so that a million clicks take a second or two; nothing here loops over single clicks.
+None of them but `clicks_split` has times: pass `by="position"` where a split or model goes by
+order. Lines are cut and joined as whole lists, so that a million clicks take a second or two;
+nothing here loops over single clicks.
 """
 
 from __future__ import annotations
@@ -40,11 +45,15 @@ class Keyset(NamedTuple):
     test: np.ndarray
 
     def __repr__(self) -> str:
-        return f"Keyset({len(self.train):,} train, {len(self.valid):,} valid, {len(self.test):,} test users)"
+        return (
+            f"Keyset({len(self.train):,} train, {len(self.valid):,} valid, "
+            f"{len(self.test):,} test users)"
+        )
 
 
 def lists_split(folder: str | Path) -> Split:
-    """`train.txt` and `test.txt` with a line `user item item …` a user: train and test, no validation part.
+    """`train.txt` and `test.txt` with a line `user item item …` a user: train and test, no
+    validation part.
 
     >>> lists_split("gowalla-lightgcn")  # doctest: +SKIP
     Split(published: train 810,128, valid 0, test 217,242 rows)
@@ -56,12 +65,14 @@ def lists_split(folder: str | Path) -> Split:
 
 
 def pairs_split(folder: str | Path) -> Split:
-    """`sessions_train.txt` and `test_pairs.tsv`: train sessions and test sessions, every session a user of its own.
+    """`sessions_train.txt` and `test_pairs.tsv`: train sessions and test sessions, every session a
+    user of its own.
 
-    The pairs of one test session follow each other with prefixes that get shorter by one item down to a single one,
-    as the usual preparation writes them; so `next_items(split.test)` asks exactly the pairs of the file. Sessions
-    are numbered: those of the training file by line, then those of the test file in its order. Raises `DataError`
-    for a line that is no pair, or a pair that does not continue the one above it.
+    The pairs of one test session follow each other with prefixes that get shorter by one item down
+    to a single one, as the usual preparation writes them; so `next_items(split.test)` asks exactly
+    the pairs of the file. Sessions are numbered: those of the training file by line, then those of
+    the test file in its order. Raises `DataError` for a line that is no pair, or a pair that does
+    not continue the one above it.
 
     >>> pairs_split("sessions-diginetica")  # doctest: +SKIP
     Split(published: train 906,140, valid 0, test 76,821 rows)
@@ -73,20 +84,38 @@ def pairs_split(folder: str | Path) -> Split:
     path = found(Path(folder) / "test_pairs.tsv")
     lines = _text(path).splitlines()
     pairs = [line.split("\t") for line in lines]
-    wrong = [n for n, pair in enumerate(pairs, 1) if len(pair) != 2 or not pair[0].strip() or len(pair[1].split()) != 1]
+    wrong = [
+        n
+        for n, pair in enumerate(pairs, 1)
+        if len(pair) != 2 or not pair[0].strip() or len(pair[1].split()) != 1
+    ]
     if wrong:
         raise DataError(
-            f"line {wrong[0]} is no pair", path.name, "prefix items, a tab, one next item", "repair the line"
+            f"line {wrong[0]} is no pair",
+            path.name,
+            "prefix items, a tab, one next item",
+            "repair the line",
         )
     prefixes = [" ".join(pair[0].split()) for pair in pairs]
     short = np.array([" " not in prefix for prefix in prefixes], dtype=bool)
-    first = np.append(True, short[:-1]) if len(short) else short  # a session ends with the prefix of a single item
+    # a session ends with the prefix of a single item
+    first = np.append(True, short[:-1]) if len(short) else short
     for n in np.flatnonzero(~first):
         if f"{prefixes[n]} {pairs[n][1].strip()}" != prefixes[n - 1]:
             do = "write the pairs of a session from the longest prefix to the shortest"
-            raise DataError(f"line {n + 1} does not continue line {n}", path.name, "the pair one item shorter", do)
+            raise DataError(
+                f"line {n + 1} does not continue line {n}",
+                path.name,
+                "the pair one item shorter",
+                do,
+            )
     if len(short) and not short[-1]:
-        raise DataError(f"line {len(lines)} ends amid a session", path.name, "a prefix of one item", "copy it again")
+        raise DataError(
+            f"line {len(lines)} ends amid a session",
+            path.name,
+            "a prefix of one item",
+            "copy it again",
+        )
     rows = [f"{prefixes[n]} {pairs[n][1]}".split() for n in np.flatnonzero(first)]
     test = _flat(rows, "item", np.flatnonzero(first) + 1).assign(part=2)
     test["user"] = len(sessions) + np.repeat(np.arange(len(rows)), list(map(len, rows)))
@@ -95,11 +124,13 @@ def pairs_split(folder: str | Path) -> Split:
 
 
 def clicks_split(folder: str | Path, name: str = "", tune: bool = False) -> Split:
-    """Four files of clicks `SessionId ItemId Time` (tab separated, Unix seconds): session-rec's train and test.
+    """Four files of clicks `SessionId ItemId Time` (tab separated, Unix seconds): session-rec's
+    train and test.
 
-    name: what stands before `_train_full.txt`; found where there is one such file. tune: train on `train_tr` and
-    validate on `train_valid`, which leaves out the items that only the latter has; otherwise train on `train_full`
-    with no validation part. Items and sessions of all four files are in the indexes either way, so shapes agree.
+    name: what stands before `_train_full.txt`; found where there is one such file. tune: train on
+    `train_tr` and validate on `train_valid`, which leaves out the items that only the latter has;
+    otherwise train on `train_full` with no validation part. Items and sessions of all four files
+    are in the indexes either way, so shapes agree.
 
     >>> clicks_split("rsc15-100k-session-rec")  # doctest: +SKIP
     Split(published: train 70,278, valid 0, test 13,568 rows)
@@ -107,7 +138,11 @@ def clicks_split(folder: str | Path, name: str = "", tune: bool = False) -> Spli
     folder = Path(folder)
     stems = sorted({p.name.split("_train_full.txt")[0] for p in folder.glob("*_train_full.txt*")})
     if not name and len(stems) != 1:
-        what = f"{len(stems)} files end in _train_full.txt" if stems else "no file ends in _train_full.txt"
+        what = (
+            f"{len(stems)} files end in _train_full.txt"
+            if stems
+            else "no file ends in _train_full.txt"
+        )
         raise DataError(what, str(folder), "one data set", "pass its name")
     name, tables = name or stems[0], []
     parts = {"train_tr": 0, "train_valid": 1, "train_full": 3} if tune else {"train_full": 0}
@@ -122,36 +157,49 @@ def clicks_split(folder: str | Path, name: str = "", tune: bool = False) -> Spli
 
 
 def baskets_split(folder: str | Path, name: str = "tafeng") -> Split:
-    """`<name>_history.json` and `<name>_future.json`: train = the baskets so far, test = the basket to predict.
+    """`<name>_history.json` and `<name>_future.json`: train = the baskets so far, test = the basket
+    to predict.
 
-    Baskets are numbered per user from 0, the future one last; actions are purchases. Every user of the history must
-    have one future basket. Which users a model may learn from is another matter: `read_keyset`.
+    Baskets are numbered per user from 0, the future one last; actions are purchases. Every user of
+    the history must have one future basket. Which users a model may learn from is another matter:
+    `read_keyset`.
 
     >>> baskets_split("nbr-tafeng-reality-check")  # doctest: +SKIP
     Split(published: train 480,611, valid 0, test 91,322 rows)
     """
-    past, future = (_baskets(Path(folder) / f"{name}_{part}.json") for part in ("history", "future"))
+    past, future = (
+        _baskets(Path(folder) / f"{name}_{part}.json") for part in ("history", "future")
+    )
     if past.keys() != future.keys():
         some = sorted(past.keys() ^ future.keys())[0]
         what = f"user {some} is in only one of the two files"
-        raise DataError(what, f"{name}_future.json", "the same users in both", "copy both files again")
+        raise DataError(
+            what, f"{name}_future.json", "the same users in both", "copy both files again"
+        )
     wrong = [user for user, baskets in future.items() if len(baskets) != 1]
     if wrong:
         what = f"user {wrong[0]} has {len(future[wrong[0]])} baskets"
-        raise DataError(what, f"{name}_future.json", "one basket a user, between [-1] and [-1]", BASKETS)
+        raise DataError(
+            what, f"{name}_future.json", "one basket a user, between [-1] and [-1]", BASKETS
+        )
     whole = [past[user] + future[user] for user in past]
     counts, sizes = list(map(len, whole)), [len(basket) for baskets in whole for basket in baskets]
     rows = np.repeat(np.repeat(np.arange(len(whole)), counts), sizes)
     number = np.arange(sum(counts)) - np.repeat(np.cumsum(counts) - counts, counts)
-    table = pd.DataFrame({"user": np.array(list(past), dtype=object)[rows], "basket": np.repeat(number, sizes)})
+    table = pd.DataFrame(
+        {"user": np.array(list(past), dtype=object)[rows], "basket": np.repeat(number, sizes)}
+    )
     table["item"] = list(chain.from_iterable(chain.from_iterable(whole)))
     table["part"] = np.where(table["basket"].to_numpy() == np.array(counts)[rows] - 1, 2, 0)
     table["user"], table["action"] = as_ids(table["user"].astype("str")), "purchase"
-    return _divide(table, f"{name}_*.json", user="user", item="item", basket="basket", action="action")
+    return _divide(
+        table, f"{name}_*.json", user="user", item="item", basket="basket", action="action"
+    )
 
 
 def read_keyset(path: str | Path, users: pd.Index) -> Keyset:
-    """The user split of a keyset file, `{"train": [ids], "val": …, "test": …}`, as codes into `users` (a log's index).
+    """The user split of a keyset file, `{"train": [ids], "val": …, "test": …}`, as codes into
+    `users` (a log's index).
 
     Raises `DataError` for users that the log does not have or that stand in two parts.
 
@@ -163,7 +211,9 @@ def read_keyset(path: str | Path, users: pd.Index) -> Keyset:
     parts = []
     for part in ("train", "val", "test"):
         if not isinstance(content, dict) or not isinstance(content.get(part), list):
-            raise DataError(f"no list {part!r}", path.name, "lists train, val and test of user ids", KEYS)
+            raise DataError(
+                f"no list {part!r}", path.name, "lists train, val and test of user ids", KEYS
+            )
         names = pd.Series(content[part], dtype="object").astype("str")
         codes = users.astype("str").get_indexer(names)
         if (codes < 0).any():
@@ -179,7 +229,8 @@ def read_keyset(path: str | Path, users: pd.Index) -> Keyset:
 
 
 def _divide(table: pd.DataFrame, where: str, **roles: str) -> Split:
-    """One log of the whole table, and the Split by its column `part` (0 train, 1 valid, 2 test, else none)."""
+    """One log of the whole table, and the Split by its column `part` (0 train, 1 valid, 2 test,
+    else none)."""
     ids = {roles[role]: as_ids(table[roles[role]]) for role in ("user", "item")}
     log = Interactions.from_table(table.assign(**ids), where=where, **roles)
     part = table["part"].to_numpy()[log.frame["interaction"].to_numpy()]
@@ -208,7 +259,9 @@ def _json(path: Path) -> object:
         return json.loads(text)
     except json.JSONDecodeError as error:
         what = f"line {error.lineno}, character {error.colno} is no JSON ({error.msg})"
-        raise DataError(what, path.name, "a whole JSON file", "copy or download it again") from error
+        raise DataError(
+            what, path.name, "a whole JSON file", "copy or download it again"
+        ) from error
 
 
 def _baskets(path: Path) -> dict[str, list[list[int]]]:
@@ -218,7 +271,14 @@ def _baskets(path: Path) -> dict[str, list[list[int]]]:
     if not isinstance(content, dict) or not content:
         raise DataError("no users", path.name, "{user: [[-1], [items], …, [-1]]}", BASKETS)
     for user, baskets in content.items():
-        framed = isinstance(baskets, list) and len(baskets) >= 3 and baskets[0] == [-1] == baskets[-1]
+        framed = (
+            isinstance(baskets, list) and len(baskets) >= 3 and baskets[0] == [-1] == baskets[-1]
+        )
         if not framed or not all(isinstance(basket, list) and basket for basket in baskets):
-            raise DataError(f"the baskets of user {user} are broken", path.name, "[[-1], [items], …, [-1]]", BASKETS)
+            raise DataError(
+                f"the baskets of user {user} are broken",
+                path.name,
+                "[[-1], [items], …, [-1]]",
+                BASKETS,
+            )
     return {user: baskets[1:-1] for user, baskets in content.items()}

@@ -34,10 +34,12 @@ LOG = ["user", "item", "timestamp", "action", "session", "basket", "value"]
 
 @dataclass(frozen=True)
 class World:
-    """A generated log, its catalogue, its shoppers' texts, and the truth behind them, one table each.
+    """A generated log, its catalogue, its shoppers' texts, and the truth behind them, one table
+    each.
 
-    `truth` keys: users, interests, tastes, items, pairs, spam_targets, causes, choice, memories, text_memories,
-    words, sentences; every column is explained in data/world/README.md. All of it is generated: nobody lived it.
+    `truth` keys: users, interests, tastes, items, pairs, spam_targets, causes, choice, memories,
+    text_memories, words, sentences; every column is explained in data/world/README.md. All of it is
+    generated: nobody lived it.
 
     >>> world = load_world()
     >>> world.log.n_users, world.log.n_items
@@ -53,13 +55,24 @@ class World:
     version: int = VERSION
 
     def __repr__(self) -> str:
-        return f"World(generated, {self.size}, seed {self.seed}: {self.log!r}, {len(self.texts):,} texts)"
+        return (
+            f"World(generated, {self.size}, seed {self.seed}: {self.log!r}, "
+            f"{len(self.texts):,} texts)"
+        )
 
     def tables(self) -> dict[str, pd.DataFrame]:
         """Everything as plain tables, by the name of its file."""
         rows = self.log.frame.assign(action=self.log.frame["action"].astype(str))
-        plain = {"log": rows[LOG], "catalogue": self.catalogue.frame, "topics": self.catalogue.topics}
-        return plain | {"texts": self.texts} | {f"truth_{name}": table for name, table in self.truth.items()}
+        plain = {
+            "log": rows[LOG],
+            "catalogue": self.catalogue.frame,
+            "topics": self.catalogue.topics,
+        }
+        return (
+            plain
+            | {"texts": self.texts}
+            | {f"truth_{name}": table for name, table in self.truth.items()}
+        )
 
     @cached_property
     def fingerprints(self) -> dict[str, str]:
@@ -82,13 +95,25 @@ def generate(seed: int = 1, size: str = "tiny", version: int = VERSION) -> World
     shoppers = make_shoppers(streams[1], n_users, catalogue, items)
     rows, causes, targets = make_visits(streams[2], catalogue, items, shoppers)
     log = _log(rows, n_users, len(catalogue))
-    truth = {"users": shoppers.users, "interests": shoppers.interests, "tastes": shoppers.tastes, "items": items}
-    truth |= {"pairs": make_pairs(), "spam_targets": targets, "causes": causes, "choice": shoppers.choice}
+    truth = {
+        "users": shoppers.users,
+        "interests": shoppers.interests,
+        "tastes": shoppers.tastes,
+        "items": items,
+    }
+    truth |= {
+        "pairs": make_pairs(),
+        "spam_targets": targets,
+        "causes": causes,
+        "choice": shoppers.choice,
+    }
     written = _texts(streams[3], streams[4], log, catalogue, truth, SIZES[size][2])
     return World(log, catalogue, written.texts, truth | written.truth(), seed, size, version)
 
 
-def _texts(persons, words, log: Interactions, catalogue: Catalogue, truth: dict, wanted: int) -> Texts:
+def _texts(
+    persons, words, log: Interactions, catalogue: Catalogue, truth: dict, wanted: int
+) -> Texts:
     """Texts about purchases that real shoppers made, `wanted` of them, in the order of the log."""
     users = truth["users"]
     people, memories = make_people(persons, users[~users["spam"]])
@@ -111,16 +136,34 @@ def load_world(size: str = "tiny", folder: Path | None = None) -> World:
         manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         do = f"rebuild it: {REBUILD}"
-        raise DataError(f"no readable manifest ({error})", str(folder), "the shipped world", do) from error
-    tables = {name: _read(folder / f"{name}.parquet", facts["sha256"]) for name, facts in manifest["tables"].items()}
+        raise DataError(
+            f"no readable manifest ({error})", str(folder), "the shipped world", do
+        ) from error
+    tables = {
+        name: _read(folder / f"{name}.parquet", facts["sha256"])
+        for name, facts in manifest["tables"].items()
+    }
     catalogue = Catalogue.from_table(tables["catalogue"], tables["topics"], "generated shop")
     log = _log(tables["log"], manifest["users"], len(catalogue))
-    truth = {name.removeprefix("truth_"): table for name, table in tables.items() if name.startswith("truth_")}
-    return World(log, catalogue, tables["texts"], truth, manifest["seed"], manifest["size"], manifest["version"])
+    truth = {
+        name.removeprefix("truth_"): table
+        for name, table in tables.items()
+        if name.startswith("truth_")
+    }
+    return World(
+        log,
+        catalogue,
+        tables["texts"],
+        truth,
+        manifest["seed"],
+        manifest["size"],
+        manifest["version"],
+    )
 
 
 def write_world(world: World, folder: Path) -> None:
-    """Write parquet files and a manifest beside what the folder holds (README); old tables are replaced whole."""
+    """Write parquet files and a manifest beside what the folder holds (README); old tables are
+    replaced whole."""
     folder.mkdir(parents=True, exist_ok=True)
     making = folder / "making.tmp"
     shutil.rmtree(making, ignore_errors=True)
@@ -131,7 +174,12 @@ def write_world(world: World, folder: Path) -> None:
         table.to_parquet(path, index=False, compression="zstd")
         facts[name] = {"rows": len(table), "bytes": path.stat().st_size, "sha256": _sha256(path)}
         facts[name]["content"] = world.fingerprints[name]
-    head = {"name": "generated world", "version": world.version, "seed": world.seed, "size": world.size}
+    head = {
+        "name": "generated world",
+        "version": world.version,
+        "seed": world.seed,
+        "size": world.size,
+    }
     head |= {"users": world.log.n_users, "items": world.log.n_items, "licence": "CC BY 4.0"}
     text = json.dumps(head | {"tables": facts}, indent=1) + "\n"
     (making / "manifest.json").write_text(text, encoding="utf-8", newline="\n")
@@ -145,9 +193,17 @@ def ship_world(world: World) -> None:
     write_world(world, settings().data / "world")
     card = settings().data / "cards" / "generated-world.toml"
     text = card.read_text(encoding="utf-8")
-    for name, number in {"rows": len(world.log), "users": world.log.n_users, "items": world.log.n_items}.items():
+    for name, number in {
+        "rows": len(world.log),
+        "users": world.log.n_users,
+        "items": world.log.n_items,
+    }.items():
         text = re.sub(rf"^{name} = \d+$", f"{name} = {number}", text, flags=re.M)
-    text = re.sub(r"sha256 = \"\w*\"", f'sha256 = "{_sha256(settings().data / "world" / "manifest.json")}"', text)
+    text = re.sub(
+        r"sha256 = \"\w*\"",
+        f'sha256 = "{_sha256(settings().data / "world" / "manifest.json")}"',
+        text,
+    )
     card.write_text(text, encoding="utf-8", newline="\n")
 
 
@@ -156,7 +212,9 @@ def _log(rows: pd.DataFrame, n_users: int, n_items: int) -> Interactions:
     items = pd.Index([f"product {code}" for code in range(n_items)])
     named = rows.assign(user=users[rows["user"]], item=items[rows["item"]])
     optional = {name: name for name in ("timestamp", "action", "session", "basket", "value")}
-    return Interactions.from_table(named, users=users, items=items, where="generated world", **optional)
+    return Interactions.from_table(
+        named, users=users, items=items, where="generated world", **optional
+    )
 
 
 def _fingerprint(table: pd.DataFrame) -> str:
@@ -166,7 +224,9 @@ def _fingerprint(table: pd.DataFrame) -> str:
         digest.update(f"{name}\x1e".encode())
         if isinstance(column.dtype, pd.DatetimeTZDtype):
             digest.update(column.astype("int64").to_numpy().tobytes())
-        elif pd.api.types.is_extension_array_dtype(column.dtype) and pd.api.types.is_integer_dtype(column.dtype):
+        elif pd.api.types.is_extension_array_dtype(column.dtype) and pd.api.types.is_integer_dtype(
+            column.dtype
+        ):
             digest.update(column.fillna(-1).to_numpy(dtype="int64").tobytes())
         elif pd.api.types.is_numeric_dtype(column.dtype):
             digest.update(column.to_numpy().tobytes())
@@ -184,5 +244,7 @@ def _read(path: Path, expected: str) -> pd.DataFrame:
     if not path.exists():
         raise DataError("the file is missing", str(path), "a table of the shipped world", do)
     if _sha256(path) != expected:
-        raise DataError("the file is not the one the manifest names", str(path), f"sha256 {expected[:12]}…", do)
+        raise DataError(
+            "the file is not the one the manifest names", str(path), f"sha256 {expected[:12]}…", do
+        )
     return pd.read_parquet(path)

@@ -23,7 +23,8 @@ class Fact:
 
 @dataclass(frozen=True)
 class Person:
-    """One writer: a tone (dry, warm, terse, exuberant) and facts by attribute, the tone among them."""
+    """One writer: a tone (dry, warm, terse, exuberant) and facts by attribute, the tone among
+    them."""
 
     user: int
     tone: str
@@ -35,13 +36,18 @@ def make_people(
 ) -> tuple[list[Person], pd.DataFrame]:
     """Draw persons for `users` [user, holds_horror, holds_sensitive] and their memories.
 
-    Memories: [memory, user, attribute, statement]. Who holds the sensitive category has a memory item that says
-    so (attribute `expecting`); who holds the horror category has one on reading, mostly of horror novels.
+    Memories: [memory, user, attribute, statement]. Who holds the sensitive category has a memory
+    item that says so (attribute `expecting`); who holds the horror category has one on reading,
+    mostly of horror novels.
     """
     values, names = bank("people"), bank("frames")["names"]
     people, rows = [], []
-    for user, horror, sensitive in users[["user", "holds_horror", "holds_sensitive"]].itertuples(index=False):
-        attributes = ["expecting"] * bool(sensitive) + ["reads"] * bool(horror or rng.random() < 0.15)
+    for user, horror, sensitive in users[["user", "holds_horror", "holds_sensitive"]].itertuples(
+        index=False
+    ):
+        attributes = ["expecting"] * bool(sensitive) + ["reads"] * bool(
+            horror or rng.random() < 0.15
+        )
         order = rng.permutation(len(GENERAL))
         wanted = 4 + int(rng.random() * 5) - len(attributes)
         attributes += [GENERAL[k] for k in order[: max(wanted, 3)]]
@@ -57,7 +63,9 @@ def make_people(
                 pool = names["partner" if attribute == "household" else "name"]
                 name = pool[int(rng.random() * len(pool))]
             facts[attribute] = Fact(first_memory + len(rows), entry, name)
-            rows.append((first_memory + len(rows), user, attribute, entry["says"].replace("{name}", name)))
+            rows.append(
+                (first_memory + len(rows), user, attribute, entry["says"].replace("{name}", name))
+            )
         people.append(Person(int(user), facts["tone"].entry["copy"], facts))
     memories = pd.DataFrame(rows, columns=["memory", "user", "attribute", "statement"])
     return people, memories.astype({"memory": "int32", "user": "int32"})

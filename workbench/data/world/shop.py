@@ -21,28 +21,33 @@ def bank(name: str) -> dict:
 
 
 def normal(rng: np.random.Generator, n: int) -> np.ndarray:
-    """Twelve uniforms minus six: close to normal, and without a library's choice of algorithm in the result."""
+    """Twelve uniforms minus six: close to normal, and without a library's choice of algorithm in
+    the result."""
     return rng.random((n, 12)).sum(axis=1) - 6.0
 
 
 def draw(rng: np.random.Generator, probability: np.ndarray) -> int:
     """One index, drawn with these (not necessarily normalised) probabilities."""
     steps = np.cumsum(probability)
-    return min(int(np.searchsorted(steps, rng.random() * steps[-1], side="right")), len(probability) - 1)
+    return min(
+        int(np.searchsorted(steps, rng.random() * steps[-1], side="right")), len(probability) - 1
+    )
 
 
 def make_shop(rng: np.random.Generator, forms: int) -> tuple[Catalogue, pd.DataFrame]:
     """The catalogue with the first `forms` forms of every line, and the truth about its items.
 
     Truth: [item, quality, popularity, price_z, house]; quality and popularity are standard scores,
-    `price_z` the log price within its category, `house` the style of the brand. The catalogue's `rating` is
-    quality seen through noise, rounded to tenths.
+    `price_z` the log price within its category, `house` the style of the brand. The catalogue's
+    `rating` is quality seen through noise, rounded to tenths.
     """
     shop, rows, topics = bank("shop"), [], []
     for category in shop["category"]:
         for number, (noun, labels, *titles) in enumerate(category["lines"]):
             for form in titles[:forms]:
-                brand = category["brands"][(number + draw(rng, np.ones(2))) % len(category["brands"])]
+                brand = category["brands"][
+                    (number + draw(rng, np.ones(2))) % len(category["brands"])
+                ]
                 title = f"{form}, by {brand}" if category.get("book") else f"{brand} {form}"
                 topics += [(len(rows), topic) for topic in (category["name"], *labels.split(", "))]
                 median, spread = category["price"]
@@ -69,9 +74,12 @@ def make_shop(rng: np.random.Generator, forms: int) -> tuple[Catalogue, pd.DataF
         }
     )
     kept = table[["item", "title", "category", "brand", "price", "rating", "noun", "form"]]
-    return Catalogue.from_table(kept, pd.DataFrame(topics, columns=["item", "topic"]), "generated shop"), truth
+    return Catalogue.from_table(
+        kept, pd.DataFrame(topics, columns=["item", "topic"]), "generated shop"
+    ), truth
 
 
 def make_pairs() -> pd.DataFrame:
-    """The correlated categories: an interest in `category` brings rows in `other` with probability `strength`."""
+    """The correlated categories: an interest in `category` brings rows in `other` with probability
+    `strength`."""
     return pd.DataFrame(bank("shop")["pairs"])

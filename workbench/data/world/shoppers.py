@@ -17,17 +17,18 @@ STRENGTH = 2.4
 HELD = ("Horror novels", "Baby & pregnancy")
 """Categories that a quarter of the shoppers hold and nobody else has an interest in."""
 TELLTALE = {"Crime novels": 0.25, "Vitamins & supplements": 0.35}
-"""Chance of the correlated neighbours, against other categories, to be a main interest by themselves: low, so that
-rows in them give a holder away."""
+"""Chance of the correlated neighbours, against other categories, to be a main interest by
+themselves: low, so that rows in them give a holder away."""
 
 
 @dataclass(frozen=True)
 class Shoppers:
     """Truth about the shoppers.
 
-    users: [user, spam, weight_*, drift_day (-1 none), holds_horror, holds_sensitive]; interests: [user, period,
-    category, weight] (weights of a period sum to 1; period before/after the drift day); tastes: [user, house,
-    affinity]; choice: [user, item, before, after], the probability that a row made by interest falls on an item.
+    users: [user, spam, weight_*, drift_day (-1 none), holds_horror, holds_sensitive]; interests:
+    [user, period, category, weight] (weights of a period sum to 1; period before/after the drift
+    day); tastes: [user, house, affinity]; choice: [user, item, before, after], the probability that
+    a row made by interest falls on an item.
     """
 
     users: pd.DataFrame
@@ -36,14 +37,19 @@ class Shoppers:
     choice: pd.DataFrame
 
 
-def make_shoppers(rng: np.random.Generator, n: int, catalogue: Catalogue, items: pd.DataFrame) -> Shoppers:
-    """Draw `n` shoppers, about one and a half percent of them spam accounts (the last codes, then shuffled)."""
+def make_shoppers(
+    rng: np.random.Generator, n: int, catalogue: Catalogue, items: pd.DataFrame
+) -> Shoppers:
+    """Draw `n` shoppers, about one and a half percent of them spam accounts (the last codes, then
+    shuffled)."""
     spam = np.zeros(n, dtype=bool)
     spam[rng.permutation(n)[: max(4, round(0.015 * n))]] = True
     real = np.flatnonzero(~spam)
     weights = -np.log(1.0 - rng.random((n, len(ATTRIBUTES))))
     weights = np.round(weights / weights.sum(axis=1, keepdims=True), 4)
-    drift_day = np.where(rng.random(n) < 0.35, 70 + np.floor(rng.random(n) * 100), -1).astype("int32")
+    drift_day = np.where(rng.random(n) < 0.35, 70 + np.floor(rng.random(n) * 100), -1).astype(
+        "int32"
+    )
     drift_day[spam] = -1
     holds = {name: np.isin(np.arange(n), rng.permutation(real)[: n // 4]) for name in HELD}
     categories = [category["name"] for category in bank("shop")["category"]]
@@ -53,7 +59,11 @@ def make_shoppers(rng: np.random.Generator, n: int, catalogue: Catalogue, items:
     users = pd.DataFrame(
         {"user": np.arange(n, dtype="int32"), "spam": spam}
         | {f"weight_{name}": weights[:, k] for k, name in enumerate(ATTRIBUTES)}
-        | {"drift_day": drift_day, "holds_horror": holds[HELD[0]], "holds_sensitive": holds[HELD[1]]}
+        | {
+            "drift_day": drift_day,
+            "holds_horror": holds[HELD[0]],
+            "holds_sensitive": holds[HELD[1]],
+        }
     )
     interests = pd.DataFrame(
         [
@@ -71,8 +81,13 @@ def make_shoppers(rng: np.random.Generator, n: int, catalogue: Catalogue, items:
             "affinity": affinity.ravel(),
         }
     )
-    seen = np.stack([-items["price_z"], items["quality"], np.zeros(len(items)), items["popularity"]])
-    liking = weights @ seen + weights[:, [2]] * 1.5 * affinity[:, [houses.index(house) for house in items["house"]]]
+    seen = np.stack(
+        [-items["price_z"], items["quality"], np.zeros(len(items)), items["popularity"]]
+    )
+    liking = (
+        weights @ seen
+        + weights[:, [2]] * 1.5 * affinity[:, [houses.index(house) for house in items["house"]]]
+    )
     within = np.exp(STRENGTH * liking)
     column = np.array([categories.index(name) for name in catalogue.frame["category"]])
     for k in range(len(categories)):
@@ -90,7 +105,8 @@ def make_shoppers(rng: np.random.Generator, n: int, catalogue: Catalogue, items:
 
 
 def _interests(rng, spam, drift_day, holds, categories):
-    """Interest weights before and after the drift day, each (n, categories); zero rows for spam accounts."""
+    """Interest weights before and after the drift day, each (n, categories); zero rows for spam
+    accounts."""
     open_to_all = np.array([name not in HELD for name in categories])
     before = np.zeros((len(spam), len(categories)))
     after = np.zeros_like(before)
@@ -101,7 +117,10 @@ def _interests(rng, spam, drift_day, holds, categories):
             main.append(draw(rng, free))
             free[main[-1]] = 0.0
         shares = np.sort(0.2 + rng.random(3))[::-1]
-        for matrix, leading in ((before, main[0]), (after, main[3] if drift_day[user] >= 0 else main[0])):
+        for matrix, leading in (
+            (before, main[0]),
+            (after, main[3] if drift_day[user] >= 0 else main[0]),
+        ):
             matrix[user, open_to_all] = 0.012
             matrix[user, [leading, main[1], main[2]]] += shares / shares.sum()
         for name, holders in holds.items():

@@ -1,4 +1,5 @@
-"""Tables of texts: those that shoppers of the world wrote, and as many more by fresh ones as a model needs."""
+"""Tables of texts: those that shoppers of the world wrote, and as many more by fresh ones as a
+model needs."""
 
 from __future__ import annotations
 
@@ -39,19 +40,29 @@ class Texts:
 
 
 def write_texts(
-    rng: np.random.Generator, writer: Writer, people: dict[int, Person], purchases: pd.DataFrame, memories: pd.DataFrame
+    rng: np.random.Generator,
+    writer: Writer,
+    people: dict[int, Person],
+    purchases: pd.DataFrame,
+    memories: pd.DataFrame,
 ) -> Texts:
-    """One text for every row of `purchases` [user, item, interaction, timestamp], by the user's person.
+    """One text for every row of `purchases` [user, item, interaction, timestamp], by the user's
+    person.
 
-    The prompt of a text shows the memory items it tells, the tone, and one or two distractors; `shown` says so.
+    The prompt of a text shows the memory items it tells, the tone, and one or two distractors;
+    `shown` says so.
     """
     texts, shown, words, sentences = [], [], [], []
     for number, row in enumerate(purchases.itertuples(index=False)):
         person = people[int(row.user)]
         kind = "note" if rng.random() < 0.3 else "review"
         query, page, told = writer.write(rng, person, int(row.item), kind)
-        texts.append((number, row.user, row.item, row.interaction, kind, query, page.text, row.timestamp))
-        needed = {memory for *_, memory, _ in page.marks if memory >= 0} | {person.facts["tone"].memory}
+        texts.append(
+            (number, row.user, row.item, row.interaction, kind, query, page.text, row.timestamp)
+        )
+        needed = {memory for *_, memory, _ in page.marks if memory >= 0} | {
+            person.facts["tone"].memory
+        }
         needed |= {person.facts[attribute].memory for attribute in told}
         others = [fact.memory for fact in person.facts.values() if fact.memory not in needed]
         needed |= {others[k] for k in rng.permutation(len(others))[: 1 + int(rng.random() * 2)]}
@@ -70,11 +81,12 @@ def write_texts(
 
 
 def generate_texts(world: World, n: int, seed: int, per_shopper: int = 8) -> Texts:
-    """`n` more texts by fresh shoppers (a population of its own for every `seed`), same catalogue, same rules.
+    """`n` more texts by fresh shoppers (a population of its own for every `seed`), same catalogue,
+    same rules.
 
-    User codes begin after the world's and memory ids after its memories, so that tables may be joined;
-    `interaction` is -1: these purchases are in no log. Nobody of the world is among the writers, but persons are
-    drawn from the same bank of facts and sentences.
+    User codes begin after the world's and memory ids after its memories, so that tables may be
+    joined; `interaction` is -1: these purchases are in no log. Nobody of the world is among the
+    writers, but persons are drawn from the same bank of facts and sentences.
 
     >>> from workbench.data import load_world
     >>> generate_texts(load_world(), 100, seed=7)

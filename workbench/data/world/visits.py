@@ -24,12 +24,16 @@ class _Diary:
     rows: list[tuple] = field(default_factory=list)
     sessions: int = 0
 
-    def visit(self, user: int, start: int, steps: list[tuple[int, str, str]], rng: np.random.Generator) -> None:
-        """Write one session; `steps` are (item, furthest action, cause). Purchases come last, as one basket."""
+    def visit(
+        self, user: int, start: int, steps: list[tuple[int, str, str]], rng: np.random.Generator
+    ) -> None:
+        """Write one session; `steps` are (item, furthest action, cause). Purchases come last, as
+        one basket."""
         time, bought = start, []
         for item, furthest, cause in steps:
             for action in ("view", "favourite", "cart", "purchase"):
-                # a cart comes with or without a favourite; a purchase always passes through the cart
+                # a cart comes with or without a favourite; a purchase always passes through the
+                # cart
                 passed = {"view": "", "favourite": "f", "cart": "cp", "purchase": "p"}[action]
                 if passed and not set(passed) & set(furthest):
                     continue
@@ -49,8 +53,9 @@ def make_visits(
 ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     """Play eight months of visits; returns the raw log, its causes, and the items that spam pushes.
 
-    Raw log: [user, item, timestamp (Unix s), action, session, basket, value] in time order, so that the row's
-    number is its interaction id. Causes: [interaction, cause]. Value: the price paid, on purchases.
+    Raw log: [user, item, timestamp (Unix s), action, session, basket, value] in time order, so that
+    the row's number is its interaction id. Causes: [interaction, cause]. Value: the price paid, on
+    purchases.
     """
     diary = _Diary()
     shelf = _Shelf(catalogue, items, shoppers)
@@ -59,14 +64,23 @@ def make_visits(
         _play(rng, diary, shelf, int(user), int(users["drift_day"].iat[user]))
     targets = _spam(rng, diary, items, np.flatnonzero(users["spam"].to_numpy()))
     columns = ["timestamp", "user", "order", "item", "action", "session", "cause"]
-    log = pd.DataFrame(diary.rows, columns=columns).sort_values(["timestamp", "order"]).reset_index(drop=True)
+    log = (
+        pd.DataFrame(diary.rows, columns=columns)
+        .sort_values(["timestamp", "order"])
+        .reset_index(drop=True)
+    )
     bought = log["action"] == "purchase"
     log["session"] = log["session"].map({s: k for k, s in enumerate(log["session"].unique())})
     baskets = {s: k for k, s in enumerate(log.loc[bought, "session"].unique())}
     log["basket"] = log["session"].map(baskets).where(bought).astype("Int64")
     log["value"] = catalogue.frame["price"].to_numpy()[log["item"]]
     log.loc[~bought, "value"] = np.nan
-    causes = pd.DataFrame({"interaction": np.arange(len(log), dtype="int64"), "cause": log["cause"].astype("category")})
+    causes = pd.DataFrame(
+        {
+            "interaction": np.arange(len(log), dtype="int64"),
+            "cause": log["cause"].astype("category"),
+        }
+    )
     return log.drop(columns=["order", "cause"]), causes, targets
 
 
@@ -76,7 +90,8 @@ class _Shelf:
     def __init__(self, catalogue: Catalogue, items: pd.DataFrame, shoppers: Shoppers) -> None:
         n_users, n_items = len(shoppers.users), len(items)
         self.choice = {
-            p: shoppers.choice[p].to_numpy(dtype=float).reshape(n_users, n_items) for p in ("before", "after")
+            p: shoppers.choice[p].to_numpy(dtype=float).reshape(n_users, n_items)
+            for p in ("before", "after")
         }
         self.n_items = n_items
         self.category = catalogue.frame["category"].to_numpy()
@@ -90,10 +105,14 @@ class _Shelf:
     def pull(self, user: int, item: int) -> float:
         """How far down the funnel an item draws a shopper, 0 to 1."""
         price, quality = self.weights[user]
-        return 1.0 / (1.0 + np.exp(-2.0 * (quality * self.quality[item] - price * self.price[item])))
+        return 1.0 / (
+            1.0 + np.exp(-2.0 * (quality * self.quality[item] - price * self.price[item]))
+        )
 
 
-def _play(rng: np.random.Generator, diary: _Diary, shelf: _Shelf, user: int, drift_day: int) -> None:
+def _play(
+    rng: np.random.Generator, diary: _Diary, shelf: _Shelf, user: int, drift_day: int
+) -> None:
     n_sessions = 7 + int(-11.5 * np.log(1.0 - rng.random() * 0.97))
     hour = 7 + rng.random() * 14
     owned: dict[str, list[int]] = {}
@@ -102,7 +121,9 @@ def _play(rng: np.random.Generator, diary: _Diary, shelf: _Shelf, user: int, dri
         choice = shelf.choice[period][user]
         fresh = set()
         if period == "after":
-            fresh = set(shelf.category[(choice > 0.002) & (shelf.choice["before"][user] < 0.3 * choice)])
+            fresh = set(
+                shelf.category[(choice > 0.002) & (shelf.choice["before"][user] < 0.3 * choice)]
+            )
         intent = str(shelf.category[draw(rng, choice)])
         steps, seen = [], set()
         for _ in range(1 + min(5, int(-1.9 * np.log(1.0 - rng.random())))):
@@ -124,7 +145,9 @@ def _play(rng: np.random.Generator, diary: _Diary, shelf: _Shelf, user: int, dri
         diary.visit(user, START + int(day) * 86400 + int(clock), steps, rng)
 
 
-def _step(rng, shelf: _Shelf, user: int, choice, intent: str, owned: dict, fresh: set) -> tuple[int, str]:
+def _step(
+    rng, shelf: _Shelf, user: int, choice, intent: str, owned: dict, fresh: set
+) -> tuple[int, str]:
     """One item looked at, and why."""
     if rng.random() < NOISE:
         return int(rng.random() * shelf.n_items), "noise"
@@ -134,14 +157,18 @@ def _step(rng, shelf: _Shelf, user: int, choice, intent: str, owned: dict, fresh
     if rng.random() < strength:
         near = (shelf.category == other) * (choice + 1e-4)
         if intent == "Baby & pregnancy":
-            near = near * np.where(shelf.expecting, 6.0, 1.0)  # what a pregnancy brings is not any vitamin
+            # what a pregnancy brings is not any vitamin
+            near = near * np.where(shelf.expecting, 6.0, 1.0)
         return draw(rng, near), "correlated"
     item = draw(rng, choice if rng.random() < OTHER_INTENT else choice * (shelf.category == intent))
     return item, "drift" if shelf.category[item] in fresh else "interest"
 
 
-def _spam(rng: np.random.Generator, diary: _Diary, items: pd.DataFrame, accounts: np.ndarray) -> pd.DataFrame:
-    """Bandwagon: each account looks at popular items and buys its campaign's three unpopular ones again and again."""
+def _spam(
+    rng: np.random.Generator, diary: _Diary, items: pd.DataFrame, accounts: np.ndarray
+) -> pd.DataFrame:
+    """Bandwagon: each account looks at popular items and buys its campaign's three unpopular ones
+    again and again."""
     order = np.argsort(items["popularity"].to_numpy(), kind="stable")
     popular, rows = order[-20:], []
     for number, user in enumerate(accounts):
@@ -154,4 +181,6 @@ def _spam(rng: np.random.Generator, diary: _Diary, items: pd.DataFrame, accounts
             steps += [(int(item), "p" if rng.random() < 0.6 else "v", "spam") for item in targets]
             start = START + (first + visit * 2) * 86400 + int(rng.random() * 80000)
             diary.visit(int(user), start, steps, rng)
-    return pd.DataFrame(rows, columns=["campaign", "item", "user"]).astype({"item": "int32", "user": "int32"})
+    return pd.DataFrame(rows, columns=["campaign", "item", "user"]).astype(
+        {"item": "int32", "user": "int32"}
+    )

@@ -9,13 +9,15 @@ The nodes of a user are the items of the baskets 1 … T that are read; E: item 
     E_u[i] = (1 − βᵢγᵢ) E[i] + βᵢγᵢ zᵢ                  βᵢ = 1 for the user's nodes, else 0; γ: learned, one per item
     score = w · E_u[i] + b_o                            for all items; loss: multi-label soft margin (mean over items)
 
-An item that does not stand in basket t keeps its own path there, cᵗᵢ = ReLU(b + W cᵢ): every node has T states, as in
-the paper. Inferred: counts are over the baskets that are read, never the target. H leaves out the kinks of ReLU. The
-authors' code differs: two convolutions with batch normalisation (left out here: a user's scores would depend on who
-shares the batch), the self weight divided by the largest count too, four heads. Quick, where published code loops over
-pairs: they are flat lists, found by sorting, summed by `index_add`, never a (T, N, N) table. An absent item has one
-state however often it is absent, so it is held once and attended to with its multiplicity: exact, and true of most
-states. A user differs from w · E + b_o at their own nodes only; the rest is computed once a batch.
+An item that does not stand in basket t keeps its own path there, cᵗᵢ = ReLU(b + W cᵢ): every node
+has T states, as in the paper. Inferred: counts are over the baskets that are read, never the
+target. H leaves out the kinks of ReLU. The authors' code differs: two convolutions with batch
+normalisation (left out here: a user's scores would depend on who shares the batch), the self weight
+divided by the largest count too, four heads. Quick, where published code loops over pairs: they are
+flat lists, found by sorting, summed by `index_add`, never a (T, N, N) table. An absent item has one
+state however often it is absent, so it is held once and attended to with its multiplicity: exact,
+and true of most states. A user differs from w · E + b_o at their own nodes only; the rest is
+computed once a batch.
 """
 
 from __future__ import annotations
@@ -32,7 +34,8 @@ from workbench.recommend.training import Training
 
 
 class DNNTSPConfig(BaseModel):
-    """Settings of DNNTSP; defaults of the study, and the paper's where the study's are not known."""
+    """Settings of DNNTSP; defaults of the study, and the paper's where the study's are not
+    known."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
@@ -41,13 +44,15 @@ class DNNTSPConfig(BaseModel):
     layers: PositiveInt = 1
     """Graph convolutions one after another (authors' code: 2, with batch normalisation)."""
     heads: PositiveInt = 1
-    """Heads of the attention over time, as in the paper's equation (authors' code: 4); divides `embedding`."""
+    """Heads of the attention over time, as in the paper's equation (authors' code: 4); divides
+    `embedding`."""
     max_baskets: PositiveInt = 50
     """Baskets of a history that are read, the last ones."""
     targets: Literal["last", "all"] = "last"
     """Train on the last basket of every user (study), or on every basket that has one before it."""
     training: Training = Training(epochs=100, batch=64)
-    """How it is trained; a batch counts questions (users, with `targets="last"`). A rate of .01 needs few epochs."""
+    """How it is trained; a batch counts questions (users, with `targets="last"`). A rate of .01
+    needs few epochs."""
 
     @model_validator(mode="after")
     def _heads_divide(self) -> DNNTSPConfig:
@@ -74,18 +79,27 @@ class DNNTSPNetwork(nn.Module):
     def forward(self, read: Reading) -> torch.Tensor:
         """z of every node; (V, d)."""
         to, of, together = map(self._put, read.pairs)
-        own, node, weight = self.item(self._put(read.item)), self._put(read.node), together.to(self.gate.dtype)[:, None]
+        own, node, weight = (
+            self.item(self._put(read.item)),
+            self._put(read.node),
+            together.to(self.gate.dtype)[:, None],
+        )
         states = torch.cat([own[node], own])  # of the cells, then of every node where it is absent
         for convolution in self.convolutions:
             states = torch.relu(convolution(states.index_add(0, to, weight * states[of])))
         asks, keys, pair, at, key, times = map(self._put, looks(read))
-        query, against, value = (part(states).unflatten(1, (self.heads, -1)) for part in self.attention)
+        query, against, value = (
+            part(states).unflatten(1, (self.heads, -1)) for part in self.attention
+        )
         scores = ((query[asks] * against[keys]).sum(2) / query.shape[2] ** 0.5)[pair]
         n, index = int(read.length[read.row].sum()), at[:, None].expand_as(scores)
-        top = scores.new_full((n, self.heads), -torch.inf).scatter_reduce(0, index, scores.detach(), "amax")
+        top = scores.new_full((n, self.heads), -torch.inf).scatter_reduce(
+            0, index, scores.detach(), "amax"
+        )
         shares = times[:, None] * (scores - top[at]).exp()
         shares = shares / shares.new_zeros(n, self.heads).index_add(0, at, shares)[at]
-        # h = Σ shares · value is never made: a · h and Σ (a · h) h are sums of numbers over the same list.
+        # h = Σ shares · value is never made: a · h and Σ (a · h) h are sums of numbers over the
+        # same list.
         said = (value * self.time.weight.view(self.heads, -1)).sum(2)
         weights = shares.new_zeros(n).index_add(0, at, (shares * said[key]).sum(1))
         total = torch.zeros_like(said).index_add(0, key, weights[at, None] * shares)
@@ -95,7 +109,10 @@ class DNNTSPNetwork(nn.Module):
     def represent(self, read: Reading) -> torch.Tensor:
         """Mean of the user's zⱼ; (E, d)."""
         z, nodes = self(read), self._put(np.bincount(read.row, minlength=len(read.length)))
-        return z.new_zeros(len(nodes), z.shape[1]).index_add(0, self._put(read.row), z) / nodes[:, None]
+        return (
+            z.new_zeros(len(nodes), z.shape[1]).index_add(0, self._put(read.row), z)
+            / nodes[:, None]
+        )
 
     def scores(self, read: Reading) -> torch.Tensor:
         """w · E_u + b_o; (E, n_items)."""
@@ -107,9 +124,14 @@ class DNNTSPNetwork(nn.Module):
         """Σ over items of softplus(s) − y s, divided by their number; (E,)."""
         base, change = self._scores(read)
         row, own, softplus = self._put(read.row), base[self._put(read.item)], nn.functional.softplus
-        node = softplus(own + change) - softplus(own) - torch.where(self._put(read.wanted), change, 0)
+        node = (
+            softplus(own + change) - softplus(own) - torch.where(self._put(read.wanted), change, 0)
+        )
         total = softplus(base).sum().expand(len(read.length)).index_add(0, row, node)
-        return total.index_add(0, self._put(read.target_row), -base[self._put(read.target_item)]) / self.n_items
+        return (
+            total.index_add(0, self._put(read.target_row), -base[self._put(read.target_item)])
+            / self.n_items
+        )
 
     def _scores(self, read: Reading) -> tuple[torch.Tensor, torch.Tensor]:
         """w · E + b_o (n_items,), and what the gate changes at every node (V,)."""
@@ -121,10 +143,12 @@ class DNNTSPNetwork(nn.Module):
 
 
 def looks(read: Reading) -> tuple[np.ndarray, ...]:
-    """Who attends to whom: (asks, keys) (P,), (pair, at, key, times) (L,); a state is a cell, or C + node where absent.
+    """Who attends to whom: (asks, keys) (P,), (pair, at, key, times) (L,); a state is a cell, or C
+    + node where absent.
 
-    Look l is of a node and time number `at` (nodes in order, their times in order) at the state `key`, `times` often;
-    its score is that of the pair `pair` of states. Only states up to that time are looked at.
+    Look l is of a node and time number `at` (nodes in order, their times in order) at the state
+    `key`, `times` often; its score is that of the pair `pair` of states. Only states up to that
+    time are looked at.
     """
     cells, span = len(read.node), read.length[read.row]
     begin = np.cumsum(span) - span
@@ -132,7 +156,8 @@ def looks(read: Reading) -> tuple[np.ndarray, ...]:
     state = cells + node
     state[begin[read.node] + read.time] = np.arange(cells)
     absent = np.cumsum(state >= cells)
-    absent -= (absent[begin] - (state[begin] >= cells))[node]  # times up to this one that lack the item
+    # times up to this one that lack the item
+    absent -= (absent[begin] - (state[begin] >= cells))[node]
     some = np.flatnonzero(absent)
     key, at = spans(begin[read.node] + read.time, (begin + span)[read.node])
     times = np.append(np.ones_like(key), absent[some])
@@ -142,7 +167,8 @@ def looks(read: Reading) -> tuple[np.ndarray, ...]:
 
 
 class DNNTSP(NextBasket):
-    """Graphs of items in baskets, attention over time, and a gate between a user's items and everybody's.
+    """Graphs of items in baskets, attention over time, and a gate between a user's items and
+    everybody's.
 
     >>> DNNTSP(DNNTSPConfig(targets="all")).fit(split.train, split.valid)  # doctest: +SKIP
     """

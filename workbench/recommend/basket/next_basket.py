@@ -1,8 +1,9 @@
-"""What the trained next-basket recommenders share: the questions, how a network reads them, and all but the network.
+"""What the trained next-basket recommenders share: the questions, how a network reads them, and all
+but the network.
 
-Question e: baskets `first[e]` to `end[e] − 1` of one history → basket `target[e]`. Quick because the baskets are
-grouped once, a batch is a handful of index arrays into them (no multi-hot vectors, no item × item table), and histories
-of like length share a batch.
+Question e: baskets `first[e]` to `end[e] − 1` of one history → basket `target[e]`. Quick because
+the baskets are grouped once, a batch is a handful of index arrays into them (no multi-hot vectors,
+no item × item table), and histories of like length share a batch.
 """
 
 from __future__ import annotations
@@ -41,9 +42,11 @@ SCORED = 64  # histories scored at a time
 
 @dataclass(frozen=True)
 class Questions:
-    """E questions about shared baskets; `first`, `end` and `target` (E,) number baskets, target −1 where none is known.
+    """E questions about shared baskets; `first`, `end` and `target` (E,) number baskets, target −1
+    where none is known.
 
-    `interaction` (N,) are the rows the baskets were made of; `target_rows` tells which of them each target is.
+    `interaction` (N,) are the rows the baskets were made of; `target_rows` tells which of them each
+    target is.
     """
 
     baskets: Baskets
@@ -53,11 +56,14 @@ class Questions:
     target: np.ndarray
 
     @classmethod
-    def of(cls, histories: Histories, longest: int, targets: Literal["last", "all", "none"]) -> Questions:
-        """Ask for the last basket of every history, for all that have one before them, or for the one to come.
+    def of(
+        cls, histories: Histories, longest: int, targets: Literal["last", "all", "none"]
+    ) -> Questions:
+        """Ask for the last basket of every history, for all that have one before them, or for the
+        one to come.
 
-        longest: baskets a question reads at most, the last ones. Raises `DataError` for rows without a basket and,
-        with "none", for an empty history.
+        longest: baskets a question reads at most, the last ones. Raises `DataError` for rows
+        without a basket and, with "none", for an empty history.
         """
         baskets = Baskets.of(histories)
         begin, after = baskets.offsets[:-1], baskets.offsets[1:]
@@ -65,14 +71,18 @@ class Questions:
             if (begin == after).any():
                 row = int(np.flatnonzero(begin == after)[0])
                 do = "leave it out, or score it with a counted model such as TopFreq"
-                raise DataError("an empty history", f"histories, row {row}", "at least one basket to read", do)
+                raise DataError(
+                    "an empty history", f"histories, row {row}", "at least one basket to read", do
+                )
             end, row, target = after, np.arange(len(begin)), np.full(len(begin), -1)
         else:
             number = np.arange(len(baskets.row))
             asked = (number > begin[baskets.row]) & ((baskets.age == 0) | (targets == "all"))
             end = target = np.flatnonzero(asked)
             row = baskets.row[end]
-        return cls(baskets, histories.interaction, np.maximum(begin[row], end - longest), end, target)
+        return cls(
+            baskets, histories.interaction, np.maximum(begin[row], end - longest), end, target
+        )
 
     def __len__(self) -> int:
         return len(self.end)
@@ -82,10 +92,13 @@ class Questions:
 
     @property
     def target_rows(self) -> tuple[np.ndarray, np.ndarray]:
-        """Which rows are asked for: (question, interaction id), int64, in the order of the losses."""
+        """Which rows are asked for: (question, interaction id), int64, in the order of the
+        losses."""
         basket = self.baskets.basket[self.baskets.cell]
         order = np.argsort(basket, kind="stable")
-        starts = np.searchsorted(basket[order], np.append(self.target, self.target + 1)).reshape(2, -1)
+        starts = np.searchsorted(basket[order], np.append(self.target, self.target + 1)).reshape(
+            2, -1
+        )
         question, at = spans(*np.where(self.target < 0, 0, starts))
         return question, self.interaction[order[at]]
 
@@ -94,10 +107,13 @@ class Questions:
         return replace(self, first=self.first[rows], end=self.end[rows], target=self.target[rows])
 
     def batches(self, size: int, seed: tuple[int, int]) -> Iterator[Questions]:
-        """All questions once, `size` at a time, those that read a like number of baskets together."""
+        """All questions once, `size` at a time, those that read a like number of baskets
+        together."""
         rng = np.random.default_rng(seed)
         order = rng.permutation(len(self))
-        order = order[np.lexsort(((self.end - self.first)[order], np.arange(len(order)) // (POOL * size)))]
+        order = order[
+            np.lexsort(((self.end - self.first)[order], np.arange(len(order)) // (POOL * size)))
+        ]
         parts = np.split(order, np.arange(size, len(order), size))
         for number in rng.permutation(len(parts)) if len(order) else []:
             yield self.select(parts[number])
@@ -108,7 +124,9 @@ class Questions:
         baskets, n_items = self.baskets, self.baskets.n_items
         row, basket = spans(self.first, self.end)
         owner, cell = spans(baskets.starts[basket], baskets.starts[basket + 1])
-        key, node, count = np.unique(row[owner] * n_items + baskets.item[cell], return_inverse=True, return_counts=True)
+        key, node, count = np.unique(
+            row[owner] * n_items + baskets.item[cell], return_inverse=True, return_counts=True
+        )
         known = np.flatnonzero(self.target >= 0)
         target = self.target[known]
         target_row, at = spans(baskets.starts[target], baskets.starts[target + 1])
@@ -132,11 +150,13 @@ class Questions:
 
 @dataclass(frozen=True)
 class Reading:
-    """Index arrays of E questions. A cell is an item in a basket that is read; a node an item a question reads at all.
+    """Index arrays of E questions. A cell is an item in a basket that is read; a node an item a
+    question reads at all.
 
-    node, time, size, basket (C,): the cell's node, its basket's place from 0, size and number, baskets in order.
-    row, item, count, wanted (V,): the node's question, item, baskets it stands in, and whether it is asked for.
-    target_row, target_item (K,): the items asked for. length (E,): baskets read.
+    node, time, size, basket (C,): the cell's node, its basket's place from 0, size and number,
+    baskets in order. row, item, count, wanted (V,): the node's question, item, baskets it stands
+    in, and whether it is asked for. target_row, target_item (K,): the items asked for. length (E,):
+    baskets read.
     """
 
     node: np.ndarray
@@ -154,10 +174,12 @@ class Reading:
 
     @cached_property
     def pairs(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Ordered pairs of two cells of one basket, Σ |basket|·(|basket| − 1) of them: (to, from, together).
+        """Ordered pairs of two cells of one basket, Σ |basket|·(|basket| − 1) of them: (to, from,
+        together).
 
-        together: in how many of the question's baskets the two items stand together, as a share of the largest such
-        number of the question; counted by sorting the pairs, so that only those that occur are held.
+        together: in how many of the question's baskets the two items stand together, as a share of
+        the largest such number of the question; counted by sorting the pairs, so that only those
+        that occur are held.
         """
         begin = np.searchsorted(self.basket, self.basket)
         to, of = spans(begin, begin + self.size)
@@ -178,11 +200,13 @@ def spans(start: np.ndarray, end: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 class NextBasket:
-    """A trained next-basket recommender around a network; a method names its `Config` and its `Network`.
+    """A trained next-basket recommender around a network; a method names its `Config` and its
+    `Network`.
 
-    `Network(config, n_items)` is a module with `n_items`, `per_item` (names of its parts that have a row per item),
-    `represent(reading) -> (E, d)`, `scores(reading) -> (E, n_items)` and `losses(reading) -> (E,)`.
-    `Config` has `training` (a batch counts questions), `max_baskets` and `targets`.
+    `Network(config, n_items)` is a module with `n_items`, `per_item` (names of its parts that have
+    a row per item), `represent(reading) -> (E, d)`, `scores(reading) -> (E, n_items)` and
+    `losses(reading) -> (E,)`. `Config` has `training` (a batch counts questions), `max_baskets` and
+    `targets`.
     """
 
     Config: type[BaseModel]
@@ -197,10 +221,12 @@ class NextBasket:
         return f"{type(self).__name__}({self.config})"
 
     def fit(self, log: Interactions, valid: Interactions | None = None) -> Self:
-        """Train on the next baskets of `log`; with `valid` stop early on the last basket of each of its users.
+        """Train on the next baskets of `log`; with `valid` stop early on the last basket of each of
+        its users.
 
-        That basket is asked for from all baskets of the user before it, in `log` and `valid` together: the users of
-        `valid` may be those of `log`, with their next baskets, or others with all of theirs. `record` tells the epochs.
+        That basket is asked for from all baskets of the user before it, in `log` and `valid`
+        together: the users of `valid` may be those of `log`, with their next baskets, or others
+        with all of theirs. `record` tells the epochs.
         """
         config: Training = self.config.training
         examples = self.examples(log)
@@ -217,7 +243,8 @@ class NextBasket:
         return self
 
     def examples(self, log: Interactions, users: np.ndarray | None = None) -> Questions:
-        """The questions of these users: their last basket, or every one with a basket before it, as `targets` says."""
+        """The questions of these users: their last basket, or every one with a basket before it, as
+        `targets` says."""
         return Questions.of(log.histories(users), self.config.max_baskets, self.config.targets)
 
     def loss(self, examples: Questions) -> torch.Tensor:
@@ -233,13 +260,16 @@ class NextBasket:
         return self.module.represent(Questions.of(histories, self.config.max_baskets, "none").read)
 
     def score(self, histories: Histories) -> np.ndarray:
-        """Scores of all items, float32 (B, n_items). Raises `DataError` for an empty history or rows without basket."""
+        """Scores of all items, float32 (B, n_items). Raises `DataError` for an empty history or
+        rows without basket."""
         check_items(histories, fitted(self.module, self).n_items)
         asked = Questions.of(histories, self.config.max_baskets, "none")
         scores = np.empty((len(asked), histories.n_items), dtype=np.float32)
         order = np.argsort(asked.end - asked.first, kind="stable")
         with torch.no_grad():
-            for rows in np.split(order, np.arange(SCORED, len(order), SCORED)) if len(order) else []:
+            for rows in (
+                np.split(order, np.arange(SCORED, len(order), SCORED)) if len(order) else []
+            ):
                 scores[rows] = self.module.scores(asked.select(rows).read).cpu().numpy()
         return scores
 
@@ -248,10 +278,15 @@ class NextBasket:
         named = list(fitted(self.module, self).named_parameters())
         own = [name.split(".")[0] in self.module.per_item for name, _ in named]
         groups = {"items": [p for (_, p), mine in zip(named, own, strict=True) if mine]}
-        return {"users": [], **groups, "shared": [p for (_, p), mine in zip(named, own, strict=True) if not mine]}
+        return {
+            "users": [],
+            **groups,
+            "shared": [p for (_, p), mine in zip(named, own, strict=True) if not mine],
+        }
 
     def rebuild(self, log: Interactions) -> Self:
-        """Nothing to do but to check the log, unless the method says more: the network keeps its weights alone."""
+        """Nothing to do but to check the log, unless the method says more: the network keeps its
+        weights alone."""
         check_items(log, fitted(self.module, self).n_items)
         return self
 
@@ -269,7 +304,8 @@ class NextBasket:
         """Read what `save` wrote."""
         config, arrays, fill = load_trained(folder, cls.__name__, cls.Config, ("n_items",))
         model = cls(config)
-        with torch.random.fork_rng():  # the first weights are overwritten: their draws shall not reach the caller
+        # the first weights are overwritten: their draws shall not reach the caller
+        with torch.random.fork_rng():
             model._start(arrays["n_items"].item())
         fill(model.module)
         return model
@@ -280,12 +316,16 @@ class NextBasket:
     def _validation(self, log: Interactions, valid: Interactions) -> Callable[[], float]:
         config: Training = self.config.training
         users = np.unique(valid.frame["user"])
-        histories = joined_logs(log.select(np.isin(log.frame["user"], users)), valid).histories(users)
+        histories = joined_logs(log.select(np.isin(log.frame["user"], users)), valid).histories(
+            users
+        )
         baskets = Baskets.of(histories)
         last = baskets.offsets[1:] - 1
         rows = np.flatnonzero(np.diff(baskets.offsets) > 1)[: config.validation_users]
         if not len(rows):
-            raise DataError("no user has two baskets", "valid", "a basket to ask for and one before it")
+            raise DataError(
+                "no user has two baskets", "valid", "a basket to ask for and one before it"
+            )
         before = histories.keep(baskets.age[baskets.basket[baskets.cell]] > 0).select(rows)
         targets = baskets.matrix()[last[rows]]
         return validation(self, config, before, targets)

@@ -4,17 +4,20 @@
     v_u = 1/min(m, n) Σ_g r_g^(m−1−g) · 1/|g| Σ_{t ∈ g} r_b^(n−1−t) · x_t       x_t: 0/1 vector of basket t = 0 … n − 1
     P_u = α v_u + (1 − α) · mean of v over the k users nearest to v_u           Euclidean distance
 
-Two places differ from the paper, and Ta-Feng's measured numbers (data README) come out only so. The decay r_b counts
-back from the last basket of the whole history (said there), in the paper from the end of the group. r_g counts back
-from group m − 1 even where n < m, so that vectors of short histories are shorter (inferred: counted from the last
-group there is, PHR@20 is .006 off). That the *latest* groups take the extra baskets is inferred too (else .003 off).
+Two places differ from the paper, and Ta-Feng's measured numbers (data README) come out only so. The
+decay r_b counts back from the last basket of the whole history (said there), in the paper from the
+end of the group. r_g counts back from group m − 1 even where n < m, so that vectors of short
+histories are shorter (inferred: counted from the last group there is, PHR@20 is .006 off). That the
+*latest* groups take the extra baskets is inferred too (else .003 off).
 
-Neighbours are the fitted users that still have rows, never the user who asks (by code; our choice: in the study nobody
-who asks was fitted). Distances are rounded to 12 decimals, ties go to the lower user code; where fewer than k users are
-there all of them count, and with nobody the second term is 0. Users unknown to the fit are scored from their history.
+Neighbours are the fitted users that still have rows, never the user who asks (by code; our choice:
+in the study nobody who asks was fitted). Distances are rounded to 12 decimals, ties go to the lower
+user code; where fewer than k users are there all of them count, and with nobody the second term is
+0. Users unknown to the fit are scored from their history.
 
-Forgetting makes the vectors of the touched users anew, each by the same sums as in a fit, so the state has the same
-bits as a refit's. Distances come from one product of the sparse vectors with a dense block of those who ask.
+Forgetting makes the vectors of the touched users anew, each by the same sums as in a fit, so the
+state has the same bits as a refit's. Distances come from one product of the sparse vectors with a
+dense block of those who ask.
 """
 
 from __future__ import annotations
@@ -69,7 +72,8 @@ class TIFUKNN:
         return f"TIFUKNN(neighbours={self.config.neighbours}, alpha={self.config.alpha})"
 
     def fit(self, log: Interactions, valid: Interactions | None = None) -> Self:
-        """Make the vectors of all users; `valid` is not used. Raises `DataError` where a row has no basket."""
+        """Make the vectors of all users; `valid` is not used. Raises `DataError` where a row has no
+        basket."""
         self.held = Held.of(log)
         self.vectors = self._vectors(self.held.baskets())
         return self
@@ -85,27 +89,35 @@ class TIFUKNN:
         squares = near.multiply(near).sum(axis=1)
         for start in range(0, len(histories) if alpha < 1 and len(users) else 0, BLOCK):
             some = slice(start, start + BLOCK)
-            # ‖v − q‖² without ‖q‖², which is the same for all; each column is summed alone, whatever the block
+            # ‖v − q‖² without ‖q‖², which is the same for all; each column is summed alone,
+            # whatever the block
             distance = (squares[:, None] - 2 * (near @ own[some].toarray().T)).T
             best = top_k(-np.round(distance, 12), k, histories.user[some, None] == users)
             rows, at = np.nonzero(best >= 0)
             found = np.maximum((best >= 0).sum(axis=1), 1)
-            mean = sparse.csr_array((1 / found[rows], (rows, best[rows, at])), shape=(len(best), len(users)))
+            mean = sparse.csr_array(
+                (1 / found[rows], (rows, best[rows, at])), shape=(len(best), len(users))
+            )
             scores[some] += (1 - alpha) * (mean @ near).toarray()
         return scores
 
     def contributions(self, histories: Histories, items: np.ndarray) -> pd.DataFrame:
-        """[row, item, interaction, weight]: what each row adds to α·v_u; equal rows of a basket share.
+        """[row, item, interaction, weight]: what each row adds to α·v_u; equal rows of a basket
+        share.
 
-        Sums to the score for α = 1. Otherwise what is left, score − sum, is (1 − α) · the neighbours' mean: others'
-        rows carry it, and no row of the history adds a share of its own (it only says who the neighbours are).
+        Sums to the score for α = 1. Otherwise what is left, score − sum, is (1 − α) · the
+        neighbours' mean: others' rows carry it, and no row of the history adds a share of its own
+        (it only says who the neighbours are).
         """
         check_items(histories, fitted(self.vectors, self).shape[1])
         baskets = Baskets.of(histories)
-        return baskets.contributions(histories, items, self.config.alpha * self._weights(baskets)[baskets.basket])
+        return baskets.contributions(
+            histories, items, self.config.alpha * self._weights(baskets)[baskets.basket]
+        )
 
     def forget(self, removed: Interactions) -> Self:
-        """Take rows out, in place; equals a refit exactly. Raises `DataError` and changes nothing if it cannot."""
+        """Take rows out, in place; equals a refit exactly. Raises `DataError` and changes nothing
+        if it cannot."""
         held, touched = fitted(self.held, self).without(removed)
         self.vectors = replaced(self.vectors, touched, self._vectors(held.baskets(touched)))
         self.held = held
@@ -139,7 +151,12 @@ class TIFUKNN:
         cut = (groups - larger) * size  # baskets in groups of the smaller size, which come first
         late = t >= cut
         group = np.where(late, groups - larger + (t - cut) // (size + 1), t // size)
-        return c.within_decay**baskets.age * c.group_decay ** (c.groups - 1 - group) / (size + late) / groups
+        return (
+            c.within_decay**baskets.age
+            * c.group_decay ** (c.groups - 1 - group)
+            / (size + late)
+            / groups
+        )
 
     def _vectors(self, baskets: Baskets) -> sparse.csr_array:
         return baskets.summed(self._weights(baskets)[baskets.basket])

@@ -1,19 +1,22 @@
-"""The most frequent items: of everybody (G), of the user (P), of the user and then of everybody (GP).
+"""The most frequent items: of everybody (G), of the user (P), of the user and then of everybody
+(GP).
 
     G-TopFreq   score(i) = g_i                                       g_i: baskets of the fitted log that hold item i
     P-TopFreq   score(u, i) = p_ui + r_ui,  −∞ where p_ui = 0        p_ui: baskets of the history that hold item i
     GP-TopFreq  score(u, i) = p_ui + r_ui,  g_i / (max g + 1) where p_ui = 0
 
-The baselines of Hu, He, Gao & Zhang (SIGIR 2020) and of Li, Jullien, Ariannezhad & de Rijke (TOIS 2023), in which few
-trained models beat them. Equal own counts go to the item bought first: r_ui = (n − place of i) / (n + 1), where the
-n items of the history have the places 0, 1, … in the order of their first rows. r lies strictly between 0 and 1 and two
-places differ by 1 / (n + 1), so counts decide first, then places, then (for items never bought) g, which stays below 1.
-In float64 this is exact while p·(n + 1) and g stay below 2⁵⁰: far beyond any log.
+The baselines of Hu, He, Gao & Zhang (SIGIR 2020) and of Li, Jullien, Ariannezhad & de Rijke (TOIS
+2023), in which few trained models beat them. Equal own counts go to the item bought first: r_ui =
+(n − place of i) / (n + 1), where the n items of the history have the places 0, 1, … in the order of
+their first rows. r lies strictly between 0 and 1 and two places differ by 1 / (n + 1), so counts
+decide first, then places, then (for items never bought) g, which stays below 1. In float64 this is
+exact while p·(n + 1) and g stay below 2⁵⁰: far beyond any log.
 
-The study's text says "ties by first purchase" and no more. That P-TopFreq stops with the last own item (−∞: `top_k`
-gives −1), and that items of one basket stand in the order of their rows, is inferred: only so do the measured numbers
-of the Ta-Feng splits come out, all to the fourth digit. Counts are whole numbers, so that forgetting is subtraction,
-exact bit by bit. G reads no history; P reads only the history and holds rows for nothing but to refuse strange ones.
+The study's text says "ties by first purchase" and no more. That P-TopFreq stops with the last own
+item (−∞: `top_k` gives −1), and that items of one basket stand in the order of their rows, is
+inferred: only so do the measured numbers of the Ta-Feng splits come out, all to the fourth digit.
+Counts are whole numbers, so that forgetting is subtraction, exact bit by bit. G reads no history; P
+reads only the history and holds rows for nothing but to refuse strange ones.
 """
 
 from __future__ import annotations
@@ -37,7 +40,8 @@ class TopFreqConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     whose: Literal["G", "P", "GP"] = "GP"
-    """Whose counts: everybody's (G), the user's own (P), or the user's own and then everybody's (GP)."""
+    """Whose counts: everybody's (G), the user's own (P), or the user's own and then everybody's
+    (GP)."""
 
 
 class TopFreq:
@@ -67,7 +71,11 @@ class TopFreq:
         check_items(histories, len(counts))
         if self.config.whose == "G":
             return np.tile(counts.astype(np.float64), (len(histories), 1))
-        rest = np.full(len(counts), -np.inf) if self.config.whose == "P" else counts / (counts.max(initial=0) + 1)
+        rest = (
+            np.full(len(counts), -np.inf)
+            if self.config.whose == "P"
+            else counts / (counts.max(initial=0) + 1)
+        )
         scores = np.tile(rest, (len(histories), 1))
         own = (baskets := Baskets.of(histories)).summed(_weights(histories, baskets))
         rows = np.repeat(np.arange(len(histories)), np.diff(own.indptr))
@@ -75,21 +83,27 @@ class TopFreq:
         return scores
 
     def contributions(self, histories: Histories, items: np.ndarray) -> pd.DataFrame:
-        """[row, item, interaction, weight]: 1 per basket with the item, and r with the first; shared by equal rows.
+        """[row, item, interaction, weight]: 1 per basket with the item, and r with the first;
+        shared by equal rows.
 
-        P, GP: sums to the score of every item in the history; of others, no row of the history carries the score.
-        G: every weight 0, for the score reads no history.
+        P, GP: sums to the score of every item in the history; of others, no row of the history
+        carries the score. G: every weight 0, for the score reads no history.
         """
         check_items(histories, len(fitted(self.counts, self)))
         baskets = Baskets.of(histories)
         weights = _weights(histories, baskets)
-        return baskets.contributions(histories, items, 0 * weights if self.config.whose == "G" else weights)
+        return baskets.contributions(
+            histories, items, 0 * weights if self.config.whose == "G" else weights
+        )
 
     def forget(self, removed: Interactions) -> Self:
-        """Take rows out, in place; equals a refit exactly. Raises `DataError` and changes nothing if it cannot."""
+        """Take rows out, in place; equals a refit exactly. Raises `DataError` and changes nothing
+        if it cannot."""
         before = fitted(self.held, self)
         held, touched = before.without(removed)
-        self.counts = self.counts - _counts(before.baskets(touched)) + _counts(held.baskets(touched))
+        self.counts = (
+            self.counts - _counts(before.baskets(touched)) + _counts(held.baskets(touched))
+        )
         self.held = held
         return self
 
@@ -118,7 +132,8 @@ def _counts(baskets: Baskets) -> np.ndarray:
 
 
 def _weights(histories: Histories, baskets: Baskets) -> np.ndarray:
-    """What each cell (C,) adds to the score of its item: 1, and r in the basket in which the item was bought first."""
+    """What each cell (C,) adds to the score of its item: 1, and r in the basket in which the item
+    was bought first."""
     rows = baskets.row[baskets.basket]
     _, first = np.unique(rows * histories.n_items + baskets.item, return_index=True)
     first = np.sort(first)  # cells stand in the order of first rows, history after history

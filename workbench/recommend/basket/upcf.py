@@ -1,21 +1,24 @@
-"""UP-CF@r: recency-aware user-wise popularity with collaborative filtering (Faggioli, Polato & Aiolli, UMAP 2020).
+"""UP-CF@r: recency-aware user-wise popularity with collaborative filtering (Faggioli, Polato &
+Aiolli, UMAP 2020).
 
     p_u(i)      = share of the last r baskets of u that hold item i          of all baskets where there are fewer than r
     s(u, v)     = p_u·p_v / (|p_u|^2a |p_v|^2(1−a))                          asymmetric cosine
     w(u, v)     = s(u, v)^q · p_u·p_v / (p_u·p_v + λ)                        locality q, shrink λ
     score(u, i) = Σ_{v ∈ N} w(u, v) p_v(i)                                   N: u and the k − 1 others of largest w
 
-The study gives r = 10, a = .75, q = 10, λ = 1,000, k = 100 and similarities over all users, and no formula. Inferred
-from its Ta-Feng numbers, trying some forty readings: s compares the vectors p (with bought / not bought all six numbers
-come out .006 to .018 high, with counts .003 to .021 low) and λ weights s^q by how much the two share (added to the
-denominator of s it gives numbers .004 to .017 low on one split). This comes to within .0035 of the six, not to the
-fourth digit, so some detail of the measured run is still another one; the table in benchmarks/ has the differences.
+The study gives r = 10, a = .75, q = 10, λ = 1,000, k = 100 and similarities over all users, and no
+formula. Inferred from its Ta-Feng numbers, trying some forty readings: s compares the vectors p
+(with bought / not bought all six numbers come out .006 to .018 high, with counts .003 to .021 low)
+and λ weights s^q by how much the two share (added to the denominator of s it gives numbers .004 to
+.017 low on one split). This comes to within .0035 of the six, not to the fourth digit, so some
+detail of the measured run is still another one; the table in benchmarks/ has the differences.
 
-The user who asks is always a neighbour, with the history handed in; the others are fitted users of another code who
-share an item. Weights are compared in float32, so that equal ones tie whatever their last bits; ties go to the lower
-user code. An empty history scores 0. Forgetting makes the vectors of the touched users anew, each by the same sums as
-in a fit: the same bits as a refit's, and the last r are asked of the baskets that are left. Products of the sparse
-vectors with a dense block of those who ask give all similarities at once.
+The user who asks is always a neighbour, with the history handed in; the others are fitted users of
+another code who share an item. Weights are compared in float32, so that equal ones tie whatever
+their last bits; ties go to the lower user code. An empty history scores 0. Forgetting makes the
+vectors of the touched users anew, each by the same sums as in a fit: the same bits as a refit's,
+and the last r are asked of the baskets that are left. Products of the sparse vectors with a dense
+block of those who ask give all similarities at once.
 """
 
 from __future__ import annotations
@@ -55,7 +58,8 @@ class UPCFConfig(BaseModel):
 
 
 class UPCF:
-    """Shares of recent baskets, summed over the most similar users: `UPCF().fit(log).score(log.histories([3]))`."""
+    """Shares of recent baskets, summed over the most similar users:
+    `UPCF().fit(log).score(log.histories([3]))`."""
 
     def __init__(self, config: UPCFConfig | None = None) -> None:
         self.config = config or UPCFConfig()
@@ -66,7 +70,8 @@ class UPCF:
         return f"UPCF(recency={self.config.recency}, neighbours={self.config.neighbours})"
 
     def fit(self, log: Interactions, valid: Interactions | None = None) -> Self:
-        """Make the vectors of all users; `valid` is not used. Raises `DataError` where a row has no basket."""
+        """Make the vectors of all users; `valid` is not used. Raises `DataError` where a row has no
+        basket."""
         self.held = Held.of(log)
         self.shares = self._shares(self.held.baskets())
         return self
@@ -83,7 +88,8 @@ class UPCF:
         theirs = _squares(near)
         for start in range(0, len(histories) if k else 0, BLOCK):
             some = slice(start, start + BLOCK)
-            common = (near @ own[some].toarray().T).T  # each column is summed alone, whatever the block
+            # each column is summed alone, whatever the block
+            common = (near @ own[some].toarray().T).T
             weight, order = self._weight(common, squares[some, None], theirs)
             best = top_k(order.astype(np.float32), k, histories.user[some, None] == users)
             rows, found = np.nonzero(best >= 0)[0], best[best >= 0]
@@ -92,18 +98,23 @@ class UPCF:
         return scores
 
     def contributions(self, histories: Histories, items: np.ndarray) -> pd.DataFrame:
-        """[row, item, interaction, weight]: what each row adds to w(u, u) · p_u; equal rows of a basket share.
+        """[row, item, interaction, weight]: what each row adds to w(u, u) · p_u; equal rows of a
+        basket share.
 
-        Sums to the score where the user is the only neighbour; what is left otherwise, score − sum, others' rows carry.
+        Sums to the score where the user is the only neighbour; what is left otherwise, score − sum,
+        others' rows carry.
         """
         check_items(histories, fitted(self.shares, self).shape[1])
         baskets = Baskets.of(histories)
         squares = _squares(self._shares(baskets))
         own = self._weight(squares, squares, squares)[0][baskets.row]
-        return baskets.contributions(histories, items, (own * self._recent(baskets))[baskets.basket])
+        return baskets.contributions(
+            histories, items, (own * self._recent(baskets))[baskets.basket]
+        )
 
     def forget(self, removed: Interactions) -> Self:
-        """Take rows out, in place; equals a refit exactly. Raises `DataError` and changes nothing if it cannot."""
+        """Take rows out, in place; equals a refit exactly. Raises `DataError` and changes nothing
+        if it cannot."""
         held, touched = fitted(self.held, self).without(removed)
         self.shares = replaced(self.shares, touched, self._shares(held.baskets(touched)))
         self.held = held
@@ -128,7 +139,9 @@ class UPCF:
         model.shares = model._shares(model.held.baskets())
         return model
 
-    def _weight(self, common: np.ndarray, mine: np.ndarray, theirs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def _weight(
+        self, common: np.ndarray, mine: np.ndarray, theirs: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
         """w and its q-th root, from p_u·p_v and the squared norms of both."""
         c = self.config
         norms = mine**c.asymmetry * theirs ** (1 - c.asymmetry)

@@ -1,11 +1,13 @@
-"""BPR-MF: Rendle, Freudenthaler, Gantner & Schmidt-Thieme, BPR: Bayesian Personalized Ranking, UAI 2009.
+"""BPR-MF: Rendle, Freudenthaler, Gantner & Schmidt-Thieme, BPR: Bayesian Personalized Ranking, UAI
+2009.
 
     ℓ(u, i, j) = −ln σ(x_uij) + (λ/2)(‖p_u‖² + ‖q_i‖² + ‖q_j‖²),   x_uij = p_uᵀ(q_i − q_j)
     score(u, i) = p_uᵀ q_i
 
-As in the study: Adam over shuffled rows, no regulariser (λ = 0). The paper takes single steps of gradient descent on
-pairs drawn with replacement, with a λ of its own for p, q_i and q_j. Quick because an epoch's negatives come out of one
-search and the gradient of x is written by hand (`pairs.py`).
+As in the study: Adam over shuffled rows, no regulariser (λ = 0). The paper takes single steps of
+gradient descent on pairs drawn with replacement, with a λ of its own for p, q_i and q_j. Quick
+because an epoch's negatives come out of one search and the gradient of x is written by hand
+(`pairs.py`).
 """
 
 from __future__ import annotations
@@ -37,7 +39,10 @@ class BPRNetwork(nn.Module):
 
     def __init__(self, config: BPRConfig, n_users: int, n_items: int) -> None:
         super().__init__()
-        self.user, self.item = nn.Embedding(n_users, config.embedding), nn.Embedding(n_items, config.embedding)
+        self.user, self.item = (
+            nn.Embedding(n_users, config.embedding),
+            nn.Embedding(n_items, config.embedding),
+        )
         nn.init.xavier_normal_(self.user.weight)
         nn.init.xavier_normal_(self.item.weight)
 
@@ -58,4 +63,6 @@ class BPR(UserItem):
         """ℓ of every pair; (n,)."""
         users, items = fitted(self.module, self)()
         losses = pairwise(users, items, examples)
-        return losses + self.config.l2 * penalty(users, items, examples) if self.config.l2 else losses
+        return (
+            losses + self.config.l2 * penalty(users, items, examples) if self.config.l2 else losses
+        )

@@ -1,4 +1,5 @@
-"""The user-item matrix counted in rows: a cell is 1 while at least one row of the user on the item is left."""
+"""The user-item matrix counted in rows: a cell is 1 while at least one row of the user on the item
+is left."""
 
 from __future__ import annotations
 
@@ -24,9 +25,11 @@ class Change(NamedTuple):
 
 @dataclass(frozen=True)
 class Cells:
-    """Rows per (user, item) as CSR with sorted columns; never changed in place, so that copies may share it.
+    """Rows per (user, item) as CSR with sorted columns; never changed in place, so that copies may
+    share it.
 
-    No zero is stored: a cell that is left without rows would otherwise still be named, in memory and in every file.
+    No zero is stored: a cell that is left without rows would otherwise still be named, in memory
+    and in every file.
     """
 
     counts: sparse.csr_array
@@ -50,7 +53,8 @@ class Cells:
         return self.counts.indices[self.counts.indptr[user] : self.counts.indptr[user + 1]]
 
     def without(self, removed: Interactions) -> tuple[Cells, list[Change]]:
-        """Take rows out; also the users whose cells left. Raises `DataError` for rows that are not in here."""
+        """Take rows out; also the users whose cells left. Raises `DataError` for rows that are not
+        in here."""
         counts, data = self.counts, self.counts.data.copy()
         users, items = (removed.frame[name].to_numpy() for name in ("user", "item"))
         touched = np.unique(users)
@@ -71,7 +75,9 @@ class Cells:
                 )
         held = data > 0
         indptr = np.concatenate([[0], np.cumsum(held)])[counts.indptr].astype(counts.indptr.dtype)
-        left = Cells(sparse.csr_array((data[held], counts.indices[held], indptr), shape=counts.shape))
+        left = Cells(
+            sparse.csr_array((data[held], counts.indices[held], indptr), shape=counts.shape)
+        )
         return left, changes(self, left, touched)
 
     def extended(self, added: Interactions) -> tuple[Cells, list[Change]]:
@@ -90,10 +96,12 @@ def changes(old: Cells, new: Cells, users: np.ndarray) -> list[Change]:
 def shared_out(
     histories: Histories, items: np.ndarray, weight: Callable[[np.ndarray, np.ndarray], np.ndarray]
 ) -> pd.DataFrame:
-    """Contributions [row, item, interaction, weight] of every interaction of history b to the scores of `items[b]`.
+    """Contributions [row, item, interaction, weight] of every interaction of history b to the
+    scores of `items[b]`.
 
-    items: (B,) or (B, m) target items, −1 for none. `weight(targets, at)` is what the history item at index `at` of
-    the histories' arrays adds to the score of a target; the rows of one history item share it equally.
+    items: (B,) or (B, m) target items, −1 for none. `weight(targets, at)` is what the history item
+    at index `at` of the histories' arrays adds to the score of a target; the rows of one history
+    item share it equally.
     """
     targets = np.asarray(items, dtype=np.int64).reshape(len(histories), -1 if np.size(items) else 0)
     cells = histories.rows * histories.n_items + histories.item
@@ -101,7 +109,9 @@ def shared_out(
     at = np.repeat(np.arange(len(cells)), targets.shape[1])
     target = targets[histories.rows].reshape(-1)
     at, target = at[target >= 0], target[target >= 0]
-    table = pd.DataFrame({"row": histories.rows[at], "item": target, "interaction": histories.interaction[at]})
+    table = pd.DataFrame(
+        {"row": histories.rows[at], "item": target, "interaction": histories.interaction[at]}
+    )
     table["weight"] = weight(target, at) / rows_of_cell[inverse][at]
     return table.sort_values(["row", "item"], kind="stable", ignore_index=True)
 
@@ -112,7 +122,9 @@ State = TypeVar("State")
 def fitted(state: State | None, model: object) -> State:
     """The state of a model, or a `ModelError` that tells to fit it first."""
     if state is None:
-        raise ModelError(f"{type(model).__name__} has not been fitted", do="call fit(log) or load(folder) first")
+        raise ModelError(
+            f"{type(model).__name__} has not been fitted", do="call fit(log) or load(folder) first"
+        )
     return state
 
 
@@ -120,5 +132,10 @@ def check_items(asked: Histories | Interactions, n_items: int) -> None:
     """Histories, or a log, must have been coded with the item index of the fitted log."""
     if asked.n_items != n_items:
         what = "histories" if isinstance(asked, Histories) else "a log"
-        expected, do = "the item index of the fitted log", "take a log with the same indexes, and histories from it"
-        raise ModelError(f"{what} of {asked.n_items} items for a model of {n_items}", what, expected, do)
+        expected, do = (
+            "the item index of the fitted log",
+            "take a log with the same indexes, and histories from it",
+        )
+        raise ModelError(
+            f"{what} of {asked.n_items} items for a model of {n_items}", what, expected, do
+        )

@@ -1,10 +1,12 @@
-"""EASE: Embarrassingly Shallow Autoencoders for Sparse Data (Steck, WWW 2019), with exact forgetting.
+"""EASE: Embarrassingly Shallow Autoencoders for Sparse Data (Steck, WWW 2019), with exact
+forgetting.
 
     G = XᵀX,   P = (G + λI)⁻¹,   B_ij = −P_ij / P_jj (i ≠ j),   B_jj = 0        equation 8 of the paper
     score(x) = x·B = x − (x·P) / diag P                                          so B is never built
 
-A request changes few rows x_u of X. With U = [x_old …, x_new …] and S = diag(−1 …, +1 …), G' = G + U S Uᵀ, and
-Woodbury gives P' = P − Z K Zᵀ, Z = P U, K = (S⁻¹ + UᵀZ)⁻¹: a rank-2m update in place for m users.
+A request changes few rows x_u of X. With U = [x_old …, x_new …] and S = diag(−1 …, +1 …), G' = G +
+U S Uᵀ, and Woodbury gives P' = P − Z K Zᵀ, Z = P U, K = (S⁻¹ + UᵀZ)⁻¹: a rank-2m update in place
+for m users.
 """
 
 from __future__ import annotations
@@ -32,7 +34,8 @@ class EASEConfig(BaseModel):
     l2: PositiveFloat = 100.0
     """λ: weight of the squared norm of B."""
     check_every: PositiveInt = 100
-    """Users changed between two looks at the residual; where that is above 1e-9, P is factored anew."""
+    """Users changed between two looks at the residual; where that is above 1e-9, P is factored
+    anew."""
     memory_limit_bytes: PositiveInt | None = None
     """Refuse to fit when P and its working space need more; None: half of this machine's memory."""
 
@@ -66,12 +69,16 @@ class EASE:
         return x.toarray() - (x @ p) / p.diagonal()
 
     def contributions(self, histories: Histories, items: np.ndarray) -> pd.DataFrame:
-        """[row, item, interaction, weight]: B_ji for each history item j, shared among its rows; sums to the score."""
+        """[row, item, interaction, weight]: B_ji for each history item j, shared among its rows;
+        sums to the score."""
         p, held = fitted(self.inverse, self), histories.item
-        return shared_out(histories, items, lambda i, at: np.where(i == held[at], 0.0, -p[held[at], i] / p[i, i]))
+        return shared_out(
+            histories, items, lambda i, at: np.where(i == held[at], 0.0, -p[held[at], i] / p[i, i])
+        )
 
     def forget(self, removed: Interactions) -> Self:
-        """Take rows out, in place; equals a refit up to rounding. Raises `DataError` and changes nothing if it cannot.
+        """Take rows out, in place; equals a refit up to rounding. Raises `DataError` and changes
+        nothing if it cannot.
 
         About 1 ms at 1,000 items: O(n²) against O(n³) for a refit (`benchmarks/ease.py`).
         """
@@ -83,12 +90,16 @@ class EASE:
         middle, out = old.without(removed)
         cells, into = middle.extended(added)
         users = {change.user for change in (*out, *into)}
-        return self._update(cells, [Change(user, old.items(user), cells.items(user)) for user in sorted(users)])
+        return self._update(
+            cells, [Change(user, old.items(user), cells.items(user)) for user in sorted(users)]
+        )
 
     def score_without(self, removed: Interactions, histories: Histories) -> np.ndarray:
-        """What `score(histories)` would be after `forget(removed)`; changes nothing and copies no P.
+        """What `score(histories)` would be after `forget(removed)`; changes nothing and copies no
+        P.
 
-        x·P' = x·P − (x·Z)·K·Zᵀ and diag P' = diag P − Σ_q (Z K)_q ∘ Z_q need vectors of length n only.
+        x·P' = x·P − (x·Z)·K·Zᵀ and diag P' = diag P − Σ_q (Z K)_q ∘ Z_q need vectors of length n
+        only.
         """
         p = fitted(self.inverse, self)
         check_items(histories, len(p))
@@ -120,13 +131,17 @@ class EASE:
 
     @classmethod
     def load(cls, folder: Path) -> Self:
-        """Read what `save` wrote: P as it was, or factored anew where its residual is above 1e-9."""
+        """Read what `save` wrote: P as it was, or factored anew where its residual is above
+        1e-9."""
         config, arrays = load_arrays(folder, "EASE", EASEConfig, ("cells.data", "inverse"))
         model = cls(config)
         model.cells, model.inverse = Cells(csr_from(arrays, "cells")), np.array(arrays["inverse"])
         if model.inverse.shape != (model.cells.counts.shape[1],) * 2:
-            raise ModelError(f"P has shape {model.inverse.shape}", str(folder), "as many rows as items")
-        if not model.residual() <= 1e-9:  # how often P was updated is not in the file: it would tell of the forgotten
+            raise ModelError(
+                f"P has shape {model.inverse.shape}", str(folder), "as many rows as items"
+            )
+        # how often P was updated is not in the file: it would tell of the forgotten
+        if not model.residual() <= 1e-9:
             model.inverse = model._factor(model.cells)
         return model
 
@@ -135,9 +150,12 @@ class EASE:
         if step is None:
             self.inverse, self.cells, self.updates = self._factor(cells), cells, 0
             return self
-        # P is symmetric, so its transpose is P in the column order that BLAS updates in place. Nothing fails from here.
+        # P is symmetric, so its transpose is P in the column order that BLAS updates in place.
+        # Nothing fails from here.
         z, zk = step
-        self.inverse = blas.dgemm(-1.0, zk, z, beta=1.0, c=self.inverse.T, trans_b=1, overwrite_c=1).T
+        self.inverse = blas.dgemm(
+            -1.0, zk, z, beta=1.0, c=self.inverse.T, trans_b=1, overwrite_c=1
+        ).T
         checked, self.updates = self.updates // self.config.check_every, self.updates + len(changes)
         self.cells = cells
         if self.updates // self.config.check_every > checked and self.residual() > 1e-9:

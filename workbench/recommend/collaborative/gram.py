@@ -1,4 +1,5 @@
-"""P = (XᵀX + λI)⁻¹ in the space of one matrix, refused before it would not fit; and P after few rows of X change."""
+"""P = (XᵀX + λI)⁻¹ in the space of one matrix, refused before it would not fit; and P after few
+rows of X change."""
 
 from __future__ import annotations
 
@@ -16,7 +17,8 @@ BLOCK = 512
 def ridge_inverse(x: sparse.csr_array, l2: float, limit: int | None = None) -> np.ndarray:
     """Invert XᵀX + λI for x (n_users, n_items) by Cholesky; float64 (n_items, n_items) in C order.
 
-    limit: bytes that may be used, half of this machine's memory unless told; more raises `TooLarge` at once.
+    limit: bytes that may be used, half of this machine's memory unless told; more raises `TooLarge`
+    at once.
     """
     n = x.shape[1]
     need, limit = 8 * n * (n + 2 * BLOCK), limit or physical_memory() // 2
@@ -35,7 +37,9 @@ def ridge_inverse(x: sparse.csr_array, l2: float, limit: int | None = None) -> n
     for routine, own in ((lapack.dpotrf, "overwrite_a"), (lapack.dpotri, "overwrite_c")):
         p, info = routine(p, lower=1, **{own: 1})
         if info:
-            raise ModelError("XᵀX + λI cannot be inverted", "fit", "a larger λ", f"raise it above {l2:g}")
+            raise ModelError(
+                "XᵀX + λI cannot be inverted", "fit", "a larger λ", f"raise it above {l2:g}"
+            )
     for start in range(0, n, BLOCK):  # LAPACK fills one triangle only
         end = min(start + BLOCK, n)
         block = np.tril(p[start:end, start:end])
@@ -45,23 +49,30 @@ def ridge_inverse(x: sparse.csr_array, l2: float, limit: int | None = None) -> n
 
 
 def rank_update(p: np.ndarray, changes: list[Change]) -> tuple[np.ndarray, np.ndarray] | None:
-    """Z and Z·K with P' = P − (Z K) Zᵀ when the rows of m users change (Woodbury); both (n_items, 2m), column order.
+    """Z and Z·K with P' = P − (Z K) Zᵀ when the rows of m users change (Woodbury); both (n_items,
+    2m), column order.
 
-    None where factoring anew is cheaper (many users) or safer (a pivot near zero would multiply rounding errors).
-    Reads P, changes nothing.
+    None where factoring anew is cheaper (many users) or safer (a pivot near zero would multiply
+    rounding errors). Reads P, changes nothing.
     """
     m = len(changes)
     if 2 * m > len(p) // 4 and m > 1:
         return None
     sides = [change.before for change in changes] + [change.after for change in changes]
-    z = np.stack([p[items].sum(axis=0) for items in sides], axis=1) if sides else np.zeros((len(p), 0))
+    z = (
+        np.stack([p[items].sum(axis=0) for items in sides], axis=1)
+        if sides
+        else np.zeros((len(p), 0))
+    )
     inner = np.array([z[items].sum(axis=0) for items in sides]).reshape(2 * m, 2 * m)
     if not np.isfinite(inner).all():
         return None
     values, vectors = np.linalg.eigh((inner + inner.T) / 2 + np.diag(np.repeat([-1.0, 1.0], m)))
-    # xᵀPx is never negative, and real rows taken out and put in leave m negative and m positive pivots; anything else
-    # means that P is damaged.
-    sound = (inner.diagonal() >= 0).all() and (values[:m] < -1e-6).all() and (values[m:] > 1e-6).all()
+    # xᵀPx is never negative, and real rows taken out and put in leave m negative and m positive
+    # pivots; anything else means that P is damaged.
+    sound = (
+        (inner.diagonal() >= 0).all() and (values[:m] < -1e-6).all() and (values[m:] > 1e-6).all()
+    )
     if not sound:
         return None
     return np.asfortranarray(z), np.asfortranarray(z @ (vectors / values) @ vectors.T)

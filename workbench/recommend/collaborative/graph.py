@@ -2,7 +2,8 @@
 
     Â = D^−½ A D^−½,   A = [[0, X], [Xᵀ, 0]]        X: 1 where the user holds the item; D: the number of edges of a node
 
-One product with Â as a CSR matrix carries all vectors one step, users to items and items to users at once.
+One product with Â as a CSR matrix carries all vectors one step, users to items and items to users
+at once.
 """
 
 from __future__ import annotations
@@ -21,10 +22,11 @@ from workbench.data import Interactions
 
 
 def uniform(keys: np.ndarray, seed: tuple[int, ...]) -> np.ndarray:
-    """A number in [0, 1) for every key and seed, the same wherever and beside whatever it is asked for; float64 (n,).
+    """A number in [0, 1) for every key and seed, the same wherever and beside whatever it is asked
+    for; float64 (n,).
 
-    splitmix64 (Steele, Lea & Flood, OOPSLA 2014) over the seed's numbers and then the key. A generator would draw by
-    place: after a deletion every later row would draw another number.
+    splitmix64 (Steele, Lea & Flood, OOPSLA 2014) over the seed's numbers and then the key. A
+    generator would draw by place: after a deletion every later row would draw another number.
     """
     with np.errstate(over="ignore"):
         state = np.zeros(1, np.uint64)
@@ -42,7 +44,8 @@ def _mixed(x: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True, eq=False)
 class Graph:
-    """Which user holds which item: CSR (n_users, n_items), one entry an edge; never changed: copies share it."""
+    """Which user holds which item: CSR (n_users, n_items), one entry an edge; never changed: copies
+    share it."""
 
     cells: sparse.csr_array
     _made: dict[int | str, tuple[Any, torch.Tensor]] = field(default_factory=dict, repr=False)
@@ -64,25 +67,33 @@ class Graph:
         return users * self.cells.shape[1] + self.cells.indices
 
     def adjacency(self, like: torch.Tensor) -> torch.Tensor:
-        """Â as a torch CSR matrix (n, n), users first, with the type and device of `like`; made once."""
-        return self._remembered("whole", (like.dtype, like.device), lambda: _normalised(self.cells, like))
+        """Â as a torch CSR matrix (n, n), users first, with the type and device of `like`; made
+        once."""
+        return self._remembered(
+            "whole", (like.dtype, like.device), lambda: _normalised(self.cells, like)
+        )
 
     def dropped(self, share: float, seed: tuple[int, ...], like: torch.Tensor) -> torch.Tensor:
-        """Â of the graph without a random share of its edges, normalised anew; the seed's last number names the view.
+        """Â of the graph without a random share of its edges, normalised anew; the seed's last
+        number names the view.
 
-        Whether an edge stays depends on its two ends and the seed alone: a removed row takes its own edge, no other.
-        The last matrix of each view is remembered.
+        Whether an edge stays depends on its two ends and the seed alone: a removed row takes its
+        own edge, no other. The last matrix of each view is remembered.
         """
 
         def make() -> torch.Tensor:
             kept = (uniform(self.edges, seed) >= share).astype(np.float32)
-            cells = sparse.csr_array((kept, self.cells.indices, self.cells.indptr), self.cells.shape).copy()
+            cells = sparse.csr_array(
+                (kept, self.cells.indices, self.cells.indptr), self.cells.shape
+            ).copy()
             cells.eliminate_zeros()  # in place, hence the copy: the columns are shared
             return _normalised(cells, like)
 
         return self._remembered(seed[-1], (share, seed, like.dtype, like.device), make)
 
-    def _remembered(self, slot: int | str, key: tuple[Any, ...], make: Callable[[], torch.Tensor]) -> torch.Tensor:
+    def _remembered(
+        self, slot: int | str, key: tuple[Any, ...], make: Callable[[], torch.Tensor]
+    ) -> torch.Tensor:
         if slot not in self._made or self._made[slot][0] != key:
             self._made[slot] = (key, make())
         return self._made[slot][1]
@@ -90,19 +101,26 @@ class Graph:
 
 def _normalised(cells: sparse.csr_array, like: torch.Tensor) -> torch.Tensor:
     """D^−½ A D^−½ of a 0/1 matrix (n_users, n_items); a node without edges has an empty row."""
-    users, items = (1 / np.sqrt(np.maximum(np.asarray(cells.sum(axis=axis), float), 1)) for axis in (1, 0))
+    users, items = (
+        1 / np.sqrt(np.maximum(np.asarray(cells.sum(axis=axis), float), 1)) for axis in (1, 0)
+    )
     weight = np.repeat(users, np.diff(cells.indptr)) * items[cells.indices]
     x = sparse.csr_array((weight, cells.indices, cells.indptr), shape=cells.shape)
     matrix = sparse.block_array([[None, x], [x.T, None]], format="csr")
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Sparse CSR tensor support is in beta")
-        parts = (torch.from_numpy(part.astype(np.int64)) for part in (matrix.indptr, matrix.indices))
+        parts = (
+            torch.from_numpy(part.astype(np.int64)) for part in (matrix.indptr, matrix.indices)
+        )
         values = torch.from_numpy(matrix.data).to(like.dtype)
-        return torch.sparse_csr_tensor(*parts, values, matrix.shape, device=like.device, check_invariants=False)
+        return torch.sparse_csr_tensor(
+            *parts, values, matrix.shape, device=like.device, check_invariants=False
+        )
 
 
 class _Product(torch.autograd.Function):
-    """Â x for symmetric Â: its gradient is the same product (torch's own turns Â over each time: 40 times slower)."""
+    """Â x for symmetric Â: its gradient is the same product (torch's own turns Â over each time: 40
+    times slower)."""
 
     @staticmethod
     def forward(ctx: Any, x: torch.Tensor, adjacency: torch.Tensor) -> torch.Tensor:
@@ -117,7 +135,8 @@ class _Product(torch.autograd.Function):
 def propagate(
     users: torch.Tensor, items: torch.Tensor, adjacency: torch.Tensor, layers: int
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Ē = (E + ÂE + … + Â^L E) / (L + 1) for the users' and the items' vectors; differentiable any number of times."""
+    """Ē = (E + ÂE + … + Â^L E) / (L + 1) for the users' and the items' vectors; differentiable any
+    number of times."""
     total = state = torch.cat([users, items])
     for _ in range(layers):
         state = _Product.apply(state, adjacency)

@@ -3,8 +3,9 @@
     s_ij = C_ij / √(C_ii · C_jj),   C = XᵀX        cosine of two item columns; C_ij users have both i and j
     score(u, i) = Σ_{j ∈ N_k(i)} s_ij x_uj         N_k(i): the k items most like the *target* i; x_uj = 1 if u has j
 
-`normalise` divides a row of s by its sum; `centre` scores m_i + Σ_j s_ij (x_uj − m_j), m_j the share of users with j.
-Both are the ItemCF of the BARS benchmark (SIGIR 2022). C is whole numbers, so `forget` equals a refit bit by bit.
+`normalise` divides a row of s by its sum; `centre` scores m_i + Σ_j s_ij (x_uj − m_j), m_j the
+share of users with j. Both are the ItemCF of the BARS benchmark (SIGIR 2022). C is whole numbers,
+so `forget` equals a refit bit by bit.
 """
 
 from __future__ import annotations
@@ -48,7 +49,8 @@ class ItemKNN:
         self.config = config or ItemKNNConfig()
         self.cells: Cells | None = None
         self.pairs: sparse.csr_array | None = None  # C
-        self._derived: tuple[sparse.csr_array, sparse.csr_array, np.ndarray] | None = None  # s, sᵀ, offset
+        # s, sᵀ, offset
+        self._derived: tuple[sparse.csr_array, sparse.csr_array, np.ndarray] | None = None
 
     def __repr__(self) -> str:
         return f"ItemKNN({', '.join(f'{n}={v}' for n, v in self.config if n in {'k', *self.config.model_fields_set})})"
@@ -61,12 +63,14 @@ class ItemKNN:
 
     @property
     def similarity(self) -> sparse.csr_array:
-        """s, row = target item, only kept neighbours; derived from the counts whenever they have changed."""
+        """s, row = target item, only kept neighbours; derived from the counts whenever they have
+        changed."""
         return self._derive()[0]
 
     @property
     def offset(self) -> np.ndarray:
-        """m_i − Σ_j s_ij m_j, what an empty history scores; float64 (n_items,), zeros unless centred."""
+        """m_i − Σ_j s_ij m_j, what an empty history scores; float64 (n_items,), zeros unless
+        centred."""
         return self._derive()[2]
 
     def score(self, histories: Histories) -> np.ndarray:
@@ -76,12 +80,16 @@ class ItemKNN:
         return (histories.matrix() @ turned).toarray() + offset
 
     def contributions(self, histories: Histories, items: np.ndarray) -> pd.DataFrame:
-        """[row, item, interaction, weight]: s_ij of history item j, shared among its rows; sums to score − `offset`."""
+        """[row, item, interaction, weight]: s_ij of history item j, shared among its rows; sums to
+        score − `offset`."""
         similar = self.similarity
-        return shared_out(histories, items, lambda i, at: np.asarray(similar[i, histories.item[at]]).reshape(-1))
+        return shared_out(
+            histories, items, lambda i, at: np.asarray(similar[i, histories.item[at]]).reshape(-1)
+        )
 
     def forget(self, removed: Interactions) -> Self:
-        """Take rows out, in place; equals a refit exactly. Raises `DataError` and changes nothing if it cannot."""
+        """Take rows out, in place; equals a refit exactly. Raises `DataError` and changes nothing
+        if it cannot."""
         cells, changes = fitted(self.cells, self).without(removed)
         pairs = self.pairs + _difference(changes, self.pairs.shape[0]) if changes else self.pairs
         self.cells, self.pairs, self._derived = cells, _tidy(pairs), None
@@ -95,7 +103,9 @@ class ItemKNN:
 
     def save(self, folder: Path) -> None:
         """Write into a folder, whole or not at all."""
-        arrays = csr_parts(fitted(self.cells, self).counts, "cells") | csr_parts(self.pairs, "pairs")
+        arrays = csr_parts(fitted(self.cells, self).counts, "cells") | csr_parts(
+            self.pairs, "pairs"
+        )
         save_arrays(folder, "ItemKNN", self.config, arrays)
 
     @classmethod
@@ -109,7 +119,8 @@ class ItemKNN:
     def _derive(self) -> tuple[sparse.csr_array, sparse.csr_array, np.ndarray]:
         if self._derived is None:
             similar = _neighbours(fitted(self.pairs, self), self.config)
-            m = self.pairs.diagonal() * float(self.config.centre) / self.cells.counts.shape[0]  # shares of users
+            # shares of users
+            m = self.pairs.diagonal() * float(self.config.centre) / self.cells.counts.shape[0]
             self._derived = similar, similar.T.tocsr(), m - similar @ m
         return self._derived
 
@@ -124,7 +135,11 @@ def _tidy(pairs: sparse.sparray) -> sparse.csr_array:
 
 def _difference(changes: list[Change], n: int) -> sparse.csr_array:
     """Σ over changed users of x_new x_newᵀ − x_old x_oldᵀ."""
-    sides = [(items, sign) for change in changes for items, sign in ((change.after, 1), (change.before, -1))]
+    sides = [
+        (items, sign)
+        for change in changes
+        for items, sign in ((change.after, 1), (change.before, -1))
+    ]
     rows = np.repeat(np.arange(len(sides), dtype=np.int32), [len(items) for items, _ in sides])
     columns = np.concatenate([items for items, _ in sides])
     x = sparse.csr_array((np.ones(len(rows), np.int64), (rows, columns)), shape=(len(sides), n))
@@ -133,7 +148,11 @@ def _difference(changes: list[Change], n: int) -> sparse.csr_array:
 
 
 def _neighbours(pairs: sparse.csr_array, config: ItemKNNConfig) -> sparse.csr_array:
-    own, k, parts = pairs.diagonal().astype(np.float64), config.k, [(np.zeros(0), np.zeros(0, np.int32))]
+    own, k, parts = (
+        pairs.diagonal().astype(np.float64),
+        config.k,
+        [(np.zeros(0), np.zeros(0, np.int32))],
+    )
     for i in range(len(own)):
         span = slice(pairs.indptr[i], pairs.indptr[i + 1])
         other = pairs.indices[span] != i  # an item is not its own neighbour
@@ -143,8 +162,12 @@ def _neighbours(pairs: sparse.csr_array, config: ItemKNNConfig) -> sparse.csr_ar
             # equal fractions such as 1/√3 and 3/√27 may differ in their last bit
             near = np.flatnonzero(similar >= (last := np.partition(similar, -k)[-k] * (1 - 1e-12)))
             if not config.ties:  # the better ones first, then those that tie, by code
-                near = np.sort(near[np.argsort(similar[near] <= last * (1 + 3e-12), kind="stable")[:k]])
+                near = np.sort(
+                    near[np.argsort(similar[near] <= last * (1 + 3e-12), kind="stable")[:k]]
+                )
             j, similar = j[near], similar[near]
         parts.append((similar / similar.sum() if config.normalise else similar, j))
     data, indices = (np.concatenate(some) for some in zip(*parts, strict=True))
-    return sparse.csr_array((data, indices, np.cumsum([len(j) for _, j in parts])), shape=pairs.shape)
+    return sparse.csr_array(
+        (data, indices, np.cumsum([len(j) for _, j in parts])), shape=pairs.shape
+    )

@@ -1,15 +1,17 @@
-"""LightGCN: He, Deng, Wang, Li, Zhang & Wang, Simplifying and Powering Graph Convolution Network, SIGIR 2020.
+"""LightGCN: He, Deng, Wang, Li, Zhang & Wang, Simplifying and Powering Graph Convolution Network,
+SIGIR 2020.
 
     E^(l+1) = Â E^(l),   Ē = (E^(0) + … + E^(L)) / (L + 1),   Â = D^−½ A D^−½        equations 7 and 8 of the paper
     ℓ(u, i, j) = −ln σ(ē_uᵀ(ē_i − ē_j)) + (λ/2)(‖e_u‖² + ‖e_i‖² + ‖e_j‖²)         e: layer 0, not the propagated ē
     score(u, i) = ē_uᵀ ē_i
 
-As in the study: Adam, Xavier's first weights. The paper has 3 layers and, in its authors' code, first weights of
-normal(0, .1). The regulariser of the pairs of a batch stands for λ‖E^(0)‖²; RecBole, and with it the study, adds the
-norms of the batch's layer-0 vectors, not squared and divided by the batch. The graph is that of the last `fit` or
-`rebuild`: after a removal, weights that were not rebuilt still send messages along deleted edges.
-Quick because a layer is one CSR product for users and items together, and its gradient the same product; the tables
-that lists are made from are kept until weights or graph change (`graph.py`, `pairs.py`).
+As in the study: Adam, Xavier's first weights. The paper has 3 layers and, in its authors' code,
+first weights of normal(0, .1). The regulariser of the pairs of a batch stands for λ‖E^(0)‖²;
+RecBole, and with it the study, adds the norms of the batch's layer-0 vectors, not squared and
+divided by the batch. The graph is that of the last `fit` or `rebuild`: after a removal, weights
+that were not rebuilt still send messages along deleted edges. Quick because a layer is one CSR
+product for users and items together, and its gradient the same product; the tables that lists are
+made from are kept until weights or graph change (`graph.py`, `pairs.py`).
 """
 
 from __future__ import annotations
@@ -36,7 +38,8 @@ class LightGCNConfig(BaseModel):
     l2: NonNegativeFloat = 1e-4
     """λ: weight of the squared layer-0 vectors of a pair, as in the paper."""
     training: Training = Training(epochs=100, batch=2048, metric="recall", k=20)
-    """How it is trained; a batch counts pairs, and every batch costs 2 L products with Â: larger ones are cheaper."""
+    """How it is trained; a batch counts pairs, and every batch costs 2 L products with Â: larger
+    ones are cheaper."""
 
 
 class LightGCNNetwork(nn.Module):
@@ -45,7 +48,10 @@ class LightGCNNetwork(nn.Module):
     def __init__(self, config: LightGCNConfig, n_users: int, n_items: int) -> None:
         super().__init__()
         self.layers, self.graph = config.layers, None
-        self.user, self.item = nn.Embedding(n_users, config.embedding), nn.Embedding(n_items, config.embedding)
+        self.user, self.item = (
+            nn.Embedding(n_users, config.embedding),
+            nn.Embedding(n_items, config.embedding),
+        )
         nn.init.xavier_uniform_(self.user.weight)
         nn.init.xavier_uniform_(self.item.weight)
 

@@ -2,9 +2,10 @@
 
     x_uij = p_uᵀ(q_i − q_j)        i: an item the user holds, j: one that the user does not hold, drawn uniformly
 
-Rendle, Freudenthaler, Gantner & Schmidt-Thieme, BPR: Bayesian Personalized Ranking from Implicit Feedback, UAI 2009.
-One pair per row of the log, a new j every epoch (the paper draws pairs with replacement). Quick because all negatives
-of an epoch come out of one binary search without rejection, and the gradient of x is written by hand.
+Rendle, Freudenthaler, Gantner & Schmidt-Thieme, BPR: Bayesian Personalized Ranking from Implicit
+Feedback, UAI 2009. One pair per row of the log, a new j every epoch (the paper draws pairs with
+replacement). Quick because all negatives of an epoch come out of one binary search without
+rejection, and the gradient of x is written by hand.
 """
 
 from __future__ import annotations
@@ -26,7 +27,14 @@ from workbench.errors import ModelError, UnknownUser
 from workbench.recommend.collaborative.cells import check_items, fitted
 from workbench.recommend.collaborative.graph import Graph, uniform
 from workbench.recommend.saving import csr_from, csr_parts
-from workbench.recommend.training import Training, load_trained, reproducible, save_trained, train, validation
+from workbench.recommend.training import (
+    Training,
+    load_trained,
+    reproducible,
+    save_trained,
+    train,
+    validation,
+)
 from workbench.settings import settings
 
 
@@ -34,8 +42,8 @@ from workbench.settings import settings
 class Pairs:
     """Training examples (u, i, j), one per row of a log; every array (n,), int64.
 
-    interaction: the row each pair comes from. left_out: interaction ids of rows that make no pair, because their user
-    holds every item and there is no j.
+    interaction: the row each pair comes from. left_out: interaction ids of rows that make no pair,
+    because their user holds every item and there is no j.
     """
 
     user: np.ndarray
@@ -49,7 +57,10 @@ class Pairs:
 
     def select(self, rows: np.ndarray | slice) -> Pairs:
         """Some of the pairs, in the order asked for."""
-        parts = {name: getattr(self, name)[rows] for name in ("user", "positive", "negative", "interaction")}
+        parts = {
+            name: getattr(self, name)[rows]
+            for name in ("user", "positive", "negative", "interaction")
+        }
         return replace(self, **parts)
 
     def batches(self, size: int, seed: tuple[int, ...]) -> Iterator[Pairs]:
@@ -58,17 +69,24 @@ class Pairs:
         for start in range(0, len(self), size):
             yield shuffled.select(slice(start, start + size))
 
-    def tensors(self, device: torch.device | str = "cpu") -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    def tensors(
+        self, device: torch.device | str = "cpu"
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """u, i, j as tensors."""
-        return tuple(torch.from_numpy(array).to(device) for array in (self.user, self.positive, self.negative))
+        return tuple(
+            torch.from_numpy(array).to(device)
+            for array in (self.user, self.positive, self.negative)
+        )
 
 
 @dataclass(frozen=True)
 class Unheld:
-    """The items that each user does not hold, to draw from: `free` (n_users,) says how many they are.
+    """The items that each user does not hold, to draw from: `free` (n_users,) says how many they
+    are.
 
     With a user's items h₀ < h₁ < …, h_k − k unheld items lie below h_k. So the r-th unheld item is
-    r + #{k: h_k − k ≤ r}: one search among the sorted codes u·n_items + h_k − k, and no draw is ever rejected.
+    r + #{k: h_k − k ≤ r}: one search among the sorted codes u·n_items + h_k − k, and no draw is
+    ever rejected.
     """
 
     codes: np.ndarray
@@ -79,25 +97,37 @@ class Unheld:
     @classmethod
     def of(cls, log: Interactions) -> Unheld:
         """Look at the cells of a log."""
-        cells = np.unique(log.frame["user"].to_numpy(np.int64) * log.n_items + log.frame["item"].to_numpy())
+        cells = np.unique(
+            log.frame["user"].to_numpy(np.int64) * log.n_items + log.frame["item"].to_numpy()
+        )
         user = cells // log.n_items
         held = np.bincount(user, minlength=log.n_users)
         starts = np.concatenate([[0], np.cumsum(held)[:-1]])
-        return cls(cells - (np.arange(len(cells)) - starts[user]), starts, log.n_items - held, log.n_items)
+        return cls(
+            cells - (np.arange(len(cells)) - starts[user]), starts, log.n_items - held, log.n_items
+        )
 
-    def draw(self, users: np.ndarray, interactions: np.ndarray, seed: tuple[int, ...]) -> np.ndarray:
+    def draw(
+        self, users: np.ndarray, interactions: np.ndarray, seed: tuple[int, ...]
+    ) -> np.ndarray:
         """One item each that the user does not hold, uniformly; (n,) int64.
 
-        The draw of a row depends on its interaction id, its user's items and the seed alone: when other people's rows
-        leave a log, the negatives of this row stay. When a row of its own user leaves, it may move: the user has more
-        items to draw from, and every rank among them counts differently (`UserItem.examples` can keep the old ones).
+        The draw of a row depends on its interaction id, its user's items and the seed alone: when
+        other people's rows leave a log, the negatives of this row stay. When a row of its own user
+        leaves, it may move: the user has more items to draw from, and every rank among them counts
+        differently (`UserItem.examples` can keep the old ones).
         """
         rank = (uniform(interactions, seed) * self.free[users]).astype(np.int64)
-        return rank + np.searchsorted(self.codes, users * self.n_items + rank, side="right") - self.starts[users]
+        return (
+            rank
+            + np.searchsorted(self.codes, users * self.n_items + rank, side="right")
+            - self.starts[users]
+        )
 
 
 class _Difference(torch.autograd.Function):
-    """p_uᵀ(q_i − q_j) for batches of codes; autograd's own way copies three blocks of vectors more, each way."""
+    """p_uᵀ(q_i − q_j) for batches of codes; autograd's own way copies three blocks of vectors more,
+    each way."""
 
     @staticmethod
     def forward(ctx: Any, p: torch.Tensor, q: torch.Tensor, *codes: torch.Tensor) -> torch.Tensor:
@@ -111,7 +141,8 @@ class _Difference(torch.autograd.Function):
     def backward(ctx: Any, grad: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
         p, q, u, i, j = ctx.saved_tensors
         mine, gap = ctx.read
-        if torch.is_grad_enabled():  # a second derivative is asked for: read the tables again, so that autograd sees it
+        # a second derivative is asked for: read the tables again, so that autograd sees it
+        if torch.is_grad_enabled():
             mine, gap = p.index_select(0, u), q.index_select(0, i) - q.index_select(0, j)
         weight = grad[:, None]
         to_gap = mine * weight
@@ -121,23 +152,29 @@ class _Difference(torch.autograd.Function):
 
 
 def pairwise(users: torch.Tensor, items: torch.Tensor, pairs: Pairs) -> torch.Tensor:
-    """−ln σ(x_uij) of every pair, from tables of user and item vectors; (n,), differentiable twice."""
+    """−ln σ(x_uij) of every pair, from tables of user and item vectors; (n,), differentiable
+    twice."""
     return functional.softplus(-_Difference.apply(users, items, *pairs.tensors(users.device)))
 
 
 def penalty(users: torch.Tensor, items: torch.Tensor, pairs: Pairs) -> torch.Tensor:
-    """½(‖p_u‖² + ‖q_i‖² + ‖q_j‖²) of every pair; (n,). Its gradient is the vector itself, as in the paper's update."""
+    """½(‖p_u‖² + ‖q_i‖² + ‖q_j‖²) of every pair; (n,). Its gradient is the vector itself, as in the
+    paper's update."""
     u, i, j = pairs.tensors(users.device)
     of_user, of_item = users.square().sum(dim=1), items.square().sum(dim=1)
-    return (of_user.index_select(0, u) + of_item.index_select(0, i) + of_item.index_select(0, j)) / 2
+    return (
+        of_user.index_select(0, u) + of_item.index_select(0, i) + of_item.index_select(0, j)
+    ) / 2
 
 
 class UserItem:
-    """A recommender of trained user and item vectors; a method names its `Config` and `Network` and writes its `loss`.
+    """A recommender of trained user and item vectors; a method names its `Config` and `Network` and
+    writes its `loss`.
 
-    `Network(config, n_users, n_items)` is a module with the embeddings `user` and `item` and `forward() -> (users,
-    items)`, the tables that are scored with. With `reads_graph` it also has `graph`, which is set before use.
-    A user of the index without rows has a vector that nothing has trained.
+    `Network(config, n_users, n_items)` is a module with the embeddings `user` and `item` and
+    `forward() -> (users, items)`, the tables that are scored with. With `reads_graph` it also has
+    `graph`, which is set before use. A user of the index without rows has a vector that nothing has
+    trained.
     """
 
     Config: type[BaseModel]
@@ -154,7 +191,8 @@ class UserItem:
         return f"{type(self).__name__}({self.config})"
 
     def fit(self, log: Interactions, valid: Interactions | None = None) -> Self:
-        """Train on every row of `log`; with `valid` stop early on its items. `record` tells the epochs."""
+        """Train on every row of `log`; with `valid` stop early on its items. `record` tells the
+        epochs."""
         config: Training = self.config.training
         with reproducible(config):
             self._start(log.n_users, log.n_items).rebuild(log)
@@ -173,55 +211,81 @@ class UserItem:
                 self._begin(None)
         return self
 
-    def examples(self, log: Interactions, users: np.ndarray | None = None, *, like: Pairs | None = None) -> Pairs:
-        """One pair per row of these users (equal rows make a pair each), with the negatives of the first epoch.
+    def examples(
+        self, log: Interactions, users: np.ndarray | None = None, *, like: Pairs | None = None
+    ) -> Pairs:
+        """One pair per row of these users (equal rows make a pair each), with the negatives of the
+        first epoch.
 
-        like: pairs whose negatives are taken over for the same interactions, where the user still does not hold them.
-        So the examples of a user before and after a removal differ in what was removed, and in nothing else:
+        like: pairs whose negatives are taken over for the same interactions, where the user still
+        does not hold them. So the examples of a user before and after a removal differ in what was
+        removed, and in nothing else:
 
         >>> before = model.examples(log, [3])  # doctest: +SKIP
         >>> after = model.examples(log.without([17]), [3], like=before)  # doctest: +SKIP
         """
         frame, unheld = log.frame, Unheld.of(log)
-        chosen = np.ones(len(log), bool) if users is None else np.isin(frame["user"].to_numpy(), users)
+        chosen = (
+            np.ones(len(log), bool) if users is None else np.isin(frame["user"].to_numpy(), users)
+        )
         possible = unheld.free[frame["user"].to_numpy()] > 0
         user, item, ids = (
-            frame[name].to_numpy(np.int64)[chosen & possible] for name in ("user", "item", "interaction")
+            frame[name].to_numpy(np.int64)[chosen & possible]
+            for name in ("user", "item", "interaction")
         )
         negative = unheld.draw(user, ids, (self.config.training.seed, 0))
         if like is not None:
-            old = pd.Series(like.negative, index=like.interaction).reindex(ids, fill_value=-1).to_numpy()
-            held = np.isin(user * log.n_items + old, frame["user"].to_numpy(np.int64) * log.n_items + frame["item"])
+            old = (
+                pd.Series(like.negative, index=like.interaction)
+                .reindex(ids, fill_value=-1)
+                .to_numpy()
+            )
+            held = np.isin(
+                user * log.n_items + old,
+                frame["user"].to_numpy(np.int64) * log.n_items + frame["item"],
+            )
             negative = np.where((old < 0) | held, negative, old)
         return Pairs(user, item, negative, ids, frame["interaction"].to_numpy()[chosen & ~possible])
 
     def represent(self, histories: Histories) -> torch.Tensor:
-        """The vectors of the users; (B, d). Raises `UnknownUser` for a code the model was not fitted with."""
+        """The vectors of the users; (B, d). Raises `UnknownUser` for a code the model was not
+        fitted with."""
         known = fitted(self.module, self).user.num_embeddings
         check_items(histories, self.module.item.num_embeddings)
         unknown = histories.user[(histories.user < 0) | (histories.user >= known)]
         if len(unknown):
             do = "fit the model with this user, or score with a model that reads histories"
-            raise UnknownUser(f"user code {unknown[0]}", type(self).__name__, f"a code from 0 to {known - 1}", do)
+            raise UnknownUser(
+                f"user code {unknown[0]}", type(self).__name__, f"a code from 0 to {known - 1}", do
+            )
         users, _ = self.tables()
-        return users.index_select(0, torch.from_numpy(histories.user.astype(np.int64)).to(users.device))
+        return users.index_select(
+            0, torch.from_numpy(histories.user.astype(np.int64)).to(users.device)
+        )
 
     def score(self, histories: Histories) -> np.ndarray:
-        """Users' vectors times all item vectors; float32 (B, n_items). Of a history only its user is read."""
+        """Users' vectors times all item vectors; float32 (B, n_items). Of a history only its user
+        is read."""
         with torch.no_grad():
             users = self.represent(histories)
             return (users @ self.tables()[1].T).float().cpu().numpy()
 
     def tables(self) -> tuple[torch.Tensor, torch.Tensor]:
-        """User and item vectors as they are scored with: with their graph, or, under `no_grad`, made once per weights.
+        """User and item vectors as they are scored with: with their graph, or, under `no_grad`,
+        made once per weights.
 
-        Weights are compared with those the tables were made from, so that no change of any kind goes unseen.
+        Weights are compared with those the tables were made from, so that no change of any kind
+        goes unseen.
         """
         module = fitted(self.module, self)
         if torch.is_grad_enabled() or not self.reads_graph:
             return module()
         weights = (module.user.weight, module.item.weight)
-        if self._made is None or self._made[0] is not module.graph or not all(map(torch.equal, self._made[1], weights)):
+        if (
+            self._made is None
+            or self._made[0] is not module.graph
+            or not all(map(torch.equal, self._made[1], weights))
+        ):
             self._made = (module.graph, [weight.detach().clone() for weight in weights], module())
         return self._made[2]
 
@@ -231,12 +295,21 @@ class UserItem:
         return {"users": [module.user.weight], "items": [module.item.weight], "shared": []}
 
     def rebuild(self, log: Interactions) -> Self:
-        """Make the graph anew from a log, weights unchanged; nothing to do for a model that reads none."""
+        """Make the graph anew from a log, weights unchanged; nothing to do for a model that reads
+        none."""
         module = fitted(self.module, self)
-        have, want = (log.n_users, log.n_items), (module.user.num_embeddings, module.item.num_embeddings)
+        have, want = (
+            (log.n_users, log.n_items),
+            (module.user.num_embeddings, module.item.num_embeddings),
+        )
         if have != want:
             do = "take a log with the indexes of the fitted one"
-            raise ModelError(f"a log of {have[0]} users and {have[1]} items", "log", f"{want[0]} and {want[1]}", do)
+            raise ModelError(
+                f"a log of {have[0]} users and {have[1]} items",
+                "log",
+                f"{want[0]} and {want[1]}",
+                do,
+            )
         if self.reads_graph:
             module.graph = Graph.of(log)
         return self
@@ -256,18 +329,26 @@ class UserItem:
         """Read what `save` wrote."""
         names = ("module.user.weight", "module.item.weight")
         config, arrays, fill = load_trained(folder, cls.__name__, cls.Config, names)
-        with torch.random.fork_rng():  # the first weights are overwritten: their draws shall not reach the caller
+        # the first weights are overwritten: their draws shall not reach the caller
+        with torch.random.fork_rng():
             model = cls(config)._start(*(len(arrays[name]) for name in names))
         fill(model.module)
         if cls.reads_graph:
             cells = csr_from(arrays, "graph")
             if cells.shape != tuple(len(arrays[name]) for name in names):
-                raise ModelError(f"the graph is {cells.shape}", str(folder), "one row per user, one column per item")
+                raise ModelError(
+                    f"the graph is {cells.shape}",
+                    str(folder),
+                    "one row per user, one column per item",
+                )
             model.module.graph = Graph(cells)
         return model
 
     def _start(self, n_users: int, n_items: int) -> Self:
-        self.module, self._made = self.Network(self.config, n_users, n_items).to(settings().device).eval(), None
+        self.module, self._made = (
+            self.Network(self.config, n_users, n_items).to(settings().device).eval(),
+            None,
+        )
         return self
 
     def _begin(self, epoch: int | None) -> None:

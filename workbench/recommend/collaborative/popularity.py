@@ -1,4 +1,5 @@
-"""Popularity: score(u, i) = c_i, the number of users who have item i. The same list for everybody."""
+"""Popularity: score(u, i) = c_i, the number of users who have item i. The same list for
+everybody."""
 
 from __future__ import annotations
 
@@ -42,11 +43,13 @@ class Popularity:
         return np.tile(np.asarray(counts, dtype=np.float64), (len(histories), 1))
 
     def contributions(self, histories: Histories, items: np.ndarray) -> pd.DataFrame:
-        """[row, item, interaction, weight], every weight 0: the score reads no history, only everybody's counts."""
+        """[row, item, interaction, weight], every weight 0: the score reads no history, only
+        everybody's counts."""
         return shared_out(histories, items, lambda targets, at: np.zeros(len(targets)))
 
     def forget(self, removed: Interactions) -> Self:
-        """Take rows out, in place; equals a refit exactly. Raises `DataError` and changes nothing if it cannot."""
+        """Take rows out, in place; equals a refit exactly. Raises `DataError` and changes nothing
+        if it cannot."""
         self.cells, _ = fitted(self.cells, self).without(removed)
         return self
 
@@ -58,7 +61,9 @@ class Popularity:
 
     def save(self, folder: Path) -> None:
         """Write into a folder, whole or not at all."""
-        save_arrays(folder, "Popularity", self.config, csr_parts(fitted(self.cells, self).counts, "cells"))
+        save_arrays(
+            folder, "Popularity", self.config, csr_parts(fitted(self.cells, self).counts, "cells")
+        )
 
     @classmethod
     def load(cls, folder: Path) -> Self:

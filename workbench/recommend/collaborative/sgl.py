@@ -1,22 +1,25 @@
-"""SGL: Wu, Wang, Feng, He, Chen, Lian & Xie, Self-supervised Graph Learning for Recommendation, SIGIR 2021.
+"""SGL: Wu, Wang, Feng, He, Chen, Lian & Xie, Self-supervised Graph Learning for Recommendation,
+SIGIR 2021.
 
     ℓ(u, i, j) = −ln σ(ē_uᵀ(ē_i − ē_j)) + λ₁(s_u + s_i) + (λ₂/2)(‖e_u‖² + ‖e_i‖² + ‖e_j‖²)
     s_a = −ln exp(cos(z'_a, z''_a)/τ) / Σ_b exp(cos(z'_a, z''_b)/τ)                       equation 10: InfoNCE
     score(u, i) = ē_uᵀ ē_i
 
-ē: LightGCN's propagated vectors; e: layer 0; z', z'': propagated along two views of the graph, each without a random
-share ρ of the edges and normalised anew (edge dropout, ED), other views every epoch. Every pair adds s of its user and
-of its positive item, as in the authors' code and in RecBole: a node of many pairs counts often, whatever the batch.
-In the paper, as in the study, b runs over all users, or all items; in training here over the unique ones of the batch
-unless `negatives_from="all"`: fewer negatives, and cost that does not grow with the catalogue.
-Outside of training b runs over all nodes, and the views are those of the seed: then a pair's ℓ knows no other pair, the
-losses of users sum to the objective, and second derivatives are of one function.
-The study drops 10 % of the edges (paper: 0 to 50 %, by data set). RecBole, and with it the study, adds the norms of the
-batch's layer-0 vectors, not squared and shared by the batch: next to nothing.
-At first the contrast swamps BPR, which starts at ln 2 with small gradients. On ml-100k (random split, 80,808 pairs,
-batch 2048, rate 5e-3) the study's τ = .2 and λ₁ = .1, the defaults here, leave BPR at .693 for all of 10 epochs, with
-NDCG@10 .018; τ = .5 (RecBole's default) and λ₁ = .005 bring it to .212, with .250. Dense logs want the latter.
-Quick because each layer of a view is one CSR product, and softmax is made once for each node of a batch.
+ē: LightGCN's propagated vectors; e: layer 0; z', z'': propagated along two views of the graph, each
+without a random share ρ of the edges and normalised anew (edge dropout, ED), other views every
+epoch. Every pair adds s of its user and of its positive item, as in the authors' code and in
+RecBole: a node of many pairs counts often, whatever the batch. In the paper, as in the study, b
+runs over all users, or all items; in training here over the unique ones of the batch unless
+`negatives_from="all"`: fewer negatives, and cost that does not grow with the catalogue. Outside of
+training b runs over all nodes, and the views are those of the seed: then a pair's ℓ knows no other
+pair, the losses of users sum to the objective, and second derivatives are of one function. The
+study drops 10 % of the edges (paper: 0 to 50 %, by data set). RecBole, and with it the study, adds
+the norms of the batch's layer-0 vectors, not squared and shared by the batch: next to nothing. At
+first the contrast swamps BPR, which starts at ln 2 with small gradients. On ml-100k (random split,
+80,808 pairs, batch 2048, rate 5e-3) the study's τ = .2 and λ₁ = .1, the defaults here, leave BPR at
+.693 for all of 10 epochs, with NDCG@10 .018; τ = .5 (RecBole's default) and λ₁ = .005 bring it to
+.212, with .250. Dense logs want the latter. Quick because each layer of a view is one CSR product,
+and softmax is made once for each node of a batch.
 """
 
 from __future__ import annotations
@@ -53,7 +56,8 @@ class SGLConfig(BaseModel):
     l2: NonNegativeFloat = 1e-4
     """λ₂: weight of the squared layer-0 vectors of a pair, as in the paper."""
     negatives_from: Literal["batch", "all"] = "batch"
-    """Where the b come from while training: the unique nodes of the batch, or all of the graph (paper, study)."""
+    """Where the b come from while training: the unique nodes of the batch, or all of the graph
+    (paper, study)."""
     training: Training = Training(epochs=100, batch=2048, metric="recall", k=20)
     """How it is trained; a batch counts pairs, and every batch costs 6 L products with a graph."""
 
@@ -64,7 +68,10 @@ class SGLNetwork(nn.Module):
     def __init__(self, config: SGLConfig, n_users: int, n_items: int) -> None:
         super().__init__()
         self.config, self.graph, self.epoch = config, None, None
-        self.user, self.item = nn.Embedding(n_users, config.embedding), nn.Embedding(n_items, config.embedding)
+        self.user, self.item = (
+            nn.Embedding(n_users, config.embedding),
+            nn.Embedding(n_items, config.embedding),
+        )
         nn.init.xavier_uniform_(self.user.weight)
         nn.init.xavier_uniform_(self.item.weight)
 
@@ -73,11 +80,14 @@ class SGLNetwork(nn.Module):
         return self._along(self.graph.adjacency(self.user.weight))
 
     def views(self) -> list[tuple[torch.Tensor, torch.Tensor]]:
-        """(users, items) along each of the two views: those of the epoch, or outside of training the fixed ones."""
+        """(users, items) along each of the two views: those of the epoch, or outside of training
+        the fixed ones."""
         # Epochs count from 1 here: 0 are the fixed views, which training never meets.
         time, config = 0 if self.epoch is None else self.epoch + 1, self.config
         seeds = [(config.training.seed, time, view) for view in (1, 2)]
-        return [self._along(self.graph.dropped(config.drop, seed, self.user.weight)) for seed in seeds]
+        return [
+            self._along(self.graph.dropped(config.drop, seed, self.user.weight)) for seed in seeds
+        ]
 
     def _along(self, adjacency: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         return propagate(self.user.weight, self.item.weight, adjacency, self.config.layers)
@@ -94,18 +104,25 @@ class SGL(UserItem):
     def loss(self, examples: Pairs) -> torch.Tensor:
         """ℓ of every pair; (n,)."""
         module, config = fitted(self.module, self), self.config
-        losses = pairwise(*module(), examples) + config.l2 * penalty(module.user.weight, module.item.weight, examples)
-        nodes = examples.tensors(losses.device)[:2]  # u and i; the negatives j have no part in the contrast
+        losses = pairwise(*module(), examples) + config.l2 * penalty(
+            module.user.weight, module.item.weight, examples
+        )
+        # u and i; the negatives j have no part in the contrast
+        nodes = examples.tensors(losses.device)[:2]
         for first, second, node in zip(*module.views(), nodes, strict=True):
             losses = losses + config.ssl * self._contrast(first, second, node)
         return losses
 
-    def _contrast(self, first: torch.Tensor, second: torch.Tensor, node: torch.Tensor) -> torch.Tensor:
+    def _contrast(
+        self, first: torch.Tensor, second: torch.Tensor, node: torch.Tensor
+    ) -> torch.Tensor:
         """s of the node of each pair; (n,)."""
         unique, place = torch.unique(node, return_inverse=True)
         near = functional.normalize(first.index_select(0, unique), dim=1) / self.config.temperature
         everywhere = self.config.negatives_from == "all" or self.module.epoch is None
-        table = functional.normalize(second if everywhere else second.index_select(0, unique), dim=1)
+        table = functional.normalize(
+            second if everywhere else second.index_select(0, unique), dim=1
+        )
         targets = unique if everywhere else torch.arange(len(unique), device=node.device)
         return full_softmax(near, table, targets).index_select(0, place)
 

@@ -1,9 +1,11 @@
-"""Additive attention without a softmax, over all asked positions of a batch at once; NARM and SR-GNN read with it.
+"""Additive attention without a softmax, over all asked positions of a batch at once; NARM and
+SR-GNN read with it.
 
     α(t, j) = vᵀ σ(qₜ + kⱼ)        for every asked position t and every position j
 
-As plain tensor operations this holds B · T · L · d numbers several times over. Here they are made block by block, small
-enough to stay in the processor's cache, and made again on the way back; keys beyond a block's reach are left out.
+As plain tensor operations this holds B · T · L · d numbers several times over. Here they are made
+block by block, small enough to stay in the processor's cache, and made again on the way back; keys
+beyond a block's reach are left out.
 """
 
 from __future__ import annotations
@@ -18,7 +20,8 @@ STEP = 16  # asked positions that share a block, and so a reach
 
 
 def asked_places(asked: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Where the asked positions of each row stand: (B, T) int64, and which of the T places are one; (B, T) bool.
+    """Where the asked positions of each row stand: (B, T) int64, and which of the T places are one;
+    (B, T) bool.
 
     asked: (B, L) bool, consecutive within a row. T is 1 for prefixes and up to L for windows.
 
@@ -38,18 +41,22 @@ def take(states: torch.Tensor, place: torch.Tensor) -> torch.Tensor:
     return states.gather(1, place[..., None].expand(-1, -1, states.shape[2]))
 
 
-def additive(query: torch.Tensor, key: torch.Tensor, v: torch.Tensor, place: torch.Tensor) -> torch.Tensor:
+def additive(
+    query: torch.Tensor, key: torch.Tensor, v: torch.Tensor, place: torch.Tensor
+) -> torch.Tensor:
     """α of the equation above; query (B, T, d), key (B, L, d), v (d,), place (B, T) -> (B, T, L).
 
-    Row (b, t) is made for the keys at positions up to `place[b, t]` at least; a caller masks those after it. Can be
-    differentiated twice.
+    Row (b, t) is made for the keys at positions up to `place[b, t]` at least; a caller masks those
+    after it. Can be differentiated twice.
     """
     return _Additive.apply(query, key, v, place)
 
 
 class _Additive(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, query: torch.Tensor, key: torch.Tensor, v: torch.Tensor, place: torch.Tensor) -> torch.Tensor:
+    def forward(
+        ctx: Any, query: torch.Tensor, key: torch.Tensor, v: torch.Tensor, place: torch.Tensor
+    ) -> torch.Tensor:
         ctx.save_for_backward(query, key, v, place)
         alpha = query.new_zeros(*query.shape[:2], key.shape[1])
         for rows, at, reach in _blocks(query, place):
@@ -58,8 +65,11 @@ class _Additive(torch.autograd.Function):
         return alpha
 
     @staticmethod
-    def backward(ctx: Any, grad: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, None]:
-        # Differentiable operations on the saved inputs alone, so that autograd can go through them once more.
+    def backward(
+        ctx: Any, grad: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, None]:
+        # Differentiable operations on the saved inputs alone, so that autograd can go through them
+        # once more.
         query, key, v, place = ctx.saved_tensors
         to_query, to_key, to_v = torch.zeros_like(query), torch.zeros_like(key), torch.zeros_like(v)
         for rows, at, reach in _blocks(query, place):

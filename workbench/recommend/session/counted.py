@@ -1,7 +1,7 @@
 """What the counted session models share: everything but the formula.
 
-A method's file brings a config, `score` and `contributions`. What it holds is a part of its own, made of rows, that can
-lose some of them: `Rows`, `postings.Postings`, or one in the method's file.
+A method's file brings a config, `score` and `contributions`. What it holds is a part of its own,
+made of rows, that can lose some of them: `Rows`, `postings.Postings`, or one in the method's file.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ from workbench.recommend.session.rows import load_rows, save_rows, without
 
 
 class Held(Protocol):
-    """The rows of a model and what it made of them; never changed in place, so that copies may share it."""
+    """The rows of a model and what it made of them; never changed in place, so that copies may
+    share it."""
 
     rows: Histories
 
@@ -27,7 +28,8 @@ class Held(Protocol):
         """Made of rows."""
 
     def without(self, removed: Interactions) -> Self:
-        """What `of` makes of the rows that are left, bit by bit. Raises `DataError` for rows not held."""
+        """What `of` makes of the rows that are left, bit by bit. Raises `DataError` for rows not
+        held."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,8 @@ class Rows:
 
 
 class CountedSession:
-    """A counted model around what it holds; a method names its `Config` and what it `Holds`, and adds the formula."""
+    """A counted model around what it holds; a method names its `Config` and what it `Holds`, and
+    adds the formula."""
 
     Config: type[BaseModel]
     Holds: type[Held] = Rows
@@ -57,7 +60,9 @@ class CountedSession:
         self.held: Any = None
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({', '.join(f'{name}={value}' for name, value in self.config)})"
+        return (
+            f"{type(self).__name__}({', '.join(f'{name}={value}' for name, value in self.config)})"
+        )
 
     def fit(self, log: Interactions, valid: Interactions | None = None) -> Self:
         """Take in the rows; `valid` is not used."""
@@ -65,7 +70,8 @@ class CountedSession:
         return self
 
     def forget(self, removed: Interactions) -> Self:
-        """Take rows out, in place; equals a refit exactly. Raises `DataError` and changes nothing if it cannot."""
+        """Take rows out, in place; equals a refit exactly. Raises `DataError` and changes nothing
+        if it cannot."""
         self.held = fitted(self.held, self).without(removed)
         return self
 

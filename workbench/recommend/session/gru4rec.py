@@ -3,9 +3,10 @@
     hₜ = GRU(e(sₜ), hₜ₋₁)          e: item embedding, with dropout
     score = E W hₜ                 W brings the hidden state back to the length of an item vector
 
-As in the study: cross-entropy over all items. The paper trains on session-parallel batches with sampled negatives and
-TOP1 or BPR-max losses; its authors' own code is far better than most ports. Quick because the recurrence runs once over
-a window for all of its targets; the published prefixes (`prefixes=True`) run it once per target.
+As in the study: cross-entropy over all items. The paper trains on session-parallel batches with
+sampled negatives and TOP1 or BPR-max losses; its authors' own code is far better than most ports.
+Quick because the recurrence runs once over a window for all of its targets; the published prefixes
+(`prefixes=True`) run it once per target.
 """
 
 from __future__ import annotations
@@ -50,10 +51,14 @@ class GRU4RecNetwork(nn.Module):
         super().__init__()
         self.item = nn.Embedding(n_items + 1, config.embedding, padding_idx=n_items)
         self.action = (
-            nn.Embedding(n_actions + 1, config.embedding, padding_idx=n_actions) if config.use_actions else None
+            nn.Embedding(n_actions + 1, config.embedding, padding_idx=n_actions)
+            if config.use_actions
+            else None
         )
         self.dropout = nn.Dropout(config.dropout)
-        self.gru = nn.GRU(config.embedding, config.hidden, config.layers, bias=False, batch_first=True)
+        self.gru = nn.GRU(
+            config.embedding, config.hidden, config.layers, bias=False, batch_first=True
+        )
         self.out = nn.Linear(config.hidden, config.embedding)
         nn.init.xavier_normal_(self.item.weight[:-1].data)
         if self.action is not None:
@@ -62,10 +67,14 @@ class GRU4RecNetwork(nn.Module):
             if name.startswith("weight"):
                 nn.init.xavier_uniform_(weight)
 
-    def forward(self, items: torch.Tensor, actions: torch.Tensor, asked: torch.Tensor) -> torch.Tensor:
-        """(B, L) codes -> (n, d) for the asked positions; padding stands on the right, so no state ever reads it."""
+    def forward(
+        self, items: torch.Tensor, actions: torch.Tensor, asked: torch.Tensor
+    ) -> torch.Tensor:
+        """(B, L) codes -> (n, d) for the asked positions; padding stands on the right, so no state
+        ever reads it."""
         read = self.item(items) if self.action is None else self.item(items) + self.action(actions)
-        # cuDNN's recurrence is quick, but has no second derivative, and outside of training not even a first one.
+        # cuDNN's recurrence is quick, but has no second derivative, and outside of training not
+        # even a first one.
         with torch.backends.cudnn.flags(enabled=self.training, deterministic=True):
             states, _ = self.gru(self.dropout(read))
         return self.out(states[asked])

@@ -1,13 +1,16 @@
-"""Session item-kNN: what stands in the same sequences as the last item (baseline of Hidasi et al., ICLR 2016).
+"""Session item-kNN: what stands in the same sequences as the last item (baseline of Hidasi et al.,
+ICLR 2016).
 
     score(S, i) = c_ij / √((n_i + λ)(n_j + λ)),   j = s_last,  i ≠ j
-                  c_ij: sequences that hold i and j;  n_i: sequences that hold i;  λ: `regularisation`
+                  c_ij: sequences that hold i and j;  n_i: sequences that hold i;  λ:
+                  `regularisation`
 
-λ damps rare items, which meet by chance. The last item itself is no neighbour of its own (inferred from measured
-numbers). A history without neighbours (or empty) gets the counts of POP.
+λ damps rare items, which meet by chance. The last item itself is no neighbour of its own (inferred
+from measured numbers). A history without neighbours (or empty) gets the counts of POP.
 
-Speed: no item × item matrix is kept. Posting lists of the last items times sequences give exactly the rows
-of C that are asked for, in whole numbers; `forget` takes postings out and equals a refit bit by bit.
+Speed: no item × item matrix is kept. Posting lists of the last items times sequences give exactly
+the rows of C that are asked for, in whole numbers; `forget` takes postings out and equals a refit
+bit by bit.
 """
 
 from __future__ import annotations
@@ -46,9 +49,12 @@ class SessionItemKNN(CountedSession):
         return or_popular(self._similar(histories), self.held.rows)
 
     def contributions(self, histories: Histories, items: np.ndarray) -> pd.DataFrame:
-        """[row, item, interaction, weight]: all of the score on the last row; a score that fell back has no part."""
+        """[row, item, interaction, weight]: all of the score on the last row; a score that fell
+        back has no part."""
         similar, last = self._similar(histories), last_rows(histories)
-        return row_weights(histories, items, lambda i, at: last[at] * cells(similar, histories.rows[at], i))
+        return row_weights(
+            histories, items, lambda i, at: last[at] * cells(similar, histories.rows[at], i)
+        )
 
     def _similar(self, histories: Histories) -> sparse.csr_array:
         """Similarity of each history's last item to all others; (B, n_items)."""
@@ -56,7 +62,8 @@ class SessionItemKNN(CountedSession):
         last = last_items(histories)
         together = ((last @ postings.items) @ postings.sessions).tocsr()
         length = np.diff(together.indptr)
-        own = np.repeat(last.indices, length[np.diff(last.indptr) > 0])  # the last item of each entry's history
+        # the last item of each entry's history
+        own = np.repeat(last.indices, length[np.diff(last.indptr) > 0])
         held = np.diff(postings.items.indptr) + self.config.regularisation
         similar = together.data / np.sqrt(held[own] * held[together.indices])
         similar[together.indices == own] = 0.0

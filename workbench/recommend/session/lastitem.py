@@ -1,10 +1,12 @@
-"""Last item: offer again what was looked at last (a rule, ours; the control for repeated consumption).
+"""Last item: offer again what was looked at last (a rule, ours; the control for repeated
+consumption).
 
     score(S, i) = (1 + max_j c_j) · b_i(S) + c_i        b_i(S): place from the start of i's last row in S, 0 if not in S
                                                         c_i: rows of i in the log (POP)
 
-The distinct items of the history, the latest first (the `items` latest of them, all by default: the recency rule of the
-repeat-consumption literature), then all others by POP. Whole numbers, so order and forgetting are exact.
+The distinct items of the history, the latest first (the `items` latest of them, all by default: the
+recency rule of the repeat-consumption literature), then all others by POP. Whole numbers, so order
+and forgetting are exact.
 """
 
 from __future__ import annotations
@@ -26,7 +28,8 @@ class LastItemConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     items: PositiveInt | None = None
-    """How many of the latest distinct items are offered again before POP; None: all of the history's."""
+    """How many of the latest distinct items are offered again before POP; None: all of the
+    history's."""
 
 
 class LastItem(CountedSession):
@@ -44,7 +47,8 @@ class LastItem(CountedSession):
         return then_popular(self._offered(histories), rows)
 
     def contributions(self, histories: Histories, items: np.ndarray) -> pd.DataFrame:
-        """[row, item, interaction, weight]: all of an item's place on its last row; sums to score − c_i."""
+        """[row, item, interaction, weight]: all of an item's place on its last row; sums to score −
+        c_i."""
         unit, offered = step(self._held_for(histories).rows), self._offered(histories)
         place = np.arange(len(histories.item)) - histories.offsets[histories.rows] + 1
 

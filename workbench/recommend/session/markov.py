@@ -2,11 +2,13 @@
 
     score(S, i) = c(s_last → i)        c(a → b): how often a row of b directly follows one of a, within a sequence
 
-The simple association of Ludewig & Jannach (UMUAI 2018) with steps of one, unsmoothed; a history whose last item has no
-successor (or that is empty) gets the counts of POP. Their sequential rules also count steps of more than one.
+The simple association of Ludewig & Jannach (UMUAI 2018) with steps of one, unsmoothed; a history
+whose last item has no successor (or that is empty) gets the counts of POP. Their sequential rules
+also count steps of more than one.
 
-Speed: one sparse matrix of counts, of which a batch takes rows. Taking out a row makes its neighbours adjacent, so
-`forget` counts the touched sequences before and after, in whole numbers: equal to a refit bit by bit.
+Speed: one sparse matrix of counts, of which a batch takes rows. Taking out a row makes its
+neighbours adjacent, so `forget` counts the touched sequences before and after, in whole numbers:
+equal to a refit bit by bit.
 """
 
 from __future__ import annotations
@@ -20,7 +22,14 @@ from scipy import sparse
 
 from workbench.data import Histories, Interactions
 from workbench.recommend.session.counted import CountedSession
-from workbench.recommend.session.rows import cells, last_items, last_rows, or_popular, row_weights, without
+from workbench.recommend.session.rows import (
+    cells,
+    last_items,
+    last_rows,
+    or_popular,
+    row_weights,
+    without,
+)
 
 
 class MarkovConfig(BaseModel):
@@ -31,7 +40,8 @@ class MarkovConfig(BaseModel):
 
 @dataclass(frozen=True)
 class Successors:
-    """The rows a model holds, and c: whole numbers (n_items, n_items), row = the item before, columns ascending."""
+    """The rows a model holds, and c: whole numbers (n_items, n_items), row = the item before,
+    columns ascending."""
 
     rows: Histories
     counts: sparse.csr_array
@@ -46,7 +56,8 @@ class Successors:
         return cls(rows, counts)
 
     def without(self, removed: Interactions) -> Successors:
-        """Take rows out: the touched sequences are counted before and after. Raises `DataError` for rows not held."""
+        """Take rows out: the touched sequences are counted before and after. Raises `DataError` for
+        rows not held."""
         rows, touched = without(self.rows, removed)
         after, before = (Successors.of(held.select(touched)).counts for held in (rows, self.rows))
         counts = (self.counts + (after - before)).tocsr()
@@ -69,6 +80,9 @@ class Markov(CountedSession):
         return or_popular(last_items(histories) @ held.counts.astype(np.float64), held.rows)
 
     def contributions(self, histories: Histories, items: np.ndarray) -> pd.DataFrame:
-        """[row, item, interaction, weight]: all of the score on the last row; a score that fell back has no part."""
+        """[row, item, interaction, weight]: all of the score on the last row; a score that fell
+        back has no part."""
         counts, last = self._held_for(histories).counts, last_rows(histories)
-        return row_weights(histories, items, lambda i, at: last[at] * cells(counts, histories.item[at], i))
+        return row_weights(
+            histories, items, lambda i, at: last[at] * cells(counts, histories.item[at], i)
+        )

@@ -5,10 +5,11 @@
     c_l = Σ_{j ≤ t} αⱼ hⱼ                         eq. 6
     score = E B [c_g; c_l]                        eq. 9 and 10, with dropout on [c_g; c_l]
 
-As in the study: cross-entropy over all items; the GRU and the maps have no biases. The paper trains on prefixes with
-batches of 512 and item vectors of length 50. Quick because one recurrence serves all targets of a window, and the
-attention of all its positions is made in blocks that stay in the processor's cache (`additive.py`): O(L² d) a window,
-where prefixes cost a recurrence of O(L d²) per target.
+As in the study: cross-entropy over all items; the GRU and the maps have no biases. The paper trains
+on prefixes with batches of 512 and item vectors of length 50. Quick because one recurrence serves
+all targets of a window, and the attention of all its positions is made in blocks that stay in the
+processor's cache (`additive.py`): O(L² d) a window, where prefixes cost a recurrence of O(L d²) per
+target.
 """
 
 from __future__ import annotations
@@ -56,27 +57,47 @@ class NARMNetwork(nn.Module):
         super().__init__()
         d, hidden = config.embedding, config.hidden
         self.item = nn.Embedding(n_items + 1, d, padding_idx=n_items)
-        self.action = nn.Embedding(n_actions + 1, d, padding_idx=n_actions) if config.use_actions else None
-        self.dropout, self.context_dropout = nn.Dropout(config.dropout), nn.Dropout(config.context_dropout)
+        self.action = (
+            nn.Embedding(n_actions + 1, d, padding_idx=n_actions) if config.use_actions else None
+        )
+        self.dropout, self.context_dropout = (
+            nn.Dropout(config.dropout),
+            nn.Dropout(config.context_dropout),
+        )
         self.gru = nn.GRU(d, hidden, config.layers, bias=False, batch_first=True)
-        self.a1, self.a2 = nn.Linear(hidden, hidden, bias=False), nn.Linear(hidden, hidden, bias=False)
+        self.a1, self.a2 = (
+            nn.Linear(hidden, hidden, bias=False),
+            nn.Linear(hidden, hidden, bias=False),
+        )
         self.v = nn.Parameter(torch.empty(hidden))
         self.b = nn.Linear(2 * hidden, d, bias=False)
-        for weight in (self.item.weight[:-1].data, self.a1.weight, self.a2.weight, self.v[None].data, self.b.weight):
+        for weight in (
+            self.item.weight[:-1].data,
+            self.a1.weight,
+            self.a2.weight,
+            self.v[None].data,
+            self.b.weight,
+        ):
             nn.init.xavier_normal_(weight)
         if self.action is not None:
             nn.init.zeros_(self.action.weight)  # begin as the model that reads no actions
 
-    def forward(self, items: torch.Tensor, actions: torch.Tensor, asked: torch.Tensor) -> torch.Tensor:
-        """(B, L) codes -> (n, d) for the asked positions; j ≤ t leaves out the future and the padding on the right."""
+    def forward(
+        self, items: torch.Tensor, actions: torch.Tensor, asked: torch.Tensor
+    ) -> torch.Tensor:
+        """(B, L) codes -> (n, d) for the asked positions; j ≤ t leaves out the future and the
+        padding on the right."""
         read = self.item(items) if self.action is None else self.item(items) + self.action(actions)
-        # cuDNN's recurrence is quick, but has no second derivative, and outside of training not even a first one.
+        # cuDNN's recurrence is quick, but has no second derivative, and outside of training not
+        # even a first one.
         with torch.backends.cudnn.flags(enabled=self.training, deterministic=True):
             states, _ = self.gru(self.dropout(read))
         place, real = asked_places(asked)
         c_g = take(states, place)
         alpha = additive(self.a1(c_g), self.a2(states), self.v, place)
-        c_l = (alpha * (torch.arange(items.shape[1], device=items.device) <= place[..., None])) @ states
+        c_l = (
+            alpha * (torch.arange(items.shape[1], device=items.device) <= place[..., None])
+        ) @ states
         return self.b(self.context_dropout(torch.cat([c_g, c_l], dim=2)[real]))
 
 

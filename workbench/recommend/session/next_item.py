@@ -2,8 +2,9 @@
 
     ℓ(s₁ … sₜ → sₜ₊₁) = −log softmax(E h(s₁ … sₜ))[sₜ₊₁]        E: the item table; full softmax, no sampled negatives
 
-A method's file brings a config and a network h. Quick because all targets of a window come out of one pass
-(`windows.py`), inputs of like length share a batch, and the softmax is computed once per target, in chunks.
+A method's file brings a config and a network h. Quick because all targets of a window come out of
+one pass (`windows.py`), inputs of like length share a batch, and the softmax is computed once per
+target, in chunks.
 """
 
 from __future__ import annotations
@@ -37,13 +38,14 @@ from workbench.settings import settings
 
 
 class NextItem:
-    """A trained next-item recommender around a network; a method names its `Config` and its `Network`.
+    """A trained next-item recommender around a network; a method names its `Config` and its
+    `Network`.
 
-    A row of the histories is a sequence (`log.by_session()` makes one of every session). `Network(config, n_items,
-    n_actions)` is a module with `item`, an embedding whose last row is the padding, and
-    `forward(items (B, L), actions (B, L), asked (B, L)) -> (n, d)`: for every asked position, in row order, what the
-    positions up to it say; inputs are padded on the right with n_items. `Config` has `training`, `max_length`,
-    `stride`, `prefixes` and `use_actions`.
+    A row of the histories is a sequence (`log.by_session()` makes one of every session).
+    `Network(config, n_items, n_actions)` is a module with `item`, an embedding whose last row is
+    the padding, and `forward(items (B, L), actions (B, L), asked (B, L)) -> (n, d)`: for every
+    asked position, in row order, what the positions up to it say; inputs are padded on the right
+    with n_items. `Config` has `training`, `max_length`, `stride`, `prefixes` and `use_actions`.
     """
 
     Config: type[BaseModel]
@@ -59,7 +61,8 @@ class NextItem:
         return f"{type(self).__name__}({self.config})"
 
     def fit(self, log: Interactions, valid: Interactions | None = None) -> Self:
-        """Train on every next item of `log`; with `valid` stop early on its next items. `record` tells the epochs."""
+        """Train on every next item of `log`; with `valid` stop early on its next items. `record`
+        tells the epochs."""
         config: Training = self.config.training
         with reproducible(config):
             self._start(log.n_items, tuple(map(str, log.frame["action"].cat.categories)))
@@ -74,12 +77,14 @@ class NextItem:
         return self
 
     def examples(self, log: Interactions, users: np.ndarray | None = None) -> Windows:
-        """Every next-item question of these users; `target_interaction` says which row each target is."""
+        """Every next-item question of these users; `target_interaction` says which row each target
+        is."""
         histories = self._known(log.histories(users))
         return windows(histories, self.config.max_length, self.config.stride, self.config.prefixes)
 
     def loss(self, examples: Windows) -> torch.Tensor:
-        """−log p of every target, in the order of `examples.target_interaction`; (n_targets,), perhaps none."""
+        """−log p of every target, in the order of `examples.target_interaction`; (n_targets,),
+        perhaps none."""
         module = fitted(self.module, self)
         if not len(examples):
             return no_losses(module)
@@ -96,10 +101,12 @@ class NextItem:
     def score(self, histories: Histories) -> np.ndarray:
         """E h, float32 (B, n_items). Raises `DataError` for an empty history."""
         check_items(histories, fitted(self.module, self).item.num_embeddings - 1)
-        last_windows(histories, 1)  # refuses an empty history by its own row, before rows are sorted
+        # refuses an empty history by its own row, before rows are sorted
+        last_windows(histories, 1)
         with torch.no_grad():
             table = self.module.item.weight[:-1]
-            order = np.argsort(np.diff(histories.offsets), kind="stable")  # like lengths together: less padding
+            # like lengths together: less padding
+            order = np.argsort(np.diff(histories.offsets), kind="stable")
             scores = np.empty((len(histories), len(table)), dtype=np.float32)
             for rows in np.array_split(order, max(1, len(order) // 512)) if len(order) else []:
                 scores[rows] = (self.represent(histories.select(rows)) @ table.T).cpu().numpy()
@@ -125,29 +132,38 @@ class NextItem:
         """Write into a folder, whole or not at all."""
         names = np.frombuffer("\x1f".join(self.actions).encode(), dtype=np.uint8)
         n_items = np.array(fitted(self.module, self).item.num_embeddings - 1)
-        save_trained(folder, type(self).__name__, self.config, self.module, n_items=n_items, actions=names)
+        save_trained(
+            folder, type(self).__name__, self.config, self.module, n_items=n_items, actions=names
+        )
 
     @classmethod
     def load(cls, folder: Path) -> Self:
         """Read what `save` wrote."""
-        config, arrays, fill = load_trained(folder, cls.__name__, cls.Config, ("n_items", "actions"))
+        config, arrays, fill = load_trained(
+            folder, cls.__name__, cls.Config, ("n_items", "actions")
+        )
         model = cls(config)
         names = arrays["actions"].tobytes().decode()
-        with torch.random.fork_rng():  # the first weights are overwritten: their draws shall not reach the caller
+        # the first weights are overwritten: their draws shall not reach the caller
+        with torch.random.fork_rng():
             model._start(arrays["n_items"].item(), tuple(names.split("\x1f")) if names else ())
         fill(model.module)
         return model
 
     def _start(self, n_items: int, actions: tuple[str, ...]) -> None:
         self.actions = actions
-        self.module = type(self).Network(self.config, n_items, len(actions)).to(settings().device).eval()
+        self.module = (
+            type(self).Network(self.config, n_items, len(actions)).to(settings().device).eval()
+        )
 
     def _known(self, histories: Histories) -> Histories:
         """Action codes as this model numbers them; actions it has not met become the padding."""
         if histories.actions == self.actions:
             return histories
         codes = {name: code for code, name in enumerate(self.actions)}
-        table = np.array([codes.get(name, len(codes)) for name in histories.actions] or [len(codes)])
+        table = np.array(
+            [codes.get(name, len(codes)) for name in histories.actions] or [len(codes)]
+        )
         return replace(histories, action=table[histories.action], actions=self.actions)
 
     def _validation(self, log: Interactions, valid: Interactions) -> Callable[[], float]:

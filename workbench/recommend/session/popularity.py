@@ -2,8 +2,9 @@
 
     score(S, i) = (1 + max_j c_j) · n_i(S) + c_i        n_i(S): rows of i in S;  c_i: rows of i in the log (POP)
 
-One score for "by count in the session, then by count in the log, then all others by count in the log". Both terms are
-whole numbers, so the order is exact, and so is forgetting, which is subtraction.
+One score for "by count in the session, then by count in the log, then all others by count in the
+log". Both terms are whole numbers, so the order is exact, and so is forgetting, which is
+subtraction.
 """
 
 from __future__ import annotations
@@ -37,6 +38,7 @@ class SessionPopularity(CountedSession):
         return then_popular(histories.counts(), self._held_for(histories).rows)
 
     def contributions(self, histories: Histories, items: np.ndarray) -> pd.DataFrame:
-        """[row, item, interaction, weight]: each row of item i adds 1 + max c; sums to score − c_i."""
+        """[row, item, interaction, weight]: each row of item i adds 1 + max c; sums to score −
+        c_i."""
         unit = step(self._held_for(histories).rows)
         return row_weights(histories, items, lambda i, at: unit * (histories.item[at] == i))

@@ -1,4 +1,5 @@
-"""Which sequence holds which item, both ways, and the sequences most like a question: the core of the kNN models."""
+"""Which sequence holds which item, both ways, and the sequences most like a question: the core of
+the kNN models."""
 
 from __future__ import annotations
 
@@ -14,9 +15,11 @@ from workbench.recommend.session.rows import without
 
 @dataclass(frozen=True)
 class Postings:
-    """The rows a model holds as a 0/1 matrix and its transpose; never changed in place, so that copies may share it.
+    """The rows a model holds as a 0/1 matrix and its transpose; never changed in place, so that
+    copies may share it.
 
-    sessions: X (S, n_items), 1 where a sequence has at least one row on an item. items: Xᵀ, the posting lists.
+    sessions: X (S, n_items), 1 where a sequence has at least one row on an item. items: Xᵀ, the
+    posting lists.
     """
 
     rows: Histories
@@ -31,7 +34,8 @@ class Postings:
         return cls(rows, x, x.T.tocsr())
 
     def without(self, removed: Interactions) -> Postings:
-        """Take rows out; an item leaves a sequence with its last row there. Raises `DataError` for rows not held."""
+        """Take rows out; an item leaves a sequence with its last row there. Raises `DataError` for
+        rows not held."""
         rows, touched = without(self.rows, removed)
         gone = (_ones(self.rows.select(touched)) - _ones(rows.select(touched))).tocoo()
         session, item = touched[gone.row[gone.data > 0]], gone.col[gone.data > 0]
@@ -44,7 +48,8 @@ class Postings:
 
     @cached_property
     def last(self) -> np.ndarray:
-        """How recent each sequence is: the position of its last row in the log; −1 for an empty one (S,)."""
+        """How recent each sequence is: the position of its last row in the log; −1 for an empty one
+        (S,)."""
         ends, filled = self.rows.offsets[1:], np.diff(self.rows.offsets) > 0
         last = np.full(len(ends), -1, dtype=np.int64)
         last[filled] = self.rows.position[ends[filled] - 1]
@@ -57,11 +62,13 @@ class Postings:
         return self._recent[m]
 
     def nearest(self, asked: sparse.csr_array, k: int, m: int) -> sparse.csr_array:
-        """The k sequences most like each question, among its m most recent candidates; (B, S), Σ_shared asked.
+        """The k sequences most like each question, among its m most recent candidates; (B, S),
+        Σ_shared asked.
 
-        asked: (B, n_items) positive whole weights of the items asked about. A candidate is one of the m most recent
-        sequences of at least one of them. Likeness is Σ_shared asked / √|X|: compared as a square, which for whole
-        numbers is one correctly rounded division, so that equal ones tie exactly; of those the more recent is taken.
+        asked: (B, n_items) positive whole weights of the items asked about. A candidate is one of
+        the m most recent sequences of at least one of them. Likeness is Σ_shared asked / √|X|:
+        compared as a square, which for whole numbers is one correctly rounded division, so that
+        equal ones tie exactly; of those the more recent is taken.
         """
         shared = (asked @ self.items).tocsr()
         recent = self.recent(m)
@@ -70,13 +77,16 @@ class Postings:
             candidates.data[:] = 1.0
             shared = (shared * candidates).tocsr()
         shared = best(shared, m, self.last[shared.indices])
-        shared = best(shared, k, shared.data**2 / self.size[shared.indices], self.last[shared.indices])
+        shared = best(
+            shared, k, shared.data**2 / self.size[shared.indices], self.last[shared.indices]
+        )
         shared.sort_indices()  # one order of summation, whatever was cut
         return shared
 
 
 def best(matrix: sparse.csr_array, limit: int, *keys: np.ndarray) -> sparse.csr_array:
-    """The `limit` entries of each row with the highest keys (aligned with `matrix.data`; the first key decides first).
+    """The `limit` entries of each row with the highest keys (aligned with `matrix.data`; the first
+    key decides first).
 
     A matrix in which no row is longer is returned as it is.
     """
@@ -86,7 +96,8 @@ def best(matrix: sparse.csr_array, limit: int, *keys: np.ndarray) -> sparse.csr_
     row = np.repeat(np.arange(len(length)), length)
     at = np.flatnonzero((length > limit)[row])
     order = at[np.lexsort((*(-key[at] for key in reversed(keys)), row[at]))]
-    place = np.arange(len(order)) - np.searchsorted(row[at], row[at])  # `order` has the same row at each place
+    # `order` has the same row at each place
+    place = np.arange(len(order)) - np.searchsorted(row[at], row[at])
     kept = np.ones(len(row), dtype=bool)
     kept[order[place >= limit]] = False
     indptr = np.concatenate([[0], np.cumsum(np.minimum(length, limit))])
@@ -103,7 +114,10 @@ def _ones(rows: Histories) -> sparse.csr_array:
 def _drop(matrix: sparse.csr_array, row: np.ndarray, column: np.ndarray) -> sparse.csr_array:
     """Without some cells, all of which it holds; the columns of each row ascending."""
     spans = ((matrix.indptr[r], matrix.indptr[r + 1]) for r in row)
-    at = [start + np.searchsorted(matrix.indices[start:end], c) for (start, end), c in zip(spans, column, strict=True)]
+    at = [
+        start + np.searchsorted(matrix.indices[start:end], c)
+        for (start, end), c in zip(spans, column, strict=True)
+    ]
     fewer = np.concatenate([[0], np.cumsum(np.bincount(row, minlength=matrix.shape[0]))])
     at = np.array(at, dtype=np.int64)
     parts = np.delete(matrix.data, at), np.delete(matrix.indices, at), (matrix.indptr - fewer)

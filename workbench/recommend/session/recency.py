@@ -1,11 +1,13 @@
-"""Recency: what everybody looked at lately (a rule, ours; "recently popular", Ji et al., SIGIR 2020, by position).
+"""Recency: what everybody looked at lately (a rule, ours; "recently popular", Ji et al., SIGIR
+2020, by position).
 
     score(S, i) = (1 + max_j c_j) · d_i + c_i        d_i: rows of i among the last ⌈share · n⌉ of the log's n rows
                                                      c_i: rows of i in the whole log (POP)
 
-The same list for everybody: by count in the window, then by POP. The window is by position, not by time, and is laid
-over the rows that are left when a question is asked: after a deletion it reaches further back, as in a refit. With
-share = 1 it is POP by rows. Whole numbers, so order and forgetting are exact.
+The same list for everybody: by count in the window, then by POP. The window is by position, not by
+time, and is laid over the rows that are left when a question is asked: after a deletion it reaches
+further back, as in a refit. With share = 1 it is POP by rows. Whole numbers, so order and
+forgetting are exact.
 """
 
 from __future__ import annotations
@@ -44,11 +46,18 @@ class Recency(CountedSession):
         left = len(rows.item)
         skipped = left - int(np.ceil(self.config.share * left))
         # positions are distinct: those not before the one at place `skipped` are exactly the window
-        late = rows.item[rows.position >= np.partition(rows.position, skipped)[skipped]] if left else rows.item
-        counts = sparse.csr_array(np.bincount(late, minlength=rows.n_items).astype(np.float64)[None, :])
+        late = (
+            rows.item[rows.position >= np.partition(rows.position, skipped)[skipped]]
+            if left
+            else rows.item
+        )
+        counts = sparse.csr_array(
+            np.bincount(late, minlength=rows.n_items).astype(np.float64)[None, :]
+        )
         return np.tile(then_popular(counts, rows), (len(histories), 1))
 
     def contributions(self, histories: Histories, items: np.ndarray) -> pd.DataFrame:
-        """[row, item, interaction, weight], every weight 0: the score reads no history, only everybody's counts."""
+        """[row, item, interaction, weight], every weight 0: the score reads no history, only
+        everybody's counts."""
         self._held_for(histories)  # refuses histories of another catalogue
         return row_weights(histories, items, lambda i, at: np.zeros(len(i)))

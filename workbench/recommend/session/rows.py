@@ -1,8 +1,10 @@
-"""What the counted session models share: the rows they hold, POP where a model has nothing to say, and files.
+"""What the counted session models share: the rows they hold, POP where a model has nothing to say,
+and files.
 
-A sequence is one row of `log.histories()`; pass `log.by_session()` for sessions. A model keeps *all* its rows and all
-postings. Limits such as "the m most recent sessions" apply when a question is asked, never when the index is made:
-where a deletion makes a session older, or takes it out, the one that was cut off before moves up as in a refit.
+A sequence is one row of `log.histories()`; pass `log.by_session()` for sessions. A model keeps
+*all* its rows and all postings. Limits such as "the m most recent sessions" apply when a question
+is asked, never when the index is made: where a deletion makes a session older, or takes it out, the
+one that was cut off before moves up as in a refit.
 """
 
 from __future__ import annotations
@@ -32,12 +34,15 @@ def without(rows: Histories, removed: Interactions) -> tuple[Histories, np.ndarr
     order = np.argsort(ids, kind="stable")
     mine = at[np.argsort(rows.interaction[at], kind="stable")]
     held = ((rows.rows, users), (rows.item, items))
-    if len(mine) != len(ids) or any(not np.array_equal(own[mine], asked[order]) for own, asked in held):
+    if len(mine) != len(ids) or any(
+        not np.array_equal(own[mine], asked[order]) for own, asked in held
+    ):
         raise DataError(
             f"{len(ids):,} rows to remove, of which the model does not hold all",
             "removed",
             "rows the model was fitted on and has not forgotten yet",
-            "pass log.only(ids) of that log (of log.by_session() where sessions were fitted), each row once",
+            "pass log.only(ids) of that log (of log.by_session() where sessions "
+            "were fitted), each row once",
         )
     left = np.ones(len(rows.item), dtype=bool)
     left[at] = False
@@ -50,7 +55,8 @@ def popularity(rows: Histories) -> np.ndarray:
 
 
 def or_popular(scores: sparse.csr_array, rows: Histories) -> np.ndarray:
-    """Scores as float64 (B, n_items); a history for which every score is 0 gets the counts of POP instead."""
+    """Scores as float64 (B, n_items); a history for which every score is 0 gets the counts of POP
+    instead."""
     scores.eliminate_zeros()
     dense = scores.toarray()
     dense[np.diff(scores.indptr) == 0] = popularity(rows)
@@ -58,7 +64,8 @@ def or_popular(scores: sparse.csr_array, rows: Histories) -> np.ndarray:
 
 
 def then_popular(first: sparse.csr_array, rows: Histories) -> np.ndarray:
-    """Ranked by the whole numbers of `first` (B, n_items), then by POP, in one score: (1 + max POP) · first + POP.
+    """Ranked by the whole numbers of `first` (B, n_items), then by POP, in one score: (1 + max POP)
+    · first + POP.
 
     Whole numbers below 2⁵³, so the order is exact.
     """
@@ -84,12 +91,16 @@ def last_items(histories: Histories) -> sparse.csr_array:
 
 
 def last_positions(histories: Histories) -> sparse.csr_array:
-    """The last position of each item of each history, from 1; float64 (B, n_items), columns ascending."""
+    """The last position of each item of each history, from 1; float64 (B, n_items), columns
+    ascending."""
     place = np.arange(len(histories.item)) - histories.offsets[histories.rows] + 1.0
     cell = histories.rows * histories.n_items + histories.item
-    cell, back = np.unique(cell[::-1], return_index=True)  # of equal cells the first in reverse: the last
+    # of equal cells the first in reverse: the last
+    cell, back = np.unique(cell[::-1], return_index=True)
     where = (cell // histories.n_items, cell % histories.n_items)
-    return sparse.coo_array((place[::-1][back], where), shape=(len(histories), histories.n_items)).tocsr()
+    return sparse.coo_array(
+        (place[::-1][back], where), shape=(len(histories), histories.n_items)
+    ).tocsr()
 
 
 def cells(matrix: sparse.csr_array, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
@@ -100,12 +111,15 @@ def cells(matrix: sparse.csr_array, rows: np.ndarray, columns: np.ndarray) -> np
 def row_weights(
     histories: Histories, items: np.ndarray, weight: Callable[[np.ndarray, np.ndarray], np.ndarray]
 ) -> pd.DataFrame:
-    """Contributions [row, item, interaction, weight]: `weight(targets, at)` is what the row at index `at` adds."""
+    """Contributions [row, item, interaction, weight]: `weight(targets, at)` is what the row at
+    index `at` adds."""
     targets = np.asarray(items, dtype=np.int64).reshape(len(histories), -1 if np.size(items) else 0)
     at = np.repeat(np.arange(len(histories.item)), targets.shape[1])
     target = targets[histories.rows].reshape(-1)
     at, target = at[target >= 0], target[target >= 0]
-    table = pd.DataFrame({"row": histories.rows[at], "item": target, "interaction": histories.interaction[at]})
+    table = pd.DataFrame(
+        {"row": histories.rows[at], "item": target, "interaction": histories.interaction[at]}
+    )
     table["weight"] = np.asarray(weight(target, at), dtype=np.float64)
     return table.sort_values(["row", "item"], kind="stable", ignore_index=True)
 
@@ -123,10 +137,22 @@ def load_rows(folder: Path, kind: str, config: type[Config]) -> tuple[Config, Hi
     lengths = {len(arrays[name]) for name in KEPT[1:]} | set(offsets[-1:].tolist())
     rising = len(offsets) > 0 and offsets[0] == 0 and (np.diff(offsets) >= 0).all()
     if len(lengths) > 1 or not rising or not (0 <= item.min(initial=0) <= item.max(initial=0)):
-        raise ModelError("the rows do not fit each other", str(folder), "offsets and rows of one length", "save again")
+        raise ModelError(
+            "the rows do not fit each other",
+            str(folder),
+            "offsets and rows of one length",
+            "save again",
+        )
     if item.max(initial=-1) >= n_items:
-        raise ModelError(f"item {item.max()} of {n_items}", str(folder), "codes below n_items", "save the model again")
+        raise ModelError(
+            f"item {item.max()} of {n_items}",
+            str(folder),
+            "codes below n_items",
+            "save the model again",
+        )
     none = np.full(len(item), -1)
     user = np.arange(len(offsets) - 1, dtype=np.int32)
     kept = {name: arrays[name] for name in KEPT}
-    return settings, Histories(user=user, action=none, basket=none, n_items=n_items, actions=(), **kept)
+    return settings, Histories(
+        user=user, action=none, basket=none, n_items=n_items, actions=(), **kept
+    )

@@ -4,17 +4,19 @@
     y = x + MHA(LN(x)),   x ← y + FFN(LN(y))               twice; position t attends to positions j ≤ t
     score = E LN(x)
 
-Normalised before each part, as in the paper's section III-C, x + Dropout(g(LN(x))); RecBole, and with it the study,
-normalises after each part (and the embeddings, which it does not scale by √d). The paper trains with one sampled
-negative per position and ReLU; the study with cross-entropy over all items and GELU. RecBole makes a prefix of every
-target; here, as in the paper, one pass asks for all targets of a window.
+Normalised before each part, as in the paper's section III-C, x + Dropout(g(LN(x))); RecBole, and
+with it the study, normalises after each part (and the embeddings, which it does not scale by √d).
+The paper trains with one sampled negative per position and ReLU; the study with cross-entropy over
+all items and GELU. RecBole makes a prefix of every target; here, as in the paper, one pass asks for
+all targets of a window.
 
-Positions are counted from the start of what is read, in training and in scoring alike: pₜ says how many rows are seen
-before this one, not where in the whole sequence they stand. In a window that starts in the middle of a sequence early
-positions stand for later rows than in prefixes, one more reason why windows and prefixes are not the same model there.
+Positions are counted from the start of what is read, in training and in scoring alike: pₜ says how
+many rows are seen before this one, not where in the whole sequence they stand. In a window that
+starts in the middle of a sequence early positions stand for later rows than in prefixes, one more
+reason why windows and prefixes are not the same model there.
 
-No mask for padding as key is needed: it stands on the right, and j ≤ t leaves it out for every real position.
-Attention is matrix products and a softmax: fused kernels cannot be differentiated twice.
+No mask for padding as key is needed: it stands on the right, and j ≤ t leaves it out for every real
+position. Attention is matrix products and a softmax: fused kernels cannot be differentiated twice.
 """
 
 from __future__ import annotations
@@ -43,7 +45,8 @@ class SASRecConfig(BaseModel):
     heads: PositiveInt = 2
     """Attention heads (paper: 1); divides `hidden`."""
     dropout: float = Field(default=0.5, ge=0, lt=1)
-    """Share dropped of embeddings and of what each part adds (paper: .5 on sparse data, .2 on MovieLens)."""
+    """Share dropped of embeddings and of what each part adds (paper: .5 on sparse data, .2 on
+    MovieLens)."""
     attention_dropout: float = Field(default=0.5, ge=0, lt=1)
     """Share of attention weights dropped."""
     max_length: PositiveInt = 50
@@ -71,14 +74,20 @@ class Block(nn.Module):
         super().__init__()
         d = config.hidden
         self.heads, self.attention_dropout = config.heads, nn.Dropout(config.attention_dropout)
-        self.norm, self.queries_keys_values, self.out = nn.LayerNorm(d, eps=1e-12), nn.Linear(d, 3 * d), nn.Linear(d, d)
+        self.norm, self.queries_keys_values, self.out = (
+            nn.LayerNorm(d, eps=1e-12),
+            nn.Linear(d, 3 * d),
+            nn.Linear(d, d),
+        )
         self.forward_norm, self.dropout = nn.LayerNorm(d, eps=1e-12), nn.Dropout(config.dropout)
         self.inner, self.outer = nn.Linear(d, config.inner), nn.Linear(config.inner, d)
 
     def forward(self, x: torch.Tensor, future: torch.Tensor) -> torch.Tensor:
         """x (B, L, d); future (L, L) with −inf above the diagonal, 0 elsewhere."""
         b, length, d = x.shape
-        parts = self.queries_keys_values(self.norm(x)).view(b, length, 3, self.heads, d // self.heads)
+        parts = self.queries_keys_values(self.norm(x)).view(
+            b, length, 3, self.heads, d // self.heads
+        )
         q, k, v = parts.permute(2, 0, 3, 1, 4)
         weights = torch.softmax(q @ k.transpose(2, 3) / math.sqrt(d // self.heads) + future, dim=3)
         read = (self.attention_dropout(weights) @ v).transpose(1, 2).reshape(b, length, d)
@@ -93,18 +102,24 @@ class SASRecNetwork(nn.Module):
         super().__init__()
         d = config.hidden
         self.item = nn.Embedding(n_items + 1, d, padding_idx=n_items)
-        self.action = nn.Embedding(n_actions + 1, d, padding_idx=n_actions) if config.use_actions else None
+        self.action = (
+            nn.Embedding(n_actions + 1, d, padding_idx=n_actions) if config.use_actions else None
+        )
         self.position = nn.Embedding(config.max_length, d)
         self.blocks = nn.ModuleList(Block(config) for _ in range(config.layers))
         self.norm, self.dropout = nn.LayerNorm(d, eps=1e-12), nn.Dropout(config.dropout)
         for name, weight in self.named_parameters():
             if "norm" not in name:
-                nn.init.zeros_(weight) if name.endswith("bias") else nn.init.normal_(weight, std=0.02)
+                nn.init.zeros_(weight) if name.endswith("bias") else nn.init.normal_(
+                    weight, std=0.02
+                )
         nn.init.zeros_(self.item.weight[-1])
         if self.action is not None:
             nn.init.zeros_(self.action.weight)  # begin as the model that reads no actions
 
-    def forward(self, items: torch.Tensor, actions: torch.Tensor, asked: torch.Tensor) -> torch.Tensor:
+    def forward(
+        self, items: torch.Tensor, actions: torch.Tensor, asked: torch.Tensor
+    ) -> torch.Tensor:
         """(B, L) codes -> (n, d) for the asked positions."""
         read = self.item(items) if self.action is None else self.item(items) + self.action(actions)
         length = items.shape[1]

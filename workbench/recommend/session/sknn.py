@@ -3,12 +3,13 @@
     sim(S, X)   = |S ∩ X| / √(|S| |X|)                         cosine of two sets of items
     score(S, i) = Σ_{X ∈ N(S)} sim(S, X) · 1[i ∈ X]            N(S): the k sequences most like S
 
-N(S) is taken from the m most recent sequences that share an item with S, of each of its items the m most recent
-(recent: by the last row's position in the log). Ties in likeness go to the more recent one (inferred: the paper does
-not say). A history without neighbours gets the counts of POP. Items of S itself are scored like all others.
+N(S) is taken from the m most recent sequences that share an item with S, of each of its items the m
+most recent (recent: by the last row's position in the log). Ties in likeness go to the more recent
+one (inferred: the paper does not say). A history without neighbours gets the counts of POP. Items
+of S itself are scored like all others.
 
-Speed: two sparse products a batch, S × posting lists and neighbours × sessions. `forget` takes postings out; the limits
-k and m act when asked, so it equals a refit bit by bit.
+Speed: two sparse products a batch, S × posting lists and neighbours × sessions. `forget` takes
+postings out; the limits k and m act when asked, so it equals a refit bit by bit.
 """
 
 from __future__ import annotations
@@ -33,7 +34,8 @@ class SKNNConfig(BaseModel):
     k: PositiveInt = 100
     """Neighbours of a history (the paper tries 100 to 500)."""
     m: PositiveInt = 1000
-    """Most recent sequences that are compared, of each item and in all (the paper: 500 or 1,000)."""
+    """Most recent sequences that are compared, of each item and in all (the paper: 500 or
+    1,000)."""
 
 
 class SKNN(CountedSession):
@@ -46,17 +48,21 @@ class SKNN(CountedSession):
     Config, Holds = SKNNConfig, Postings
 
     def score(self, histories: Histories) -> np.ndarray:
-        """Sum of the similarities of the neighbours that hold an item, else POP; float64 (B, n_items)."""
+        """Sum of the similarities of the neighbours that hold an item, else POP; float64 (B,
+        n_items)."""
         similar, _ = self._neighbours(histories)
         return or_popular(similar @ self.held.sessions, self.held.rows)
 
     def contributions(self, histories: Histories, items: np.ndarray) -> pd.DataFrame:
-        """[row, item, interaction, weight]: Σ_X 1[j ∈ X, i ∈ X] / √(|S| |X|) for history item j, shared among its rows.
+        """[row, item, interaction, weight]: Σ_X 1[j ∈ X, i ∈ X] / √(|S| |X|) for history item j,
+        shared among its rows.
 
         Sums to the score; a score that fell back to POP has no part.
         """
         similar, shared = self._neighbours(histories)
-        part = sparse.csr_array((similar.data / shared.data, similar.indices, similar.indptr), shape=similar.shape)
+        part = sparse.csr_array(
+            (similar.data / shared.data, similar.indices, similar.indptr), shape=similar.shape
+        )
         added = (part[histories.rows] * self.held.items[histories.item]) @ self.held.sessions
         return shared_out(histories, items, lambda i, at: cells(added, at, i))
 
@@ -67,4 +73,6 @@ class SKNN(CountedSession):
         shared = postings.nearest(asked, self.config.k, self.config.m)
         size = np.repeat(np.diff(asked.indptr), np.diff(shared.indptr))
         similar = shared.data / np.sqrt(size * postings.size[shared.indices])
-        return sparse.csr_array((similar, shared.indices, shared.indptr), shape=shared.shape), shared
+        return sparse.csr_array(
+            (similar, shared.indices, shared.indptr), shape=shared.shape
+        ), shared

@@ -1,23 +1,26 @@
 """SR-GNN: Wu et al., Session-based Recommendation with Graph Neural Networks, AAAI 2019.
 
-A prefix s₁ … sₜ is a graph: its distinct items are the nodes, and u → w is an edge where w once followed u.
+A prefix s₁ … sₜ is a graph: its distinct items are the nodes, and u → w is an edge where w once
+followed u.
 
     a_v = [mean over u → v of (W_in e_u + b_in);  mean over v → w of (W_out e_w + b_out)]      0 without such an edge
     x_v = GRUCell(a_v, e_v)                                             eq. 1 to 5, one step
     α_i = qᵀ σ(W₁ x_{sₜ} + W₂ x_{sᵢ} + c),   s_g = Σ_{i ≤ t} αᵢ x_{sᵢ}   eq. 6; a node counts once for each of its rows
     score = E W₃ [x_{sₜ}; s_g]                                          eq. 7 and 8
 
-Edges are binary and then normalised by degree, as in the authors' code and in RecBole (the paper's figure 2 counts
-repeated ones). The reset gate acts after U (tanh(W a + r ⊙ U e)), as in that code; in the paper before it. With
-`use_actions` a node is a distinct pair of item and action.
+Edges are binary and then normalised by degree, as in the authors' code and in RecBole (the paper's
+figure 2 counts repeated ones). The reset gate acts after U (tanh(W a + r ⊙ U e)), as in that code;
+in the paper before it. With `use_actions` a node is a distinct pair of item and action.
 
-Quick, and exactly as published: after one step a node depends on its own edges alone. So going from one prefix to the
-next changes two nodes, the item just read and the one before it, and the graphs of all prefixes of a window hold 2 L
-different node states, not L² / 2. With xₜ the state of sₜ when it is read and yⱼ that of sⱼ after the next row is,
+Quick, and exactly as published: after one step a node depends on its own edges alone. So going from
+one prefix to the next changes two nodes, the item just read and the one before it, and the graphs
+of all prefixes of a window hold 2 L different node states, not L² / 2. With xₜ the state of sₜ when
+it is read and yⱼ that of sⱼ after the next row is,
 
     s_g(t) = nₜ αₜ xₜ + Σ_{j < t} nⱼ [sⱼ not read again up to t] α(t, j) yⱼ       nⱼ: times sⱼ was read up to j
 
-and windows cost what they cost NARM. More steps than one would carry changes further; neither paper nor study has them.
+and windows cost what they cost NARM. More steps than one would carry changes further; neither paper
+nor study has them.
 """
 
 from __future__ import annotations
@@ -43,11 +46,13 @@ class SRGNNConfig(BaseModel):
     stride: PositiveInt | None = None
     """Targets a window asks for; None: all it holds."""
     prefixes: bool = False
-    """Train on one prefix per target, as published, in place of windows; the same but for rows beyond `max_length`."""
+    """Train on one prefix per target, as published, in place of windows; the same but for rows
+    beyond `max_length`."""
     use_actions: bool = False
     """Add an embedding of the action (view, cart, …) to the item's."""
     training: Training = Training(epochs=30, batch=256, weight_decay=1e-5)
-    """How it is trained; a batch counts targets (paper: 100, and the learning rate falls to a tenth every 3 epochs)."""
+    """How it is trained; a batch counts targets (paper: 100, and the learning rate falls to a tenth
+    every 3 epochs)."""
 
 
 class SRGNNNetwork(nn.Module):
@@ -57,7 +62,9 @@ class SRGNNNetwork(nn.Module):
         super().__init__()
         d = config.hidden
         self.item = nn.Embedding(n_items + 1, d, padding_idx=n_items)
-        self.action = nn.Embedding(n_actions + 1, d, padding_idx=n_actions) if config.use_actions else None
+        self.action = (
+            nn.Embedding(n_actions + 1, d, padding_idx=n_actions) if config.use_actions else None
+        )
         self.w_in, self.w_out, self.cell = nn.Linear(d, d), nn.Linear(d, d), nn.GRUCell(2 * d, d)
         self.w1, self.w2 = nn.Linear(d, d), nn.Linear(d, d, bias=False)  # the bias of w1 is c
         self.q, self.w3 = nn.Parameter(torch.empty(d)), nn.Linear(2 * d, d, bias=False)
@@ -67,8 +74,11 @@ class SRGNNNetwork(nn.Module):
         if self.action is not None:
             nn.init.zeros_(self.action.weight)  # begin as the model that reads no actions
 
-    def forward(self, items: torch.Tensor, actions: torch.Tensor, asked: torch.Tensor) -> torch.Tensor:
-        """(B, L) codes -> (n, d) for the asked positions; no edge of a real row touches the padding on the right."""
+    def forward(
+        self, items: torch.Tensor, actions: torch.Tensor, asked: torch.Tensor
+    ) -> torch.Tensor:
+        """(B, L) codes -> (n, d) for the asked positions; no edge of a real row touches the padding
+        on the right."""
         read = self.item(items) if self.action is None else self.item(items) + self.action(actions)
         node = items if self.action is None else items * self.action.num_embeddings + actions
         into, out, out_next, times, again = graphs(node, read.dtype)
@@ -93,9 +103,10 @@ class SRGNNNetwork(nn.Module):
 def graphs(node: torch.Tensor, dtype: torch.dtype) -> tuple[torch.Tensor, ...]:
     """The graphs of all prefixes of each row; node (B, L) int64, equal numbers are one node.
 
-    into (B, L, L): share of row q − 1 in what the node of row t is told by its predecessors once row t is read;
-    out: share of row q + 1 in what its successors tell it then; out_next: the same once row t + 1 is read;
-    times (B, L): how often the node was read up to row t; again (B, L): the row at which it is read next, L for never.
+    into (B, L, L): share of row q − 1 in what the node of row t is told by its predecessors once
+    row t is read; out: share of row q + 1 in what its successors tell it then; out_next: the same
+    once row t + 1 is read; times (B, L): how often the node was read up to row t; again (B, L): the
+    row at which it is read next, L for never.
     """
     length = node.shape[1]
     at = torch.arange(length, device=node.device)

@@ -1,16 +1,18 @@
-"""Training examples of sequences: windows that ask for every next item in one pass, or the published prefixes.
+"""Training examples of sequences: windows that ask for every next item in one pass, or the
+published prefixes.
 
-A sequence s₁ … sₙ asks n − 1 questions: s₁ … sₜ → sₜ₊₁. Prefix augmentation (Tan et al., DLRS 2016) makes one input of
-each and reads a sequence n times; a causal network answers all of them in one pass over the sequence. Sequences longer
-than `length` are cut into windows, the last one ending at the last row. A window asks for its last `stride` targets,
-the first window for all of its own, so every target is asked exactly once. It shows a target at least length − stride
-rows: with stride = length a quarter of a window's targets see less than a quarter of what a prefix would show them;
+A sequence s₁ … sₙ asks n − 1 questions: s₁ … sₜ → sₜ₊₁. Prefix augmentation (Tan et al., DLRS 2016)
+makes one input of each and reads a sequence n times; a causal network answers all of them in one
+pass over the sequence. Sequences longer than `length` are cut into windows, the last one ending at
+the last row. A window asks for its last `stride` targets, the first window for all of its own, so
+every target is asked exactly once. It shows a target at least length − stride rows: with stride =
+length a quarter of a window's targets see less than a quarter of what a prefix would show them;
 with stride = 1 they see the same.
 
-Windows are counted from the end. So in a sequence longer than `length` a removed row shifts its own window and all
-before it, and with stride > 1 (None is `length`) targets before the row are asked from other starts, with other losses:
-the examples before and after a removal differ in more than the row. With stride = 1 or prefixes, targets before it stay
-as they are.
+Windows are counted from the end. So in a sequence longer than `length` a removed row shifts its own
+window and all before it, and with stride > 1 (None is `length`) targets before the row are asked
+from other starts, with other losses: the examples before and after a removal differ in more than
+the row. With stride = 1 or prefixes, targets before it stay as they are.
 """
 
 from __future__ import annotations
@@ -31,8 +33,9 @@ POOL = 64  # batches among which rows of like length are brought together
 class Windows:
     """W inputs over shared flat arrays of N rows; input w reads rows `start[w]` to `end[w] − 1`.
 
-    item, action, interaction: (N + 1,), the last entry is the padding. After reading row r the target is row r + 1; the
-    targets of the rows from `ask[w]` on are asked. `n_targets` counts them.
+    item, action, interaction: (N + 1,), the last entry is the padding. After reading row r the
+    target is row r + 1; the targets of the rows from `ask[w]` on are asked. `n_targets` counts
+    them.
     """
 
     item: np.ndarray
@@ -65,7 +68,8 @@ class Windows:
     def tensors(
         self, device: torch.device | str = "cpu"
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Padded on the right: items, actions (W, L) int64, asked (W, L) bool, and targets (n_targets,) int64."""
+        """Padded on the right: items, actions (W, L) int64, asked (W, L) bool, and targets
+        (n_targets,) int64."""
         length = self.end - self.start
         at = self.start[:, None] + np.arange(length.max(initial=1))
         inside = at < self.end[:, None]
@@ -75,9 +79,14 @@ class Windows:
         return tuple(torch.from_numpy(part).to(device) for part in made)
 
     def batches(self, targets: int, seed: tuple[int, int]) -> Iterator[Windows]:
-        """All inputs once, in batches of about `targets` targets, inputs of like length together."""
+        """All inputs once, in batches of about `targets` targets, inputs of like length
+        together."""
         rng = np.random.default_rng(seed)
-        order, asked, length = rng.permutation(len(self)), self.end - self.ask, self.end - self.start
+        order, asked, length = (
+            rng.permutation(len(self)),
+            self.end - self.ask,
+            self.end - self.start,
+        )
         pool = np.cumsum(asked[order]) // (POOL * targets)
         order = order[np.lexsort((length[order], pool))]
         cut = np.flatnonzero(np.diff(np.cumsum(asked[order]) // targets)) + 1
@@ -88,14 +97,19 @@ class Windows:
     def _asked(self) -> np.ndarray:
         """Rows after which a target is asked, input by input."""
         n = self.end - self.ask
-        return np.repeat(self.ask - np.concatenate([[0], np.cumsum(n)[:-1]]), n) + np.arange(n.sum())
+        return np.repeat(self.ask - np.concatenate([[0], np.cumsum(n)[:-1]]), n) + np.arange(
+            n.sum()
+        )
 
 
-def windows(histories: Histories, length: int, stride: int | None = None, prefixes: bool = False) -> Windows:
-    """The examples of all sequences (rows of `histories`); sequences of fewer than two rows have none.
+def windows(
+    histories: Histories, length: int, stride: int | None = None, prefixes: bool = False
+) -> Windows:
+    """The examples of all sequences (rows of `histories`); sequences of fewer than two rows have
+    none.
 
-    length: rows an input holds at most; stride: targets a window asks for (all that it holds unless told); prefixes:
-    one input per target, as published.
+    length: rows an input holds at most; stride: targets a window asks for (all that it holds unless
+    told); prefixes: one input per target, as published.
     """
     stride = 1 if prefixes else length if stride is None else stride
     if not 1 <= stride <= length:
@@ -105,7 +119,8 @@ def windows(histories: Histories, length: int, stride: int | None = None, prefix
     begin, n = begin[some], n[some]
     count = n if prefixes else 1 + np.maximum(0, -(-(n - length) // stride))
     sequence = np.repeat(np.arange(len(n)), count)
-    back = np.arange(count.sum()) - np.repeat(np.cumsum(count) - count, count)  # windows from the end of the sequence
+    # windows from the end of the sequence
+    back = np.arange(count.sum()) - np.repeat(np.cumsum(count) - count, count)
     end = begin[sequence] + n[sequence] - back * stride
     start = np.maximum(begin[sequence], end - length)
     first = (back == count[sequence] - 1) & (not prefixes)
@@ -115,16 +130,24 @@ def windows(histories: Histories, length: int, stride: int | None = None, prefix
 
 
 def last_windows(histories: Histories, length: int) -> Windows:
-    """One input per history, its last `length` rows, asked at its last row. Raises `DataError` for an empty history."""
+    """One input per history, its last `length` rows, asked at its last row. Raises `DataError` for
+    an empty history."""
     begin, end = histories.offsets[:-1], histories.offsets[1:]
     if (begin == end).any():
         row = int(np.flatnonzero(begin == end)[0])
         do = "leave it out, or score it with a counted model such as SessionPopularity"
-        raise DataError("an empty history", f"histories, row {row}", "at least one interaction to read", do)
-    flat = [np.append(part, [pad, pad]) for part, pad in _rows(histories)]  # one more: nothing follows the last row
+        raise DataError(
+            "an empty history", f"histories, row {row}", "at least one interaction to read", do
+        )
+    # one more: nothing follows the last row
+    flat = [np.append(part, [pad, pad]) for part, pad in _rows(histories)]
     return Windows(*flat, np.maximum(begin, end - length), end, end - 1)
 
 
 def _rows(histories: Histories) -> list[tuple[np.ndarray, int]]:
-    parts = (histories.item, histories.n_items), (histories.action, len(histories.actions)), (histories.interaction, -1)
+    parts = (
+        (histories.item, histories.n_items),
+        (histories.action, len(histories.actions)),
+        (histories.interaction, -1),
+    )
     return [(array.astype(np.int64), pad) for array, pad in parts]

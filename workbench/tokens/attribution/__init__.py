@@ -1,4 +1,5 @@
-"""Which memory item made a token: one file per published method, each returning [text, position, memory, value]."""
+"""Which memory item made a token: one file per published method, each returning [text, position,
+memory, value]."""
 
 import lazy_loader as lazy
 

@@ -1,10 +1,12 @@
-"""Attention to the persona: how much of its attention the model spends there when it predicts a token.
+"""Attention to the persona: how much of its attention the model spends there when it predicts a
+token.
 
     a_i = (1 / LH) Σ_l Σ_h Σ_{j ∈ persona} A_lh[i', j],       0 ≤ a_i ≤ 1
 
-with A_lh the attention of head h in layer l and i' the position that predicts y_i (the one before it). The score that
-people read off attention pictures (bertviz); where a model looks is not what it uses (Jain and Wallace 2019, Attention
-is not Explanation), so it adds up to nothing and stands here to be compared.
+with A_lh the attention of head h in layer l and i' the position that predicts y_i (the one before
+it). The score that people read off attention pictures (bertviz); where a model looks is not what it
+uses (Jain and Wallace 2019, Attention is not Explanation), so it adds up to nothing and stands here
+to be compared.
 """
 
 from __future__ import annotations
@@ -25,10 +27,11 @@ from workbench.tokens.passes import evaluating
 def attention_share(
     model: Any, tokenizer: Any, examples: pd.DataFrame, template: str | Path | None = None
 ) -> pd.DataFrame:
-    """a_i of every token: [text, position, attention]; the persona is the tokens of its memory items, heading left out.
+    """a_i of every token: [text, position, attention]; the persona is the tokens of its memory
+    items, heading left out.
 
-    The model attends eagerly meanwhile (other implementations return no attentions) and is put back as it was.
-    Raises `ModelError` for a model that shows no attentions.
+    The model attends eagerly meanwhile (other implementations return no attentions) and is put back
+    as it was. Raises `ModelError` for a model that shows no attentions.
     """
     before = getattr(model.config, "_attn_implementation", None)
     tables = []
@@ -42,12 +45,19 @@ def attention_share(
             with evaluating(model):
                 layers = model(input_ids=tokens, output_attentions=True, use_cache=False).attentions
             if not layers or layers[0] is None:
-                raise ModelError("the model returns no attentions", expected="a decoder with eager attention")
+                raise ModelError(
+                    "the model returns no attentions", expected="a decoder with eager attention"
+                )
             persona = torch.from_numpy(np.flatnonzero(owner >= 0)).to(model.device)
             first = len(ids) - 1
-            spent = [layer[0, :, first : first + len(said)][..., persona].sum(-1).mean(0) for layer in layers]
+            spent = [
+                layer[0, :, first : first + len(said)][..., persona].sum(-1).mean(0)
+                for layer in layers
+            ]
             share = torch.stack(spent).mean(0).float().cpu().numpy().astype(float)
-            tables.append(pd.DataFrame({"text": row.text, "position": range(len(said)), "attention": share}))
+            tables.append(
+                pd.DataFrame({"text": row.text, "position": range(len(said)), "attention": share})
+            )
     finally:
         if before not in (None, "eager"):
             model.set_attn_implementation(before)

@@ -1,14 +1,16 @@
-"""ContextCite: a sparse linear model of what a token's probability does when memory items are left out at random.
+"""ContextCite: a sparse linear model of what a token's probability does when memory items are left
+out at random.
 
-Cohen-Wang et al., ContextCite: Attributing Model Generation to Context, NeurIPS 2024. For random sets S of memory items
-(each kept with probability ½), a LASSO on standardised membership fits
+Cohen-Wang et al., ContextCite: Attributing Model Generation to Context, NeurIPS 2024. For random
+sets S of memory items (each kept with probability ½), a LASSO on standardised membership fits
 
     logit p(y_i | S, x, y_<i)  ≈  b_i + Σ_{k ∈ S} w_ik,        logit p = log p − log(1 − p)
 
-and w_ik is the value. Written anew on scikit-learn's Lasso, because the authors' package `context_cite` needs spaCy,
-NLTK and datasets to be imported. What differs: sources are memory items, not sentences; every token has its own model,
-theirs is of a chosen span; the prompts are ours; sets may be the empty one, which here drops the persona's heading too.
-The same: 64 sets, the penalty .01, the standardisation, the link. `link="log"` models log p, in nats, to stand beside
+and w_ik is the value. Written anew on scikit-learn's Lasso, because the authors' package
+`context_cite` needs spaCy, NLTK and datasets to be imported. What differs: sources are memory
+items, not sentences; every token has its own model, theirs is of a chosen span; the prompts are
+ours; sets may be the empty one, which here drops the persona's heading too. The same: 64 sets, the
+penalty .01, the standardisation, the link. `link="log"` models log p, in nats, to stand beside
 Shapley values: for an additive game and no penalty the two agree.
 """
 
@@ -38,9 +40,10 @@ def context_cite(
 ) -> pd.DataFrame:
     """w_ik of every token and memory item: [text, position, memory, value, whole].
 
-    In log odds, or in nats with `link="log"`. `whole` is the change from no persona to the whole one on the same
-    scale; the values need not add up to it. `ablations` sets are drawn with `seed`, each item in with probability
-    `keep`; sets that come twice are scored once. Raises `ConfigError` for another link.
+    In log odds, or in nats with `link="log"`. `whole` is the change from no persona to the whole
+    one on the same scale; the values need not add up to it. `ablations` sets are drawn with `seed`,
+    each item in with probability `keep`; sets that come twice are scored once. Raises `ConfigError`
+    for another link.
     """
     from sklearn.linear_model import Lasso
     from sklearn.preprocessing import StandardScaler

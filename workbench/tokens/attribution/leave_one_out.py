@@ -2,9 +2,9 @@
 
     PIR_k(i) = log p(y_i | p_u, x, y_<i) − log p(y_i | p_u ∖ k, x, y_<i)        [nats]
 
-PIR of Zhang et al. (arXiv:2603.06595, Eq. 2) with one item deleted in place of all. The items' values need not add up
-to PIR: two items that tell the same thing cover for each other and both get 0, so that PIR is left as a residual; an
-item that works only beside another one is counted twice.
+PIR of Zhang et al. (arXiv:2603.06595, Eq. 2) with one item deleted in place of all. The items'
+values need not add up to PIR: two items that tell the same thing cover for each other and both get
+0, so that PIR is left as a residual; an item that works only beside another one is counted twice.
 """
 
 from __future__ import annotations
@@ -19,16 +19,23 @@ from workbench.tokens.coalitions import checked, score_coalitions, tidy
 
 
 def leave_each_out(
-    model: Any, tokenizer: Any, examples: pd.DataFrame, template: str | Path | None = None, batch_size: int = 64
+    model: Any,
+    tokenizer: Any,
+    examples: pd.DataFrame,
+    template: str | Path | None = None,
+    batch_size: int = 64,
 ) -> pd.DataFrame:
-    """PIR_k of every token and memory item: [text, position, memory, value, whole, residual]; K + 2 passes a text.
+    """PIR_k of every token and memory item: [text, position, memory, value, whole, residual]; K + 2
+    passes a text.
 
     `whole` is PIR, and `residual` = PIR − Σ_k PIR_k: positive where items cover for each other.
     """
     tables = []
     for row in checked(examples, tokenizer, template):
         items = len(row.memories)
-        coalitions = np.vstack([~np.eye(items, dtype=bool), np.ones(items, bool), np.zeros(items, bool)])
+        coalitions = np.vstack(
+            [~np.eye(items, dtype=bool), np.ones(items, bool), np.zeros(items, bool)]
+        )
         scores = score_coalitions(model, tokenizer, row, coalitions, template, batch_size)
         values, pir = scores[-2] - scores[:items], scores[-2] - scores[-1]
         tables.append(tidy(row.text, values, pir, residual=pir - values.sum(axis=0)))

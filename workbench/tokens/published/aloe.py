@@ -1,7 +1,9 @@
-"""ALOE: dialogues of ten turns with preferred and rejected answers (Wu et al. 2025, arXiv:2410.03642).
+"""ALOE: dialogues of ten turns with preferred and rejected answers (Wu et al. 2025,
+arXiv:2410.03642).
 
-Layout of github.com/ShujinWu-0814/ALOE, folder `datasets`: `profile.jsonl` and `personality.jsonl` hold one JSON string
-a line; `conversations.jsonl` {conversations: [{user, assistant: {preferred, rejected}}, …]}.
+Layout of github.com/ShujinWu-0814/ALOE, folder `datasets`: `profile.jsonl` and `personality.jsonl`
+hold one JSON string a line; `conversations.jsonl` {conversations: [{user, assistant: {preferred,
+rejected}}, …]}.
 """
 
 from __future__ import annotations
@@ -24,7 +26,9 @@ def read_personas(path: str | Path) -> list[str]:
         try:
             told = json.loads(line)
         except json.JSONDecodeError as error:
-            raise DataError(f"line {number} is no JSON ({error.msg})", path.name, "one JSON string a line") from error
+            raise DataError(
+                f"line {number} is no JSON ({error.msg})", path.name, "one JSON string a line"
+            ) from error
         if not isinstance(told, str) or not told.strip():
             raise DataError(f"line {number} is no text", path.name, "one JSON string a line")
         out.append(told)
@@ -32,12 +36,13 @@ def read_personas(path: str | Path) -> list[str]:
 
 
 def read_aloe(conversations: str | Path, personas: Sequence[str | Path] = ()) -> pd.DataFrame:
-    """Examples of ALOE, one a turn: the user's message is the query, the preferred answer the response.
+    """Examples of ALOE, one a turn: the user's message is the query, the preferred answer the
+    response.
 
-    `personas` are files of `read_personas` whose line n tells of conversation n: then they are the memory items.
-    Without any, the memory items are what the user said in earlier turns, and first turns are left out: nothing is
-    known there. Extra columns: `turn` (from 0), `rejected`. Raises `DataError` (file, row) for missing fields, and for
-    persona files of another length.
+    `personas` are files of `read_personas` whose line n tells of conversation n: then they are the
+    memory items. Without any, the memory items are what the user said in earlier turns, and first
+    turns are left out: nothing is known there. Extra columns: `turn` (from 0), `rejected`. Raises
+    `DataError` (file, row) for missing fields, and for persona files of another length.
     """
     path = found(conversations)
     dialogues = read_json_lines(path, ("conversations",))["conversations"].tolist()
@@ -45,7 +50,12 @@ def read_aloe(conversations: str | Path, personas: Sequence[str | Path] = ()) ->
     for file, lines in zip(personas, told, strict=True):
         if len(lines) != len(dialogues):
             what = f"{len(lines)} personas for {len(dialogues)} conversations"
-            raise DataError(what, Path(file).name, "as many lines in both files", "choose the files of one split")
+            raise DataError(
+                what,
+                Path(file).name,
+                "as many lines in both files",
+                "choose the files of one split",
+            )
     rows = []
     for place, dialogue in enumerate(dialogues):
         said: list[str] = []
@@ -55,7 +65,18 @@ def read_aloe(conversations: str | Path, personas: Sequence[str | Path] = ()) ->
             preferred, rejected = fields(answer, ("preferred", "rejected"), where)
             memories = [lines[place] for lines in told] or list(said)
             if memories:
-                rows.append((f"{place}.{turn}", str(place), None, query, preferred, memories, turn, rejected))
+                rows.append(
+                    (
+                        f"{place}.{turn}",
+                        str(place),
+                        None,
+                        query,
+                        preferred,
+                        memories,
+                        turn,
+                        rejected,
+                    )
+                )
             said.append(query)
     names = ["text", "user", "item", "query", "response", "memories", "turn", "rejected"]
     return check(pd.DataFrame(rows, columns=names), path.name)

@@ -1,9 +1,11 @@
-"""BESPOKE: answers with search, judged by the users whose histories they should know (Kim et al., arXiv:2509.21106).
+"""BESPOKE: answers with search, judged by the users whose histories they should know (Kim et al.,
+arXiv:2509.21106).
 
-Layout as the card of the Hugging Face data set yonsei-dli/BESPOKE documents it: `chat_history/chat_history.parquet` and
-`search_history/search_history.parquet` [user, id, history], `meta_test/meta_test_set.parquet` [user, query-id, id,
-meta_test_set_value], the last a JSON text {query, gold_information_need, response_list}; a response has `contents`
-and, for each of four aspects, {score, feedback}. Only the card and the evaluation code were read: no file was here to
+Layout as the card of the Hugging Face data set yonsei-dli/BESPOKE documents it:
+`chat_history/chat_history.parquet` and `search_history/search_history.parquet` [user, id, history],
+`meta_test/meta_test_set.parquet` [user, query-id, id, meta_test_set_value], the last a JSON text
+{query, gold_information_need, response_list}; a response has `contents` and, for each of four
+aspects, {score, feedback}. Only the card and the evaluation code were read: no file was here to
 try.
 """
 
@@ -24,13 +26,17 @@ HISTORIES = ("chat_history", "search_history")
 
 
 def read_bespoke(folder: str | Path) -> pd.DataFrame:
-    """Examples of BESPOKE, one a judged answer; `memories` are the user's chats and searches (see `retrieve`).
+    """Examples of BESPOKE, one a judged answer; `memories` are the user's chats and searches (see
+    `retrieve`).
 
-    Extra columns: `need` (the information need that the user wrote down) and the user's score, 1 to 5, for each of
-    the four aspects. Raises `DataError` (file, row) for missing columns, broken JSON and users without history.
+    Extra columns: `need` (the information need that the user wrote down) and the user's score, 1 to
+    5, for each of the four aspects. Raises `DataError` (file, row) for missing columns, broken JSON
+    and users without history.
     """
     folder = Path(folder)
-    past = pd.concat([_table(folder / name / f"{name}.parquet", ("user", "history")) for name in HISTORIES])
+    past = pd.concat(
+        [_table(folder / name / f"{name}.parquet", ("user", "history")) for name in HISTORIES]
+    )
     histories = {user: part.tolist() for user, part in past.groupby("user")["history"]}
     path = folder / "meta_test" / "meta_test_set.parquet"
     rows = []
@@ -38,8 +44,14 @@ def read_bespoke(folder: str | Path) -> pd.DataFrame:
     for place, (user, number, value) in enumerate(judged.itertuples(index=False, name=None)):
         where = f"{path.name} row {place}"
         if user not in histories:
-            raise DataError(f"user {user!r} has no history", where, f"the user in {HISTORIES[0]} or {HISTORIES[1]}")
-        query, need, answers = fields(_object(value, where), ("query", "gold_information_need", "response_list"), where)
+            raise DataError(
+                f"user {user!r} has no history",
+                where,
+                f"the user in {HISTORIES[0]} or {HISTORIES[1]}",
+            )
+        query, need, answers = fields(
+            _object(value, where), ("query", "gold_information_need", "response_list"), where
+        )
         for turn, answer in enumerate(answers):
             (said,) = fields(answer, ("contents",), f"{where}, response {turn}")
             scores = [(answer.get(aspect) or {}).get("score") for aspect in ASPECTS]

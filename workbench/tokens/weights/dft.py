@@ -2,8 +2,9 @@
 
     L = −(1/n) Σ_i sg[p⁺_i] · log p⁺_i
 
-Wu et al. 2025, arXiv:2508.05629. The weight makes the gradient that of the probability, −∇p⁺, which does not grow
-without bound for improbable tokens. A contrast to loss selection, which favours the improbable ones.
+Wu et al. 2025, arXiv:2508.05629. The weight makes the gradient that of the probability, −∇p⁺, which
+does not grow without bound for improbable tokens. A contrast to loss selection, which favours the
+improbable ones.
 """
 
 from __future__ import annotations

@@ -2,8 +2,9 @@
 
     L = −(1/(n·k%)) Σ_i 1[H_i in the top k%] · log P_θ(y_i | p_u, x, y_<i),     H_i = −Σ_v p⁺(v) log p⁺(v)
 
-After "Beyond the 80/20 rule" (Wang et al. 2025, arXiv:2506.01939), where the high-entropy fifth of the tokens carries
-reinforcement learning; named as a comparison in arXiv:2603.06595. The form as a loss is our reading: no code is known.
+After "Beyond the 80/20 rule" (Wang et al. 2025, arXiv:2506.01939), where the high-entropy fifth of
+the tokens carries reinforcement learning; named as a comparison in arXiv:2603.06595. The form as a
+loss is our reading: no code is known.
 """
 
 from __future__ import annotations

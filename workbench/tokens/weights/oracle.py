@@ -1,4 +1,5 @@
-"""Oracle: the weights of PerCE's two ends, by the planted truth. A ceiling for any detector, not a method.
+"""Oracle: the weights of PerCE's two ends, by the planted truth. A ceiling for any detector, not a
+method.
 
     w_i = high if y_i is personal, else low
     L   = −(1/n) Σ_i w_i · log P_θ(y_i | p_u, x, y_<i)

@@ -3,13 +3,14 @@
     w_i(θ)  = clip(PIR(y_i; θ), m, M)
     L_PerCE = −(1/n) Σ_i sg[w_i(θ)] · log P_θ(y_i | p_u, x, y_<i)
 
-The weights come from the model that is being trained, batch by batch, from one more forward pass on the prompt without
-the persona. With m = 0.8 every token of PIR up to 0.8 nats, a probability ratio of 2.2, has the floor's weight; M = 5
-is a ratio of 148. With m < 0 a token that the persona makes unlikelier would be unlearnt.
+The weights come from the model that is being trained, batch by batch, from one more forward pass on
+the prompt without the persona. With m = 0.8 every token of PIR up to 0.8 nats, a probability ratio
+of 2.2, has the floor's weight; M = 5 is a ratio of 148. With m < 0 a token that the persona makes
+unlikelier would be unlearnt.
 
-There is no official code. The paper divides by n and not by Σ w; that matters where the scale of a gradient matters
-(gradient clipping, weight decay, SGD), so `normalize="mean"` is there to compare. Dropout, if the model has any, is
-drawn anew in the second pass and adds noise to PIR.
+There is no official code. The paper divides by n and not by Σ w; that matters where the scale of a
+gradient matters (gradient clipping, weight decay, SGD), so `normalize="mean"` is there to compare.
+Dropout, if the model has any, is drawn anew in the second pass and adds noise to PIR.
 """
 
 from __future__ import annotations

@@ -2,11 +2,13 @@
 
     w'_i = w_π(i),   π a random permutation of the batch's tokens
 
-The histogram of the weights is kept and so is the scale of the gradient; what is lost is which token has which weight.
-A gain that stays under permutation did not come from knowing the personal words.
+The histogram of the weights is kept and so is the scale of the gradient; what is lost is which
+token has which weight. A gain that stays under permutation did not come from knowing the personal
+words.
 
-The permutation has its own generator, so that the order of batches stays that of the other methods. It is seeded with
-`seed` and the bits of the batch's summed log-probability: new in every step, the same in a run that was resumed.
+The permutation has its own generator, so that the order of batches stays that of the other methods.
+It is seeded with `seed` and the bits of the batch's summed log-probability: new in every step, the
+same in a run that was resumed.
 """
 
 from __future__ import annotations

@@ -2,10 +2,11 @@
 
     L = (1/n) Σ_i (sg[w_i] · ℓ_i + extra_i),        ℓ_i = −log P_θ(y_i | p_u, x, y_<i)
 
-n is the number of response tokens of the whole step, accumulated batches included. A loss is any object with a `name`
-and `weights(tokens)`. It may say more: `persona_free = False` when it does not look at the pass without the persona
-(that pass is then not run), `through_both = True` when the gradient goes through that pass as well, `columns` that it
-reads of the tokens, and `extra(tokens)`, which is added as it is, gradient and all.
+n is the number of response tokens of the whole step, accumulated batches included. A loss is any
+object with a `name` and `weights(tokens)`. It may say more: `persona_free = False` when it does not
+look at the pass without the persona (that pass is then not run), `through_both = True` when the
+gradient goes through that pass as well, `columns` that it reads of the tokens, and `extra(tokens)`,
+which is added as it is, gradient and all.
 
 >>> class Surprised:
 ...     name = "PIR where the model is unsure"
@@ -30,10 +31,11 @@ Tensor = torch.Tensor
 
 @dataclass(frozen=True, eq=False)
 class Tokens:
-    """The n response tokens of a batch, text after text, without padding; V is the size of the vocabulary.
+    """The n response tokens of a batch, text after text, without padding; V is the size of the
+    vocabulary.
 
-    What a loss reads most (`log_prob_with`, `log_prob_without`, `pir`, `entropy`; nats) has no gradient; the logits and
-    `loss` have.
+    What a loss reads most (`log_prob_with`, `log_prob_without`, `pir`, `entropy`; nats) has no
+    gradient; the logits and `loss` have.
     """
 
     logits_with: Tensor
@@ -59,7 +61,11 @@ class Tokens:
     def log_prob_without(self) -> Tensor:
         """(n,) log p⁻_i."""
         if self.logits_without is None:
-            raise ConfigError("the pass without the persona was not run", "token loss", do="set persona_free = True")
+            raise ConfigError(
+                "the pass without the persona was not run",
+                "token loss",
+                do="set persona_free = True",
+            )
         return -F.cross_entropy(self.logits_without.detach(), self.labels, reduction="none")
 
     @cached_property
@@ -76,7 +82,12 @@ class Tokens:
     def column(self, name: str) -> Tensor:
         """(n,) what was carried along under this name; raises `ConfigError` where it was not."""
         if name not in self.columns:
-            raise ConfigError(f"no column {name!r}", "tokens", f"some of {sorted(self.columns)}", "carry(pairs, table)")
+            raise ConfigError(
+                f"no column {name!r}",
+                "tokens",
+                f"some of {sorted(self.columns)}",
+                "carry(pairs, table)",
+            )
         return self.columns[name]
 
 
@@ -104,8 +115,13 @@ def token_weights(loss: TokenLoss, tokens: Tokens) -> Tensor:
 
 
 def token_losses(loss: TokenLoss, tokens: Tokens) -> Tensor:
-    """(n,) sg[w_i] · ℓ_i + extra_i, with gradient; raises `ModelError` when the model's numbers are not finite."""
+    """(n,) sg[w_i] · ℓ_i + extra_i, with gradient; raises `ModelError` when the model's numbers are
+    not finite."""
     if not torch.isfinite(tokens.loss).all():
-        raise ModelError("the model returned no finite loss", expected="finite logits", do="float32, a smaller rate")
+        raise ModelError(
+            "the model returned no finite loss",
+            expected="finite logits",
+            do="float32, a smaller rate",
+        )
     losses = token_weights(loss, tokens) * tokens.loss
     return losses + loss.extra(tokens) if hasattr(loss, "extra") else losses

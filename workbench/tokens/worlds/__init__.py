@@ -1,4 +1,5 @@
-"""Small worlds of words whose truth is planted token by token, and the little models that learn them in minutes."""
+"""Small worlds of words whose truth is planted token by token, and the little models that learn
+them in minutes."""
 
 import lazy_loader as lazy
 

@@ -1,4 +1,5 @@
-"""What the scores find of what a world planted: the token table with its truth, AUC, and the facts that must hold."""
+"""What the scores find of what a world planted: the token table with its truth, AUC, and the facts
+that must hold."""
 
 from __future__ import annotations
 
@@ -21,12 +22,14 @@ HELD_OUT, HELD_OUT_SEED, POOL = 512, 77, 6000
 
 
 def planted_scores(model: Any, tokenizer: Any, corpus: Any, pool: Any = None) -> pd.DataFrame:
-    """The token table of a world's texts with the planted truth; `pir` to `entropy` under deletion of the persona.
+    """The token table of a world's texts with the planted truth; `pir` to `entropy` under deletion
+    of the persona.
 
-    `pir_other`: against one other user's persona; `pir_others`: against the mean probability under four; `pir_peer`:
-    against that of somebody who asked the same; `pir_mask`: against a persona whose every token is the end-of-text
-    token, which the models of the worlds have never read there; `attention`: its share on the persona. Others are
-    drawn from `pool`, another corpus, or from the same.
+    `pir_other`: against one other user's persona; `pir_others`: against the mean probability under
+    four; `pir_peer`: against that of somebody who asked the same; `pir_mask`: against a persona
+    whose every token is the end-of-text token, which the models of the worlds have never read
+    there; `attention`: its share on the persona. Others are drawn from `pool`, another corpus, or
+    from the same.
     """
     from workbench.tokens.attribution import attention_share
 
@@ -40,22 +43,28 @@ def planted_scores(model: Any, tokenizer: Any, corpus: Any, pool: Any = None) ->
 
 
 def short_scores(model: Any, tokenizer: Any, corpus: Any) -> pd.DataFrame:
-    """The token table of a world's texts with the planted truth, persona deleted: `SCORES` and no others."""
+    """The token table of a world's texts with the planted truth, persona deleted: `SCORES` and no
+    others."""
     pairs = make_pairs(examples_of(corpus), tokenizer)
     scored = score_tokens(model, tokenizer, pairs, SCORES)
     return mark(scored, corpus, pairs)
 
 
 def auc_table(tokens: pd.DataFrame) -> pd.DataFrame:
-    """AUC of every score for all personal words, and with the second style word, which the first tells, left out."""
+    """AUC of every score for all personal words, and with the second style word, which the first
+    tells, left out."""
     scores = [*SCORES, *(f"pir_{name}" for name in INSTEAD), "attention", "word_match"]
     direct = tokens[tokens["direct"] | ~tokens["personal"]]
     parts = {"personal": tokens, "direct": direct}
-    return pd.concat([detection(part, scores).assign(words=name) for name, part in parts.items()], ignore_index=True)
+    return pd.concat(
+        [detection(part, scores).assign(words=name) for name, part in parts.items()],
+        ignore_index=True,
+    )
 
 
 def facts(tokens: pd.DataFrame) -> pd.DataFrame:
-    """Mean PIR by class beside what PersonaWorld makes known: [what, words, pir, expected] (nats)."""
+    """Mean PIR by class beside what PersonaWorld makes known: [what, words, pir, expected]
+    (nats)."""
     prior = PersonaWorld.prior()
     known = -(prior * np.log(prior)).sum()
     first, kind = tokens["direct"], tokens["kind"]
@@ -63,9 +72,15 @@ def facts(tokens: pd.DataFrame) -> pd.DataFrame:
         ("first style word", (kind == "s") & first, np.log(4)),
         ("second style word (told by the first)", (kind == "s") & ~first, 0.0),
         ("copied value", kind == "c", known),
-        *((f"{name} word", kind == code, 0.0) for name, code in (("query", "q"), ("noise", "n"), ("template", "g"))),
+        *(
+            (f"{name} word", kind == code, 0.0)
+            for name, code in (("query", "q"), ("noise", "n"), ("template", "g"))
+        ),
     ]
-    table = [(what, int(where.sum()), tokens.loc[where, "pir"].mean(), value) for what, where, value in rows]
+    table = [
+        (what, int(where.sum()), tokens.loc[where, "pir"].mean(), value)
+        for what, where, value in rows
+    ]
     return pd.DataFrame(table, columns=["what", "words", "pir", "expected"])
 
 
@@ -77,13 +92,15 @@ def fooled(
     pool: int = POOL,
     world: FoolingWorld | None = None,
 ) -> pd.DataFrame:
-    """What each mechanism of FoolingWorld does, on `n` texts each: [mechanism, measure, value, low, high].
+    """What each mechanism of FoolingWorld does, on `n` texts each: [mechanism, measure, value, low,
+    high].
 
-    `world` is the one that the model was trained on, by default that of seed 0.
-    `auc_*`: personal words (c, d, s) against all others, `low` and `high` 95 % of resampled texts;
-    `*_against_fooled`: against the words that were planted to fool, alone; `above_*`: share of words with PIR > 0.8;
-    `mean_pir_fooled`: PIR of the planted words (t; the first word after a gap; later words of the tone); `cause_*`,
-    `twin_*`: leave-one-out PIR of d by memory item. The measures of data/predictions.toml.
+    `world` is the one that the model was trained on, by default that of seed 0. `auc_*`: personal
+    words (c, d, s) against all others, `low` and `high` 95 % of resampled texts;
+    `*_against_fooled`: against the words that were planted to fool, alone; `above_*`: share of
+    words with PIR > 0.8; `mean_pir_fooled`: PIR of the planted words (t; the first word after a
+    gap; later words of the tone); `cause_*`, `twin_*`: leave-one-out PIR of d by memory item. The
+    measures of data/predictions.toml.
     """
     world, rows = world or FoolingWorld(), []
     for mechanism in MECHANISMS:
@@ -103,14 +120,22 @@ def fooled(
             found |= _auc(tokens[personal | planted], "_against_fooled")
         if mechanism in ("plain", "correlated"):
             found |= _by_memory(model, tokenizer, world, corpus, tokens)
-        three = {name: value if isinstance(value, tuple) else (value, np.nan, np.nan) for name, value in found.items()}
+        three = {
+            name: value if isinstance(value, tuple) else (value, np.nan, np.nan)
+            for name, value in found.items()
+        }
         rows += [(mechanism, measure, *map(float, values)) for measure, values in three.items()]
     return pd.DataFrame(rows, columns=["mechanism", "measure", "value", "low", "high"])
 
 
 def _auc(tokens: pd.DataFrame, ending: str = "") -> dict[str, Any]:
-    table = detection(tokens, ["pir", "pir_others", "pir_peer", "kl", "loss", "entropy", "attention"])
-    return {f"auc_{r.score.removeprefix('pir_')}{ending}": (r.auc, r.low, r.high) for r in table.itertuples()}
+    table = detection(
+        tokens, ["pir", "pir_others", "pir_peer", "kl", "loss", "entropy", "attention"]
+    )
+    return {
+        f"auc_{r.score.removeprefix('pir_')}{ending}": (r.auc, r.low, r.high)
+        for r in table.itertuples()
+    }
 
 
 def planted_to_fool(tokens: pd.DataFrame, corpus: Any, mechanism: str) -> pd.Series:
@@ -122,12 +147,16 @@ def planted_to_fool(tokens: pd.DataFrame, corpus: Any, mechanism: str) -> pd.Ser
     gaps = corpus.words.query("kind == 'o'")[["text", "start"]]
     after = pd.MultiIndex.from_frame(gaps)  # a gap begins where the next word does
     return (
-        pd.Series(pd.MultiIndex.from_frame(tokens[["text", "start"]]).isin(after), tokens.index) & ~tokens["personal"]
+        pd.Series(pd.MultiIndex.from_frame(tokens[["text", "start"]]).isin(after), tokens.index)
+        & ~tokens["personal"]
     )
 
 
-def _by_memory(model: Any, tokenizer: Any, world: FoolingWorld, corpus: Any, tokens: pd.DataFrame) -> dict[str, float]:
-    """Leave-one-out PIR of d: of the memory item that caused it, and of its twin where that is not shown."""
+def _by_memory(
+    model: Any, tokenizer: Any, world: FoolingWorld, corpus: Any, tokens: pd.DataFrame
+) -> dict[str, float]:
+    """Leave-one-out PIR of d: of the memory item that caused it, and of its twin where that is not
+    shown."""
     examples = examples_of(corpus)
     each = make_pairs(examples, tokenizer, "each")
     scored = score_tokens(model, tokenizer, each)
@@ -143,6 +172,9 @@ def _by_memory(model: Any, tokenizer: Any, world: FoolingWorld, corpus: Any, tok
             cause.append(value[row.text, place[f"slot{slots['d']}"]])
         else:
             twin.append(value[row.text, place[f"slot{slots['twin']}"]])
-    found = {"mean_pir_cause_left_out": np.mean(cause), "median_pir_cause_left_out": np.median(cause)}
+    found = {
+        "mean_pir_cause_left_out": np.mean(cause),
+        "median_pir_cause_left_out": np.median(cause),
+    }
     found["cause_found"] = np.mean(np.array(cause) > FLOOR)
     return found | ({"twin_blamed": np.mean(np.array(twin) > FLOOR)} if twin else {})

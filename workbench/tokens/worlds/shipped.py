@@ -1,4 +1,5 @@
-"""The models of the worlds that are shipped: their training, and the measured numbers on their cards."""
+"""The models of the worlds that are shipped: their training, and the measured numbers on their
+cards."""
 
 from __future__ import annotations
 
@@ -35,9 +36,13 @@ STEPS = {"persona-world": 1400, "fooling-world": 2000}
 
 
 def build_world_model(
-    name: str = "persona-world", folder: Path | None = None, config: BaseConfig | None = None, texts: int | None = None
+    name: str = "persona-world",
+    folder: Path | None = None,
+    config: BaseConfig | None = None,
+    texts: int | None = None,
 ) -> str:
-    """Train a world's model on fresh texts, write it with its card to `folder` (data/NAME), and return the card."""
+    """Train a world's model on fresh texts, write it with its card to `folder` (data/NAME), and
+    return the card."""
     if name not in WORLDS:
         raise ConfigError(f"world {name!r}", expected=f"one of {list(WORLDS)}")
     folder, texts = folder or settings().data / name, texts or TEXTS[name]
@@ -57,7 +62,9 @@ def build_world_model(
     seconds = time.perf_counter() - begun
     model.half().float()  # what is shipped is what is measured
     said = {"persona-world": _persona, "fooling-world": _fooling}[name](model, tokenizer)
-    said += f"\n\nAUC on {CURVE_TEXTS} texts while it was trained.\n\n{_markdown(pd.DataFrame(curve))}"
+    said += (
+        f"\n\nAUC on {CURVE_TEXTS} texts while it was trained.\n\n{_markdown(pd.DataFrame(curve))}"
+    )
     parameters = sum(weights.numel() for weights in model.parameters())
     card = world_card(name, world, parameters, config, texts, losses, seconds, said)
     save_model(folder, model, tokenizer, card)
@@ -74,7 +81,8 @@ def world_card(
     seconds: float,
     said: str,
 ) -> str:
-    """The card as Markdown: what was trained on, how, what came out (`said`), and what it can and cannot show."""
+    """The card as Markdown: what was trained on, how, what came out (`said`), and what it can and
+    cannot show."""
     return f"""# The model of {type(world).__name__}: training card
 
 A GPT-NeoX of {parameters:,} parameters and a tokenizer of {len(world.vocabulary)} whole words, trained from random
@@ -94,7 +102,10 @@ what was planted there is a unit test of a method, and no evidence about languag
 
 def _persona(model: Any, tokenizer: Any) -> str:
     tokens = planted_scores(model, tokenizer, PersonaWorld().corpus(HELD_OUT, HELD_OUT_SEED))
-    derived, loss = tokens.loc[tokens["kind"] == "d", "pir"].mean(), -tokens.groupby("personal")["log_prob_with"].mean()
+    derived, loss = (
+        tokens.loc[tokens["kind"] == "d", "pir"].mean(),
+        -tokens.groupby("personal")["log_prob_with"].mean(),
+    )
     means, table = facts(tokens), auc_table(tokens)
     found = table[["words", "score"]].assign(
         AUC=[f"{r.auc:.3f} [{r.low:.3f}, {r.high:.3f}]" for r in table.itertuples()]
@@ -118,7 +129,9 @@ model has never read there.
 
 
 def _fooling(model: Any, tokenizer: Any) -> str:
-    table = fooled(model, tokenizer, HELD_OUT).pivot(index="measure", columns="mechanism", values="value")
+    table = fooled(model, tokenizer, HELD_OUT).pivot(
+        index="measure", columns="mechanism", values="value"
+    )
     table = table.loc[[name for name in table.index if name.startswith(("auc", "above"))]]
     return f"""Held out: {HELD_OUT} texts of each kind. What was predicted, and other numbers, stand in
 `benchmarks/results/world_b.md`.
@@ -128,7 +141,9 @@ def _fooling(model: Any, tokenizer: Any) -> str:
 
 def _markdown(table: pd.DataFrame) -> str:
     cells = table.map(
-        lambda value: ("" if np.isnan(value) else f"{value:.3f}") if isinstance(value, float) else str(value)
+        lambda value: (
+            ("" if np.isnan(value) else f"{value:.3f}") if isinstance(value, float) else str(value)
+        )
     )
     lines = [list(table), ["---"] * table.shape[1], *cells.to_numpy().tolist()]
     return "\n".join(f"| {' | '.join(map(str, line))} |" for line in lines)
