@@ -4,6 +4,7 @@
     python start.py test       unit tests, notebooks, and browser tests where there is a Chromium
     python start.py site       execute the notebooks and write them as pages to site/
     python start.py refresh    execute the notebooks in place and normalise what they save
+    python start.py train-pocket, train-persona        train the shipped language models again
     python start.py doctor     what is installed, found and missing; so for every `workbench` command
 
 The first time it makes .venv beside this file and installs the workbench there (several minutes);
@@ -36,6 +37,12 @@ VENV = ROOT / ".venv"
 PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 STAMP = VENV / "workbench-stamp.json"
 LOG = VENV / "install.log"
+TOOLS = {
+    "site": "site",
+    "refresh": "site",
+    "train-pocket": "build_pocket",
+    "train-persona": "build_worlds",
+}
 NEEDED_GB = 4
 NBVAL = ["--nbval-current-env", "--nbval-cell-timeout=180", "--nbval-kernel-startup-timeout=120"]
 NBVAL += ["--nbval-sanitize-with=notebooks/sanitize.cfg"]
@@ -340,9 +347,13 @@ def main(arguments: list[str]) -> int:
         return lab(passed_on)
     if command == "test":
         return test(passed_on)
-    module = "workbench.site" if command in ("site", "refresh") else "workbench.cli"
-    # paths are relative to where the caller is
-    return run(["-m", module, command, *passed_on], cwd=os.getcwd())
+    tool = TOOLS.get(command, "")
+    module = f"tools.{tool}" if tool else "workbench.cli"
+    words = [command] if tool in ("", "site") else []
+    # paths are relative to where the caller is; tools/ is found wherever that may be
+    path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH", "")]))
+    environment = {**os.environ, "PYTHONPATH": path}
+    return run(["-m", module, *words, *passed_on], cwd=os.getcwd(), env=environment)
 
 
 if __name__ == "__main__":

@@ -28,11 +28,11 @@ from scipy import sparse
 
 from workbench import recommend
 from workbench.data import Histories, Interactions
-from workbench.data.published.splits import pairs_split
 from workbench.data.splits import Split
 from workbench.recommend import Recency, RecencyConfig, evaluate_targets, next_items
 from workbench.runs import run
 from workbench.settings import settings
+from workbench.sources.logs.splits import pairs_split
 
 K, RESAMPLES = 20, 1000
 # HR@20 and MRR@20 measured with other code on these files, and as the field quotes them (the latter

@@ -27,11 +27,11 @@ from search import build
 
 from workbench import recommend
 from workbench.data import Histories, split
-from workbench.data.published.splits import pairs_split
 from workbench.data.splits import Split
 from workbench.recommend.evaluation import evaluate_lists, next_items, top_lists
 from workbench.runs import run
 from workbench.settings import settings
+from workbench.sources.logs.splits import pairs_split
 
 FOLDER = "WORKBENCH_DATA"
 COUNTED = ["SessionPopularity", "Markov", "SKNN", "VSKNN"]

@@ -31,7 +31,6 @@ from pydantic import BaseModel, ConfigDict
 from rivals.measure import peak_mb
 
 from workbench.data import Histories, Interactions
-from workbench.data.published.splits import lists_split
 from workbench.recommend import (
     EASE,
     EASEConfig,
@@ -46,6 +45,7 @@ from workbench.recommend import (
 )
 from workbench.runs import config_hash, run
 from workbench.settings import settings
+from workbench.sources.logs.splits import lists_split
 
 METRICS = {"recall": "Recall@20", "ndcg": "NDCG@20", "hit_rate": "HitRate@20"}
 PUBLISHED = {  # Recall@20, NDCG@20, HitRate@20

@@ -31,6 +31,7 @@ from workbench.settings import settings
 from workbench.statistics import paired_bootstrap
 from workbench.tokens.finetune import FineTuneConfig, fine_tune
 from workbench.tokens.objective import carry
+from workbench.tokens.small_models import BaseConfig, train_base
 from workbench.tokens.weights import (
     CE,
     DFT,
@@ -42,8 +43,7 @@ from workbench.tokens.weights import (
     PerCE,
     Permuted,
 )
-from workbench.tokens.worlds.base import BaseConfig, train_base
-from workbench.tokens.worlds.persona import PersonaWorld
+from workbench.worlds.persona import PersonaWorld
 
 MATCHED = 1.25  # a PerCE step costs about 1 + 37 / (3 · 48) plain steps
 LOSSES: dict[str, Any] = {

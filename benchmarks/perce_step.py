@@ -30,7 +30,7 @@ from workbench.settings import physical_memory
 from workbench.tokens import Collator, FineTuneConfig, Objective, examples_of, fine_tune, make_pairs
 from workbench.tokens.objective import IGNORED
 from workbench.tokens.weights import CE, PerCE
-from workbench.tokens.worlds import PersonaWorld
+from workbench.worlds import PersonaWorld
 
 
 class Size(NamedTuple):

@@ -29,12 +29,12 @@ from pydantic import BaseModel, ConfigDict
 from workbench import tokens
 from workbench.runs import run
 from workbench.settings import settings
+from workbench.sources.texts.reviews import read_reviews
 from workbench.statistics import bootstrap_mean, paired_bootstrap
 from workbench.tokens.finetune import FineTuneConfig, fine_tune
-from workbench.tokens.published.reviews import read_reviews
+from workbench.tokens.small_models import BaseConfig, train_base
 from workbench.tokens.training import PocketConfig, make_model, make_tokenizer
 from workbench.tokens.weights import CE, LossCE, NextQuill, PerCE, Permuted
-from workbench.tokens.worlds.base import BaseConfig, train_base
 
 FOLDER = "WORKBENCH_DATA"
 LOSSES = {

@@ -29,11 +29,11 @@ from scipy import sparse
 
 from workbench import recommend
 from workbench.data import Histories, Interactions, read_recbole, split
-from workbench.data.published.splits import baskets_split, clicks_split, read_keyset
 from workbench.recommend import evaluate_targets, next_items
 from workbench.recommend.evaluation import joined
 from workbench.runs import run
 from workbench.settings import ROOT, settings
+from workbench.sources.logs.splits import baskets_split, clicks_split, read_keyset
 from workbench.statistics import bootstrap_mean
 
 SPACES = tomllib.loads((ROOT / "benchmarks" / "spaces.toml").read_text(encoding="utf-8"))

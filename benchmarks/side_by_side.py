@@ -574,7 +574,7 @@ test lists with training and validation items masked. Sequence models: leave-one
 ours at the same sizes and batch, full softmax for sequences in both. One process a measurement; one cold epoch, then
 the warm ones. Ratios are medians per supervised target. RecBole asks one question per prefix, ours all questions of a
 window of {WINDOW} rows in one pass, so a target near the start of a window sees fewer rows
-(`workbench/recommend/session/windows.py`). Its SGL contrasts with all nodes, ours with the unique nodes of the batch.
+(`workbench/recommend/session/_windows.py`). Its SGL contrasts with all nodes, ours with the unique nodes of the batch.
 *Evaluation*: full ranking of all 943 test users and metrics at 10, with histories ready in both; RecBole's default
 batch holds two users of the collaborative models, *one batch* holds all. *implicit* and *RecTools* rank without
 metrics. RecTools trains on one window a user, so for it ours gets the same rows, its width of the feed-forward part

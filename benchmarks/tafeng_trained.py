@@ -32,7 +32,6 @@ from boomerang import FOLDER, RESULTS, data_folder, markdown
 from pydantic import BaseModel, ConfigDict, Field
 
 from workbench.data import Histories, Interactions, split
-from workbench.data.published.splits import baskets_split, read_keyset
 from workbench.data.world import load_world
 from workbench.errors import ConfigError
 from workbench.recommend import (
@@ -44,10 +43,11 @@ from workbench.recommend import (
     TopFreqConfig,
     Training,
 )
-from workbench.recommend.basket.baskets import Baskets
+from workbench.recommend.basket._baskets import Baskets
 from workbench.recommend.evaluation import evaluate_targets, joined, joined_logs
 from workbench.runs import config_hash, run
 from workbench.settings import settings
+from workbench.sources.logs.splits import baskets_split, read_keyset
 from workbench.statistics import bootstrap_mean, paired_bootstrap
 
 METRICS = ["recall", "ndcg", "hit_rate"]

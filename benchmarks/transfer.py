@@ -33,10 +33,10 @@ from workbench.runs import run
 from workbench.settings import settings
 from workbench.statistics import paired_bootstrap
 from workbench.tokens.finetune import FineTuneConfig, fine_tune
+from workbench.tokens.small_models import BaseConfig, train_base
 from workbench.tokens.weights import CE, PerCE, Permuted
-from workbench.tokens.worlds import FoolingWorld
-from workbench.tokens.worlds.base import BaseConfig, train_base
-from workbench.tokens.worlds.fooling import MECHANISMS
+from workbench.worlds import FoolingWorld
+from workbench.worlds.fooling import MECHANISMS
 
 LOSSES: dict[str, Any] = {"CE": CE(), "PerCE": PerCE(), "permuted": Permuted(loss=PerCE())}
 KINDS: dict[str, tuple[str, ...]] = {"texts": ("review", "note"), "scenarios": MECHANISMS}

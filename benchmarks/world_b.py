@@ -2,7 +2,7 @@
 
     python benchmarks/world_b.py [--seeds 3]
 
-Scores the shipped model of FoolingWorld (`load_causal_lm("fooling-world")`, made by `workbench
+Scores the shipped model of FoolingWorld (`load_causal_lm("fooling-world")`, made by `python start.py
 train-persona --world fooling-world`) on 512 texts of each mechanism, and prints the measured
 numbers beside those of `data/predictions.toml`, which were committed before any model had been
 trained on that world and are never changed. Two minutes on one core. With more than one seed,
@@ -18,14 +18,14 @@ import tomllib
 import pandas as pd
 from pydantic import BaseModel, ConfigDict
 
+from tools.build_worlds import STEPS, TEXTS
 from workbench import tokens
 from workbench.language import load_causal_lm
 from workbench.runs import run
 from workbench.settings import ROOT, settings
-from workbench.tokens.worlds import MECHANISMS, FoolingWorld
-from workbench.tokens.worlds.base import BaseConfig, train_base
-from workbench.tokens.worlds.measures import fooled
-from workbench.tokens.worlds.shipped import STEPS, TEXTS
+from workbench.tokens.small_models import BaseConfig, train_base
+from workbench.worlds import MECHANISMS, FoolingWorld
+from workbench.worlds.measures import fooled
 
 RESULTS = ROOT / "benchmarks" / "results"
 NAME = "fooling-world"

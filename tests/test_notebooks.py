@@ -11,7 +11,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from workbench import notebooks, site
+from tools import notebooks, site
 from workbench.errors import WorkbenchError
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -54,7 +54,7 @@ def doctor() -> None:
 @data.command("list")
 def data_list() -> None:
     """The data sets that have a card, and which of them are here."""
-    from workbench.data import commands
+    from workbench.sources import commands
 
     _show(commands.list_cards().drop(columns="page"))  # the page is on the card
 
@@ -62,7 +62,7 @@ def data_list() -> None:
 @data.command("show")
 def data_show(name: Name) -> None:
     """One card: task, page, licence, files, checksums."""
-    from workbench.data.cards import find_card
+    from workbench.sources.cards import find_card
 
     _show(find_card(name))
 
@@ -70,7 +70,7 @@ def data_show(name: Name) -> None:
 @data.command("get")
 def data_get(name: Name, folder: Folder = None) -> None:
     """Download a data set from the addresses in its card, and compare it with the card."""
-    from workbench.data import commands
+    from workbench.sources import commands
 
     _show(commands.get(name, folder))
 
@@ -96,7 +96,8 @@ def data_add(
     yes: Annotated[bool, typer.Option("--yes", help="do not ask")] = False,
 ) -> None:
     """Make a card for a table of your own: shows what its columns are taken for, then asks."""
-    from workbench.data import commands, preview
+    from workbench.data import preview
+    from workbench.sources import commands
 
     mapping = _pairs(column or [])
     options = {"encoding": encoding} | ({"sep": sep} if sep else {})
@@ -111,7 +112,7 @@ def data_add(
 @data.command("check")
 def data_check(name: Name, folder: Folder = None) -> None:
     """Compare the files of a data set with the checksums and counts of its card."""
-    from workbench.data import commands
+    from workbench.sources import commands
 
     found = commands.check(name, folder)
     _show(found)
@@ -130,7 +131,7 @@ def data_sensitive(
 ) -> None:
     """The items that the rules in data/sensitive (or your own) call sensitive, and which word says
     so."""
-    from workbench.data import commands
+    from workbench.sources import commands
 
     hits = commands.sensitive(name, topic, folder, rules)
     _show(hits)
@@ -157,40 +158,6 @@ def world(
     made = generate(seed=seed, size=size)
     ship_world(made) if folder is None else write_world(made, folder)
     _show(made)
-
-
-@app.command("train-pocket")
-def train_pocket(
-    folder: Annotated[
-        Path | None, typer.Option(help="where the model goes; data/pocket unless told")
-    ] = None,
-    steps: Annotated[
-        int | None, typer.Option(help="optimiser steps; the shipped model's unless told")
-    ] = None,
-) -> None:
-    """Train the pocket language model from scratch on generated texts: half an hour on two cores;
-    resumes."""
-    from workbench.tokens.pocket import build_pocket
-    from workbench.tokens.training import PocketConfig
-
-    _show(build_pocket(folder, PocketConfig(steps=steps) if steps else None))
-
-
-@app.command("train-persona")
-def train_persona(
-    world: Annotated[str, typer.Option(help="persona-world or fooling-world")] = "persona-world",
-    folder: Annotated[
-        Path | None, typer.Option(help="where the model goes; data/WORLD unless told")
-    ] = None,
-    steps: Annotated[
-        int | None, typer.Option(help="optimiser steps; the shipped model's unless told")
-    ] = None,
-) -> None:
-    """Train the small model of a world of planted words from scratch: two to four minutes."""
-    from workbench.tokens.worlds.base import BaseConfig
-    from workbench.tokens.worlds.shipped import build_world_model
-
-    _show(build_world_model(world, folder, BaseConfig(steps=steps) if steps else None))
 
 
 @app.command()

@@ -8,7 +8,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from workbench import notebooks, site
+from tools import notebooks, site
 
 HOSTILE = "<img src=x onerror=alert(1)>"
 

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from workbench.data import Interactions
 from workbench.errors import DataError, ModelError
 from workbench.recommend import GRU4Rec, GRU4RecConfig, Training
-from workbench.recommend.checking import small_log
+from workbench.recommend.laws import small_log
 
 torch = pytest.importorskip("torch")
 from workbench.recommend.training import load_trained, save_trained, train  # noqa: E402

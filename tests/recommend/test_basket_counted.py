@@ -20,7 +20,7 @@ from workbench.recommend import (
     evaluate_targets,
     top_k,
 )
-from workbench.recommend.basket.baskets import Baskets
+from workbench.recommend.basket._baskets import Baskets
 
 USERS, ITEMS = 5, 6
 some = settings(max_examples=10)

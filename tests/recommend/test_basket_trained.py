@@ -14,7 +14,7 @@ from workbench.data import Interactions, split
 from workbench.errors import DataError, ModelError, TooLarge
 from workbench.recommend import DNNTSP, DNNTSPConfig, Sets2Sets, Sets2SetsConfig, Trained, Training
 from workbench.recommend.basket import sets2sets
-from workbench.recommend.basket.next_basket import Questions
+from workbench.recommend.basket._next_basket import Questions
 
 USERS, ITEMS = 5, 8
 SHORT = Training(epochs=2, batch=3, seed=4)

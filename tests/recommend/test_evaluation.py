@@ -14,7 +14,6 @@ from ir_measures import AP, RR, P, R, Success, nDCG
 from logs import make, random_log
 
 from workbench.data import Interactions, keep_at_least, keep_core, read_recbole, split
-from workbench.data.readers import read_lists
 from workbench.data.splits import Split
 from workbench.errors import ConfigError
 from workbench.recommend import (
@@ -29,6 +28,7 @@ from workbench.recommend import (
     novelty,
     popularity_bias,
 )
+from workbench.sources.readers import read_lists
 
 METRICS = ["recall", "ndcg", "hit_rate", "mrr", "precision", "average_precision"]
 

@@ -17,8 +17,8 @@ from workbench.data import Interactions, read_recbole, split
 from workbench.errors import DataError, ModelError
 from workbench.recommend import Trained, Training, evaluate
 from workbench.recommend.collaborative.popularity import Popularity
-from workbench.recommend.session import additive as additive_file
-from workbench.recommend.session.additive import additive
+from workbench.recommend.session import _additive as additive_file
+from workbench.recommend.session._additive import additive
 from workbench.recommend.session.gru4rec import GRU4Rec, GRU4RecConfig
 from workbench.recommend.session.narm import NARM, NARMConfig
 from workbench.recommend.session.sasrec import SASRec, SASRecConfig

@@ -15,8 +15,8 @@ from logs import ITEMS, make, random_log, rows
 from workbench.data import Interactions
 from workbench.errors import ModelError, UnknownUser
 from workbench.recommend import BPR, SGL, LightGCN, Trained
-from workbench.recommend.collaborative.graph import Graph, uniform
-from workbench.recommend.collaborative.pairs import Pairs, Unheld, pairwise, penalty
+from workbench.recommend.collaborative._graph import Graph, uniform
+from workbench.recommend.collaborative._pairs import Pairs, Unheld, pairwise, penalty
 from workbench.recommend.training import Training
 
 KINDS = [BPR, LightGCN, SGL]

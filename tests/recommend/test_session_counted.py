@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 from logs import ITEMS, USERS, logs, make, requests
 
 from workbench.data import Histories, Interactions
-from workbench.data.published.splits import pairs_split
 from workbench.errors import DataError, ModelError
 from workbench.recommend import (
     SKNN,
@@ -32,7 +31,8 @@ from workbench.recommend import (
     list_metrics,
     top_k,
 )
-from workbench.recommend.session.rows import KEPT
+from workbench.recommend.session._rows import KEPT
+from workbench.sources.logs.splits import pairs_split
 
 MAKERS = {
     "markov": Markov,

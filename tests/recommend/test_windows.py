@@ -9,7 +9,7 @@ from logs import make
 
 from workbench.errors import ConfigError, DataError
 from workbench.recommend import softmax
-from workbench.recommend.session.windows import last_windows, windows
+from workbench.recommend.session._windows import last_windows, windows
 
 rows = st.lists(st.tuples(st.integers(0, 5), st.integers(0, 6)), min_size=1, max_size=60)
 

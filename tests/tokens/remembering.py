@@ -5,7 +5,7 @@ import torch
 from transformers import GenerationMixin, PretrainedConfig, PreTrainedModel
 from transformers.modeling_outputs import CausalLMOutput
 
-from workbench.tokens.worlds.base import word_tokenizer
+from workbench.tokens.small_models import word_tokenizer
 
 SPECIALS = ["<s>", "<persona>", "<query>", "<response>", "</s>"]
 MEMORIES = [f"memory{number}" for number in range(9)]

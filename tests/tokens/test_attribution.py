@@ -370,7 +370,7 @@ def test_the_planted_memory_item_is_found():
     """PersonaWorld, its shipped model: the item with the highest value is the one that brought the
     word in."""
     from workbench.language import load_causal_lm
-    from workbench.tokens.worlds.persona import PersonaWorld
+    from workbench.worlds.persona import PersonaWorld
 
     model, corpus = load_causal_lm("persona-world"), PersonaWorld().corpus(4, seed=5)
     told = examples_of(corpus)

@@ -9,10 +9,10 @@ import re
 
 import pytest
 
+from tools.build_pocket import build_pocket, evaluate_pocket
 from workbench.data import load_world
 from workbench.language import load_causal_lm
 from workbench.settings import settings
-from workbench.tokens.pocket import build_pocket, evaluate_pocket
 from workbench.tokens.training import PocketConfig
 
 FOLDER = settings().data / "pocket"

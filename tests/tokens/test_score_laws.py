@@ -8,7 +8,7 @@ import torch
 
 from workbench.errors import ConfigError
 from workbench.tokens import score_tokens
-from workbench.tokens.checking import LOSS_LAWS, SCORE_LAWS, check_loss, check_score, small_case
+from workbench.tokens.laws import LOSS_LAWS, SCORE_LAWS, check_loss, check_score, small_case
 from workbench.tokens.weights import (
     CE,
     DFT,

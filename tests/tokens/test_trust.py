@@ -98,7 +98,7 @@ def test_random_weights_are_not_above_chance(tmp_path, tokenizer, examples, kind
 
 def test_the_shipped_models_pass():
     from workbench.data import load_world
-    from workbench.tokens.worlds.persona import PersonaWorld
+    from workbench.worlds.persona import PersonaWorld
 
     for name, corpus in (
         ("pocket", load_world()),

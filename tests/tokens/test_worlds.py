@@ -9,9 +9,10 @@ import pytest
 
 from workbench.errors import ConfigError
 from workbench.tokens import examples_of, make_pairs, mark, score_tokens
-from workbench.tokens.worlds import MECHANISMS, BaseConfig, FoolingWorld, PersonaWorld, train_base
-from workbench.tokens.worlds.measures import planted_to_fool
-from workbench.tokens.worlds.persona import SLOTS
+from workbench.tokens.small_models import BaseConfig, train_base
+from workbench.worlds import MECHANISMS, FoolingWorld, PersonaWorld
+from workbench.worlds.measures import planted_to_fool
+from workbench.worlds.persona import SLOTS
 
 
 @pytest.fixture(scope="module")
@@ -123,7 +124,7 @@ def test_the_shipped_model_is_the_one_on_its_card():
     """ln 4 for the tone's first word, the prior's entropy for a copied value, nothing for what is
     not personal."""
     from workbench.language import load_causal_lm
-    from workbench.tokens.worlds.measures import facts
+    from workbench.worlds.measures import facts
 
     model, tokenizer = load_causal_lm("persona-world")
     corpus = PersonaWorld().corpus(60, seed=77)
@@ -269,16 +270,17 @@ def test_the_words_planted_to_fool_are_found_again(kinds):
 
 
 def test_a_model_is_built_with_a_card_of_what_was_measured(tmp_path, monkeypatch):
+    from tools import build_worlds
     from workbench.language import load_causal_lm
-    from workbench.tokens.worlds import measures, shipped
+    from workbench.worlds import measures
 
-    monkeypatch.setattr(shipped, "HELD_OUT", 12)
-    monkeypatch.setattr(shipped, "CURVE_TEXTS", 4)
-    monkeypatch.setattr(shipped, "CURVE", (2,))
+    monkeypatch.setattr(build_worlds, "HELD_OUT", 12)
+    monkeypatch.setattr(build_worlds, "CURVE_TEXTS", 4)
+    monkeypatch.setattr(build_worlds, "CURVE", (2,))
     monkeypatch.setattr(measures, "SCORES", ("pir", "kl", "loss", "entropy"))
     monkeypatch.setattr(measures, "INSTEAD", ("others",))
     folder = tmp_path / "model"
-    card = shipped.build_world_model(
+    card = build_worlds.build_world_model(
         "persona-world", folder, BaseConfig(steps=2, warm_up=1, batch=8), texts=30
     )
     assert (folder / "TRAINING_CARD.md").read_text(encoding="utf-8") == card
@@ -290,7 +292,7 @@ def test_a_model_is_built_with_a_card_of_what_was_measured(tmp_path, monkeypatch
     curve = card.split("while it was trained.")[1].strip().splitlines()
     assert [line.split("|")[1].strip() for line in curve] == ["step", "---", "2"]
     with pytest.raises(ConfigError, match="one of"):
-        shipped.build_world_model("nowhere", tmp_path)
+        build_worlds.build_world_model("nowhere", tmp_path)
 
 
 def test_what_was_predicted_is_what_is_measured(monkeypatch):
@@ -300,7 +302,7 @@ def test_what_was_predicted_is_what_is_measured(monkeypatch):
 
     from workbench.language import load_causal_lm
     from workbench.settings import settings
-    from workbench.tokens.worlds import measures
+    from workbench.worlds import measures
 
     predicted = tomllib.loads((settings().data / "predictions.toml").read_text(encoding="utf-8"))[
         "world_b"

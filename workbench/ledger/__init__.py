@@ -9,6 +9,6 @@ __getattr__, __dir__, __all__ = lazy.attach(
         "memory": ["Service", "Switches"],
         "loop": ["LADDER", "Forgetting", "filter_topic", "forget", "ladder", "steer"],
         "canaries": ["canaries"],
-        "purging": ["purge"],
+        "purge": ["purge"],
     },
 )

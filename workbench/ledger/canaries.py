@@ -12,7 +12,7 @@ import pandas as pd
 from workbench.data.histories import unique_ids
 from workbench.ledger.exposure import touched
 from workbench.ledger.memory import Service, Switches
-from workbench.ledger.purging import purge
+from workbench.ledger.purge import purge
 
 TOLERANCE = 1e-8
 

@@ -4,9 +4,10 @@ import lazy_loader as lazy
 
 __getattr__, __dir__, __all__ = lazy.attach(
     __name__,
-    submodules=["attribution", "weights", "worlds"],
+    submodules=["attribution", "weights"],
     submod_attrs={
-        "checking": ["check_loss", "check_score"],
+        "laws": ["check_loss", "check_score"],
+        "aggregate": ["add_up", "pieces", "words"],
         "contrast": ["score_tokens"],
         "corpora": ["examples_of", "mark", "pairs_table", "sentences"],
         "decoding": ["Guidance", "write"],
@@ -14,13 +15,12 @@ __getattr__, __dir__, __all__ = lazy.attach(
         "detection": ["detection", "detection_by_kind"],
         "evaluation": ["personal_and_generic", "text_metrics"],
         "finetune": ["FineTuneConfig", "fine_tune"],
-        "judging": ["judge", "verdict"],
+        "judge": ["judge", "verdict"],
         "maps": ["MemoryMap", "credit", "memory_map", "planted_memory"],
         "mixture": ["MixtureLM", "personal_share"],
         "objective": ["Collator", "Objective", "carry", "training_rows"],
         "prompts": ["make_pairs", "prompt"],
         "retrieval": ["retrieve"],
-        "sums": ["add_up", "pieces", "words"],
         "training": ["PocketConfig", "train_pocket"],
         "trust": ["trust"],
     },

@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 
 from workbench.errors import ConfigError, DataError
+from workbench.tokens.aggregate import add_up
 from workbench.tokens.prompts import foreign, make_pairs, prompt
-from workbench.tokens.sums import add_up
 
 EXCERPT = "One sentence, please."
 

@@ -40,11 +40,11 @@ import pandas as pd
 
 from workbench.errors import ConfigError, DataError
 from workbench.html import content_id, escape, table
+from workbench.tokens.aggregate import words
 from workbench.tokens.coalitions import checked, score_coalitions
 from workbench.tokens.contrast import score_tokens
 from workbench.tokens.decoding import write
 from workbench.tokens.prompts import make_pairs, prompt
-from workbench.tokens.sums import words
 
 FATES = ("went", "came back", "stayed", "changed")
 MARKS = {

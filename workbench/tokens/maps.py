@@ -12,9 +12,9 @@ import pandas as pd
 
 from workbench.errors import ConfigError, DataError
 from workbench.html import content_id, escape, table
+from workbench.tokens.aggregate import words
 from workbench.tokens.contrast import score_tokens
 from workbench.tokens.prompts import make_pairs
-from workbench.tokens.sums import words
 
 
 @dataclass(frozen=True, repr=False)

@@ -29,7 +29,7 @@ import torch
 from pydantic import BaseModel, ConfigDict, PositiveInt, model_validator
 from torch import nn
 
-from workbench.recommend.basket.next_basket import NextBasket, Reading, spans
+from workbench.recommend.basket._next_basket import NextBasket, Reading, spans
 from workbench.recommend.training import Training
 
 

@@ -29,7 +29,7 @@ from torch import nn
 
 from workbench.data import Interactions
 from workbench.errors import TooLarge
-from workbench.recommend.basket.next_basket import NextBasket, Reading
+from workbench.recommend.basket._next_basket import NextBasket, Reading
 from workbench.recommend.training import Training
 
 # items for which the published gate is made: 67 MB of weights, four times that while training

@@ -31,8 +31,8 @@ from pydantic import BaseModel, ConfigDict, Field, PositiveInt
 from scipy import sparse
 
 from workbench.data import Histories, Interactions
-from workbench.recommend.basket.baskets import Baskets, Held, replaced
-from workbench.recommend.collaborative.cells import check_items, fitted
+from workbench.recommend.basket._baskets import Baskets, Held, replaced
+from workbench.recommend.cells import check_items, fitted
 from workbench.recommend.ranking import top_k
 from workbench.recommend.saving import load_arrays, save_arrays
 

@@ -29,8 +29,8 @@ import pandas as pd
 from pydantic import BaseModel, ConfigDict
 
 from workbench.data import Histories, Interactions
-from workbench.recommend.basket.baskets import Baskets, Held
-from workbench.recommend.collaborative.cells import check_items, fitted
+from workbench.recommend.basket._baskets import Baskets, Held
+from workbench.recommend.cells import check_items, fitted
 from workbench.recommend.saving import load_arrays, save_arrays
 
 

@@ -21,7 +21,7 @@ from scipy import sparse
 
 from workbench.data import Histories, Interactions
 from workbench.errors import UnknownUser
-from workbench.recommend.collaborative.cells import check_items, fitted, shared_out
+from workbench.recommend.cells import check_items, fitted, shared_out
 from workbench.recommend.saving import load_arrays, save_arrays
 
 

@@ -21,8 +21,8 @@ from scipy.linalg import blas
 
 from workbench.data import Histories, Interactions
 from workbench.errors import ModelError
-from workbench.recommend.collaborative.cells import Cells, Change, check_items, fitted, shared_out
-from workbench.recommend.collaborative.gram import rank_update, ridge_inverse
+from workbench.recommend.cells import Cells, Change, check_items, fitted, shared_out
+from workbench.recommend.gram import rank_update, ridge_inverse
 from workbench.recommend.saving import csr_from, csr_parts, load_arrays, save_arrays
 
 

@@ -19,7 +19,7 @@ from pydantic import BaseModel, ConfigDict, PositiveInt
 from scipy import sparse
 
 from workbench.data import Histories, Interactions
-from workbench.recommend.collaborative.cells import Cells, Change, check_items, fitted, shared_out
+from workbench.recommend.cells import Cells, Change, check_items, fitted, shared_out
 from workbench.recommend.saving import csr_from, csr_parts, load_arrays, save_arrays
 
 

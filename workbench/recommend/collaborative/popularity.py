@@ -11,7 +11,7 @@ import pandas as pd
 from pydantic import BaseModel, ConfigDict
 
 from workbench.data import Histories, Interactions
-from workbench.recommend.collaborative.cells import Cells, check_items, fitted, shared_out
+from workbench.recommend.cells import Cells, check_items, fitted, shared_out
 from workbench.recommend.saving import csr_from, csr_parts, load_arrays, save_arrays
 
 

@@ -21,9 +21,9 @@ from pydantic import BaseModel, ConfigDict, NonNegativeFloat
 from scipy import sparse
 
 from workbench.data import Histories
-from workbench.recommend.session.counted import CountedSession
-from workbench.recommend.session.postings import Postings
-from workbench.recommend.session.rows import cells, last_items, last_rows, or_popular, row_weights
+from workbench.recommend.session._counted import CountedSession
+from workbench.recommend.session._postings import Postings
+from workbench.recommend.session._rows import cells, last_items, last_rows, or_popular, row_weights
 
 
 class SessionItemKNNConfig(BaseModel):

@@ -17,9 +17,9 @@ from pydantic import BaseModel, ConfigDict, PositiveInt
 from scipy import sparse
 
 from workbench.data import Histories
-from workbench.recommend.session.counted import CountedSession
-from workbench.recommend.session.postings import best
-from workbench.recommend.session.rows import cells, last_positions, row_weights, step, then_popular
+from workbench.recommend.session._counted import CountedSession
+from workbench.recommend.session._postings import best
+from workbench.recommend.session._rows import cells, last_positions, row_weights, step, then_popular
 
 
 class LastItemConfig(BaseModel):

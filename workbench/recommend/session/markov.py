@@ -21,8 +21,8 @@ from pydantic import BaseModel, ConfigDict
 from scipy import sparse
 
 from workbench.data import Histories, Interactions
-from workbench.recommend.session.counted import CountedSession
-from workbench.recommend.session.rows import (
+from workbench.recommend.session._counted import CountedSession
+from workbench.recommend.session._rows import (
     cells,
     last_items,
     last_rows,

@@ -14,8 +14,8 @@ import pandas as pd
 from pydantic import BaseModel, ConfigDict
 
 from workbench.data import Histories
-from workbench.recommend.session.counted import CountedSession
-from workbench.recommend.session.rows import row_weights, step, then_popular
+from workbench.recommend.session._counted import CountedSession
+from workbench.recommend.session._rows import row_weights, step, then_popular
 
 
 class SessionPopularityConfig(BaseModel):

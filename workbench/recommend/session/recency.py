@@ -18,8 +18,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from scipy import sparse
 
 from workbench.data import Histories
-from workbench.recommend.session.counted import CountedSession
-from workbench.recommend.session.rows import row_weights, then_popular
+from workbench.recommend.session._counted import CountedSession
+from workbench.recommend.session._rows import row_weights, then_popular
 
 
 class RecencyConfig(BaseModel):

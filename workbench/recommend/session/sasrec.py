@@ -27,7 +27,7 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, model_validator
 from torch import nn
 
-from workbench.recommend.session.next_item import NextItem
+from workbench.recommend.session._next_item import NextItem
 from workbench.recommend.training import Training
 
 

@@ -20,10 +20,10 @@ from pydantic import BaseModel, ConfigDict, PositiveInt
 from scipy import sparse
 
 from workbench.data import Histories
-from workbench.recommend.collaborative.cells import shared_out
-from workbench.recommend.session.counted import CountedSession
-from workbench.recommend.session.postings import Postings
-from workbench.recommend.session.rows import cells, or_popular
+from workbench.recommend.cells import shared_out
+from workbench.recommend.session._counted import CountedSession
+from workbench.recommend.session._postings import Postings
+from workbench.recommend.session._rows import cells, or_popular
 
 
 class SKNNConfig(BaseModel):

@@ -29,8 +29,8 @@ import torch
 from pydantic import BaseModel, ConfigDict, PositiveInt
 from torch import nn
 
-from workbench.recommend.session.additive import additive, asked_places, take
-from workbench.recommend.session.next_item import NextItem
+from workbench.recommend.session._additive import additive, asked_places, take
+from workbench.recommend.session._next_item import NextItem
 from workbench.recommend.training import Training
 
 

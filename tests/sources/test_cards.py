@@ -1,0 +1,268 @@
+"""Cards and the data commands; downloads come from a server on this machine."""
+
+import gzip
+import hashlib
+import threading
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+
+import pandas as pd
+import pytest
+
+from workbench.data import open_dataset
+from workbench.errors import ConfigError, DataError
+from workbench.settings import settings
+from workbench.sources import commands
+from workbench.sources.cards import Card, all_cards, find_card, sha256_of
+
+LOG = "user,item,time\n1,5,100\n2,6,90\n2,6,90\n"
+SHA = hashlib.sha256(LOG.encode()).hexdigest()
+
+
+@pytest.fixture
+def own(tmp_path, monkeypatch):
+    """A reader's data folder, and no test data."""
+    folder = tmp_path / "own"
+    folder.mkdir()
+    monkeypatch.setenv("WORKBENCH_DATA", str(folder))
+    monkeypatch.delenv("WORKBENCH_TEST_DATA", raising=False)
+    return folder
+
+
+class Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture
+def server(tmp_path):
+    """A page with log.csv, the same gzipped, and another release of it."""
+    page = tmp_path / "page"
+    page.mkdir()
+    (page / "log.csv").write_text(LOG, newline="")
+    (page / "log.csv.gz").write_bytes(gzip.compress(LOG.encode()))
+    (page / "newer.csv").write_text(LOG + "3,7,80\n", newline="")
+    http = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=page))
+    threading.Thread(target=http.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{http.server_address[1]}"
+    http.shutdown()
+    http.server_close()
+
+
+def write_card(own, url=None, name="tale", sha=SHA, more=""):
+    (own / "cards").mkdir(exist_ok=True)
+    text = (
+        f'name = "{name}"\nreader = "table"\nfolders = ["{name}"]\nrows = 3\nusers = '
+        f"2\nitems = 2\n{more}\n[[files]]\n"
+    )
+    text += f'name = "log.csv"\nsha256 = "{sha}"\n' + (f'url = "{url}"\n' if url else "")
+    (own / "cards" / f"{name}.toml").write_text(text, encoding="utf-8")
+
+
+def test_shipped_cards_are_whole(own):
+    cards = all_cards()
+    assert {"ml-100k", "ml-latest-small"} <= set(cards)
+    for card in cards.values():
+        assert card.title and card.task and card.licence
+        assert card.reader == "world" or (card.page.startswith("https://") and card.cite)
+        assert all(file.url is None or file.url.startswith("https://") for file in card.files)
+    listed = commands.list_cards()
+    assert list(listed["name"]) == list(cards)
+    assert list(listed["name"][listed["here"]]) == [
+        name for name, card in cards.items() if card.reader == "world"
+    ]
+    shown = find_card("ml-100k")
+    assert (
+        "GroupLens research licence" in str(shown)
+        and repr(shown) == "Card(ml-100k, recbole, 3 files)"
+    )
+    assert "<td>MovieLens 100K" in shown._repr_html_()
+
+
+@pytest.mark.parametrize("name", ["log.csv", "log.csv.gz"])
+def test_get_downloads_checks_and_opens(own, server, name):
+    write_card(own, f"{server}/{name}")
+    assert commands.get("tale") == own / "tale"
+    assert [path.name for path in (own / "tale").iterdir()] == [name]
+    log, catalogue = open_dataset("tale")
+    assert len(log) == 3 and catalogue.title(0) == "item 5"
+    # again: what is there is checked, nothing is fetched
+    assert commands.get("tale") == own / "tale"
+    found = commands.check("tale").set_index("check")
+    assert found["ok"].all() and found.loc["equal rows", "found"] == 1
+    assert commands.list_cards().set_index("name").loc["tale", "here"]
+
+
+def test_get_leaves_nothing_behind_when_the_release_is_another_one(own, server):
+    write_card(own, f"{server}/newer.csv")
+    with pytest.raises(DataError, match=f"log.csv has sha256 .*Expected: {SHA}"):
+        commands.get("tale")
+    with pytest.raises(DataError, match="cannot be downloaded"):
+        write_card(own, f"{server}/nothing.csv")
+        commands.get("tale")
+    assert [path.name for path in own.iterdir()] == ["cards"]
+
+
+def test_get_says_so_where_the_reader_must_fetch(own):
+    write_card(own)
+    with pytest.raises(DataError, match=r"log\.csv cannot be fetched for you.*put them in"):
+        commands.get("tale")
+    with pytest.raises(
+        DataError, match=r"the data set tale is not here.*What to do: set WORKBENCH_DATA"
+    ):
+        open_dataset("tale")
+
+
+def test_check_shows_what_differs(own):
+    write_card(own)
+    (own / "tale").mkdir()
+    (own / "tale" / "log.csv").write_text(LOG + "3,7,80\n", newline="")
+    found = commands.check("tale").set_index("check")
+    assert found.index[~found["ok"]].tolist() == ["sha256 log.csv", "rows", "users", "items"]
+    (own / "tale" / "log.csv").write_text("user,thing\n1,2\n", newline="")
+    found = commands.check("tale").set_index("check")
+    assert "no column 'item'" in found.loc["reads", "found"] and not found.loc["reads", "ok"]
+    with pytest.raises(DataError, match="has sha256"):
+        commands.get("tale")
+
+
+def test_add_writes_a_card_and_copies_nothing(own, tmp_path):
+    path = tmp_path / "My Shop.csv"
+    path.write_text(
+        'who,sku,when,kind\n"ann ""é""",7,1700000000123,1\nbob,8,1700000000124,2\n',
+        encoding="utf-8",
+    )
+    columns = {"user": "who", "timestamp": "when", "action": "kind"}
+    added = commands.add(path, columns, time_unit="ms", actions={"1": "view", "2": "purchase"})
+    assert added.card.columns == {"item": "sku", **columns} and repr(added).startswith(
+        "Added(my-shop, 2 rows"
+    )
+    assert added.to_frame()["role"].tolist() == ["user", "item", "timestamp", "action"]
+    assert sorted(p.name for p in own.rglob("*")) == ["cards", "my-shop.toml"]
+    assert find_card("my-shop") == added.card
+    log, _ = open_dataset("my-shop")
+    assert list(log.users) == ['ann "é"', "bob"] and list(log.frame["action"]) == [
+        "view",
+        "purchase",
+    ]
+    assert commands.check("my-shop")["ok"].all()
+    with pytest.raises(ConfigError, match="there is a card 'my-shop'"):
+        commands.add(path, columns)
+
+
+def test_add_with_copy_survives_the_original(own, tmp_path):
+    (tmp_path / "log.csv.gz").write_bytes(gzip.compress(LOG.encode()))
+    added = commands.add(tmp_path / "log.csv.gz", {"timestamp": ""}, name="mine", copy=True)
+    (tmp_path / "log.csv.gz").unlink()
+    log, _ = open_dataset("mine")
+    assert len(log) == 3 and log.frame["timestamp"].isna().all() and added.card.place is None
+
+
+def test_add_writes_nothing_for_a_table_it_cannot_read(own, tmp_path):
+    (tmp_path / "odd.csv").write_text("a,b\n1,2\n")
+    with pytest.raises(DataError, match=r"odd\.csv: no column 'user'.*found: a, b"):
+        commands.add(tmp_path / "odd.csv")
+    with pytest.raises(ConfigError, match="no card can be made"):
+        commands.add(tmp_path / "odd.csv", {"user": "a", "item": "b"}, name="../evil")
+    assert not any(own.iterdir()) and not (tmp_path / "evil.toml").exists()
+
+
+def test_cards_that_are_none(own):
+    with pytest.raises(ConfigError, match=r"no card 'nobody'.*ml-100k"):
+        find_card("nobody")
+    write_card(own, name="broken", more='unknown_field = "x"')
+    with pytest.raises(ConfigError, match=r"broken\.toml: not a card .*unknown_field"):
+        commands.list_cards()
+
+
+def test_the_shipped_world_can_have_a_card(own):
+    (own / "cards").mkdir()
+    sha = sha256_of(settings().data / "world" / "manifest.json")
+    text = (
+        f'name = "shop"\nreader = "world"\nplace = "world"\n[[files]]\nname = '
+        f'"manifest.json"\nsha256 = "{sha}"\n'
+    )
+    (own / "cards" / "shop.toml").write_text(text, encoding="utf-8")
+    assert commands.get("shop") == settings().data / "world"
+    log, catalogue = open_dataset("shop")
+    assert log.n_items == len(catalogue) and catalogue.title(0)
+
+
+def test_texts_have_a_card_and_no_log(own, tmp_path):
+    name = "amazon-reviews-2023-users"
+    (tmp_path / name).mkdir()
+    for file in find_card(name).files:
+        (tmp_path / name / file.name).write_text("{}", encoding="utf-8")
+    found = commands.check(name, tmp_path)
+    # other bytes; and nothing was taken for a log
+    assert list(found["ok"]) == [False, False, False]
+    with pytest.raises(ConfigError, match="holds texts"):
+        open_dataset(name, tmp_path)
+
+
+def test_without_a_checksum_nothing_is_called_ok(own):
+    (own / "cards").mkdir()
+    text = (
+        'name = "tale"\nreader = "table"\nfolders = ["tale"]\nrows = '
+        '3\n[[files]]\nname = "log.csv"\nwithin = "raw"\n'
+    )
+    (own / "cards" / "tale.toml").write_text(text, encoding="utf-8")
+    with pytest.raises(DataError, match=r"Expected: raw/log\.csv"):
+        open_dataset("tale")
+    (own / "tale" / "raw").mkdir(parents=True)
+    (own / "tale" / "raw" / "log.csv").write_text(LOG, newline="")
+    found = commands.check("tale").set_index("check")
+    unchecked = found.index[found["expected"] == "not checked"]
+    assert (
+        list(unchecked) == ["sha256 log.csv", "users", "items"]
+        and found.loc[unchecked, "ok"].isna().all()
+    )
+    assert found.loc["rows", "ok"] and found.loc["sha256 log.csv", "found"] == SHA
+    assert "raw/log.csv  sha256 not known" in str(find_card("tale"))
+    assert commands.get("tale") == own / "tale"
+    with pytest.raises(ValueError, match="nothing is downloaded unchecked"):
+        Card(name="x", reader="table", files=[{"name": "a", "url": "https://example.org/a"}])
+    for within in ("..", "a/b", ".", "a\\b"):
+        with pytest.raises(ValueError, match="pattern"):
+            Card(name="x", reader="table", files=[{"name": "a", "within": within}])
+
+
+@pytest.mark.parametrize("name", ["../secret", "a/b", "a\\b", "..", "."])
+def test_a_card_names_files_not_paths(name):
+    with pytest.raises(ValueError, match="pattern"):
+        Card(name="x", reader="table", files=[{"name": name, "sha256": SHA}])
+
+
+def test_without_a_folder_the_variable_is_named(monkeypatch):
+    monkeypatch.delenv("WORKBENCH_DATA", raising=False)
+    assert settings().own_data is None
+    for command in (lambda: commands.get("ml-100k"), lambda: commands.add("x.csv")):
+        with pytest.raises(ConfigError, match="WORKBENCH_DATA is not set"):
+            command()
+
+
+def test_sha256_is_of_the_unpacked_content(tmp_path):
+    (tmp_path / "log.csv.gz").write_bytes(gzip.compress(LOG.encode()))
+    assert sha256_of(tmp_path / "log.csv") == SHA
+    (tmp_path / "cut.csv.gz").write_bytes(gzip.compress(LOG.encode())[:-5])
+    with pytest.raises(DataError, match="broken gzip"):
+        sha256_of(tmp_path / "cut.csv")
+
+
+NAMES = (
+    "ml-100k ml-latest-small jdata-demo rsc15-100k s3rec-beauty otto-sample tafeng "
+    "gowalla-lightgcn diginetica"
+)
+
+
+@pytest.mark.real
+def test_real_reviews_match_their_card(real_data):
+    assert commands.check("amazon-reviews-2023-users", real_data)["ok"].tolist() == [True] * 3
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("name", [*NAMES.split(), "amazonelectronics-m1"])
+def test_real_copies_match_their_cards(real_data, name):
+    found = commands.check(name, real_data)
+    assert found["ok"].all(), found.to_string()
+    assert isinstance(found, pd.DataFrame) and len(found) >= 6

@@ -1,0 +1,165 @@
+"""The shipped pocket language model: its corpus, its training, its card. `python start.py train-pocket`
+runs this file."""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import shutil
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from workbench.errors import WorkbenchError
+from workbench.settings import settings
+from workbench.tokens.contrast import score_tokens
+from workbench.tokens.corpora import excerpts, mark, pairs_table, sentences
+from workbench.tokens.detection import detection
+from workbench.tokens.training import PocketConfig, make_tokenizer, save_model, train_pocket
+
+TEXTS, TEXT_SEED, HELD_OUT = 16_000, 2, 200
+SCORES = ("pir", "kl", "entropy", "loss")
+
+
+def build_pocket(
+    folder: Path | None = None, config: PocketConfig | None = None, texts: int = TEXTS
+) -> str:
+    """Train the pocket model on texts by fresh shoppers, write it to `folder` (data/pocket), and
+    return its card.
+
+    Nobody of the shipped world is among the writers; its shoppers are the evaluation. A run that
+    was stopped goes on where it was. About half an hour on two cores.
+    """
+    from workbench.data import load_world
+    from workbench.data.world.texts import generate_texts
+
+    folder, config = folder or settings().data / "pocket", config or PocketConfig()
+    work, held_out = settings().runs / "train-pocket", min(HELD_OUT, texts)
+    world = load_world()
+    corpus = generate_texts(world, texts, seed=TEXT_SEED)
+    said = [corpus.texts["response"], corpus.texts["query"], corpus.memories["statement"]]
+    tokenizer = make_tokenizer(pd.concat(said), config.vocabulary)
+    pairs = pd.concat(
+        [pairs_table(corpus, tokenizer), excerpts(corpus, tokenizer)], ignore_index=True
+    )
+    model, record = train_pocket(pairs, tokenizer, work, config)
+    model.half().float()  # what is shipped is what is measured
+    card = training_card(
+        record, world, corpus, held_out, *evaluate_pocket(model, tokenizer, world, held_out)
+    )
+    save_model(folder, model, tokenizer, card)
+    shutil.rmtree(work)
+    return card
+
+
+def evaluate_pocket(
+    model: Any, tokenizer: Any, corpus: Any, n: int = HELD_OUT
+) -> tuple[pd.DataFrame, dict[str, float]]:
+    """Detection of what was planted, by unit, and mean −log p per token: own persona, none,
+    another's.
+
+    Units: "sentence" (brought about by a memory item), "first word" (of those that a memory item
+    brought, against all that are not personal), "word" (every personal word). `pir_other` is the
+    null: PIR of another shopper's persona.
+    """
+    own, other = (pairs_table(corpus, tokenizer, persona, n=n) for persona in ("own", "other"))
+    tokens = mark(score_tokens(model, tokenizer, own, SCORES), corpus, own)
+    foreign = score_tokens(model, tokenizer, other)
+    first = tokens[tokens["direct"] | ~tokens["personal"]]
+    units = {"sentence": (sentences(tokens, corpus), sentences(foreign, corpus)["pir"].to_numpy())}
+    units |= {"first word": (first, foreign["pir"][first.index]), "word": (tokens, foreign["pir"])}
+    found = [
+        detection(table.assign(pir_other=null), [*SCORES, "word_match", "pir_other"]).assign(
+            unit=unit
+        )
+        for unit, (table, null) in units.items()
+    ]
+    loss = {"own persona": tokens["log_prob_with"], "no persona": tokens["log_prob_without"]}
+    loss |= {"another's persona": foreign["log_prob_with"]}
+    return pd.concat(found, ignore_index=True), {
+        name: -float(value.mean()) for name, value in loss.items()
+    }
+
+
+def training_card(
+    record: dict[str, Any],
+    world: Any,
+    corpus: Any,
+    n: int,
+    table: pd.DataFrame,
+    loss: dict[str, float],
+) -> str:
+    """The card as Markdown: what the model was trained on, how, for how long, and what it can and
+    cannot show."""
+    config, steps = record["config"], len(record["losses"])
+    pieces = itertools.pairwise(np.unique(np.linspace(0, steps, 13).astype(int)))
+    curve = "\n".join(f"| {b} | {np.mean(record['losses'][a:b]):.3f} |" for a, b in pieces)
+    settings_ = "\n".join(f"| {name} | {value} |" for name, value in config.items())
+    held = "\n".join(f"| {name} | {value:.3f} |" for name, value in loss.items())
+    found = "\n".join(
+        f"| {r.unit} | {r.score} | {r.auc:.3f} [{r.low:.3f}, {r.high:.3f}] | "
+        f"{r.personal} of {r.tokens} |"
+        for r in table.itertuples()
+    )
+    return f"""# Pocket language model: training card
+
+A Llama of {record["parameters"]:,} parameters with a byte-level BPE tokenizer, trained from random weights on generated
+texts alone by `python start.py train-pocket`. It knows one generated shop and nothing else: it shows what a method does
+where the truth is planted, and nothing about language models at large.
+
+- **Data**: generated world {world.version}: {len(corpus.texts):,} texts by {corpus.texts["user"].nunique():,} shoppers
+  (`generate_texts(load_world(), {len(corpus.texts)}, seed={TEXT_SEED})`), and again each sentence that tells of a
+  memory item as a text of its own: {record["texts"]:,} rows.
+  No shopper of the shipped world wrote any of them; products, memory items and sentences come from the same banks:
+  held out are other shoppers, not another language.
+- **Training**: {steps:,} steps in {record["seconds"] / 60:.0f} minutes, {config["threads"]} threads, on a
+  machine that others used at the same time; loss on response tokens alone; AdamW.
+- **Stored**: weights in 16-bit safetensors, loaded in float32. Licence CC BY 4.0, like the data.
+
+| setting | value |
+|---|---|
+{settings_}
+
+| up to step | mean training loss (nats a token) |
+|---|---|
+{curve}
+
+Held out: {n} texts by shoppers of the shipped world.
+
+| prompt | −log p a token |
+|---|---|
+{held}
+
+Detection of what was planted (AUC with 95 % of resampled texts). A sentence counts whole; of words, the first that a
+memory item brought stands beside all that are personal. `pir_other` is the null: PIR of another shopper's persona.
+
+| unit | score | AUC | personal |
+|---|---|---|---|
+{found}
+
+PIR is a direct effect: it falls on the word that gives a sentence away, which is often not the word that was planted.
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """`train-pocket`: half an hour on two cores; resumes where it was stopped."""
+    parser = argparse.ArgumentParser(prog="start.py train-pocket")
+    parser.add_argument("--folder", type=Path, help="where the model goes; data/pocket unless told")
+    parser.add_argument(
+        "--steps", type=int, help="optimiser steps; the shipped model's unless told"
+    )
+    asked = parser.parse_args(arguments)
+    try:
+        print(build_pocket(asked.folder, PocketConfig(steps=asked.steps) if asked.steps else None))
+    except WorkbenchError as error:
+        print(f"start.py: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

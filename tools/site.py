@@ -1,0 +1,194 @@
+"""Notebooks as pages that load nothing from elsewhere: `python start.py site` ends here."""
+
+from __future__ import annotations
+
+import argparse
+import html
+import re
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import nbformat
+from nbformat import NotebookNode
+
+from tools.notebooks import chosen, execute, normalise, read, refresh, student, title, write
+from workbench.errors import WorkbenchError
+from workbench.settings import ROOT
+
+PLOTLY = "application/vnd.plotly.v1+json"
+PAGE = """
+{%- extends 'lab/index.html.j2' -%}
+{%- block html_head_js -%}{%- endblock -%}
+{%- block html_head_js_mathjax -%}{%- endblock -%}
+{%- block html_head_js_mermaidjs -%}{%- endblock -%}
+{%- block html_head_css -%}
+<style>main { max-width: 68rem; margin: 0 auto; } .jp-RenderedMarkdown { max-width: 54rem; }
+math[display="block"] { margin: .8em 0; }</style>
+{%- endblock -%}
+"""
+INDEX = """<!DOCTYPE html>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<title>What depends on this person's data?</title>
+<style>
+:root {{ color-scheme: light dark; }}
+body {{ font: 1rem/1.5 system-ui, sans-serif; max-width: 48rem; margin: 3rem auto; padding: 0 1rem; }}
+td, th {{ padding: .35rem .9rem .35rem 0; text-align: left; vertical-align: top; }}
+</style></head><body>
+<h1>What depends on this person's data?</h1>
+<p>Asked of a sentence, a recommendation and a word. These pages are the notebooks as they ran{student};
+to change something, run <code>python start.py lab</code>.</p>
+<table><thead><tr><th scope="col">No</th><th scope="col">Question</th></tr></thead><tbody>
+{rows}
+</tbody></table></body></html>
+"""
+
+
+def _equation(text: str, display: str) -> str:
+    """MathML, which browsers draw by themselves; LaTeX that cannot be converted is shown as it was
+    written."""
+    from latex2mathml.converter import convert
+
+    try:
+        # The name space goes: HTML needs none, and nbconvert would rewrite it in headings.
+        mathml = convert(text.strip().strip("$").strip(), display=display)
+        return mathml.replace(' xmlns="http://www.w3.org/1998/Math/MathML"', "")
+    except Exception:  # the converter raises many kinds, none of them worth losing a page
+        return f"<code>{html.escape(text)}</code>"
+
+
+def _markdown(source: str) -> str:
+    from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
+
+    class Renderer(IPythonRenderer):
+        def inline_math(self, body: str) -> str:
+            return _equation(body, "inline")
+
+        def block_math(self, body: str) -> str:
+            return _equation(body, "block")
+
+        multiline_math = block_math
+
+        def latex_environment(self, name: str, body: str) -> str:
+            return _equation(rf"\begin{{{name}}}{body}\end{{{name}}}", "block")
+
+    return MarkdownWithMath(renderer=Renderer(escape=False, exclude_anchor_links=True)).render(
+        source
+    )
+
+
+def _draw_plotly(notebook: NotebookNode) -> bool:
+    """Give every plotly output an HTML form that reads plotly.min.js beside the page; True if there
+    was one."""
+    import plotly.io
+
+    found = False
+    for cell in notebook.cells:
+        for number, output in enumerate(cell.get("outputs", [])):
+            figure: dict[str, Any] | None = output.get("data", {}).pop(PLOTLY, None)
+            if figure:
+                found = True
+                figure = {key: figure[key] for key in ("data", "layout") if key in figure}
+                name = f"figure-{cell.get('id', 'cell')}-{number}"
+                options = {
+                    "include_plotlyjs": False,
+                    "full_html": False,
+                    "div_id": name,
+                    "validate": False,
+                }
+                output.data["text/html"] = plotly.io.to_html(figure, **options)
+    return found
+
+
+def page(notebook: NotebookNode, name: str) -> str:
+    """A notebook as one HTML page: no script, style, font or picture from elsewhere.
+
+    Equations become MathML; plotly figures read `plotly.min.js` beside the page; widgets show their
+    static form.
+    """
+    from jinja2 import DictLoader
+    from nbconvert import HTMLExporter
+
+    notebook = normalise(nbformat.from_dict(notebook))
+    plotly_found = _draw_plotly(notebook)
+    exporter = HTMLExporter(
+        extra_loaders=[DictLoader({"page.html.j2": PAGE})], template_file="page.html.j2"
+    )
+    exporter.register_filter("markdown2html", _markdown)
+    body, _ = exporter.from_notebook_node(notebook, resources={"metadata": {"name": name}})
+    return (
+        body.replace("</head>", '<script src="plotly.min.js"></script></head>', 1)
+        if plotly_found
+        else body
+    )
+
+
+def index(rows: Sequence[tuple[str, str]], for_students: bool = False) -> str:
+    """The first page: number and question of each notebook, linked."""
+    lines = [
+        f'<tr><td>{stem[:2]}</td><td><a href="{stem}.html">{question}</a></td></tr>'
+        for stem, question in (
+            (html.escape(stem), html.escape(question)) for stem, question in rows
+        )
+    ]
+    return INDEX.format(
+        rows="\n".join(lines), student=", without the solutions" if for_students else ""
+    )
+
+
+def write_site(
+    out: Path, names: Sequence[str] = (), run: bool = True, for_students: bool = False
+) -> list[Path]:
+    """Execute the notebooks and write a page for each, with an index; with `for_students` also the
+    notebooks."""
+    import plotly.offline
+
+    paths, rows, written = chosen(names), [], []
+    out.mkdir(parents=True, exist_ok=True)
+    for number, path in enumerate(paths, 1):
+        begin, notebook = time.time(), read(path)
+        print(f"[{number}/{len(paths)}] {path.name} ", end="", flush=True)
+        notebook = execute(notebook, name=path.name) if run else notebook
+        notebook = student(notebook) if for_students else notebook
+        written.append(out / f"{path.stem}.html")
+        written[-1].write_text(page(notebook, path.stem), encoding="utf-8")
+        if for_students:
+            write(normalise(notebook), out / "notebooks" / path.name)
+        rows.append((path.stem, re.sub(r"^\d+\W+", "", title(notebook))))
+        print(f"{time.time() - begin:.1f} s", flush=True)
+    (out / "plotly.min.js").write_text(plotly.offline.get_plotlyjs(), encoding="utf-8")
+    (out / "index.html").write_text(index(rows, for_students), encoding="utf-8")
+    return [out / "index.html", *written]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """`site` or `refresh`, with their options."""
+    parser = argparse.ArgumentParser(prog="start.py")
+    parser.add_argument("what", choices=["site", "refresh"])
+    parser.add_argument("names", nargs="*", help="only notebooks that begin so, such as 00 or 20_")
+    parser.add_argument("--out", type=Path, default=ROOT / "site", help="site: folder of the pages")
+    parser.add_argument(
+        "--student", action="store_true", help="site: without the cells tagged solution"
+    )
+    parser.add_argument(
+        "--as-saved", action="store_true", help="site: pages of the saved outputs, nothing is run"
+    )
+    asked = parser.parse_intermixed_args(arguments)  # names may follow an option
+    try:
+        if asked.what == "refresh":
+            refresh(asked.names)
+        else:
+            written = write_site(
+                asked.out, asked.names, run=not asked.as_saved, for_students=asked.student
+            )
+            print(f"{len(written) - 1} pages; open {written[0]}")
+    except WorkbenchError as error:
+        print(f"start.py: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

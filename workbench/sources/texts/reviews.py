@@ -1,0 +1,82 @@
+"""Reviews by user: four earlier ones and one held out, from Amazon Reviews 2023 (Hou et al. 2024,
+arXiv:2403.03952).
+
+Layout of github.com/jbheeman/multiagent_human_worker, `UCSD/{training,validation,test}.jsonl`: one
+object for a user and a category, {user_id, category, history: [review × 4], heldout: review}; a
+review has parent_asin, rating, timestamp_ms, review_full, review_title and product {title, …}.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from workbench.sources.files import found, read_json_lines
+from workbench.sources.texts.table import check, fields
+
+REVIEW = ("parent_asin", "rating", "timestamp_ms", "review_full", "product")
+
+
+def read_reviews(path: str | Path) -> pd.DataFrame:
+    """Examples from reviews: the one held out is the response, the product and its stars the query.
+
+    A memory item is an earlier review with its product and stars. A product without title goes by
+    its category; line breaks, HTML's too, become spaces; nothing else is changed. Extra columns:
+    `category`, `rating`, `timestamp` (UTC). A user may stand in several files, and in one with
+    several categories: split by `user` for any claim about users not seen before. Raises
+    `DataError` (file, row) for missing fields.
+    """
+    path, rows = found(path), []
+    frame = read_json_lines(path, ("user_id", "category", "history", "heldout"))
+    for place, row in enumerate(frame.to_dict("records")):
+        where = f"{path.name} row {place}"
+        user, category, history, held = fields(
+            row, ("user_id", "category", "history", "heldout"), where
+        )
+        memories = [
+            '{rating:g} stars for "{title}": {text}'.format(**_review(one, where))
+            for one in history
+        ]
+        said = _review(held, where)
+        query = 'Write a review of "{title}", {rating:g} stars out of 5.'.format(**said)
+        time = pd.Timestamp(said["time"], unit="ms", tz="UTC")
+        rows.append(
+            (
+                place,
+                user,
+                said["item"],
+                query,
+                said["text"],
+                memories,
+                category,
+                said["rating"],
+                time,
+            )
+        )
+    names = [
+        "text",
+        "user",
+        "item",
+        "query",
+        "response",
+        "memories",
+        "category",
+        "rating",
+        "timestamp",
+    ]
+    return check(pd.DataFrame(rows, columns=names), path.name)
+
+
+def _review(review: Any, where: str) -> dict[str, Any]:
+    item, rating, time, text, product = fields(review, REVIEW, where)
+    title = product.get("title") or product.get("main_category") or "a product"
+    plain = " ".join(str(text).replace("<br />", " ").replace("<br>", " ").split())
+    return {
+        "item": item,
+        "rating": float(rating),
+        "time": int(time),
+        "text": plain,
+        "title": " ".join(title.split()),
+    }

@@ -1,0 +1,220 @@
+"""FoolingWorld, world B: four kinds of text, each written so that a score of personal words must go
+wrong, and plain ones.
+
+Every text has personal words as in `PersonaWorld`: c copies the value of a slot, d is the word that
+a fixed map gives for another, s is of the user's tone. What each mechanism adds (its topics, its
+memory items, its words):
+
+| mechanism | what is done | what must go wrong |
+|---|---|---|
+| plain | nothing | nothing: the control |
+| retrieved | the history was searched with the whole request, of which the query shows only the topic: three memory items tell how the request went on, and three words t answer it, as they would for anybody | t has PIR ln 6 |
+| omitted | four words that others write are left out by users who are quiet about them (one in four) | the word after the gap has PIR ln 4; the fact itself has no word |
+| mediated | six words of the tone instead of two; the first tells the others | five of six have PIR 0 |
+| correlated | the value behind d is shown in half of the prompts only; a twin slot with the same value (nine times in ten) is always shown | leave-one-out finds no memory item, or blames the twin |
+
+The kinds t (not personal) and o (an empty span where a word was left out) are new; `words` names
+the memory item."""  # noqa: E501
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from workbench.data.world.texts import Texts
+from workbench.errors import ConfigError
+from workbench.worlds.persona import SPECIALS, STYLES, TONES, VALUES, PersonaWorld
+
+MECHANISMS = ("plain", "retrieved", "omitted", "mediated", "correlated")
+TOPICS = 2  # of each mechanism
+SLOTS, ASKS, NOISE, GENERIC, DERIVED, LENGTH = 6, 12, 30, 60, 40, 24
+ASPECTS, ANSWERS = 3, 6
+QUIET, QUIET_SHARE = 4, 0.25
+TWIN_AGREES, CAUSE_SHOWN = 0.9, 0.5
+PHRASE = 6
+PARTS = ["c", "d", "s", "s", "q", "q", "n", "n", "n"]
+EXTRA = {
+    "retrieved": ["t"] * ASPECTS,
+    "omitted": ["o"] * QUIET,
+    "mediated": ["s"] * 4,
+}
+
+
+class FoolingWorld:
+    """World B of one seed: templates of ten topics (two a mechanism) and any number of texts.
+
+    >>> FoolingWorld().corpus(100, seed=1, mechanism="omitted")
+    Texts(generated, 100 by 100 shoppers)
+    """
+
+    def __init__(self, seed: int = 0) -> None:
+        self.seed, rng = seed, np.random.default_rng([seed, 1])
+        self.topics = {name: [f"{name}{k}" for k in range(TOPICS)] for name in MECHANISMS}
+        self.vocabulary = [
+            *SPECIALS,
+            *("tone", *(f"slot{slot}" for slot in range(1, SLOTS)), "seen", "quiet"),
+            *(f"value{slot}_{value}" for slot in range(SLOTS) for value in range(VALUES)),
+            *(topic for topics in self.topics.values() for topic in topics),
+            *(
+                f"{name}{k}"
+                for name, n in [("ask", ASKS), ("noise", NOISE), ("word", GENERIC)]
+                for k in range(n)
+            ),
+            *(f"derived{k}" for k in range(DERIVED)),
+            *(f"style{tone}_{k}" for tone in range(TONES) for k in range(STYLES)),
+            *(
+                f"{name}{aspect}_{z}"
+                for name in ("aspect", "answer")
+                for aspect in range(ASPECTS)
+                for z in range(ANSWERS)
+            ),
+            *(f"{name}{k}" for name in ("trait", "extra") for k in range(QUIET)),
+        ]
+        self.derived = rng.integers(DERIVED, size=(SLOTS, VALUES))
+        self.templates = {
+            topic: self._template(rng, name) for name, part in self.topics.items() for topic in part
+        }
+
+    def _template(self, rng: np.random.Generator, mechanism: str) -> dict[str, Any]:
+        parts = PARTS + EXTRA.get(mechanism, [])
+        parts += ["g"] * (LENGTH - len(parts))
+        slots = rng.permutation(np.arange(1, SLOTS))
+        return {
+            "parts": [parts[k] for k in rng.permutation(LENGTH)],
+            "slots": dict(zip(("c", "d", "twin"), slots[:3].tolist(), strict=True)),
+            "words": [f"word{k}" for k in rng.integers(GENERIC, size=LENGTH)],
+            "style": rng.integers(STYLES, size=LENGTH),
+        }
+
+    def corpus(self, n: int, seed: int, mechanism: str | None = None) -> Texts:
+        """`n` texts by as many users; all five kinds mixed, or one `mechanism`. `texts` has the
+        column `mechanism`.
+
+        `item` is the whole request: its topic and, where the history was searched with it, how it
+        went on; so the intervention "peer" puts in the persona of somebody who asked the same.
+        Raises `ConfigError` for a mechanism that there is none of.
+        """
+        if mechanism not in (None, *MECHANISMS):
+            raise ConfigError(
+                f"mechanism {mechanism!r}", "corpus", f"one of {MECHANISMS}, or None for all"
+            )
+        rng = np.random.default_rng([self.seed, 78, seed])
+        tables: dict[str, list[tuple]] = {
+            name: [] for name in ("texts", "memories", "text_memories", "words", "sentences")
+        }
+        for text in range(n):
+            name = mechanism or MECHANISMS[rng.integers(len(MECHANISMS))]
+            self._write(rng, tables, text, name, self.topics[name][rng.integers(TOPICS)])
+        columns = {
+            "texts": [
+                "text",
+                "user",
+                "item",
+                "interaction",
+                "kind",
+                "query",
+                "response",
+                "mechanism",
+            ],
+            "memories": ["memory", "user", "statement"],
+            "text_memories": ["text", "memory", "shown"],
+            "words": ["text", "start", "end", "word", "kind", "memory", "direct"],
+            "sentences": ["text", "start", "end", "role", "memory"],
+        }
+        return Texts(
+            **{name: pd.DataFrame(rows, columns=columns[name]) for name, rows in tables.items()}
+        )
+
+    def _write(
+        self, rng: np.random.Generator, tables: dict, text: int, mechanism: str, topic: str
+    ) -> None:
+        template = self.templates[topic]
+        slots = template["slots"]
+        values = rng.choice(VALUES, p=PersonaWorld.prior(), size=SLOTS)
+        values[0] = rng.integers(TONES)
+        # the twin is the distractor
+        shown = {0: True, slots["c"]: True, slots["d"]: True, slots["twin"]: True}
+        if mechanism == "correlated":
+            if rng.random() < TWIN_AGREES:
+                values[slots["twin"]] = values[slots["d"]]
+            shown[slots["d"]] = rng.random() < CAUSE_SHOWN
+        request = rng.integers(ANSWERS, size=ASPECTS)
+        quiet = rng.random(QUIET) < QUIET_SHARE
+        first = len(tables["memories"])
+        told = [
+            ("tone" if slot == 0 else f"slot{slot}", f"value{slot}_{values[slot]}")
+            for slot in range(SLOTS)
+        ]
+        seen = {slot: shown.get(slot, False) for slot in range(SLOTS)}
+        memory: dict[Any, int] = {slot: first + slot for slot in range(SLOTS)}
+        more = {"retrieved": [("seen", f"aspect{a}_{z}") for a, z in enumerate(request)]}
+        more["omitted"] = [("quiet", f"trait{k}") for k in np.flatnonzero(quiet)]
+        for key, item in enumerate(more.get(mechanism, []), SLOTS):
+            memory[item[1]] = first + key
+            told.append(item)
+            seen[key] = True
+        tables["memories"] += [(first + key, text, " ".join(item)) for key, item in enumerate(told)]
+        tables["text_memories"] += [(text, first + key, seen[key]) for key in range(len(told))]
+
+        asks = [f"ask{k}" for k in rng.permutation(ASKS)[:2]]
+        ready = {
+            "q": list(asks),
+            "t": [f"answer{a}_{z}" for a, z in enumerate(request)],
+            "o": list(range(QUIET)),
+        }
+        said: list[str] = []
+        at, met, places = 0, set(), []
+        for place, part in enumerate(template["parts"]):
+            word, cause = template["words"][place], -1
+            if part == "c":
+                word, cause = told[slots["c"]][1], memory[slots["c"]]
+            elif part == "d":
+                word, cause = (
+                    f"derived{self.derived[slots['d'], values[slots['d']]]}",
+                    memory[slots["d"]],
+                )
+            elif part == "s":
+                word, cause = f"style{values[0]}_{template['style'][place]}", memory[0]
+            elif part == "n":
+                word = f"noise{rng.integers(NOISE)}"
+            elif part == "q":
+                word = ready["q"].pop(0)
+            elif part == "t":
+                word = ready["t"].pop(0)
+                cause = memory[word.replace("answer", "aspect")]
+            elif part == "o":
+                k = ready["o"].pop(0)
+                if quiet[k]:
+                    tables["words"].append((text, at, at, "", "o", memory[f"trait{k}"], True))
+                    continue
+                word, part = f"extra{k}", "g"
+            if part != "g":
+                tables["words"].append(
+                    (text, at, at + len(word), word, part, cause, cause not in met or cause < 0)
+                )
+                met.add(cause)
+            said.append(word)
+            places.append((at, at + len(word), cause if part in "cds" else -1))
+            at += len(word) + 1
+        for begin in range(0, len(places), PHRASE):
+            phrase = places[begin : begin + PHRASE]
+            cause = next((memory for *_, memory in phrase if memory >= 0), -1)
+            tables["sentences"].append((text, phrase[0][0], phrase[-1][1], "phrase", cause))
+        whole = f"{topic}/{'.'.join(map(str, request))}" if mechanism == "retrieved" else topic
+        tables["texts"].append(
+            (text, text, whole, -1, "text", " ".join([topic, *asks]), " ".join(said), mechanism)
+        )
+
+    def tokenizer(self) -> Any:
+        """One token a word, with the chat template of `PersonaWorld`."""
+        from workbench.tokens.small_models import word_tokenizer
+
+        return word_tokenizer(self.vocabulary)
+
+    def base_model(self, seed: int) -> Any:
+        """An untrained model of `PersonaWorld`'s size with random weights from `seed`."""
+        from workbench.tokens.small_models import base_model
+
+        return base_model(len(self.vocabulary), seed)
