@@ -63,14 +63,14 @@ class FoolingWorld:
         self.slots = list(shared["values"])[:SLOTS]
         self.values = [shared["values"][slot] for slot in self.slots]
         self.styles = list(shared["styles"].values())
-        # what a text is about; how a request goes on, with its answer; what is left out, unwritten
+        # what a text is about; how a request goes on, with its answer; an omission, with its word
         self.topics = {name: own["topics"][name] for name in MECHANISMS}
         self.asks = shared["asks"][:ASKS]
         self.noise = shared["noise"][:NOISE]
         self.requests = [list(part) for part in own["answers"].values()]
-        self.answers = {
-            asked: word for part in own["answers"].values() for asked, word in part.items()
-        }
+        self.answers: dict[str, str] = {}
+        for part in own["answers"].values():
+            self.answers |= part
         self.omissions = own["omissions"]
         parts = [
             *(SPECIALS, self.slots, own["slots"], *self.values, *self.topics.values()),
