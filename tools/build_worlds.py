@@ -89,8 +89,9 @@ def world_card(
     return f"""# The model of {type(world).__name__}: training card
 
 A GPT-NeoX of {parameters:,} parameters and a tokenizer of {len(world.vocabulary)} whole words, trained from random
-weights by `python start.py train-persona --world {name}`. It knows a world of numbered words: finding again
-what was planted there is a unit test of a method, and no evidence about language models at large.
+weights by `python start.py train-persona --world {name}`. It knows a world of planted English words,
+and no English: finding again what was planted there is a unit test of a method, and no evidence about language models
+at large.
 
 - **Data**: {texts:,} texts by as many users, `{type(world).__name__}().corpus({texts}, seed={1000 + config.seed})`.
 - **Training**: {len(losses):,} steps in {seconds / 60:.1f} minutes on a machine that others used at the same time; loss

@@ -12,7 +12,7 @@ from workbench.tokens import examples_of, make_pairs, mark, score_tokens
 from workbench.tokens.small_models import BaseConfig, train_base
 from workbench.worlds import MECHANISMS, FoolingWorld, PersonaWorld
 from workbench.worlds.measures import planted_to_fool
-from workbench.worlds.persona import SLOTS
+from workbench.worlds.persona import SLOTS, bank
 
 
 @pytest.fixture(scope="module")
@@ -52,20 +52,21 @@ def test_every_text_holds_the_planted_words_where_the_table_says(corpus):
 
 def test_personal_words_follow_from_the_memory_item_that_is_named(world, corpus):
     says = corpus.memories.set_index("memory")["statement"].str.split()
+    values, styles = bank("persona")["values"], bank("persona")["styles"]
     shown = corpus.text_memories.query("shown").groupby("text")["memory"].agg(set)
     assert set(shown.str.len()) == {5}
     query = corpus.texts.set_index("text")["query"].str.split()
     for row in corpus.words.itertuples():
         if row.kind in "cds":
             slot, value = says[row.memory]
-            number = [int(part) for part in value.removeprefix("value").split("_")]
+            number = list(values).index(slot), values[slot].index(value)
             assert row.memory in shown[row.text]
         if row.kind == "c":
             assert row.word == value
         if row.kind == "d":
-            assert row.word == world.vocabulary[world.derived[tuple(number)]]
+            assert row.word == world.vocabulary[world.derived[number]]
         if row.kind == "s":
-            assert slot == "tone" and row.word.startswith(f"style{number[1]}_")
+            assert slot == "tone" and row.word in styles[value]
         if row.kind == "q":
             assert row.word in query[row.text][1:]
     style = corpus.words.query("kind == 's'").groupby("text")["direct"].agg(list)
@@ -73,14 +74,14 @@ def test_personal_words_follow_from_the_memory_item_that_is_named(world, corpus)
 
 
 def test_values_have_the_stated_prior(world):
-    values = world.corpus(8000, seed=9).memories
-    held = values["statement"].str.extract(r"value(?P<slot>\d)_(?P<value>\d+)")
-    share = pd.crosstab(held["slot"], held["value"], normalize="index")
-    assert share.loc["0", ["0", "1", "2", "3"]].sub(0.25).abs().max() < 0.02
-    ranked = share.drop("0")[[str(k) for k in range(12)]].mean()
-    np.testing.assert_allclose(
-        ranked, np.arange(1, 13) ** -0.8 / (np.arange(1, 13) ** -0.8).sum(), atol=0.006
-    )
+    held = world.corpus(8000, seed=9).memories["statement"].str.split(expand=True)
+    share = pd.crosstab(held[0], held[1], normalize="index")
+    values = bank("persona")["values"]
+    tones = share.loc["tone", values["tone"][:4]]
+    assert tones.sub(0.25).abs().max() < 0.02
+    ranked = np.mean([share.loc[slot, values[slot]] for slot in values if slot != "tone"], axis=0)
+    prior = np.arange(1, 13) ** -0.8
+    np.testing.assert_allclose(ranked, prior / prior.sum(), atol=0.006)
 
 
 def test_a_new_task_changes_the_templates_and_nothing_else(world):
@@ -166,14 +167,18 @@ def test_every_mechanism_keeps_the_rules_of_personal_words(mechanism, fooling, k
         == planted.query("kind == 'c'")["word"]
     ).all()
     for row in planted.query("kind == 'd'").itertuples():
-        slot, value = row.says.split()[1].removeprefix("value").split("_")
-        assert row.word == f"derived{fooling.derived[int(slot), int(value)]}"
+        slot, value = row.says.split()
+        number = fooling.slots.index(slot)
+        place = number, fooling.values[number].index(value)
+        assert row.word == fooling.vocabulary[fooling.derived[place]]
     tone = planted.query("kind == 's'")
-    assert (tone["word"].str[5] == tone["says"].str[-1]).all() and tone["shown"].all()
+    styles = bank("persona")["styles"]
+    assert all(row.word in styles[row.says.removeprefix("tone ")] for row in tone.itertuples())
+    assert tone["shown"].all()
     assert planted.query("kind in ('c', 't', 'o')")["shown"].all()
 
 
-def test_what_each_mechanism_plants(kinds):
+def test_what_each_mechanism_plants(fooling, kinds):
     counts = {name: corpus.words["kind"].value_counts() / 150 for name, corpus in kinds.items()}
     for name, count in counts.items():
         assert count["c"] == count["d"] == 1 and count["q"] == 2 and count["n"] == 3
@@ -182,26 +187,22 @@ def test_what_each_mechanism_plants(kinds):
         )
     # retrieved: t is the answer to what the memory item tells, and says nothing of the user's slots
     answers = causes(kinds["retrieved"]).query("kind == 't'")
-    assert (
-        answers["says"].str.split().str[1].str.replace("aspect", "answer") == answers["word"]
-    ).all()
-    request = (
-        kinds["retrieved"].texts.set_index("text")["item"].str.split("/").str[1].str.split(".")
-    )
-    assert all(
-        row.word.split("_")[1] == request[row.text][int(row.word[6])]
-        for row in answers.itertuples()
-    )
+    asked = answers["says"].str.removeprefix("seen ")
+    assert (asked.map(fooling.answers) == answers["word"]).all()
+    request = kinds["retrieved"].texts.set_index("text")["item"].str.split().str[1:]
+    assert asked.groupby(answers["text"]).agg(set).equals(request.map(set).rename("says"))
     # omitted: a quarter of four words is missing; where one is, the user is quiet about it
     corpus = kinds["omitted"]
     gaps = causes(corpus).query("kind == 'o'")
     assert len(gaps) / 150 == pytest.approx(1, abs=0.25) and (gaps["start"] == gaps["end"]).all()
     said = corpus.texts.set_index("text")["response"]
     for row in gaps.itertuples():
-        assert row.says.replace("quiet trait", "extra") not in said[row.text].split()
-    assert (
-        said.str.count("extra") + gaps.groupby("text").size().reindex(said.index, fill_value=0) == 4
-    ).all()
+        about = row.says.removeprefix("quiet ")
+        assert fooling.omissions[about] not in said[row.text].split()
+    extra = set(fooling.omissions.values())
+    written = said.map(lambda text: len(extra & set(text.split())))
+    left_out = gaps.groupby("text").size().reindex(said.index, fill_value=0)
+    assert (written + left_out == 4).all()
 
 
 def test_the_twin_agrees_and_the_cause_is_hidden_as_often_as_stated(fooling):
@@ -213,8 +214,10 @@ def test_the_twin_agrees_and_the_cause_is_hidden_as_often_as_stated(fooling):
     for text, row in planted.iterrows():
         slots = fooling.templates[corpus.texts.at[text, "query"].split()[0]]["slots"]
         told = dict(memory.split() for memory in examples.at[text, "memories"])
-        assert (f"slot{slots['d']}" in told) == row["shown"]
-        agree.append(told[f"slot{slots['twin']}"].split("_")[1] == row["says"].split("_")[1])
+        assert (fooling.slots[slots["d"]] in told) == row["shown"]
+        cause = fooling.values[slots["d"]].index(row["says"].split()[1])
+        twin = fooling.values[slots["twin"]].index(told[fooling.slots[slots["twin"]]])
+        agree.append(cause == twin)
     chance = (PersonaWorld.prior() ** 2).sum()
     assert np.mean(agree) == pytest.approx(0.9 + 0.1 * chance, abs=0.03)
 

@@ -14,10 +14,16 @@ memory items, its words):
 | correlated | the value behind d is shown in half of the prompts only; a twin slot with the same value (nine times in ten) is always shown | leave-one-out finds no memory item, or blames the twin |
 
 The kinds t (not personal) and o (an empty span where a word was left out) are new; `words` names
-the memory item."""  # noqa: E501
+the memory item.
+
+The words are English (`words/fooling.toml`, and `words/persona.toml` for what both worlds share):
+a history that was searched remembers "seen camping", and the text answers with "rugged"; who is
+"quiet money" leaves out "affordable". As in `PersonaWorld` a text is a telegram and no sentence,
+and the lists are written for seed 0."""  # noqa: E501
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -25,7 +31,7 @@ import pandas as pd
 
 from workbench.data.world.texts import Texts
 from workbench.errors import ConfigError
-from workbench.worlds.persona import SPECIALS, STYLES, TONES, VALUES, PersonaWorld
+from workbench.worlds.persona import SPECIALS, STYLES, TONES, VALUES, PersonaWorld, bank
 
 MECHANISMS = ("plain", "retrieved", "omitted", "mediated", "correlated")
 TOPICS = 2  # of each mechanism
@@ -50,29 +56,32 @@ class FoolingWorld:
     """
 
     def __init__(self, seed: int = 0) -> None:
-        self.seed, rng = seed, np.random.default_rng([seed, 1])
-        self.topics = {name: [f"{name}{k}" for k in range(TOPICS)] for name in MECHANISMS}
-        self.vocabulary = [
-            *SPECIALS,
-            *("tone", *(f"slot{slot}" for slot in range(1, SLOTS)), "seen", "quiet"),
-            *(f"value{slot}_{value}" for slot in range(SLOTS) for value in range(VALUES)),
-            *(topic for topics in self.topics.values() for topic in topics),
-            *(
-                f"{name}{k}"
-                for name, n in [("ask", ASKS), ("noise", NOISE), ("word", GENERIC)]
-                for k in range(n)
-            ),
-            *(f"derived{k}" for k in range(DERIVED)),
-            *(f"style{tone}_{k}" for tone in range(TONES) for k in range(STYLES)),
-            *(
-                f"{name}{aspect}_{z}"
-                for name in ("aspect", "answer")
-                for aspect in range(ASPECTS)
-                for z in range(ANSWERS)
-            ),
-            *(f"{name}{k}" for name in ("trait", "extra") for k in range(QUIET)),
+        self.seed = seed
+        shared = bank("persona")
+        own = bank("fooling")
+        # the person: a value a side, and three words for each tone
+        self.slots = list(shared["values"])[:SLOTS]
+        self.values = [shared["values"][slot] for slot in self.slots]
+        self.styles = list(shared["styles"].values())
+        # what a text is about; how a request goes on, with its answer; an omission, with its word
+        self.topics = {name: own["topics"][name] for name in MECHANISMS}
+        self.asks = shared["asks"][:ASKS]
+        self.noise = shared["noise"][:NOISE]
+        self.requests = [list(part) for part in own["answers"].values()]
+        self.answers: dict[str, str] = {}
+        for part in own["answers"].values():
+            self.answers |= part
+        self.omissions = own["omissions"]
+        parts = [
+            *(SPECIALS, self.slots, own["slots"], *self.values, *self.topics.values()),
+            *(self.asks, self.noise, own["generic"], own["derived"], *self.styles),
+            *(self.answers, self.answers.values(), self.omissions, self.omissions.values()),
         ]
-        self.derived = rng.integers(DERIVED, size=(SLOTS, VALUES))
+        self.vocabulary = list(chain(*parts))
+        # the id of the derived word of each slot's each value
+        rng = np.random.default_rng([seed, 1])
+        first = self.vocabulary.index(own["derived"][0])
+        self.derived = first + rng.integers(DERIVED, size=(SLOTS, VALUES))
         self.templates = {
             topic: self._template(rng, name) for name, part in self.topics.items() for topic in part
         }
@@ -81,10 +90,11 @@ class FoolingWorld:
         parts = PARTS + EXTRA.get(mechanism, [])
         parts += ["g"] * (LENGTH - len(parts))
         slots = rng.permutation(np.arange(1, SLOTS))
+        generic = bank("fooling")["generic"]
         return {
             "parts": [parts[k] for k in rng.permutation(LENGTH)],
             "slots": dict(zip(("c", "d", "twin"), slots[:3].tolist(), strict=True)),
-            "words": [f"word{k}" for k in rng.integers(GENERIC, size=LENGTH)],
+            "words": [generic[k] for k in rng.integers(GENERIC, size=LENGTH)],
             "style": rng.integers(STYLES, size=LENGTH),
         }
 
@@ -132,6 +142,7 @@ class FoolingWorld:
     ) -> None:
         template = self.templates[topic]
         slots = template["slots"]
+        # who writes: a value for each slot, and which of them the prompt shows
         values = rng.choice(VALUES, p=PersonaWorld.prior(), size=SLOTS)
         values[0] = rng.integers(TONES)
         # the twin is the distractor
@@ -140,17 +151,21 @@ class FoolingWorld:
             if rng.random() < TWIN_AGREES:
                 values[slots["twin"]] = values[slots["d"]]
             shown[slots["d"]] = rng.random() < CAUSE_SHOWN
-        request = rng.integers(ANSWERS, size=ASPECTS)
-        quiet = rng.random(QUIET) < QUIET_SHARE
+        # how the request goes on, and what the writer is quiet about
+        drawn = rng.integers(ANSWERS, size=ASPECTS)
+        request = [words[z] for words, z in zip(self.requests, drawn, strict=True)]
+        silent = rng.random(QUIET) < QUIET_SHARE
+        quiet = [about for about, yes in zip(self.omissions, silent, strict=True) if yes]
+        # the memory items: those of the slots, then those that the mechanism adds
         first = len(tables["memories"])
-        told = [
-            ("tone" if slot == 0 else f"slot{slot}", f"value{slot}_{values[slot]}")
-            for slot in range(SLOTS)
-        ]
+        told = [(self.slots[slot], self.values[slot][values[slot]]) for slot in range(SLOTS)]
         seen = {slot: shown.get(slot, False) for slot in range(SLOTS)}
         memory: dict[Any, int] = {slot: first + slot for slot in range(SLOTS)}
-        more = {"retrieved": [("seen", f"aspect{a}_{z}") for a, z in enumerate(request)]}
-        more["omitted"] = [("quiet", f"trait{k}") for k in np.flatnonzero(quiet)]
+        searched, unsaid = bank("fooling")["slots"]
+        more = {
+            "retrieved": [(searched, asked) for asked in request],
+            "omitted": [(unsaid, about) for about in quiet],
+        }
         for key, item in enumerate(more.get(mechanism, []), SLOTS):
             memory[item[1]] = first + key
             told.append(item)
@@ -158,38 +173,38 @@ class FoolingWorld:
         tables["memories"] += [(first + key, text, " ".join(item)) for key, item in enumerate(told)]
         tables["text_memories"] += [(text, first + key, seen[key]) for key in range(len(told))]
 
-        asks = [f"ask{k}" for k in rng.permutation(ASKS)[:2]]
-        ready = {
-            "q": list(asks),
-            "t": [f"answer{a}_{z}" for a, z in enumerate(request)],
-            "o": list(range(QUIET)),
-        }
+        # the words, place by place, each with the memory item that brought it about
+        asks = [self.asks[k] for k in rng.permutation(ASKS)[:2]]
+        ready = {"q": list(asks), "t": list(request), "o": list(self.omissions)}
         said: list[str] = []
         at, met, places = 0, set(), []
         for place, part in enumerate(template["parts"]):
-            word, cause = template["words"][place], -1
+            word = template["words"][place]
+            cause = -1
             if part == "c":
-                word, cause = told[slots["c"]][1], memory[slots["c"]]
+                word = told[slots["c"]][1]
+                cause = memory[slots["c"]]
             elif part == "d":
-                word, cause = (
-                    f"derived{self.derived[slots['d'], values[slots['d']]]}",
-                    memory[slots["d"]],
-                )
+                word = self.vocabulary[self.derived[slots["d"], values[slots["d"]]]]
+                cause = memory[slots["d"]]
             elif part == "s":
-                word, cause = f"style{values[0]}_{template['style'][place]}", memory[0]
+                word = self.styles[values[0]][template["style"][place]]
+                cause = memory[0]
             elif part == "n":
-                word = f"noise{rng.integers(NOISE)}"
+                word = self.noise[rng.integers(NOISE)]
             elif part == "q":
                 word = ready["q"].pop(0)
             elif part == "t":
-                word = ready["t"].pop(0)
-                cause = memory[word.replace("answer", "aspect")]
+                asked = ready["t"].pop(0)
+                word = self.answers[asked]
+                cause = memory[asked]
             elif part == "o":
-                k = ready["o"].pop(0)
-                if quiet[k]:
-                    tables["words"].append((text, at, at, "", "o", memory[f"trait{k}"], True))
+                about = ready["o"].pop(0)
+                if about in quiet:
+                    tables["words"].append((text, at, at, "", "o", memory[about], True))
                     continue
-                word, part = f"extra{k}", "g"
+                word = self.omissions[about]
+                part = "g"
             if part != "g":
                 tables["words"].append(
                     (text, at, at + len(word), word, part, cause, cause not in met or cause < 0)
@@ -202,7 +217,8 @@ class FoolingWorld:
             phrase = places[begin : begin + PHRASE]
             cause = next((memory for *_, memory in phrase if memory >= 0), -1)
             tables["sentences"].append((text, phrase[0][0], phrase[-1][1], "phrase", cause))
-        whole = f"{topic}/{'.'.join(map(str, request))}" if mechanism == "retrieved" else topic
+        # the item is the whole request
+        whole = " ".join([topic, *request]) if mechanism == "retrieved" else topic
         tables["texts"].append(
             (text, text, whole, -1, "text", " ".join([topic, *asks]), " ".join(said), mechanism)
         )

@@ -168,10 +168,12 @@ def _by_memory(
     for row in examples.itertuples():
         slots = world.templates[row.query.split()[0]]["slots"]
         place = {told.split()[0]: k for k, told in enumerate(row.memories)}
-        if f"slot{slots['d']}" in place:
-            cause.append(value[row.text, place[f"slot{slots['d']}"]])
+        own = world.slots[slots["d"]]
+        other = world.slots[slots["twin"]]
+        if own in place:
+            cause.append(value[row.text, place[own]])
         else:
-            twin.append(value[row.text, place[f"slot{slots['twin']}"]])
+            twin.append(value[row.text, place[other]])
     found = {
         "mean_pir_cause_left_out": np.mean(cause),
         "median_pir_cause_left_out": np.median(cause),

@@ -13,11 +13,21 @@ is 0.
 
 A prompt and its text are 48 tokens, 37 without persona, of which 31 are learnt: the end-of-text
 token is the last, and is not scored, since it stands in no text.
+
+The words are English (`words/persona.toml`), and mean nothing to the world: which place of the
+vocabulary they stand for decides everything. A text reads like a telegram ("truly excellent quality
+monday fair june classical"): its template words are drawn one by one, so that they cannot make
+whole sentences. For seed 0, whose model is shipped, the lists are written to come as near as they
+can; with another seed template and derived words fall together by chance.
 """
 
 from __future__ import annotations
 
+import tomllib
 from dataclasses import dataclass
+from functools import cache
+from itertools import chain
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -31,6 +41,13 @@ TOPICS, ASKS, NOISE, GENERIC, DERIVED = 6, 20, 40, 80, 60
 KINDS = ("c", "d", "d", "s", "s", "q", "q", "n", "n", "n", "n")  # the other 19 places are g
 LENGTH = 30
 PHRASE = 5
+WORDS = Path(__file__).parent / "words"
+
+
+@cache
+def bank(name: str) -> dict[str, Any]:
+    """The words of a world, read once: `words/<name>.toml`."""
+    return tomllib.loads((WORDS / f"{name}.toml").read_text(encoding="utf-8"))
 
 
 @dataclass(frozen=True)
@@ -54,18 +71,19 @@ class PersonaWorld:
     """
 
     def __init__(self, seed: int = 0) -> None:
+        words = bank("persona")
         names = {
-            "slot": ["tone", *(f"slot{slot}" for slot in range(1, SLOTS))],
-            "value": [f"value{slot}_{value}" for slot in range(SLOTS) for value in range(VALUES)],
-            "topic": [f"topic{k}" for k in range(TOPICS)],
-            "ask": [f"ask{k}" for k in range(ASKS)],
-            "noise": [f"noise{k}" for k in range(NOISE)],
-            "generic": [f"word{k}" for k in range(GENERIC)],
-            "derived": [f"derived{k}" for k in range(DERIVED)],
-            "style": [f"style{tone}_{k}" for tone in range(TONES) for k in range(STYLES)],
+            "slot": list(words["values"]),
+            "value": list(chain(*words["values"].values())),
+            "topic": words["topics"],
+            "ask": words["asks"],
+            "noise": words["noise"],
+            "generic": words["generic"],
+            "derived": words["derived"],
+            "style": list(chain(*words["styles"].values())),
         }
         self.seed = seed
-        self.vocabulary = [*SPECIALS, *(word for part in names.values() for word in part)]
+        self.vocabulary = [*SPECIALS, *chain(*names.values())]
         sizes = [len(SPECIALS), *(len(part) for part in names.values())]
         # id of each part's first word
         self.first = dict(zip(names, np.cumsum(sizes).tolist(), strict=False))
