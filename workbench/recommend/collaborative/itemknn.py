@@ -10,8 +10,9 @@ so `forget` equals a refit bit by bit.
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Self
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import ClassVar
 
 import numpy as np
 import pandas as pd
@@ -19,8 +20,9 @@ from pydantic import BaseModel, ConfigDict, PositiveInt
 from scipy import sparse
 
 from workbench.data import Histories, Interactions
-from workbench.recommend.cells import Cells, Change, check_items, fitted, shared_out
-from workbench.recommend.saving import csr_from, csr_parts, load_arrays, save_arrays
+from workbench.recommend.cells import Change, UserItemCounts, changes, contribution_table, entries
+from workbench.recommend.counted import CountedModel
+from workbench.recommend.saving import csr_from, csr_parts
 
 
 class ItemKNNConfig(BaseModel):
@@ -38,91 +40,85 @@ class ItemKNNConfig(BaseModel):
     """Count how far a user is from the mean user in place of what the user has (BARS: yes)."""
 
 
-class ItemKNN:
+@dataclass(frozen=True)
+class PairCounts:
+    """The cells, C counted over them, and what the equations make of C under the settings."""
+
+    cells: UserItemCounts
+    pairs: sparse.csr_array
+    config: ItemKNNConfig
+
+    NAMES: ClassVar[tuple[str, ...]] = ("cells.data", "pairs.data")
+
+    @classmethod
+    def of(cls, log: Interactions, config: ItemKNNConfig) -> PairCounts:
+        """Count pairs."""
+        cells = UserItemCounts.of(log)
+        x = cells.matrix.astype(np.int64)
+        return cls(cells, _tidy(x.T @ x), config)
+
+    @property
+    def n_items(self) -> int:
+        """Items of the log that was counted."""
+        return self.cells.n_items
+
+    @cached_property
+    def similarity(self) -> sparse.csr_array:
+        """s: row = target item, only kept neighbours."""
+        return _neighbours(self.pairs, self.config)
+
+    @cached_property
+    def turned(self) -> sparse.csr_array:
+        """sᵀ."""
+        return self.similarity.T.tocsr()
+
+    @cached_property
+    def offset(self) -> np.ndarray:
+        """m_i − Σ_j s_ij m_j, what an empty history scores; (n_items,), zeros unless centred."""
+        m = self.pairs.diagonal() * float(self.config.centre) / self.cells.counts.shape[0]
+        return m - self.similarity @ m
+
+    def without(self, removed: Interactions) -> PairCounts:
+        """Take rows out. Raises `DataError` for rows that are not in here."""
+        cells = self.cells.without(removed)
+        moved = changes(self.cells, cells, removed)
+        pairs = self.pairs + _difference(moved, self.n_items) if moved else self.pairs
+        return replace(self, cells=cells, pairs=_tidy(pairs))
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Both counts."""
+        return self.cells.arrays() | csr_parts(self.pairs, "pairs")
+
+    @classmethod
+    def from_arrays(cls, arrays: dict[str, np.ndarray], config: ItemKNNConfig) -> PairCounts:
+        """The inverse of `arrays`; raises `ModelError` for arrays that are no matrix."""
+        return cls(UserItemCounts.from_arrays(arrays), csr_from(arrays, "pairs"), config)
+
+
+class ItemKNN(CountedModel):
     """Cosine neighbours from co-occurrence counts.
 
     >>> ItemKNN(ItemKNNConfig(k=50)).fit(log).score(log.histories([3])).shape  # doctest: +SKIP
     (1, 200)
     """
 
-    def __init__(self, config: ItemKNNConfig | None = None) -> None:
-        self.config = config or ItemKNNConfig()
-        self.cells: Cells | None = None
-        self.pairs: sparse.csr_array | None = None  # C
-        # s, sᵀ, offset
-        self._derived: tuple[sparse.csr_array, sparse.csr_array, np.ndarray] | None = None
-
-    def __repr__(self) -> str:
-        return f"ItemKNN({', '.join(f'{n}={v}' for n, v in self.config if n in {'k', *self.config.model_fields_set})})"
-
-    def fit(self, log: Interactions, valid: Interactions | None = None) -> Self:
-        """Count pairs; `valid` is not used."""
-        self.cells = Cells.of(log)
-        self.pairs, self._derived = _tidy((x := self.cells.matrix.astype(np.int64)).T @ x), None
-        return self
-
-    @property
-    def similarity(self) -> sparse.csr_array:
-        """s, row = target item, only kept neighbours; derived from the counts whenever they have
-        changed."""
-        return self._derive()[0]
-
-    @property
-    def offset(self) -> np.ndarray:
-        """m_i − Σ_j s_ij m_j, what an empty history scores; float64 (n_items,), zeros unless
-        centred."""
-        return self._derive()[2]
+    Config = ItemKNNConfig
+    State = PairCounts
 
     def score(self, histories: Histories) -> np.ndarray:
         """Sum of similarities to the history's items, and the offset; float64 (B, n_items)."""
-        _, turned, offset = self._derive()
-        check_items(histories, len(offset))
-        return (histories.matrix() @ turned).toarray() + offset
+        state = self._state_for(histories)
+        return (histories.matrix() @ state.turned).toarray() + state.offset
 
     def contributions(self, histories: Histories, items: np.ndarray) -> pd.DataFrame:
         """[row, item, interaction, weight]: s_ij of history item j, shared among its rows; sums to
-        score − `offset`."""
-        similar = self.similarity
-        return shared_out(
-            histories, items, lambda i, at: np.asarray(similar[i, histories.item[at]]).reshape(-1)
-        )
+        score − `state.offset`."""
+        similar = self._state_for(histories).similarity
 
-    def forget(self, removed: Interactions) -> Self:
-        """Take rows out, in place; equals a refit exactly. Raises `DataError` and changes nothing
-        if it cannot."""
-        cells, changes = fitted(self.cells, self).without(removed)
-        pairs = self.pairs + _difference(changes, self.pairs.shape[0]) if changes else self.pairs
-        self.cells, self.pairs, self._derived = cells, _tidy(pairs), None
-        return self
+        def weight(i: np.ndarray, at: np.ndarray) -> np.ndarray:
+            return entries(similar, i, histories.item[at])
 
-    def copy(self) -> Self:
-        """An independent copy (no matrix is ever changed in place, so they are shared)."""
-        twin = type(self)(self.config)
-        twin.cells, twin.pairs, twin._derived = self.cells, self.pairs, self._derived
-        return twin
-
-    def save(self, folder: Path) -> None:
-        """Write into a folder, whole or not at all."""
-        arrays = csr_parts(fitted(self.cells, self).counts, "cells") | csr_parts(
-            self.pairs, "pairs"
-        )
-        save_arrays(folder, "ItemKNN", self.config, arrays)
-
-    @classmethod
-    def load(cls, folder: Path) -> Self:
-        """Read what `save` wrote."""
-        config, arrays = load_arrays(folder, "ItemKNN", ItemKNNConfig, ("cells.data", "pairs.data"))
-        model = cls(config)
-        model.cells, model.pairs = Cells(csr_from(arrays, "cells")), csr_from(arrays, "pairs")
-        return model
-
-    def _derive(self) -> tuple[sparse.csr_array, sparse.csr_array, np.ndarray]:
-        if self._derived is None:
-            similar = _neighbours(fitted(self.pairs, self), self.config)
-            # shares of users
-            m = self.pairs.diagonal() * float(self.config.centre) / self.cells.counts.shape[0]
-            self._derived = similar, similar.T.tocsr(), m - similar @ m
-        return self._derived
+        return contribution_table(histories, items, weight)
 
 
 def _tidy(pairs: sparse.sparray) -> sparse.csr_array:
