@@ -1,11 +1,11 @@
-"""The user-item matrix counted in rows: a cell is 1 while at least one row of the user on the item
-is left."""
+"""The user-item matrix counted in rows, and the item pairs counted over it: a cell is 1 while at
+least one row of the user on the item is left."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, ClassVar, NamedTuple
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
 import pandas as pd
@@ -102,6 +102,63 @@ class UserItemCounts:
     def from_arrays(cls, arrays: dict[str, np.ndarray], config: Any = None) -> UserItemCounts:
         """The inverse of `arrays`; raises `ModelError` for arrays that are no matrix."""
         return cls(csr_from(arrays, "cells"))
+
+
+@dataclass(frozen=True)
+class PairCounts:
+    """The cells, and C = XᵀX over them: users who have both items, whole numbers (n_items,
+    n_items).
+
+    Never changed in place. A method that makes more of C under its settings extends this.
+    """
+
+    cells: UserItemCounts
+    pairs: sparse.csr_array
+    config: Any = None
+
+    NAMES: ClassVar[tuple[str, ...]] = ("cells.data", "pairs.data")
+
+    @classmethod
+    def of(cls, log: Interactions, config: Any = None) -> Self:
+        """Count the pairs of a log."""
+        cells = UserItemCounts.of(log)
+        return cls(cells, _tidy(_together(cells.counts)), config)
+
+    @property
+    def n_items(self) -> int:
+        """Items of the log that was counted."""
+        return self.cells.n_items
+
+    def without(self, removed: Interactions) -> Self:
+        """Take rows out: the touched users are counted before and after. Raises `DataError` for
+        rows that are not in here."""
+        cells = self.cells.without(removed)
+        users = np.unique(removed.frame["user"])
+        before = _together(self.cells.counts[users])
+        after = _together(cells.counts[users])
+        return replace(self, cells=cells, pairs=_tidy(self.pairs + (after - before)))
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """What a saved model needs."""
+        return self.cells.arrays() | csr_parts(self.pairs, "pairs")
+
+    @classmethod
+    def from_arrays(cls, arrays: dict[str, np.ndarray], config: Any = None) -> Self:
+        """The inverse of `arrays`; raises `ModelError` for arrays that are no matrix."""
+        return cls(UserItemCounts.from_arrays(arrays), csr_from(arrays, "pairs"), config)
+
+
+def _together(cells: sparse.csr_array) -> sparse.csr_array:
+    x = cells.astype(bool).astype(np.int64)
+    return x.T @ x
+
+
+def _tidy(pairs: sparse.sparray) -> sparse.csr_array:
+    """One form for equal counts: no stored zeros, columns ascending."""
+    pairs = pairs.tocsr()
+    pairs.eliminate_zeros()
+    pairs.sort_indices()
+    return pairs
 
 
 def changes(old: UserItemCounts, new: UserItemCounts, moved: Interactions) -> list[Change]:

@@ -10,19 +10,17 @@ so `forget` equals a refit bit by bit.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
-from typing import ClassVar
 
 import numpy as np
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, PositiveInt
 from scipy import sparse
 
-from workbench.data import Histories, Interactions
-from workbench.recommend.cells import Change, UserItemCounts, changes, contribution_table, entries
+from workbench.data import Histories
+from workbench.recommend.cells import PairCounts, contribution_table, entries
 from workbench.recommend.counted import CountedModel
-from workbench.recommend.saving import csr_from, csr_parts
 
 
 class ItemKNNConfig(BaseModel):
@@ -41,26 +39,8 @@ class ItemKNNConfig(BaseModel):
 
 
 @dataclass(frozen=True)
-class PairCounts:
-    """The cells, C counted over them, and what the equations make of C under the settings."""
-
-    cells: UserItemCounts
-    pairs: sparse.csr_array
-    config: ItemKNNConfig
-
-    NAMES: ClassVar[tuple[str, ...]] = ("cells.data", "pairs.data")
-
-    @classmethod
-    def of(cls, log: Interactions, config: ItemKNNConfig) -> PairCounts:
-        """Count pairs."""
-        cells = UserItemCounts.of(log)
-        x = cells.matrix.astype(np.int64)
-        return cls(cells, _tidy(x.T @ x), config)
-
-    @property
-    def n_items(self) -> int:
-        """Items of the log that was counted."""
-        return self.cells.n_items
+class Neighbours(PairCounts):
+    """C, and what the equations make of it under the settings, once for each state."""
 
     @cached_property
     def similarity(self) -> sparse.csr_array:
@@ -78,22 +58,6 @@ class PairCounts:
         m = self.pairs.diagonal() * float(self.config.centre) / self.cells.counts.shape[0]
         return m - self.similarity @ m
 
-    def without(self, removed: Interactions) -> PairCounts:
-        """Take rows out. Raises `DataError` for rows that are not in here."""
-        cells = self.cells.without(removed)
-        moved = changes(self.cells, cells, removed)
-        pairs = self.pairs + _difference(moved, self.n_items) if moved else self.pairs
-        return replace(self, cells=cells, pairs=_tidy(pairs))
-
-    def arrays(self) -> dict[str, np.ndarray]:
-        """Both counts."""
-        return self.cells.arrays() | csr_parts(self.pairs, "pairs")
-
-    @classmethod
-    def from_arrays(cls, arrays: dict[str, np.ndarray], config: ItemKNNConfig) -> PairCounts:
-        """The inverse of `arrays`; raises `ModelError` for arrays that are no matrix."""
-        return cls(UserItemCounts.from_arrays(arrays), csr_from(arrays, "pairs"), config)
-
 
 class ItemKNN(CountedModel):
     """Cosine neighbours from co-occurrence counts.
@@ -103,7 +67,7 @@ class ItemKNN(CountedModel):
     """
 
     Config = ItemKNNConfig
-    State = PairCounts
+    State = Neighbours
 
     def score(self, histories: Histories) -> np.ndarray:
         """Sum of similarities to the history's items, and the offset; float64 (B, n_items)."""
@@ -121,49 +85,33 @@ class ItemKNN(CountedModel):
         return contribution_table(histories, items, weight)
 
 
-def _tidy(pairs: sparse.sparray) -> sparse.csr_array:
-    """One form for equal counts: no stored zeros, columns ascending."""
-    pairs = pairs.tocsr()
-    pairs.eliminate_zeros()
-    pairs.sort_indices()
-    return pairs
-
-
-def _difference(changes: list[Change], n: int) -> sparse.csr_array:
-    """Σ over changed users of x_new x_newᵀ − x_old x_oldᵀ."""
-    sides = [
-        (items, sign)
-        for change in changes
-        for items, sign in ((change.after, 1), (change.before, -1))
-    ]
-    rows = np.repeat(np.arange(len(sides), dtype=np.int32), [len(items) for items, _ in sides])
-    columns = np.concatenate([items for items, _ in sides])
-    x = sparse.csr_array((np.ones(len(rows), np.int64), (rows, columns)), shape=(len(sides), n))
-    signs = sparse.diags_array(np.array([sign for _, sign in sides]), dtype=np.int64)
-    return x.T @ signs @ x
-
-
 def _neighbours(pairs: sparse.csr_array, config: ItemKNNConfig) -> sparse.csr_array:
-    own, k, parts = (
-        pairs.diagonal().astype(np.float64),
-        config.k,
-        [(np.zeros(0), np.zeros(0, np.int32))],
-    )
+    """s of the kept neighbours, row after row."""
+    own = pairs.diagonal().astype(np.float64)
+    parts = [(np.zeros(0), np.zeros(0, np.int32))]
     for i in range(len(own)):
         span = slice(pairs.indptr[i], pairs.indptr[i + 1])
         other = pairs.indices[span] != i  # an item is not its own neighbour
         j = pairs.indices[span][other]
         similar = pairs.data[span][other] / np.sqrt(own[i] * own[j])
-        if k is not None and k < len(j):
-            # equal fractions such as 1/√3 and 3/√27 may differ in their last bit
-            near = np.flatnonzero(similar >= (last := np.partition(similar, -k)[-k] * (1 - 1e-12)))
-            if not config.ties:  # the better ones first, then those that tie, by code
-                near = np.sort(
-                    near[np.argsort(similar[near] <= last * (1 + 3e-12), kind="stable")[:k]]
-                )
+        if config.k is not None and config.k < len(j):
+            near = _nearest(similar, config.k, config.ties)
             j, similar = j[near], similar[near]
-        parts.append((similar / similar.sum() if config.normalise else similar, j))
+        if config.normalise:
+            similar = similar / similar.sum()
+        parts.append((similar, j))
     data, indices = (np.concatenate(some) for some in zip(*parts, strict=True))
-    return sparse.csr_array(
-        (data, indices, np.cumsum([len(j) for _, j in parts])), shape=pairs.shape
-    )
+    indptr = np.cumsum([len(j) for _, j in parts])
+    return sparse.csr_array((data, indices, indptr), shape=pairs.shape)
+
+
+def _nearest(similar: np.ndarray, k: int, ties: bool) -> np.ndarray:
+    """Where the k highest stand, ascending; with `ties` also all that equal the k-th."""
+    # equal fractions such as 1/√3 and 3/√27 may differ in their last bit
+    last = np.partition(similar, -k)[-k] * (1 - 1e-12)
+    near = np.flatnonzero(similar >= last)
+    if ties:
+        return near
+    # the better ones first, then those that tie, by code
+    order = np.argsort(similar[near] <= last * (1 + 3e-12), kind="stable")
+    return np.sort(near[order[:k]])
