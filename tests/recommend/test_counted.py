@@ -211,6 +211,8 @@ def test_what_is_missing_is_said(maker):
     other = random_log(items=9)
     with pytest.raises(ModelError, match="item index of the fitted log"):
         maker().fit(make([(0, 1)])).score(other.histories())
+    with pytest.raises(ModelError, match="item index of the fitted log"):
+        maker().fit(make([(0, 1)])).contributions(other.histories([0]), np.zeros(1, int))
 
 
 # --- EASE alone -----------------------------------------------------------------------------------

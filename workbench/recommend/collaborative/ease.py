@@ -72,7 +72,9 @@ class EASE:
     def contributions(self, histories: Histories, items: np.ndarray) -> pd.DataFrame:
         """[row, item, interaction, weight]: B_ji for each history item j, shared among its rows;
         sums to the score."""
-        p, held = fitted(self.inverse, self), histories.item
+        p = fitted(self.inverse, self)
+        check_items(histories, len(p))
+        held = histories.item
         return contribution_table(
             histories, items, lambda i, at: np.where(i == held[at], 0.0, -p[held[at], i] / p[i, i])
         )
