@@ -5,7 +5,7 @@
 
 A method's page brings its settings (`Config`), what it counts (`State`), and the formula: `score`
 and `contributions`. The states that several methods count stand in `cells.py` (rows per user and
-item) and `rows.py` (the rows themselves).
+item) and `rows.py` (the rows themselves). EASE stands alone: its P is changed in place.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from workbench.recommend.protocol import check_items, fitted
 from workbench.recommend.saving import load_arrays, save_arrays
 
 
-class State(Protocol):
+class CountedState(Protocol):
     """What a counted model keeps of a log. Frozen, so that copies of a model share it.
 
     NAMES: the arrays that a saved state must have. config: the model's settings, for a state that
@@ -50,13 +50,13 @@ class State(Protocol):
 
 
 class CountedModel:
-    """A model whose whole memory is a `State`; a method adds `score` and `contributions`.
+    """A model whose whole memory is its `State`; a method adds `score` and `contributions`.
 
     >>> Popularity().fit(log).forget(log.only([17, 18])).score(log.histories())  # doctest: +SKIP
     """
 
     Config: type[BaseModel]
-    State: type[State]
+    State: type[CountedState]
 
     def __init__(self, config: BaseModel | None = None) -> None:
         self.config: Any = config or self.Config()

@@ -23,8 +23,8 @@ from scipy import sparse
 from workbench.data import Histories
 from workbench.recommend.cells import contribution_table, entries
 from workbench.recommend.counted import CountedModel
+from workbench.recommend.session._common import last_items, last_rows, or_popular
 from workbench.recommend.session._postings import Postings
-from workbench.recommend.session._rows import last_items, last_rows, or_popular
 
 
 class SessionItemKNNConfig(BaseModel):

@@ -20,8 +20,8 @@ from workbench.data import Histories
 from workbench.recommend.cells import contribution_table, entries
 from workbench.recommend.counted import CountedModel
 from workbench.recommend.rows import FittedRows
+from workbench.recommend.session._common import last_positions, step, then_popular
 from workbench.recommend.session._postings import best
-from workbench.recommend.session._rows import last_positions, step, then_popular
 
 
 class LastItemConfig(BaseModel):

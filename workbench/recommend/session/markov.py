@@ -25,7 +25,7 @@ from workbench.data import Histories, Interactions
 from workbench.recommend.cells import contribution_table, entries
 from workbench.recommend.counted import CountedModel
 from workbench.recommend.rows import FittedRows
-from workbench.recommend.session._rows import last_items, last_rows, or_popular
+from workbench.recommend.session._common import last_items, last_rows, or_popular
 
 
 class MarkovConfig(BaseModel):

@@ -21,7 +21,7 @@ from workbench.data import Histories
 from workbench.recommend.cells import contribution_table
 from workbench.recommend.counted import CountedModel
 from workbench.recommend.rows import FittedRows
-from workbench.recommend.session._rows import then_popular
+from workbench.recommend.session._common import then_popular
 
 
 class RecencyConfig(BaseModel):

@@ -22,8 +22,8 @@ from scipy import sparse
 from workbench.data import Histories
 from workbench.recommend.cells import contribution_table, entries
 from workbench.recommend.counted import CountedModel
+from workbench.recommend.session._common import or_popular
 from workbench.recommend.session._postings import Postings
-from workbench.recommend.session._rows import or_popular
 
 
 class SKNNConfig(BaseModel):
