@@ -26,14 +26,15 @@ USERS, ITEMS = 5, 6
 some = settings(max_examples=10)
 TIFU = TIFUKNNConfig(neighbours=2, groups=3)
 UP = UPCFConfig(recency=2, neighbours=3, shrink=1, locality=3)
+OWN = (TIFUKNNConfig(alpha=1), UPCFConfig(neighbours=1, shrink=0))  # no neighbours
 MAKERS = {
     "G": lambda: TopFreq(TopFreqConfig(whose="G")),
     "P": lambda: TopFreq(TopFreqConfig(whose="P")),
     "GP": TopFreq,
     "tifu": lambda: TIFUKNN(TIFU),
-    "tifu, own": lambda: TIFUKNN(TIFUKNNConfig(alpha=1)),
+    "tifu, own": lambda: TIFUKNN(OWN[0]),
     "upcf": lambda: UPCF(UP),
-    "upcf, own": lambda: UPCF(UPCFConfig(neighbours=1, shrink=0)),
+    "upcf, own": lambda: UPCF(OWN[1]),
 }
 every = pytest.mark.parametrize("maker", MAKERS.values(), ids=MAKERS.keys())
 
@@ -131,7 +132,7 @@ def test_forgetting_equals_a_refit_bit_by_bit(maker, drawn):
             assert np.array_equal(model.score(histories), refit.score(histories))
         assert all(
             np.array_equal(a, b)
-            for a, b in zip(*(m.held.arrays().values() for m in (model, refit)), strict=True)
+            for a, b in zip(*(m.state.arrays().values() for m in (model, refit)), strict=True)
         )
 
 
@@ -155,7 +156,7 @@ def test_everything_can_be_forgotten(maker, log):
     empty = log.without(log.frame["interaction"]).histories()
     scores = model.score(empty)
     assert scores.shape == (USERS, ITEMS)
-    assert np.isneginf(scores).all() if repr(model) == "TopFreq(P)" else not scores.any()
+    assert np.isneginf(scores).all() if repr(model) == "TopFreq(whose=P)" else not scores.any()
 
 
 @every
@@ -175,7 +176,7 @@ def test_contributions_sum_to_the_documented_part_of_the_score(maker, drawn):
             sums[own], 0 if model.config.whose == "G" else scores[own], rtol=0, atol=1e-12
         )
         assert not sums[~own].any()
-    elif repr(model) in ("TIFUKNN(neighbours=300, alpha=1.0)", "UPCF(recency=10, neighbours=1)"):
+    elif model.config in OWN:
         assert np.allclose(sums, scores, rtol=0, atol=1e-12)
     else:  # what is left is the others' part: the score of a model whose user has no weight
         nobody = maker().fit(log.without(log.frame["interaction"]))
@@ -210,11 +211,11 @@ def test_what_is_not_held_cannot_be_forgotten(maker):
     log = make([(0, 0, 1), (1, 0, 1), (1, 1, 2), (2, 0, 1)])
     other = make([(0, 0, 2), (1, 0, 1)])  # row 0 has the same id and another item
     model = maker().fit(log).forget(log.only([0]))
-    before, held = model.score(log.histories()), model.held
+    before, held = model.score(log.histories()), model.state
     for strange in (log.only([0]), log.only([0, 1]), other.only([0, 1])):
         with pytest.raises(DataError, match="of which the model does not hold all"):
             model.forget(strange)
-    assert np.array_equal(model.score(log.histories()), before) and model.held is held
+    assert np.array_equal(model.score(log.histories()), before) and model.state is held
 
 
 @every
@@ -261,7 +262,7 @@ def test_an_empty_history_one_item_and_an_unknown_user(maker):
     # user 4 is unknown to the fit and scored from the history
     seen = whole.without(whole.rows_of(4)["interaction"])
     assert top_k(maker().fit(seen).score(whole.histories([4])), 1)[0, 0] == (
-        1 if repr(maker()) == "TopFreq(G)" else 3
+        1 if repr(maker()) == "TopFreq(whose=G)" else 3
     )
 
 

@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from logs import ITEMS, USERS, logs, make, random_log, requests
 from safetensors.numpy import load_file
+from scipy import sparse
 
 from workbench.errors import DataError, ModelError, TooLarge
 from workbench.recommend import (
@@ -36,6 +37,15 @@ def same(name: object, a: np.ndarray, b: np.ndarray) -> bool:
     return np.allclose(a, b, rtol=0, atol=1e-10) if isinstance(name, EASE) else np.array_equal(a, b)
 
 
+def matrices(model: Counted) -> list[sparse.csr_array]:
+    """All that is counted in whole numbers."""
+    if isinstance(model, EASE):
+        return [model.cells.counts]
+    if isinstance(model, ItemKNN):
+        return [model.state.cells.counts, model.state.pairs]
+    return [model.state.counts]
+
+
 @every
 @given(requests())
 def test_forgetting_equals_a_refit(maker, drawn):
@@ -47,11 +57,7 @@ def test_forgetting_equals_a_refit(maker, drawn):
         remaining = remaining.without(ids)
         refit = maker().fit(remaining)
         assert same(model, model.score(everybody), refit.score(everybody))
-        states = [m.cells.counts for m in (model, refit)]
-        states = (
-            [states, [m.pairs for m in (model, refit)]] if isinstance(model, ItemKNN) else [states]
-        )
-        for mine, want in states:
+        for mine, want in zip(matrices(model), matrices(refit), strict=True):
             assert all(np.array_equal(getattr(mine, part), getattr(want, part)) for part in CSR)
 
 
@@ -84,7 +90,8 @@ def test_contributions_sum_to_the_score(maker, log):
     assert len(table) == len(log) * ITEMS
     sums = np.zeros((USERS, ITEMS))
     np.add.at(sums, (table["row"], table["item"]), table["weight"])
-    assert np.allclose(sums + getattr(model, "offset", 0), model.score(histories), atol=1e-12)
+    alone = model.state.offset if isinstance(model, ItemKNN) else 0
+    assert np.allclose(sums + alone, model.score(histories), atol=1e-12)
 
 
 @given(logs)
@@ -204,6 +211,8 @@ def test_what_is_missing_is_said(maker):
     other = random_log(items=9)
     with pytest.raises(ModelError, match="item index of the fitted log"):
         maker().fit(make([(0, 1)])).score(other.histories())
+    with pytest.raises(ModelError, match="item index of the fitted log"):
+        maker().fit(make([(0, 1)])).contributions(other.histories([0]), np.zeros(1, int))
 
 
 # --- EASE alone -----------------------------------------------------------------------------------
@@ -298,7 +307,7 @@ def test_a_model_that_would_not_fit_is_refused():
 def test_itemknn_keeps_k_neighbours_and_those_that_tie(log, k):
     x = log.matrix().toarray()
     c = x.T @ x
-    for i, row in enumerate(ItemKNN(ItemKNNConfig(k=k)).fit(log).similarity.toarray()):
+    for i, row in enumerate(ItemKNN(ItemKNNConfig(k=k)).fit(log).state.similarity.toarray()):
         own = {j: c[i, j] / np.sqrt(c[i, i] * c[j, j]) for j in range(ITEMS) if j != i and c[i, j]}
         last = sorted(own.values(), reverse=True)[k - 1] if len(own) >= k else 0
         want = [own.get(j, 0) if own.get(j, 0) >= last * (1 - 1e-12) else 0 for j in range(ITEMS)]
@@ -308,7 +317,7 @@ def test_itemknn_keeps_k_neighbours_and_those_that_tie(log, k):
 @given(logs, st.integers(1, 7), st.booleans(), st.booleans())
 def test_itemknn_normalises_and_centres_as_its_equations_say(log, k, normalise, centre):
     model = ItemKNN(ItemKNNConfig(k=k, normalise=normalise, centre=centre)).fit(log)
-    x, s = log.matrix().toarray(), ItemKNN(ItemKNNConfig(k=k)).fit(log).similarity.toarray()
+    x, s = log.matrix().toarray(), ItemKNN(ItemKNNConfig(k=k)).fit(log).state.similarity.toarray()
     mean = x.mean(axis=0) if centre else np.zeros(ITEMS)
     want = np.zeros((USERS, ITEMS))
     for u in range(USERS):
@@ -317,14 +326,14 @@ def test_itemknn_normalises_and_centres_as_its_equations_say(log, k, normalise, 
             want[u, i] = mean[i] + sum(s[i, j] / length * (x[u, j] - mean[j]) for j in range(ITEMS))
     assert np.allclose(model.score(log.histories()), want, atol=1e-12)
     nothing = log.histories([0]).without(log.rows_of(0)["interaction"])
-    assert np.array_equal(model.score(nothing)[0], model.offset)
-    assert repr(model) == f"ItemKNN(k={k}, normalise={normalise}, centre={centre})"
+    assert np.array_equal(model.score(nothing)[0], model.state.offset)
+    assert repr(model) == f"ItemKNN(k={k}, ties=True, normalise={normalise}, centre={centre})"
 
 
 @given(logs, st.integers(1, 7))
 def test_itemknn_without_ties_keeps_the_lower_codes(log, k):
-    tied = ItemKNN(ItemKNNConfig(k=k)).fit(log).similarity.toarray()
-    found = ItemKNN(ItemKNNConfig(k=k, ties=False)).fit(log).similarity.toarray()
+    tied = ItemKNN(ItemKNNConfig(k=k)).fit(log).state.similarity.toarray()
+    found = ItemKNN(ItemKNNConfig(k=k, ties=False)).fit(log).state.similarity.toarray()
     for i, row in enumerate(tied):
         best = sorted(np.flatnonzero(row), key=lambda j: (-round(row[j], 10), j))[:k]
         want = np.zeros(ITEMS)

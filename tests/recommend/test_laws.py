@@ -196,10 +196,10 @@ class Parts(Least):
         return self
 
     def contributions(self, histories, items):
-        from workbench.recommend.cells import shared_out
+        from workbench.recommend.cells import contribution_table
 
         counts = histories.counts().toarray()
-        return shared_out(
+        return contribution_table(
             histories,
             items,
             lambda i, at: counts[histories.rows[at], i] * (i == histories.item[at]),

@@ -31,7 +31,7 @@ from workbench.recommend import (
     list_metrics,
     top_k,
 )
-from workbench.recommend.session._rows import KEPT
+from workbench.recommend.rows import FittedRows
 from workbench.sources.logs.splits import pairs_split
 
 MAKERS = {
@@ -203,11 +203,13 @@ def test_forgetting_equals_a_refit_bit_by_bit(maker, drawn):
         remaining = remaining.without(ids)
         refit = maker().fit(remaining)
         assert equal(answers(model, log), answers(refit, log))
-        for name in set(vars(model.held)) & {"counts", "sessions", "items"}:
-            a, b = (getattr(m.held, name) for m in (model, refit))
+        for name in set(vars(model.state)) & {"counts", "sessions", "items"}:
+            a, b = (getattr(m.state, name) for m in (model, refit))
             assert a.nnz == b.nnz and all(np.array_equal(getattr(a, f), getattr(b, f)) for f in CSR)
-        held, want = model.held.rows, refit.held.rows
-        assert all(np.array_equal(getattr(held, name), getattr(want, name)) for name in KEPT)
+        held, want = model.state.rows, refit.state.rows
+        assert all(
+            np.array_equal(getattr(held, name), getattr(want, name)) for name in FittedRows.COLUMNS
+        )
         assert not np.isin(held.interaction, ids).any()
 
 
@@ -397,16 +399,16 @@ def test_damaged_models_are_refused(tmp_path):
     with pytest.raises(ModelError, match="holds SKNN"):
         VSKNN.load(tmp_path / "model")
     broken = SKNN().fit(make([(0, 1), (0, 2)]))
-    broken.held.rows.item[1] = 9
+    broken.state.rows.item[1] = 9
     broken.save(tmp_path / "model")
     with pytest.raises(ModelError, match="item 9 of 7"):
         SKNN.load(tmp_path / "model")
-    broken.held.rows.item[1] = -1
+    broken.state.rows.item[1] = -1
     broken.save(tmp_path / "model")
     with pytest.raises(ModelError, match="do not fit each other"):
         SKNN.load(tmp_path / "model")
     late = SKNN().fit(make([(0, 1), (0, 2)]))
-    late.held.rows.offsets[0] = 1
+    late.state.rows.offsets[0] = 1
     late.save(tmp_path / "model")
     with pytest.raises(ModelError, match="do not fit each other"):
         SKNN.load(tmp_path / "model")

@@ -1,18 +1,19 @@
-"""The user-item matrix counted in rows: a cell is 1 while at least one row of the user on the item
-is left."""
+"""The user-item matrix counted in rows, and the item pairs counted over it: a cell is 1 while at
+least one row of the user on the item is left."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import NamedTuple, TypeVar
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
 import pandas as pd
 from scipy import sparse
 
 from workbench.data import Histories, Interactions
-from workbench.errors import DataError, ModelError
+from workbench.errors import DataError
+from workbench.recommend.saving import csr_from, csr_parts
 
 
 class Change(NamedTuple):
@@ -24,7 +25,7 @@ class Change(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Cells:
+class UserItemCounts:
     """Rows per (user, item) as CSR with sorted columns; never changed in place, so that copies may
     share it.
 
@@ -34,12 +35,19 @@ class Cells:
 
     counts: sparse.csr_array
 
+    NAMES: ClassVar[tuple[str, ...]] = ("cells.data",)
+
     @classmethod
-    def of(cls, log: Interactions) -> Cells:
-        """Count the rows of a log."""
+    def of(cls, log: Interactions, config: Any = None) -> UserItemCounts:
+        """Count the rows of a log; no setting changes them."""
         counts = log.counts().astype(np.int64)
         counts.sort_indices()
         return cls(counts)
+
+    @property
+    def n_items(self) -> int:
+        """Items of the log that was counted."""
+        return self.counts.shape[1]
 
     @property
     def matrix(self) -> sparse.csr_array:
@@ -52,13 +60,14 @@ class Cells:
         """Items of a user, ascending."""
         return self.counts.indices[self.counts.indptr[user] : self.counts.indptr[user + 1]]
 
-    def without(self, removed: Interactions) -> tuple[Cells, list[Change]]:
-        """Take rows out; also the users whose cells left. Raises `DataError` for rows that are not
-        in here."""
-        counts, data = self.counts, self.counts.data.copy()
-        users, items = (removed.frame[name].to_numpy() for name in ("user", "item"))
-        touched = np.unique(users)
-        for user in touched:
+    def without(self, removed: Interactions) -> UserItemCounts:
+        """Take rows out. Raises `DataError` for rows that are not in here."""
+        counts = self.counts
+        data = counts.data.copy()
+        users = removed.frame["user"].to_numpy()
+        items = removed.frame["item"].to_numpy()
+        for user in np.unique(users):
+            # where the user's removed items stand, and whether they stand there
             start, end = counts.indptr[user], counts.indptr[user + 1]
             own = items[users == user]
             at = np.searchsorted(counts.indices[start:end], own)
@@ -73,69 +82,122 @@ class Cells:
                     "rows the model was fitted on and has not forgotten yet",
                     "pass log.only(ids) of that log, each row once",
                 )
+        # a cell without rows leaves
         held = data > 0
         indptr = np.concatenate([[0], np.cumsum(held)])[counts.indptr].astype(counts.indptr.dtype)
-        left = Cells(
-            sparse.csr_array((data[held], counts.indices[held], indptr), shape=counts.shape)
-        )
-        return left, changes(self, left, touched)
+        left = sparse.csr_array((data[held], counts.indices[held], indptr), shape=counts.shape)
+        return UserItemCounts(left)
 
-    def extended(self, added: Interactions) -> tuple[Cells, list[Change]]:
-        """Put rows in; also the users who gained cells."""
-        more = Cells((self.counts + Cells.of(added).counts).tocsr())
-        more.counts.sort_indices()
-        return more, changes(self, more, np.unique(added.frame["user"]))
+    def extended(self, added: Interactions) -> UserItemCounts:
+        """Put rows in."""
+        more = (self.counts + UserItemCounts.of(added).counts).tocsr()
+        more.sort_indices()
+        return UserItemCounts(more)
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """What a saved model needs."""
+        return csr_parts(self.counts, "cells")
+
+    @classmethod
+    def from_arrays(cls, arrays: dict[str, np.ndarray], config: Any = None) -> UserItemCounts:
+        """The inverse of `arrays`; raises `ModelError` for arrays that are no matrix."""
+        return cls(csr_from(arrays, "cells"))
 
 
-def changes(old: Cells, new: Cells, users: np.ndarray) -> list[Change]:
-    """The users among `users` whose items differ between two states."""
+@dataclass(frozen=True)
+class PairCounts:
+    """The cells, and C = XᵀX over them: users who have both items, whole numbers (n_items,
+    n_items).
+
+    Never changed in place. A method that makes more of C under its settings extends this.
+    """
+
+    cells: UserItemCounts
+    pairs: sparse.csr_array
+    config: Any = None
+
+    NAMES: ClassVar[tuple[str, ...]] = ("cells.data", "pairs.data")
+
+    @classmethod
+    def of(cls, log: Interactions, config: Any = None) -> Self:
+        """Count the pairs of a log."""
+        cells = UserItemCounts.of(log)
+        return cls(cells, _tidy(_together(cells.counts)), config)
+
+    @property
+    def n_items(self) -> int:
+        """Items of the log that was counted."""
+        return self.cells.n_items
+
+    def without(self, removed: Interactions) -> Self:
+        """Take rows out: the touched users are counted before and after. Raises `DataError` for
+        rows that are not in here."""
+        cells = self.cells.without(removed)
+        users = np.unique(removed.frame["user"])
+        before = _together(self.cells.counts[users])
+        after = _together(cells.counts[users])
+        return replace(self, cells=cells, pairs=_tidy(self.pairs + (after - before)))
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """What a saved model needs."""
+        return self.cells.arrays() | csr_parts(self.pairs, "pairs")
+
+    @classmethod
+    def from_arrays(cls, arrays: dict[str, np.ndarray], config: Any = None) -> Self:
+        """The inverse of `arrays`; raises `ModelError` for arrays that are no matrix."""
+        return cls(UserItemCounts.from_arrays(arrays), csr_from(arrays, "pairs"), config)
+
+
+def _together(cells: sparse.csr_array) -> sparse.csr_array:
+    x = cells.astype(bool).astype(np.int64)
+    return x.T @ x
+
+
+def _tidy(pairs: sparse.sparray) -> sparse.csr_array:
+    """One form for equal counts: no stored zeros, columns ascending."""
+    pairs = pairs.tocsr()
+    pairs.eliminate_zeros()
+    pairs.sort_indices()
+    return pairs
+
+
+def changes(old: UserItemCounts, new: UserItemCounts, moved: Interactions) -> list[Change]:
+    """The users of the rows taken out or put in whose items differ between two states."""
+    users = np.unique(moved.frame["user"])
     both = [Change(int(user), old.items(user), new.items(user)) for user in users]
     return [change for change in both if not np.array_equal(change.before, change.after)]
 
 
-def shared_out(
-    histories: Histories, items: np.ndarray, weight: Callable[[np.ndarray, np.ndarray], np.ndarray]
+def entries(matrix: sparse.csr_array, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+    """Some entries of a sparse matrix as a plain array (n,)."""
+    return np.asarray(matrix[rows, columns]).reshape(-1) if len(rows) else np.zeros(0)
+
+
+def contribution_table(
+    histories: Histories,
+    items: np.ndarray,
+    weight: Callable[[np.ndarray, np.ndarray], np.ndarray],
+    *,
+    shared: bool = True,
 ) -> pd.DataFrame:
     """Contributions [row, item, interaction, weight] of every interaction of history b to the
     scores of `items[b]`.
 
     items: (B,) or (B, m) target items, −1 for none. `weight(targets, at)` is what the history item
-    at index `at` of the histories' arrays adds to the score of a target; the rows of one history
-    item share it equally.
+    at index `at` of the histories' arrays adds to the score of a target: an item's weight, which
+    the rows of that item share equally; with `shared=False` each row's own.
     """
+    # every row beside every target of its history
     targets = np.asarray(items, dtype=np.int64).reshape(len(histories), -1 if np.size(items) else 0)
-    cells = histories.rows * histories.n_items + histories.item
-    _, inverse, rows_of_cell = np.unique(cells, return_inverse=True, return_counts=True)
-    at = np.repeat(np.arange(len(cells)), targets.shape[1])
+    at = np.repeat(np.arange(len(histories.item)), targets.shape[1])
     target = targets[histories.rows].reshape(-1)
     at, target = at[target >= 0], target[target >= 0]
     table = pd.DataFrame(
         {"row": histories.rows[at], "item": target, "interaction": histories.interaction[at]}
     )
-    table["weight"] = weight(target, at) / rows_of_cell[inverse][at]
+    table["weight"] = np.asarray(weight(target, at), dtype=np.float64)
+    if shared:
+        cells = histories.rows * histories.n_items + histories.item
+        _, cell, rows_of_cell = np.unique(cells, return_inverse=True, return_counts=True)
+        table["weight"] /= rows_of_cell[cell][at]
     return table.sort_values(["row", "item"], kind="stable", ignore_index=True)
-
-
-State = TypeVar("State")
-
-
-def fitted(state: State | None, model: object) -> State:
-    """The state of a model, or a `ModelError` that tells to fit it first."""
-    if state is None:
-        raise ModelError(
-            f"{type(model).__name__} has not been fitted", do="call fit(log) or load(folder) first"
-        )
-    return state
-
-
-def check_items(asked: Histories | Interactions, n_items: int) -> None:
-    """Histories, or a log, must have been coded with the item index of the fitted log."""
-    if asked.n_items != n_items:
-        what = "histories" if isinstance(asked, Histories) else "a log"
-        expected, do = (
-            "the item index of the fitted log",
-            "take a log with the same indexes, and histories from it",
-        )
-        raise ModelError(
-            f"{what} of {asked.n_items} items for a model of {n_items}", what, expected, do
-        )

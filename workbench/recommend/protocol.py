@@ -1,14 +1,16 @@
-"""What every recommender offers; a model may offer more, a caller may rely on no more."""
+"""What every recommender offers; a model may offer more, a caller may rely on no more. And the two
+errors that every model raises alike: not fitted, and asked about another catalogue."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Protocol, Self, runtime_checkable
+from typing import Any, Protocol, Self, TypeVar, runtime_checkable
 
 import numpy as np
 import pandas as pd
 
 from workbench.data import Histories, Interactions
+from workbench.errors import ModelError
 
 
 @runtime_checkable
@@ -69,3 +71,27 @@ class Trained(Recommender, Protocol):
 
     def rebuild(self, log: Interactions) -> Self:
         """Make caches (graphs, tables) anew from a log, weights unchanged."""
+
+
+Fitted = TypeVar("Fitted")
+
+
+def fitted(state: Fitted | None, model: object) -> Fitted:
+    """The state of a model, or a `ModelError` that tells to fit it first."""
+    if state is None:
+        raise ModelError(
+            f"{type(model).__name__} has not been fitted", do="call fit(log) or load(folder) first"
+        )
+    return state
+
+
+def check_items(asked: Histories | Interactions, n_items: int) -> None:
+    """Histories, or a log, must have been coded with the item index of the fitted log."""
+    if asked.n_items != n_items:
+        what = "histories" if isinstance(asked, Histories) else "a log"
+        raise ModelError(
+            f"{what} of {asked.n_items} items for a model of {n_items}",
+            what,
+            "the item index of the fitted log",
+            "take a log with the same indexes, and histories from it",
+        )

@@ -19,7 +19,7 @@ from scipy import sparse
 
 from workbench.data import Histories, Interactions
 from workbench.errors import ConfigError, DataError, UnknownUser
-from workbench.recommend.cells import check_items, fitted
+from workbench.recommend.protocol import check_items, fitted
 
 
 class ImplicitModel:

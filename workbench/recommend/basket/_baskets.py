@@ -1,4 +1,4 @@
-"""Histories read as baskets, and the rows that a counted basket model holds.
+"""Histories read as baskets, and the rows and user vectors that a counted basket model keeps.
 
 A basket is a set: equal items in one basket are one cell (basket, item), which is there while at
 least one row of it is left. Baskets stand in the order in which they begin, items of a basket in
@@ -10,14 +10,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import ClassVar
+from typing import ClassVar, Protocol
 
 import numpy as np
 import pandas as pd
 from scipy import sparse
 
 from workbench.data import Histories, Interactions
-from workbench.errors import DataError, ModelError
+from workbench.errors import DataError
+from workbench.recommend.cells import contribution_table
+from workbench.recommend.rows import FittedRows
 
 
 @dataclass(frozen=True)
@@ -126,105 +128,51 @@ class Baskets:
         histories: those the baskets were made of; items: (B,) or (B, m) targets, −1 for none. Rows
         of one cell share its weight equally.
         """
-        share = weight[self.cell] / np.bincount(self.cell, minlength=len(self.item))[self.cell]
-        targets = np.asarray(items, dtype=np.int64).reshape(
-            len(histories), -1 if np.size(items) else 0
-        )
-        at = np.repeat(np.arange(len(histories.item)), targets.shape[1])
-        target = targets[histories.rows].reshape(-1)
-        at, target = at[target >= 0], target[target >= 0]
-        table = pd.DataFrame(
-            {"row": histories.rows[at], "item": target, "interaction": histories.interaction[at]}
-        )
-        table["weight"] = np.where(histories.item[at] == target, share[at], 0.0)
-        return table.sort_values(["row", "item"], kind="stable", ignore_index=True)
+        rows_of_cell = np.bincount(self.cell, minlength=len(self.item))
+        share = weight[self.cell] / rows_of_cell[self.cell]
+
+        def own(i: np.ndarray, at: np.ndarray) -> np.ndarray:
+            return np.where(histories.item[at] == i, share[at], 0.0)
+
+        return contribution_table(histories, items, own, shared=False)
+
+
+class BasketRows(FittedRows):
+    """The rows of a basket model. Positions are not kept: no basket model reads them."""
+
+    COLUMNS: ClassVar[tuple[str, ...]] = ("offsets", "item", "basket", "interaction")
+    NAMES: ClassVar[tuple[str, ...]] = (*(f"held.{name}" for name in COLUMNS), "held.n")
+
+
+class Weighing(Protocol):
+    """Settings that say how much each basket counts."""
+
+    def weights(self, baskets: Baskets) -> np.ndarray:
+        """Weight of each basket (M,)."""
+
+
+def user_vectors(baskets: Baskets, config: Weighing) -> sparse.csr_array:
+    """Σ_t weight(t) · x_t of every history, x_t the 0/1 vector of basket t; (B, n_items)."""
+    return baskets.summed(config.weights(baskets)[baskets.basket])
 
 
 @dataclass(frozen=True)
-class Held:
-    """The rows a counted basket model was fitted on and has not forgotten; row u of `histories` is
-    user code u.
+class UserVectors(BasketRows):
+    """The rows, and the vector of every user; a removal makes those of the touched users anew."""
 
-    Never changed in place, so that copies may share it. Actions and positions are not kept: no
-    basket model reads them.
-    """
-
-    histories: Histories
-    NAMES: ClassVar = ("held.offsets", "held.item", "held.basket", "held.interaction", "held.n")
+    vectors: sparse.csr_array
+    config: Weighing
 
     @classmethod
-    def of(cls, log: Interactions) -> Held:
-        """All rows of a log; raises `DataError` where a row has no basket."""
-        whole = log.histories()
-        Baskets.of(whole)
-        return cls._lean(whole)
+    def made(cls, rows: Histories, config: Weighing) -> UserVectors:
+        """Add up; raises `DataError` where a row has no basket."""
+        return cls(rows, user_vectors(Baskets.of(rows), config), config)
 
-    @classmethod
-    def _lean(cls, histories: Histories) -> Held:
-        nothing = np.zeros(len(histories.item), np.int8)
-        return cls(replace(histories, action=nothing, position=nothing, actions=("",)))
-
-    def baskets(self, users: np.ndarray | None = None) -> Baskets:
-        """The baskets of some users, or of all."""
-        return Baskets.of(self.histories if users is None else self.histories.select(users))
-
-    def without(self, removed: Interactions) -> tuple[Held, np.ndarray]:
-        """Take rows out; also the users they were taken from. Raises `DataError` for rows that are
-        not held."""
-        frame = removed.frame.sort_values("interaction")
-        at = np.flatnonzero(np.isin(self.histories.interaction, frame["interaction"].to_numpy()))
-        at = at[np.argsort(self.histories.interaction[at], kind="stable")]
-        held = {
-            "interaction": self.histories.interaction,
-            "user": self.histories.rows,
-            "item": self.histories.item,
-        }
-        if len(at) != len(frame) or any(
-            not np.array_equal(held[name][at], frame[name]) for name in held
-        ):
-            raise DataError(
-                f"{len(frame):,} rows to remove, of which the model does not hold all",
-                "removed",
-                "rows the model was fitted on and has not forgotten yet",
-                "pass log.only(ids) of that log, each row once",
-            )
-        mask = np.ones(len(self.histories.item), bool)
-        mask[at] = False
-        return replace(self, histories=self.histories.keep(mask)), np.unique(
-            frame["user"].to_numpy()
-        )
-
-    def arrays(self) -> dict[str, np.ndarray]:
-        """What a saved model needs of the rows."""
-        whole = self.histories
-        parts = (
-            whole.offsets,
-            whole.item,
-            whole.basket,
-            whole.interaction,
-            np.array([whole.n_items]),
-        )
-        return dict(zip(self.NAMES, parts, strict=True))
-
-    @classmethod
-    def load(cls, arrays: dict[str, np.ndarray]) -> Held:
-        """The inverse of `arrays`; raises `ModelError` for arrays that are no histories."""
-        offsets, item, basket, interaction, n = (arrays[name] for name in cls.NAMES)
-        whole = (
-            len(n) == 1 and len(offsets) > 0 and offsets[0] == 0 and (np.diff(offsets) >= 0).all()
-        )
-        if (
-            not whole
-            or {len(item), len(basket), len(interaction)} != {offsets[-1]}
-            or ((item < 0) | (item >= n[0])).any()
-        ):
-            raise ModelError(
-                "held rows are no histories", "arrays.safetensors", do="save the model again"
-            )
-        user, none = np.arange(len(offsets) - 1, dtype=np.int32), np.zeros(0, np.int8)
-        return cls._lean(
-            Histories(user, offsets, item, none, basket, none, interaction, int(n[0]), ())
-        )
+    def without(self, removed: Interactions) -> UserVectors:
+        """Take rows out. Raises `DataError` for rows not in here."""
+        rows, touched = self.left(removed)
+        anew = user_vectors(Baskets.of(rows.select(touched)), self.config)
+        return replace(self, rows=rows, vectors=replaced(self.vectors, touched, anew))
 
 
 def replaced(matrix: sparse.csr_array, rows: np.ndarray, new: sparse.csr_array) -> sparse.csr_array:

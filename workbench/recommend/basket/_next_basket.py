@@ -23,8 +23,8 @@ from pydantic import BaseModel
 from workbench.data import Histories, Interactions
 from workbench.errors import DataError
 from workbench.recommend.basket._baskets import Baskets
-from workbench.recommend.cells import check_items, fitted
 from workbench.recommend.evaluation import joined_logs
+from workbench.recommend.protocol import check_items, fitted
 from workbench.recommend.training import (
     Training,
     load_trained,

@@ -22,19 +22,15 @@ dense block of those who ask.
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Self
-
 import numpy as np
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt
 from scipy import sparse
 
-from workbench.data import Histories, Interactions
-from workbench.recommend.basket._baskets import Baskets, Held, replaced
-from workbench.recommend.cells import check_items, fitted
+from workbench.data import Histories
+from workbench.recommend.basket._baskets import Baskets, UserVectors, user_vectors
+from workbench.recommend.counted import CountedModel
 from workbench.recommend.ranking import top_k
-from workbench.recommend.saving import load_arrays, save_arrays
 
 BLOCK = 512  # histories compared at a time
 
@@ -55,34 +51,36 @@ class TIFUKNNConfig(BaseModel):
     groups: PositiveInt = 7
     """Groups a history is divided into (m)."""
 
+    def weights(self, baskets: Baskets) -> np.ndarray:
+        """What each basket (M,) counts in v of its user."""
+        n = baskets.count
+        groups = np.minimum(self.groups, n)
+        size = n // groups
+        larger = n % groups
+        # baskets in groups of the smaller size, which come first
+        cut = (groups - larger) * size
+        t = n - 1 - baskets.age
+        late = t >= cut
+        group = np.where(late, groups - larger + (t - cut) // (size + 1), t // size)
+        within = self.within_decay**baskets.age
+        return within * self.group_decay ** (self.groups - 1 - group) / (size + late) / groups
 
-class TIFUKNN:
+
+class TIFUKNN(CountedModel):
     """Decayed item frequencies, mixed with those of the nearest users.
 
     >>> TIFUKNN(TIFUKNNConfig(neighbours=50)).fit(log).score(log.histories([3])).shape  # doctest: +SKIP
     (1, 200)
     """
 
-    def __init__(self, config: TIFUKNNConfig | None = None) -> None:
-        self.config = config or TIFUKNNConfig()
-        self.held: Held | None = None
-        self.vectors: sparse.csr_array | None = None  # v, (n_users, n_items)
-
-    def __repr__(self) -> str:
-        return f"TIFUKNN(neighbours={self.config.neighbours}, alpha={self.config.alpha})"
-
-    def fit(self, log: Interactions, valid: Interactions | None = None) -> Self:
-        """Make the vectors of all users; `valid` is not used. Raises `DataError` where a row has no
-        basket."""
-        self.held = Held.of(log)
-        self.vectors = self._vectors(self.held.baskets())
-        return self
+    Config = TIFUKNNConfig
+    State = UserVectors
 
     def score(self, histories: Histories) -> np.ndarray:
         """P_u of the histories, which need not be those fitted; float64 (B, n_items)."""
-        vectors, alpha = fitted(self.vectors, self), self.config.alpha
-        check_items(histories, vectors.shape[1])
-        own = self._vectors(Baskets.of(histories))
+        vectors = self._state_for(histories).vectors  # v of the fitted users, (n_users, n_items)
+        alpha = self.config.alpha
+        own = user_vectors(Baskets.of(histories), self.config)
         scores = alpha * own.toarray()
         users = np.flatnonzero(np.diff(vectors.indptr))
         near, k = vectors[users], min(self.config.neighbours, len(users))
@@ -109,54 +107,7 @@ class TIFUKNN:
         neighbours' mean: others' rows carry it, and no row of the history adds a share of its own
         (it only says who the neighbours are).
         """
-        check_items(histories, fitted(self.vectors, self).shape[1])
+        self._state_for(histories)  # refuses histories of another catalogue
         baskets = Baskets.of(histories)
-        return baskets.contributions(
-            histories, items, self.config.alpha * self._weights(baskets)[baskets.basket]
-        )
-
-    def forget(self, removed: Interactions) -> Self:
-        """Take rows out, in place; equals a refit exactly. Raises `DataError` and changes nothing
-        if it cannot."""
-        held, touched = fitted(self.held, self).without(removed)
-        self.vectors = replaced(self.vectors, touched, self._vectors(held.baskets(touched)))
-        self.held = held
-        return self
-
-    def copy(self) -> Self:
-        """An independent copy (no matrix is ever changed in place, so they are shared)."""
-        twin = type(self)(self.config)
-        twin.held, twin.vectors = self.held, self.vectors
-        return twin
-
-    def save(self, folder: Path) -> None:
-        """Write into a folder, whole or not at all."""
-        save_arrays(folder, "TIFUKNN", self.config, fitted(self.held, self).arrays())
-
-    @classmethod
-    def load(cls, folder: Path) -> Self:
-        """Read what `save` wrote; vectors are made anew from the rows."""
-        config, arrays = load_arrays(folder, "TIFUKNN", TIFUKNNConfig, Held.NAMES)
-        model = cls(config)
-        model.held = Held.load(arrays)
-        model.vectors = model._vectors(model.held.baskets())
-        return model
-
-    def _weights(self, baskets: Baskets) -> np.ndarray:
-        """Weight of each basket (M,) in the vector of its history."""
-        c, n = self.config, baskets.count
-        groups = np.minimum(c.groups, n)
-        size, larger = n // groups, n % groups
-        t = n - 1 - baskets.age
-        cut = (groups - larger) * size  # baskets in groups of the smaller size, which come first
-        late = t >= cut
-        group = np.where(late, groups - larger + (t - cut) // (size + 1), t // size)
-        return (
-            c.within_decay**baskets.age
-            * c.group_decay ** (c.groups - 1 - group)
-            / (size + late)
-            / groups
-        )
-
-    def _vectors(self, baskets: Baskets) -> sparse.csr_array:
-        return baskets.summed(self._weights(baskets)[baskets.basket])
+        weight = self.config.alpha * self.config.weights(baskets)[baskets.basket]
+        return baskets.contributions(histories, items, weight)

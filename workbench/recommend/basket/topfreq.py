@@ -21,17 +21,16 @@ reads only the history and holds rows for nothing but to refuse strange ones.
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Literal, Self
+from dataclasses import dataclass
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 from pydantic import BaseModel, ConfigDict
 
 from workbench.data import Histories, Interactions
-from workbench.recommend.basket._baskets import Baskets, Held
-from workbench.recommend.cells import check_items, fitted
-from workbench.recommend.saving import load_arrays, save_arrays
+from workbench.recommend.basket._baskets import BasketRows, Baskets
+from workbench.recommend.counted import CountedModel
 
 
 class TopFreqConfig(BaseModel):
@@ -44,40 +43,47 @@ class TopFreqConfig(BaseModel):
     (GP)."""
 
 
-class TopFreq:
+@dataclass(frozen=True)
+class BasketCounts(BasketRows):
+    """The rows, and g: baskets that hold an item, int64 (n_items,)."""
+
+    counts: np.ndarray
+
+    @classmethod
+    def made(cls, rows: Histories, config: Any = None) -> BasketCounts:
+        """Count; raises `DataError` where a row has no basket."""
+        return cls(rows, np.bincount(Baskets.of(rows).item, minlength=rows.n_items))
+
+    def without(self, removed: Interactions) -> BasketCounts:
+        """Take rows out: the touched users are counted before and after. Raises `DataError` for
+        rows not in here."""
+        rows, touched = self.left(removed)
+        before = BasketCounts.made(self.rows.select(touched))
+        after = BasketCounts.made(rows.select(touched))
+        return BasketCounts(rows, self.counts - before.counts + after.counts)
+
+
+class TopFreq(CountedModel):
     """Count baskets per item.
 
     >>> TopFreq(TopFreqConfig(whose="P")).fit(log).score(log.histories([3])).shape  # doctest: +SKIP
     (1, 200)
     """
 
-    def __init__(self, config: TopFreqConfig | None = None) -> None:
-        self.config = config or TopFreqConfig()
-        self.held: Held | None = None
-        self.counts: np.ndarray | None = None  # g, int64 (n_items,)
-
-    def __repr__(self) -> str:
-        return f"TopFreq({self.config.whose})"
-
-    def fit(self, log: Interactions, valid: Interactions | None = None) -> Self:
-        """Count; `valid` is not used. Raises `DataError` where a row has no basket."""
-        self.held = Held.of(log)
-        self.counts = _counts(self.held.baskets())
-        return self
+    Config = TopFreqConfig
+    State = BasketCounts
 
     def score(self, histories: Histories) -> np.ndarray:
         """Counts with the order of ties built in (see above); float64 (B, n_items)."""
-        counts = fitted(self.counts, self)
-        check_items(histories, len(counts))
+        counts = self._state_for(histories).counts
         if self.config.whose == "G":
             return np.tile(counts.astype(np.float64), (len(histories), 1))
-        rest = (
-            np.full(len(counts), -np.inf)
-            if self.config.whose == "P"
-            else counts / (counts.max(initial=0) + 1)
-        )
+        rest = counts / (counts.max(initial=0) + 1)
+        if self.config.whose == "P":
+            rest = np.full(len(counts), -np.inf)
         scores = np.tile(rest, (len(histories), 1))
-        own = (baskets := Baskets.of(histories)).summed(_weights(histories, baskets))
+        baskets = Baskets.of(histories)
+        own = baskets.summed(_weights(histories, baskets))
         rows = np.repeat(np.arange(len(histories)), np.diff(own.indptr))
         scores[rows, own.indices] = own.data
         return scores
@@ -89,46 +95,12 @@ class TopFreq:
         P, GP: sums to the score of every item in the history; of others, no row of the history
         carries the score. G: every weight 0, for the score reads no history.
         """
-        check_items(histories, len(fitted(self.counts, self)))
+        self._state_for(histories)  # refuses histories of another catalogue
         baskets = Baskets.of(histories)
         weights = _weights(histories, baskets)
-        return baskets.contributions(
-            histories, items, 0 * weights if self.config.whose == "G" else weights
-        )
-
-    def forget(self, removed: Interactions) -> Self:
-        """Take rows out, in place; equals a refit exactly. Raises `DataError` and changes nothing
-        if it cannot."""
-        before = fitted(self.held, self)
-        held, touched = before.without(removed)
-        self.counts = (
-            self.counts - _counts(before.baskets(touched)) + _counts(held.baskets(touched))
-        )
-        self.held = held
-        return self
-
-    def copy(self) -> Self:
-        """An independent copy (no array is ever changed in place, so they are shared)."""
-        twin = type(self)(self.config)
-        twin.held, twin.counts = self.held, self.counts
-        return twin
-
-    def save(self, folder: Path) -> None:
-        """Write into a folder, whole or not at all."""
-        save_arrays(folder, "TopFreq", self.config, fitted(self.held, self).arrays())
-
-    @classmethod
-    def load(cls, folder: Path) -> Self:
-        """Read what `save` wrote; counts are made anew from the rows."""
-        config, arrays = load_arrays(folder, "TopFreq", TopFreqConfig, Held.NAMES)
-        model = cls(config)
-        model.held = Held.load(arrays)
-        model.counts = _counts(model.held.baskets())
-        return model
-
-
-def _counts(baskets: Baskets) -> np.ndarray:
-    return np.bincount(baskets.item, minlength=baskets.n_items)
+        if self.config.whose == "G":
+            weights = 0 * weights
+        return baskets.contributions(histories, items, weights)
 
 
 def _weights(histories: Histories, baskets: Baskets) -> np.ndarray:

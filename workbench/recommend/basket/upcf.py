@@ -23,19 +23,15 @@ block of those who ask give all similarities at once.
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Self
-
 import numpy as np
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt
 from scipy import sparse
 
-from workbench.data import Histories, Interactions
-from workbench.recommend.basket._baskets import Baskets, Held, replaced
-from workbench.recommend.cells import check_items, fitted
+from workbench.data import Histories
+from workbench.recommend.basket._baskets import Baskets, UserVectors, user_vectors
+from workbench.recommend.counted import CountedModel
 from workbench.recommend.ranking import top_k
-from workbench.recommend.saving import load_arrays, save_arrays
 
 BLOCK = 512  # histories compared at a time
 
@@ -56,31 +52,22 @@ class UPCFConfig(BaseModel):
     neighbours: PositiveInt = 100
     """Users summed over, the asking one included (k)."""
 
+    def weights(self, baskets: Baskets) -> np.ndarray:
+        """What each basket (M,) adds to p of its user: one share if it is among the last r."""
+        return (baskets.age < self.recency) / np.minimum(baskets.count, self.recency)
 
-class UPCF:
+
+class UPCF(CountedModel):
     """Shares of recent baskets, summed over the most similar users:
     `UPCF().fit(log).score(log.histories([3]))`."""
 
-    def __init__(self, config: UPCFConfig | None = None) -> None:
-        self.config = config or UPCFConfig()
-        self.held: Held | None = None
-        self.shares: sparse.csr_array | None = None  # p, (n_users, n_items)
-
-    def __repr__(self) -> str:
-        return f"UPCF(recency={self.config.recency}, neighbours={self.config.neighbours})"
-
-    def fit(self, log: Interactions, valid: Interactions | None = None) -> Self:
-        """Make the vectors of all users; `valid` is not used. Raises `DataError` where a row has no
-        basket."""
-        self.held = Held.of(log)
-        self.shares = self._shares(self.held.baskets())
-        return self
+    Config = UPCFConfig
+    State = UserVectors
 
     def score(self, histories: Histories) -> np.ndarray:
         """Weighted shares of the user and the neighbours, not normalised; float64 (B, n_items)."""
-        shares = fitted(self.shares, self)
-        check_items(histories, shares.shape[1])
-        own = self._shares(Baskets.of(histories))
+        shares = self._state_for(histories).vectors  # p of the fitted users, (n_users, n_items)
+        own = user_vectors(Baskets.of(histories), self.config)
         squares = _squares(own)
         scores = own.toarray() * self._weight(squares, squares, squares)[0][:, None]
         users = np.flatnonzero(np.diff(shares.indptr))
@@ -104,40 +91,12 @@ class UPCF:
         Sums to the score where the user is the only neighbour; what is left otherwise, score − sum,
         others' rows carry.
         """
-        check_items(histories, fitted(self.shares, self).shape[1])
+        self._state_for(histories)  # refuses histories of another catalogue
         baskets = Baskets.of(histories)
-        squares = _squares(self._shares(baskets))
+        squares = _squares(user_vectors(baskets, self.config))
         own = self._weight(squares, squares, squares)[0][baskets.row]
-        return baskets.contributions(
-            histories, items, (own * self._recent(baskets))[baskets.basket]
-        )
-
-    def forget(self, removed: Interactions) -> Self:
-        """Take rows out, in place; equals a refit exactly. Raises `DataError` and changes nothing
-        if it cannot."""
-        held, touched = fitted(self.held, self).without(removed)
-        self.shares = replaced(self.shares, touched, self._shares(held.baskets(touched)))
-        self.held = held
-        return self
-
-    def copy(self) -> Self:
-        """An independent copy (no matrix is ever changed in place, so they are shared)."""
-        twin = type(self)(self.config)
-        twin.held, twin.shares = self.held, self.shares
-        return twin
-
-    def save(self, folder: Path) -> None:
-        """Write into a folder, whole or not at all."""
-        save_arrays(folder, "UPCF", self.config, fitted(self.held, self).arrays())
-
-    @classmethod
-    def load(cls, folder: Path) -> Self:
-        """Read what `save` wrote; vectors are made anew from the rows."""
-        config, arrays = load_arrays(folder, "UPCF", UPCFConfig, Held.NAMES)
-        model = cls(config)
-        model.held = Held.load(arrays)
-        model.shares = model._shares(model.held.baskets())
-        return model
+        weight = own * self.config.weights(baskets)
+        return baskets.contributions(histories, items, weight[baskets.basket])
 
     def _weight(
         self, common: np.ndarray, mine: np.ndarray, theirs: np.ndarray
@@ -148,12 +107,6 @@ class UPCF:
         similar = np.divide(common, norms, out=np.zeros(common.shape), where=common > 0)
         shrunk = np.divide(common, common + c.shrink, out=np.zeros(common.shape), where=common > 0)
         return similar**c.locality * shrunk, similar * shrunk ** (1 / c.locality)
-
-    def _recent(self, baskets: Baskets) -> np.ndarray:
-        return (baskets.age < self.config.recency) / np.minimum(baskets.count, self.config.recency)
-
-    def _shares(self, baskets: Baskets) -> sparse.csr_array:
-        return baskets.summed(self._recent(baskets)[baskets.basket])
 
 
 def _squares(vectors: sparse.csr_array) -> np.ndarray:

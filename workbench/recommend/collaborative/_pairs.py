@@ -24,8 +24,8 @@ from torch.nn import functional
 
 from workbench.data import Histories, Interactions
 from workbench.errors import ModelError, UnknownUser
-from workbench.recommend.cells import check_items, fitted
 from workbench.recommend.collaborative._graph import Graph, uniform
+from workbench.recommend.protocol import check_items, fitted
 from workbench.recommend.saving import csr_from, csr_parts
 from workbench.recommend.training import (
     Training,

@@ -21,7 +21,8 @@ from scipy import sparse
 
 from workbench.data import Histories, Interactions
 from workbench.errors import UnknownUser
-from workbench.recommend.cells import check_items, fitted, shared_out
+from workbench.recommend.cells import contribution_table
+from workbench.recommend.protocol import check_items, fitted
 from workbench.recommend.saving import load_arrays, save_arrays
 
 
@@ -128,7 +129,7 @@ class ALS:
             carried[histories.row(b)] = solved[
                 np.searchsorted(held, histories.item[histories.row(b)])
             ]
-        return shared_out(histories, items, lambda i, at: (y[i] * carried[at]).sum(axis=1))
+        return contribution_table(histories, items, lambda i, at: (y[i] * carried[at]).sum(axis=1))
 
     def copy(self) -> Self:
         """An independent copy."""

@@ -21,9 +21,10 @@ from scipy.linalg import blas
 
 from workbench.data import Histories, Interactions
 from workbench.errors import ModelError
-from workbench.recommend.cells import Cells, Change, check_items, fitted, shared_out
+from workbench.recommend.cells import Change, UserItemCounts, changes, contribution_table
 from workbench.recommend.gram import rank_update, ridge_inverse
-from workbench.recommend.saving import csr_from, csr_parts, load_arrays, save_arrays
+from workbench.recommend.protocol import check_items, fitted
+from workbench.recommend.saving import load_arrays, save_arrays
 
 
 class EASEConfig(BaseModel):
@@ -48,7 +49,7 @@ class EASE:
 
     def __init__(self, config: EASEConfig | None = None) -> None:
         self.config = config or EASEConfig()
-        self.cells: Cells | None = None
+        self.cells: UserItemCounts | None = None
         self.inverse: np.ndarray | None = None  # P, C order
         self.updates = 0
 
@@ -57,7 +58,7 @@ class EASE:
 
     def fit(self, log: Interactions, valid: Interactions | None = None) -> Self:
         """Solve; `valid` is not used. Raises `TooLarge` before anything is allocated."""
-        cells = Cells.of(log)
+        cells = UserItemCounts.of(log)
         self.inverse, self.cells, self.updates = self._factor(cells), cells, 0
         return self
 
@@ -71,8 +72,10 @@ class EASE:
     def contributions(self, histories: Histories, items: np.ndarray) -> pd.DataFrame:
         """[row, item, interaction, weight]: B_ji for each history item j, shared among its rows;
         sums to the score."""
-        p, held = fitted(self.inverse, self), histories.item
-        return shared_out(
+        p = fitted(self.inverse, self)
+        check_items(histories, len(p))
+        held = histories.item
+        return contribution_table(
             histories, items, lambda i, at: np.where(i == held[at], 0.0, -p[held[at], i] / p[i, i])
         )
 
@@ -82,14 +85,16 @@ class EASE:
 
         About 1 ms at 1,000 items: O(n²) against O(n³) for a refit (`benchmarks/ease.py`).
         """
-        return self._update(*fitted(self.cells, self).without(removed))
+        cells = fitted(self.cells, self).without(removed)
+        return self._update(cells, changes(self.cells, cells, removed))
 
     def replace(self, removed: Interactions, added: Interactions) -> Self:
         """Take rows out and put others in, in place: a user's whole row, if need be."""
         old = fitted(self.cells, self)
-        middle, out = old.without(removed)
-        cells, into = middle.extended(added)
-        users = {change.user for change in (*out, *into)}
+        middle = old.without(removed)
+        cells = middle.extended(added)
+        moved = [*changes(old, middle, removed), *changes(middle, cells, added)]
+        users = {change.user for change in moved}
         return self._update(
             cells, [Change(user, old.items(user), cells.items(user)) for user in sorted(users)]
         )
@@ -103,8 +108,7 @@ class EASE:
         """
         p = fitted(self.inverse, self)
         check_items(histories, len(p))
-        _, changes = self.cells.without(removed)
-        step = rank_update(p, changes)
+        step = rank_update(p, changes(self.cells, self.cells.without(removed), removed))
         if step is None:
             return self.copy().forget(removed).score(histories)
         z, zk = step
@@ -126,7 +130,7 @@ class EASE:
 
     def save(self, folder: Path) -> None:
         """Write into a folder, whole or not at all."""
-        arrays = csr_parts(fitted(self.cells, self).counts, "cells") | {"inverse": self.inverse}
+        arrays = fitted(self.cells, self).arrays() | {"inverse": self.inverse}
         save_arrays(folder, "EASE", self.config, arrays)
 
     @classmethod
@@ -135,8 +139,9 @@ class EASE:
         1e-9."""
         config, arrays = load_arrays(folder, "EASE", EASEConfig, ("cells.data", "inverse"))
         model = cls(config)
-        model.cells, model.inverse = Cells(csr_from(arrays, "cells")), np.array(arrays["inverse"])
-        if model.inverse.shape != (model.cells.counts.shape[1],) * 2:
+        model.cells = UserItemCounts.from_arrays(arrays)
+        model.inverse = np.array(arrays["inverse"])
+        if model.inverse.shape != (model.cells.n_items,) * 2:
             raise ModelError(
                 f"P has shape {model.inverse.shape}", str(folder), "as many rows as items"
             )
@@ -145,8 +150,8 @@ class EASE:
             model.inverse = model._factor(model.cells)
         return model
 
-    def _update(self, cells: Cells, changes: list[Change]) -> Self:
-        step = rank_update(self.inverse, changes)
+    def _update(self, cells: UserItemCounts, moved: list[Change]) -> Self:
+        step = rank_update(self.inverse, moved)
         if step is None:
             self.inverse, self.cells, self.updates = self._factor(cells), cells, 0
             return self
@@ -156,11 +161,11 @@ class EASE:
         self.inverse = blas.dgemm(
             -1.0, zk, z, beta=1.0, c=self.inverse.T, trans_b=1, overwrite_c=1
         ).T
-        checked, self.updates = self.updates // self.config.check_every, self.updates + len(changes)
+        checked, self.updates = self.updates // self.config.check_every, self.updates + len(moved)
         self.cells = cells
         if self.updates // self.config.check_every > checked and self.residual() > 1e-9:
             self.inverse, self.updates = self._factor(cells), 0
         return self
 
-    def _factor(self, cells: Cells) -> np.ndarray:
+    def _factor(self, cells: UserItemCounts) -> np.ndarray:
         return ridge_inverse(cells.matrix, self.config.l2, self.config.memory_limit_bytes)

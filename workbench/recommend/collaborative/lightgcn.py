@@ -20,9 +20,9 @@ import torch
 from pydantic import BaseModel, ConfigDict, NonNegativeFloat, PositiveInt
 from torch import nn
 
-from workbench.recommend.cells import fitted
 from workbench.recommend.collaborative._graph import propagate
 from workbench.recommend.collaborative._pairs import Pairs, UserItem, pairwise, penalty
+from workbench.recommend.protocol import fitted
 from workbench.recommend.training import Training
 
 

@@ -31,9 +31,9 @@ from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, PositiveFlo
 from torch import nn
 from torch.nn import functional
 
-from workbench.recommend.cells import fitted
 from workbench.recommend.collaborative._graph import propagate
 from workbench.recommend.collaborative._pairs import Pairs, UserItem, pairwise, penalty
+from workbench.recommend.protocol import fitted
 from workbench.recommend.softmax import full_softmax
 from workbench.recommend.training import Training
 

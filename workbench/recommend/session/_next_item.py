@@ -21,8 +21,8 @@ import torch
 from pydantic import BaseModel
 
 from workbench.data import Histories, Interactions
-from workbench.recommend.cells import check_items, fitted
 from workbench.recommend.evaluation import next_items
+from workbench.recommend.protocol import check_items, fitted
 from workbench.recommend.session._windows import Windows, last_windows, windows
 from workbench.recommend.softmax import full_softmax
 from workbench.recommend.training import (

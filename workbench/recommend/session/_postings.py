@@ -5,41 +5,44 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from scipy import sparse
 
 from workbench.data import Histories, Interactions
-from workbench.recommend.session._rows import without
+from workbench.recommend.rows import FittedRows
 
 
 @dataclass(frozen=True)
-class Postings:
-    """The rows a model holds as a 0/1 matrix and its transpose; never changed in place, so that
-    copies may share it.
+class Postings(FittedRows):
+    """The rows as a 0/1 matrix and its transpose; never changed in place, so that copies may share
+    it.
 
     sessions: X (S, n_items), 1 where a sequence has at least one row on an item. items: Xᵀ, the
     posting lists.
     """
 
-    rows: Histories
     sessions: sparse.csr_array
     items: sparse.csr_array
     _recent: dict[int, sparse.csr_array] = field(default_factory=dict, repr=False)
 
     @classmethod
-    def of(cls, rows: Histories) -> Postings:
+    def made(cls, rows: Histories, config: Any = None) -> Postings:
         """Index rows."""
         x = _ones(rows)
         return cls(rows, x, x.T.tocsr())
 
     def without(self, removed: Interactions) -> Postings:
         """Take rows out; an item leaves a sequence with its last row there. Raises `DataError` for
-        rows not held."""
-        rows, touched = without(self.rows, removed)
+        rows not in here."""
+        rows, touched = self.left(removed)
         gone = (_ones(self.rows.select(touched)) - _ones(rows.select(touched))).tocoo()
-        session, item = touched[gone.row[gone.data > 0]], gone.col[gone.data > 0]
-        return Postings(rows, _drop(self.sessions, session, item), _drop(self.items, item, session))
+        session = touched[gone.row[gone.data > 0]]
+        item = gone.col[gone.data > 0]
+        sessions = _drop(self.sessions, session, item)
+        items = _drop(self.items, item, session)
+        return Postings(rows, sessions, items)
 
     @cached_property
     def size(self) -> np.ndarray:

@@ -21,9 +21,10 @@ from pydantic import BaseModel, ConfigDict, NonNegativeFloat
 from scipy import sparse
 
 from workbench.data import Histories
-from workbench.recommend.session._counted import CountedSession
+from workbench.recommend.cells import contribution_table, entries
+from workbench.recommend.counted import CountedModel
+from workbench.recommend.session._common import last_items, last_rows, or_popular
 from workbench.recommend.session._postings import Postings
-from workbench.recommend.session._rows import cells, last_items, last_rows, or_popular, row_weights
 
 
 class SessionItemKNNConfig(BaseModel):
@@ -35,30 +36,34 @@ class SessionItemKNNConfig(BaseModel):
     """λ: sequences added to every item's count."""
 
 
-class SessionItemKNN(CountedSession):
+class SessionItemKNN(CountedModel):
     """Damped cosine to the last item.
 
     >>> SessionItemKNN().fit(log.by_session()).score(histories).shape  # doctest: +SKIP
     (60858, 43097)
     """
 
-    Config, Holds = SessionItemKNNConfig, Postings
+    Config = SessionItemKNNConfig
+    State = Postings
 
     def score(self, histories: Histories) -> np.ndarray:
         """Similarities to the last item, else POP; float64 (B, n_items)."""
-        return or_popular(self._similar(histories), self.held.rows)
+        return or_popular(self._similar(histories), self.state.rows)
 
     def contributions(self, histories: Histories, items: np.ndarray) -> pd.DataFrame:
         """[row, item, interaction, weight]: all of the score on the last row; a score that fell
         back has no part."""
-        similar, last = self._similar(histories), last_rows(histories)
-        return row_weights(
-            histories, items, lambda i, at: last[at] * cells(similar, histories.rows[at], i)
-        )
+        similar = self._similar(histories)
+        last = last_rows(histories)
+
+        def weight(i: np.ndarray, at: np.ndarray) -> np.ndarray:
+            return last[at] * entries(similar, histories.rows[at], i)
+
+        return contribution_table(histories, items, weight, shared=False)
 
     def _similar(self, histories: Histories) -> sparse.csr_array:
         """Similarity of each history's last item to all others; (B, n_items)."""
-        postings = self._held_for(histories)
+        postings = self._state_for(histories)
         last = last_items(histories)
         together = ((last @ postings.items) @ postings.sessions).tocsr()
         length = np.diff(together.indptr)

@@ -17,9 +17,11 @@ from pydantic import BaseModel, ConfigDict, PositiveInt
 from scipy import sparse
 
 from workbench.data import Histories
-from workbench.recommend.session._counted import CountedSession
+from workbench.recommend.cells import contribution_table, entries
+from workbench.recommend.counted import CountedModel
+from workbench.recommend.rows import FittedRows
+from workbench.recommend.session._common import last_positions, step, then_popular
 from workbench.recommend.session._postings import best
-from workbench.recommend.session._rows import cells, last_positions, row_weights, step, then_popular
 
 
 class LastItemConfig(BaseModel):
@@ -32,7 +34,7 @@ class LastItemConfig(BaseModel):
     history's."""
 
 
-class LastItem(CountedSession):
+class LastItem(CountedModel):
     """The history backwards, then POP.
 
     >>> LastItem(LastItemConfig(items=1)).fit(log.by_session()).score(histories).shape  # doctest: +SKIP
@@ -40,23 +42,24 @@ class LastItem(CountedSession):
     """
 
     Config = LastItemConfig
+    State = FittedRows
 
     def score(self, histories: Histories) -> np.ndarray:
         """Places in the history, then counts in the log; float64 (B, n_items)."""
-        rows = self._held_for(histories).rows
-        return then_popular(self._offered(histories), rows)
+        return then_popular(self._offered(histories), self._state_for(histories).rows)
 
     def contributions(self, histories: Histories, items: np.ndarray) -> pd.DataFrame:
         """[row, item, interaction, weight]: all of an item's place on its last row; sums to score −
         c_i."""
-        unit, offered = step(self._held_for(histories).rows), self._offered(histories)
+        unit = step(self._state_for(histories).rows)
+        offered = self._offered(histories)
         place = np.arange(len(histories.item)) - histories.offsets[histories.rows] + 1
 
         def weight(i: np.ndarray, at: np.ndarray) -> np.ndarray:
-            own = cells(offered, histories.rows[at], i)
+            own = entries(offered, histories.rows[at], i)
             return unit * own * ((histories.item[at] == i) & (place[at] == own))
 
-        return row_weights(histories, items, weight)
+        return contribution_table(histories, items, weight, shared=False)
 
     def _offered(self, histories: Histories) -> sparse.csr_array:
         places = last_positions(histories)

@@ -14,6 +14,7 @@ equal to a refit bit by bit.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -21,15 +22,10 @@ from pydantic import BaseModel, ConfigDict
 from scipy import sparse
 
 from workbench.data import Histories, Interactions
-from workbench.recommend.session._counted import CountedSession
-from workbench.recommend.session._rows import (
-    cells,
-    last_items,
-    last_rows,
-    or_popular,
-    row_weights,
-    without,
-)
+from workbench.recommend.cells import contribution_table, entries
+from workbench.recommend.counted import CountedModel
+from workbench.recommend.rows import FittedRows
+from workbench.recommend.session._common import last_items, last_rows, or_popular
 
 
 class MarkovConfig(BaseModel):
@@ -39,15 +35,14 @@ class MarkovConfig(BaseModel):
 
 
 @dataclass(frozen=True)
-class Successors:
-    """The rows a model holds, and c: whole numbers (n_items, n_items), row = the item before,
-    columns ascending."""
+class Successors(FittedRows):
+    """The rows, and c: whole numbers (n_items, n_items), row = the item before, columns
+    ascending."""
 
-    rows: Histories
     counts: sparse.csr_array
 
     @classmethod
-    def of(cls, rows: Histories) -> Successors:
+    def made(cls, rows: Histories, config: Any = None) -> Successors:
         """Count."""
         at = np.flatnonzero(rows.rows[1:] == rows.rows[:-1])
         pairs = (np.ones(len(at), dtype=np.int64), (rows.item[at], rows.item[at + 1]))
@@ -57,32 +52,37 @@ class Successors:
 
     def without(self, removed: Interactions) -> Successors:
         """Take rows out: the touched sequences are counted before and after. Raises `DataError` for
-        rows not held."""
-        rows, touched = without(self.rows, removed)
-        after, before = (Successors.of(held.select(touched)).counts for held in (rows, self.rows))
-        counts = (self.counts + (after - before)).tocsr()
+        rows not in here."""
+        rows, touched = self.left(removed)
+        before = Successors.made(self.rows.select(touched))
+        after = Successors.made(rows.select(touched))
+        counts = (self.counts + (after.counts - before.counts)).tocsr()
         counts.eliminate_zeros()
         return Successors(rows, counts)
 
 
-class Markov(CountedSession):
+class Markov(CountedModel):
     """Counts of direct successors.
 
     >>> Markov().fit(log.by_session()).score(histories).shape  # doctest: +SKIP
     (60858, 43097)
     """
 
-    Config, Holds = MarkovConfig, Successors
+    Config = MarkovConfig
+    State = Successors
 
     def score(self, histories: Histories) -> np.ndarray:
         """Counts of the successors of each last item, else POP; float64 (B, n_items)."""
-        held = self._held_for(histories)
-        return or_popular(last_items(histories) @ held.counts.astype(np.float64), held.rows)
+        state = self._state_for(histories)
+        return or_popular(last_items(histories) @ state.counts.astype(np.float64), state.rows)
 
     def contributions(self, histories: Histories, items: np.ndarray) -> pd.DataFrame:
         """[row, item, interaction, weight]: all of the score on the last row; a score that fell
         back has no part."""
-        counts, last = self._held_for(histories).counts, last_rows(histories)
-        return row_weights(
-            histories, items, lambda i, at: last[at] * cells(counts, histories.item[at], i)
-        )
+        counts = self._state_for(histories).counts
+        last = last_rows(histories)
+
+        def weight(i: np.ndarray, at: np.ndarray) -> np.ndarray:
+            return last[at] * entries(counts, histories.item[at], i)
+
+        return contribution_table(histories, items, weight, shared=False)

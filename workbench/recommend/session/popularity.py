@@ -14,8 +14,10 @@ import pandas as pd
 from pydantic import BaseModel, ConfigDict
 
 from workbench.data import Histories
-from workbench.recommend.session._counted import CountedSession
-from workbench.recommend.session._rows import row_weights, step, then_popular
+from workbench.recommend.cells import contribution_table
+from workbench.recommend.counted import CountedModel
+from workbench.recommend.rows import FittedRows
+from workbench.recommend.session._common import step, then_popular
 
 
 class SessionPopularityConfig(BaseModel):
@@ -24,7 +26,7 @@ class SessionPopularityConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class SessionPopularity(CountedSession):
+class SessionPopularity(CountedModel):
     """The session's own items by count, then POP.
 
     >>> SessionPopularity().fit(log.by_session()).score(histories).shape  # doctest: +SKIP
@@ -32,13 +34,18 @@ class SessionPopularity(CountedSession):
     """
 
     Config = SessionPopularityConfig
+    State = FittedRows
 
     def score(self, histories: Histories) -> np.ndarray:
         """Counts in the history, then counts in the log; float64 (B, n_items)."""
-        return then_popular(histories.counts(), self._held_for(histories).rows)
+        return then_popular(histories.counts(), self._state_for(histories).rows)
 
     def contributions(self, histories: Histories, items: np.ndarray) -> pd.DataFrame:
         """[row, item, interaction, weight]: each row of item i adds 1 + max c; sums to score −
         c_i."""
-        unit = step(self._held_for(histories).rows)
-        return row_weights(histories, items, lambda i, at: unit * (histories.item[at] == i))
+        unit = step(self._state_for(histories).rows)
+
+        def weight(i: np.ndarray, at: np.ndarray) -> np.ndarray:
+            return unit * (histories.item[at] == i)
+
+        return contribution_table(histories, items, weight, shared=False)

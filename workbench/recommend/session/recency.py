@@ -18,8 +18,10 @@ from pydantic import BaseModel, ConfigDict, Field
 from scipy import sparse
 
 from workbench.data import Histories
-from workbench.recommend.session._counted import CountedSession
-from workbench.recommend.session._rows import row_weights, then_popular
+from workbench.recommend.cells import contribution_table
+from workbench.recommend.counted import CountedModel
+from workbench.recommend.rows import FittedRows
+from workbench.recommend.session._common import then_popular
 
 
 class RecencyConfig(BaseModel):
@@ -31,7 +33,7 @@ class RecencyConfig(BaseModel):
     """Share of the log's rows, the last ones, that are counted (ours; no study sets it)."""
 
 
-class Recency(CountedSession):
+class Recency(CountedModel):
     """Counts over the end of the log, then POP.
 
     >>> Recency(RecencyConfig(share=0.01)).fit(log).score(histories).shape  # doctest: +SKIP
@@ -39,10 +41,11 @@ class Recency(CountedSession):
     """
 
     Config = RecencyConfig
+    State = FittedRows
 
     def score(self, histories: Histories) -> np.ndarray:
         """Counts in the window, then counts in the log, once per history; float64 (B, n_items)."""
-        rows = self._held_for(histories).rows
+        rows = self._state_for(histories).rows
         left = len(rows.item)
         skipped = left - int(np.ceil(self.config.share * left))
         # positions are distinct: those not before the one at place `skipped` are exactly the window
@@ -59,5 +62,5 @@ class Recency(CountedSession):
     def contributions(self, histories: Histories, items: np.ndarray) -> pd.DataFrame:
         """[row, item, interaction, weight], every weight 0: the score reads no history, only
         everybody's counts."""
-        self._held_for(histories)  # refuses histories of another catalogue
-        return row_weights(histories, items, lambda i, at: np.zeros(len(i)))
+        self._state_for(histories)  # refuses histories of another catalogue
+        return contribution_table(histories, items, lambda i, at: np.zeros(len(i)))

@@ -20,10 +20,10 @@ from pydantic import BaseModel, ConfigDict, PositiveInt
 from scipy import sparse
 
 from workbench.data import Histories
-from workbench.recommend.cells import shared_out
-from workbench.recommend.session._counted import CountedSession
+from workbench.recommend.cells import contribution_table, entries
+from workbench.recommend.counted import CountedModel
+from workbench.recommend.session._common import or_popular
 from workbench.recommend.session._postings import Postings
-from workbench.recommend.session._rows import cells, or_popular
 
 
 class SKNNConfig(BaseModel):
@@ -38,20 +38,21 @@ class SKNNConfig(BaseModel):
     1,000)."""
 
 
-class SKNN(CountedSession):
+class SKNN(CountedModel):
     """Sums of similarities over neighbour sessions.
 
     >>> SKNN(SKNNConfig(k=50)).fit(log.by_session()).score(histories).shape  # doctest: +SKIP
     (60858, 43097)
     """
 
-    Config, Holds = SKNNConfig, Postings
+    Config = SKNNConfig
+    State = Postings
 
     def score(self, histories: Histories) -> np.ndarray:
         """Sum of the similarities of the neighbours that hold an item, else POP; float64 (B,
         n_items)."""
         similar, _ = self._neighbours(histories)
-        return or_popular(similar @ self.held.sessions, self.held.rows)
+        return or_popular(similar @ self.state.sessions, self.state.rows)
 
     def contributions(self, histories: Histories, items: np.ndarray) -> pd.DataFrame:
         """[row, item, interaction, weight]: Σ_X 1[j ∈ X, i ∈ X] / √(|S| |X|) for history item j,
@@ -63,12 +64,12 @@ class SKNN(CountedSession):
         part = sparse.csr_array(
             (similar.data / shared.data, similar.indices, similar.indptr), shape=similar.shape
         )
-        added = (part[histories.rows] * self.held.items[histories.item]) @ self.held.sessions
-        return shared_out(histories, items, lambda i, at: cells(added, at, i))
+        added = (part[histories.rows] * self.state.items[histories.item]) @ self.state.sessions
+        return contribution_table(histories, items, lambda i, at: entries(added, at, i))
 
     def _neighbours(self, histories: Histories) -> tuple[sparse.csr_array, sparse.csr_array]:
         """sim(S, X) and |S ∩ X| of the neighbours; both (B, S)."""
-        postings = self._held_for(histories)
+        postings = self._state_for(histories)
         asked = histories.matrix()
         shared = postings.nearest(asked, self.config.k, self.config.m)
         size = np.repeat(np.diff(asked.indptr), np.diff(shared.indptr))

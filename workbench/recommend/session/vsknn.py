@@ -24,10 +24,10 @@ from pydantic import BaseModel, ConfigDict, NonNegativeFloat, PositiveInt
 from scipy import sparse
 
 from workbench.data import Histories
-from workbench.recommend.cells import shared_out
-from workbench.recommend.session._counted import CountedSession
+from workbench.recommend.cells import contribution_table, entries
+from workbench.recommend.counted import CountedModel
+from workbench.recommend.session._common import last_positions, or_popular
 from workbench.recommend.session._postings import Postings
-from workbench.recommend.session._rows import cells, last_positions, or_popular
 
 
 class VSKNNConfig(BaseModel):
@@ -43,14 +43,15 @@ class VSKNNConfig(BaseModel):
     """Weight a neighbour loses for each click that its newest shared item lies back."""
 
 
-class VSKNN(CountedSession):
+class VSKNN(CountedModel):
     """Sums of position-weighted similarities over neighbour sessions.
 
     >>> VSKNN().fit(log.by_session()).score(histories).shape  # doctest: +SKIP
     (60858, 43097)
     """
 
-    Config, Holds = VSKNNConfig, Postings
+    Config = VSKNNConfig
+    State = Postings
 
     def score(self, histories: Histories) -> np.ndarray:
         """Weighted similarities of the neighbours that hold an item, summed, else POP; float64 (B,
@@ -59,7 +60,7 @@ class VSKNN(CountedSession):
         similar = sparse.csr_array(
             (shared.data * part.data, part.indices, part.indptr), shape=part.shape
         )
-        return or_popular(similar @ self.held.sessions, self.held.rows)
+        return or_popular(similar @ self.state.sessions, self.state.rows)
 
     def contributions(self, histories: Histories, items: np.ndarray) -> pd.DataFrame:
         """[row, item, interaction, weight]: what item j of the history adds to every sim(S, X),
@@ -68,16 +69,18 @@ class VSKNN(CountedSession):
         Sums to the score; a score that fell back to POP has no part.
         """
         asked, _, part = self._neighbours(histories)
-        added = (part[histories.rows] * self.held.items[histories.item]) @ self.held.sessions
-        position = cells(asked, histories.rows, histories.item)
-        return shared_out(histories, items, lambda i, at: position[at] * cells(added, at, i))
+        added = (part[histories.rows] * self.state.items[histories.item]) @ self.state.sessions
+        position = entries(asked, histories.rows, histories.item)
+        return contribution_table(
+            histories, items, lambda i, at: position[at] * entries(added, at, i)
+        )
 
     def _neighbours(
         self, histories: Histories
     ) -> tuple[sparse.csr_array, sparse.csr_array, sparse.csr_array]:
         """Positions p_j of S (B, n_items); Σ_shared p_j and what each unit of p_j is worth, both
         (B, S)."""
-        postings = self._held_for(histories)
+        postings = self._state_for(histories)
         asked = last_positions(histories)
         shared = postings.nearest(asked, self.config.k, self.config.m)
         b = np.repeat(np.arange(len(histories)), np.diff(shared.indptr))
