@@ -6,6 +6,7 @@ import pytest
 
 from workbench import html
 from workbench.errors import ConfigError, WorkbenchError
+from workbench.laws import Law, NotOffered, hold
 from workbench.settings import settings
 
 HOSTILE = "<img src=x onerror=alert(1)>"
@@ -74,3 +75,43 @@ def test_provenance_names_data_users_seeds_and_profile(monkeypatch):
         line
         == "data: generated world 1 · users: 1,200 · requests: 3 · seeds: [1, 2] · profile: tiny"
     )
+
+
+def test_laws_are_asked_one_by_one_and_what_raises_stands_in_the_table():
+    def raises(thing):
+        raise KeyError("x")
+
+    def absent(thing):
+        raise NotOffered("a graph")
+
+    laws = {
+        "first": Law("a number", lambda thing: None),
+        "wrong": Law("three", lambda thing: f"{thing}"),
+        "raises": Law("no error", raises),
+        "absent": Law("a graph", absent),
+        "needs": Law("never asked", raises, ("no_such_attribute",)),
+        "left out": Law("never asked", raises),
+    }
+    found = hold("4", laws, lambda: (4,), of=4, unasked={"left out": "not claimed"})
+    assert found.broken == ["wrong", "raises"] and not found.ok
+    assert repr(found) == "Findings(4: 1 hold, 2 broken, 3 not asked)"
+    detail = found.to_frame().set_index("law")["detail"]
+    assert detail["wrong"] == "expected: three; found: 4"
+    assert detail["raises"] == "expected: no error; found: KeyError: 'x'"
+    assert detail["absent"] == "not offered: a graph"
+    assert detail["needs"] == "not offered: no_such_attribute"
+    assert detail["left out"] == "not claimed"
+    html_form = found._repr_html_()
+    assert "not asked" in html_form and html_form.count("<table>") == 2
+
+
+def test_a_broken_first_law_ends_the_asking():
+    laws = {"first": Law("less", lambda n: "more"), "second": Law("", lambda n: None)}
+    found = hold("1", laws, lambda: (1,))
+    assert list(found.frame["law"]) == ["first"] and not found.ok
+
+
+def test_every_law_gets_a_case_of_its_own():
+    laws = {name: Law("an empty list", lambda seen: seen.append(1)) for name in "ab"}
+    laws["c"] = Law("an empty list", lambda seen: str(seen) if seen else None)
+    assert hold("lists", laws, lambda: ([],)).ok

@@ -48,7 +48,7 @@ def doctor() -> None:
 
     found = examine()
     _show(found)
-    raise typer.Exit(0 if found.healthy else 1)
+    raise typer.Exit(0 if found.ok else 1)
 
 
 @data.command("list")

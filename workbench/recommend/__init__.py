@@ -21,7 +21,7 @@ __getattr__, __dir__, __all__ = lazy.attach(
             "target_auc",
         ],
         "training": ["Training"],
-        "laws": ["Checks", "check_recommender"],
+        "laws": ["check_recommender"],
         "collaborative.popularity": ["Popularity"],
         "collaborative.itemknn": ["ItemKNN", "ItemKNNConfig"],
         "collaborative.ease": ["EASE", "EASEConfig"],

@@ -7,7 +7,7 @@ A law is a function that returns nothing where it holds, or what was found inste
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -16,6 +16,7 @@ import pandas as pd
 import torch
 
 from workbench.errors import ConfigError
+from workbench.laws import Findings, Law, hold
 from workbench.tokens.contrast import score_tokens
 from workbench.tokens.weights.protocol import TokenLoss, Tokens, token_losses, token_weights
 
@@ -27,7 +28,7 @@ def check_score(
     mine: Callable[[Any, Any, pd.DataFrame], pd.DataFrame],
     contrast: bool = True,
     case: tuple[Any, Any, pd.DataFrame] | None = None,
-) -> pd.DataFrame:
+) -> Findings:
     """Hold `mine(model, tokenizer, pairs)` against the laws of a token score: [law, ok, detail].
 
     It returns [text, position, <its scores>], ready for `tokens.merge(table, on=["text",
@@ -36,7 +37,7 @@ def check_score(
     `case` is the model, tokenizer and pairs to try it on, `small_case()` unless told; every law has
     its own copies. What `mine` raises breaks the law that was asked.
 
-    >>> check_score(lambda *case: score_tokens(*case)[["text", "position", "pir"]])["ok"].all()  # doctest: +SKIP
+    >>> check_score(lambda *case: score_tokens(*case)[["text", "position", "pir"]]).ok  # doctest: +SKIP
     True
     """
     if not callable(mine):
@@ -44,12 +45,13 @@ def check_score(
             f"{mine!r} cannot be called", "mine", "a function (model, tokenizer, pairs) -> table"
         )
     model, tokenizer, pairs = case or small_case()
-    return _asked(
-        SCORE_LAWS | ({} if contrast else {"equal prompts": None}), mine, model, tokenizer, pairs
-    )
+    unasked = {} if contrast else {"equal prompts": "not claimed"}
+    # what one law finds changed, the next does not see
+    given = lambda: (mine, *copy.deepcopy((model, tokenizer, pairs)))  # noqa: E731
+    return hold(_name(mine), SCORE_LAWS, given, unasked=unasked)
 
 
-def check_loss(loss: TokenLoss) -> pd.DataFrame:
+def check_loss(loss: TokenLoss) -> Findings:
     """Hold a token loss against the laws of `weights.protocol`: [law, ok, detail]; tried on random
     logits.
 
@@ -61,7 +63,7 @@ def check_loss(loss: TokenLoss) -> pd.DataFrame:
         raise ConfigError(
             f"{loss!r} has no name or no weights", "loss", "a name, and weights(tokens)"
         )
-    return _asked(LOSS_LAWS, loss, _random_tokens(loss))
+    return hold(loss.name, LOSS_LAWS, lambda: (loss, _random_tokens(loss)))
 
 
 def small_case(seed: int = 0) -> tuple[Any, Any, pd.DataFrame]:
@@ -81,21 +83,8 @@ def small_case(seed: int = 0) -> tuple[Any, Any, pd.DataFrame]:
     return model, tokenizer, pairs.assign(prompt_without="<s><query>review<response>")
 
 
-def _asked(laws: Mapping[str, Callable | None], mine: Any, *case: Any) -> pd.DataFrame:
-    rows: list[tuple[str, Any, str]] = []
-    for law, holds in laws.items():
-        if holds is None:
-            rows.append((law, pd.NA, "not claimed"))
-            continue
-        try:
-            # what one law finds changed, the next does not see
-            found = holds(mine, *copy.deepcopy(case))
-        except Exception as error:  # whatever foreign code raises belongs in the table
-            found = f"{type(error).__name__}: {error}"
-        rows.append((law, not found, found or ""))
-        if found and len(rows) == 1:  # without a table, or weights, there is nothing to ask
-            break
-    return pd.DataFrame(rows, columns=["law", "ok", "detail"]).astype({"ok": "boolean"})
+def _name(mine: Any) -> str:
+    return getattr(mine, "__name__", type(mine).__name__)
 
 
 def _values(table: pd.DataFrame) -> pd.DataFrame:
@@ -200,15 +189,15 @@ def _same(one: Any, other: Any) -> bool:
     )
 
 
-SCORE_LAWS: dict[str, Callable] = {
-    "table": _table,
-    "a row a token": _rows,
-    "finite": _finite,
-    "same again": _again,
-    "any order": _order,
-    "alone or together": _alone,
-    "equal prompts": _equal,
-    "nothing changed": _unchanged,
+SCORE_LAWS: dict[str, Law] = {
+    "table": Law("a table [text, position, scores] of numbers", _table),
+    "a row a token": Law("one row for every token of the response", _rows),
+    "finite": Law("finite numbers", _finite),
+    "same again": Law("equal values when asked again", _again),
+    "any order": Law("values that do not depend on the order of pairs", _order),
+    "alone or together": Law("values that do not depend on the texts beside", _alone),
+    "equal prompts": Law("no difference between tokens where both prompts are equal", _equal),
+    "nothing changed": Law("model and pairs left as they were", _unchanged),
 }
 
 
@@ -267,10 +256,10 @@ def _loss_unchanged(loss: Any, tokens: Tokens) -> str | None:
     return None if same else "logits or labels were written to"
 
 
-LOSS_LAWS: dict[str, Callable] = {
-    "weights": _weights,
-    "never negative": _descent,
-    "same again": _loss_again,
-    "any order": _loss_order,
-    "nothing changed": _loss_unchanged,
+LOSS_LAWS: dict[str, Law] = {
+    "weights": Law("a weight for every token", _weights),
+    "never negative": Law("no weight below 0", _descent),
+    "same again": Law("equal weights when asked again", _loss_again),
+    "any order": Law("weights that move with their tokens", _loss_order),
+    "nothing changed": Law("logits and labels left as they were", _loss_unchanged),
 }

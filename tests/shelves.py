@@ -1,0 +1,92 @@
+"""The shelves of the package: which file stands where, how large it is, and how large a shelf may
+grow.
+
+A file changes its shelf by a line in `SHELVES`, with a reason.
+"""
+
+from __future__ import annotations
+
+import ast
+import io
+import re
+import tokenize
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+PACKAGE = Path(__file__).resolve().parents[1] / "workbench"
+REACH = 3_500
+"""Code lines that one notebook may load: what its reader can be sent into."""
+LONGEST = 300
+"""Lines of a file."""
+
+
+class Shelf(NamedTuple):
+    """A shelf: its name, what stands on it (a pattern of paths below `workbench/`), and its budget
+    in lexical tokens; None where nobody has to read it."""
+
+    name: str
+    holds: str
+    budget: int | None
+
+
+# first match wins
+SHELVES = (
+    Shelf("views", r"views/", 18_000),
+    Shelf("worlds", r"worlds/", None),
+    Shelf("sources", r"sources/", None),
+    Shelf("command", r"(cli|doctor)\.py", None),
+    # what a loss must offer: fine-tuning stands on it
+    Shelf("science core", r"tokens/weights/protocol\.py", None),
+    # one page a published method, and the parts that the methods of a family share
+    Shelf("recommenders", r"recommend/(collaborative|session|basket)/", None),
+    Shelf("token methods", r"tokens/(weights|attribution)/", None),
+    Shelf("token methods", r"tokens/(trust|judge|mixture|deletion|maps|retrieval)\.py", None),
+    Shelf("unlearning methods", r"unlearning/(algorithms/|audit/|boomerang|grid|receipt)", None),
+    Shelf("report methods", r"reports/(recpilot/|evaluation|judges)", None),
+    # whoever brings a model of their own reads these, and nobody else; a folder, as one file of
+    # 660 lines was three ideas
+    Shelf("laws", r"(recommend|tokens|unlearning)/laws", None),
+    Shelf("science core", r".", 60_000),
+)
+WHOLE = 165_000
+"""Lexical tokens of the package."""
+
+
+def files() -> list[Path]:
+    """Every file of the package."""
+    return sorted(PACKAGE.rglob("*.py"))
+
+
+def shelf_of(path: Path) -> str:
+    """The name of a file's shelf."""
+    where = path.relative_to(PACKAGE).as_posix()
+    return next(shelf.name for shelf in SHELVES if re.match(shelf.holds, where))
+
+
+@cache
+def size(path: Path) -> tuple[int, int]:
+    """Code lines and lexical tokens of a file; docstrings, comments and blank lines left out."""
+    text = path.read_text(encoding="utf-8")
+    skip = {tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT}
+    skip |= {tokenize.ENDMARKER, tokenize.ENCODING}
+    documented = docstring_lines(ast.parse(text))
+    kept = []
+    for token in tokenize.generate_tokens(io.StringIO(text).readline):
+        docstring = token.type == tokenize.STRING and token.start[0] in documented
+        if token.type not in skip and not docstring:
+            kept.append(token)
+    lines = {line for token in kept for line in range(token.start[0], token.end[0] + 1)}
+    return len(lines), len(kept)
+
+
+def docstring_lines(tree: ast.Module) -> set[int]:
+    """Lines that a docstring stands on."""
+    found: set[int] = set()
+    for node in ast.walk(tree):
+        body = getattr(node, "body", None)
+        first = body[0] if isinstance(body, list) and body else None
+        value = first.value if isinstance(first, ast.Expr) else None
+        if isinstance(value, ast.Constant) and isinstance(value.value, str):
+            found.update(range(first.lineno, first.end_lineno + 1))
+    return found

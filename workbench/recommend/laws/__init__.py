@@ -1,0 +1,64 @@
+"""Does a recommender keep the protocol's laws? Any object with `fit` and `score` can be asked, one
+law at a time.
+
+A law about something that the object does not offer (copy, save, forget, …) is not asked. torch is
+imported only for a trained model.
+"""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+from workbench.data import Interactions
+from workbench.errors import ConfigError
+from workbench.laws import Findings, hold
+from workbench.recommend.laws.bench import Bench, apart, small_log
+from workbench.recommend.laws.forgetting import FORGETTING
+from workbench.recommend.laws.scoring import SCORING
+from workbench.recommend.laws.training import TRAINING
+
+__all__ = ["LAWS", "apart", "check_recommender", "small_log"]
+
+LAWS = SCORING | FORGETTING | TRAINING
+"""Every law: what is expected, the question, and what a model must offer to be asked."""
+ADDITIVE = "not offered: a score that is a sum over the history"
+
+
+def check_recommender(
+    mine: Any,
+    log: Interactions | None = None,
+    seed: int = 0,
+    *,
+    additive: bool = True,
+    partial: bool = False,
+    fits: int = 3,
+) -> Findings:
+    """Hold a recommender against the laws of the protocol; a broken law says what was expected and
+    what was found.
+
+    mine: an object with `fit(log)` and `score(histories)`, not fitted or fitted (it is copied and
+    left alone), or a class or function without arguments that makes one. log: what to fit on,
+    `small_log(seed)` unless told. additive: the score claims to be a sum over the history, up to
+    what an empty history scores, so that contributions must sum to it. partial: the model offers
+    some items only and may score others, never those of the history, −inf. fits: refits that
+    `forget` is compared with. Raises `ConfigError` for an object without `fit` or `score`.
+
+    >>> check_recommender(Popularity)  # doctest: +SKIP
+    Findings(Popularity: 20 hold, 0 broken, 7 not asked)
+    """
+    instance = not isinstance(mine, type) and hasattr(mine, "fit")
+    if not instance and not callable(mine):
+        raise ConfigError(
+            f"{mine!r} has no fit", "mine", "an object with fit and score, or what makes one"
+        )
+    make = (lambda: copy.deepcopy(mine)) if instance else mine
+    first = make()
+    for name in ("fit", "score"):
+        if not callable(getattr(first, name, None)):
+            raise ConfigError(
+                f"{type(first).__name__} has no {name}", "mine", "fit(log) and score(histories)"
+            )
+    bench = Bench(make, small_log(seed) if log is None else log, seed, partial, fits)
+    unasked = {} if additive else {"contributions sum": ADDITIVE}
+    return hold(type(first).__name__, LAWS, lambda: (bench,), of=first, unasked=unasked)
