@@ -4,10 +4,8 @@ nothing."""
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,6 +25,7 @@ from workbench.sources.cards import (
 from workbench.sources.files import found
 from workbench.sources.readers import Preview, preview, read_table
 from workbench.sources.sensitive import find_sensitive, load_rules
+from workbench.whole import whole_file, whole_folder
 
 UNCHECKED = "not checked"
 
@@ -85,13 +84,10 @@ def get(name: str, folder: str | Path | None = None) -> Path:
         raise DataError(
             f"{', '.join(without)} cannot be fetched for you", card.name, "a download address", do
         )
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=target.parent, prefix=".get-") as temporary:
-        new = Path(temporary) / target.name
+    with whole_folder(target) as new:
         for file in card.files:
             _download(file, new / file.within)
         _compare(card, new)
-        os.replace(new, target)
     return target
 
 
@@ -138,10 +134,8 @@ def add(
     if copy:
         _copy(path, own / name)
     target = own / "cards" / f"{name}.toml"
-    target.parent.mkdir(parents=True, exist_ok=True)
-    half = target.with_name(f".{target.name}.half")
-    half.write_text(_toml(card), encoding="utf-8")
-    os.replace(half, target)
+    with whole_file(target) as new:
+        new.write_text(_toml(card), encoding="utf-8")
     return Added(card, target, seen)
 
 
@@ -239,12 +233,8 @@ def _copy(path: Path, folder: Path) -> None:
         raise ConfigError(
             "the folder is there already", str(folder), "a new name", "pass another name"
         )
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".add-") as temporary:
-        new = Path(temporary) / folder.name
-        new.mkdir()
+    with whole_folder(folder) as new:
         shutil.copy2(path, new)
-        os.replace(new, folder)
 
 
 def _toml(card: Card) -> str:

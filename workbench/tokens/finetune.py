@@ -10,7 +10,6 @@ from __future__ import annotations
 import copy
 import hashlib
 import json
-import os
 import random
 import tempfile
 import time
@@ -30,6 +29,7 @@ from transformers.utils import logging as hf_logging
 from workbench.errors import ConfigError
 from workbench.tokens.objective import Collator, Objective, training_rows
 from workbench.tokens.weights.protocol import TokenLoss, token_losses, token_weights
+from workbench.whole import whole_file
 
 FILM = ["step", "text", "position", "pir", "weight", "log_prob_with", "loss"]
 
@@ -148,8 +148,8 @@ class Film(TrainerCallback):
         new = pd.DataFrame(picture)
         self.table = pd.concat([self.table, new], ignore_index=True) if len(self.table) else new
         if self.path:
-            self.table.to_parquet(self.path.with_suffix(".tmp"), index=False)
-            os.replace(self.path.with_suffix(".tmp"), self.path)
+            with whole_file(self.path) as new:
+                self.table.to_parquet(new, index=False)
 
 
 def fine_tune(
