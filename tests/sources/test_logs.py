@@ -11,12 +11,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from workbench.data import open_dataset, open_prepared, open_split, read_keyset
+from workbench.data import open_data, read_keyset
 from workbench.errors import ConfigError, DataError
 from workbench.recommend.evaluation import next_items
 from workbench.sources.cards import all_cards, find_card
 from workbench.sources.logs import LAYOUTS, layout
-from workbench.sources.logs.splits import lists_split, pairs_split
+from workbench.sources.logs.lists import lists_split
+from workbench.sources.logs.pairs import pairs_split
 
 
 def write(folder, files):
@@ -135,6 +136,7 @@ DATASETS = {
     "tafeng_csv": SHOPS,
 }
 OPTIONS = {"amazon": {"name": "Things"}}
+TESTED_BESIDE = {"recbole", "movielens"}  # in test_tables
 
 
 def opened(reader, folder, **changed):
@@ -155,7 +157,9 @@ def told(log, *columns):
 def test_every_layout_is_tested_and_has_a_card():
     readers = {card.reader for card in all_cards().values()}
     assert set(LAYOUTS) <= readers
-    assert {name for name, module in LAYOUTS.items() if module != "splits"} == set(DATASETS)
+    assert {name for name in LAYOUTS if not name.endswith("_split")} - TESTED_BESIDE == set(
+        DATASETS
+    )
 
 
 def test_otto(tmp_path):
@@ -559,31 +563,32 @@ def test_cards_open_splits_and_prepare_what_the_study_keeps(tmp_path):
     }
     movies = "".join(f"10{item},Film {item},War\n" for item in range(1, 7))
     write(tmp_path / "movielens-20m", files | {"movie.csv.gz": "movieId,title,genres\n" + movies})
-    log, _ = open_dataset("movielens-20m", tmp_path)
-    assert len(log) == 11
+    movies = open_data("movielens-20m", tmp_path)
+    assert len(movies.log) == 11
     with pytest.raises(DataError, match="no row is left after 'core of 5"):
-        open_prepared("movielens-20m", tmp_path)
+        _ = movies.prepared
     card = find_card("movielens-20m")
     assert [step["step"] for step in card.prepare] == ["drop_equal", "keep_at_least", "keep_core"]
     with pytest.raises(ConfigError, match="movielens-20m is not published in a split"):
-        open_split("movielens-20m", tmp_path)
+        _ = movies.split
+    with pytest.raises(ConfigError, match="movielens-20m holds no texts"):
+        _ = movies.texts
     write(tmp_path / "gowalla-lightgcn", {"train.txt": "0 1 2\n", "test.txt": "0 3\n"})
-    assert (
-        repr(open_split("gowalla-lightgcn", tmp_path))
-        == "Split(published: train 2, valid 0, test 1 rows)"
-    )
-    log, catalogue = open_dataset("gowalla-lightgcn", tmp_path)
-    assert len(log) == 3 and catalogue.title(0) == "item 1"
+    places = open_data("gowalla-lightgcn", tmp_path)
+    assert repr(places.split) == "Split(published: train 2, valid 0, test 1 rows)"
+    assert len(places.log) == 3 and places.catalogue.title(0) == "item 1"
     shop = {
         name: text + "".join(f"6/{day}/2011,9,D,901,77,5\n" * 2 for day in range(1, 5))
         for name, text in SHOPS.items()
     }
-    filtered, catalogue = open_prepared("tafeng-kaggle", write(tmp_path / "tafeng-kaggle", shop))
+    bought = open_data("tafeng-kaggle", write(tmp_path / "tafeng-kaggle", shop))
+    filtered = bought.prepared
+    catalogue = filtered.match(bought.catalogue)
     assert [len(filtered.log), len(catalogue), filtered.log.n_users] == [4, 1, 1]
     assert filtered.dropped["rows"].tolist() == [4, 3, 0] and catalogue.topics_of(0) == ["77"]
     write(tmp_path / "instacart", CARTS)
     with pytest.raises(DataError, match="no row is left after 'users with 4 baskets or more'"):
-        open_prepared("instacart", tmp_path)
+        _ = open_data("instacart", tmp_path).prepared
 
 
 @pytest.mark.real
@@ -597,7 +602,7 @@ def test_cards_open_splits_and_prepare_what_the_study_keeps(tmp_path):
     ],
 )
 def test_real_splits_have_the_published_sizes(real_data, name, sizes, users, items):
-    split = open_split(name, real_data)
+    split = open_data(name, real_data).split
     assert tuple(split.to_frame()["rows"]) == sizes
     assert (split.train.n_users, split.train.n_items) == (users, items)
     if name == "tafeng":
@@ -607,14 +612,13 @@ def test_real_splits_have_the_published_sizes(real_data, name, sizes, users, ite
             == 91_227
             == frame.groupby("user")["basket"].max().sum() + users
         )
+        keysets = open_data("tafeng-keysets", real_data)
         for number in range(5):
-            keys = read_keyset(
-                real_data / "nbr-unlearning-splits" / f"tafeng_keyset_{number}.json",
-                split.train.users,
-            )
+            path = keysets.file(f"tafeng_keyset_{number}.json")
+            keys = read_keyset(path, split.train.users)
             assert [len(part) for part in keys] == [9_977, 1_109, 2_772]
     if name == "rsc15-100k":
-        tuned = open_split(name, real_data, tune=True)
+        tuned = open_data(name, real_data, tune=True).split
         assert tuple(tuned.to_frame()["rows"]) == (
             53_254,
             16_539,
@@ -624,7 +628,7 @@ def test_real_splits_have_the_published_sizes(real_data, name, sizes, users, ite
 
 @pytest.mark.real
 def test_real_diginetica_asks_exactly_the_pairs_of_the_file(real_data):
-    split = open_split("diginetica", real_data)
+    split = open_data("diginetica", real_data).split
     assert (len(split.train), split.train.frame["user"].nunique(), split.train.n_items) == (
         906_140,
         186_670,
@@ -644,6 +648,6 @@ def test_real_diginetica_asks_exactly_the_pairs_of_the_file(real_data):
 
 @pytest.mark.real
 def test_real_otto_counts(real_data):
-    log, _ = open_dataset("otto-sample", real_data)
+    log = open_data("otto-sample", real_data).log
     assert (len(log), log.n_users, log.n_items) == (862, 20, 510)
     assert log.frame["action"].value_counts().to_dict() == {"view": 800, "cart": 52, "purchase": 10}

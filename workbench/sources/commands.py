@@ -19,11 +19,11 @@ from workbench.sources.cards import (
     all_cards,
     find_card,
     find_folder,
-    open_dataset,
     sha256_of,
 )
 from workbench.sources.files import found
-from workbench.sources.readers import Preview, preview, read_table
+from workbench.sources.logs.tables import Preview, preview, read_table
+from workbench.sources.opening import open_data
 from workbench.sources.sensitive import find_sensitive, load_rules
 from workbench.whole import whole_file, whole_folder
 
@@ -152,7 +152,7 @@ def check(name: str, folder: str | Path | None = None) -> pd.DataFrame:
         (f"sha256 {f.name}", sha256_of(place / f.path), f.sha256 or UNCHECKED) for f in card.files
     ]
     try:
-        log = None if card.reader == "texts" else open_dataset(name, folder)[0]
+        log = open_data(name, folder).log if card.has_log else None
     except WorkbenchError as error:
         rows.append(("reads", str(error), "a log"))
         log = None
@@ -186,7 +186,7 @@ def sensitive(
     """Items of a data set that its rules (or those of a file) call sensitive: see
     `sensitive.find_sensitive`."""
     loaded = load_rules(rules or name)  # a bad file is named before anything large is read
-    return find_sensitive(open_dataset(name, folder)[1], loaded, topic)
+    return find_sensitive(open_data(name, folder).catalogue, loaded, topic)
 
 
 def _own(folder: str | Path | None) -> Path:
