@@ -181,6 +181,14 @@ def find_folder(card: Card, folder: str | Path | None = None) -> Path:
     raise DataError(f"the data set {card.name} is not here; looked in {looked}", None, names, do)
 
 
+def is_here(card: Card) -> bool:
+    """Whether `find_folder` finds its files on this machine."""
+    try:
+        return bool(find_folder(card))
+    except DataError:
+        return False
+
+
 def sha256_of(path: Path) -> str:
     """sha256 of the content, unpacked where the file is gzipped."""
     path = found(path)

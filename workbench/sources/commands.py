@@ -19,6 +19,7 @@ from workbench.sources.cards import (
     all_cards,
     find_card,
     find_folder,
+    is_here,
     sha256_of,
 )
 from workbench.sources.files import found
@@ -54,11 +55,7 @@ def list_cards() -> pd.DataFrame:
     machine."""
     rows = []
     for card in all_cards().values():
-        try:
-            here = bool(find_folder(card))
-        except DataError:
-            here = False
-        rows.append((card.name, here, card.rows, card.task, card.page))
+        rows.append((card.name, is_here(card), card.rows, card.task, card.page))
     return pd.DataFrame(rows, columns=["name", "here", "rows", "task", "page"]).astype(
         {"rows": "Int64"}
     )
