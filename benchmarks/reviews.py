@@ -32,8 +32,13 @@ from workbench.runs import run
 from workbench.settings import settings
 from workbench.statistics import bootstrap_mean, paired_bootstrap
 from workbench.tokens.finetune import FineTuneConfig, fine_tune
-from workbench.tokens.small_models import BaseConfig, train_base
-from workbench.tokens.training import PocketConfig, make_model, make_tokenizer
+from workbench.tokens.small_models import (
+    BaseConfig,
+    PocketConfig,
+    make_model,
+    make_tokenizer,
+    train_base,
+)
 from workbench.tokens.weights import CE, LossCE, NextQuill, PerCE, Permuted
 
 FOLDER = "WORKBENCH_DATA"

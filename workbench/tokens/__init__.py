@@ -21,7 +21,6 @@ __getattr__, __dir__, __all__ = lazy.attach(
         "objective": ["Collator", "Objective", "carry", "training_rows"],
         "prompts": ["make_pairs", "prompt"],
         "retrieval": ["retrieve"],
-        "training": ["PocketConfig", "train_pocket"],
         "trust": ["trust"],
     },
 )
