@@ -9,7 +9,7 @@ from workbench.data.world.texts import generate_texts
 from workbench.errors import ConfigError, DataError
 from workbench.tokens import mark, pairs_table
 from workbench.tokens.corpora import excerpts
-from workbench.tokens.prompts import quoted
+from workbench.tokens.rendering import quoted
 from workbench.tokens.small_models import make_tokenizer
 
 
