@@ -19,7 +19,7 @@ import numpy as np
 import pandas as pd
 from pydantic import BaseModel, ConfigDict
 
-from workbench.data import Catalogue, Interactions, keep_at_least, keep_core, read_recbole
+from workbench.data import Catalogue, Interactions, keep_at_least, keep_core, open_data
 from workbench.recommend import EASE, Counted, ItemKNN, Popularity
 from workbench.runs import run
 from workbench.settings import ROOT, settings
@@ -70,7 +70,7 @@ def data_folder() -> Path:
 @cache
 def load() -> tuple[Interactions, Catalogue]:
     """Ratings of 4 and more, 5-core on both sides; the whole log is training data."""
-    data = read_recbole(Path(os.environ[FOLDER]) / "ml-100k-recbole")
+    data = open_data("ml-100k")
     kept = keep_core(keep_at_least(data.log, 4), reindex=True)
     return kept.log, kept.match(data.catalogue)
 

@@ -23,7 +23,7 @@ import pandas as pd
 from boomerang import FOLDER, RESULTS, data_folder, markdown
 from pydantic import BaseModel, ConfigDict
 
-from workbench.data import read_recbole, split
+from workbench.data import open_data, split
 from workbench.data.splits import Split
 from workbench.recommend import BPR, EASE, SGL, ItemKNN, LightGCN, Popularity, evaluate
 from workbench.recommend.training import Training
@@ -53,7 +53,7 @@ class Cell(BaseModel):
 @cache
 def load() -> Split:
     """One random division for all."""
-    log = read_recbole(Path(os.environ[FOLDER]) / "ml-100k-recbole").log
+    log = open_data("ml-100k").log
     return split(log, "random", train=0.8, valid=0.1, seed=0)
 
 

@@ -27,12 +27,11 @@ from pydantic import BaseModel, ConfigDict
 from scipy import sparse
 
 from workbench import recommend
-from workbench.data import Histories, Interactions
+from workbench.data import Histories, Interactions, open_data
 from workbench.data.splits import Split
 from workbench.recommend import Recency, RecencyConfig, evaluate_targets, next_items
 from workbench.runs import run
 from workbench.settings import settings
-from workbench.sources.logs.splits import pairs_split
 
 K, RESAMPLES = 20, 1000
 # HR@20 and MRR@20 measured with other code on these files, and as the field quotes them (the latter
@@ -85,7 +84,7 @@ class Cell(BaseModel):
 @cache
 def load() -> tuple[Split, Histories, np.ndarray]:
     """The split and its questions."""
-    parts = pairs_split(Path(os.environ[FOLDER]) / "sessions-diginetica")
+    parts = open_data("diginetica").split
     return parts, *next_items(parts.test)
 
 

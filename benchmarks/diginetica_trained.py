@@ -26,12 +26,11 @@ from pydantic import BaseModel, ConfigDict
 from search import build
 
 from workbench import recommend
-from workbench.data import Histories, split
+from workbench.data import Histories, open_data, split
 from workbench.data.splits import Split
 from workbench.recommend.evaluation import evaluate_lists, next_items, top_lists
 from workbench.runs import run
 from workbench.settings import settings
-from workbench.sources.logs.splits import pairs_split
 
 FOLDER = "WORKBENCH_DATA"
 COUNTED = ["SessionPopularity", "Markov", "SKNN", "VSKNN"]
@@ -67,7 +66,7 @@ def setting_of(model: str) -> str:
 @cache
 def load(part: int) -> tuple[Split, Histories, np.ndarray]:
     """The most recent 1/part of the training sessions, divided again, and the questions."""
-    whole = pairs_split(Path(os.environ[FOLDER]) / "sessions-diginetica")
+    whole = open_data("diginetica").split
     frame = whole.train.frame
     place = frame.groupby("user")["position"].transform("min").rank(method="dense").to_numpy()
     recent = whole.train.select(place > place.max() * (1 - 1 / part))

@@ -19,7 +19,7 @@ import numpy as np
 import pandas as pd
 from boomerang import RESULTS, data_folder, markdown
 
-from workbench.data import Interactions, keep_at_least, keep_core, read_recbole, split
+from workbench.data import Interactions, keep_at_least, keep_core, open_data, split
 from workbench.errors import TooLarge
 from workbench.recommend import EASE, EASEConfig
 from workbench.settings import physical_memory
@@ -84,9 +84,8 @@ def curve(largest: int) -> pd.DataFrame:
 
 def accuracy(folder: Path) -> pd.DataFrame:
     """Forty requests one after another on ml-100k against a refit."""
-    log = keep_core(
-        keep_at_least(read_recbole(folder / "ml-100k-recbole").log, 4), reindex=True
-    ).log
+    rated = open_data("ml-100k", folder).log
+    log = keep_core(keep_at_least(rated, 4), reindex=True).log
     log = split(log, "temporal").train
     model, asked = EASE().fit(log), requests(log)
     times(model.copy().forget, asked[:3])  # warm

@@ -30,7 +30,7 @@ from boomerang import FOLDER, RESULTS, data_folder, markdown
 from pydantic import BaseModel, ConfigDict
 from rivals.measure import peak_mb
 
-from workbench.data import Histories, Interactions
+from workbench.data import Histories, Interactions, open_data
 from workbench.recommend import (
     EASE,
     EASEConfig,
@@ -45,7 +45,6 @@ from workbench.recommend import (
 )
 from workbench.runs import config_hash, run
 from workbench.settings import settings
-from workbench.sources.logs.splits import lists_split
 
 METRICS = {"recall": "Recall@20", "ndcg": "NDCG@20", "hit_rate": "HitRate@20"}
 PUBLISHED = {  # Recall@20, NDCG@20, HitRate@20
@@ -121,7 +120,7 @@ class Popular:
 
 def measure(cell: Cell) -> pd.DataFrame:
     """Fit and evaluate in this process."""
-    split = lists_split(Path(os.environ[FOLDER]) / "gowalla-lightgcn")
+    split = open_data("gowalla-lightgcn").split
     model, coverage = make(cell), 1.0
     if cell.items is not None:
         count = split.train.frame["item"].value_counts()

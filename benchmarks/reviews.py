@@ -27,13 +27,18 @@ from boomerang import RESULTS, data_folder, markdown
 from pydantic import BaseModel, ConfigDict
 
 from workbench import tokens
+from workbench.data import open_data
 from workbench.runs import run
 from workbench.settings import settings
-from workbench.sources.texts.reviews import read_reviews
 from workbench.statistics import bootstrap_mean, paired_bootstrap
 from workbench.tokens.finetune import FineTuneConfig, fine_tune
-from workbench.tokens.small_models import BaseConfig, train_base
-from workbench.tokens.training import PocketConfig, make_model, make_tokenizer
+from workbench.tokens.small_models import (
+    BaseConfig,
+    PocketConfig,
+    make_model,
+    make_tokenizer,
+    train_base,
+)
 from workbench.tokens.weights import CE, LossCE, NextQuill, PerCE, Permuted
 
 FOLDER = "WORKBENCH_DATA"
@@ -61,11 +66,7 @@ class Cell(BaseModel):
 @cache
 def parts() -> dict[str, pd.DataFrame]:
     """Examples of three sets of people, drawn once; what is long is cut, the same for everybody."""
-    files = ("training", "validation", "test")
-    folder = Path(os.environ[FOLDER]) / "amazon-reviews-2023-users"
-    rows = pd.concat(
-        [read_reviews(folder / f"{name}.jsonl.gz") for name in files], ignore_index=True
-    )
+    rows = open_data("amazon-reviews-2023-users").texts
     rows = rows.drop_duplicates(["user", "item"]).reset_index(drop=True)
     rows["text"] = np.arange(len(rows))
     rows["response"] = [" ".join(text.split()[:LONGEST]) for text in rows["response"]]

@@ -25,7 +25,7 @@ from boomerang import FOLDER, RESULTS, data_folder, markdown
 from pydantic import BaseModel, ConfigDict
 
 from workbench import recommend
-from workbench.data import read_recbole, split
+from workbench.data import open_data, split
 from workbench.data.splits import Split
 from workbench.data.world import load_world
 from workbench.recommend import Popularity, Training, evaluate_targets, next_items
@@ -60,7 +60,7 @@ def parts(data: str) -> Split:
     everybody left out."""
     if data == "world":
         return split(load_world().log.by_session(), "session")
-    return split(read_recbole(Path(os.environ[FOLDER]) / "ml-100k-recbole").log, "leave_one_out")
+    return split(open_data("ml-100k").log, "leave_one_out")
 
 
 def questions(made: Split, data: str):

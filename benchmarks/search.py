@@ -28,12 +28,11 @@ from pydantic import BaseModel, ConfigDict
 from scipy import sparse
 
 from workbench import recommend
-from workbench.data import Histories, Interactions, read_recbole, split
+from workbench.data import Histories, Interactions, open_data, read_keyset, split
 from workbench.recommend import evaluate_targets, next_items
 from workbench.recommend.evaluation import joined
 from workbench.runs import run
 from workbench.settings import ROOT, settings
-from workbench.sources.logs.splits import baskets_split, clicks_split, read_keyset
 from workbench.statistics import bootstrap_mean
 
 SPACES = tomllib.loads((ROOT / "benchmarks" / "spaces.toml").read_text(encoding="utf-8"))
@@ -63,11 +62,9 @@ class Asked(NamedTuple):
 @cache
 def data(task: str) -> tuple[Interactions, Interactions, Asked, Asked]:
     """Logs to fit on (train, valid) and the questions of validation and test."""
-    folder = Path(os.environ[FOLDER])
     if task == "collaborative":
-        parts = split(
-            read_recbole(folder / "ml-100k-recbole").log, "random", train=0.8, valid=0.1, seed=0
-        )
+        log = open_data("ml-100k").log
+        parts = split(log, "random", train=0.8, valid=0.1, seed=0)
         asked = []
         for on, known in (("valid", ("train",)), ("test", ("train", "valid"))):
             targets, seen = getattr(parts, on).matrix(), joined(parts, known)
@@ -75,17 +72,16 @@ def data(task: str) -> tuple[Interactions, Interactions, Asked, Asked]:
             asked.append(Asked(parts.train.histories(users), targets[users], seen.matrix()[users]))
         return parts.train, parts.valid, *asked
     if task == "session":
-        parts = clicks_split(folder / "rsc15-100k-session-rec", tune=True)
+        parts = open_data("rsc15-100k", tune=True).split
         return (
             parts.train,
             parts.valid,
             Asked(*next_items(parts.valid)),
             Asked(*next_items(parts.test)),
         )
-    parts = baskets_split(folder / "nbr-tafeng-reality-check")
-    users = read_keyset(
-        folder / "nbr-unlearning-splits" / "tafeng_keyset_0.json", parts.train.users
-    )
+    parts = open_data("tafeng").split
+    keyset = open_data("tafeng-keysets").file("tafeng_keyset_0.json")
+    users = read_keyset(keyset, parts.train.users)
     whole = joined(parts, ("train", "test"))
     asked = [
         Asked(parts.train.histories(u), parts.test.matrix()[u]) for u in (users.valid, users.test)

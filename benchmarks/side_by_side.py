@@ -31,7 +31,7 @@ from pydantic import BaseModel, ConfigDict, PositiveFloat, PositiveInt
 from rivals.measure import clock, peak_mb, repeat
 from scipy import sparse
 
-from workbench.data import Histories, Interactions, read_recbole, split
+from workbench.data import Histories, Interactions, open_data, split
 from workbench.data.splits import Split
 from workbench.errors import WorkbenchError
 from workbench.recommend.evaluation import evaluate_targets, joined, list_metrics
@@ -111,10 +111,8 @@ def parts(task: str, window: bool = False) -> Split:
 
     window: only the last rows of every user's training part, one window and its first row.
     """
-    log, share = (
-        read_recbole(Path(os.environ[FOLDER]) / "ml-100k-recbole").log,
-        int(os.environ.get(SHARE, "1")),
-    )
+    log = open_data("ml-100k").log
+    share = int(os.environ.get(SHARE, "1"))
     if task == "sequence":
         log = log.select(log.frame["user"].to_numpy() % share == 0)
     made = (

@@ -21,7 +21,7 @@ import pandas as pd
 from boomerang import FOLDER, RESULTS, data_folder
 from pydantic import BaseModel, ConfigDict
 
-from workbench.data import open_split, read_keyset
+from workbench.data import open_data, read_keyset
 from workbench.data.splits import Split
 from workbench.recommend import TIFUKNN, UPCF, Counted, TopFreq, TopFreqConfig, evaluate_targets
 from workbench.runs import run
@@ -59,15 +59,13 @@ def model(method: str) -> Counted:
 @cache
 def data() -> Split:
     """Histories as train, future baskets as test."""
-    return open_split("tafeng", os.environ[FOLDER])
+    return open_data("tafeng").split
 
 
 def measure(config: Run) -> pd.DataFrame:
     """[only, k, metric, value, users, fit_seconds, score_seconds]: means over the test users."""
     split = data()
-    path = (
-        Path(os.environ[FOLDER]) / "nbr-unlearning-splits" / f"tafeng_keyset_{config.keyset}.json"
-    )
+    path = open_data("tafeng-keysets").file(f"tafeng_keyset_{config.keyset}.json")
     users = read_keyset(path, split.train.users)
     # Neighbours of TIFU-KNN come from the training users; everything else is counted over all
     # histories.

@@ -31,7 +31,7 @@ import pandas as pd
 from boomerang import FOLDER, RESULTS, data_folder, markdown
 from pydantic import BaseModel, ConfigDict, Field
 
-from workbench.data import Histories, Interactions, split
+from workbench.data import Histories, Interactions, open_data, read_keyset, split
 from workbench.data.world import load_world
 from workbench.errors import ConfigError
 from workbench.recommend import (
@@ -47,11 +47,10 @@ from workbench.recommend.basket._baskets import Baskets
 from workbench.recommend.evaluation import evaluate_targets, joined, joined_logs
 from workbench.runs import config_hash, run
 from workbench.settings import settings
-from workbench.sources.logs.splits import baskets_split, read_keyset
+from workbench.sources.cards import find_card, is_here
 from workbench.statistics import bootstrap_mean, paired_bootstrap
 
 METRICS = ["recall", "ndcg", "hit_rate"]
-BASKETS, KEYSET = "nbr-tafeng-reality-check", "nbr-unlearning-splits/tafeng_keyset_{}.json"
 COUNTED = [
     "G-TopFreq, published",
     "P-TopFreq, published",
@@ -87,9 +86,9 @@ class Cell(BaseModel):
 def tafeng(keyset: int):
     """(train, valid, histories, targets, all histories): the first two of other users; the test
     users' questions."""
-    folder = Path(os.environ[FOLDER])
-    parts = baskets_split(folder / BASKETS)
-    users = read_keyset(folder / KEYSET.format(keyset), parts.train.users)
+    parts = open_data("tafeng").split
+    path = open_data("tafeng-keysets").file(f"tafeng_keyset_{keyset}.json")
+    users = read_keyset(path, parts.train.users)
     whole = joined_logs(parts.train, parts.test)
     train, valid = (_of(whole, some) for some in (users.train, users.valid))
     return (
@@ -365,7 +364,7 @@ def main() -> None:
     )
     given = parser.parse_args()
     os.environ[FOLDER] = str(given.data)
-    there = (given.data / BASKETS).is_dir()
+    there = is_here(find_card("tafeng"))
     configs = cells(given.keysets if there else [], given.seeds, given.minutes)
     folder, data = settings().runs / "tafeng_trained", "tafeng-reality-check, world 1"
     run(

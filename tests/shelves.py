@@ -41,7 +41,11 @@ SHELVES = (
     # one page a published method, and the parts that the methods of a family share
     Shelf("recommenders", r"recommend/(collaborative|session|basket)/", None),
     Shelf("token methods", r"tokens/(weights|attribution)/", None),
-    Shelf("token methods", r"tokens/(trust|judge|mixture|deletion|maps|retrieval)\.py", None),
+    Shelf(
+        "token methods",
+        r"tokens/(trust|_trust_checks|judge|mixture|deletion|maps|retrieval)\.py",
+        None,
+    ),
     Shelf("unlearning methods", r"unlearning/(algorithms/|audit/|boomerang|grid|receipt)", None),
     Shelf("report methods", r"reports/(recpilot/|evaluation|judges)", None),
     # whoever brings a model of their own reads these, and nobody else; a folder, as one file of

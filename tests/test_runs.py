@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from pydantic import BaseModel, ConfigDict
 
 from workbench.errors import ConfigError, DataError
-from workbench.runs import config_hash, read, rescore, run, whole_folder
+from workbench.runs import config_hash, read, rescore, run
 
 
 class Config(BaseModel):
@@ -171,19 +171,6 @@ def test_resumes_where_it_was_stopped(tmp_path, how):
     assert log.read_text().split() == ["0", "1", "2", "3", "3", "4"], (
         "only what was missing is done again"
     )
-
-
-def test_a_folder_is_whole_or_not_there(tmp_path):
-    target = tmp_path / "deep" / "folder"
-    with pytest.raises(RuntimeError), whole_folder(target) as work:
-        (work / "half").write_text("a")
-        raise RuntimeError
-    assert not target.exists() and not list(target.parent.iterdir())
-    for text in ("first", "second"):
-        with whole_folder(target) as work:
-            (work / "file").write_text(text)
-        assert (target / "file").read_text() == text
-    assert [path.name for path in target.parent.iterdir()] == ["folder"]
 
 
 def test_leftovers_of_the_dead_are_swept(tmp_path):

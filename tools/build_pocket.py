@@ -5,23 +5,38 @@ from __future__ import annotations
 
 import argparse
 import itertools
+import json
 import shutil
 import sys
-from collections.abc import Sequence
+import time
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import torch
 
-from workbench.errors import WorkbenchError
+from tools.save_model import save_model
+from workbench.errors import ConfigError, WorkbenchError
 from workbench.settings import settings
 from workbench.tokens.contrast import score_tokens
 from workbench.tokens.corpora import excerpts, mark, pairs_table, sentences
 from workbench.tokens.detection import detection
-from workbench.tokens.training import PocketConfig, make_tokenizer, save_model, train_pocket
+from workbench.tokens.encoding import encode_pairs
+from workbench.tokens.small_models import (
+    Part,
+    PocketConfig,
+    adamw,
+    make_model,
+    make_tokenizer,
+    tensors,
+    train,
+)
+from workbench.whole import whole_file
 
 TEXTS, TEXT_SEED, HELD_OUT = 16_000, 2, 200
+CHECKPOINT_EVERY = 200  # steps that a stopped run loses at most
 SCORES = ("pir", "kl", "entropy", "loss")
 
 
@@ -54,6 +69,100 @@ def build_pocket(
     save_model(folder, model, tokenizer, card)
     shutil.rmtree(work)
     return card
+
+
+def train_pocket(
+    pairs: pd.DataFrame,
+    tokenizer: Any,
+    work: Path,
+    config: PocketConfig | None = None,
+    progress: bool = True,
+) -> tuple[Any, dict[str, Any]]:
+    """Train on `pairs` [text, prompt_with, prompt_without, response]; return the model and a record
+    of the run.
+
+    `work` keeps a checkpoint every 200 steps: a run that was stopped goes on from there and ends
+    with the same weights as one that was not. The record holds config, steps, seconds, parameters
+    and the loss curve.
+
+    Raises `ConfigError` when `work` holds a checkpoint of another config or corpus.
+    """
+    config = config or PocketConfig()
+    torch.set_num_threads(config.threads)
+    model = make_model(config, tokenizer)
+    optimiser = adamw(model, config)
+    # the texts, and where an earlier run of them was stopped
+    rows = encode_pairs(tokenizer, pairs, context=config.context - 1)
+    tokens = sum(len(row["ids"]) for row in rows)
+    identity = json.dumps([config.model_dump(), len(rows), tokens])
+    losses, spent = _resume(work, identity, model, optimiser)
+    begun = time.perf_counter() - spent
+
+    def keep(step: int, model: Any) -> None:
+        if step % CHECKPOINT_EVERY == 0 or step == config.steps:
+            state = {"model": model.state_dict(), "optimiser": optimiser.state_dict()}
+            state |= {"identity": identity, "losses": losses}
+            _save(work, state | {"seconds": time.perf_counter() - begun})
+
+    left = itertools.islice(_batches(rows, config, tokenizer), len(losses), config.steps)
+    train(model, left, config, keep, optimiser=optimiser, losses=losses, progress=progress)
+    record = {
+        "config": config.model_dump(),
+        "texts": len(rows),
+        "parameters": sum(weights.numel() for weights in model.parameters()),
+        "losses": losses,
+        "seconds": time.perf_counter() - begun,
+    }
+    return model, record
+
+
+def _batches(
+    rows: list[dict[str, Any]], config: PocketConfig, tokenizer: Any
+) -> Iterator[list[Part]]:
+    """Endless batches; texts of like length share one, so little is padded."""
+    for epoch in itertools.count():
+        rng = np.random.default_rng([config.seed, epoch])
+        bare = rng.random(len(rows)) < config.persona_dropout
+        sides = np.where(bare, "without", "with")
+        length = np.array(
+            [len(row[side]) + len(row["ids"]) for row, side in zip(rows, sides, strict=True)]
+        )
+        order = rng.permutation(len(rows))
+        pools = [order[first : first + 1024] for first in range(0, len(order), 1024)]
+        cut = [pool[np.argsort(-length[pool], kind="stable")] for pool in pools]
+        whole = [batch for pool in cut for batch in _fill(pool, length, config.batch_tokens)]
+        for place in rng.permutation(len(whole)):
+            texts = [(rows[i][sides[i]], rows[i]["ids"]) for i in whole[place]]
+            yield [(*tensors(texts, tokenizer), 1.0)]
+
+
+def _fill(pool: np.ndarray, length: np.ndarray, budget: int) -> Iterator[np.ndarray]:
+    """Cut a pool, longest texts first, into batches of at most `budget` tokens (or one text)."""
+    first = 0
+    while first < len(pool):
+        size = max(1, budget // int(length[pool[first]]))
+        yield pool[first : first + size]
+        first += size
+
+
+def _save(work: Path, state: dict[str, Any]) -> None:
+    with whole_file(work / "checkpoint.pt") as new:
+        torch.save(state, new)
+
+
+def _resume(work: Path, identity: str, model: Any, optimiser: Any) -> tuple[list[float], float]:
+    if not (work / "checkpoint.pt").exists():
+        return [], 0.0
+    state = torch.load(work / "checkpoint.pt", weights_only=True)
+    if state["identity"] != identity:
+        raise ConfigError(
+            "the checkpoint belongs to another config or corpus",
+            where=str(work / "checkpoint.pt"),
+            do="remove it to train anew, or go back to its config",
+        )
+    model.load_state_dict(state["model"])
+    optimiser.load_state_dict(state["optimiser"])
+    return list(state["losses"]), float(state["seconds"])
 
 
 def evaluate_pocket(

@@ -13,13 +13,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from tools.save_model import save_model
 from workbench.errors import ConfigError, WorkbenchError
 from workbench.settings import settings
 from workbench.tokens.corpora import examples_of
 from workbench.tokens.detection import detection
 from workbench.tokens.prompts import make_pairs
 from workbench.tokens.small_models import BaseConfig, train_base
-from workbench.tokens.training import save_model
 from workbench.worlds.fooling import FoolingWorld
 from workbench.worlds.measures import (
     HELD_OUT,

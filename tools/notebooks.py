@@ -13,6 +13,7 @@ from nbformat import NotebookNode
 
 from workbench.errors import WorkbenchError
 from workbench.settings import ROOT
+from workbench.whole import whole_file
 
 FOLDER = ROOT / "notebooks"
 WIDGET = "application/vnd.jupyter.widget-view+json"
@@ -96,11 +97,9 @@ def normalise(notebook: NotebookNode) -> NotebookNode:
 
 
 def write(notebook: NotebookNode, path: Path) -> None:
-    """Write through a temporary file, so that a broken run leaves the old notebook."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(path.name + ".tmp")
-    nbformat.write(notebook, temporary)
-    os.replace(temporary, path)
+    """Write a notebook, so that a broken run leaves the old one."""
+    with whole_file(path) as new:
+        nbformat.write(notebook, new)
 
 
 def student(notebook: NotebookNode) -> NotebookNode:

@@ -6,12 +6,10 @@ import functools
 import hashlib
 import inspect
 import json
-import os
 import shutil
-import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -19,29 +17,9 @@ import pandas as pd
 from pydantic import BaseModel
 
 from workbench.errors import ConfigError, DataError
+from workbench.whole import PARTIAL, whole_folder
 
 DAY = 24 * 3600  # seconds
-
-
-@contextmanager
-def whole_folder(folder: Path) -> Iterator[Path]:
-    """A temporary folder to write in, which takes the name `folder` when the block ends without an
-    error.
-
-    An old folder of that name is replaced. After an error or Ctrl-C nothing of the new one is left.
-
-    >>> with whole_folder(Path("model")) as work: (work / "a.txt").write_text("a")  # doctest: +SKIP
-    """
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(
-        prefix=".partial-", dir=folder.parent, ignore_cleanup_errors=True
-    ) as parts:
-        new, old = Path(parts, "new"), Path(parts, "old")
-        new.mkdir()
-        yield new
-        if folder.exists():  # a folder that is not empty cannot be replaced in one step
-            os.replace(folder, old)
-        os.replace(new, folder)
 
 
 def config_hash(config: BaseModel, version: str = "1", data: str = "") -> str:
@@ -175,7 +153,7 @@ def _plain(value: Any) -> Any:
 
 def _sweep(folder: Path) -> None:
     """Drop what killed runs left behind; young leftovers may belong to a run of another process."""
-    for path in folder.glob(".partial-*"):
+    for path in folder.glob(f"{PARTIAL}*"):
         with suppress(OSError):  # another process may sweep too
             if time.time() - path.stat().st_mtime > DAY:
                 shutil.rmtree(path, ignore_errors=True)

@@ -56,7 +56,7 @@ class Server:
         threading.Thread(target=self.http.serve_forever, daemon=True).start()
 
     def speaker(self):
-        from workbench.tokens.training import PocketConfig, make_model, make_tokenizer
+        from workbench.tokens.small_models import PocketConfig, make_model, make_tokenizer
 
         tokenizer = make_tokenizer(TEXTS, 330)
         return make_model(

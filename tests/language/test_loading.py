@@ -10,7 +10,7 @@ from workbench.language import load_causal_lm
 
 @pytest.fixture
 def folder(tmp_path):
-    from workbench.tokens.training import PocketConfig, make_model, make_tokenizer
+    from workbench.tokens.small_models import PocketConfig, make_model, make_tokenizer
 
     tokenizer = make_tokenizer(["a lamp and a tent"], 300)
     make_model(

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from workbench.data import Histories, Interactions, open_split, read_keyset
+from workbench.data import Histories, Interactions, open_data, read_keyset
 from workbench.errors import DataError, ModelError
 from workbench.recommend import (
     TIFUKNN,
@@ -387,7 +387,7 @@ def test_gp_topfreq_reaches_the_measured_numbers_of_tafeng(real_data):
     both in it."""
     if not (real_data / "nbr-tafeng-reality-check").is_dir():
         pytest.skip("no Ta-Feng here")
-    log = open_split("tafeng", folder=real_data)
+    log = open_data("tafeng", real_data).split
     model, targets, means = TopFreq().fit(log.train), log.test.matrix(), []
     for i in range(5):
         path = real_data / "nbr-unlearning-splits" / f"tafeng_keyset_{i}.json"

@@ -28,7 +28,7 @@ from workbench.recommend import (
     novelty,
     popularity_bias,
 )
-from workbench.sources.readers import read_lists
+from workbench.sources.logs.lists import read_lists
 
 METRICS = ["recall", "ndcg", "hit_rate", "mrr", "precision", "average_precision"]
 

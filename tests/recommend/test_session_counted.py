@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from logs import ITEMS, USERS, logs, make, requests
 
-from workbench.data import Histories, Interactions
+from workbench.data import Histories, Interactions, open_data
 from workbench.errors import DataError, ModelError
 from workbench.recommend import (
     SKNN,
@@ -32,7 +32,6 @@ from workbench.recommend import (
     top_k,
 )
 from workbench.recommend.rows import FittedRows
-from workbench.sources.logs.splits import pairs_split
 
 MAKERS = {
     "markov": Markov,
@@ -419,7 +418,7 @@ def test_damaged_models_are_refused(tmp_path):
 
 @pytest.fixture(scope="module")
 def diginetica(real_data):
-    parts = pairs_split(real_data / "sessions-diginetica")
+    parts = open_data("diginetica", real_data).split
     assert (len(parts.train), parts.train.n_items) == (906_140, 43_097)
     return parts
 

@@ -2,6 +2,7 @@
 
 import gzip
 import hashlib
+import json
 import threading
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -9,7 +10,7 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 import pandas as pd
 import pytest
 
-from workbench.data import open_dataset
+from workbench.data import open_data
 from workbench.errors import ConfigError, DataError
 from workbench.settings import settings
 from workbench.sources import commands
@@ -84,7 +85,8 @@ def test_get_downloads_checks_and_opens(own, server, name):
     write_card(own, f"{server}/{name}")
     assert commands.get("tale") == own / "tale"
     assert [path.name for path in (own / "tale").iterdir()] == [name]
-    log, catalogue = open_dataset("tale")
+    data = open_data("tale")
+    log, catalogue = data.log, data.catalogue
     assert len(log) == 3 and catalogue.title(0) == "item 5"
     # again: what is there is checked, nothing is fetched
     assert commands.get("tale") == own / "tale"
@@ -110,7 +112,7 @@ def test_get_says_so_where_the_reader_must_fetch(own):
     with pytest.raises(
         DataError, match=r"the data set tale is not here.*What to do: set WORKBENCH_DATA"
     ):
-        open_dataset("tale")
+        open_data("tale")
 
 
 def test_check_shows_what_differs(own):
@@ -140,7 +142,7 @@ def test_add_writes_a_card_and_copies_nothing(own, tmp_path):
     assert added.to_frame()["role"].tolist() == ["user", "item", "timestamp", "action"]
     assert sorted(p.name for p in own.rglob("*")) == ["cards", "my-shop.toml"]
     assert find_card("my-shop") == added.card
-    log, _ = open_dataset("my-shop")
+    log = open_data("my-shop").log
     assert list(log.users) == ['ann "é"', "bob"] and list(log.frame["action"]) == [
         "view",
         "purchase",
@@ -154,7 +156,7 @@ def test_add_with_copy_survives_the_original(own, tmp_path):
     (tmp_path / "log.csv.gz").write_bytes(gzip.compress(LOG.encode()))
     added = commands.add(tmp_path / "log.csv.gz", {"timestamp": ""}, name="mine", copy=True)
     (tmp_path / "log.csv.gz").unlink()
-    log, _ = open_dataset("mine")
+    log = open_data("mine").log
     assert len(log) == 3 and log.frame["timestamp"].isna().all() and added.card.place is None
 
 
@@ -184,20 +186,47 @@ def test_the_shipped_world_can_have_a_card(own):
     )
     (own / "cards" / "shop.toml").write_text(text, encoding="utf-8")
     assert commands.get("shop") == settings().data / "world"
-    log, catalogue = open_dataset("shop")
+    data = open_data("shop")
+    log, catalogue = data.log, data.catalogue
     assert log.n_items == len(catalogue) and catalogue.title(0)
+
+
+def review(user, asin):
+    product = {"title": f"Cup {asin}"}
+    said = {"parent_asin": asin, "rating": 4.0, "timestamp_ms": 1_000, "review_full": "Holds tea."}
+    one = said | {"product": product}
+    return {"user_id": user, "category": "Home", "history": [one] * 4, "heldout": one}
 
 
 def test_texts_have_a_card_and_no_log(own, tmp_path):
     name = "amazon-reviews-2023-users"
     (tmp_path / name).mkdir()
-    for file in find_card(name).files:
-        (tmp_path / name / file.name).write_text("{}", encoding="utf-8")
+    for number, file in enumerate(find_card(name).files):
+        text = json.dumps(review(f"user {number}", f"X{number}"))
+        (tmp_path / name / file.name).write_text(text, encoding="utf-8")
     found = commands.check(name, tmp_path)
     # other bytes; and nothing was taken for a log
     assert list(found["ok"]) == [False, False, False]
-    with pytest.raises(ConfigError, match="holds texts"):
-        open_dataset(name, tmp_path)
+    reviews = open_data(name, tmp_path)
+    assert reviews.texts["part"].tolist() == ["training", "validation", "test"]
+    assert reviews.texts["text"].tolist() == [0, 1, 2]
+    with pytest.raises(ConfigError, match="holds no interactions"):
+        _ = reviews.log
+    with pytest.raises(ConfigError, match="holds no interactions"):
+        _ = reviews.catalogue
+
+
+def test_files_of_a_card_are_found_by_name(own, tmp_path):
+    folder = tmp_path / "tafeng-keysets"
+    folder.mkdir()
+    for file in find_card("tafeng-keysets").files:
+        (folder / f"{file.name}.gz").write_bytes(gzip.compress(b"{}"))
+    keysets = open_data("tafeng-keysets", tmp_path)
+    assert keysets.file("tafeng_keyset_3.json") == folder / "tafeng_keyset_3.json.gz"
+    with pytest.raises(ConfigError, match="has no file 'tafeng_keyset_9"):
+        keysets.file("tafeng_keyset_9.json")
+    with pytest.raises(ConfigError, match="holds no interactions"):
+        _ = keysets.log
 
 
 def test_without_a_checksum_nothing_is_called_ok(own):
@@ -208,7 +237,7 @@ def test_without_a_checksum_nothing_is_called_ok(own):
     )
     (own / "cards" / "tale.toml").write_text(text, encoding="utf-8")
     with pytest.raises(DataError, match=r"Expected: raw/log\.csv"):
-        open_dataset("tale")
+        open_data("tale")
     (own / "tale" / "raw").mkdir(parents=True)
     (own / "tale" / "raw" / "log.csv").write_text(LOG, newline="")
     found = commands.check("tale").set_index("check")

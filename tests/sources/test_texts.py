@@ -137,7 +137,7 @@ def test_lamp_says_what_is_missing(write):
     with pytest.raises(DataError, match="no gold for question '10'"):
         read_lamp(write("q.json", [row]), task="LaMP_7")
     (broken := write("b.json", [])).write_text('[{"id": 1,\n]')
-    with pytest.raises(DataError, match="line 2 is no JSON"):
+    with pytest.raises(DataError, match="line 2, character 1 is no JSON"):
         read_lamp(broken, task="LaMP_7")
     with pytest.raises(DataError, match="no such file"):
         read_lamp("nowhere.json", task="LaMP_7")

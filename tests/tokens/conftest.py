@@ -17,7 +17,7 @@ def folders(tmp_path_factory):
     """{name: folder} of saved random models: a Llama, and a GPT-2 with absolute positions."""
     from transformers import GPT2Config, GPT2LMHeadModel
 
-    from workbench.tokens.training import PocketConfig, make_model, make_tokenizer
+    from workbench.tokens.small_models import PocketConfig, make_model, make_tokenizer
 
     tokenizer = make_tokenizer(TEXTS, 400)
     small = PocketConfig(hidden=32, layers=2, feed_forward=64, context=128, seed=3)

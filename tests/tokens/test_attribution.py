@@ -34,7 +34,7 @@ from workbench.tokens.attribution import (
 )
 from workbench.tokens.attribution.shapley import _all, _sampled
 from workbench.tokens.coalitions import located, score_coalitions
-from workbench.tokens.training import PocketConfig, make_model
+from workbench.tokens.small_models import PocketConfig, make_model
 
 # where it does not matter which
 one_architecture = pytest.mark.parametrize("loaded", ["gpt2"], indirect=True)

@@ -9,8 +9,8 @@ from workbench.data.world.texts import generate_texts
 from workbench.errors import ConfigError, DataError
 from workbench.tokens import mark, pairs_table
 from workbench.tokens.corpora import excerpts
-from workbench.tokens.prompts import quoted
-from workbench.tokens.training import make_tokenizer
+from workbench.tokens.rendering import quoted
+from workbench.tokens.small_models import make_tokenizer
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from workbench.errors import ConfigError, ModelError
 from workbench.tokens import FineTuneConfig, fine_tune, finetune, make_pairs, score_tokens, weights
-from workbench.tokens.training import PocketConfig, make_model, make_tokenizer
+from workbench.tokens.small_models import PocketConfig, make_model, make_tokenizer
 
 CONFIG = FineTuneConfig(
     steps=6, batch_size=4, accumulate=2, learning_rate=0.01, warm_up=2, film_every=2, save_every=2

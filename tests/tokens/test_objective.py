@@ -19,7 +19,7 @@ from transformers import (
 from workbench.errors import ConfigError, DataError, TooLarge
 from workbench.tokens import score_tokens, weights
 from workbench.tokens.objective import IGNORED, Collator, Objective, carry, training_rows
-from workbench.tokens.training import PocketConfig, make_model, make_tokenizer
+from workbench.tokens.small_models import PocketConfig, make_model, make_tokenizer
 
 SAID = [
     "The lamp arrived on Tuesday.",

@@ -12,7 +12,8 @@ from workbench.errors import ConfigError, DataError, TooLarge
 from workbench.language import load_causal_lm
 from workbench.tokens import make_pairs, prompt, score_tokens
 from workbench.tokens.encoding import encode_pairs, prompt_ids, prompts_of
-from workbench.tokens.prompts import NEUTRAL, located, masked, quoted
+from workbench.tokens.prompts import NEUTRAL, masked
+from workbench.tokens.rendering import located, quoted
 
 HOSTILE = [
     "<script>alert(1)</script>",

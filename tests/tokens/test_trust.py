@@ -9,7 +9,7 @@ import torch
 from workbench.errors import DataError, ModelError
 from workbench.language import load_causal_lm
 from workbench.tokens import MixtureLM, examples_of
-from workbench.tokens.training import make_tokenizer
+from workbench.tokens.small_models import make_tokenizer
 from workbench.tokens.trust import _wins, trust
 
 TASTES = ("lamps", "tents", "books", "bikes", "boats", "seeds", "games", "coats")

@@ -22,6 +22,46 @@ def place_of(column: pd.Series, at: np.ndarray | pd.Series) -> str:
     return f"{column.index.name or 'row'} {column.index[int(np.flatnonzero(at)[0])]}"
 
 
+def columns_of(
+    table: pd.DataFrame, roles: dict[str, str | None], where: str
+) -> dict[str, pd.Series]:
+    """Role → its column, with the table's index, since errors name places.
+
+    Raises `DataError` for a column that is missing or there twice, an empty table, and an empty
+    user, item or action.
+    """
+    named = {role: column for role, column in roles.items() if column is not None}
+    for role, column in named.items():
+        count = list(table.columns).count(column)
+        if count != 1:
+            have = ", ".join(map(str, table.columns[:12]))
+            what = f"{count} columns are called {column!r}" if count else f"no column {column!r}"
+            raise DataError(what, where, f"a column for {role}; found: {have}", f"pass {role}='…'")
+    if not len(table):
+        do = "check the file and its filters"
+        raise DataError("the table is empty", where, "at least one interaction", do)
+    raw = {role: table[column] for role, column in named.items()}
+    for role in ("user", "item", "action"):
+        absent = raw[role].isna() if role in raw else pd.Series(dtype=bool)
+        if absent.any():
+            what = f"no {role} in {place_of(raw[role], absent)}"
+            raise DataError(what, where, f"a {role} in every row", "drop or repair these rows")
+    return raw
+
+
+def as_row_ids(column: pd.Series | None, n: int, where: str) -> pd.Series:
+    """Ids of interactions, int64: those of the column, none twice, or 0 to n − 1 where there is
+    none."""
+    if column is None:
+        return pd.Series(np.arange(n), dtype="int64")
+    ids = as_integers(column, n, "interaction", where).astype("int64")
+    twice = ids.duplicated()
+    if twice.any():
+        what = f"interaction id {ids[twice].iloc[0]} is repeated in {place_of(ids, twice)}"
+        raise DataError(what, where, "every id once", "let the reader number the rows")
+    return ids
+
+
 def make_index(column: pd.Series, role: str, where: str) -> pd.Index:
     """The sorted distinct ids of a column, all of one type."""
     try:

@@ -16,9 +16,10 @@ from workbench.data.checks import (
     as_codes,
     as_integers,
     as_numbers,
+    as_row_ids,
     as_times,
+    columns_of,
     make_index,
-    place_of,
 )
 from workbench.data.histories import Histories, unique_ids
 from workbench.errors import DataError, UnknownItem, UnknownUser
@@ -83,49 +84,15 @@ class Interactions:
         >>> log.n_users, log.n_items, len(log)
         (1, 2, 2)
         """
-        named = {
-            "user": user,
-            "item": item,
-            "timestamp": timestamp,
-            "action": action,
-            "session": session,
-        }
-        named |= {"basket": basket, "value": value, "interaction": interaction}
-        named = {role: column for role, column in named.items() if column is not None}
-        for role, column in named.items():
-            count, have = list(table.columns).count(column), ", ".join(map(str, table.columns[:12]))
-            if count != 1:
-                what = (
-                    f"{count} columns are called {column!r}" if count else f"no column {column!r}"
-                )
-                raise DataError(
-                    what, where, f"a column for {role}; found: {have}", f"pass {role}='…'"
-                )
-        if not len(table):
-            raise DataError(
-                "the table is empty",
-                where,
-                "at least one interaction",
-                "check the file and its filters",
-            )
-        # with the table's index: errors name places
-        raw = {role: table[column] for role, column in named.items()}
-        for role in [role for role in ("user", "item", "action") if role in raw]:
-            absent = raw[role].isna()
-            if absent.any():
-                what = f"no {role} in {place_of(raw[role], absent)}"
-                raise DataError(what, where, f"a {role} in every row", "drop or repair these rows")
+        roles = {"user": user, "item": item, "timestamp": timestamp, "action": action}
+        roles |= {"session": session, "basket": basket, "value": value, "interaction": interaction}
+        raw = columns_of(table, roles, where)
+        # one index of users and one of items, for life
         users = make_index(raw["user"], "user", where) if users is None else users
         items = make_index(raw["item"], "item", where) if items is None else items
+        # every column in its type, and what is not said filled up
         n = len(table)
-        ids = as_integers(raw.get("interaction"), n, "interaction", where)
-        ids = pd.Series(np.arange(n), dtype="int64") if ids is None else ids.astype("int64")
-        if ids.duplicated().any():
-            what = (
-                f"interaction id {ids[ids.duplicated()].iloc[0]} is repeated in "
-                f"{place_of(ids, ids.duplicated())}"
-            )
-            raise DataError(what, where, "every id once", "let the reader number the rows")
+        ids = as_row_ids(raw.get("interaction"), n, where)
         columns = {
             "interaction": ids,
             "user": as_codes(raw["user"], users, UnknownUser, where),
@@ -141,8 +108,8 @@ class Interactions:
         frame = pd.DataFrame(
             {name: getattr(column, "array", column) for name, column in columns.items()}
         )
-        times = frame["timestamp"]
-        if not times.isna().any():
+        # the order of time, where every time is known
+        if not frame["timestamp"].isna().any():
             frame = frame.sort_values("timestamp", kind="stable").reset_index(drop=True)
         frame.insert(4, "position", np.arange(n, dtype="int64"))
         return cls(frame[list(COLUMNS)], users, items)

@@ -16,7 +16,6 @@ boundary is flagged, and passes that cut the response differently are refused.
 from __future__ import annotations
 
 import json
-import math
 import os
 import re
 import time
@@ -29,11 +28,11 @@ import httpx
 import numpy as np
 
 from workbench.errors import ConfigError, ModelError
+from workbench.language.answers import echoed, numbers, of_prompt, other_shape, spelled
 
 AGAIN = (408, 429, 500, 502, 503, 504)  # what may be better a moment later
 PAUSE = 0.5  # seconds before the first repetition; doubled each time
 LIMIT = 1 << 28  # bytes of an answer; a hundred thousand tokens take a tenth of it
-NOTHING = -9999.0  # what servers write for minus infinity, which JSON does not know
 ADVICE = {
     401: "check the key and its variable",
     403: "check the key and its variable",
@@ -147,7 +146,7 @@ class Endpoint:
                 for p, b in zip(each, before, strict=True)
             )
             found = [self._ids(prompt, ids) for prompt in before]
-        tokens, start, end = self._spell(found[0][1], response)
+        tokens, start, end = spelled(found[0][1], response, self._named)
         rows = {prompt: log_probs for prompt, (log_probs, _) in zip(each, found, strict=True)}
         return Passes(
             ids, tokens, start, end, np.array([rows[prompt] for prompt in prompts]), merged
@@ -198,7 +197,7 @@ class Endpoint:
 
     def shape(self, what: str, expected: str, do: str | None = None) -> ModelError:
         """The error for an answer that holds something else than asked for."""
-        return ModelError(f"another shape: {what}", self._named, expected, do)
+        return other_shape(self._named, what, expected, do)
 
     def __getstate__(self) -> dict[str, Any]:
         # sockets do not travel
@@ -250,25 +249,9 @@ class Endpoint:
         body = {"model": self.model, "prompt": list(sent), "max_tokens": 1, "temperature": 0}
         choice = self.choice(self.post("/completions", body | asked))
         if self.form == "echo":
-            values, tokens = self._echoed(choice, len(sent))
-            return self._numbers(values[first : len(sent)]), tokens[first : len(sent)]
-        table = choice.get("prompt_logprobs")
-        if not isinstance(table, list) or not all(isinstance(entry, dict) for entry in table[1:]):
-            expected = "null and then a table for each prompt token"
-            raise self.shape(
-                "no prompt_logprobs", expected, 'try form="echo": vLLM alone has this extension'
-            )
-        self._enough(len(table), len(sent))
-        cells = [
-            (entry or {}).get(str(one)) for one, entry in zip(ids, table[first:], strict=False)
-        ]
-        if len(table) > len(sent) or not all(isinstance(cell, dict) for cell in cells):
-            raise self.shape(
-                "other tokens than those sent", "a log-probability for each token that was sent"
-            )
-        return self._numbers([c.get("logprob") for c in cells]), [
-            str(c.get("decoded_token")) for c in cells
-        ]
+            values, tokens = echoed(choice, len(sent), self._named)
+            return numbers(values[first : len(sent)], self._named), tokens[first : len(sent)]
+        return of_prompt(choice, ids, len(sent), self._named)
 
     def _text(self, prompt: str, response: str) -> tuple[np.ndarray, list[str]]:
         """Log-probability and text of the response's tokens, found from the end of what is
@@ -279,7 +262,7 @@ class Endpoint:
         count = usage.get("prompt_tokens") if isinstance(usage, dict) else None
         if not isinstance(count, int):
             raise self.shape("no usage.prompt_tokens", "the number of tokens of the prompt")
-        values, tokens = self._echoed(self.choice(answer), count)
+        values, tokens = echoed(self.choice(answer), count, self._named)
         first = count
         while first > 0 and len("".join(tokens[first:count])) < len(response):
             first -= 1
@@ -289,57 +272,7 @@ class Endpoint:
                 "pass the model's tokenizer",
             )
             raise self.shape(what, "tokens that spell the text", do)
-        return self._numbers(values[first:count]), tokens[first:count]
-
-    def _echoed(self, choice: Mapping[str, Any], count: int) -> tuple[list[Any], list[str]]:
-        found = choice.get("logprobs")
-        values, tokens = (
-            found.get(n) if isinstance(found, dict) else None for n in ("token_logprobs", "tokens")
-        )
-        if not (
-            isinstance(values, list) and isinstance(tokens, list) and len(values) == len(tokens)
-        ):
-            raise self.shape(
-                "no logprobs of what is echoed", "tokens and token_logprobs of equal length"
-            )
-        self._enough(len(values), count)
-        return values, [str(token) for token in tokens]
-
-    def _enough(self, found: int, sent: int) -> None:
-        if found < sent:
-            do = (
-                "use a server that scores prompts: some accept the request and score "
-                "what they generate alone"
-            )
-            raise ModelError(
-                f"fewer tokens: {found} scored of {sent}", self._named, "all prompt tokens", do
-            )
-
-    def _numbers(self, values: Sequence[Any]) -> np.ndarray:
-        for value in values:
-            good = isinstance(value, int | float) and not isinstance(value, bool)
-            if not (good and math.isfinite(value) and NOTHING < value <= 1e-6):
-                raise self.shape(f"{value!r} for a log-probability", "a finite number, at most 0")
-        return np.array(values, dtype=np.float64)
-
-    def _spell(
-        self, tokens: Sequence[str], response: str
-    ) -> tuple[tuple[str, ...], np.ndarray, np.ndarray]:
-        """Tokens and offsets in the response; the first may begin with a space, or reach back into
-        the prompt."""
-        joined = "".join(tokens)
-        before = joined[: len(joined) - len(response)] if joined.endswith(response) else None
-        if before is None or not (before.isspace() or len(before) < max(1, len(tokens[0]))):
-            do = (
-                "pass the model's tokenizer: this server does not tell where its "
-                "tokens begin and end"
-            )
-            raise self.shape(
-                "tokens that do not spell the response", "the response, cut into tokens", do
-            )
-        end = np.maximum(np.cumsum([len(token) for token in tokens]) - len(before), 0)
-        start = np.concatenate([[0], end[:-1]])
-        return tuple(response[a:b] for a, b in zip(start, end, strict=True)), start, end
+        return numbers(values[first:count], self._named), tokens[first:count]
 
     def _tokenize(self, text: str, prompt: bool) -> tuple[int, ...]:
         """Token ids from the server; a beginning-of-sequence token that a prompt has already is not

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pandas as pd
@@ -12,6 +11,7 @@ import pyarrow.parquet as pq
 
 from workbench.errors import DataError
 from workbench.settings import settings
+from workbench.whole import whole_file
 
 
 def purge(
@@ -82,10 +82,6 @@ def _purge_file(path: Path, user: str, code: int | None, dry: bool) -> tuple[int
     mask = pc.fill_null(mask, False)
     removed = int(pc.sum(mask).as_py() or 0)
     if removed and not dry:
-        temporary = path.with_name(path.name + ".tmp")
-        try:
-            pq.write_table(table.filter(pc.invert(mask)), temporary)
-            os.replace(temporary, path)
-        finally:
-            temporary.unlink(missing_ok=True)
+        with whole_file(path) as new:
+            pq.write_table(table.filter(pc.invert(mask)), new)
     return len(table), removed, "would be removed" if removed and dry else ""

@@ -13,7 +13,7 @@ from safetensors.numpy import load_file, save_file
 from scipy import sparse
 
 from workbench.errors import ModelError
-from workbench.runs import whole_folder
+from workbench.whole import whole_folder
 
 
 def save_arrays(folder: Path, kind: str, config: BaseModel, arrays: dict[str, np.ndarray]) -> None:

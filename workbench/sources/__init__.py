@@ -6,12 +6,14 @@ import lazy_loader as lazy
 __getattr__, __dir__, __all__ = lazy.attach(
     __name__,
     submod_attrs={
-        "readers": [
-            *("Dataset", "Preview", "preview"),
-            *("read_lists", "read_movielens", "read_recbole", "read_table"),
-        ],
-        "cards": ["Card", "open_dataset", "open_prepared", "open_split"],
-        "logs.splits": ["Keyset", "read_keyset"],
+        "logs.dataset": ["Dataset"],
+        "logs.tables": ["Preview", "preview", "read_table"],
+        "logs.recbole": ["read_recbole"],
+        "logs.movielens": ["read_movielens"],
+        "logs.lists": ["read_lists"],
+        "logs.reality_check": ["Keyset", "read_keyset"],
+        "cards": ["Card"],
+        "opening": ["Opened", "open_data"],
         "sensitive": ["Rules", "find_sensitive", "load_rules"],
         "adapters": ["ImplicitModel", "RecBoleModel", "RecToolsModel"],
     },

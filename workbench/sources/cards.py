@@ -8,22 +8,17 @@ import tomllib
 from pathlib import Path
 from typing import Literal
 
-import numpy as np
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from workbench import html
-from workbench.data.catalogue import Catalogue
-from workbench.data.filters import Filtered, prepare
-from workbench.data.interactions import Interactions
-from workbench.data.splits import Split
 from workbench.errors import ConfigError, DataError
 from workbench.settings import settings
 from workbench.sources.files import exists, found, open_file, readable
-from workbench.sources.logs import LAYOUTS, layout
-from workbench.sources.readers import read_lists, read_movielens, read_recbole, read_table
+from workbench.sources.logs import LAYOUTS
 
-READERS = ("recbole", "movielens", "table", "lists", "world", "texts", *LAYOUTS)
+WITHOUT_LOG = ("reviews", "files")
+READERS = ("table", "lists", "world", *LAYOUTS, *WITHOUT_LOG)
 
 
 class CardFile(BaseModel):
@@ -76,8 +71,9 @@ class Card(BaseModel):
     """The folder itself, for a table that `add` left where it was, or seen from `data` for what is
     shipped."""
     reader: Literal[READERS]
-    """How its files are read; table and lists read the first file; world is a generated one; see
-    also `published`. texts hold no log: `workbench.sources.texts` reads them."""
+    """How its files are read: table and lists read the first file, world is a generated one, others
+    are named in `sources.logs`. Two hold no log: reviews are texts, files are read one at a time by
+    whoever knows them."""
     columns: dict[str, str] = {}
     """Role → column, for the table reader."""
     options: dict[str, bool | str | dict[str, str]] = {}
@@ -93,6 +89,11 @@ class Card(BaseModel):
     """Users that the reader finds."""
     items: int | None = None
     """Items that the reader finds, those without interactions included."""
+
+    @property
+    def has_log(self) -> bool:
+        """Whether its reader finds interactions."""
+        return self.reader not in WITHOUT_LOG
 
     def __repr__(self) -> str:
         return f"Card({self.name}, {self.reader}, {len(self.files)} files)"
@@ -180,76 +181,16 @@ def find_folder(card: Card, folder: str | Path | None = None) -> Path:
     raise DataError(f"the data set {card.name} is not here; looked in {looked}", None, names, do)
 
 
+def is_here(card: Card) -> bool:
+    """Whether `find_folder` finds its files on this machine."""
+    try:
+        return bool(find_folder(card))
+    except DataError:
+        return False
+
+
 def sha256_of(path: Path) -> str:
     """sha256 of the content, unpacked where the file is gzipped."""
     path = found(path)
     with readable(path, "utf-8"), open_file(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def open_dataset(name: str, folder: str | Path | None = None) -> tuple[Interactions, Catalogue]:
-    """Read the data set of a card from the reader's own copy: (log, catalogue).
-
-    Where the files tell nothing of the items, their titles are their ids. Raises `ConfigError` for
-    a card of texts.
-
-    >>> log, catalogue = open_dataset("ml-100k")  # doctest: +SKIP
-    """
-    card = find_card(name)
-    if card.reader == "texts":
-        do = "read a file of it with a reader of workbench.sources.texts"
-        raise ConfigError(f"{name} holds texts, no interactions", "name", "a card with a log", do)
-    place = find_folder(card, folder)
-    first = place / card.files[0].path
-    if card.reader in ("recbole", "movielens"):
-        data = (
-            read_recbole(place, **card.options)
-            if card.reader == "recbole"
-            else read_movielens(place)
-        )
-        return data.log, data.catalogue
-    if card.reader == "world":
-        from workbench.data.world import load_world
-
-        world = load_world(folder=place)
-        return world.log, world.catalogue
-    if card.reader in LAYOUTS:
-        data = layout(card.reader)(place, **card.options)
-        if not isinstance(data, Split):
-            return data.log, data.catalogue
-        log = data.whole()
-    elif card.reader == "table":
-        log = read_table(first, card.columns or None, **card.options)
-    else:
-        log = read_lists(first)
-    table = pd.DataFrame(
-        {"item": np.arange(log.n_items), "title": [f"item {item}" for item in log.items]}
-    )
-    return log, Catalogue.from_table(table, where=card.name)
-
-
-def open_split(name: str, folder: str | Path | None = None, **options: object) -> Split:
-    """The split in which a data set is published; options: of its reader, such as tune. See
-    `published.splits`.
-
-    >>> open_split("gowalla-lightgcn")  # doctest: +SKIP
-    Split(published: train 810,128, valid 0, test 217,242 rows)
-    """
-    card = find_card(name)
-    if LAYOUTS.get(card.reader) != "splits":
-        do = "divide it yourself: split(open_dataset(name)[0], how)"
-        raise ConfigError(
-            f"{name} is not published in a split", "name", "a card whose reader is a split", do
-        )
-    return layout(card.reader)(find_folder(card, folder), **(card.options | options))
-
-
-def open_prepared(name: str, folder: str | Path | None = None) -> tuple[Filtered, Catalogue]:
-    """Read a data set and apply the filters of its card: what is left and what each filter dropped,
-    its catalogue.
-
-    >>> filtered, catalogue = open_prepared("movielens-20m")  # doctest: +SKIP
-    """
-    log, catalogue = open_dataset(name, folder)
-    filtered = prepare(log, find_card(name).prepare)
-    return filtered, filtered.match(catalogue)

@@ -4,10 +4,8 @@ nothing."""
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,12 +19,14 @@ from workbench.sources.cards import (
     all_cards,
     find_card,
     find_folder,
-    open_dataset,
+    is_here,
     sha256_of,
 )
 from workbench.sources.files import found
-from workbench.sources.readers import Preview, preview, read_table
+from workbench.sources.logs.tables import Preview, preview, read_table
+from workbench.sources.opening import open_data
 from workbench.sources.sensitive import find_sensitive, load_rules
+from workbench.whole import whole_file, whole_folder
 
 UNCHECKED = "not checked"
 
@@ -55,11 +55,7 @@ def list_cards() -> pd.DataFrame:
     machine."""
     rows = []
     for card in all_cards().values():
-        try:
-            here = bool(find_folder(card))
-        except DataError:
-            here = False
-        rows.append((card.name, here, card.rows, card.task, card.page))
+        rows.append((card.name, is_here(card), card.rows, card.task, card.page))
     return pd.DataFrame(rows, columns=["name", "here", "rows", "task", "page"]).astype(
         {"rows": "Int64"}
     )
@@ -85,13 +81,10 @@ def get(name: str, folder: str | Path | None = None) -> Path:
         raise DataError(
             f"{', '.join(without)} cannot be fetched for you", card.name, "a download address", do
         )
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=target.parent, prefix=".get-") as temporary:
-        new = Path(temporary) / target.name
+    with whole_folder(target) as new:
         for file in card.files:
             _download(file, new / file.within)
         _compare(card, new)
-        os.replace(new, target)
     return target
 
 
@@ -138,10 +131,8 @@ def add(
     if copy:
         _copy(path, own / name)
     target = own / "cards" / f"{name}.toml"
-    target.parent.mkdir(parents=True, exist_ok=True)
-    half = target.with_name(f".{target.name}.half")
-    half.write_text(_toml(card), encoding="utf-8")
-    os.replace(half, target)
+    with whole_file(target) as new:
+        new.write_text(_toml(card), encoding="utf-8")
     return Added(card, target, seen)
 
 
@@ -158,7 +149,7 @@ def check(name: str, folder: str | Path | None = None) -> pd.DataFrame:
         (f"sha256 {f.name}", sha256_of(place / f.path), f.sha256 or UNCHECKED) for f in card.files
     ]
     try:
-        log = None if card.reader == "texts" else open_dataset(name, folder)[0]
+        log = open_data(name, folder).log if card.has_log else None
     except WorkbenchError as error:
         rows.append(("reads", str(error), "a log"))
         log = None
@@ -192,7 +183,7 @@ def sensitive(
     """Items of a data set that its rules (or those of a file) call sensitive: see
     `sensitive.find_sensitive`."""
     loaded = load_rules(rules or name)  # a bad file is named before anything large is read
-    return find_sensitive(open_dataset(name, folder)[1], loaded, topic)
+    return find_sensitive(open_data(name, folder).catalogue, loaded, topic)
 
 
 def _own(folder: str | Path | None) -> Path:
@@ -239,12 +230,8 @@ def _copy(path: Path, folder: Path) -> None:
         raise ConfigError(
             "the folder is there already", str(folder), "a new name", "pass another name"
         )
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".add-") as temporary:
-        new = Path(temporary) / folder.name
-        new.mkdir()
+    with whole_folder(folder) as new:
         shutil.copy2(path, new)
-        os.replace(new, folder)
 
 
 def _toml(card: Card) -> str:

@@ -13,11 +13,12 @@ import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import pandas as pd
 
 from workbench.errors import ConfigError, DataError
+from workbench.sources.columns import require
 
 
 def read_frame(
@@ -128,6 +129,23 @@ def read_json_lines(path: Path, fields: Iterable[str], encoding: str = "utf-8") 
     return pd.concat(pieces) if len(pieces) > 1 else pieces[0]
 
 
+def read_json(path: str | Path) -> Any:
+    """What a JSON file (or its .gz) holds; `DataError` names the file and line that is broken."""
+    path = found(path)
+    try:
+        return json.loads(read_text(path))
+    except json.JSONDecodeError as error:
+        what = f"line {error.lineno}, character {error.colno} is no JSON ({error.msg})"
+        do = "copy or download it again"
+        raise DataError(what, path.name, "a whole JSON file", do) from error
+
+
+def read_text(path: Path, encoding: str = "utf-8") -> str:
+    """The whole text of a file, plain or gzipped."""
+    with readable(path, encoding), open_file(path, encoding) as file:
+        return file.read()
+
+
 def lines_of(path: Path, encoding: str = "utf-8") -> Iterator[tuple[int, str]]:
     """The lines of a text file that are not blank, with their numbers."""
     with readable(path, encoding), open_file(path, encoding) as file:
@@ -212,69 +230,9 @@ def found(path: str | Path) -> Path:
     return path if path.is_file() else Path(f"{path}.gz")
 
 
-def require(table: pd.DataFrame, columns: Iterable[str], path: Path) -> None:
-    """Refuse a table that lacks one of these columns."""
-    for column in columns:
-        if column not in table:
-            have = ", ".join(map(str, table.columns[:12]))
-            raise DataError(
-                f"no column {column!r}",
-                path.name,
-                f"found: {have}",
-                "map the columns: see preview(path)",
-            )
-
-
 def read_columns(folder: str | Path, name: str, columns: Iterable[str] = ()) -> pd.DataFrame:
     """A CSV file of a folder, or its `.gz`: these columns of it, or all; refuses a file that lacks
     one."""
     columns, table = list(columns), read_frame(found(Path(folder) / name))
     require(table, columns, Path(name))
     return table[columns] if columns else table
-
-
-def look_up(keys: pd.Series, table: pd.DataFrame, key: str, where: str, name: str) -> pd.DataFrame:
-    """The rows of `table` (read from `name`) whose `key` the keys (read from `where`) name, on the
-    keys' index."""
-    known = table.set_index(key)
-    if known.index.has_duplicates:
-        what, do = (
-            f"{key} {known.index[known.index.duplicated()][0]} is repeated",
-            "remove the second line",
-        )
-        raise DataError(what, name, "every id once", do)
-    at = known.index.get_indexer(keys)
-    if (at < 0).any():
-        lost = keys[at < 0]
-        what, do = (
-            f"{key} {lost.iloc[0]} in {keys.index.name} {lost.index[0]} is not in {name}",
-            "copy both files again",
-        )
-        raise DataError(what, where, f"ids of {name}", do)
-    return known.iloc[at].set_index(keys.index)
-
-
-def as_ids(column: pd.Series) -> pd.Series:
-    """Integers where every id is one as written (no 007, no 1.0); anything else as it is."""
-    text = column.dropna()
-    whole = pd.api.types.is_string_dtype(column) and text.str.fullmatch(r"0|-?[1-9]\d{0,17}").all()
-    if not whole or not len(text):
-        return column
-    # the former is much faster
-    return column.astype("int64") if len(text) == len(column) else pd.to_numeric(column)
-
-
-def as_numeric(column: pd.Series) -> pd.Series:
-    """Numbers where all are; anything else as it is."""
-    numbers = (
-        pd.to_numeric(column, errors="coerce") if pd.api.types.is_string_dtype(column) else column
-    )
-    return column if (numbers.isna() & column.notna()).any() or numbers.isna().all() else numbers
-
-
-def name_or_number(column: pd.Series) -> pd.Series:
-    """Numbers as they are written; names numbered in the order they first appear."""
-    if pd.api.types.is_numeric_dtype(as_numeric(column)) or column.isna().all():
-        return column
-    codes = pd.Series(pd.factorize(column)[0], index=column.index, dtype="Int64")
-    return codes.mask(codes < 0)

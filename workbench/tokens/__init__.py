@@ -19,9 +19,9 @@ __getattr__, __dir__, __all__ = lazy.attach(
         "maps": ["MemoryMap", "credit", "memory_map", "planted_memory"],
         "mixture": ["MixtureLM", "personal_share"],
         "objective": ["Collator", "Objective", "carry", "training_rows"],
-        "prompts": ["make_pairs", "prompt"],
+        "prompts": ["make_pairs"],
+        "rendering": ["prompt"],
         "retrieval": ["retrieve"],
-        "training": ["PocketConfig", "train_pocket"],
         "trust": ["trust"],
     },
 )

@@ -19,7 +19,8 @@ import pandas as pd
 from workbench.tokens import prompts
 from workbench.tokens.contrast import score_tokens
 from workbench.tokens.encoding import prompt_ids
-from workbench.tokens.prompts import make_pairs, prompt
+from workbench.tokens.prompts import make_pairs
+from workbench.tokens.rendering import prompt
 
 
 def score_coalitions(

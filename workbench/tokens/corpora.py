@@ -11,7 +11,8 @@ import pandas as pd
 
 from workbench.errors import ConfigError, DataError
 from workbench.tokens.aggregate import add_up
-from workbench.tokens.prompts import foreign, make_pairs, prompt
+from workbench.tokens.prompts import foreign, make_pairs
+from workbench.tokens.rendering import prompt
 
 EXCERPT = "One sentence, please."
 

@@ -44,7 +44,8 @@ from workbench.tokens.aggregate import words
 from workbench.tokens.coalitions import checked, score_coalitions
 from workbench.tokens.contrast import score_tokens
 from workbench.tokens.decoding import write
-from workbench.tokens.prompts import make_pairs, prompt
+from workbench.tokens.prompts import make_pairs
+from workbench.tokens.rendering import prompt
 
 FATES = ("went", "came back", "stayed", "changed")
 MARKS = {

@@ -10,11 +10,10 @@ from __future__ import annotations
 import copy
 import hashlib
 import json
-import os
 import random
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,14 +23,13 @@ import numpy as np
 import pandas as pd
 import torch
 from pydantic import BaseModel, ConfigDict, Field
-from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArguments
+from transformers import PrinterCallback, Trainer, TrainingArguments
 from transformers.utils import logging as hf_logging
 
 from workbench.errors import ConfigError
+from workbench.tokens.film import FILM, Film
 from workbench.tokens.objective import Collator, Objective, training_rows
-from workbench.tokens.weights.protocol import TokenLoss, token_losses, token_weights
-
-FILM = ["step", "text", "position", "pir", "weight", "log_prob_with", "loss"]
+from workbench.tokens.weights.protocol import TokenLoss
 
 
 class FineTuneConfig(BaseModel):
@@ -83,73 +81,6 @@ class Training:
 
     def __repr__(self) -> str:
         return f"Training({self.loss}, {self.steps['step'].max()} steps, seed {self.seed})"
-
-
-class Film(TrainerCallback):
-    """Score the same few texts every `every` steps, and before the first and after the last.
-
-    `table` has a row for each response token and picture: `pir`, the `weight` that `loss` gives it
-    (among these texts), `log_prob_with`, and `loss`, what it adds to n times the loss. Nats. With
-    `path` (parquet) the table is also kept on disk, whole at any moment, and a run that is resumed
-    goes on with it. Nothing here touches a random generator.
-    """
-
-    def __init__(
-        self,
-        objective: Objective,
-        rows: Sequence[dict],
-        collator: Collator,
-        every: int,
-        path: Path | None,
-    ):
-        self.objective, self.every, self.path = objective, every, path
-        self.rows, self.batch = rows, Collator(collator.pad, 0.0, collator.columns)(rows)
-        self.table = pd.DataFrame(columns=FILM)
-
-    def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        """Go on with the film on disk, or take the first picture."""
-        if state.global_step and self.path and self.path.is_file():
-            kept = pd.read_parquet(self.path)
-            self.table = kept[kept["step"] <= state.global_step]
-        self._take(state.global_step)
-
-    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        """Take a picture when it is time."""
-        if state.global_step % self.every == 0 or state.global_step == state.max_steps:
-            self._take(state.global_step)
-
-    @torch.no_grad()
-    def _take(self, step: int) -> None:
-        if step in set(self.table["step"]):
-            return
-        model, loss = self.objective.model, self.objective.loss
-        device, training = next(model.parameters()).device, model.training
-        model.eval()
-        batch = {name: values.to(device) for name, values in self.batch.items()}
-        tokens = self.objective.run(batch, persona_free=True)
-        model.train(training)
-        sizes = [sum(label >= 0 for label in row["labels"]) for row in self.rows]
-        picture = {
-            "step": step,
-            "text": [
-                row["text"] for row, n in zip(self.rows, sizes, strict=True) for _ in range(n)
-            ],
-        }
-        picture["position"] = [place for n in sizes for place in range(n)]
-        values = (
-            tokens.pir,
-            token_weights(loss, tokens),
-            tokens.log_prob_with,
-            token_losses(loss, tokens),
-        )
-        picture |= {
-            name: v.double().cpu().numpy() for name, v in zip(FILM[3:], values, strict=True)
-        }
-        new = pd.DataFrame(picture)
-        self.table = pd.concat([self.table, new], ignore_index=True) if len(self.table) else new
-        if self.path:
-            self.table.to_parquet(self.path.with_suffix(".tmp"), index=False)
-            os.replace(self.path.with_suffix(".tmp"), self.path)
 
 
 def fine_tune(

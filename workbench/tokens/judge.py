@@ -38,7 +38,8 @@ from workbench.errors import ConfigError, DataError
 from workbench.language import Chat
 from workbench.statistics import paired_bootstrap
 from workbench.tokens.encoding import HALF
-from workbench.tokens.prompts import TEMPLATES, foreign, rendered
+from workbench.tokens.prompts import foreign
+from workbench.tokens.rendering import TEMPLATES, rendered
 
 COLUMNS = ("text", "user", "query", "memories", "response", "written")
 # what special tokens (</s>, [INST]) begin with; ends of lines

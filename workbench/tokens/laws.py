@@ -68,7 +68,7 @@ def check_loss(loss: TokenLoss) -> Findings:
 
 def small_case(seed: int = 0) -> tuple[Any, Any, pd.DataFrame]:
     """A Llama of random weights, its tokenizer, and three pairs of unequal lengths."""
-    from workbench.tokens.training import PocketConfig, make_model, make_tokenizer
+    from workbench.tokens.small_models import PocketConfig, make_model, make_tokenizer
 
     texts = ["The lamp is bright.", "I camp in a tent whenever it is dry, and I like it.", "No."]
     tokenizer = make_tokenizer(texts, 320)

@@ -1,4 +1,4 @@
-"""Prompts with a person in them, and the ways to take the person out again.
+"""Pairs of prompts: with a person in them, and with the person taken out again.
 
 One example is a row [text, user, item, query, response, memories]; `memories` lists the memory
 items that make up the persona p_u. An intervention says what stands in its place in the second pass
@@ -8,27 +8,20 @@ of PIR; the paper deletes it, do(P = ∅), and leaves the rest of the prompt as 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
-from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
-from jinja2 import StrictUndefined, Template, TemplateError
-from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from workbench.errors import ConfigError, DataError, TooLarge
 from workbench.tokens.encoding import HALF, prompt_ids, response_ids
+from workbench.tokens.rendering import located, prompt
 
 EXAMPLE = ("text", "user", "item", "query", "response", "memories")
 INTERVENTIONS = ("delete", "mask", "neutral", "other", "peer", "others", "each")
 NEUTRAL = "Nothing is known about this person."
-TEMPLATES = Path(__file__).parent / "templates"
-PUBLISHED = ("lamp", "lamp-7", "longlamp-abstract", "patterns")
-"""Shipped templates that give a benchmark's prompt byte for byte: it puts a text in as it is, line
-breaks too."""
 
 
 def make_pairs(
@@ -110,104 +103,6 @@ def make_pairs(
     out = out.explode(["memory", "prompt_without"])
     names = [f"{text}/{k}" for text, k in zip(out["text"], out["memory"], strict=True)]
     return out.assign(text=names, memory=out["memory"].astype(int)).reset_index(drop=True)
-
-
-def prompt(
-    tokenizer: Any, memories: Sequence[str], query: str, template: str | Path | None = None
-) -> str:
-    """The prompt for one query, the memory items one a line; without any, the persona's heading
-    goes as well.
-
-    `template`: None takes the tokenizer's chat template (persona as system message, or before the
-    query where the template knows no system role), else the plain one that is shipped; or name a
-    shipped template, a jinja file, or give a template's text; it sees `memories` and `query`,
-    quoted as `quoted` does. White space around a memory item is dropped. `tokenizer` may be None,
-    for a model behind an endpoint: the plain template then, or the one that is named.
-    """
-    told = [quoted(text, tokenizer, template).strip() for text in memories]
-    query = quoted(query, tokenizer, template)
-    if template is None and getattr(tokenizer, "chat_template", None):
-        return _chat(tokenizer, told, query)
-    source = _source("plain" if template is None else template)
-    return rendered(source, memories=told, query=query)
-
-
-def rendered(source: str, **fields: Any) -> str:
-    """A jinja template filled with `fields`, in a sandbox; a template that cannot be is a
-    `ConfigError`."""
-    try:
-        return _compiled(source).render(**fields)
-    except (
-        TemplateError,
-        ArithmeticError,
-        AttributeError,
-        LookupError,
-        TypeError,
-        ValueError,
-    ) as error:
-        raise ConfigError(
-            f"template: {error}", expected=f"jinja that uses {', '.join(fields)}"
-        ) from error
-
-
-@lru_cache(maxsize=32)
-def _compiled(source: str) -> Template:
-    """Compiled once: a table of pairs asks for the same template thousands of times."""
-    return ImmutableSandboxedEnvironment(undefined=StrictUndefined, trim_blocks=True).from_string(
-        source
-    )
-
-
-def quoted(text: str, tokenizer: Any, template: str | Path | None = None) -> str:
-    """Text from data as data: what would read as a special token (`</s>`) is broken up (`< /s>`).
-
-    A line break becomes a space, in memory items and queries alike, for the lines of a prompt are
-    its own: a text could else end the persona and begin a task, or a turn of a chat whose markers
-    are plain text. (A query whose line breaks matter, such as code, is changed by that.) In the
-    `PUBLISHED` forms they stay, so that a prompt is the benchmark's. Without a tokenizer nobody
-    knows the special tokens: every < and [ is parted from what follows.
-    """
-    if str(template) not in PUBLISHED:
-        text = " ".join(text.splitlines())
-    if tokenizer is None:
-        return re.sub(r"(?<=[<\[])(?=\S)", " ", text)
-    for special in _specials(tokenizer, len(tokenizer)):
-        text = text.replace(special, f"{special[0]} {special[1:]}")
-    return text
-
-
-@lru_cache(maxsize=8)
-def _specials(tokenizer: Any, _: int) -> list[str]:
-    """What would read as a special token, longest first; asked again when the tokenizer has
-    grown."""
-    # some chat markers are listed here alone
-    added = getattr(tokenizer, "added_tokens_decoder", {}).values()
-    found = {token.content for token in added if token.special or token.content.startswith("<")}
-    return sorted(filter(None, found.union(tokenizer.all_special_tokens)), key=len, reverse=True)
-
-
-def located(
-    tokenizer: Any, memories: Sequence[str], query: str, template: str | Path | None = None
-) -> tuple[str, list[tuple[int, int]]]:
-    """The prompt and where in it each memory item stands: `(text, [(start, end), ...])`, in
-    characters.
-
-    Raises `ConfigError` for a template that changes, leaves out or reorders the memory items.
-    """
-    signs = prompt(
-        tokenizer, [f"\ue000{number}\ue001" for number in range(len(memories))], query, template
-    )
-    told = [quoted(text, tokenizer, template).strip() for text in memories]
-    text, spans = "", []
-    for literal, memory in zip(re.split("\ue000\\d+\ue001", signs), [*told, ""], strict=False):
-        text += literal
-        spans.append((len(text), len(text) + len(memory)))
-        text += memory
-    if text != prompt(tokenizer, memories, query, template) or len(spans) != len(told) + 1:
-        raise ConfigError(
-            "the template changes the memory items", "template", "each of them, in order, as it is"
-        )
-    return text, spans[:-1]
 
 
 def filler_of(tokenizer: Any) -> str:
@@ -329,42 +224,6 @@ def _check(examples: pd.DataFrame) -> None:
             )
         if not isinstance(query, str):
             raise DataError("no query", where, 'a text, "" if need be', "repair or drop the row")
-
-
-def _source(template: str | Path) -> str:
-    shipped = TEMPLATES / f"{template}.jinja"
-    if (
-        shipped.parent == TEMPLATES
-        and "\n" not in str(template)
-        and len(str(template)) < 100
-        and shipped.is_file()
-    ):
-        return shipped.read_text(encoding="utf-8")
-    if isinstance(template, Path) or str(template).endswith(".jinja"):
-        try:
-            return Path(template).read_text(encoding="utf-8")
-        except OSError as error:
-            raise ConfigError(
-                "no such template", where=str(template), expected="a jinja file"
-            ) from error
-    if "{{" not in str(template):
-        names = sorted(path.stem for path in TEMPLATES.glob("*.jinja"))
-        raise ConfigError(
-            f"template {template!r}", expected=f"one of {names}, a jinja file, or jinja text"
-        )
-    return str(template)
-
-
-def _chat(tokenizer: Any, told: list[str], query: str) -> str:
-    persona, options = "\n".join(told), {"tokenize": False, "add_generation_prompt": True}
-    system = [{"role": "system", "content": persona}] if told else []
-    try:
-        return tokenizer.apply_chat_template(
-            [*system, {"role": "user", "content": query}], **options
-        )
-    except TemplateError:  # some templates refuse a system message
-        content = "\n\n".join([*([persona] if told else []), query])
-        return tokenizer.apply_chat_template([{"role": "user", "content": content}], **options)
 
 
 def foreign(

@@ -6,7 +6,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-import os
 import tomllib
 from collections.abc import Iterable
 from importlib.resources import files
@@ -19,6 +18,7 @@ from workbench.data import Catalogue
 from workbench.errors import ModelError
 from workbench.html import escape
 from workbench.ledger.plain import static_screen, words
+from workbench.whole import whole_file
 
 if TYPE_CHECKING:
     from workbench.views.screen import Screen
@@ -167,12 +167,10 @@ def templates() -> dict[str, Any]:
 
 
 def write(text: str, path: Path | str) -> Path:
-    """Write through a temporary file, so that a broken run leaves nothing half-written."""
+    """Write a page, so that a broken run leaves nothing half-written."""
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(path.name + ".tmp")
-    temporary.write_text(text, encoding="utf-8", newline="\n")
-    os.replace(temporary, path)
+    with whole_file(path) as new:
+        new.write_text(text, encoding="utf-8", newline="\n")
     return path
 
 

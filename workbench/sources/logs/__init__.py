@@ -1,5 +1,12 @@
-"""Readers of published layouts, exhibits like methods: nothing imports one but the cards that name
-it and its test."""
+"""Readers of logs, one file a layout; exhibits like methods: nothing imports one but the cards that
+name it and its test.
+
+Every reader answers a damaged file with a `DataError` that names file and line; nothing is
+unpickled. Gzip is read where the name ends in `.gz`, and `ratings.csv.gz` is found where
+`ratings.csv` is asked for. Rows become interactions as they stand: thresholds, cores and duplicates
+are steps of a card's `prepare`, so that what is dropped is counted. A million ratings take about
+3 s and 0.4 GB on one core (measured on made-up rows).
+"""
 
 from __future__ import annotations
 
@@ -7,23 +14,27 @@ from collections.abc import Callable
 from importlib import import_module
 
 LAYOUTS = {
-    "lists_split": "splits",
-    "pairs_split": "splits",
-    "clicks_split": "splits",
-    "baskets_split": "splits",
-    "movielens_kaggle": "ratings",
-    "goodreads": "ratings",
-    "amazon": "ratings",
-    "otto": "sessions",
-    "thirty_music": "sessions",
-    "nowplaying": "sessions",
-    "instacart": "baskets",
-    "dunnhumby": "baskets",
-    "tafeng_csv": "baskets",
+    "recbole": "recbole.read_recbole",
+    "movielens": "movielens.read_movielens",
+    "movielens_kaggle": "movielens.movielens_kaggle",
+    "goodreads": "goodreads.goodreads",
+    "amazon": "amazon.amazon",
+    "otto": "otto.otto",
+    "thirty_music": "thirty_music.thirty_music",
+    "nowplaying": "nowplaying.nowplaying",
+    "instacart": "instacart.instacart",
+    "dunnhumby": "dunnhumby.dunnhumby",
+    "tafeng_csv": "tafeng.tafeng_csv",
+    "lists_split": "lists.lists_split",
+    "pairs_split": "pairs.pairs_split",
+    "clicks_split": "clicks.clicks_split",
+    "baskets_split": "reality_check.baskets_split",
 }
-"""Reader → the module that has it. Those of `splits` return a `Split`, all others a `Dataset`."""
+"""Reader of a folder → the module and function that it is. Those called `…_split` return a `Split`,
+all others a `Dataset`."""
 
 
 def layout(name: str) -> Callable:
     """The reader of this name; its module is imported only now."""
-    return getattr(import_module(f"{__name__}.{LAYOUTS[name]}"), name)
+    module, function = LAYOUTS[name].split(".")
+    return getattr(import_module(f"{__name__}.{module}"), function)

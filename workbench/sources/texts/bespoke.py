@@ -18,7 +18,8 @@ from typing import Any
 import pandas as pd
 
 from workbench.errors import DataError
-from workbench.sources.files import found, read_frame, require
+from workbench.sources.columns import require
+from workbench.sources.files import found, read_frame
 from workbench.sources.texts.table import check, fields
 
 ASPECTS = ("need_alignment", "content_depth", "tone", "explanation_style")

@@ -13,7 +13,8 @@ from pathlib import Path
 import pandas as pd
 
 from workbench.errors import ConfigError, DataError
-from workbench.sources.texts.table import check, fields, read_json, rendered
+from workbench.sources.files import read_json
+from workbench.sources.texts.table import check, fields, rendered
 
 ITEMS = {
     "LaMP_1": '"{title}"',

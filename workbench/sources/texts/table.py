@@ -3,16 +3,13 @@ readers share."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from workbench.errors import DataError
-from workbench.sources.files import found, open_file, readable
 
 EXAMPLE = ["text", "user", "item", "query", "response", "memories"]
 
@@ -77,19 +74,6 @@ def check(examples: pd.DataFrame, where: str) -> pd.DataFrame:
                     f"empty {name}", f"{where} row {row}", "a text", "repair or remove this row"
                 )
     return examples.reset_index(drop=True)
-
-
-def read_json(path: str | Path) -> Any:
-    """What a JSON file (or its .gz) holds; `DataError` names the file and line that is broken."""
-    path = found(path)
-    with readable(path, "utf-8"), open_file(path, "utf-8") as file:
-        text = file.read()
-    try:
-        return json.loads(text)
-    except json.JSONDecodeError as error:
-        raise DataError(
-            f"line {error.lineno} is no JSON ({error.msg})", path.name, "a JSON file"
-        ) from error
 
 
 def fields(row: Any, names: Iterable[str], where: str) -> list[Any]:

@@ -9,7 +9,7 @@ import pytest
 
 from workbench.data import preview, read_movielens, read_recbole, read_table, split
 from workbench.errors import ConfigError, DataError, UnknownItem, WorkbenchError
-from workbench.sources.readers import read_lists
+from workbench.sources.logs.lists import read_lists
 
 CLICKS = (
     "customer,sku,when,what,stars\nann,7,2025-01-02,view,\n"

@@ -1,15 +1,13 @@
-"""Sessions: OTTO, 30Music and #nowplaying, as their makers publish them.
+"""30Music: sessions of plays in idomaar files, as its makers publish them.
 
-Rows become interactions as they stand: see `ratings`. Layouts after the makers' pages and the ERASE
-study's development code (github.com/pierre-lubitzsch/RecBole); of these only a sample of OTTO could
-be opened here.
+Layout after their page and the ERASE study's development code (github.com/pierre-lubitzsch/RecBole);
+it could not be opened here.
 """
 
 from __future__ import annotations
 
 import json
 import math
-import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,63 +15,11 @@ from urllib.parse import unquote_plus
 
 import pandas as pd
 
-from workbench.data.checks import as_numbers, as_times, place_of
 from workbench.errors import DataError
-from workbench.sources.files import (
-    found,
-    lines_of,
-    name_or_number,
-    read_frame,
-    read_json_lines,
-    require,
-)
-from workbench.sources.readers import Dataset, make_dataset
+from workbench.sources.files import found, lines_of
+from workbench.sources.logs.dataset import Dataset, make_dataset
 
-OTTO = {"clicks": "view", "carts": "cart", "orders": "purchase"}
 DO = "repair or remove this line"
-
-
-def otto(folder: str | Path, name: str = "train.jsonl") -> Dataset:
-    """OTTO: `{"session": n, "events": [{"aid": item, "ts": milliseconds, "type":
-    clicks|carts|orders}]}` a line.
-
-    Nobody has a name here: every session is its own user. Clicks are views, orders purchases. All
-    events are in memory at once, as objects before they are columns: 0.7 kB an event at the peak
-    (measured on made-up rows), 150 GB for the 217 million of `train.jsonl`: cut it into files of
-    whole lines that fit, and pass their `name`.
-    """
-    path = found(Path(folder) / name)
-    table = read_json_lines(path, ("session", "events")).explode("events")
-    wrong = ~table["events"].map(
-        lambda event: isinstance(event, dict) and {"aid", "ts", "type"} <= event.keys()
-    )
-    if wrong.any():
-        raise DataError(
-            f"a broken event in {place_of(table['events'], wrong)}",
-            path.name,
-            "aid, ts and type",
-            DO,
-        )
-    for key in ("aid", "ts", "type"):
-        table[key] = [event[key] for event in table["events"]]
-    table["action"] = table["type"].map(OTTO)
-    if table["action"].isna().any():
-        value, place = (
-            table["type"][table["action"].isna()].iloc[0],
-            place_of(table["type"], table["action"].isna()),
-        )
-        raise DataError(
-            f"event of type {value!r} in {place}", path.name, f"one of {', '.join(OTTO)}", DO
-        )
-    table["ts"] = as_times(as_numbers(table["ts"], path.name), len(table), path.name, "ms")
-    roles = {
-        "user": "session",
-        "session": "session",
-        "item": "aid",
-        "timestamp": "ts",
-        "action": "action",
-    }
-    return make_dataset(table.drop(columns="events"), roles, where=path.name)
 
 
 def thirty_music(folder: str | Path) -> Dataset:
@@ -127,39 +73,6 @@ def thirty_music(folder: str | Path) -> Dataset:
     return make_dataset(
         table.assign(action="listen"), roles, tracks, topics="tags", where=path.name
     )
-
-
-def nowplaying(folder: str | Path) -> Dataset:
-    """#nowplaying, sessions of 2018: `sessions_2018.csv`, quoted with ' where quoted at all.
-
-    Columns user_id, source, timestamp, track_title, artist_name, musicbrainz_id, session_id. Rows
-    without an item, a user or a session are left out, as in the study, and a warning counts them.
-    Titles are "artist: song".
-    """
-    table = read_frame(found(Path(folder) / "sessions_2018.csv"), quotechar="'")
-    needed = ["user_id", "musicbrainz_id", "session_id"]
-    require(table, [*needed, "timestamp", "track_title", "artist_name"], Path("sessions_2018.csv"))
-    whole = table[needed].notna().all(axis=1)
-    if not whole.all():
-        what = (
-            f"{int((~whole).sum()):,} of {len(table):,} rows of sessions_2018.csv have "
-            f"no item, user or session"
-        )
-        warnings.warn(f"{what}: they are left out", stacklevel=2)
-    table = table[whole].assign(action="listen")
-    items = table.drop_duplicates("musicbrainz_id")
-    artist, song = items["artist_name"].fillna(""), items["track_title"].fillna("")
-    items = pd.DataFrame(
-        {"item_id": items["musicbrainz_id"], "title": artist + ": " + song, "artist": artist}
-    )
-    table["session"] = name_or_number(table["session_id"])
-    roles = {
-        "user": "user_id",
-        "session": "session",
-        "item": "musicbrainz_id",
-        "timestamp": "timestamp",
-    }
-    return make_dataset(table, roles | {"action": "action"}, items, where="sessions_2018.csv")
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,141 @@
+"""Data by the name of its card: `open_data("ml-100k").log`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from workbench.data.catalogue import Catalogue
+from workbench.data.filters import Filtered, prepare
+from workbench.data.interactions import Interactions
+from workbench.data.splits import Split
+from workbench.errors import ConfigError
+from workbench.sources.cards import Card, find_card, find_folder
+from workbench.sources.files import found
+from workbench.sources.logs import layout
+from workbench.sources.logs.lists import read_lists
+from workbench.sources.logs.tables import read_table
+
+
+@dataclass(frozen=True)
+class Opened:
+    """What `open_data` read: every form that the data set has, by name.
+
+    `content` is what the reader of the card returned. A form that the data set does not have raises
+    `ConfigError`, which says what to do instead.
+    """
+
+    card: Card
+    folder: Path
+    content: Any
+
+    def __repr__(self) -> str:
+        return f"Opened({self.card.name}: {self.content!r})"
+
+    @cached_property
+    def log(self) -> Interactions:
+        """All interactions; those of a published split as one log."""
+        if not self.card.has_log:
+            do = "ask for .texts, or for .file(name) and read that"
+            raise ConfigError(
+                f"{self.card.name} holds no interactions", "name", "a card with a log", do
+            )
+        if isinstance(self.content, Interactions):
+            return self.content
+        return self.content.whole() if isinstance(self.content, Split) else self.content.log
+
+    @cached_property
+    def catalogue(self) -> Catalogue:
+        """The items of the log; where the files tell nothing of them, their titles are their
+        ids."""
+        log = self.log
+        if not isinstance(self.content, Interactions | Split):
+            return self.content.catalogue
+        titles = [f"item {item}" for item in log.items]
+        table = pd.DataFrame({"item": np.arange(log.n_items), "title": titles})
+        return Catalogue.from_table(table, where=self.card.name)
+
+    @property
+    def split(self) -> Split:
+        """The split in which the data set is published."""
+        if not isinstance(self.content, Split):
+            what = f"{self.card.name} is not published in a split"
+            do = f'divide it yourself: split(open_data("{self.card.name}").log, how)'
+            raise ConfigError(what, "name", "a card whose reader is a split", do)
+        return self.content
+
+    @cached_property
+    def prepared(self) -> Filtered:
+        """The log after the filters of the card, and what each filter dropped.
+
+        `prepared.match(catalogue)` is the catalogue of what is left.
+        """
+        return prepare(self.log, self.card.prepare)
+
+    @property
+    def texts(self) -> pd.DataFrame:
+        """Examples for `make_pairs`, those of all files, which the column `part` names."""
+        if not isinstance(self.content, pd.DataFrame):
+            raise ConfigError(
+                f"{self.card.name} holds no texts", "name", "a card whose reader is of texts"
+            )
+        return self.content
+
+    def file(self, name: str) -> Path:
+        """The path of one file that the card names, or of its .gz."""
+        for file in self.card.files:
+            if file.name == name:
+                return found(self.folder / file.path)
+        have = ", ".join(file.name for file in self.card.files)
+        raise ConfigError(f"{self.card.name} has no file {name!r}", "name", f"one of {have}")
+
+
+def open_data(name: str, folder: str | Path | None = None, **options: object) -> Opened:
+    """Read the data set of a card from the reader's own copy; what it holds are attributes.
+
+    folder: where to look, WORKBENCH_DATA unless given. options: more arguments of the card's
+    reader, such as `tune`. Files are read here, once. Raises `ConfigError` where there is no such
+    card, `DataError` where its files are not here or cannot be read.
+
+    >>> open_data("ml-100k").log  # doctest: +SKIP
+    Interactions(100,000 rows, 943 users, 1,682 items)
+    >>> open_data("gowalla-lightgcn").split  # doctest: +SKIP
+    Split(published: train 810,128, valid 0, test 217,242 rows)
+    """
+    card = find_card(name)
+    place = find_folder(card, folder)
+    return Opened(card, place, _read(card, place, card.options | options))
+
+
+def _read(card: Card, place: Path, options: dict[str, Any]) -> Any:
+    first = place / card.files[0].path
+    if card.reader == "files":
+        return None
+    if card.reader == "table":
+        return read_table(first, card.columns or None, **options)
+    if card.reader == "lists":
+        return read_lists(first, **options)
+    if card.reader == "reviews":
+        return _reviews(card, place)
+    if card.reader == "world":
+        from workbench.data import load_world
+
+        return load_world(folder=place)
+    return layout(card.reader)(place, **options)
+
+
+def _reviews(card: Card, place: Path) -> pd.DataFrame:
+    """The examples of every file below each other, numbered through."""
+    from workbench.sources.texts import read_reviews
+
+    parts = []
+    for file in card.files:
+        examples = read_reviews(place / file.path)
+        parts.append(examples.assign(part=Path(file.name).stem))
+    together = pd.concat(parts, ignore_index=True)
+    return together.assign(text=np.arange(len(together)))

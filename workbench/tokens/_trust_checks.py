@@ -1,0 +1,212 @@
+"""The lines of the trust panel: what the template does, perplexities, and the level of chance."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+from jinja2 import TemplateError
+
+from workbench.tokens.contrast import score_tokens
+from workbench.tokens.encoding import prompt_ids, response_ids
+from workbench.tokens.passes import context_of
+from workbench.tokens.rendering import prompt, quoted
+
+ALPHA = 0.01  # of the test against chance
+FOREIGN = 3.0  # nats a token above the model's own text: a perplexity 20 times as high
+DRAWS = 5000
+
+
+class Check(NamedTuple):
+    """One line of the panel; `fatal` lines decide that scores are not to be read."""
+
+    check: str
+    value: Any
+    expected: str
+    ok: bool | None
+    says: str = ""
+    fatal: bool = False
+
+
+def prompt_checks(tokenizer: Any, row: Any, template: Any) -> Iterator[Check]:
+    """What the template does with persona and query."""
+    chat = template is None and bool(tokenizer.chat_template)
+    full, bare = (prompt(tokenizer, told, row.query, template) for told in (row.memories, ()))
+    yield Check(
+        "chat template",
+        "yes" if chat else "no: a plain prompt",
+        "what the model was trained with",
+        None,
+    )
+    there = all(quoted(memory, tokenizer, template).strip() in full for memory in row.memories)
+    yield Check(
+        "persona in the prompt",
+        _said(there),
+        "yes",
+        there,
+        "the template drops the persona from the prompt",
+        True,
+    )
+    # what is left of the persona-free prompt when all that it shares with the other is gone
+    start = next(
+        (i for i, (a, b) in enumerate(zip(full, bare, strict=False)) if a != b),
+        min(len(full), len(bare)),
+    )
+    full, rest = full[start:], bare[start:]
+    end = next(
+        (i for i, (a, b) in enumerate(zip(full[::-1], rest[::-1], strict=False)) if a != b),
+        len(rest),
+    )
+    left = rest[: len(rest) - end].strip()
+    says = (
+        "without a persona the template puts words of its own, which PIR is then measured against"
+    )
+    yield Check(
+        "persona-free prompt adds",
+        left[:60] or "nothing",
+        "nothing",
+        not any(map(str.isalnum, left)),
+        says,
+    )
+    if chat:
+        ask = [{"role": "user", "content": "?"}]
+        try:
+            tokenizer.apply_chat_template(
+                [{"role": "system", "content": "?"}, *ask], tokenize=False
+            )
+            system = "yes"
+        except TemplateError:
+            system = "no: the persona stands before the query"
+        yield Check("system message", system, "yes", None)
+        one, two = (
+            tokenizer.apply_chat_template(ask, tokenize=False, add_generation_prompt=a)
+            for a in (True, False)
+        )
+        says = "the template does not mark where the reply begins"
+        yield Check("generation prompt", _said(one != two), "yes", one != two, says)
+    ids, bos = prompt_ids(tokenizer, [bare])[0], tokenizer.bos_token_id
+    twice = bos is not None and ids[:2] == (bos, bos)
+    found = "the tokenizer has none" if bos is None else "twice" if twice else "once"
+    says = "the prompt begins with two beginning-of-sequence tokens"
+    yield Check("beginning of sequence", found, "once", None if bos is None else not twice, says)
+
+
+def pair_checks(pairs: pd.DataFrame, tokens: pd.DataFrame) -> Iterator[Check]:
+    own = tokens[tokens["own"]]
+    share = float(own.groupby("text")["boundary"].any().mean())
+    says = f"in {share:.0%} of the texts the first word is cut otherwise than the model has learnt"
+    yield Check("texts cut otherwise at the boundary", share, "at most 0.05", share <= 0.05, says)
+    if "cut" in pairs and (cut := int((pairs["cut"].str.len() > 0).sum())):
+        says = f"{cut} of {len(pairs)} personas were too long for the context and lost memory items"
+        yield Check("personas that were cut", cut, "0", False, says)
+
+
+def perplexities(
+    model: Any, tokenizer: Any, own: pd.DataFrame, tokens: pd.DataFrame, seed: int
+) -> Iterator[Check]:
+    """exp of the mean −log p a token: of the texts with several personas, of the model's own
+    writing, of guessing."""
+    mine, theirs = tokens[tokens["own"]], tokens[~tokens["own"]]
+    with_, without = -mine["log_prob_with"].mean(), -mine["log_prob_without"].mean()
+    yield Check("perplexity with the own persona", math.exp(with_), "", None)
+    yield Check("perplexity without a persona", math.exp(without), "", None)
+    yield Check("perplexity with another's", math.exp(-theirs["log_prob_with"].mean()), "", None)
+    size = len(tokenizer)
+    says = (
+        f"its perplexity on these texts, {math.exp(with_):.0f}, is that of guessing "
+        f"among its {size} tokens"
+    )
+    good = math.exp(with_) < 0.9 * size
+    yield Check(
+        "perplexity of guessing", float(size), "well above that of the texts", good, says, True
+    )
+    if not hasattr(model, "generate"):
+        return
+    from workbench.tokens.decoding import write
+
+    length = int(mine.groupby("text").size().median())
+    prompts = own["prompt_without"].tolist()[:8]
+    options = {
+        "max_new_tokens": min(64, length),
+        "temperature": 1.0,
+        "seeds": [seed + i for i in range(len(prompts))],
+    }
+    written = pd.DataFrame(
+        {"prompt_with": prompts, "response": write(model, tokenizer, prompts, **options)}
+    )
+    written = written.assign(prompt_without=prompts, text=range(len(prompts)))
+    written = written[written["response"].str.strip() != ""]
+    ids = zip(
+        prompt_ids(tokenizer, list(written["prompt_with"])),
+        response_ids(tokenizer, list(written["response"])),
+        strict=True,
+    )
+    fits = [
+        len(before) + len(after) <= (context_of(model) or math.inf) for before, (after, _) in ids
+    ]
+    written = written[fits]  # read again, it may have more tokens than were written
+    if len(written):
+        reference = -score_tokens(model, tokenizer, written)["log_prob_with"].mean()
+        says = (
+            f"the texts are foreign to the model: {math.exp(with_ - reference):.0f} "
+            f"times the perplexity of its own"
+        )
+        limit = f"a {math.exp(FOREIGN):.0f}th of that of the texts at least"
+        good = with_ - reference < FOREIGN
+        yield Check("perplexity of its own writing", math.exp(reference), limit, good, says)
+
+
+def chance(each: pd.DataFrame, wins: np.ndarray, rng: np.random.Generator) -> Iterator[Check]:
+    """The own persona against the null, and the persona-free pass against those with anybody's
+    persona."""
+    n, personas = wins.shape
+    drawn = rng.integers(0, personas, (DRAWS, n))
+    null = wins[np.arange(n), drawn].mean(axis=1)
+    own, high = float(wins[:, 0].mean()), float(np.quantile(null, 0.95))
+    p = float((1 + (null >= own).sum()) / (1 + DRAWS))
+    few = (
+        f"{n} texts and {personas - 1} others are too few to tell from chance"
+        if personas**-n > ALPHA
+        else ""
+    )
+    says = (
+        few
+        or f"nothing is above chance: the own persona beats {own:.0%} of other "
+        f"people's (95 % of the null: {high:.0%})"
+    )
+    yield Check(
+        "own persona wins",
+        own,
+        f"above {high:.2f}, the 95 % point of the null",
+        p <= ALPHA,
+        says,
+        True,
+    )
+    yield Check("p of that by chance", p, f"at most {ALPHA}", None)
+    rank = math.ceil(0.95 * (personas - 1))
+    expected = f"{(personas - rank) / personas:.2f} by chance"
+    yield Check("texts whose own persona beats 95 %", float(each["above"].mean()), expected, None)
+    yield Check("mean PIR of the own persona, nats a token", float(each["own"].mean()), "", None)
+    anybody = each["others"].to_numpy()
+    low = np.quantile(rng.choice(anybody, (DRAWS, n)).mean(axis=1), 0.025)
+    share = anybody.mean() / each["own"].mean() if each["own"].mean() > 0 else 0.0
+    says = (
+        f"the persona-free prompt is out of distribution: {share:.0%} of the PIR "
+        f"comes with anybody's persona "
+        '(score against others: make_pairs(..., intervention="others"))'
+    )
+    good = not (low > 0 and share > 0.1)
+    yield Check(
+        "mean PIR of other people's personas",
+        float(anybody.mean()),
+        "not clearly above 0",
+        good,
+        says,
+    )
+
+
+def _said(yes: bool) -> str:
+    return "yes" if yes else "no"
