@@ -22,7 +22,8 @@ from torch import nn
 
 from workbench.recommend.cells import fitted
 from workbench.recommend.collaborative._graph import propagate
-from workbench.recommend.collaborative._pairs import Pairs, UserItem, pairwise, penalty
+from workbench.recommend.collaborative._pairs import Pairs, pairwise, penalty
+from workbench.recommend.collaborative._user_item import UserItem
 from workbench.recommend.training import Training
 
 
