@@ -23,6 +23,7 @@ import pandas as pd
 from workbench.data import Histories, Interactions
 from workbench.errors import ConfigError, WorkbenchError
 from workbench.html import table
+from workbench.recommend import trained_laws
 
 
 @dataclass(frozen=True)
@@ -662,5 +663,5 @@ LAWS: dict[str, tuple[str, tuple[str, ...], Callable[[_Bench], str | None]]] = {
         ("module",),
         _evaluation_mode,
     ),
-}
+} | trained_laws.LAWS
 """Every law: what is expected, what a model must offer to be asked, and the question."""
