@@ -27,7 +27,7 @@ def targets(b: Any) -> str | None:
         return f"rows for {len(np.unique(loss))} of {n} losses"
     if len(np.unique(interaction)) < len(interaction):
         return "a row that is asked twice"
-    want = _askable(b.model, b.log)
+    want = _askable(getattr(b.model, "config", None), b.log)
     absent = want ^ set(interaction.tolist())
     if absent:
         return f"{len(absent)} rows too many or too few, interaction {min(absent)} for instance"
@@ -38,10 +38,10 @@ def targets(b: Any) -> str | None:
     return f"{len(wrong)} rows of others, or too few" if wrong else None
 
 
-def _askable(model: Any, log: Interactions) -> set[int]:
+def _askable(config: Any, log: Interactions) -> set[int]:
     """Which rows can be targets, by the task that the config tells: a next basket, a next row, or
     (pairs) any row whose user does not hold every item."""
-    frame, config = log.frame, model.config
+    frame = log.frame
     owner = frame["user"]
     if hasattr(config, "targets"):
         begun = frame.groupby(["user", "basket"])["position"].transform("min")

@@ -214,8 +214,9 @@ def _bound(b: Any) -> str | None:
 
 def _bare(model: Any) -> Any:
     """The model with all parts of its loss at 0 that do not pass through its logits."""
-    fields = set(type(model.config).model_fields) & set(model.beside)
-    model.config = model.config.model_copy(update=dict.fromkeys(fields, 0.0))
+    beside = getattr(model, "beside", ())
+    if beside:
+        model.config = model.config.model_copy(update=dict.fromkeys(beside, 0.0))
     return model
 
 

@@ -77,8 +77,8 @@ class NextItem(TrainedModel):
         """Every next-item question of these users; nothing is drawn, so that all epochs have the
         same.
 
-        like: windows that are taken over, less the rows that are gone. A target keeps the rows it
-        was shown as far as they are left, also with `stride` > 1, and no row comes in before them.
+        like: windows that are taken over, less the rows that are gone: a target is shown what it
+        was shown, as far as it is left, also with `stride` > 1.
         """
         self.check(log)
         histories = self._known(log.histories(users))

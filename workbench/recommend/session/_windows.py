@@ -100,7 +100,8 @@ class Windows:
     def aligned(self, offsets: np.ndarray, like: Windows) -> Windows:
         """The same targets, each shown what `like` showed before it, less the rows that are gone.
 
-        offsets (S + 1,): the sequences, as in their histories. A sequence with rows or targets that
+        offsets (S + 1,): the sequences, as in their histories. One older row comes into a window
+        whose first target would have nothing left to read. A sequence with rows or targets that
         `like` does not have keeps the windows it has here.
         """
         at = places(like.interaction[:-1], self.interaction[:-1])
