@@ -171,8 +171,8 @@ class TrainedModel(ABC):
         """Make what is kept of a log beside the weights anew, weights unchanged.
 
         Graphs (LightGCN, SGL) and item weights (Sets2Sets) are such caches. Edges are divided by
-        degrees, and item weights by the largest count: one row less moves *every* loss a little,
-        also those of people who share nothing with it.
+        degrees, and item weights are shares of the largest count: one row less can move *every*
+        loss a little, also those of people who share nothing with it.
         """
         fitted(self.module, self)
         self.check(log)

@@ -84,7 +84,8 @@ class SGLNetwork(nn.Module):
         """(users, items) along each of the two views: those of the seed and epoch, or outside of
         training the fixed ones."""
         # Epochs count from 1 here: 0 are the fixed views, which training never meets.
-        time, drop = self.time or (self.config.training.seed, 0), self.config.drop
+        time = self.time or (self.config.training.seed, 0)
+        drop = self.config.drop
         seeds = [(*time, view) for view in (1, 2)]
         return [self._along(self.graph.dropped(drop, seed, self.user.weight)) for seed in seeds]
 
