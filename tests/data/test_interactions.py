@@ -1,5 +1,7 @@
 """The log and its histories: laws that hold for every log."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -124,3 +126,21 @@ def test_unknown_users_and_items():
         log.rows_of("shopper 3")
     with pytest.raises(DataError, match="not in this log"):
         log.without([123])
+
+
+def test_the_fingerprint_of_the_indexes_knows_names_and_order_and_no_row():
+    log = Interactions.from_table(pd.DataFrame({"user": ["a", "b", "b"], "item": ["x", "y", "x"]}))
+    mark = log.index_fingerprint
+    left = log.without([0])
+    assert vars(left)["index_fingerprint"] == mark  # handed on, not made again
+    assert left.only([1]).index_fingerprint == mark and left.fingerprint != log.fingerprint
+    again = replace(log, frame=log.frame.iloc[:1], users=pd.Index(["a", "b"]))
+    assert again.index_fingerprint == mark
+    others = [
+        {"users": log.users[::-1]},
+        {"users": pd.Index(["a", "c"])},
+        {"users": pd.Index(["a", "b", "x"]), "items": pd.Index(["y"])},
+        {"users": pd.Index(["a"]), "items": pd.Index(["b", "x", "y"])},
+    ]
+    made = {replace(log, **change).index_fingerprint for change in others}
+    assert len(made) == len(others) and mark not in made

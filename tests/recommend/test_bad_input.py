@@ -12,7 +12,8 @@ from workbench.recommend import GRU4Rec, GRU4RecConfig, Training
 from workbench.recommend.laws import small_log
 
 torch = pytest.importorskip("torch")
-from workbench.recommend.training import load_trained, save_trained, train  # noqa: E402
+from workbench.recommend.saving import load_trained, save_trained  # noqa: E402
+from workbench.recommend.training import train  # noqa: E402
 
 QUICK = Training(epochs=1, batch=64)
 

@@ -14,7 +14,7 @@ from workbench.data import Interactions, split
 from workbench.errors import DataError, ModelError, TooLarge
 from workbench.recommend import DNNTSP, DNNTSPConfig, Sets2Sets, Sets2SetsConfig, Trained, Training
 from workbench.recommend.basket import sets2sets
-from workbench.recommend.basket._next_basket import Questions
+from workbench.recommend.basket._examples import BasketExamples
 
 USERS, ITEMS = 5, 8
 SHORT = Training(epochs=2, batch=3, seed=4)
@@ -60,8 +60,7 @@ def start(name, log):
     """A model with first weights in float64, drawn again so that nothing stands at zero."""
     model = MODELS[name].copy()
     torch.manual_seed(1)
-    model._start(log.n_items)
-    model.module.double()
+    model.start(log).module.double()
     model.rebuild(log)
     for weight in model.module.parameters():
         torch.nn.init.normal_(weight, std=0.7)
@@ -201,7 +200,7 @@ def test_the_network_is_what_loops_over_the_equations_say(name, table):
     model = start(name, log)
     by_loops, loss_by_loops = LOOPS[type(model)]
     users = np.unique(log.frame["user"])
-    read = Questions.of(log.histories(users), model.config.max_baskets, "none").read
+    read = BasketExamples.of(log.histories(users), model.config.max_baskets, "none").batch
     with torch.no_grad():
         scores, states = (
             model.module.scores(read).numpy(),
@@ -226,7 +225,7 @@ def test_the_network_is_what_loops_over_the_equations_say(name, table):
     np.testing.assert_allclose(
         model.loss(examples).detach().numpy(), wanted, rtol=1e-10, atol=1e-10
     )
-    question, interaction = examples.target_rows
+    question, interaction = examples.targets()
     assert [set(interaction[question == e]) for e in range(len(examples))] == ids
     assert len(interaction) == sum(map(len, ids))
 
@@ -270,7 +269,7 @@ def test_only_the_corrected_set_loss_has_a_gradient():
         for weight in (0.0, 10.0):
             model = Sets2Sets(Sets2SetsConfig(hidden=4, set_loss=way, set_weight=weight))
             torch.manual_seed(0)
-            model._start(log.n_items)
+            model.start(log).module.weight.fill_(1)
             losses = model.loss(model.examples(log))
             found[way, weight] = (
                 losses,
@@ -294,6 +293,7 @@ def test_a_user_does_not_depend_on_who_shares_the_batch(name):
         model.score(histories),
         np.vstack([model.score(histories.select([u])) for u in range(USERS)]),
         rtol=1e-5,
+        atol=1e-6,
     )
     batches = list(examples.batches(2, (1, 0)))
     asked = np.concatenate([b.target for b in batches])
@@ -321,7 +321,7 @@ def test_rows_that_are_gone_or_later_never_enter(name):
     changed = Interactions(other, log.users, log.items)
     with torch.no_grad():
         before, after = (
-            model.module.scores(model.examples(part, [2]).read) for part in (log, changed)
+            model.module.scores(model.examples(part, [2]).batch) for part in (log, changed)
         )
     assert torch.equal(before, after) and len(before)
 

@@ -121,7 +121,7 @@ def test_what_is_passed_in_is_left_alone():
 
 def test_the_result_says_itself():
     checks = check_recommender(Least)
-    assert repr(checks) == "Findings(Least: 13 hold, 0 broken, 14 not asked)"
+    assert repr(checks) == "Findings(Least: 13 hold, 0 broken, 26 not asked)"
     html = checks._repr_html_()
     assert "not offered: copy" in html and "<script" not in html and html == checks._repr_html_()
     broken = check_recommender(mutant(Least, score=lambda self, h: Least.score(self, h) * np.nan))

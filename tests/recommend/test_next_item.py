@@ -193,7 +193,7 @@ def test_losses_of_windows_equal_the_equations(kind, options):
     place = {int(i): n for n, i in enumerate(log.frame["interaction"])}
     losses = model.loss(examples).detach().numpy()
     starts = np.repeat(examples.start, examples.end - examples.ask)
-    for start, interaction, loss in zip(starts, examples.target_interaction, losses, strict=True):
+    for start, interaction, loss in zip(starts, examples.targets()[1], losses, strict=True):
         at = log.frame.iloc[place[int(interaction)]]
         before = log.frame[
             (log.frame["user"] == at["user"]) & (log.frame["position"] < at["position"])
@@ -216,12 +216,10 @@ def test_losses_of_windows_equal_the_equations(kind, options):
 
 
 def by_target(model, log, **options):
-    other = type(model)(model.config.model_copy(update=options))
-    other.module, other.actions = model.module, model.actions
+    other = model.copy()
+    other.config = model.config.model_copy(update=options)
     examples = other.examples(log)
-    return dict(
-        zip(examples.target_interaction.tolist(), other.loss(examples).tolist(), strict=True)
-    )
+    return dict(zip(examples.targets()[1].tolist(), other.loss(examples).tolist(), strict=True))
 
 
 @every

@@ -16,7 +16,7 @@ from workbench.data import Interactions
 from workbench.errors import ModelError, UnknownUser
 from workbench.recommend import BPR, SGL, LightGCN, Trained
 from workbench.recommend.collaborative._graph import Graph, uniform
-from workbench.recommend.collaborative._pairs import Pairs, Unheld, pairwise, penalty
+from workbench.recommend.collaborative._pairs import NegativeSampler, Pairs, pairwise, penalty
 from workbench.recommend.training import Training
 
 KINDS = [BPR, LightGCN, SGL]
@@ -70,7 +70,7 @@ def test_pairs_are_rows_and_negatives_are_not_held(table, seed):
 
 def test_negatives_are_uniform_among_the_items_not_held():
     log = make([(0, 1), (0, 4), (0, 4), (3, 0)])
-    drawn = Unheld.of(log).draw(np.zeros(40_000, np.int64), np.arange(40_000), (1, 2))
+    drawn = NegativeSampler.of(log).draw(np.zeros(40_000, np.int64), np.arange(40_000), (1, 2))
     counts = np.bincount(drawn, minlength=ITEMS)
     assert counts[[1, 4]].sum() == 0
     free = counts[[0, 2, 3, 5, 6]]
@@ -115,7 +115,7 @@ def test_negatives_of_other_pairs_are_kept_where_they_can_be():
 
 
 def test_epochs_draw_other_negatives_and_batches_hold_every_pair_once():
-    pairs, unheld = small(BPR).examples(LOG), Unheld.of(LOG)
+    pairs, unheld = small(BPR).examples(LOG), NegativeSampler.of(LOG)
     assert (unheld.draw(pairs.user, pairs.interaction, (5, 1)) != pairs.negative).mean() > 0.5
     batches = list(pairs.batches(64, (5, 1)))
     assert [len(batch) for batch in batches] == [64, 64, 22]
@@ -195,7 +195,7 @@ def test_lightgcn_propagates_as_the_dense_formula(table, layers):
         layers = 1
     log = make(table)
     model = small(LightGCN, layers=layers)
-    model._start(log.n_users, log.n_items).rebuild(log)
+    model.start(log)
     model.module.double()
     own = [model.module.user.weight.detach().numpy(), model.module.item.weight.detach().numpy()]
     want = propagated(dense(log), *own, layers)
@@ -212,7 +212,7 @@ def test_regularisation_is_on_layer_0():
             ((p[u] ** 2).sum() + (q[i] ** 2).sum() + (q[j] ** 2).sum()) / 2
         )
     for kind in KINDS:
-        without, heavy = (small(kind, l2=l2)._start(20, 15).rebuild(LOG) for l2 in (0, 0.5))
+        without, heavy = (small(kind, l2=l2).start(LOG) for l2 in (0, 0.5))
         heavy.module.load_state_dict(without.module.state_dict())
         examples = without.examples(LOG)
         more = heavy.loss(examples) - without.loss(examples)
@@ -223,9 +223,9 @@ def test_regularisation_is_on_layer_0():
 @pytest.mark.parametrize(("source", "epoch"), [("batch", 2), ("all", 2), ("batch", None)])
 def test_sgl_contrasts_as_a_plain_loop(source, epoch):
     model = small(SGL, layers=2, drop=0.3, temperature=0.5, ssl=0.7, negatives_from=source, l2=0.0)
-    model._start(LOG.n_users, LOG.n_items).rebuild(LOG)
+    model.start(LOG)
     model.module.double()
-    model._begin(epoch)
+    model.begin(None if epoch is None else (5, epoch))
     examples = model.examples(LOG).select(slice(0, 40))
     p, q = (model.module.user.weight.detach().numpy(), model.module.item.weight.detach().numpy())
     codes = np.arange(LOG.n_users * LOG.n_items).reshape(LOG.n_users, LOG.n_items)

@@ -22,12 +22,12 @@ def test_every_target_is_asked_once(table, length, data):
     made = windows(log.histories(), length, stride, prefixes)
     frame = log.frame
     later = frame.loc[frame.groupby("user").cumcount() > 0, "interaction"]
-    assert sorted(made.target_interaction) == sorted(later)
+    assert sorted(made.targets()[1]) == sorted(later)
     assert ((made.end - made.start) <= length).all() and (made.ask >= made.start).all()
     if prefixes:
         assert (made.end - made.ask == 1).all()
     batches = list(made.batches(4, (1, 0)))
-    assert sorted(np.concatenate([b.target_interaction for b in batches] or [[]])) == sorted(later)
+    assert sorted(np.concatenate([b.targets()[1] for b in batches] or [[]])) == sorted(later)
 
 
 @given(rows, st.integers(1, 9))
@@ -37,9 +37,9 @@ def test_what_an_input_shows_is_what_came_before(table, length):
     items, _, asked, targets = made.tensors()
     place = {int(i): n for n, i in enumerate(log.frame["interaction"])}
     asked_at = torch.nonzero(asked).tolist()
-    assert len(asked_at) == len(targets) == len(made.target_interaction)
+    assert len(asked_at) == len(targets) == len(made.targets()[1])
     for (row, column), target, interaction in zip(
-        asked_at, targets, made.target_interaction, strict=True
+        asked_at, targets, made.targets()[1], strict=True
     ):
         at = log.frame.iloc[place[int(interaction)]]
         before = log.frame[

@@ -103,3 +103,18 @@ def unique_ids(ids: Iterable[int]) -> np.ndarray:
             "whole numbers",
         )
     return np.unique(given.astype(np.int64))
+
+
+def places(ids: np.ndarray, among: np.ndarray) -> np.ndarray:
+    """Where each id stands among others, −1 for one that does not; int64, as many as ids.
+
+    >>> places(np.array([7, 2, 9]), np.array([2, 5, 7])).tolist()
+    [2, 0, -1]
+    """
+    known, first = np.unique(among, return_index=True)
+    at = np.searchsorted(known, ids)
+    found = at < len(known)
+    found[found] = known[at[found]] == ids[found]
+    place = np.full(len(ids), -1)
+    place[found] = first[at[found]]
+    return place

@@ -144,13 +144,29 @@ class Interactions:
             digest.update(plain[column].fillna(-1).to_numpy().tobytes())
         return digest.hexdigest()
 
+    @cached_property
+    def index_fingerprint(self) -> str:
+        """sha256 over the indexes of users and items: equal for all logs whose codes mean the same.
+
+        Made once: `select`, `without` and `only` hand it on.
+        """
+        digest = hashlib.sha256()
+        for index in (self.users, self.items):
+            digest.update(f"{len(index)}\x1e".encode())
+            digest.update("\x1f".join(map(str, index)).encode())
+        return digest.hexdigest()
+
     def to_frame(self) -> pd.DataFrame:
         """The table of rows."""
         return self.frame
 
     def select(self, mask: np.ndarray | pd.Series) -> Interactions:
         """The rows where `mask` (n,) is true; indexes stay."""
-        return replace(self, frame=self.frame[np.asarray(mask, dtype=bool)].reset_index(drop=True))
+        kept = self.frame[np.asarray(mask, dtype=bool)].reset_index(drop=True)
+        made = replace(self, frame=kept)
+        if "index_fingerprint" in vars(self):  # the indexes are the same
+            vars(made)["index_fingerprint"] = self.index_fingerprint
+        return made
 
     def without(self, ids: Iterable[int]) -> Interactions:
         """The log without these interactions (remaining = after + others)."""

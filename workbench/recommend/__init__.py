@@ -5,7 +5,7 @@ import lazy_loader as lazy
 __getattr__, __dir__, __all__ = lazy.attach(
     __name__,
     submod_attrs={
-        "protocol": ["Counted", "Recommender", "Trained"],
+        "protocol": ["Counted", "Examples", "Recommender", "Trained"],
         "ranking": ["mask", "ranks", "top_k"],
         "evaluation": [
             *("coverage", "evaluate", "evaluate_targets", "list_metrics", "next_items"),

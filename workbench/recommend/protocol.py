@@ -3,6 +3,7 @@ errors that every model raises alike: not fitted, and asked about another catalo
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Protocol, Self, TypeVar, runtime_checkable
 
@@ -52,16 +53,64 @@ class Counted(Recommender, Protocol):
 
 
 @runtime_checkable
+class Examples(Protocol):
+    """What a trained model learns from: E examples, each of which asks for one thing or more."""
+
+    bound: str | None
+    """`index_fingerprint` of the log they were made of."""
+
+    def __len__(self) -> int:
+        """E; the losses may be more."""
+
+    def select(self, rows: np.ndarray) -> Self:
+        """Some of the examples."""
+
+    def batches(self, size: int, seed: tuple[int, ...]) -> Iterator[Self]:
+        """All examples once, in an order drawn from the seed; what is drawn for them (negatives) is
+        drawn from it too."""
+
+    def targets(self) -> tuple[np.ndarray, np.ndarray]:
+        """Which rows of the log the losses are about: (loss, interaction id), int64, loss by loss.
+
+        A loss about several rows (a basket) stands there once for each.
+        """
+
+
+@runtime_checkable
 class Trained(Recommender, Protocol):
-    """A model fitted by gradient descent."""
+    """A model fitted by gradient descent. `copy()` is the way back: weights, buffers and graphs."""
 
     module: Any
 
-    def examples(self, log: Interactions, users: np.ndarray | None = None) -> Any:
-        """Training examples of a log."""
+    def examples(
+        self,
+        log: Interactions,
+        users: np.ndarray | None = None,
+        epoch: int = 0,
+        like: Any = None,
+    ) -> Any:
+        """Training examples of these users of a log, with the draws of an epoch; `like` keeps those
+        of other examples for what is still there."""
 
     def loss(self, examples: Any) -> Any:
-        """Loss per example (n,)."""
+        """One loss for everything asked, (n_losses,), with its graph."""
+
+    def logits(self, asked: Any) -> Any:
+        """With their graph: scores of histories (B, n_items); of examples one row a loss, (n_losses,
+        n_items), or (n_losses,) margins for pairs."""
+
+    def tune(
+        self,
+        examples: Any,
+        epochs: int | None = None,
+        learning_rate: float | None = None,
+        seed: int | None = None,
+        optimiser: str = "adam",
+    ) -> pd.DataFrame:
+        """Train on from the present weights, by the loop that `fit` uses; one row per epoch."""
+
+    def rows(self, users: Iterable[int] = (), items: Iterable[int] = ()) -> dict[str, Any]:
+        """What of each parameter belongs to these users and items: {name: index into it}."""
 
     def represent(self, histories: Histories) -> Any:
         """User representations (B, d)."""

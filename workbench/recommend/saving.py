@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from pydantic import BaseModel
@@ -15,18 +17,31 @@ from scipy import sparse
 from workbench.errors import ModelError
 from workbench.whole import whole_folder
 
+if TYPE_CHECKING:
+    from torch import nn
 
-def save_arrays(folder: Path, kind: str, config: BaseModel, arrays: dict[str, np.ndarray]) -> None:
+
+def save_arrays(
+    folder: Path,
+    kind: str,
+    config: BaseModel,
+    arrays: dict[str, np.ndarray],
+    bound: str | None = None,
+) -> None:
     """Write `model.json` and `arrays.safetensors` into a new folder that takes the place of an old
-    one."""
+    one.
+
+    bound: `index_fingerprint` of the log the model was fitted for; `saved_bound` reads it back.
+    """
+    facts = {"model": kind, "config": config.model_dump(mode="json")}
+    if bound is not None:
+        facts["indexes"] = bound
     with whole_folder(Path(folder)) as work:
         save_file(
             {name: np.ascontiguousarray(array) for name, array in arrays.items()},
             work / "arrays.safetensors",
         )
-        text = json.dumps(
-            {"model": kind, "config": config.model_dump(mode="json")}, indent=1, sort_keys=True
-        )
+        text = json.dumps(facts, indent=1, sort_keys=True)
         (work / "model.json").write_text(text, encoding="utf-8")
 
 
@@ -52,6 +67,86 @@ def load_arrays(
         f"holds {found} with {', '.join(sorted(arrays))}",
         str(folder),
         f"{kind} with {', '.join(names)}",
+    )
+
+
+def save_trained(
+    folder: Path,
+    kind: str,
+    config: BaseModel,
+    module: nn.Module,
+    bound: str | None = None,
+    **arrays: np.ndarray,
+) -> None:
+    """Write the weights of a module, its config, and arrays beside them; whole or not at all.
+
+    bound: fingerprint of the indexes that the model was fitted for.
+    """
+    weights = {
+        f"module.{name}": value.detach().cpu().numpy()
+        for name, value in module.state_dict().items()
+    }
+    save_arrays(folder, kind, config, weights | arrays, bound)
+
+
+def load_trained(
+    folder: Path, kind: str, config: type[BaseModel], names: tuple[str, ...]
+) -> tuple[Any, dict[str, np.ndarray], Callable[[nn.Module], nn.Module]]:
+    """Read what `save_trained` wrote: config, the arrays beside the weights, and a function that
+    fills a module.
+
+    Filling raises `ModelError` where the weights are of another model or shape.
+    """
+    import torch
+
+    loaded, arrays = load_arrays(folder, kind, config, names)
+
+    def fill(module: nn.Module) -> nn.Module:
+        weights = {
+            name[7:]: torch.tensor(array)
+            for name, array in arrays.items()
+            if name.startswith("module.")
+        }
+        want = {name: tuple(value.shape) for name, value in module.state_dict().items()}
+        have = {name: tuple(value.shape) for name, value in weights.items()}
+        for name in sorted(want.keys() | have.keys()):
+            if want.get(name) != have.get(name):
+                what = (
+                    f"weight {name} is {have.get(name, 'absent')}, the model's is "
+                    f"{want.get(name, 'absent')}"
+                )
+                raise ModelError(
+                    what,
+                    str(folder),
+                    f"the weights of this {kind}",
+                    "load it with the config it was saved with",
+                )
+        module.load_state_dict(weights)
+        return module.eval()
+
+    return loaded, arrays, fill
+
+
+def saved_bound(folder: Path) -> str | None:
+    """The fingerprint of the indexes that a saved model was fitted for; None in a folder that was
+    written before models carried it.
+
+    Raises `ModelError` for a folder without a readable `model.json` and for what is no fingerprint.
+    """
+    folder = Path(folder)
+    try:
+        bound = json.loads((folder / "model.json").read_text(encoding="utf-8")).get("indexes")
+    except (OSError, ValueError, AttributeError) as error:
+        raise ModelError(
+            f"cannot be read ({error})", str(folder), "a saved model", "save the model again"
+        ) from error
+    if bound is None or (isinstance(bound, str) and re.fullmatch("[0-9a-f]{64}", bound)):
+        return bound
+    raise ModelError(
+        f"{bound!r} is no fingerprint of indexes",
+        str(folder / "model.json"),
+        "64 hexadecimal digits under indexes",
+        "save the model again",
     )
 
 

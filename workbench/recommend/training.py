@@ -12,7 +12,6 @@ import inspect
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -24,10 +23,9 @@ from torch import nn
 from tqdm.auto import tqdm
 
 from workbench.data import Histories
-from workbench.errors import ModelError
+from workbench.errors import ConfigError, ModelError
 from workbench.recommend.evaluation import evaluate_targets
 from workbench.recommend.protocol import Recommender
-from workbench.recommend.saving import load_arrays, save_arrays
 from workbench.settings import settings
 
 
@@ -68,6 +66,24 @@ class Training(BaseModel):
     progress: bool = False
     """Show a bar."""
 
+    def told(
+        self,
+        epochs: int | None = None,
+        learning_rate: float | None = None,
+        seed: int | None = None,
+    ) -> Training:
+        """The same with what is told in its place; here no epoch at all may be asked for."""
+        told = {"epochs": epochs, "learning_rate": learning_rate, "seed": seed}
+        told = {name: value for name, value in told.items() if value is not None}
+        for name in told.keys() & {"epochs", "seed"}:
+            whole = isinstance(told[name], int | np.integer) and not isinstance(told[name], bool)
+            if not whole or told[name] < 0:
+                raise ConfigError(f"{name} {told[name]!r}", "tune", "a whole number from 0")
+        rate = told.get("learning_rate", self.learning_rate)
+        if not isinstance(rate, int | float | np.number) or not 0 < rate < np.inf:
+            raise ConfigError(f"learning_rate {rate!r}", "tune", "a number above 0")
+        return self.model_copy(update=told)
+
 
 @contextmanager
 def reproducible(config: Training) -> Iterator[None]:
@@ -89,17 +105,21 @@ def train(
     batches: Callable[[int], Iterable[Any]],
     config: Training,
     validate: Callable[[], float] | None = None,
+    optimiser: Literal["adam", "sgd"] = "adam",
 ) -> pd.DataFrame:
     """Train in place; afterwards the module holds the weights of the best validated epoch (the last
     without one).
 
     loss: from a batch to losses (n,). batches: from the epoch's number to its batches. validate:
-    higher is better. Call it, and make the module, within `reproducible(config)`. Returns one row
+    higher is better. optimiser: Adam, or plain steps down the gradient; a new one in every call.
+    Call it, and make the module, within `reproducible(config)`. Returns one row
     per epoch: [epoch, loss, examples, seconds, validation, best]. Raises `ModelError` with epoch,
     step and the batch's first bad examples where a loss is no number; the module then holds the
     best weights so far, or the first ones.
     """
-    optimiser = _Adam(
+    if optimiser not in OPTIMISERS:
+        raise ConfigError(f"optimiser {optimiser!r}", "tune", " or ".join(OPTIMISERS))
+    steps = OPTIMISERS[optimiser](
         module.parameters(),
         lr=config.learning_rate,
         weight_decay=config.weight_decay,
@@ -108,7 +128,7 @@ def train(
     kept, best, since, rows, begun = _weights(module), -np.inf, 0, [], time.perf_counter()
     for epoch in tqdm(range(config.epochs), disable=not config.progress, desc="epochs"):
         if config.decay_every and epoch and epoch % config.decay_every == 0:
-            for group in optimiser.param_groups:
+            for group in steps.param_groups:
                 group["lr"] *= 0.1
         module.train()
         start, total, n = time.perf_counter(), 0.0, 0
@@ -121,11 +141,11 @@ def train(
                 module.load_state_dict(kept)
                 module.eval()
                 raise _not_finite(losses, epoch, step)
-            optimiser.zero_grad()
+            steps.zero_grad()
             mean.backward()
             if config.clip:
                 nn.utils.clip_grad_norm_(module.parameters(), config.clip)
-            optimiser.step()
+            steps.step()
             total, n = total + float(mean.detach()) * len(losses), n + len(losses)
         if not n:
             raise ModelError(
@@ -156,7 +176,8 @@ def train(
     record = pd.DataFrame(
         rows, columns=["epoch", "loss", "examples", "seconds", "validation", "best"]
     )
-    return record.assign(best=record["epoch"] == record.loc[record["best"], "epoch"].max())
+    best_epoch = record.loc[record["best"].astype(bool), "epoch"].max()
+    return record.assign(best=record["epoch"] == best_epoch)
 
 
 def validation(
@@ -182,53 +203,6 @@ def no_losses(module: nn.Module) -> torch.Tensor:
     return sum(weight.square().sum() for weight in module.parameters())[None][:0]
 
 
-def save_trained(
-    folder: Path, kind: str, config: BaseModel, module: nn.Module, **arrays: np.ndarray
-) -> None:
-    """Write the weights of a module, its config, and arrays beside them; whole or not at all."""
-    weights = {
-        f"module.{name}": value.detach().cpu().numpy()
-        for name, value in module.state_dict().items()
-    }
-    save_arrays(folder, kind, config, weights | arrays)
-
-
-def load_trained(
-    folder: Path, kind: str, config: type[BaseModel], names: tuple[str, ...]
-) -> tuple[Any, dict[str, np.ndarray], Callable[[nn.Module], nn.Module]]:
-    """Read what `save_trained` wrote: config, the arrays beside the weights, and a function that
-    fills a module.
-
-    Filling raises `ModelError` where the weights are of another model or shape.
-    """
-    loaded, arrays = load_arrays(folder, kind, config, names)
-
-    def fill(module: nn.Module) -> nn.Module:
-        weights = {
-            name[7:]: torch.tensor(array)
-            for name, array in arrays.items()
-            if name.startswith("module.")
-        }
-        want = {name: tuple(value.shape) for name, value in module.state_dict().items()}
-        have = {name: tuple(value.shape) for name, value in weights.items()}
-        for name in sorted(want.keys() | have.keys()):
-            if want.get(name) != have.get(name):
-                what = (
-                    f"weight {name} is {have.get(name, 'absent')}, the model's is "
-                    f"{want.get(name, 'absent')}"
-                )
-                raise ModelError(
-                    what,
-                    str(folder),
-                    f"the weights of this {kind}",
-                    "load it with the config it was saved with",
-                )
-        module.load_state_dict(weights)
-        return module.eval()
-
-    return loaded, arrays, fill
-
-
 def _weights(module: nn.Module) -> dict[str, torch.Tensor]:
     return {name: value.detach().clone() for name, value in module.state_dict().items()}
 
@@ -240,6 +214,17 @@ class _Adam(torch.optim.Adam):
     add_param_group = inspect.unwrap(torch.optim.Adam.add_param_group)
     zero_grad = inspect.unwrap(torch.optim.Adam.zero_grad)
     step = torch.no_grad()(inspect.unwrap(torch.optim.Adam.step))
+
+
+class _SGD(torch.optim.SGD):
+    """Gradient descent, likewise without torch's compiler."""
+
+    add_param_group = inspect.unwrap(torch.optim.SGD.add_param_group)
+    zero_grad = inspect.unwrap(torch.optim.SGD.zero_grad)
+    step = torch.no_grad()(inspect.unwrap(torch.optim.SGD.step))
+
+
+OPTIMISERS = {"adam": _Adam, "sgd": _SGD}
 
 
 def _fusible(module: nn.Module) -> bool:

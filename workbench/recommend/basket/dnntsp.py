@@ -22,14 +22,15 @@ computed once a batch.
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 import torch
 from pydantic import BaseModel, ConfigDict, PositiveInt, model_validator
 from torch import nn
 
-from workbench.recommend.basket._next_basket import NextBasket, Reading, spans
+from workbench.recommend.basket._examples import BasketBatch, spans
+from workbench.recommend.basket._next_basket import NextBasket
 from workbench.recommend.training import Training
 
 
@@ -64,7 +65,7 @@ class DNNTSPConfig(BaseModel):
 class DNNTSPNetwork(nn.Module):
     """Graph convolution, attention over time and gate; see the equations above."""
 
-    per_item = ("item", "gate")
+    per_item: ClassVar = {"item.weight": (0,), "gate": (0,)}
 
     def __init__(self, config: DNNTSPConfig, n_items: int) -> None:
         super().__init__()
@@ -76,7 +77,7 @@ class DNNTSPNetwork(nn.Module):
         self.gate = nn.Parameter(torch.rand(n_items))
         self.out = nn.Linear(d, 1)
 
-    def forward(self, read: Reading) -> torch.Tensor:
+    def forward(self, read: BasketBatch) -> torch.Tensor:
         """z of every node; (V, d)."""
         to, of, together = map(self._put, read.pairs)
         own, node, weight = (
@@ -106,7 +107,7 @@ class DNNTSPNetwork(nn.Module):
         owner = torch.cat([node, torch.arange(len(own), device=own.device)])
         return torch.zeros_like(own).index_add(0, owner, (total[..., None] * value).flatten(1))
 
-    def represent(self, read: Reading) -> torch.Tensor:
+    def represent(self, read: BasketBatch) -> torch.Tensor:
         """Mean of the user's zⱼ; (E, d)."""
         z, nodes = self(read), self._put(np.bincount(read.row, minlength=len(read.length)))
         return (
@@ -114,13 +115,13 @@ class DNNTSPNetwork(nn.Module):
             / nodes[:, None]
         )
 
-    def scores(self, read: Reading) -> torch.Tensor:
+    def scores(self, read: BasketBatch) -> torch.Tensor:
         """w · E_u + b_o; (E, n_items)."""
         base, change = self._scores(read)
         at = self._put(read.row), self._put(read.item)
         return base.expand(len(read.length), -1).index_put(at, base[at[1]] + change)
 
-    def losses(self, read: Reading) -> torch.Tensor:
+    def losses(self, read: BasketBatch) -> torch.Tensor:
         """Σ over items of softplus(s) − y s, divided by their number; (E,)."""
         base, change = self._scores(read)
         row, own, softplus = self._put(read.row), base[self._put(read.item)], nn.functional.softplus
@@ -133,7 +134,13 @@ class DNNTSPNetwork(nn.Module):
             / self.n_items
         )
 
-    def _scores(self, read: Reading) -> tuple[torch.Tensor, torch.Tensor]:
+    def loss_from(self, scores: torch.Tensor, read: BasketBatch) -> torch.Tensor:
+        """The same from all scores (E, n_items), item by item; (E,)."""
+        wanted = torch.zeros_like(scores)
+        wanted[self._put(read.target_row), self._put(read.target_item)] = 1
+        return (nn.functional.softplus(scores) - wanted * scores).mean(1)
+
+    def _scores(self, read: BasketBatch) -> tuple[torch.Tensor, torch.Tensor]:
         """w · E + b_o (n_items,), and what the gate changes at every node (V,)."""
         base, item = self.out(self.item.weight)[:, 0], self._put(read.item)
         return base, self.gate[item] * ((self(read) - self.item(item)) @ self.out.weight[0])
@@ -142,7 +149,7 @@ class DNNTSPNetwork(nn.Module):
         return torch.as_tensor(array, device=self.gate.device)
 
 
-def looks(read: Reading) -> tuple[np.ndarray, ...]:
+def looks(read: BasketBatch) -> tuple[np.ndarray, ...]:
     """Who attends to whom: (asks, keys) (P,), (pair, at, key, times) (L,); a state is a cell, or C
     + node where absent.
 

@@ -20,7 +20,7 @@ is computed at the user's own items only.
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import ClassVar, Literal
 
 import numpy as np
 import torch
@@ -29,7 +29,8 @@ from torch import nn
 
 from workbench.data import Interactions
 from workbench.errors import TooLarge
-from workbench.recommend.basket._next_basket import NextBasket, Reading
+from workbench.recommend.basket._examples import BasketBatch
+from workbench.recommend.basket._next_basket import NextBasket
 from workbench.recommend.training import Training
 
 # items for which the published gate is made: 67 MB of weights, four times that while training
@@ -63,7 +64,12 @@ class Sets2SetsNetwork(nn.Module):
     """Encoder, attention decoder, and the gate between it and the history; see the equations
     above."""
 
-    per_item = ("item", "last", "out", "own", "gate")
+    per_item: ClassVar = {
+        **dict.fromkeys(("item.weight", "last.weight", "out.weight", "out.bias"), (0,)),
+        "own": (1,),
+        "gate.weight": (0, 1),
+        "gate.bias": (0,),
+    }
 
     def __init__(self, config: Sets2SetsConfig, n_items: int) -> None:
         super().__init__()
@@ -87,7 +93,7 @@ class Sets2SetsNetwork(nn.Module):
             self.gate = nn.Linear(n_items, n_items)
         self.register_buffer("weight", torch.ones(n_items))
 
-    def represent(self, read: Reading) -> torch.Tensor:
+    def represent(self, read: BasketBatch) -> torch.Tensor:
         """s, the decoder's state; (E, d)."""
         n, longest = len(read.length), int(read.length.max(initial=1))
         row, item = read.row[read.node], self._put(read.item[read.node])
@@ -110,7 +116,7 @@ class Sets2SetsNetwork(nn.Module):
         context = (weights[..., None] * states).sum(1)
         return self.decoder(torch.relu(self.combine(torch.cat([last, context], 1))), final)
 
-    def scores(self, read: Reading) -> torch.Tensor:
+    def scores(self, read: BasketBatch) -> torch.Tensor:
         """What stands in the softmax; (E, n_items)."""
         row, item = self._put(read.row), self._put(read.item)
         own = self.out(self.represent(read))
@@ -123,11 +129,15 @@ class Sets2SetsNetwork(nn.Module):
             ]
         return own.index_put((row, item), own[row, item] * (1 - gate) + share * gate)
 
-    def losses(self, read: Reading) -> torch.Tensor:
-        """Weighted squares plus λ · set loss; (E,). A question that asks for every item has no set
-        loss."""
+    def losses(self, read: BasketBatch) -> torch.Tensor:
+        """Weighted squares plus λ · set loss; (E,)."""
+        return self.loss_from(self.scores(read), read)
+
+    def loss_from(self, scores: torch.Tensor, read: BasketBatch) -> torch.Tensor:
+        """The same from what stands in the softmax, (E, n_items); (E,). A question that asks for
+        every item has no set loss."""
         made, at = (
-            self.scores(read).softmax(1),
+            scores.softmax(1),
             (self._put(read.target_row), self._put(read.target_item)),
         )
         found, weight, none = made[at], self.weight[at[1]], made.new_zeros(len(made))
@@ -153,13 +163,10 @@ class Sets2Sets(NextBasket):
 
     Config, Network = Sets2SetsConfig, Sets2SetsNetwork
 
-    def rebuild(self, log: Interactions) -> Self:
-        """w anew from the baskets of a log; equal items of a basket count once."""
-        module, frame = (
-            super().rebuild(log).module,
-            log.frame.drop_duplicates(["user", "basket", "item"]),
-        )
-        count = np.bincount(frame["item"], minlength=module.n_items)
+    def cache(self, log: Interactions) -> None:
+        """w anew from the baskets of a log; equal items of a basket count once. The largest count
+        is in every w: a row less of the most frequent item moves every loss."""
+        frame = log.frame.drop_duplicates(["user", "basket", "item"])
+        count = np.bincount(frame["item"], minlength=self.module.n_items)
         weight = np.where(count > 0, count.max(initial=0) / np.maximum(count, 1), 0.0)
-        module.weight.copy_(torch.as_tensor(weight))
-        return self
+        self.module.weight.copy_(torch.as_tensor(weight))

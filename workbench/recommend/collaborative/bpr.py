@@ -7,7 +7,7 @@
 As in the study: Adam over shuffled rows, no regulariser (λ = 0). The paper takes single steps of
 gradient descent on pairs drawn with replacement, with a λ of its own for p, q_i and q_j. Quick
 because an epoch's negatives come out of one search and the gradient of x is written by hand
-(`pairs.py`).
+(`_pairs.py`).
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ import torch
 from pydantic import BaseModel, ConfigDict, NonNegativeFloat, PositiveInt
 from torch import nn
 
-from workbench.recommend.collaborative._pairs import Pairs, UserItem, pairwise, penalty
+from workbench.recommend.collaborative._pairs import Pairs, pairwise, penalty
+from workbench.recommend.collaborative._user_item import UserItem
 from workbench.recommend.protocol import fitted
 from workbench.recommend.training import Training
 

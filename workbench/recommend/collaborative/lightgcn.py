@@ -11,7 +11,7 @@ RecBole, and with it the study, adds the norms of the batch's layer-0 vectors, n
 divided by the batch. The graph is that of the last `fit` or `rebuild`: after a removal, weights
 that were not rebuilt still send messages along deleted edges. Quick because a layer is one CSR
 product for users and items together, and its gradient the same product; the tables that lists are
-made from are kept until weights or graph change (`graph.py`, `pairs.py`).
+made from are kept until weights or graph change (`_graph.py`, `_user_item.py`).
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ from pydantic import BaseModel, ConfigDict, NonNegativeFloat, PositiveInt
 from torch import nn
 
 from workbench.recommend.collaborative._graph import propagate
-from workbench.recommend.collaborative._pairs import Pairs, UserItem, pairwise, penalty
+from workbench.recommend.collaborative._pairs import Pairs, pairwise, penalty
+from workbench.recommend.collaborative._user_item import UserItem
 from workbench.recommend.protocol import fitted
 from workbench.recommend.training import Training
 

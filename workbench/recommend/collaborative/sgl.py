@@ -32,7 +32,8 @@ from torch import nn
 from torch.nn import functional
 
 from workbench.recommend.collaborative._graph import propagate
-from workbench.recommend.collaborative._pairs import Pairs, UserItem, pairwise, penalty
+from workbench.recommend.collaborative._pairs import Pairs, pairwise, penalty
+from workbench.recommend.collaborative._user_item import UserItem
 from workbench.recommend.protocol import fitted
 from workbench.recommend.softmax import full_softmax
 from workbench.recommend.training import Training
@@ -67,7 +68,7 @@ class SGLNetwork(nn.Module):
 
     def __init__(self, config: SGLConfig, n_users: int, n_items: int) -> None:
         super().__init__()
-        self.config, self.graph, self.epoch = config, None, None
+        self.config, self.graph, self.time = config, None, None
         self.user, self.item = (
             nn.Embedding(n_users, config.embedding),
             nn.Embedding(n_items, config.embedding),
@@ -80,14 +81,13 @@ class SGLNetwork(nn.Module):
         return self._along(self.graph.adjacency(self.user.weight))
 
     def views(self) -> list[tuple[torch.Tensor, torch.Tensor]]:
-        """(users, items) along each of the two views: those of the epoch, or outside of training
-        the fixed ones."""
+        """(users, items) along each of the two views: those of the seed and epoch, or outside of
+        training the fixed ones."""
         # Epochs count from 1 here: 0 are the fixed views, which training never meets.
-        time, config = 0 if self.epoch is None else self.epoch + 1, self.config
-        seeds = [(config.training.seed, time, view) for view in (1, 2)]
-        return [
-            self._along(self.graph.dropped(config.drop, seed, self.user.weight)) for seed in seeds
-        ]
+        time = self.time or (self.config.training.seed, 0)
+        drop = self.config.drop
+        seeds = [(*time, view) for view in (1, 2)]
+        return [self._along(self.graph.dropped(drop, seed, self.user.weight)) for seed in seeds]
 
     def _along(self, adjacency: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         return propagate(self.user.weight, self.item.weight, adjacency, self.config.layers)
@@ -100,6 +100,7 @@ class SGL(UserItem):
     """
 
     Config, Network, reads_graph = SGLConfig, SGLNetwork, True
+    beside = ("l2", "ssl")
 
     def loss(self, examples: Pairs) -> torch.Tensor:
         """ℓ of every pair; (n,)."""
@@ -119,12 +120,13 @@ class SGL(UserItem):
         """s of the node of each pair; (n,)."""
         unique, place = torch.unique(node, return_inverse=True)
         near = functional.normalize(first.index_select(0, unique), dim=1) / self.config.temperature
-        everywhere = self.config.negatives_from == "all" or self.module.epoch is None
+        everywhere = self.config.negatives_from == "all" or self.module.time is None
         table = functional.normalize(
             second if everywhere else second.index_select(0, unique), dim=1
         )
         targets = unique if everywhere else torch.arange(len(unique), device=node.device)
         return full_softmax(near, table, targets).index_select(0, place)
 
-    def _begin(self, epoch: int | None) -> None:
-        self.module.epoch = epoch
+    def begin(self, seed: tuple[int, int] | None) -> None:
+        """Views and negatives of an epoch, or, with None, those outside of training."""
+        self.module.time = None if seed is None else (seed[0], seed[1] + 1)

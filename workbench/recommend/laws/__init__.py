@@ -15,12 +15,13 @@ from workbench.errors import ConfigError
 from workbench.laws import Findings, hold
 from workbench.recommend.laws.bench import Bench, apart, small_log
 from workbench.recommend.laws.forgetting import FORGETTING
+from workbench.recommend.laws.hooks import HOOKS
 from workbench.recommend.laws.scoring import SCORING
 from workbench.recommend.laws.training import TRAINING
 
 __all__ = ["LAWS", "apart", "check_recommender", "small_log"]
 
-LAWS = SCORING | FORGETTING | TRAINING
+LAWS = SCORING | FORGETTING | TRAINING | HOOKS
 """Every law: what is expected, the question, and what a model must offer to be asked."""
 ADDITIVE = "not offered: a score that is a sum over the history"
 
@@ -45,7 +46,7 @@ def check_recommender(
     `forget` is compared with. Raises `ConfigError` for an object without `fit` or `score`.
 
     >>> check_recommender(Popularity)  # doctest: +SKIP
-    Findings(Popularity: 20 hold, 0 broken, 7 not asked)
+    Findings(Popularity: 20 hold, 0 broken, 19 not asked)
     """
     instance = not isinstance(mine, type) and hasattr(mine, "fit")
     if not instance and not callable(mine):

@@ -3,43 +3,31 @@
     ℓ(s₁ … sₜ → sₜ₊₁) = −log softmax(E h(s₁ … sₜ))[sₜ₊₁]        E: the item table; full softmax, no sampled negatives
 
 A method's file brings a config and a network h. Quick because all targets of a window come out of
-one pass (`windows.py`), inputs of like length share a batch, and the softmax is computed once per
+one pass (`_windows.py`), inputs of like length share a batch, and the softmax is computed once per
 target, in chunks.
 """
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
-from typing import Any, Self
+from typing import Any, ClassVar
 
 import numpy as np
-import pandas as pd
 import torch
-from pydantic import BaseModel
 
 from workbench.data import Histories, Interactions
 from workbench.recommend.evaluation import next_items
 from workbench.recommend.protocol import check_items, fitted
 from workbench.recommend.session._windows import Windows, last_windows, windows
 from workbench.recommend.softmax import full_softmax
-from workbench.recommend.training import (
-    Training,
-    load_trained,
-    no_losses,
-    reproducible,
-    save_trained,
-    train,
-    validation,
-)
-from workbench.settings import settings
+from workbench.recommend.trained import TrainedModel
+from workbench.recommend.training import no_losses
+
+SCORED = 512  # histories scored at a time, about
 
 
-class NextItem:
-    """A trained next-item recommender around a network; a method names its `Config` and its
-    `Network`.
+class NextItem(TrainedModel):
+    """What GRU4Rec, NARM, SASRec and SR-GNN share; a method names its `Config` and its `Network`.
 
     A row of the histories is a sequence (`log.by_session()` makes one of every session).
     `Network(config, n_items, n_actions)` is a module with `item`, an embedding whose last row is
@@ -48,113 +36,103 @@ class NextItem:
     with n_items. `Config` has `training`, `max_length`, `stride`, `prefixes` and `use_actions`.
     """
 
-    Config: type[BaseModel]
-    Network: Callable[..., torch.nn.Module]
+    saved = ("n_items", "actions")
+    per_item: ClassVar = {"item.weight": (0,)}
 
-    def __init__(self, config: BaseModel | None = None) -> None:
-        self.config: Any = config or self.Config()
-        self.module: torch.nn.Module | None = None
-        self.actions: tuple[str, ...] = ()
-        self.record: pd.DataFrame | None = None
+    @property
+    def actions(self) -> tuple[str, ...]:
+        """Names of the actions, as the model numbers them."""
+        return fitted(self.shape or None, self)["actions"]
 
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}({self.config})"
+    def sizes(self, log: Interactions) -> dict[str, Any]:
+        """Items of the index, and the actions of the log."""
+        return {
+            "n_items": log.n_items,
+            "actions": tuple(map(str, log.frame["action"].cat.categories)),
+        }
 
-    def fit(self, log: Interactions, valid: Interactions | None = None) -> Self:
-        """Train on every next item of `log`; with `valid` stop early on its next items. `record`
-        tells the epochs."""
-        config: Training = self.config.training
-        with reproducible(config):
-            self._start(log.n_items, tuple(map(str, log.frame["action"].cat.categories)))
-            examples = self.examples(log)
-            self.record = train(
-                self.module,
-                self.loss,
-                lambda epoch: examples.batches(config.batch, (config.seed, epoch)),
-                config,
-                None if valid is None else self._validation(log, valid),
-            )
-        return self
+    @classmethod
+    def sizes_of(cls, arrays: dict[str, np.ndarray]) -> dict[str, Any]:
+        """What `keep` wrote."""
+        names = arrays["actions"].tobytes().decode()
+        actions = tuple(names.split("\x1f")) if names else ()
+        return {"n_items": arrays["n_items"].item(), "actions": actions}
 
-    def examples(self, log: Interactions, users: np.ndarray | None = None) -> Windows:
-        """Every next-item question of these users; `target_interaction` says which row each target
-        is."""
+    def keep(self) -> dict[str, np.ndarray]:
+        """Number of items and names of actions."""
+        names = np.frombuffer("\x1f".join(self.actions).encode(), dtype=np.uint8)
+        return {"n_items": np.array(self.shape["n_items"]), "actions": names}
+
+    def network(self) -> torch.nn.Module:
+        """A network for so many items and actions with its first weights."""
+        return type(self).Network(self.config, self.shape["n_items"], len(self.actions))
+
+    def examples(
+        self,
+        log: Interactions,
+        users: np.ndarray | None = None,
+        epoch: int = 0,
+        like: Windows | None = None,
+    ) -> Windows:
+        """Every next-item question of these users; nothing is drawn, so that all epochs have the
+        same.
+
+        like: windows that are taken over, less the rows that are gone: a target is shown what it
+        was shown, as far as it is left, also with `stride` > 1.
+        """
+        self.check(log)
         histories = self._known(log.histories(users))
-        return windows(histories, self.config.max_length, self.config.stride, self.config.prefixes)
+        config = self.config
+        made = windows(histories, config.max_length, config.stride, config.prefixes)
+        made = made if like is None else made.aligned(histories.offsets, like)
+        return replace(made, bound=log.index_fingerprint)
 
     def loss(self, examples: Windows) -> torch.Tensor:
-        """−log p of every target, in the order of `examples.target_interaction`; (n_targets,),
-        perhaps none."""
+        """−log p of every target, in the order of `examples.targets()`; (n_targets,), perhaps
+        none."""
         module = fitted(self.module, self)
         if not len(examples):
             return no_losses(module)
         items, actions, asked, targets = examples.tensors(module.item.weight.device)
         return full_softmax(module(items, actions, asked), module.item.weight[:-1], targets)
 
+    def loss_from(self, logits: torch.Tensor, examples: Windows) -> torch.Tensor:
+        """−log softmax(logits)[target]; (n_targets,). That is all of the loss."""
+        targets = examples.tensors(logits.device)[3]
+        return torch.nn.functional.cross_entropy(logits, targets, reduction="none")
+
     def represent(self, histories: Histories) -> torch.Tensor:
         """h of whole histories, their last `max_length` rows; (B, d), float32, with its graph."""
-        check_items(histories, fitted(self.module, self).item.num_embeddings - 1)
+        check_items(histories, fitted(self.shape or None, self)["n_items"])
         read = last_windows(self._known(histories), self.config.max_length)
         items, actions, asked, _ = read.tensors(self.module.item.weight.device)
         return self.module(items, actions, asked)
 
-    def score(self, histories: Histories) -> np.ndarray:
-        """E h, float32 (B, n_items). Raises `DataError` for an empty history."""
-        check_items(histories, fitted(self.module, self).item.num_embeddings - 1)
-        # refuses an empty history by its own row, before rows are sorted
+    def history_logits(self, histories: Histories) -> torch.Tensor:
+        """E h of whole histories; (B, n_items)."""
+        return self.represent(histories) @ self.module.item.weight[:-1].T
+
+    def example_logits(self, examples: Windows) -> torch.Tensor:
+        """E h before every target; (n_targets, n_items)."""
+        table = self.module.item.weight[:-1]
+        items, actions, asked, _ = examples.tensors(table.device)
+        if not len(examples):
+            return table.new_zeros(0, len(table))
+        return self.module(items, actions, asked) @ table.T
+
+    def parts(self, histories: Histories) -> list[np.ndarray]:
+        """Rows of like length together: less padding. Raises `DataError` for an empty history, by
+        its own row."""
+        check_items(histories, self.shape["n_items"])
         last_windows(histories, 1)
-        with torch.no_grad():
-            table = self.module.item.weight[:-1]
-            # like lengths together: less padding
-            order = np.argsort(np.diff(histories.offsets), kind="stable")
-            scores = np.empty((len(histories), len(table)), dtype=np.float32)
-            for rows in np.array_split(order, max(1, len(order) // 512)) if len(order) else []:
-                scores[rows] = (self.represent(histories.select(rows)) @ table.T).cpu().numpy()
-        return scores
+        order = np.argsort(np.diff(histories.offsets), kind="stable")
+        return np.array_split(order, max(1, len(order) // SCORED)) if len(order) else []
 
-    def parameter_groups(self) -> dict[str, list[torch.nn.Parameter]]:
-        """items: the item table; shared: all else. There are no user vectors."""
-        items = list(fitted(self.module, self).item.parameters())
-        own = {id(parameter) for parameter in items}
-        shared = [parameter for parameter in self.module.parameters() if id(parameter) not in own]
-        return {"users": [], "items": items, "shared": shared}
-
-    def rebuild(self, log: Interactions) -> Self:
-        """Nothing to do but to check the log: the network keeps nothing of it but its weights."""
-        check_items(log, fitted(self.module, self).item.num_embeddings - 1)
-        return self
-
-    def copy(self) -> Self:
-        """An independent copy."""
-        return copy.deepcopy(self)
-
-    def save(self, folder: Path) -> None:
-        """Write into a folder, whole or not at all."""
-        names = np.frombuffer("\x1f".join(self.actions).encode(), dtype=np.uint8)
-        n_items = np.array(fitted(self.module, self).item.num_embeddings - 1)
-        save_trained(
-            folder, type(self).__name__, self.config, self.module, n_items=n_items, actions=names
-        )
-
-    @classmethod
-    def load(cls, folder: Path) -> Self:
-        """Read what `save` wrote."""
-        config, arrays, fill = load_trained(
-            folder, cls.__name__, cls.Config, ("n_items", "actions")
-        )
-        model = cls(config)
-        names = arrays["actions"].tobytes().decode()
-        # the first weights are overwritten: their draws shall not reach the caller
-        with torch.random.fork_rng():
-            model._start(arrays["n_items"].item(), tuple(names.split("\x1f")) if names else ())
-        fill(model.module)
-        return model
-
-    def _start(self, n_items: int, actions: tuple[str, ...]) -> None:
-        self.actions = actions
-        self.module = (
-            type(self).Network(self.config, n_items, len(actions)).to(settings().device).eval()
-        )
+    def questions(self, log: Interactions, valid: Interactions) -> tuple[Any, ...]:
+        """The next items of `valid`, after what was before them in `log`; nothing is left out."""
+        histories, items = next_items(valid, before=log, longest=self.config.max_length)
+        rows = np.arange(len(items))[: self.config.training.validation_users]
+        return histories.select(rows), items[rows], None
 
     def _known(self, histories: Histories) -> Histories:
         """Action codes as this model numbers them; actions it has not met become the padding."""
@@ -165,10 +143,3 @@ class NextItem:
             [codes.get(name, len(codes)) for name in histories.actions] or [len(codes)]
         )
         return replace(histories, action=table[histories.action], actions=self.actions)
-
-    def _validation(self, log: Interactions, valid: Interactions) -> Callable[[], float]:
-        config: Training = self.config.training
-        histories, items = next_items(valid, before=log, longest=self.config.max_length)
-        rows = np.arange(len(items))[: config.validation_users]
-        histories, items = histories.select(rows), items[rows]
-        return validation(self, config, histories, items)

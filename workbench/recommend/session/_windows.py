@@ -12,7 +12,8 @@ with stride = 1 they see the same.
 Windows are counted from the end. So in a sequence longer than `length` a removed row shifts its own
 window and all before it, and with stride > 1 (None is `length`) targets before the row are asked
 from other starts, with other losses: the examples before and after a removal differ in more than
-the row. With stride = 1 or prefixes, targets before it stay as they are.
+the row. With stride = 1 or prefixes, targets before it stay as they are; `aligned` keeps them in any
+case, by taking over the windows there were.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ import numpy as np
 import torch
 
 from workbench.data import Histories
+from workbench.data.histories import places
 from workbench.errors import ConfigError, DataError
 
 POOL = 64  # batches among which rows of like length are brought together
@@ -44,6 +46,7 @@ class Windows:
     start: np.ndarray
     end: np.ndarray
     ask: np.ndarray
+    bound: str | None = None
 
     def __len__(self) -> int:
         return len(self.start)
@@ -56,10 +59,10 @@ class Windows:
         """Targets asked for."""
         return int((self.end - self.ask).sum())
 
-    @property
-    def target_interaction(self) -> np.ndarray:
-        """The interaction each target is, in the order of the losses; int64 (n_targets,)."""
-        return self.interaction[self._asked() + 1]
+    def targets(self) -> tuple[np.ndarray, np.ndarray]:
+        """Which row each loss is about: (loss, interaction id), int64 (n_targets,); an input has as
+        many losses as targets."""
+        return np.arange(self.n_targets), self.interaction[self._asked() + 1]
 
     def select(self, rows: np.ndarray) -> Windows:
         """Some of the inputs."""
@@ -93,6 +96,43 @@ class Windows:
         parts = np.split(order, cut)
         for number in rng.permutation(len(parts)):
             yield self.select(parts[number])
+
+    def aligned(self, offsets: np.ndarray, like: Windows) -> Windows:
+        """The same targets, each shown what `like` showed before it, less the rows that are gone.
+
+        offsets (S + 1,): the sequences, as in their histories. One older row comes into a window
+        whose first target would have nothing left to read. A sequence with rows or targets that
+        `like` does not have keeps the windows it has here.
+        """
+        at = places(like.interaction[:-1], self.interaction[:-1])
+        there = np.flatnonzero(at >= 0)
+        at = at[there]
+        # the targets of each old window that are left: those from `low` to `high` in `there`
+        low = np.searchsorted(there, like.ask + 1)
+        high = np.searchsorted(there, like.end, side="right") - 1
+        some = low <= high
+        end = at[high[some]]
+        sequence = np.searchsorted(offsets, end, side="right") - 1
+        # what is first in its sequence by now is asked no more
+        ask = np.maximum(at[low[some]] - 1, offsets[sequence])
+        shown = at[np.searchsorted(there, like.start[some])]
+        start = np.maximum(np.minimum(shown, ask), offsets[sequence])
+        # sequences of which every row was there, and every target is asked
+        n, asked = np.diff(offsets), np.zeros(len(offsets) - 1)
+        np.add.at(asked, sequence, end - ask)
+        owner = np.searchsorted(offsets, at, side="right") - 1
+        whole = (np.bincount(owner, minlength=len(n)) == n) & (asked == n - 1)
+        own = np.searchsorted(offsets, self.end, side="right") - 1
+        old = whole[sequence] & (ask < end)
+        parts = [(self.start, self.end, self.ask, own), (start, end, ask, sequence)]
+        kept = [~whole[own], old]
+        taken = [
+            np.concatenate([part[rows] for part, rows in zip(column, kept, strict=True)])
+            for column in zip(*parts, strict=True)
+        ]
+        start, end, ask, sequence = taken
+        order = np.lexsort((-end, sequence))  # a sequence's last window first, as in `windows`
+        return replace(self, start=start[order], end=end[order], ask=ask[order])
 
     def _asked(self) -> np.ndarray:
         """Rows after which a target is asked, input by input."""

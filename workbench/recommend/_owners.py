@@ -1,0 +1,70 @@
+"""Whose is what in a trained model: the entries of each parameter that belong to users or items."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from workbench.errors import ConfigError, UnknownItem, UnknownUser
+
+Axes = dict[str, tuple[int, ...]]
+"""Parameters by name, and the axes along which each counts users, or items."""
+Index = np.ndarray | tuple[slice, np.ndarray]
+
+
+def groups_of(named: dict[str, Any], per_user: Axes, per_item: Axes) -> dict[str, list[Any]]:
+    """The named parameters as users, items and shared, each once."""
+    names = {"users": per_user, "items": per_item}
+    groups = {
+        group: [value for name, value in named.items() if name in table]
+        for group, table in names.items()
+    }
+    shared = [value for name, value in named.items() if name not in per_user | per_item]
+    return groups | {"shared": shared}
+
+
+def entries(named: dict[str, Any], table: Axes, codes: np.ndarray) -> dict[str, Index]:
+    """What of each parameter stands at these codes, as an index into it.
+
+    (k,) codes for a parameter that counts along its first axis, (:, codes) along its second, and a
+    mask of its shape where both count: an entry that stands at a code in either is in.
+
+    >>> entries({"gate": np.zeros((2, 5))}, {"gate": (1,)}, np.array([3]))
+    {'gate': (slice(None, None, None), array([3]))}
+    """
+    present = [name for name in table if name in named and len(codes)]
+    return {name: _index(tuple(named[name].shape), table[name], codes) for name in present}
+
+
+def _index(shape: tuple[int, ...], axes: tuple[int, ...], codes: np.ndarray) -> Index:
+    if axes == (0,):
+        return codes
+    if axes == (1,):
+        return slice(None), codes
+    mask = np.zeros(shape, bool)
+    for axis in axes:
+        np.moveaxis(mask, axis, 0)[codes] = True
+    return mask
+
+
+def checked_codes(
+    codes: Iterable[int], n: int | None, where: str, error: type[UnknownUser] | type[UnknownItem]
+) -> np.ndarray:
+    """Codes as an ascending int64 array without repeats.
+
+    n: how many there are; None takes any that is not below 0. Raises `error` for a code outside,
+    `ConfigError` for what is no whole number, a mask or an id for instance.
+    """
+    given = np.asarray(codes if isinstance(codes, np.ndarray) else list(codes))
+    if not given.size:
+        return np.zeros(0, np.int64)
+    if given.dtype.kind not in "iu":
+        raise ConfigError(f"{given.dtype} in place of codes", where, "whole numbers")
+    unique = np.unique(given.astype(np.int64))
+    most = unique[-1] if n is None else n - 1
+    outside = unique[(unique < 0) | (unique > most)]
+    if len(outside):
+        raise error(f"code {outside[0]}", where, f"a code from 0 to {most}")
+    return unique
