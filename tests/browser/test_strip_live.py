@@ -13,8 +13,8 @@ import pandas as pd
 import pytest
 
 from tests.views.strips import HOSTILE, full_strip
-from workbench.views.strip import auc
-from workbench.views.strip_live import score_marks
+from workbench.views.strip.live import score_marks
+from workbench.views.strip.strip import auc
 
 ROOT = Path(__file__).resolve().parents[2]
 IN_LAB = f"""import sys; sys.path.insert(0, {str(ROOT)!r})

@@ -18,8 +18,8 @@ from workbench.errors import ConfigError, DataError
 from workbench.tokens import words
 from workbench.views import show
 from workbench.views.strip import TokenStrip, described
-from workbench.views.strip_live import to_state
-from workbench.views.strip_text import HIDDEN, readable
+from workbench.views.strip.live import to_state
+from workbench.views.strip.text import HIDDEN, readable
 
 TEXT = "A red <img src=x onerror=alert(1)> lamp & a tent"
 

@@ -15,8 +15,8 @@ import numpy as np
 import pandas as pd
 
 from workbench.html import content_id, escape, table
-from workbench.views.strip import TokenStrip, auc
-from workbench.views.strip_text import blanks, readable
+from workbench.views.strip.strip import TokenStrip, auc
+from workbench.views.strip.text import blanks, readable
 
 # apart for the colour-blind; blended over the page, so both themes work
 ORANGE, BLUE = "230,97,1", "33,113,199"

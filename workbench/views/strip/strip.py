@@ -1,4 +1,4 @@
-"""The token strip: a text with each word's score on it. `strip_static` and `strip_live` draw it."""
+"""The token strip: a text with each word's score on it. `static` and `live` draw it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from scipy.stats import mannwhitneyu
 
 from workbench.errors import ConfigError, DataError
 from workbench.html import content_id
-from workbench.views.strip_text import (
+from workbench.views.strip.text import (
     MEANS,
     SENTENCES,
     WORDS,
@@ -231,7 +231,7 @@ class TokenStrip:
         )
 
     def _repr_html_(self) -> str:
-        from workbench.views.strip_static import draw
+        from workbench.views.strip.static import draw
 
         return draw(self)
 
@@ -246,15 +246,15 @@ class TokenStrip:
         self, rescore: Callable[[TokenStrip, pd.DataFrame], pd.DataFrame] | None = None
     ) -> Any:
         """The live form, an anywidget; `rescore` answers the reader's marks (default
-        `strip_live.score_marks`)."""
-        from workbench.views.strip_live import StripWidget
+        `live.score_marks`)."""
+        from workbench.views.strip.live import StripWidget
 
         return StripWidget.of(self, rescore)
 
     def export(self, path: Path | str) -> Path:
         """Write the strip to a file: .html (live, self-contained, no network) or .csv; see
-        `strip_live.export`."""
-        from workbench.views.strip_live import export
+        `live.export`."""
+        from workbench.views.strip.live import export
 
         return export(self, path)
 

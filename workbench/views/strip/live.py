@@ -19,8 +19,8 @@ import traitlets
 from workbench.errors import ConfigError, WorkbenchError
 from workbench.html import content_id
 from workbench.views.export import page, read, write
-from workbench.views.strip import TokenStrip, auc
-from workbench.views.strip_text import MEANS, WORDS, pattern_pieces, readable
+from workbench.views.strip.strip import TokenStrip, auc
+from workbench.views.strip.text import MEANS, WORDS, pattern_pieces, readable
 
 SCRIPTS = ("strip_values.js", "strip_text.js", "strip.js")
 Rescore = Callable[[TokenStrip, pd.DataFrame], pd.DataFrame]
