@@ -11,7 +11,7 @@ import tomllib
 from collections.abc import Iterable
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -19,9 +19,6 @@ from workbench.data import Catalogue
 from workbench.errors import ModelError
 from workbench.html import escape
 from workbench.ledger.plain import static_screen, words
-
-if TYPE_CHECKING:
-    from workbench.views.screen import Screen
 
 STATIC = Path(__file__).parent / "static"
 PAGE = """<!DOCTYPE html>
@@ -55,13 +52,16 @@ def inert_json(value: Any) -> str:
     )
 
 
-def export(screen: Screen, path: Path | str) -> Path:
-    """Write a screen as one HTML file and return its path.
+def export(screen: Any, path: Path | str) -> Path:
+    """Write a screen as one HTML file, or a token strip as .html or .csv, and return its path.
 
-    The file holds which products every shopper of the service had (one bit each, no names): fit for
-    generated data, not for mailing real people's. Raises `ModelError` for a service that the file
-    could not answer for.
+    A screen's file holds which products every shopper of the service had (one bit each, no names):
+    fit for generated data, not for mailing real people's. Raises `ModelError` for a service that
+    the file could not answer for.
     """
+    if hasattr(screen, "_export"):
+        # a result that brings its own file
+        return screen._export(path)
     service, user = screen.service, screen.user
     if (
         service.tombstones
