@@ -1,9 +1,8 @@
 """The boomerang: exact deletion of a topic can *raise* what a user is shown of it.
 
 A served list never offers what the user is known to have had. Once the rows are gone, nobody knows
-any more, and what was deleted may be offered again. With x the user's row of the 0/1 matrix, x' the
-same without the topic, f and f' the models fitted with and without the deleted rows, the
-list of k is
+any more, and what was deleted may be offered again. x is the user's row of the 0/1 matrix, x' the
+same without the topic; f and f' are the models fitted with and without the deleted rows:
 
     as served before    top_k(f(x) without x)
     after               top_k(f'(x') without x')
