@@ -11,7 +11,7 @@ import tomllib
 from collections.abc import Iterable
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -19,6 +19,9 @@ from workbench.data import Catalogue
 from workbench.errors import ModelError
 from workbench.html import escape
 from workbench.ledger.plain import static_screen, words
+
+if TYPE_CHECKING:
+    from workbench.views.screen import Screen
 
 STATIC = Path(__file__).parent / "static"
 PAGE = """<!DOCTYPE html>
@@ -52,7 +55,7 @@ def inert_json(value: Any) -> str:
     )
 
 
-def export(screen: Any, path: Path | str) -> Path:
+def export(screen: Screen | Any, path: Path | str) -> Path:
     """Write a screen as one HTML file, or a token strip as .html or .csv, and return its path.
 
     A screen's file holds which products every shopper of the service had (one bit each, no names):
