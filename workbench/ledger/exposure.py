@@ -7,9 +7,9 @@ import pandas as pd
 
 from workbench.ledger.memory import Service
 from workbench.statistics import wilson
-from workbench.unlearning import exposure as exposed
-from workbench.unlearning import never_had as matched
 from workbench.unlearning.exposure import churn
+from workbench.unlearning.exposure import exposure as exposed
+from workbench.unlearning.exposure import never_had as matched
 
 NEVER = 25
 """Shoppers in the group that never had the topic."""
