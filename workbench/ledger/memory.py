@@ -14,7 +14,7 @@ from workbench.data import Catalogue, Histories, Interactions
 from workbench.data.histories import unique_ids
 from workbench.errors import ConfigError, DataError
 from workbench.ledger.tiers import Switches, Tier, check_stores, tiers_of
-from workbench.recommend import top_k
+from workbench.recommend import scores_or_none, top_k
 from workbench.reports import Claim, EntityStore, Evidence, Report, Store, make_claims, write
 
 REMOVALS = 8
@@ -123,10 +123,10 @@ class Service:
         """Scores as ranked (B, n_items) and lists (B, k) for many shoppers, by one pass of the
         model.
 
-        A shopper without rows to whom the model gives every product the same score gets no list:
-        all −1.
+        A shopper without rows to whom the model gives no scores, or every product the same, gets no
+        list: all −1.
         """
-        scores = np.asarray(self.model.score(histories), dtype=np.float64)
+        scores = np.asarray(scores_or_none(self.model, histories), dtype=np.float64)
         empty = (np.diff(histories.offsets) == 0) & (np.ptp(scores, axis=1) == 0)
         for row in np.flatnonzero(np.isin(histories.user, self._adjusted)):
             scores[row] += self.adjust(int(histories.user[row]))

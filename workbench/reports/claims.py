@@ -135,7 +135,10 @@ def propose(evidence: Evidence) -> list[Statement]:
         raise ModelError("no model to make claims from", "evidence", "a fitted model", do)
     offers = evidence.offers
     picks = [("pick", evidence.name, role, item_name(item)) for role, item in offers.items()]
-    about = list(_about_the_pick(evidence)) if "pick" in offers else []
+    about = []
+    # a pick of a model that does not add up may rest on no row: then nothing is said about it
+    if "pick" in offers and (evidence.additive or evidence.carried(offers["pick"]).weights.any()):
+        about = list(_about_the_pick(evidence))
     return [*picks, *about, *_interests(evidence)]
 
 

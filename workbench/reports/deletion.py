@@ -92,7 +92,8 @@ def by_deletion(
     rounding = _rounding(scores)
     if draws == 1 and (np.abs(score(history, seed + 1)[0] - scores[0, 0]) > rounding).any():
         raise DataError("the scorer draws random numbers", "draws", "two or more", "pass draws=16")
-    lost = scores[:, :1].astype(np.float64) - scores[:, 1:]  # (draws, units) or (draws, units, m)
+    # (draws, units) or (draws, units, m); nothing is lost where a scorer cannot answer
+    lost = np.nan_to_num(scores[:, :1].astype(np.float64) - scores[:, 1:])
     floor = np.maximum(_noise(lost), rounding)
     effect = lost.mean(axis=0)
     effect = np.where(np.abs(effect) > floor, effect, 0.0)
@@ -127,4 +128,4 @@ def _noise(lost: np.ndarray) -> np.ndarray:
 def _rounding(scores: np.ndarray) -> np.ndarray:
     """What rounding alone may do to scores (draws, units + 1, …) of their type."""
     step = np.finfo(scores.dtype).eps if scores.dtype.kind == "f" else 0.0
-    return ROUNDING * step * np.abs(scores).max(axis=(0, 1))
+    return ROUNDING * step * np.nan_to_num(np.abs(scores)).max(axis=(0, 1))

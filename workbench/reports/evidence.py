@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from workbench.data import Catalogue, Histories, Interactions
-from workbench.recommend import top_k
+from workbench.recommend import scores_or_none, top_k
 from workbench.reports.deletion import Deletion, by_deletion
 from workbench.reports.statements import Executed, NotSo, Statement, Unsaid, is_item, item_code
 
@@ -136,7 +136,7 @@ class Evidence:
 
     def adjusted(self, histories: Histories) -> np.ndarray:
         """Scores (B, n_items) as they are ranked; `NotSo` without a model."""
-        scores = np.asarray(self._scorer.score(histories), dtype=np.float64)
+        scores = np.asarray(scores_or_none(self._scorer, histories), dtype=np.float64)
         return scores if self.adjust is None else scores + self.adjust
 
     @property
@@ -252,7 +252,7 @@ class Evidence:
         """What every score loses when all rows of a product are left out; effects (n_items,
         n_rows)."""
         return by_deletion(
-            lambda histories, _: self.model.score(histories), self.history, unit="item"
+            lambda histories, _: scores_or_none(self.model, histories), self.history, unit="item"
         )
 
     def carried(self, item: int) -> Executed:

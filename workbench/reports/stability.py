@@ -57,7 +57,9 @@ def offered_scores(left_out: LeaveOneBasketOut, statement: Statement) -> np.ndar
 
 def listed_shares(left_out: LeaveOneBasketOut, statement: Statement) -> np.ndarray:
     """The topic's share of the list."""
-    return left_out.evidence.within(statement[3], left_out.lists).mean(axis=1)
+    lists = left_out.lists
+    shares = left_out.evidence.within(statement[3], lists).mean(axis=1)
+    return np.where(lists[:, 0] < 0, np.nan, shares)
 
 
 def stored_shares(left_out: LeaveOneBasketOut, statement: Statement) -> np.ndarray:
