@@ -178,7 +178,9 @@ def test_a_service_for_baskets_offers_what_was_bought(service):
     assert not seen & set(service.recommend(0, k=15)["item"])
     assert len(again.recommend(0, k=15)) == log.n_items
     assert again.report(0).dropped.empty
-    told = forget(again, 0, log.rows_of(0)["interaction"].iloc[:2], Switches(tombstone=True))
+    rows = log.rows_of(0)["interaction"].iloc[:2]
+    assert not canaries(again, again.remove(rows, Switches()), rows)["found"].any()
+    told = forget(again, 0, rows, Switches(tombstone=True))
     assert not told.lists.query("list == 'after'")["deleted"].any()
 
 

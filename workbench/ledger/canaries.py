@@ -36,7 +36,8 @@ def canaries(
     # the exact reference: cleaned everywhere, the model refitted
     model = before.keep(("refit", ids.tobytes()), lambda: before.model.copy().fit(clean))
     reference = removal.at(before.reach(Switches()))
-    refitted = Service(clean, before.catalogue, model, reference.stores, clean)
+    parts = (clean, before.catalogue, model, reference.stores, clean)
+    refitted = Service(*parts, mask_seen=before.mask_seen)
     # rows that are still named
     named = int(np.isin(after.log.frame["interaction"], ids).sum())
     found: dict[str, float] = {"log": named}

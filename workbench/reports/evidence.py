@@ -13,8 +13,8 @@ import pandas as pd
 
 from workbench.data import Catalogue, Histories, Interactions
 from workbench.recommend import scores_or_none, top_k
-from workbench.reports.deletion import Deletion, by_deletion
 from workbench.reports.statements import Executed, NotSo, Statement, Unsaid, is_item, item_code
+from workbench.reports.support import Deletion, by_deletion
 
 LIST = 20
 """Length of the list that an interest is read from."""

@@ -79,6 +79,9 @@ def test_a_session_is_left_out_whole_and_shared_among_its_rows():
         assert part["effect"].tolist() == pytest.approx([part["worth"].mean()] * len(part))
     assert frame["unit"].value_counts().max() == 3
     assert (history.session < 0).sum() == 2
+    wanted = log.frame.set_index("interaction")["session"].fillna(-1)
+    for part in (log.histories(), history.without(history.interaction[:3]), history.select([0, 0])):
+        assert part.session.tolist() == wanted[part.interaction].tolist()
     assert len(found.to_frame()) == len(history.item)
 
 
