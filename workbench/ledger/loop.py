@@ -14,20 +14,10 @@ import pandas as pd
 from workbench.errors import DataError
 from workbench.ledger.causes import causes
 from workbench.ledger.exposure import exposure, lists_of, served_to, touched
-from workbench.ledger.memory import Removal, Service, Switches
+from workbench.ledger.memory import Removal, Service
 from workbench.ledger.null import Asked, null
+from workbench.ledger.tiers import Switches, rungs
 from workbench.reports import Report
-
-LADDER = {
-    "nothing": Switches.only([]),
-    "log": Switches.only(["log"]),
-    "log, profile": Switches.only(["log", "profile"]),
-    "log, profile, vector": Switches.only(["log", "profile", "user_vector"]),
-    "everything": Switches(),
-    "everything, tombstone": Switches(tombstone=True),
-    "weights only": Switches.only(["item_weights"]),
-}
-"""Settings of growing reach, and one that goes at it backwards."""
 
 
 @dataclass(frozen=True)
@@ -123,7 +113,8 @@ def forget(
         )
     if topic is None and len(removal.ids):
         topic = _shared_topic(service, removal)
-    asked = Asked(service, removal.at(switches.on), user, removal.ids, switches, topic, seed, draws)
+    after = removal.at(service.reach(switches))
+    asked = Asked(service, after, user, removal.ids, switches, topic, seed, draws)
     found = (
         causes(removal, user, switches, asked.fates)
         if len(removal.ids)
@@ -148,10 +139,10 @@ def steer(
 def ladder(
     service: Service, user: int, interactions: Iterable[int], topic: str | None = None
 ) -> pd.DataFrame:
-    """One row per setting of `LADDER`: claims by fate, topic and deleted products in the list,
+    """One row per setting of `rungs(service.tiers)`: claims by fate, topic and deleted products in the list,
     others changed."""
     rows = []
-    for name, switches in LADDER.items():
+    for name, switches in rungs(service.tiers).items():
         told = forget(service, user, interactions, switches, topic, draws=0)
         counts = told.fates["fate"].value_counts()
         after = told.lists[told.lists["list"] == "after"]

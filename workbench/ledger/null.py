@@ -11,7 +11,8 @@ import numpy as np
 import pandas as pd
 
 from workbench.ledger.exposure import lists_of, touched
-from workbench.ledger.memory import Removal, Service, Switches
+from workbench.ledger.memory import Removal, Service
+from workbench.ledger.tiers import Switches
 from workbench.reports import dependence, diff
 
 
@@ -82,7 +83,7 @@ def null(asked: Asked) -> pd.DataFrame:
         turn = rng.permutation(product.max() + 1)
         placebo = others[np.argsort(turn[product], kind="stable")[:n]]
         # not kept: nobody asks for it again
-        changed = Removal(before, placebo).at(asked.switches.on)
+        changed = Removal(before, placebo).at(before.reach(asked.switches))
         lines.append(asked.line("placebo rows", draw, len(placebo), changed, [user]))
     strangers = np.flatnonzero(np.diff(before.everyone.offsets) > 0)
     leaving = np.random.default_rng([asked.seed, user, 1]).permutation(strangers[strangers != user])
@@ -94,7 +95,6 @@ def null(asked: Asked) -> pd.DataFrame:
 
 def _leaves(asked: Asked, stranger: int) -> dict[str, Any]:
     gone = asked.before.log.rows_of(stranger)["interaction"].to_numpy()
-    left = asked.before.keep(
-        ("left", stranger), lambda: Removal(asked.before, gone).at(Switches().on)
-    )
+    everywhere = asked.before.reach(Switches())
+    left = asked.before.keep(("left", stranger), lambda: Removal(asked.before, gone).at(everywhere))
     return asked.line("another shopper leaves", 0, len(gone), left, [asked.user, stranger])

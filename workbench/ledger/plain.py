@@ -12,9 +12,14 @@ from workbench.html import content_id, escape
 
 
 @cache
-def words() -> dict[str, Any]:
-    """Marks and words for fates and causes, shared with `screen.js` of the views."""
+def _known() -> dict[str, Any]:
     return json.loads(Path(__file__).with_name("words.json").read_text(encoding="utf-8"))
+
+
+def words(causes: dict[str, Any] | None = None) -> dict[str, Any]:
+    """Marks and words for fates and causes, shared with `screen.js` of the views; `causes`: those
+    of the places at hand, as in the state."""
+    return _known() | {"cause": {**(causes or {}), **_known()["cause"]}}
 
 
 def static_screen(state: dict[str, Any]) -> str:
@@ -22,7 +27,9 @@ def static_screen(state: dict[str, Any]) -> str:
     text."""
     rows, topic = state["history"], state["topic"]
     removed = sum(row["removed"] for row in rows)
-    name = content_id("screen", json.dumps({**state, "seconds": None}, sort_keys=True, default=str))
+    shown = {**state, "seconds": None}
+    shown.pop("causes", None)  # words, no content
+    name = content_id("screen", json.dumps(shown, sort_keys=True, default=str))
     head = f"<b>{escape(state['user']['name'])}</b>: " + (
         f"{removed} of {len(rows)} rows forgotten"
         if removed
@@ -31,7 +38,7 @@ def static_screen(state: dict[str, Any]) -> str:
     parts = [
         f"<p>{head}</p>",
         f"<details><summary>History: {len(rows)} rows</summary>{_history(rows)}</details>",
-        f"<p><b>Report</b></p>{_report(state['sentences'])}",
+        f"<p><b>Report</b></p>{_report(state['sentences'], state.get('causes'))}",
         f"<p><b>Lists</b> (■ {escape(topic)})</p>" if topic else "<p><b>Lists</b></p>",
         _lists(state["lists"]),
         _switches(state["switches"]) if removed else "",
@@ -55,12 +62,12 @@ def _history(rows: list[dict[str, Any]]) -> str:
     return _table(["row", "when", "action", "product", "topics", ""], lines)
 
 
-def _report(sentences: list[dict[str, Any]]) -> str:
+def _report(sentences: list[dict[str, Any]], causes: dict[str, Any] | None) -> str:
     lines = []
     for one in sentences:
         text = f"<s>{escape(one['text'])}</s>" if one["fate"] == "gone" else escape(one["text"])
         mark, word = words()["fate"].get(one["fate"], ("", ""))
-        cause = because(one["fate"], one["cause"])
+        cause = because(one["fate"], one["cause"], causes)
         told = (
             f"<b>{mark} {escape(word)}</b>" + (f": {escape(cause)}" if cause else "")
             if one["fate"]
@@ -77,14 +84,14 @@ def _report(sentences: list[dict[str, Any]]) -> str:
     return _table(["section", "sentence", "carried by", "after forgetting"], lines)
 
 
-def because(fate: str | None, cause: str | None) -> str:
+def because(fate: str | None, cause: str | None, causes: dict[str, Any] | None = None) -> str:
     """A cause in words: several places are joined by + in the state.
 
-    >>> because("gone", "log + profile")
-    'the rows left the log and the notes in the profile were struck'
+    >>> because("gone", "a + b", {"a": ["a was cleaned", ""], "b": ["b was struck", ""]})
+    'a was cleaned and b was struck'
     """
     parts = (cause or "").split(" + ") if fate and fate != "kept" else []
-    known = words()["cause"]
+    known = words(causes)["cause"]
     return " and ".join(known[part][fate == "back"] if part in known else part for part in parts)
 
 

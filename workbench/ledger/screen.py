@@ -10,21 +10,14 @@ import pandas as pd
 from workbench.html import escape
 from workbench.ledger.exposure import lists, never_had
 from workbench.ledger.fewest import fewest
-from workbench.ledger.memory import Service, Switches
+from workbench.ledger.memory import Service
 from workbench.ledger.plain import static_screen, words
 from workbench.reports import Report
-from workbench.reports.writer import plain, section_name
+from workbench.reports.sentences import plain, section_name
 
 if TYPE_CHECKING:
     from workbench.ledger.loop import Forgetting
 
-LABELS = {
-    "log": "the log",
-    "profile": "the stored profile",
-    "user_vector": "the stored user vector",
-    "item_weights": "the item weights",
-    "tombstone": "a tombstone: never offer again",
-}
 FATES = ("gone", "weakened", "back", "kept", "new")
 
 
@@ -49,6 +42,7 @@ def state(f: Forgetting) -> dict[str, Any]:
             "never": never,
         },
         "switches": _switches(f),
+        "causes": {tier.name: list(tier.causes) for tier in before.tiers},
         "exposure": [
             {**row, **{name: _finite(row[name]) for name in ("value", "low", "high")}}
             for row in f.exposure.to_dict("records")
@@ -223,19 +217,11 @@ def _never(f: Forgetting) -> list[dict[str, Any]]:
 
 
 def _switches(f: Forgetting) -> list[dict[str, Any]]:
-    vectors = f.services[0].stores_vectors
     rows = []
-    for name, field in Switches.model_fields.items():
-        enabled = name != "user_vector" or vectors
-        text = (
-            field.description
-            if enabled
-            else "This model stores no user vector: it reads the log each time."
-        )
-        on = bool(getattr(f.switches, name)) and enabled
-        rows.append(
-            {"name": name, "label": LABELS[name], "on": on, "enabled": enabled, "help": text}
-        )
+    for tier in f.services[0].tiers:
+        on = tier.enabled and f.switches.on(tier.name)
+        row = {"name": tier.name, "label": tier.label, "on": on, "enabled": tier.enabled}
+        rows.append(row | {"help": tier.help})
     return rows
 
 

@@ -46,7 +46,9 @@ class ForgetScreen(anywidget.AnyWidget):
     ) -> ForgetScreen:
         """A widget that starts from `state` and hands the actions of its reader to `compute`."""
         widget = cls(
-            state=json.loads(json.dumps(state)), words=words(), computes=compute is not None
+            state=json.loads(json.dumps(state)),
+            words=words(state.get("causes")),
+            computes=compute is not None,
         )
         if compute is not None:
             widget.on_msg(lambda _, message, buffers: widget.send(answer(compute, message)))
