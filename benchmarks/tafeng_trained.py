@@ -32,7 +32,6 @@ from boomerang import FOLDER, RESULTS, data_folder, markdown
 from pydantic import BaseModel, ConfigDict, Field
 
 from workbench.data import Histories, Interactions, split
-from workbench.data.world import load_world
 from workbench.errors import ConfigError
 from workbench.recommend import (
     DNNTSP,
@@ -49,6 +48,7 @@ from workbench.runs import config_hash, run
 from workbench.settings import settings
 from workbench.sources.logs.splits import baskets_split, read_keyset
 from workbench.statistics import bootstrap_mean, paired_bootstrap
+from workbench.worlds.shop import load_world
 
 METRICS = ["recall", "ndcg", "hit_rate"]
 BASKETS, KEYSET = "nbr-tafeng-reality-check", "nbr-unlearning-splits/tafeng_keyset_{}.json"

@@ -13,10 +13,10 @@ import pytest
 from scipy.stats import spearmanr
 
 from workbench.data import load_world
-from workbench.data.world import generate, generate_texts, generated, ship_world
-from workbench.data.world.shop import bank, make_shop
 from workbench.errors import ConfigError, DataError
 from workbench.settings import Settings, settings
+from workbench.worlds.shop import generate, generate_texts, generated, ship_world
+from workbench.worlds.shop.shop import bank, make_shop
 
 FOLDER = settings().data / "world"
 CAUSES = {"interest", "noise", "spam", "correlated", "drift", "repeat"}

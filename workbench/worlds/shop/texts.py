@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from workbench.data.world.people import Person, make_people
-from workbench.data.world.shop import draw
-from workbench.data.world.writing import Writer
+from workbench.worlds.shop.people import Person, make_people
+from workbench.worlds.shop.shop import draw
+from workbench.worlds.shop.writing import Writer
 
 if TYPE_CHECKING:
-    from workbench.data.world.generated import World
+    from workbench.worlds.shop.generated import World
 
 HELD_FACTS = {"Horror novels": "reads", "Baby & pregnancy": "expecting"}
 """Categories that a fresh shopper buys from only with such a memory item."""

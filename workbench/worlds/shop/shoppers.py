@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from workbench.data.catalogue import Catalogue
-from workbench.data.world.shop import bank, draw
+from workbench.worlds.shop.shop import bank, draw
 
 ATTRIBUTES = ("price", "quality", "brand", "popularity")
 DAYS = 240

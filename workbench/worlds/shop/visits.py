@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 
 from workbench.data.catalogue import Catalogue
-from workbench.data.world.shop import bank, draw, make_pairs
-from workbench.data.world.shoppers import DAYS, Shoppers
+from workbench.worlds.shop.shop import bank, draw, make_pairs
+from workbench.worlds.shop.shoppers import DAYS, Shoppers
 
 START = 1_740_787_200
 """Unix seconds of the first day, 1 March 2025, 00:00 UTC; the log runs `DAYS` days."""

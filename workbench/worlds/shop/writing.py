@@ -15,8 +15,8 @@ import numpy as np
 import pandas as pd
 
 from workbench.data.catalogue import Catalogue
-from workbench.data.world.people import Person
-from workbench.data.world.shop import bank
+from workbench.worlds.shop.people import Person
+from workbench.worlds.shop.shop import bank
 
 WORD = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*")
 """What counts as a word: letters and digits, with inner apostrophes and hyphens."""

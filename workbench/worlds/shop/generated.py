@@ -16,14 +16,14 @@ import pandas as pd
 
 from workbench.data.catalogue import Catalogue
 from workbench.data.interactions import Interactions
-from workbench.data.world.people import make_people
-from workbench.data.world.shop import make_pairs, make_shop
-from workbench.data.world.shoppers import make_shoppers
-from workbench.data.world.texts import Texts, write_texts
-from workbench.data.world.visits import make_visits
-from workbench.data.world.writing import Writer
 from workbench.errors import ConfigError, DataError
 from workbench.settings import settings
+from workbench.worlds.shop.people import make_people
+from workbench.worlds.shop.shop import make_pairs, make_shop
+from workbench.worlds.shop.shoppers import make_shoppers
+from workbench.worlds.shop.texts import Texts, write_texts
+from workbench.worlds.shop.visits import make_visits
+from workbench.worlds.shop.writing import Writer
 
 SIZES = {"tiny": (400, 1, 2500), "laptop": (2000, 3, 10000)}
 """Shoppers, forms sold of each of the shop's 196 lines, texts (at most the number of purchases)."""
