@@ -1,15 +1,21 @@
-"""The generated world: a shop, its shoppers, their visits and their words, with everything planted
-in `truth`."""
+"""The generated shop: what it sells, its shoppers, their visits and their words, with everything
+planted in `truth`."""
 
-from workbench.worlds.shop.generated import World, generate, load_world, ship_world, write_world
-from workbench.worlds.shop.texts import Texts, generate_texts
+import lazy_loader as lazy
 
-__all__ = [
-    "Texts",
-    "World",
-    "generate",
-    "generate_texts",
-    "load_world",
-    "ship_world",
-    "write_world",
-]
+__getattr__, __dir__, __all__ = lazy.attach(
+    __name__,
+    submod_attrs={
+        "generated": [
+            "SIZES",
+            "ShopConfig",
+            "World",
+            "generate",
+            "load_world",
+            "ship_world",
+            "write_world",
+        ],
+        "future": ["next_purchases", "next_visits"],
+        "texts": ["Texts", "generate_texts"],
+    },
+)

@@ -1,4 +1,4 @@
-"""The visits of the generated world: sessions, funnel, baskets, and the cause of every row."""
+"""The log of the generated world: who visits when, the visits in order, and the truth about them."""
 
 from __future__ import annotations
 
@@ -7,180 +7,154 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
-from workbench.data.catalogue import Catalogue
-from workbench.worlds.shop.shop import bank, draw, make_pairs
-from workbench.worlds.shop.shoppers import DAYS, Shoppers
+from workbench.worlds.shop.playing import play
+from workbench.worlds.shop.shelf import LAPSE, Left, Shelf, State, Visit
+from workbench.worlds.shop.shoppers import DAYS
 
 START = 1_740_787_200
 """Unix seconds of the first day, 1 March 2025, 00:00 UTC; the log runs `DAYS` days."""
-NOISE, OTHER_INTENT, REPEAT = 0.06, 0.22, 0.45
-"""Share of noise clicks; of views outside the visit's intent; of a consumable bought again."""
+LOG = ["timestamp", "user", "order", "item", "action", "session", "cause"]
+VISITS = ["session", "user", "aim", "kind", "target", "outcome"]
+WISHES = ["user", "kind", "told", "left", "opened", "visits", "bought", "closed", "outcome"]
 
 
 @dataclass
 class _Diary:
-    """Rows in the making: (time, user, order, item, action, session, cause)."""
+    """What happened, in the making: rows of the log, visits, and wishes, sessions by number."""
 
     rows: list[tuple] = field(default_factory=list)
-    sessions: int = 0
+    visits: list[tuple] = field(default_factory=list)
+    wishes: list[list] = field(default_factory=list)
 
-    def visit(
-        self, user: int, start: int, steps: list[tuple[int, str, str]], rng: np.random.Generator
-    ) -> None:
-        """Write one session; `steps` are (item, furthest action, cause). Purchases come last, as
-        one basket."""
-        time, bought = start, []
-        for item, furthest, cause in steps:
-            for action in ("view", "favourite", "cart", "purchase"):
-                # a cart comes with or without a favourite; a purchase always passes through the
-                # cart
-                passed = {"view": "", "favourite": "f", "cart": "cp", "purchase": "p"}[action]
-                if passed and not set(passed) & set(furthest):
-                    continue
-                if action == "purchase":
-                    bought.append((item, cause))
-                    continue
-                time += 20 + int(rng.random() * 160)
-                self.rows.append((time, user, len(self.rows), item, action, self.sessions, cause))
-        for item, cause in bought:
-            time += 2
-            self.rows.append((time, user, len(self.rows), item, "purchase", self.sessions, cause))
-        self.sessions += 1
+    def write(self, rng: np.random.Generator, user: int, start: int, visit: Visit) -> None:
+        """One session; a purchase follows another at once."""
+        time, session = start, len(self.visits)
+        for item, action, cause in visit.rows:
+            time += 2 if action == "purchase" else 20 + int(rng.random() * 160)
+            self.rows.append((time, user, len(self.rows), item, action, session, cause))
+        self.visits.append((session, user, visit.aim, visit.kind, visit.target, visit.outcome))
+
+    def open(self, user: int, kind: int, left: Left) -> int:
+        """A new wish: its number."""
+        session = len(self.visits) - 1
+        self.wishes.append([user, kind, left.reason, left.item, session, 0, -1, -1, left.day])
+        return len(self.wishes) - 1
 
 
 def make_visits(
-    rng: np.random.Generator, catalogue: Catalogue, items: pd.DataFrame, shoppers: Shoppers
-) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
-    """Play eight months of visits; returns the raw log, its causes, and the items that spam pushes.
+    rng: np.random.Generator, shelf: Shelf, users: pd.DataFrame, prices: np.ndarray
+) -> tuple[pd.DataFrame, dict[str, pd.DataFrame]]:
+    """Play eight months of visits; returns the raw log and the truth about it.
 
     Raw log: [user, item, timestamp (Unix s), action, session, basket, value] in time order, so that
-    the row's number is its interaction id. Causes: [interaction, cause]. Value: the price paid, on
-    purchases.
+    the row's number is its interaction id. Truth: causes, visits, wishes, spam_targets. Value: the
+    price paid, on purchases.
     """
     diary = _Diary()
-    shelf = _Shelf(catalogue, items, shoppers)
-    users = shoppers.users
-    for user in np.flatnonzero(~users["spam"].to_numpy()):
-        _play(rng, diary, shelf, int(user), int(users["drift_day"].iat[user]))
-    targets = _spam(rng, diary, items, np.flatnonzero(users["spam"].to_numpy()))
-    columns = ["timestamp", "user", "order", "item", "action", "session", "cause"]
-    log = (
-        pd.DataFrame(diary.rows, columns=columns)
-        .sort_values(["timestamp", "order"])
-        .reset_index(drop=True)
-    )
+    spam = users["spam"].to_numpy()
+    for user in np.flatnonzero(~spam):
+        _live(rng, diary, shelf, int(user))
+    targets = _spam(rng, diary, shelf, np.flatnonzero(spam))
+    # rows in the order of time; sessions and baskets numbered as they begin
+    log = pd.DataFrame(diary.rows, columns=LOG).sort_values(["timestamp", "order"])
+    log = log.reset_index(drop=True)
+    sessions = pd.Series(log["session"].unique())
+    number = pd.Series(sessions.index, index=sessions)
+    log["session"] = number[log["session"]].to_numpy()
     bought = log["action"] == "purchase"
-    log["session"] = log["session"].map({s: k for k, s in enumerate(log["session"].unique())})
-    baskets = {s: k for k, s in enumerate(log.loc[bought, "session"].unique())}
+    baskets = pd.Series(log.loc[bought, "session"].unique())
+    baskets = pd.Series(baskets.index, index=baskets)
     log["basket"] = log["session"].map(baskets).where(bought).astype("Int64")
-    log["value"] = catalogue.frame["price"].to_numpy()[log["item"]]
-    log.loc[~bought, "value"] = np.nan
-    causes = pd.DataFrame(
-        {
-            "interaction": np.arange(len(log), dtype="int64"),
-            "cause": log["cause"].astype("category"),
-        }
-    )
-    return log.drop(columns=["order", "cause"]), causes, targets
+    log["value"] = np.where(bought, prices[log["item"]], np.nan)
+    causes = log["cause"].astype("category")
+    truth = {
+        "causes": pd.DataFrame({"interaction": np.arange(len(log)), "cause": causes}),
+        "visits": _visits(diary, shelf, number),
+        "wishes": _wishes(diary, shelf, number),
+        "spam_targets": targets,
+    }
+    return log.drop(columns=["order", "cause"]), truth
 
 
-class _Shelf:
-    """Where a shopper's hand goes: choices by period, by category, by correlated category."""
-
-    def __init__(self, catalogue: Catalogue, items: pd.DataFrame, shoppers: Shoppers) -> None:
-        n_users, n_items = len(shoppers.users), len(items)
-        self.choice = {
-            p: shoppers.choice[p].to_numpy(dtype=float).reshape(n_users, n_items)
-            for p in ("before", "after")
-        }
-        self.n_items = n_items
-        self.category = catalogue.frame["category"].to_numpy()
-        self.quality = items["quality"].to_numpy()
-        self.price = items["price_z"].to_numpy()
-        self.weights = shoppers.users[["weight_price", "weight_quality"]].to_numpy()
-        self.consumable = {c["name"] for c in bank("shop")["category"] if c.get("consumable")}
-        self.pairs = {row.category: (row.other, row.strength) for row in make_pairs().itertuples()}
-        self.expecting = np.isin(np.arange(n_items), catalogue.items_of("Expecting"))
-
-    def pull(self, user: int, item: int) -> float:
-        """How far down the funnel an item draws a shopper, 0 to 1."""
-        price, quality = self.weights[user]
-        return 1.0 / (
-            1.0 + np.exp(-2.0 * (quality * self.quality[item] - price * self.price[item]))
-        )
-
-
-def _play(
-    rng: np.random.Generator, diary: _Diary, shelf: _Shelf, user: int, drift_day: int
-) -> None:
-    n_sessions = 7 + int(-11.5 * np.log(1.0 - rng.random() * 0.97))
+def _live(rng: np.random.Generator, diary: _Diary, shelf: Shelf, user: int) -> None:
+    """All visits of one shopper: at most one a day, at about the same hour."""
+    n = 7 + int(-9.0 * np.log(1.0 - rng.random() * 0.97))
     hour = 7 + rng.random() * 14
-    owned: dict[str, list[int]] = {}
-    for day in np.sort(rng.random(n_sessions) * DAYS):
-        period = "after" if 0 <= drift_day <= day else "before"
-        choice = shelf.choice[period][user]
-        fresh = set()
-        if period == "after":
-            fresh = set(
-                shelf.category[(choice > 0.002) & (shelf.choice["before"][user] < 0.3 * choice)]
-            )
-        intent = str(shelf.category[draw(rng, choice)])
-        steps, seen = [], set()
-        for _ in range(1 + min(5, int(-1.9 * np.log(1.0 - rng.random())))):
-            item, cause = _step(rng, shelf, user, choice, intent, owned, fresh)
-            if item in seen:
-                continue
-            seen.add(item)
-            pull = 0.0 if cause == "noise" else shelf.pull(user, item)
-            furthest = "v"
-            if cause != "noise":
-                furthest += "f" if rng.random() < 0.10 + 0.18 * pull else ""
-                buys = 0.75 if cause == "repeat" else 0.12 + 0.30 * pull
-                if rng.random() < buys:
-                    furthest += "p" if rng.random() < 0.68 else "c"
-            if "p" in furthest:
-                owned.setdefault(str(shelf.category[item]), []).append(item)
-            steps.append((item, furthest, cause))
+    state, open_ = State(shelf), {}
+    for day in np.sort(rng.permutation(DAYS)[:n]).tolist():
+        state.lapse(day)
+        visit = play(rng, shelf, user, day, state)
         clock = (hour + 2.0 * (rng.random() - 0.5)) * 3600
-        diary.visit(user, START + int(day) * 86400 + int(clock), steps, rng)
-
-
-def _step(
-    rng, shelf: _Shelf, user: int, choice, intent: str, owned: dict, fresh: set
-) -> tuple[int, str]:
-    """One item looked at, and why."""
-    if rng.random() < NOISE:
-        return int(rng.random() * shelf.n_items), "noise"
-    if intent in shelf.consumable and intent in owned and rng.random() < REPEAT:
-        return owned[intent][int(rng.random() * len(owned[intent]))], "repeat"
-    other, strength = shelf.pairs.get(intent, ("", 0.0))
-    if rng.random() < strength:
-        near = (shelf.category == other) * (choice + 1e-4)
-        if intent == "Baby & pregnancy":
-            # what a pregnancy brings is not any vitamin
-            near = near * np.where(shelf.expecting, 6.0, 1.0)
-        return draw(rng, near), "correlated"
-    item = draw(rng, choice if rng.random() < OTHER_INTENT else choice * (shelf.category == intent))
-    return item, "drift" if shelf.category[item] in fresh else "interest"
+        diary.write(rng, user, START + day * 86400 + int(clock), visit)
+        # the wish that this visit is for, and the wish that it opens
+        if visit.aim == "wish":
+            wish = diary.wishes[open_[visit.kind]]
+            wish[5] += 1
+            if visit.bought:
+                wish[6] = visit.target
+                wish[7] = len(diary.visits) - 1
+        if visit.left is not None:
+            open_[visit.kind] = diary.open(user, visit.kind, visit.left)
+        state.after(visit, day)
 
 
 def _spam(
-    rng: np.random.Generator, diary: _Diary, items: pd.DataFrame, accounts: np.ndarray
+    rng: np.random.Generator, diary: _Diary, shelf: Shelf, accounts: np.ndarray
 ) -> pd.DataFrame:
     """Bandwagon: each account looks at popular items and buys its campaign's three unpopular ones
     again and again."""
-    order = np.argsort(items["popularity"].to_numpy(), kind="stable")
+    order = np.argsort(shelf.popularity, kind="stable")
     popular, rows = order[-20:], []
     for number, user in enumerate(accounts):
         campaign = number % 2
         targets = order[5 + 3 * campaign : 8 + 3 * campaign]
         rows += [(campaign, int(item), int(user)) for item in targets]
         first = 20 + int(rng.random() * 160)
-        for visit in range(8):
-            steps = [(int(popular[int(rng.random() * 20)]), "v", "spam") for _ in range(3)]
-            steps += [(int(item), "p" if rng.random() < 0.6 else "v", "spam") for item in targets]
-            start = START + (first + visit * 2) * 86400 + int(rng.random() * 80000)
-            diary.visit(int(user), start, steps, rng)
-    return pd.DataFrame(rows, columns=["campaign", "item", "user"]).astype(
-        {"item": "int32", "user": "int32"}
-    )
+        for round_ in range(8):
+            looks = [int(popular[int(rng.random() * 20)]) for _ in range(3)]
+            bought = [int(item) for item in targets if rng.random() < 0.6]
+            visit = Visit("spam", -1, -1, outcome="bought" if bought else "browsing")
+            for action, items in (
+                ("view", [*looks, *targets.tolist()]),
+                ("cart", bought),
+                ("purchase", bought),
+            ):
+                visit.rows += [(item, action, "spam") for item in items]
+            start = START + (first + round_ * 2) * 86400 + int(rng.random() * 80000)
+            diary.write(rng, int(user), start, visit)
+    return _small(pd.DataFrame(rows, columns=["campaign", "item", "user"]))
+
+
+def _visits(diary: _Diary, shelf: Shelf, number: pd.Series) -> pd.DataFrame:
+    """Truth about visits, [session, user, aim, category, kind, target, outcome], by session."""
+    table = pd.DataFrame(diary.visits, columns=VISITS)
+    table["session"] = number[table["session"]].to_numpy()
+    table = table.sort_values("session").reset_index(drop=True)
+    kinds = np.array([*shelf.kinds, ""])
+    first = np.array([own[0] for own in shelf.members])
+    categories = np.array([*np.array(shelf.categories)[shelf.category[first]], ""])
+    table.insert(3, "category", categories[table["kind"]])
+    table["kind"] = kinds[table["kind"]]
+    return _small(table)
+
+
+def _wishes(diary: _Diary, shelf: Shelf, number: pd.Series) -> pd.DataFrame:
+    """Truth about wishes, [wish, user, kind, told, left, opened, visits, bought, closed,
+    outcome]."""
+    table = pd.DataFrame(diary.wishes, columns=WISHES)
+    end = table.pop("outcome")
+    table["kind"] = np.array(shelf.kinds)[table["kind"].astype(int)]
+    table["told"] = np.array([*shelf.attributes, "price"])[table["told"].astype(int)]
+    for name in ("opened", "closed"):
+        known = table[name] >= 0
+        table.loc[known, name] = number[table.loc[known, name]].to_numpy()
+    open_ = np.where(DAYS - 1 - end > LAPSE, "lapsed", "open")
+    table["outcome"] = np.where(table["closed"] >= 0, "fulfilled", open_)
+    table.insert(0, "wish", np.arange(len(table)))
+    return _small(table)
+
+
+def _small(table: pd.DataFrame) -> pd.DataFrame:
+    """The same table with 32-bit codes."""
+    codes = {name: "int32" for name in table.columns if table[name].dtype.kind in "iu"}
+    return table.astype(codes)
