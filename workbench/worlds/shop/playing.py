@@ -22,8 +22,14 @@ BUY, LEAVE, FULFIL = 0.50, 0.28, 0.55
 REPEAT, ON_LIST = 0.75, 0.7
 """Chance that what runs out is bought unchanged; that a second thing that runs out is on the
 list."""
-BASKET, GO_ON, FAVOURITE = 0.25, 0.3, 0.2
-"""Chance of a second comparison in the category; of looking on after a purchase; of a heart."""
+BASKET, BUY_MORE, BUY_NEAR = 0.25, 0.6, 0.35
+"""Chance of a second comparison in the category after a purchase; of buying there, too; of buying
+from the correlated category."""
+GO_ON, FAVOURITE, NEAREST = 0.3, 0.2, 10.0
+"""Chance of looking on after a purchase; of a heart; how much more a product of the nearest
+kinds counts in the correlated category."""
+MORE, BACK = 0.15, 3
+"""Chance of looking at a third product of the kind; how often one looks back and forth at most."""
 
 
 def play(rng: np.random.Generator, shelf: Shelf, user: int, day: int, state: State) -> Visit:
@@ -148,45 +154,48 @@ class _Play:
         return Visit("browse", -1, -1)
 
     def _beside(self, visit: Visit) -> None:
-        """A second comparison: in the correlated category, or (after a purchase) in the same."""
+        """Beside the first comparison: looks in the correlated category, or (after a purchase) a
+        second comparison in the same one."""
         category = int(self.shelf.category[self.shelf.members[visit.kind][0]])
         other, strength = self.shelf.partner.get(category, (-1, 0.0))
-        open_ = np.where(self.shelf.kind == visit.kind, 0.0, self.state.factor)
+        taken = [visit.kind, *self.shelf.kind[visit.bought]]
+        choice = np.where(np.isin(self.shelf.kind, taken), 0.0, self.choice)
         if self.rng.random() < strength:
-            near = (self.shelf.category == other) * (self.logit + 1e-4) * open_
-            if category == self.shelf.sensitive:
-                # what a pregnancy brings is not any vitamin
-                near = near * np.where(self.shelf.expecting, 6.0, 1.0)
-            cause, buys = "correlated", 0.35
+            self._neighbours(visit, other, self.shelf.nearest[category])
         elif visit.bought and self.rng.random() < BASKET:
-            near = (self.shelf.category == category) * self.logit * open_
-            cause, buys = "", 0.6
-        else:
-            return
-        bought = {int(self.shelf.kind[item]) for item in visit.bought}
-        near = np.where(np.isin(self.shelf.kind, list(bought)), 0.0, near)
-        if near.sum() <= 0:
-            return
-        target, why = self._drawn(near)
-        cause = cause or why
-        others = cause if cause == "correlated" else "compare"
-        self._look([target], {target: cause}, others)
-        if self.rng.random() < buys:
-            self._buy(visit, target, cause)
+            near = (self.shelf.category == category) * choice
+            if near.sum() > 0:
+                target, cause = self._drawn(near)
+                self._look([target], {target: cause})
+                if self.rng.random() < BUY_MORE:
+                    self._buy(visit, target, cause)
 
-    def _look(self, wanted: list[int], causes: dict[int, str], others: str = "compare") -> None:
-        """Look at the wanted and two or three others of the kind, in any order, then back: the
-        first of the wanted comes last."""
+    def _neighbours(self, visit: Visit, other: int, nearest: np.ndarray) -> None:
+        """A few looks in the correlated category, most at its nearest kinds; the last may be
+        bought."""
+        near = (self.shelf.category == other) * (self.logit + 1e-4) * self.state.factor
+        near = near * np.where(nearest, NEAREST, 1.0)
+        for _ in range(2 + int(3 * self.rng.random())):
+            item = draw(self.rng, near)
+            near[item] = 0.0
+            self._view(self.views, item, "correlated")
+        if self.rng.random() < BUY_NEAR:
+            self._buy(visit, item, "correlated")
+
+    def _look(self, wanted: list[int], causes: dict[int, str]) -> None:
+        """Look at the wanted and one or two others of the kind, in any order, then back and forth:
+        the first of the wanted comes last."""
         own = self.shelf.members[self.shelf.kind[wanted[0]]]
         rest = [int(item) for item in self.rng.permutation(own) if item not in wanted]
-        some = [*wanted, *rest[: 2 + (self.rng.random() < 0.6) + 1 - len(wanted)]]
+        some = [*wanted, *rest[: 3 + (self.rng.random() < MORE) - 1 - len(wanted)]]
         seen = [some[place] for place in self.rng.permutation(len(some))]
-        if self.rng.random() < 0.5:
-            seen.append(some[int(self.rng.random() * len(some))])
+        for _ in range(1 + int(BACK * self.rng.random())):
+            again = [item for item in some if item != seen[-1]]
+            seen.append(again[int(self.rng.random() * len(again))])
         if seen[-1] != wanted[0]:
             seen.append(wanted[0])
         for item in seen:
-            self._view(self.views, item, causes.get(item, others))
+            self._view(self.views, item, causes.get(item, "compare"))
         if self.rng.random() < FAVOURITE:
             self.hearts.append((wanted[0], "favourite", causes[wanted[0]]))
 

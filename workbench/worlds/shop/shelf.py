@@ -80,8 +80,10 @@ class Shelf:
             self.categories.index(row.category): (self.categories.index(row.other), row.strength)
             for row in truth["pairs"].itertuples()
         }
-        self.sensitive = self.categories.index("Baby & pregnancy")
-        self.expecting = np.isin(np.arange(self.n_items), catalogue.items_of("Expecting"))
+        self.nearest = {
+            self.categories.index(row.category): frame["kind"].isin(row.nearest.split(", "))
+            for row in truth["pairs"].itertuples()
+        }
         one = np.eye(len(self.categories))[self.category]
         before, after = self.choice["before"] @ one, self.choice["after"] @ one
         self.fresh = (after > 0.05) & (before < 0.3 * after)

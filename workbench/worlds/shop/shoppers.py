@@ -25,6 +25,9 @@ HELD = ("Horror novels", "Baby & pregnancy")
 TELLTALE = {"Crime novels": 0.25, "Vitamins & supplements": 0.35}
 """Chance of the correlated neighbours, against other categories, to be a main interest by
 themselves: low, so that rows in them give a holder away."""
+EVEN, SELDOM = 2, 0.15
+"""How evenly an interest is shared among kinds (1: an exponential share each); what those who do not
+hold a category want of the kinds nearest to it, against holders."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +71,7 @@ def make_shoppers(rng: np.random.Generator, n: int, shop: Shop) -> Shoppers:
     houses = sorted(shop.items["house"].unique())
     affinity = np.round(2.0 * rng.random((n, len(houses))) - 1.0, 4)
     liking = normal(rng, n * len(shop.attributes)).reshape(n, -1).round(4)
-    shares = _shares(rng, n, shop.kinds)
+    shares = _shares(rng, n, shop.kinds, holds)
     # the choice of a product: a conditional logit inside the kind
     within = np.exp(utilities(shop, weights, affinity, liking))
     kinds = pd.Index(shop.kinds["kind"]).get_indexer(shop.catalogue.frame["kind"])
@@ -116,9 +119,15 @@ def levels_of(shop: Shop) -> np.ndarray:
     return out
 
 
-def _shares(rng: np.random.Generator, n: int, kinds: pd.DataFrame) -> np.ndarray:
+def _shares(rng: np.random.Generator, n: int, kinds: pd.DataFrame, holds: dict) -> np.ndarray:
     """How a shopper's interest in a category is shared among its kinds, (n, kinds)."""
-    shares = -np.log(1.0 - rng.random((n, len(kinds))))
+    even = -np.log(1.0 - rng.random((n, len(kinds), EVEN)))
+    shares = even.sum(axis=2)
+    # what gives a holder away is wanted by few others
+    for pair in bank("shop")["pairs"]:
+        if pair["category"] in holds:
+            near = kinds["kind"].isin(pair["nearest"].split(", ")).to_numpy()
+            shares[np.ix_(~holds[pair["category"]], near)] *= SELDOM
     for own in kinds.groupby("category").indices.values():
         shares[:, own] /= shares[:, own].sum(axis=1, keepdims=True)
     return shares.round(5)
