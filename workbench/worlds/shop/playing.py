@@ -96,8 +96,9 @@ class _Play:
         """A product that strikes the eye, and the reason why it will be left; none where nothing
         speaks against it."""
         own = self.shelf.members[kind]
-        item = int(own[draw(self.rng, self.shelf.glance(self.user, kind))])
-        regret = self.shelf.regret(self.user, item)
+        glance = self.shelf.glance(self.user, kind) * self.state.open[own]
+        item = int(own[draw(self.rng, glance)])
+        regret = self.shelf.regret(self.user, item, self.state.open)
         if regret.sum() < 0.3:
             return None
         return Left(item, self.day, draw(self.rng, regret) - 1)
@@ -112,8 +113,9 @@ class _Play:
         if self.rng.random() < FULFIL:
             reason = left.reason
             if reason is None:
-                reason = draw(self.rng, self.shelf.regret(self.user, left.item)) - 1
-            better = self.shelf.better(self.user, left.item, reason)
+                regret = self.shelf.regret(self.user, left.item, self.state.open)
+                reason = draw(self.rng, regret) - 1
+            better = self.shelf.better(self.user, left.item, reason, self.state.open)
             target = int(better[draw(self.rng, self.logit[better] + 1e-12)])
             self._look([target, left.item], {target: "wish", left.item: "wish"})
             visit.target = target
@@ -158,28 +160,29 @@ class _Play:
         second comparison in the same one."""
         category = int(self.shelf.category[self.shelf.members[visit.kind][0]])
         other, strength = self.shelf.partner.get(category, (-1, 0.0))
-        taken = [visit.kind, *self.shelf.kind[visit.bought]]
-        choice = np.where(np.isin(self.shelf.kind, taken), 0.0, self.choice)
+        # kinds that have no part in this visit yet, nor a wish of their own
+        free = ~np.isin(self.shelf.kind, [visit.kind, *self.shelf.kind[visit.bought]])
         if self.rng.random() < strength:
-            self._neighbours(visit, other, self.shelf.nearest[category])
+            near = free * (self.shelf.category == other) * (self.logit + 1e-4) * self.state.factor
+            near = near * np.where(self.shelf.nearest[category], NEAREST, 1.0)
+            self._neighbours(visit, near)
         elif visit.bought and self.rng.random() < BASKET:
-            near = (self.shelf.category == category) * choice
+            near = free * (self.shelf.category == category) * self.choice
             if near.sum() > 0:
                 target, cause = self._drawn(near)
                 self._look([target], {target: cause})
                 if self.rng.random() < BUY_MORE:
                     self._buy(visit, target, cause)
 
-    def _neighbours(self, visit: Visit, other: int, nearest: np.ndarray) -> None:
-        """A few looks in the correlated category, most at its nearest kinds; the last may be
-        bought."""
-        near = (self.shelf.category == other) * (self.logit + 1e-4) * self.state.factor
-        near = near * np.where(nearest, NEAREST, 1.0)
+    def _neighbours(self, visit: Visit, near: np.ndarray) -> None:
+        """A few looks here and there in the correlated category; the last may be bought."""
+        item = -1
         for _ in range(2 + int(3 * self.rng.random())):
-            item = draw(self.rng, near)
-            near[item] = 0.0
-            self._view(self.views, item, "correlated")
-        if self.rng.random() < BUY_NEAR:
+            if near.sum() > 0:
+                item = draw(self.rng, near)
+                near[item] = 0.0
+                self._view(self.views, item, "correlated")
+        if item >= 0 and self.rng.random() < BUY_NEAR:
             self._buy(visit, item, "correlated")
 
     def _look(self, wanted: list[int], causes: dict[int, str]) -> None:

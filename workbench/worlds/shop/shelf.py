@@ -95,25 +95,30 @@ class Shelf:
         brand = 1.5 * w[2] * self.affinity[user, self.house[own]]
         return np.exp(STRENGTH * (brand + w[3] * self.popularity[own]))
 
-    def regret(self, user: int, item: int) -> np.ndarray:
-        """What a product lacks against the best of its kind, by reason (price first), in
-        utility."""
-        own = self.pulls[user] * self.sides[self.members[self.kind[item]]]
-        return own.max(axis=0) - self.pulls[user] * self.sides[item]
+    def regret(self, user: int, item: int, open_: np.ndarray) -> np.ndarray:
+        """What a product lacks against the best of its kind that is open to the shopper, by reason
+        (price first), in utility."""
+        own = self.members[self.kind[item]]
+        worth = self.pulls[user] * self.sides[own[open_[own]]]
+        return np.maximum(
+            worth.max(axis=0, initial=-np.inf) - self.pulls[user] * self.sides[item], 0
+        )
 
-    def better(self, user: int, item: int, reason: int) -> np.ndarray:
-        """The products of the kind that are better for this shopper for this reason."""
+    def better(self, user: int, item: int, reason: int, open_: np.ndarray) -> np.ndarray:
+        """The products of the kind, open to the shopper, that are better for this reason."""
         own = self.members[self.kind[item]]
         worth = self.pulls[user, reason + 1] * self.sides[:, reason + 1]
-        return own[worth[own] > worth[item]]
+        return own[open_[own] & (worth[own] > worth[item])]
 
 
 class State:
-    """What a shopper has bought and left, and what that does to interest: `factor` by product."""
+    """What a shopper has bought and left, and what that does to interest: `factor` by product, and
+    `open`, whether it may be bought at all (a novel is not bought twice)."""
 
     def __init__(self, shelf: Shelf) -> None:
         self.shelf = shelf
         self.factor = np.ones(shelf.n_items)
+        self.open = np.ones(shelf.n_items, dtype=bool)
         self.bought: dict[int, list[tuple[int, int]]] = {}
         self.left: dict[int, Left] = {}
 
@@ -138,6 +143,7 @@ class State:
         kind = int(self.shelf.kind[item])
         self.bought.setdefault(kind, []).append((day, item))
         self.left.pop(kind, None)
+        self.open[item] = self.shelf.again[kind] != "other"
         self._refresh(kind)
 
     def leave(self, left: Left) -> None:
@@ -155,9 +161,7 @@ class State:
 
     def _refresh(self, kind: int) -> None:
         own = self.shelf.members[kind]
-        again, bought = self.shelf.again[kind], self.bought.get(kind, [])
-        self.factor[own] = OWNED if bought and not again else 1.0
-        if again == "other":
-            self.factor[[item for _, item in bought]] = 0.0
+        enough = kind in self.bought and not self.shelf.again[kind]
+        self.factor[own] = (OWNED if enough else 1.0) * self.open[own]
         if kind in self.left:  # the wish has the kind to itself
             self.factor[own] = 0.0
