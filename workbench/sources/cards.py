@@ -209,7 +209,7 @@ def open_dataset(name: str, folder: str | Path | None = None) -> tuple[Interacti
         )
         return data.log, data.catalogue
     if card.reader == "world":
-        from workbench.worlds.shop import load_world
+        from workbench.data import load_world
 
         world = load_world(folder=place)
         return world.log, world.catalogue

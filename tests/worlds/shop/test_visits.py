@@ -22,7 +22,7 @@ def world():
 
 @pytest.fixture(scope="module")
 def large():
-    return generate(ShopConfig(shoppers=1200, texts=0, seed=5))
+    return generate(ShopConfig(shoppers=1000, texts=0, seed=5))
 
 
 @pytest.fixture(scope="module")
@@ -98,7 +98,7 @@ def test_purchases_by_interest_follow_the_choice(large):
     seen = np.bincount(first["target"], minlength=large.log.n_items)
     kinds = pd.factorize(large.catalogue.frame["kind"])[0]
     by_kind = [np.bincount(kinds, values) for values in (seen, expected)]
-    assert len(first) > 350
+    assert len(first) > 300
     assert chisquare(*by_kind).pvalue > 1e-3
     # the same shuffled over shoppers is far off
     wrong = choices(large)[np.random.default_rng(0).permutation(first["user"].to_numpy())]
@@ -126,7 +126,7 @@ def test_inside_a_kind_the_logit_decides(large):
         axis=1
     )
     expected = np.take_along_axis(p, order, axis=1).sum(axis=0)
-    assert len(visits) > 2000
+    assert len(visits) > 1500
     assert chisquare(np.bincount(place, minlength=4), expected).pvalue > 1e-3
 
 
@@ -215,10 +215,12 @@ def test_at_most_one_visit_a_day_and_consumables_run_out(world, rows):
 def test_wishes_are_told_by_what_was_left(world, rows):
     truth = world.truth
     wishes, sides = truth["wishes"], truth["item_attributes"]
-    level = sides.set_index(["item", "attribute"])["level"]
-    liking = truth["attribute_weights"].set_index(["user", "attribute"])["weight"]
+    level = sides.set_index(["item", "attribute"])["level"].to_dict()
+    liking = truth["attribute_weights"].set_index(["user", "attribute"])["weight"].to_dict()
     price = world.catalogue.frame["price"]
-    actions = rows.groupby(["session", "item"])["action"].agg(set)
+    actions: dict[tuple[int, int], set] = {}
+    for session, item, action in zip(rows["session"], rows["item"], rows["action"], strict=True):
+        actions.setdefault((session, item), set()).add(action)
     start = rows.groupby("session")["timestamp"].first()
     done = wishes[wishes["outcome"] == "fulfilled"]
     assert len(done) > 300
