@@ -115,7 +115,8 @@ class World:
 
 
 def generate(config: ShopConfig | None = None) -> World:
-    """Make the world from its config; seconds for 400 shoppers, a minute for 12,000 without texts.
+    """Make the world from its config; seconds for 400 shoppers, half a minute for 12,000 without
+    texts.
 
     >>> generate(ShopConfig(shoppers=100, texts=0, seed=7))  # doctest: +SKIP
     """
