@@ -31,12 +31,12 @@ from boomerang import RESULTS, markdown
 from pydantic import BaseModel, ConfigDict, PositiveInt
 from rivals.measure import clock
 
-from workbench.data.world import load_world
 from workbench.language import load_causal_lm
 from workbench.runs import run
 from workbench.settings import physical_memory, settings
 from workbench.tokens import passes, score_tokens
 from workbench.tokens.encoding import encode_pairs
+from workbench.worlds.shop import load_world
 
 INSEQ = "INSEQ_PYTHON"
 AXES = {

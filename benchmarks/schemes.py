@@ -27,12 +27,12 @@ from pydantic import BaseModel, ConfigDict
 from workbench import recommend
 from workbench.data import open_data, split
 from workbench.data.splits import Split
-from workbench.data.world import load_world
 from workbench.recommend import Popularity, Training, evaluate_targets, next_items
 from workbench.recommend.evaluation import joined
 from workbench.runs import config_hash, run
 from workbench.settings import settings
 from workbench.statistics import bootstrap_mean
+from workbench.worlds.shop import load_world
 
 MODELS = ("GRU4Rec", "NARM", "SASRec")
 SEEDS = (1, 2, 3)

@@ -32,7 +32,6 @@ from boomerang import FOLDER, RESULTS, data_folder, markdown
 from pydantic import BaseModel, ConfigDict, Field
 
 from workbench.data import Histories, Interactions, open_data, read_keyset, split
-from workbench.data.world import load_world
 from workbench.errors import ConfigError
 from workbench.recommend import (
     DNNTSP,
@@ -49,6 +48,7 @@ from workbench.runs import config_hash, run
 from workbench.settings import settings
 from workbench.sources.cards import find_card, is_here
 from workbench.statistics import bootstrap_mean, paired_bootstrap
+from workbench.worlds.shop import load_world
 
 METRICS = ["recall", "ndcg", "hit_rate"]
 COUNTED = [

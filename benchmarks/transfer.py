@@ -27,7 +27,6 @@ from pydantic import BaseModel, ConfigDict
 
 from workbench import tokens
 from workbench.data import load_world
-from workbench.data.world.texts import generate_texts
 from workbench.language import load_causal_lm
 from workbench.runs import run
 from workbench.settings import settings
@@ -37,6 +36,7 @@ from workbench.tokens.small_models import BaseConfig, train_base
 from workbench.tokens.weights import CE, PerCE, Permuted
 from workbench.worlds import FoolingWorld
 from workbench.worlds.fooling import MECHANISMS
+from workbench.worlds.shop.texts import generate_texts
 
 LOSSES: dict[str, Any] = {"CE": CE(), "PerCE": PerCE(), "permuted": Permuted(loss=PerCE())}
 KINDS: dict[str, tuple[str, ...]] = {"texts": ("review", "note"), "scenarios": MECHANISMS}

@@ -50,7 +50,7 @@ def build_pocket(
     was stopped goes on where it was. About half an hour on two cores.
     """
     from workbench.data import load_world
-    from workbench.data.world.texts import generate_texts
+    from workbench.worlds.shop.texts import generate_texts
 
     folder, config = folder or settings().data / "pocket", config or PocketConfig()
     work, held_out = settings().runs / "train-pocket", min(HELD_OUT, texts)

@@ -148,14 +148,15 @@ def world(
     folder: Annotated[Path | None, typer.Option(help="where to; data/world unless told")] = None,
 ) -> None:
     """Make the generated world anew: the same seed and size give the same tables."""
-    from workbench.data.world import generate, ship_world, write_world
+    from workbench.worlds.shop import ship_world, write_world
+    from workbench.worlds.shop.generated import generate, sized
 
     if folder is None and (size, seed) != ("tiny", 1):
         what = "data/world holds the world of size tiny and seed 1"
         raise ConfigError(
             what, "--folder", "a folder for another world", "name one, such as --folder my-world"
         )
-    made = generate(seed=seed, size=size)
+    made = generate(sized(size, seed))
     ship_world(made) if folder is None else write_world(made, folder)
     _show(made)
 

@@ -153,7 +153,7 @@ def test_with_tombstones_nothing_deleted_is_offered_again(service, als):
 
 
 def test_a_stale_user_vector_offers_deleted_products_again(als):
-    user = readers(als)[0]
+    user = readers(als)[1]
     ids = topic_rows(als, user)
     stale = forget(als, user, ids, RAW, draws=0)
     clean = forget(als, user, ids, draws=0)
@@ -184,13 +184,14 @@ def test_placebo_requests_make_no_more_sentences_vanish_than_other_placebos(serv
 
 
 def test_causes_name_the_place(service):
-    said = ("interest", "profile", TOPIC)
+    topic = "Dark stories"
+    said = ("interest", "profile", topic)
     spoken_of = [u for u in readers(service, 50) if any(
         (c.kind, c.relation, c.object) == said for c in service.claims(u).values())]  # fmt: skip
     user = spoken_of[0]
-    ids = topic_rows(service, user)
+    ids = topic_rows(service, user, topic)
     raw = forget(service, user, ids, RAW, draws=0).to_frame()
-    stays = raw[raw["sentence"].str.contains(f"say: {TOPIC}|say {TOPIC}", regex=True)].iloc[0]
+    stays = raw[raw["sentence"].str.contains(f"say: {topic}|say {topic}", regex=True)].iloc[0]
     assert (stays["fate"], stays["cause"]) == ("back", "profile")
     full = forget(service, user, ids, draws=0).to_frame()
     gone = full[full["claim"] == stays["claim"]].iloc[0]

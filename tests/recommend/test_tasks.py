@@ -6,7 +6,6 @@ import pytest
 from logs import random_log
 
 from workbench.data import Interactions
-from workbench.data.world import load_world
 from workbench.errors import ConfigError, DataError
 from workbench.recommend import EASE, ItemKNN, Popularity
 from workbench.recommend.tasks import (
@@ -16,6 +15,7 @@ from workbench.recommend.tasks import (
     session_task,
     target_auc,
 )
+from workbench.worlds.shop import load_world
 
 KINDS = {"collaborative": collaborative_task, "session": session_task, "next basket": basket_task}
 

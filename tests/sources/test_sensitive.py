@@ -171,7 +171,7 @@ def test_the_command_lists_what_the_world_planted(monkeypatch):
 
 def test_the_command_line_lists_hits_and_counts(tmp_path):
     said = CliRunner().invoke(app, ["data", "sensitive", "generated-world", "--topic", "horror"])
-    assert said.exit_code == 0 and said.stdout.splitlines()[-1] == "items: horror 14"
+    assert said.exit_code == 0 and said.stdout.splitlines()[-1] == "items: horror 16"
     assert "category: Horror novels" in said.stdout
     text = 'source = "me"\n[[rules]]\ntopic = "none"\nfields = ["title"]\nwords = ["zzz"]\n'
     (tmp_path / "mine.toml").write_text(text, encoding="utf-8")

@@ -5,12 +5,12 @@ import pandas as pd
 import pytest
 
 from workbench.data import load_world
-from workbench.data.world.texts import generate_texts
 from workbench.errors import ConfigError, DataError
 from workbench.tokens import mark, pairs_table
 from workbench.tokens.corpora import excerpts
 from workbench.tokens.rendering import quoted
 from workbench.tokens.small_models import make_tokenizer
+from workbench.worlds.shop.texts import generate_texts
 
 
 @pytest.fixture(scope="module")

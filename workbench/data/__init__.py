@@ -27,7 +27,7 @@ _ELSEWHERE = {
         *("read_table", "Card", "Opened", "open_data"),
         *("Keyset", "read_keyset", "Rules", "find_sensitive", "load_rules"),
     ],
-    "workbench.data.world": ["World", "generate", "generate_texts", "load_world", "write_world"],
+    "workbench.worlds.shop": ["World", "generate", "generate_texts", "load_world", "write_world"],
 }
 __all__ = sorted([*_names, *(name for names in _ELSEWHERE.values() for name in names)])
 

@@ -20,7 +20,8 @@ class Catalogue:
     """One row per item code, and the topics of each item (a long table: an item may have several).
 
     frame: item int32 (0, 1, 2, …), title, category, brand, price (NaN where unknown), and whatever
-    else the source has. topics: [item, topic]; an item's category is always one of its topics.
+    else the source has; `kind`, where it has one, names what a product is, finer than its category:
+    products of one kind are substitutes. topics: [item, topic]; an item's category is always one of its topics.
     """
 
     frame: pd.DataFrame

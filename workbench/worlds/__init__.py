@@ -9,5 +9,6 @@ __getattr__, __dir__, __all__ = lazy.attach(
         "fooling": ["MECHANISMS", "FoolingWorld"],
         "measures": ["auc_table", "fooled", "planted_scores", "planted_to_fool", "short_scores"],
         "persona": ["PersonaWorld"],
+        "shop": ["World", "generate", "generate_texts", "load_world", "ship_world", "write_world"],
     },
 )

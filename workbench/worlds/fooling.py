@@ -29,9 +29,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from workbench.data.world.texts import Texts
 from workbench.errors import ConfigError
 from workbench.worlds.persona import SPECIALS, STYLES, TONES, VALUES, PersonaWorld, bank
+from workbench.worlds.shop.texts import Texts
 
 MECHANISMS = ("plain", "retrieved", "omitted", "mediated", "correlated")
 TOPICS = 2  # of each mechanism

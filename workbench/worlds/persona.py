@@ -33,7 +33,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from workbench.data.world.texts import Texts
+from workbench.worlds.shop.texts import Texts
 
 SPECIALS = ("<s>", "<persona>", "<query>", "<response>", "</s>")
 SLOTS, VALUES, TONES, STYLES = 8, 12, 4, 3

@@ -3,21 +3,24 @@ model needs."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
-from workbench.data.world.people import Person, make_people
-from workbench.data.world.shop import draw
-from workbench.data.world.writing import Writer
+from workbench.worlds.shop.people import Person, make_people
+from workbench.worlds.shop.shop import draw, normal
+from workbench.worlds.shop.writing import Writer
 
 if TYPE_CHECKING:
-    from workbench.data.world.generated import World
+    from workbench.worlds.shop.generated import World
 
 HELD_FACTS = {"Horror novels": "reads", "Baby & pregnancy": "expecting"}
 """Categories that a fresh shopper buys from only with such a memory item."""
+
+ATTRIBUTES = ["text", "start", "end", "attribute", "praise"]
 
 
 @dataclass(frozen=True)
@@ -29,13 +32,14 @@ class Texts:
     text_memories: pd.DataFrame
     words: pd.DataFrame
     sentences: pd.DataFrame
+    text_attributes: pd.DataFrame = field(default_factory=lambda: _frame([], ATTRIBUTES, {}))
 
     def __repr__(self) -> str:
         return f"Texts(generated, {len(self.texts):,} by {self.texts['user'].nunique():,} shoppers)"
 
     def truth(self) -> dict[str, pd.DataFrame]:
         """The tables beside the texts, by name."""
-        names = ("memories", "text_memories", "words", "sentences")
+        names = ("memories", "text_memories", "words", "sentences", "text_attributes")
         return {name: getattr(self, name) for name in names}
 
 
@@ -45,18 +49,19 @@ def write_texts(
     people: dict[int, Person],
     purchases: pd.DataFrame,
     memories: pd.DataFrame,
+    liking: Mapping[int, Mapping[str, float]],
 ) -> Texts:
     """One text for every row of `purchases` [user, item, interaction, timestamp], by the user's
-    person.
+    person, who likes the attributes of products as `liking` says.
 
     The prompt of a text shows the memory items it tells, the tone, and one or two distractors;
     `shown` says so.
     """
-    texts, shown, words, sentences = [], [], [], []
+    texts, shown, words, sentences, attributes = [], [], [], [], []
     for number, row in enumerate(purchases.itertuples(index=False)):
         person = people[int(row.user)]
         kind = "note" if rng.random() < 0.3 else "review"
-        query, page, told = writer.write(rng, person, int(row.item), kind)
+        query, page, told = writer.write(rng, person, int(row.item), kind, liking[person.user])
         texts.append(
             (number, row.user, row.item, row.interaction, kind, query, page.text, row.timestamp)
         )
@@ -69,6 +74,7 @@ def write_texts(
         shown += [(number, fact.memory, fact.memory in needed) for fact in person.facts.values()]
         words += [(number, s, e, page.text[s:e], k, m, direct) for s, e, k, m, direct in page.marks]
         sentences += [(number, *sentence) for sentence in page.sentences]
+        attributes += [(number, *said) for said in page.attributes]
     columns = ["text", "user", "item", "interaction", "kind", "query", "response", "timestamp"]
     small = dict.fromkeys(["text", "user", "item", "memory", "start", "end"], "int32")
     return Texts(
@@ -77,6 +83,7 @@ def write_texts(
         _frame(shown, ["text", "memory", "shown"], small),
         _frame(words, ["text", "start", "end", "word", "kind", "memory", "direct"], small),
         _frame(sentences, ["text", "start", "end", "role", "memory"], small),
+        _frame(attributes, ATTRIBUTES, small),
     )
 
 
@@ -98,6 +105,11 @@ def generate_texts(world: World, n: int, seed: int, per_shopper: int = 8) -> Tex
     users["holds_horror"] = rng.random(n_users) < 0.25
     users["holds_sensitive"] = rng.random(n_users) < 0.25
     people, memories = make_people(rng, users, int(world.truth["memories"]["memory"].max()) + 1)
+    names = world.truth["attributes"]["attribute"].tolist()
+    drawn = normal(rng, n_users * len(names)).reshape(n_users, -1)
+    liking = {
+        p.user: dict(zip(names, row, strict=True)) for p, row in zip(people, drawn, strict=True)
+    }
     popularity = np.exp(0.7 * world.truth["items"]["popularity"].to_numpy())
     category = world.catalogue.frame["category"].to_numpy()
     rows, times = [], world.log.frame["timestamp"]
@@ -107,8 +119,15 @@ def generate_texts(world: World, n: int, seed: int, per_shopper: int = 8) -> Tex
         item = draw(rng, popularity * ~np.isin(category, closed))
         rows.append((person.user, item, -1, times.iat[int(rng.random() * len(times))]))
     purchases = pd.DataFrame(rows, columns=["user", "item", "interaction", "timestamp"])
-    writer = Writer(world.catalogue, world.truth["items"])
-    return write_texts(rng, writer, {person.user: person for person in people}, purchases, memories)
+    writer = Writer(world.catalogue, world.truth)
+    persons = {person.user: person for person in people}
+    return write_texts(rng, writer, persons, purchases, memories, liking)
+
+
+def likings(weights: pd.DataFrame) -> dict[int, dict[str, float]]:
+    """Weights of attributes by shopper, from [user, attribute, weight]."""
+    wide = weights.pivot(index="user", columns="attribute", values="weight")
+    return wide.to_dict(orient="index")
 
 
 def _frame(rows: list[tuple], columns: list[str], types: dict[str, str]) -> pd.DataFrame:

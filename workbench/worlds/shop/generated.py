@@ -13,23 +13,40 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from pydantic import BaseModel, ConfigDict, Field
 
 from workbench.data.catalogue import Catalogue
 from workbench.data.interactions import Interactions
-from workbench.data.world.people import make_people
-from workbench.data.world.shop import make_pairs, make_shop
-from workbench.data.world.shoppers import make_shoppers
-from workbench.data.world.texts import Texts, write_texts
-from workbench.data.world.visits import make_visits
-from workbench.data.world.writing import Writer
 from workbench.errors import ConfigError, DataError
 from workbench.settings import settings
+from workbench.worlds.shop.people import make_people
+from workbench.worlds.shop.shelf import Shelf
+from workbench.worlds.shop.shop import make_pairs, make_shop
+from workbench.worlds.shop.shoppers import make_shoppers
+from workbench.worlds.shop.texts import Texts, likings, write_texts
+from workbench.worlds.shop.visits import make_visits
+from workbench.worlds.shop.writing import Writer
 
-SIZES = {"tiny": (400, 1, 2500), "laptop": (2000, 3, 10000)}
-"""Shoppers, forms sold of each of the shop's 196 lines, texts (at most the number of purchases)."""
-VERSION = 1
+VERSION = 2
 REBUILD = "python start.py world"
 LOG = ["user", "item", "timestamp", "action", "session", "basket", "value"]
+
+
+class ShopConfig(BaseModel):
+    """How large a world, and which."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    shoppers: int = Field(default=400, ge=40, le=12_000)
+    """Shoppers, spam accounts among them; the shop is the same for all."""
+    texts: int = Field(default=2500, ge=0)
+    """Texts at most, one a purchase; 0 makes a world without people's words."""
+    seed: int = Field(default=1, ge=0)
+    """Same seed and size, same tables."""
+
+
+SIZES = {"tiny": ShopConfig(), "laptop": ShopConfig(shoppers=4000, texts=10_000)}
+"""Sizes with a name; tiny with seed 1 is the one that is shipped."""
 
 
 @dataclass(frozen=True)
@@ -37,21 +54,21 @@ class World:
     """A generated log, its catalogue, its shoppers' texts, and the truth behind them, one table
     each.
 
-    `truth` keys: users, interests, tastes, items, pairs, spam_targets, causes, choice, memories,
-    text_memories, words, sentences; every column is explained in data/world/README.md. All of it is
-    generated: nobody lived it.
+    `truth` keys: users, interests, kind_shares, tastes, attribute_weights, choice, items, kinds,
+    attributes, item_attributes, pairs, causes, visits, wishes, spam_targets, memories,
+    text_memories, words, sentences, text_attributes; every column is explained in
+    data/world/README.md. All of it is generated: nobody lived it.
 
     >>> world = load_world()
     >>> world.log.n_users, world.log.n_items
-    (400, 196)
+    (400, 240)
     """
 
     log: Interactions
     catalogue: Catalogue
     texts: pd.DataFrame
     truth: dict[str, pd.DataFrame]
-    seed: int = 1
-    size: str = "tiny"
+    config: ShopConfig = SIZES["tiny"]
     version: int = VERSION
 
     def __repr__(self) -> str:
@@ -59,6 +76,23 @@ class World:
             f"World(generated, {self.size}, seed {self.seed}: {self.log!r}, "
             f"{len(self.texts):,} texts)"
         )
+
+    @property
+    def seed(self) -> int:
+        """The seed it was made from."""
+        return self.config.seed
+
+    @property
+    def size(self) -> str:
+        """Its size by name, or by the number of shoppers."""
+        size = self.config.model_copy(update={"seed": 1})
+        named = [name for name, config in SIZES.items() if config == size]
+        return named[0] if named else f"{self.config.shoppers:,} shoppers"
+
+    @cached_property
+    def shelf(self) -> Shelf:
+        """The truth as arrays to choose from; `future` plays visits with it."""
+        return Shelf(self.catalogue, self.truth)
 
     def tables(self) -> dict[str, pd.DataFrame]:
         """Everything as plain tables, by the name of its file."""
@@ -80,35 +114,34 @@ class World:
         return {name: _fingerprint(table) for name, table in self.tables().items()}
 
 
-def generate(seed: int = 1, size: str = "tiny", version: int = VERSION) -> World:
-    """Make the world from its seed; a tenth of a second to seconds, by size.
+def generate(config: ShopConfig | None = None) -> World:
+    """Make the world from its config; seconds for 400 shoppers, half a minute for 12,000 without
+    texts.
 
-    Raises `ConfigError` for an unknown size or version and a negative seed.
+    >>> generate(ShopConfig(shoppers=100, texts=0, seed=7))  # doctest: +SKIP
     """
-    if size not in SIZES or version != VERSION or seed < 0:
-        what = f"no world of size {size!r}, version {version!r}, seed {seed!r}"
-        expected = f"size one of {', '.join(SIZES)}; version {VERSION}; a seed from 0 on"
-        raise ConfigError(what, "generate", expected, "pass size='tiny', seed=1")
-    n_users, forms, _ = SIZES[size]
-    streams = [np.random.default_rng([seed, number]) for number in range(5)]
-    catalogue, items = make_shop(streams[0], forms)
-    shoppers = make_shoppers(streams[1], n_users, catalogue, items)
-    rows, causes, targets = make_visits(streams[2], catalogue, items, shoppers)
-    log = _log(rows, n_users, len(catalogue))
-    truth = {
-        "users": shoppers.users,
-        "interests": shoppers.interests,
-        "tastes": shoppers.tastes,
-        "items": items,
-    }
-    truth |= {
-        "pairs": make_pairs(),
-        "spam_targets": targets,
-        "causes": causes,
-        "choice": shoppers.choice,
-    }
-    written = _texts(streams[3], streams[4], log, catalogue, truth, SIZES[size][2])
-    return World(log, catalogue, written.texts, truth | written.truth(), seed, size, version)
+    config = config or ShopConfig()
+    # a stream of random numbers for each part: another number of texts leaves the log as it is
+    streams = [np.random.default_rng([config.seed, number]) for number in range(6)]
+    shop = make_shop(streams[0])
+    shoppers = make_shoppers(streams[1], config.shoppers, shop)
+    truth = shoppers.truth() | shop.truth() | {"pairs": make_pairs()}
+    shelf = Shelf(shop.catalogue, truth)
+    prices = shop.catalogue.frame["price"].to_numpy()
+    rows, happened = make_visits(streams[2], shelf, shoppers.users, prices)
+    truth |= happened
+    log = _log(rows, config.shoppers, len(shop.catalogue))
+    written = _texts(streams[3], streams[4], log, shop.catalogue, truth, config.texts)
+    return World(log, shop.catalogue, written.texts, truth | written.truth(), config)
+
+
+def sized(size: str = "tiny", seed: int = 1) -> ShopConfig:
+    """The config of a size with a name; raises `ConfigError` for another name or a bad seed."""
+    if size not in SIZES or seed < 0:
+        what = f"no world of size {size!r}, seed {seed!r}"
+        expected = f"size one of {', '.join(SIZES)}; a seed from 0 on"
+        raise ConfigError(what, "sized", expected, "pass size='tiny', seed=1, or a ShopConfig")
+    return SIZES[size].model_copy(update={"seed": seed})
 
 
 def _texts(
@@ -120,8 +153,11 @@ def _texts(
     bought = log.frame[log.frame["action"] == "purchase"]
     bought = bought[~users["spam"].to_numpy()[bought["user"]]]
     chosen = bought.iloc[np.sort(words.permutation(len(bought))[:wanted])]
-    writer = Writer(catalogue, truth["items"])
-    return write_texts(words, writer, {person.user: person for person in people}, chosen, memories)
+    writer = Writer(catalogue, truth)
+    liking = likings(truth["attribute_weights"])
+    return write_texts(
+        words, writer, {person.user: person for person in people}, chosen, memories, liking
+    )
 
 
 def load_world(size: str = "tiny", folder: Path | None = None) -> World:
@@ -130,7 +166,7 @@ def load_world(size: str = "tiny", folder: Path | None = None) -> World:
     Raises `DataError` when a file is missing or is not the one the manifest names.
     """
     if folder is None and size != "tiny":
-        return generate(size=size)
+        return generate(sized(size))
     folder = folder or settings().data / "world"
     try:
         manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
@@ -155,8 +191,7 @@ def load_world(size: str = "tiny", folder: Path | None = None) -> World:
         catalogue,
         tables["texts"],
         truth,
-        manifest["seed"],
-        manifest["size"],
+        ShopConfig(**manifest["config"]),
         manifest["version"],
     )
 
@@ -177,8 +212,7 @@ def write_world(world: World, folder: Path) -> None:
     head = {
         "name": "generated world",
         "version": world.version,
-        "seed": world.seed,
-        "size": world.size,
+        "config": world.config.model_dump(),
     }
     head |= {"users": world.log.n_users, "items": world.log.n_items, "licence": "CC BY 4.0"}
     text = json.dumps(head | {"tables": facts}, indent=1) + "\n"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from workbench.data.world.shop import bank, draw
+from workbench.worlds.shop.shop import bank, draw
 
 GENERAL = ("home", "work", "household", "pet", "body", "hobby", "transport", "habit", "place")
 

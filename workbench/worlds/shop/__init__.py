@@ -1,0 +1,21 @@
+"""The generated shop: what it sells, its shoppers, their visits and their words, with everything
+planted in `truth`."""
+
+import lazy_loader as lazy
+
+__getattr__, __dir__, __all__ = lazy.attach(
+    __name__,
+    submod_attrs={
+        "generated": [
+            "SIZES",
+            "ShopConfig",
+            "World",
+            "generate",
+            "load_world",
+            "ship_world",
+            "write_world",
+        ],
+        "future": ["next_purchases", "next_visits"],
+        "texts": ["Texts", "generate_texts"],
+    },
+)

@@ -1,0 +1,184 @@
+"""The shoppers of the generated world: what they weigh, what they like, when that changes.
+
+P(item) = interest(category) · share(kind) · softmax over the kind of
+
+    STRENGTH · (w_price · −price_z + w_quality · quality + w_brand · 1.5 affinity(house)
+                + w_popularity · popularity)  +  ATTRIBUTE · Σ weight(attribute) · level(item)
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from workbench.worlds.shop.shop import Shop, bank, draw, normal
+
+WEIGHTS = ("price", "quality", "brand", "popularity")
+DAYS = 240
+STRENGTH, ATTRIBUTE = 2.4, 1.2
+"""How strongly the weights of price and company, and those of attributes, steer a choice inside a
+kind."""
+HELD = ("Horror novels", "Baby & pregnancy")
+"""Categories that a quarter of the shoppers hold and nobody else has an interest in."""
+TELLTALE = {"Crime novels": 0.25, "Vitamins & supplements": 0.35}
+"""Chance of the correlated neighbours, against other categories, to be a main interest by
+themselves: low, so that rows in them give a holder away."""
+EVEN, SELDOM = 2, 0.15
+"""How evenly an interest is shared among kinds (1: an exponential share each); what those who do not
+hold a category want of the kinds nearest to it, against holders."""
+
+
+@dataclass(frozen=True)
+class Shoppers:
+    """Truth about the shoppers.
+
+    users: [user, spam, weight_*, drift_day (-1 none), holds_horror, holds_sensitive]; interests:
+    [user, period, category, weight] (weights of a period sum to 1; period before/after the drift
+    day); kind_shares: [user, kind, share] (1 a category); tastes: [user, house, affinity];
+    attribute_weights: [user, attribute, weight] (signed: above 0 likes the high side); choice:
+    [user, item, before, after], the probability that a row made by interest falls on an item.
+    """
+
+    users: pd.DataFrame
+    interests: pd.DataFrame
+    kind_shares: pd.DataFrame
+    tastes: pd.DataFrame
+    attribute_weights: pd.DataFrame
+    choice: pd.DataFrame
+
+    def truth(self) -> dict[str, pd.DataFrame]:
+        """The tables by name."""
+        return dict(self.__dict__)
+
+
+def make_shoppers(rng: np.random.Generator, n: int, shop: Shop) -> Shoppers:
+    """Draw `n` shoppers, about one and a half percent of them spam accounts."""
+    # who is real, what they weigh, when they drift, what they hold
+    spam = np.zeros(n, dtype=bool)
+    spam[rng.permutation(n)[: max(4, round(0.015 * n))]] = True
+    weights = -np.log(1.0 - rng.random((n, len(WEIGHTS))))
+    weights = np.round(weights / weights.sum(axis=1, keepdims=True), 4)
+    drifts = rng.random(n) < 0.35
+    drift_day = np.where(drifts, 70 + np.floor(rng.random(n) * 100), -1).astype("int32")
+    drift_day[spam] = -1
+    real = np.flatnonzero(~spam)
+    holds = {name: np.isin(np.arange(n), rng.permutation(real)[: n // 4]) for name in HELD}
+    # interests in categories, before and after the drift; then tastes inside them
+    categories = [category["name"] for category in bank("shop")["category"]]
+    before, after = _interests(rng, spam, drift_day, holds, categories)
+    houses = sorted(shop.items["house"].unique())
+    affinity = np.round(2.0 * rng.random((n, len(houses))) - 1.0, 4)
+    liking = normal(rng, n * len(shop.attributes)).reshape(n, -1).round(4)
+    shares = _shares(rng, n, shop.kinds, holds)
+    # the choice of a product: a conditional logit inside the kind
+    within = np.exp(utilities(shop, weights, affinity, liking))
+    kinds = pd.Index(shop.kinds["kind"]).get_indexer(shop.catalogue.frame["kind"])
+    for kind in range(len(shop.kinds)):
+        own = kinds == kind
+        within[:, own] *= shares[:, [kind]] / within[:, own].sum(axis=1, keepdims=True)
+    column = pd.Index(categories).get_indexer(shop.catalogue.frame["category"])
+    items = shop.items["item"].to_numpy()
+    chosen = {"before": before[:, column] * within, "after": after[:, column] * within}
+    tables = {name: np.round(p, 7).astype("float32").ravel() for name, p in chosen.items()}
+    users = pd.DataFrame(
+        {"user": np.arange(n, dtype="int32"), "spam": spam}
+        | {f"weight_{name}": weights[:, k] for k, name in enumerate(WEIGHTS)}
+        | {"drift_day": drift_day}
+        | {"holds_horror": holds[HELD[0]], "holds_sensitive": holds[HELD[1]]}
+    )
+    return Shoppers(
+        users,
+        _interest_table(before, after, categories),
+        _long(n, "kind", shop.kinds["kind"], "share", shares),
+        _long(n, "house", houses, "affinity", affinity),
+        _long(n, "attribute", shop.attributes["attribute"], "weight", liking),
+        _long(n, "item", items, "before", tables.pop("before")).assign(**tables),
+    )
+
+
+def utilities(
+    shop: Shop, weights: np.ndarray, affinity: np.ndarray, liking: np.ndarray
+) -> np.ndarray:
+    """What every product is worth to every shopper, (n, items), before its kind is considered."""
+    items = shop.items
+    houses = sorted(items["house"].unique())
+    seen = [-items["price_z"], items["quality"], np.zeros(len(items)), items["popularity"]]
+    brand = affinity[:, [houses.index(house) for house in items["house"]]]
+    company = weights @ np.stack(seen) + weights[:, [2]] * 1.5 * brand
+    return STRENGTH * company + ATTRIBUTE * liking @ levels_of(shop).T
+
+
+def levels_of(shop: Shop) -> np.ndarray:
+    """Level of every attribute, (items, attributes); 0 where a product has no such attribute."""
+    names = pd.Index(shop.attributes["attribute"])
+    out = np.zeros((len(shop.items), len(names)))
+    table = shop.item_attributes
+    out[table["item"], names.get_indexer(table["attribute"])] = table["level"]
+    return out
+
+
+def _shares(rng: np.random.Generator, n: int, kinds: pd.DataFrame, holds: dict) -> np.ndarray:
+    """How a shopper's interest in a category is shared among its kinds, (n, kinds)."""
+    even = -np.log(1.0 - rng.random((n, len(kinds), EVEN)))
+    shares = even.sum(axis=2)
+    # what gives a holder away is wanted by few others
+    for pair in bank("shop")["pairs"]:
+        if pair["category"] in holds:
+            near = kinds["kind"].isin(pair["nearest"].split(", ")).to_numpy()
+            shares[np.ix_(~holds[pair["category"]], near)] *= SELDOM
+    for own in kinds.groupby("category").indices.values():
+        shares[:, own] /= shares[:, own].sum(axis=1, keepdims=True)
+    return shares.round(5)
+
+
+def _interests(rng, spam, drift_day, holds, categories):
+    """Interest weights before and after the drift day, each (n, categories); zero rows for spam
+    accounts."""
+    open_to_all = np.array([name not in HELD for name in categories])
+    before = np.zeros((len(spam), len(categories)))
+    after = np.zeros_like(before)
+    for user in np.flatnonzero(~spam):
+        # four main categories: three now, the fourth takes the place of the first after the drift
+        free = open_to_all * np.array([TELLTALE.get(name, 1.0) for name in categories])
+        main = []
+        for _ in range(4):
+            main.append(draw(rng, free))
+            free[main[-1]] = 0.0
+        shares = np.sort(0.2 + rng.random(3))[::-1]
+        for matrix, leading in (
+            (before, main[0]),
+            (after, main[3] if drift_day[user] >= 0 else main[0]),
+        ):
+            matrix[user, open_to_all] = 0.012
+            matrix[user, [leading, main[1], main[2]]] += shares / shares.sum()
+        for name, holders in holds.items():
+            if holders[user]:
+                weight = 0.4 + 0.4 * rng.random()
+                before[user, categories.index(name)] = after[user, categories.index(name)] = weight
+    for matrix in (before, after):
+        matrix[~spam] = np.round(matrix[~spam] / matrix[~spam].sum(axis=1, keepdims=True), 5)
+    return before, after
+
+
+def _interest_table(before: np.ndarray, after: np.ndarray, categories: list[str]) -> pd.DataFrame:
+    """The interests that are not zero, as a long table."""
+    both = np.stack([before, after], axis=1)
+    user, period, category = np.nonzero(both)
+    table = {"user": user.astype("int32"), "period": np.array(["before", "after"])[period]}
+    table |= {"category": np.array(categories)[category], "weight": both[user, period, category]}
+    return pd.DataFrame(table).astype({"period": str, "category": str})
+
+
+def _long(n: int, by: str, names, value: str, matrix: np.ndarray) -> pd.DataFrame:
+    """A matrix with one row a shopper as a table [user, <by>, <value>]."""
+    names = np.asarray(names)
+    table = pd.DataFrame(
+        {
+            "user": np.repeat(np.arange(n, dtype="int32"), len(names)),
+            by: np.tile(names, n),
+            value: matrix.ravel(),
+        }
+    )
+    return table if by == "item" else table.astype({by: str})
