@@ -46,7 +46,11 @@ SHELVES = (
         r"tokens/(trust|_trust_checks|judge|mixture|deletion|maps|retrieval)\.py",
         None,
     ),
-    Shelf("unlearning methods", r"unlearning/(algorithms/|audit/|boomerang|grid|receipt)", None),
+    # figures of a fine-tuned model: what notebooks plot, not what other code stands on
+    Shelf("token methods", r"tokens/(film|evaluation)\.py", None),
+    # leavers: one question of notebook 20, asked of one core function
+    Shelf("unlearning methods", r"unlearning/(algorithms/|audit/|boomerang|leavers)", None),
+    Shelf("unlearning methods", r"unlearning/(grid|receipt)\.py", None),
     Shelf("report methods", r"reports/(recpilot/|evaluation|judges)", None),
     # whoever brings a model of their own reads these, and nobody else; a folder, as one file of
     # 660 lines was three ideas
