@@ -1,5 +1,6 @@
 """The loop on the generated world: what is exact, what is empty, what comes back, what is noise."""
 
+import dataclasses
 import json
 
 import numpy as np
@@ -23,6 +24,8 @@ from workbench.ledger.exposure import never_had
 from workbench.recommend import ALS, EASE, ItemKNN
 from workbench.recommend.collaborative.als import ALSConfig
 from workbench.reports.writer import plain
+from workbench.views import show
+from workbench.views.screen.state import state
 
 TOPIC = "Horror novels"
 RAW = Switches.only(["log"])
@@ -77,9 +80,9 @@ def test_an_empty_request_gives_an_empty_diff(service, name):
     assert not len(told.causes)
     assert told.before.hash == told.after.hash
     assert told.others["changed"].iloc[0] == 0
-    state = told.to_state()
-    assert state["lists"]["after"] is None
-    assert {one["fate"] for one in state["sentences"]} == {None}
+    screen = state(told)
+    assert screen["lists"]["after"] is None
+    assert {one["fate"] for one in screen["sentences"]} == {None}
 
 
 def test_the_order_of_requests_does_not_matter(service):
@@ -278,21 +281,21 @@ def test_refusals_name_what_is_wrong(service):
         forget(service, 5, [foreign + 0.5])
 
 
-def test_placebo_rows_go_product_by_product(service, monkeypatch):
-    user, drawn = readers(service)[0], []
+def test_placebo_rows_go_product_by_product(service):
+    user = readers(service)[0]
     ids = topic_rows(service, user)
-    monkeypatch.setattr(
-        "workbench.ledger.null.Removal", lambda _, rows: drawn.append(rows) or service.removal(rows)
-    )
-    table = forget(service, user, ids, draws=3).null.set_index("kind")
+    told = forget(service, user, ids, draws=3)
+    table = told.null.set_index("kind")
+    drawn = [one.ids for one in told.controls if one.kind == "placebo rows"]
     own = service.log.rows_of(user)
-    for rows in drawn[:3]:
+    assert len(drawn) == 3
+    for rows in drawn:
         hit = own["interaction"].isin(rows)
         assert not set(rows) & set(ids.tolist())
         assert not own.loc[hit, "item"].isin(service.catalogue.items_of(TOPIC)).any()
         # the last may be cut
         assert hit.groupby(own["item"]).mean().between(0, 1, inclusive="neither").sum() <= 1
-    assert table.loc["placebo rows", "rows"].tolist() == [len(rows) for rows in drawn[:3]]
+    assert table.loc["placebo rows", "rows"].tolist() == [len(rows) for rows in drawn]
 
 
 def test_a_shopper_without_rows_is_offered_nothing_and_told_so(service):
@@ -305,11 +308,11 @@ def test_a_shopper_without_rows_is_offered_nothing_and_told_so(service):
     assert told.exposure["value"].tolist()[:2] == [1, 0]
     empty = forget(told.services[1], user, [], topic=TOPIC)
     for one in (told, empty):
-        state = one.to_state()
-        assert not state["lists"]["after"]
+        screen = state(one)
+        assert not screen["lists"]["after"]
         assert "nothing to report" in one.after.text
-        assert "never had it" in one._repr_html_()
-        assert json.dumps(state, allow_nan=False)
+        assert "never had it" in show(one).static
+        assert json.dumps(screen, allow_nan=False)
     assert empty.null["kind"].tolist()[1:] == ["another shopper leaves"] * 3
 
 
@@ -328,12 +331,12 @@ def test_equal_requests_give_equal_screens_and_json_is_finite(service):
     told_after = [
         plain(told.after.text[row.start : row.end]) for row in told.after.sentences.itertuples()
     ]
-    states = [forget(service, user, ids, seed=3).to_state() | {"seconds": 0} for _ in range(2)]
-    assert json.dumps(states[0], allow_nan=False) == json.dumps(states[1], allow_nan=False)
-    state = states[0]
-    assert {row["interaction"] for row in state["history"] if row["removed"]} == set(ids.tolist())
-    assert len(state["lists"]["now"]) == len(state["lists"]["after"]) == 10
-    assert [one["name"] for one in state["switches"]] == [
+    screens = [state(forget(service, user, ids, seed=3)) for _ in range(2)]
+    assert json.dumps(screens[0], allow_nan=False) == json.dumps(screens[1], allow_nan=False)
+    screen = screens[0]
+    assert {row["interaction"] for row in screen["history"] if row["removed"]} == set(ids.tolist())
+    assert len(screen["lists"]["now"]) == len(screen["lists"]["after"]) == 10
+    assert [one["name"] for one in screen["switches"]] == [
         "log",
         "profile",
         "user_vector",
@@ -341,7 +344,7 @@ def test_equal_requests_give_equal_screens_and_json_is_finite(service):
         "tombstone",
     ]
     owned = set(service.log.rows_of(user)["interaction"])
-    for one in state["sentences"]:
+    for one in screen["sentences"]:
         # what is still said, with the number it has now
         assert (one["after"] is None) == (one["fate"] == "gone")
         assert one["after"] is None or one["after"] in told_after
@@ -360,7 +363,7 @@ def test_smallest_sets_of_picks_interests_and_reasons_end_them(service):
     checked = set()
     for user in readers(service, 6):
         claims = service.claims(user)
-        for one in forget(service, user, [], draws=0).to_state()["sentences"]:
+        for one in state(forget(service, user, [], draws=0))["sentences"]:
             claim = claims[one["claim"]]
             if (claim.kind, claim.relation) in ended:
                 # the weights stay, and what the shopper had stays out of the list: only the input
@@ -379,14 +382,40 @@ def test_static_page_keeps_its_meaning_and_escapes_titles(service):
     user = readers(service)[0]
     hostile = Service.build(service.log, shop, EASE())
     told = forget(hostile, user, topic_rows(hostile, user), draws=1)
-    html = told._repr_html_()
+    again = forget(hostile, user, topic_rows(hostile, user), draws=1)
+    html = show(told).static
     assert "<img" not in html
     assert "&lt;img" in html
     assert "<s>" in html
     for word in ("gone", "never had it", "as served before", "another shopper leaves"):
         assert word in html
-    assert html == forget(hostile, user, topic_rows(hostile, user), draws=1)._repr_html_()
+    assert html == show(again).static
+    # by itself it is a line and a table, a row a claim
+    own = told._repr_html_()
+    assert "<img" not in own and repr(told) in own
+    assert own.count("<tr>") == 1 + len(told.fates)
+    assert own == again._repr_html_()
     assert "\n" not in repr(told)
+
+
+def test_no_control_is_answered_before_it_is_asked_for(als, monkeypatch):
+    """One fit for the request's own answer; then one for each control, and none for the same again."""
+    fits, rebuild = [], ALS.rebuild
+    monkeypatch.setattr(ALS, "rebuild", lambda self, log: fits.append(0) or rebuild(self, log))
+    als = dataclasses.replace(als)  # one that has kept no answer yet
+    user = readers(als)[1]
+    told = forget(als, user, topic_rows(als, user))
+    for table in (told.fates, told.causes, told.exposure, told.others, told.lists):
+        assert len(table)
+    assert len(fits) == 1
+    for done, control in enumerate(told.controls, 1):
+        assert control.effect["others"] >= 0
+        assert len(fits) == 1 + done
+    assert len(told.null) == 1 + 6
+    # a flipped switch asks for the same rows: only what it alone reaches is made anew
+    flipped = forget(als, user, topic_rows(als, user), Switches(tombstone=True))
+    assert len(flipped.null) == 1 + 6
+    assert len(fits) == 1 + 6
 
 
 def test_item_knn_goes_round_too(service):

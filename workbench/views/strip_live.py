@@ -18,7 +18,7 @@ import traitlets
 
 from workbench.errors import ConfigError, WorkbenchError
 from workbench.html import content_id
-from workbench.views.export import page, read, write
+from workbench.views.page import page, read, write
 from workbench.views.strip import TokenStrip, auc
 from workbench.views.strip_text import MEANS, WORDS, pattern_pieces, readable
 

@@ -18,12 +18,14 @@ import numpy as np
 from workbench.data import Catalogue
 from workbench.errors import ModelError
 from workbench.html import escape
-from workbench.ledger.plain import static_screen, words
+from workbench.views.screen.static import static_screen, words
 
 if TYPE_CHECKING:
-    from workbench.views.screen import Screen
+    from workbench.views.screen.screen import Screen
 
 STATIC = Path(__file__).parent / "static"
+SCREEN = ("screen_answers.js", "screen.js")
+"""The scripts that draw a forget screen, in the order in which they are joined."""
 PAGE = """<!DOCTYPE html>
 <html lang="en">
 <head>
@@ -63,22 +65,19 @@ def export(screen: Screen, path: Path | str) -> Path:
     could not answer for.
     """
     service, user = screen.service, screen.user
-    if (
-        service.tombstones
-        or service.hidden
-        or service.steered
-        or service.stale
-        or service.weights_log is not service.log
-    ):
-        do = "export the service as it was built"
+    # the file starts from the service as it was built, and knows of nothing done to it since
+    changed = service.tombstones or service.hidden or service.steered or service.stale
+    if changed or service.weights_log is not service.log:
         raise ModelError(
             "the service has been changed since it was built",
             "export",
             "nothing hidden or forgotten",
-            do,
+            "export the service as it was built",
         )
+    # what the sentences are held against: below its range a value is weaker
     claims = {claim.claim: claim for claim in service.report(user, screen.seed).claims}
     lows = [claims[sentence["claim"]].low for sentence in screen.state["sentences"]]
+    # the shopper's own notes
     notes = service.profile.lineage(user)
     notes = notes.loc[notes["kind"] == "topic", ["entity", "interaction", "weight"]]
     model = pack(service.model, service.catalogue)
@@ -98,7 +97,7 @@ def document(state: dict[str, Any], model: dict[str, Any] | None = None, footer:
         static_screen(state),
         {"state": state, "model": model, "words": words()},
         styles=("base.css", "screen.css", "page.css"),
-        scripts=("screen.js", "engine.js", "claims.js", "forget.js", "page.js"),
+        scripts=(*SCREEN, "engine.js", "claims.js", "forget.js", "page.js"),
         footer=footer,
     )
 
@@ -140,10 +139,8 @@ def pack(model: Any, catalogue: Catalogue) -> dict[str, Any]:
         raise ModelError(
             f"{model!r} cannot be exported", "export", "a fitted EASE", "make the service with EASE"
         )
-    seen, triangle = (
-        model.cells.matrix.toarray() > 0,
-        model.inverse[np.triu_indices(len(model.inverse))],
-    )
+    seen = model.cells.matrix.toarray() > 0
+    triangle = model.inverse[np.triu_indices(len(model.inverse))]
     frame = catalogue.frame
     known = {name: frame[name].tolist() for name in ("title", "category", "brand")}
     known["price"] = [price if price == price else None for price in frame["price"].tolist()]
