@@ -1,13 +1,12 @@
 """The loop on the generated world: what is exact, what is empty, what comes back, what is noise."""
 
-import dataclasses
 import json
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from tests.reports.shops import shop
+from tests.ledger.shoppers import TOPIC, readers, topic_rows
 from workbench.data import load_world
 from workbench.errors import DataError, UnknownUser
 from workbench.ledger import (
@@ -23,11 +22,9 @@ from workbench.ledger import (
 from workbench.ledger.exposure import never_had
 from workbench.recommend import ALS, EASE, ItemKNN
 from workbench.recommend.collaborative.als import ALSConfig
-from workbench.reports.writer import plain
 from workbench.views import show
 from workbench.views.screen.state import state
 
-TOPIC = "Horror novels"
 RAW = Switches.only(["log"])
 
 
@@ -42,22 +39,6 @@ def als():
     world = load_world()
     few = world.log.select(world.log.frame["user"] < 60)
     return Service.build(few, world.catalogue, ALS(ALSConfig(factors=8, epochs=3)))
-
-
-def topic_rows(service, user, topic=TOPIC):
-    rows = service.log.rows_of(user)
-    return rows.loc[rows["item"].isin(service.catalogue.items_of(topic)), "interaction"].to_numpy()
-
-
-def readers(service, n=8, least=3):
-    """Shoppers with at least `least` rows of the topic, most rows first."""
-    rows = service.log.frame
-    counts = rows[rows["item"].isin(service.catalogue.items_of(TOPIC))]["user"].value_counts()
-    return [
-        int(user)
-        for user in sorted(counts.index, key=lambda u: (-counts[u], u))
-        if counts[user] >= least
-    ][:n]
 
 
 def test_everything_cleaned_equals_a_service_built_from_what_remains(service):
@@ -154,23 +135,6 @@ def test_a_stale_user_vector_offers_deleted_products_again(als):
     carried = set(stale.after.support["interaction"])
     assert carried & set(ids.tolist())  # the report says which rows it still rests on: deleted ones
     assert not set(clean.after.support["interaction"]) & set(ids.tolist())
-
-
-def test_placebo_requests_make_no_more_sentences_vanish_than_other_placebos(service):
-    rng, excess = np.random.default_rng(0), []
-    for user in rng.permutation(service.log.n_users)[:25]:
-        rows = service.log.rows_of(int(user))
-        if len(rows) >= 8:
-            turn = dict(
-                zip(rows["item"].unique(), rng.permutation(rows["item"].nunique()), strict=True)
-            )
-            ids = rows.iloc[np.argsort(rows["item"].map(turn), kind="stable")[:4]]["interaction"]
-            table = forget(service, int(user), ids, draws=3).null
-            gone = table.set_index("kind")["gone"]
-            excess.append(gone["this request"] - gone["placebo rows"].mean())
-    half = 1.96 * np.std(excess, ddof=1) / np.sqrt(len(excess))
-    assert abs(np.mean(excess)) < half + 1e-9
-    assert len(excess) > 18
 
 
 def test_causes_name_the_place(service):
@@ -281,23 +245,6 @@ def test_refusals_name_what_is_wrong(service):
         forget(service, 5, [foreign + 0.5])
 
 
-def test_placebo_rows_go_product_by_product(service):
-    user = readers(service)[0]
-    ids = topic_rows(service, user)
-    told = forget(service, user, ids, draws=3)
-    table = told.null.set_index("kind")
-    drawn = [one.ids for one in told.controls if one.kind == "placebo rows"]
-    own = service.log.rows_of(user)
-    assert len(drawn) == 3
-    for rows in drawn:
-        hit = own["interaction"].isin(rows)
-        assert not set(rows) & set(ids.tolist())
-        assert not own.loc[hit, "item"].isin(service.catalogue.items_of(TOPIC)).any()
-        # the last may be cut
-        assert hit.groupby(own["item"]).mean().between(0, 1, inclusive="neither").sum() <= 1
-    assert table.loc["placebo rows", "rows"].tolist() == [len(rows) for rows in drawn]
-
-
 def test_a_shopper_without_rows_is_offered_nothing_and_told_so(service):
     user = readers(service)[0]
     everything = service.log.rows_of(user)["interaction"]
@@ -314,66 +261,6 @@ def test_a_shopper_without_rows_is_offered_nothing_and_told_so(service):
         assert "never had it" in show(one).static
         assert json.dumps(screen, allow_nan=False)
     assert empty.null["kind"].tolist()[1:] == ["another shopper leaves"] * 3
-
-
-def test_the_same_stranger_keeps_no_draw_of_another_seed():
-    log, catalogue = shop(3)  # few strangers: each is drawn again and again
-    small = Service.build(log, catalogue, EASE())
-    for seed in range(6):
-        table = forget(small, 0, [], seed=seed).null
-        assert table["draw"].tolist() == [0, 0, 1, 2]
-
-
-def test_equal_requests_give_equal_screens_and_json_is_finite(service):
-    user = readers(service)[2]
-    ids = topic_rows(service, user)
-    told = forget(service, user, ids, seed=3)
-    told_after = [
-        plain(told.after.text[row.start : row.end]) for row in told.after.sentences.itertuples()
-    ]
-    screens = [state(forget(service, user, ids, seed=3)) for _ in range(2)]
-    assert json.dumps(screens[0], allow_nan=False) == json.dumps(screens[1], allow_nan=False)
-    screen = screens[0]
-    assert {row["interaction"] for row in screen["history"] if row["removed"]} == set(ids.tolist())
-    assert len(screen["lists"]["now"]) == len(screen["lists"]["after"]) == 10
-    assert [one["name"] for one in screen["switches"]] == [
-        "log",
-        "profile",
-        "user_vector",
-        "item_weights",
-        "tombstone",
-    ]
-    owned = set(service.log.rows_of(user)["interaction"])
-    for one in screen["sentences"]:
-        # what is still said, with the number it has now
-        assert (one["after"] is None) == (one["fate"] == "gone")
-        assert one["after"] is None or one["after"] in told_after
-        assert {row for row, _ in one["rows"]} <= owned
-        assert set(one["smallest"]) <= owned
-        assert one["smallest"]
-
-
-def test_smallest_sets_of_picks_interests_and_reasons_end_them(service):
-    ended = {
-        ("pick", "pick"),
-        ("interest", "list"),
-        ("interest", "profile"),
-        ("because", "because"),
-    }
-    checked = set()
-    for user in readers(service, 6):
-        claims = service.claims(user)
-        for one in state(forget(service, user, [], draws=0))["sentences"]:
-            claim = claims[one["claim"]]
-            if (claim.kind, claim.relation) in ended:
-                # the weights stay, and what the shopper had stays out of the list: only the input
-                # changes
-                after = service.remove(
-                    one["smallest"], Switches.only(["log", "profile", "tombstone"])
-                )
-                assert claim.claim not in after.claims(user), one
-                checked.add((claim.kind, claim.relation))
-    assert checked == ended
 
 
 def test_static_page_keeps_its_meaning_and_escapes_titles(service):
@@ -396,26 +283,6 @@ def test_static_page_keeps_its_meaning_and_escapes_titles(service):
     assert own.count("<tr>") == 1 + len(told.fates)
     assert own == again._repr_html_()
     assert "\n" not in repr(told)
-
-
-def test_no_control_is_answered_before_it_is_asked_for(als, monkeypatch):
-    """One fit for the request's own answer; then one for each control, and none for the same again."""
-    fits, rebuild = [], ALS.rebuild
-    monkeypatch.setattr(ALS, "rebuild", lambda self, log: fits.append(0) or rebuild(self, log))
-    als = dataclasses.replace(als)  # one that has kept no answer yet
-    user = readers(als)[1]
-    told = forget(als, user, topic_rows(als, user))
-    for table in (told.fates, told.causes, told.exposure, told.others, told.lists):
-        assert len(table)
-    assert len(fits) == 1
-    for done, control in enumerate(told.controls, 1):
-        assert control.effect["others"] >= 0
-        assert len(fits) == 1 + done
-    assert len(told.null) == 1 + 6
-    # a flipped switch asks for the same rows: only what it alone reaches is made anew
-    flipped = forget(als, user, topic_rows(als, user), Switches(tombstone=True))
-    assert len(flipped.null) == 1 + 6
-    assert len(fits) == 1 + 6
 
 
 def test_item_knn_goes_round_too(service):

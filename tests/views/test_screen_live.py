@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 
 import pytest
 
@@ -72,21 +73,41 @@ def test_without_a_kernel_the_widget_sends_everything_at_once():
 
 
 def test_another_press_ends_the_controls_of_the_last():
-    widget, sent = ForgetScreen.of(start(), pretend), []
-    widget.send = sent.append
+    sent = []
 
     async def press_twice():
-        widget._handle_custom_msg({"id": "one", "action": ACTION}, [])
-        # its own answer is there before any control
-        assert [list(reply) for reply in sent] == [["id", "state"]]
+        widget = ForgetScreen.of(start(), pretend)
+        widget.send = sent.append
+        # as some front ends do: from another thread, while the loop is at other work
+        message = {"id": "one", "action": ACTION}
+        await asyncio.to_thread(widget._handle_custom_msg, message, [])
         while len(sent) < 2:
             await asyncio.sleep(0.001)
         widget._handle_custom_msg({"id": "two", "action": ACTION}, [])
-        await widget._rest
+        while len(sent) < 6:
+            await asyncio.sleep(0.001)
+        await widget._answering
 
     asyncio.run(press_twice())
     told = [(reply["id"], reply.get("controls", {}).get("done", 0)) for reply in sent]
     assert told == [("one", 0), ("one", 1), ("two", 0), ("two", 1), ("two", 2), ("two", 3)]
+
+
+def test_nothing_is_made_in_the_thread_that_hands_the_press_over():
+    made = []
+
+    def here(action):
+        made.append(threading.current_thread())
+        yield {"state": after(action)}
+
+    async def press():
+        widget = ForgetScreen.of(start(), here)
+        widget.send = lambda reply: None
+        await asyncio.to_thread(widget._handle_custom_msg, {"id": 1, "action": ACTION}, [])
+        await asyncio.sleep(0.05)
+
+    asyncio.run(press())
+    assert made == [threading.main_thread()]
 
 
 def test_no_verdict_before_the_last_control(screen):

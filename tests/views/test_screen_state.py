@@ -9,12 +9,14 @@ import re
 
 import pytest
 
+from tests.ledger.shoppers import readers, topic_rows
 from tests.views.states import IMG, SCRIPT
 from tests.views.test_show import TAGS, Page
 from workbench.data import load_world
 from workbench.errors import DataError, ModelError, WorkbenchError
-from workbench.ledger import Service
+from workbench.ledger import Service, Switches, forget
 from workbench.recommend import EASE, ItemKNN
+from workbench.reports.writer import plain
 from workbench.views import Screen, export, show
 from workbench.views.page import inert_json
 from workbench.views.screen.live import answers
@@ -177,3 +179,55 @@ def test_what_a_file_cannot_answer_for_is_refused(service, tmp_path):
     with pytest.raises(ModelError, match="has been changed"):
         export(Screen(service.hide(310, TOPIC), 310, TOPIC), tmp_path / "hidden.html")
     assert not list(tmp_path.iterdir())
+
+
+def test_equal_requests_give_equal_screens_and_json_is_finite(service):
+    user = readers(service)[2]
+    ids = topic_rows(service, user)
+    told = forget(service, user, ids, seed=3)
+    told_after = [
+        plain(told.after.text[row.start : row.end]) for row in told.after.sentences.itertuples()
+    ]
+    screens = [drawn(forget(service, user, ids, seed=3)) for _ in range(2)]
+    assert json.dumps(screens[0], allow_nan=False) == json.dumps(screens[1], allow_nan=False)
+    screen = screens[0]
+    assert {row["interaction"] for row in screen["history"] if row["removed"]} == set(ids.tolist())
+    assert len(screen["lists"]["now"]) == len(screen["lists"]["after"]) == 10
+    assert [one["name"] for one in screen["switches"]] == [
+        "log",
+        "profile",
+        "user_vector",
+        "item_weights",
+        "tombstone",
+    ]
+    owned = set(service.log.rows_of(user)["interaction"])
+    for one in screen["sentences"]:
+        # what is still said, with the number it has now
+        assert (one["after"] is None) == (one["fate"] == "gone")
+        assert one["after"] is None or one["after"] in told_after
+        assert {row for row, _ in one["rows"]} <= owned
+        assert set(one["smallest"]) <= owned
+        assert one["smallest"]
+
+
+def test_smallest_sets_of_picks_interests_and_reasons_end_them(service):
+    ended = {
+        ("pick", "pick"),
+        ("interest", "list"),
+        ("interest", "profile"),
+        ("because", "because"),
+    }
+    checked = set()
+    for user in readers(service, 6):
+        claims = service.claims(user)
+        for one in drawn(forget(service, user, [], draws=0))["sentences"]:
+            claim = claims[one["claim"]]
+            if (claim.kind, claim.relation) in ended:
+                # the weights stay, and what the shopper had stays out of the list: only the input
+                # changes
+                after = service.remove(
+                    one["smallest"], Switches.only(["log", "profile", "tombstone"])
+                )
+                assert claim.claim not in after.claims(user), one
+                checked.add((claim.kind, claim.relation))
+    assert checked == ended

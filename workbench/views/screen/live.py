@@ -18,7 +18,7 @@ from workbench.views.screen.static import words
 Message = dict[str, Any]
 Steps = Callable[[dict[str, Any]], Iterator[dict[str, Any]]]
 PAUSE = 0.01
-"""Seconds between two controls, in which another press is heard."""
+"""Seconds between two replies, in which another press is heard."""
 
 
 def answers(steps: Steps, message: Message) -> Iterator[Message]:
@@ -37,40 +37,50 @@ def answers(steps: Steps, message: Message) -> Iterator[Message]:
 
 class ForgetScreen(anywidget.AnyWidget):
     """anywidget around `screen.js`; `state` is only the first one, later ones travel as answers to
-    messages."""
+    messages.
+
+    Answers are made on the loop of the kernel, between its other work: front ends may hand over
+    messages in a thread of their own, but training draws from generators that a running cell draws
+    from as well.
+    """
 
     _esm = read(*SCREEN)
     _css = read("base.css", "screen.css")
     state = traitlets.Dict().tag(sync=True)
     words = traitlets.Dict().tag(sync=True)
     computes = traitlets.Bool(False).tag(sync=True)
-    _rest: asyncio.Task[None] | None = None
+    _answering: asyncio.Task[None] | None = None
 
     @classmethod
     def of(cls, state: dict[str, Any], steps: Steps | None) -> ForgetScreen:
         """A widget that starts from `state` and hands the actions of its reader to `steps`."""
-        widget = cls(state=json.loads(json.dumps(state)), words=words(), computes=steps is not None)
-        if steps is not None:
-            widget.on_msg(lambda _, message, buffers: widget.reply(answers(steps, message)))
-        return widget
-
-    def reply(self, replies: Iterator[Message]) -> None:
-        """Send the first reply now and the others one by one, until the next press is heard."""
-        # what an older press still has to say is not wanted any more
-        if self._rest is not None:
-            self._rest.cancel()
-        self.send(next(replies))
-        # in a kernel the others follow between its other work, elsewhere at once
+        plain = json.loads(json.dumps(state))
+        widget = cls(state=plain, words=words(), computes=steps is not None)
         try:
             loop = asyncio.get_running_loop()
         except RuntimeError:
-            for reply in replies:
-                self.send(reply)
-        else:
-            self._rest = loop.create_task(self._follow(replies))
+            loop = None
 
-    async def _follow(self, replies: Iterator[Message]) -> None:
-        await asyncio.sleep(PAUSE)
+        def press(_: Any, message: Message, buffers: Any) -> None:
+            replies = answers(steps, message)
+            if loop is not None:
+                loop.call_soon_threadsafe(widget._begin, replies)
+                return
+            # no kernel: everything at once
+            for reply in replies:
+                widget.send(reply)
+
+        if steps is not None:
+            widget.on_msg(press)
+        return widget
+
+    def _begin(self, replies: Iterator[Message]) -> None:
+        # what an older press still has to say is not wanted any more
+        if self._answering is not None:
+            self._answering.cancel()
+        self._answering = asyncio.get_running_loop().create_task(self._answer(replies))
+
+    async def _answer(self, replies: Iterator[Message]) -> None:
         for reply in replies:
             self.send(reply)
             await asyncio.sleep(PAUSE)
