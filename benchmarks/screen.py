@@ -45,7 +45,7 @@ def main() -> None:
     print(f"world, model and first state: {time.perf_counter() - started:.2f} s; {len(rows)} rows")
     requests = [sentence["smallest"] for sentence in screen.state["sentences"]]
     requests.append([row["interaction"] for row in rows if asked.topic in row["topics"]])
-    switches = screen.switches.model_dump()
+    switches = {one["name"]: one["on"] for one in screen.state["switches"]}
     actions = [
         {"interactions": ids, "topic": asked.topic, "switches": switches} for ids in requests
     ]

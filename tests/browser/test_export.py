@@ -13,9 +13,9 @@ import pytest
 from tests.views.states import IMG, SCRIPT, after, start
 from tests.views.test_screen_state import hostile
 from workbench.data import load_world
-from workbench.ledger import EntityStore, Service
+from workbench.ledger import Service
 from workbench.recommend import EASE, EASEConfig
-from workbench.reports import write
+from workbench.reports import EntityStore, Evidence, write
 from workbench.views import Screen, export
 from workbench.views.page import STATIC, document, pack
 
@@ -109,7 +109,8 @@ def test_reports_equal_python_word_for_word(silent, tmp_path):
         log = world.log.without(
             set(world.log.rows_of(user)["interaction"]) - set(rows["interaction"])
         )
-        report = write(user, log, world.catalogue, model, ranges=False, profile=notes)
+        evidence = Evidence.of(log, world.catalogue, model, user, {"profile": notes})
+        report = write(evidence, ranges=False)
         lineage = notes.lineage(user).query("kind == 'topic'")[["entity", "interaction", "weight"]]
         found = silent.evaluate(
             """([rows, name, profile]) => {
@@ -177,23 +178,24 @@ def test_the_file_answers_as_python_does(silent, tmp_path):
         assert sha256(script) in page and sha256(reachable) in opened
         open_text(silent, tmp_path / "opened.html", opened)
         silent.wait_for_function("() => window.compute")
+        at_first = {one["name"]: one["on"] for one in screen.state["switches"]}
         for topic, switches in REQUESTS:
             rows = [row for row in screen.state["history"] if topic in row["topics"]]
             action = {"interactions": [row["interaction"] for row in rows], "topic": topic}
-            action["switches"] = screen.switches.model_dump() | switches
+            action["switches"] = at_first | switches
             same(silent.evaluate("action => window.compute(action)", action), screen.act(action))
         rows = [row["interaction"] for row in screen.state["history"]]
         action = {
             "interactions": rows,
             "topic": "Horror novels",
-            "switches": screen.switches.model_dump(),
+            "switches": at_first,
         }
         same(silent.evaluate("action => window.compute(action)", action), screen.act(action))
         for sentence in screen.state["sentences"][::4]:
             action = {
                 "interactions": sentence["smallest"],
                 "topic": "Horror novels",
-                "switches": screen.switches.model_dump(),
+                "switches": at_first,
             }
             same(silent.evaluate("action => window.compute(action)", action), screen.act(action))
 

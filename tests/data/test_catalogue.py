@@ -42,3 +42,13 @@ def test_refusals():
             pd.DataFrame({"item": [0], "title": ["a"]}), pd.DataFrame({"item": [1], "topic": ["x"]})
         )
     assert Catalogue.from_table(pd.DataFrame({"item": [0], "title": [None]})).title(0) == ""
+
+
+def test_the_fingerprint_is_that_of_the_content():
+    table = pd.DataFrame({"item": [0, 1], "title": ["Copper pan", "Tin pan"], "price": [9.5, 3.0]})
+    one, two = Catalogue.from_table(table), Catalogue.from_table(table[::-1])
+    assert one.fingerprint == two.fingerprint
+    dearer = Catalogue.from_table(table.assign(price=[9.5, 3.1]))
+    topics = pd.DataFrame({"item": [1], "topic": ["Gift"]})
+    others = {dearer.fingerprint, Catalogue.from_table(table, topics).fingerprint}
+    assert len(others | {one.fingerprint}) == 3

@@ -10,13 +10,13 @@ from tests.ledger.shoppers import TOPIC, readers, topic_rows
 from workbench.data import load_world
 from workbench.errors import DataError, UnknownUser
 from workbench.ledger import (
-    LADDER,
     Service,
     Switches,
     canaries,
     filter_topic,
     forget,
     ladder,
+    rungs,
     steer,
 )
 from workbench.ledger.exposure import never_had
@@ -53,9 +53,22 @@ def test_everything_cleaned_equals_a_service_built_from_what_remains(service):
     assert old == pytest.approx(new, abs=1e-8, nan_ok=True)
 
 
-@pytest.mark.parametrize("name", list(LADDER))
+RUNGS = [
+    "nothing",
+    "log",
+    "log, profile",
+    "log, profile, vector",
+    "everything",
+    "everything, tombstone",
+    "weights only",
+]
+
+
+@pytest.mark.parametrize("name", RUNGS)
 def test_an_empty_request_gives_an_empty_diff(service, name):
-    told = forget(service, readers(service)[0], [], LADDER[name], topic=TOPIC)
+    settings = rungs(service.tiers)
+    assert list(settings) == RUNGS
+    told = forget(service, readers(service)[0], [], settings[name], topic=TOPIC)
     assert set(told.fates["fate"]) == {"kept"}
     assert not told.fates["delta"].fillna(0).any()
     assert not len(told.causes)

@@ -6,7 +6,9 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from scipy import sparse
 
-from workbench.recommend import ranks, top_k
+from tests.reports.shops import shop
+from workbench.errors import DataError
+from workbench.recommend import ranks, scores_or_none, top_k
 
 scores = hnp.arrays(np.float64, (3, 6), elements=st.integers(-2, 2).map(float))
 masks = hnp.arrays(np.bool_, (3, 6))
@@ -55,3 +57,21 @@ def test_ranks_agree_with_lists(table, out, items):
     for b, rank in enumerate(ranks(table, np.array(items), out)):
         assert (rank == 0) == out[b, items[b]]
         assert rank == 0 or lists[b, rank - 1] == items[b]
+
+
+class Reader:
+    """Scores by counts; refuses empty histories."""
+
+    def score(self, histories):
+        if (np.diff(histories.offsets) == 0).any():
+            raise DataError("an empty history")
+        return histories.counts().toarray()
+
+
+def test_histories_that_a_model_cannot_answer_have_no_list():
+    histories = shop(1)[0].histories([3, 11, 0])  # shopper 11 has no row
+    scores = scores_or_none(Reader(), histories)
+    assert np.isnan(scores).all(axis=1).tolist() == [False, True, False]
+    assert np.array_equal(scores[[0, 2]], histories.counts().toarray()[[0, 2]])
+    assert (top_k(scores, 3)[1] == -1).all()
+    assert np.isnan(scores_or_none(Reader(), histories.select([1]))).all()

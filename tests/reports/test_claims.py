@@ -10,10 +10,10 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from tests.reports.shops import TOPICS, shop
-from workbench.errors import UnknownUser
+from workbench.errors import ModelError, UnknownUser
 from workbench.recommend import EASE, ItemKNN
 from workbench.recommend.collaborative.ease import EASEConfig
-from workbench.reports import Claim, check, dependence, diff, make_claims, write
+from workbench.reports import Claim, Evidence, check, dependence, diff, make_claims, write
 
 L2 = 5.0
 COLUMNS = ["claim", "interaction", "weight"]
@@ -134,16 +134,17 @@ class Oracle:
 
 def made(seed, user=0, **sizes):
     log, catalogue = shop(seed, **sizes)
-    model, notes = EASE(EASEConfig(l2=L2)).fit(log), Notes(log, catalogue)
-    claims, support = make_claims(user, log, catalogue, model, profile=notes)
-    return log, catalogue, model, notes, claims, support
+    model = EASE(EASEConfig(l2=L2)).fit(log)
+    stores = {"profile": Notes(log, catalogue)}
+    evidence = Evidence.of(log, catalogue, model, user, stores)
+    return evidence, *make_claims(evidence)
 
 
 @settings(max_examples=15)
 @given(st.integers(0, 10_000), st.integers(0, 11), st.integers(4, 30), st.integers(20, 200))
 def test_claims_agree_with_brute_force_and_pass_the_check(seed, user, n_items, n_rows):
-    log, catalogue, model, notes, claims, support = made(seed, user, n_items=n_items, n_rows=n_rows)
-    oracle = Oracle(user, log, catalogue)
+    evidence, claims, support = made(seed, user, n_items=n_items, n_rows=n_rows)
+    oracle = Oracle(user, evidence.log, evidence.catalogue)
     gaps = np.diff(np.sort(oracle.scores[oracle.ranked]))
     assume(not len(gaps) or gaps.min() > 1e-9)  # two equal columns: rounding decides the order
     for claim in claims:
@@ -152,8 +153,9 @@ def test_claims_agree_with_brute_force_and_pass_the_check(seed, user, n_items, n
         own = support[support["claim"] == claim.claim].set_index("interaction")["weight"].to_dict()
         assert own == pytest.approx(weights, abs=1e-9), claim
         assert np.isnan(claim.low) or claim.low <= claim.value <= claim.high
+        assert claim.spread == ("" if np.isnan(claim.low) else "left out")
     assert set(support["claim"]) == {claim.claim for claim in claims}  # no claim without support
-    checked = check(claims, log, catalogue, model, user=user, support=support, profile=notes)
+    checked = check(claims, evidence, support)
     assert checked["ok"].all(), checked[~checked["ok"]]
 
 
@@ -176,21 +178,19 @@ def lies(claim, other_item):
 def test_tampered_claims_of_each_kind_fail(kind):
     tried = 0
     for seed in range(4):
-        log, catalogue, model, notes, claims, support = made(seed)
+        evidence, claims, support = made(seed)
         seen = {
             int(name[5:])
             for c in claims
             for name in (c.subject, c.object)
             if name.startswith("item:")
         }
-        other = f"item:{next(i for i in range(log.n_items) if i not in seen)}"
+        other = f"item:{next(i for i in range(evidence.log.n_items) if i not in seen)}"
         for claim in (c for c in claims if c.kind == kind):
             rows = support[support["claim"] == claim.claim]
             for lie in lies(claim, other):
                 given_rows = rows.assign(claim=lie.claim)  # the liar brings the rows along
-                checked = check(
-                    [lie], log, catalogue, model, user=0, support=given_rows, profile=notes
-                )
+                checked = check([lie], evidence, given_rows)
                 assert not checked["ok"].any(), lie
                 assert checked["reason"].str.len().all()
                 tried += 1
@@ -198,7 +198,8 @@ def test_tampered_claims_of_each_kind_fail(kind):
 
 
 def test_tampered_support_fails():
-    log, catalogue, model, notes, claims, support = made(3)
+    evidence, claims, support = made(3)
+    log = evidence.log
     foreign = int(log.frame.loc[log.frame["user"] != 0, "interaction"].iloc[0])
     for claim in claims:
         rows = support[support["claim"] == claim.claim].reset_index(drop=True)
@@ -214,33 +215,35 @@ def test_tampered_support_fails():
             heavier,
             pd.concat([rows, stolen.iloc[:1]]),
         ):
-            checked = check([claim], log, catalogue, model, user=0, support=wrong, profile=notes)
+            checked = check([claim], evidence, wrong)
             assert not checked["ok"].any(), (claim, wrong)
     assert "not a row of user:0" in checked["reason"].iloc[0]
 
 
 def test_a_claim_that_stands_twice_fails_once():
-    log, catalogue, model, notes, claims, support = made(3)
-    checked = check(
-        [*claims, claims[0]], log, catalogue, model, user=0, support=support, profile=notes
-    )
+    evidence, claims, support = made(3)
+    checked = check([*claims, claims[0]], evidence, support)
     assert checked["ok"].tolist() == [True] * len(claims) + [False]
 
 
 def test_without_a_model_only_the_stored_profile_can_be_checked():
-    log, catalogue, _, notes, claims, support = made(3)
-    checked = check(claims, log, catalogue, user=0, support=support, profile=notes)
+    evidence, claims, support = made(3)
+    checked = check(claims, replace(evidence, model=None), support)
     stored = [(c.kind, c.relation) == ("interest", "profile") for c in claims]
     assert any(stored)
     assert checked["ok"].tolist() == stored
+    assert set(checked.loc[~checked["ok"], "reason"]) == {"needs the model to be executed again"}
+    with pytest.raises(ModelError, match="no model"):
+        make_claims(replace(evidence, model=None))
 
 
 def test_planted_claims_are_dropped_and_counted():
-    log, catalogue, model, _, claims, support = made(3)
+    evidence, claims, support = made(3)
+    evidence = replace(evidence, stores={})
     lie = Claim("interest", "user:0", "list", TOPICS[0], 0.99)
     planted = support[support["claim"] == claims[0].claim].assign(claim=lie.claim)
-    honest = write(0, log, catalogue, model)
-    report = write(0, log, catalogue, model, extra=([lie], planted))
+    honest = write(evidence)
+    report = write(evidence, extra=([lie], planted))
     assert len(report.dropped) == 1
     assert report.dropped["claim"].tolist() == [lie.claim]
     assert report.text == honest.text
@@ -249,12 +252,12 @@ def test_planted_claims_are_dropped_and_counted():
 
 def test_shopper_without_rows_gets_no_claims_and_a_page_that_says_so():
     log, catalogue = shop(1)
-    report = write(11, log, catalogue, EASE(EASEConfig(l2=L2)).fit(log))
+    report = write(Evidence.of(log, catalogue, EASE(EASEConfig(l2=L2)).fit(log), 11))
     assert not report.claims
     assert not len(report.support)
     assert "nothing to report" in report.text
     with pytest.raises(UnknownUser):
-        make_claims(12, log, catalogue, None)
+        Evidence.of(log, catalogue, None, 12)
 
 
 def test_claim_ids_come_from_meaning_alone():
@@ -311,6 +314,6 @@ def test_claims_without_a_range_weaken_by_more_than_a_tenth():
 
 def test_other_counted_models_carry_reports_too():
     log, catalogue = shop(5)
-    report = write(2, log, catalogue, ItemKNN().fit(log))
+    report = write(Evidence.of(log, catalogue, ItemKNN().fit(log), 2))
     assert len(report.claims) > 8
     assert not len(report.dropped)

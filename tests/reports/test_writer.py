@@ -11,7 +11,7 @@ from tests.reports.shops import shop
 from tests.reports.test_claims import Notes
 from workbench.data import Catalogue
 from workbench.recommend import EASE
-from workbench.reports import count_words, write
+from workbench.reports import Evidence, count_words, write
 
 HOSTILE = "<img src=x onerror=alert(1)> | a *title* that goes on\nand on and on"
 
@@ -23,7 +23,8 @@ def page(seed, user=0, title=None, **sizes):
         catalogue = Catalogue.from_table(
             frame, pd.DataFrame({"item": frame["item"], "topic": title})
         )
-    return write(user, log, catalogue, EASE().fit(log), profile=Notes(log, catalogue))
+    stores = {"profile": Notes(log, catalogue)}
+    return write(Evidence.of(log, catalogue, EASE().fit(log), user, stores))
 
 
 @settings(max_examples=30, deadline=None)
@@ -41,7 +42,8 @@ def test_never_more_than_180_words(seed, user, title, priced):
 
 def test_every_span_says_one_claim_and_every_claim_is_said():
     report = page(4, title="an endless title " * 20)
-    assert sorted(report.sentences["claim"]) == sorted(claim.claim for claim in report.claims)
+    said = [claim for claims in report.sentences["claims"] for claim in claims]
+    assert sorted(said) == sorted(claim.claim for claim in report.claims)
     spans = report.sentences.sort_values("start")
     assert (spans["end"].to_numpy()[:-1] <= spans["start"].to_numpy()[1:]).all()
     rest = report.text
@@ -74,10 +76,10 @@ def test_equal_inputs_equal_hash_and_a_changed_log_another():
     assert page(4).hash != page(5).hash
     log, catalogue = shop(4)
     model = EASE().fit(log)
-    whole, support = write(0, log, catalogue, model), None
+    whole = write(Evidence.of(log, catalogue, model, 0))
     support = whole.support[whole.support["claim"] == whole.claims[0].claim]
     heaviest = int(support.sort_values("weight")["interaction"].iloc[-1])
-    without = write(0, log.without([heaviest]), catalogue, model)
+    without = write(Evidence.of(log.without([heaviest]), catalogue, model, 0))
     assert without.hash != whole.hash  # evidence taken away: the claim is dropped or computed anew
     assert whole.report == whole.hash[:12]
 

@@ -16,7 +16,7 @@ from workbench.data import load_world
 from workbench.errors import DataError, ModelError, WorkbenchError
 from workbench.ledger import Service, Switches, forget
 from workbench.recommend import EASE, ItemKNN
-from workbench.reports.writer import plain
+from workbench.reports.sentences import plain
 from workbench.views import Screen, export, show
 from workbench.views.page import inert_json
 from workbench.views.screen.live import answers

@@ -9,6 +9,8 @@ import pytest
 
 from tests.views.states import IMG, SCRIPT, after, start
 from workbench.errors import WorkbenchError
+from workbench.ledger.tiers import tiers_of
+from workbench.reports import EntityStore
 from workbench.views import View, show
 from workbench.views.screen.live import ForgetScreen
 from workbench.views.screen.static import because, static_screen, words
@@ -98,9 +100,11 @@ def test_static_form_is_stable_and_ignores_time():
 def test_words_cover_every_fate_and_cause():
     assert list(words()["fate"]) == ["kept", "weakened", "gone", "back", "new"]
     assert len(words()["questions"]) == 5
-    assert {"log", "profile", "user_vector", "item_weights", "tombstone"} < set(words()["cause"])
-    assert because("back", "profile") == "the stored profile still says so"
-    assert because("gone", "log + a new place") == "the rows left the log and a new place"
+    causes = {tier.name: list(tier.causes) for tier in tiers_of([EntityStore({})], vectors=True)}
+    assert {"log", "profile", "user_vector", "item_weights", "tombstone"} == set(causes)
+    assert set(causes) < set(words(causes)["cause"])
+    assert because("back", "profile", causes) == "the stored profile still says so"
+    assert because("gone", "log + a new place", causes) == "the rows left the log and a new place"
     assert because("kept", "log") == because("gone", None) == ""
 
 

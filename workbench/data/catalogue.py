@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -75,6 +76,12 @@ class Catalogue:
 
     def __repr__(self) -> str:
         return f"Catalogue({len(self):,} items, {self.topics['topic'].nunique()} topics)"
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """sha256 over both tables: equal for equal catalogues."""
+        text = self.frame.to_csv(index=False) + self.topics.to_csv(index=False)
+        return hashlib.sha256(text.encode()).hexdigest()
 
     def to_frame(self) -> pd.DataFrame:
         """One row per item."""

@@ -16,8 +16,9 @@ from workbench.errors import DataError
 class Histories:
     """Ragged histories of B users: row b owns the slice `offsets[b]:offsets[b + 1]` of every array.
 
-    Shapes: user (B,), offsets (B + 1,), all others (N,). `basket` is -1 where there is none;
-    `action` holds codes into `actions`. Within a row, interactions stand in log order.
+    Shapes: user (B,), offsets (B + 1,), all others (N,). `basket` and `session` are -1 where there
+    is none (`session` is None where the histories were not taken from a log); `action` holds codes
+    into `actions`. Within a row, interactions stand in log order.
     """
 
     user: np.ndarray
@@ -29,6 +30,7 @@ class Histories:
     interaction: np.ndarray
     n_items: int
     actions: tuple[str, ...]
+    session: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.user)
@@ -86,7 +88,8 @@ class Histories:
         1]]`."""
         parts = {
             name: getattr(self, name)[take]
-            for name in ("item", "action", "basket", "position", "interaction")
+            for name in ("item", "action", "basket", "position", "interaction", "session")
+            if getattr(self, name) is not None
         }
         return replace(self, user=user, offsets=offsets, **parts)
 

@@ -287,6 +287,7 @@ class Interactions:
             item=frame["item"].to_numpy()[take],
             action=frame["action"].cat.codes.to_numpy()[take],
             basket=frame["basket"].fillna(-1).to_numpy(dtype=np.int64)[take],
+            session=frame["session"].fillna(-1).to_numpy(dtype=np.int64)[take],
             position=frame["position"].to_numpy()[take],
             interaction=frame["interaction"].to_numpy()[take],
             n_items=self.n_items,

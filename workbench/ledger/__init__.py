@@ -5,9 +5,9 @@ import lazy_loader as lazy
 __getattr__, __dir__, __all__ = lazy.attach(
     __name__,
     submod_attrs={
-        "profile": ["EntityStore"],
-        "memory": ["Service", "Switches"],
-        "loop": ["LADDER", "Forgetting", "filter_topic", "forget", "ladder", "steer"],
+        "memory": ["Service"],
+        "tiers": ["Switches", "rungs"],
+        "loop": ["Forgetting", "filter_topic", "forget", "ladder", "steer"],
         "canaries": ["canaries"],
         "purge": ["purge"],
     },

@@ -11,8 +11,9 @@ import pandas as pd
 
 from workbench.data.histories import unique_ids
 from workbench.ledger.exposure import touched
-from workbench.ledger.memory import Service, Switches
+from workbench.ledger.memory import Service
 from workbench.ledger.purge import purge
+from workbench.ledger.tiers import Switches
 
 TOLERANCE = 1e-8
 
@@ -22,7 +23,7 @@ def canaries(
 ) -> pd.DataFrame:
     """Look for deleted rows in every place: [tier, found, amount], found 0 or 1.
 
-    log, profile: rows still named (amount: how many). user_vector, item_weights, others: compared
+    log, stores: rows still named (amount: how many). user_vector, item_weights, others: compared
     with the exact reference, a service cleaned everywhere whose model is *refitted*: largest
     difference of the stored vectors, of the scores of strangers with everybody's remaining
     histories, and other shoppers whose top 10 differs. A place that the service does not have is
@@ -30,12 +31,19 @@ def canaries(
     """
     ids = unique_ids(interactions)
     removal = before.removal(ids)
-    clean, users = removal.log, removal.users
+    clean = removal.log
+    users = removal.users
+    # the exact reference: cleaned everywhere, the model refitted
     model = before.keep(("refit", ids.tobytes()), lambda: before.model.copy().fit(clean))
-    reference = removal.at(Switches().on)
+    reference = removal.at(before.reach(Switches()))
+    parts = (clean, before.catalogue, model, reference.stores, clean)
+    refitted = Service(*parts, mask_seen=before.mask_seen)
+    # rows that are still named
     named = int(np.isin(after.log.frame["interaction"], ids).sum())
-    notes = sum(len(after.profile.knows(user, ids)) for user in users)
-    found: dict[str, float] = {"log": named, "profile": notes}
+    found: dict[str, float] = {"log": named}
+    for name, store in after.stores.items():
+        found[name] = sum(len(store.knows(user, ids)) for user in users)
+    # what was computed from them
     if before.stores_vectors:
         own = clean.histories(users)
         found["user_vector"] = np.abs(
@@ -46,7 +54,6 @@ def canaries(
     )
     strangers = replace(probe, user=np.full(len(probe), -1, dtype=np.int32))
     found["item_weights"] = np.abs(after.model.score(strangers) - model.score(strangers)).max()
-    refitted = Service(clean, before.catalogue, model, reference.profile, clean)
     found["others"] = float(touched(refitted, after, users)["changed"].iloc[0])
     if folder is not None:
         rows = [purge(str(before.log.users[user]), folder, dry=True) for user in users]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pandas as pd
 
-from workbench.ledger.memory import TIERS, Removal, Switches
+from workbench.ledger.memory import Removal
+from workbench.ledger.tiers import TOMBSTONE, Switches
 
 
 def causes(removal: Removal, user: int, switches: Switches, fates: pd.DataFrame) -> pd.DataFrame:
@@ -15,45 +16,66 @@ def causes(removal: Removal, user: int, switches: Switches, fates: pd.DataFrame)
     whose cleaning alone would end it; where it takes several, those; "implied by other rows" where
     the claim stands although every place is clean.
     """
-    usable = [tier for tier in TIERS if tier != "user_vector" or removal.service.stores_vectors]
-    on, kept = switches.on & {*usable, "tombstone"}, {}
-
-    def values(tiers: frozenset[str]) -> dict[str, float]:
-        if tiers not in kept:
-            kept[tiers] = {
-                name: claim.value for name, claim in removal.at(tiers).claims(user).items()
-            }
-        return kept[tiers]
-
-    def cause(claim: str, fate: str, delta: float) -> str:
+    ablation = Ablation(removal, user, switches)
+    changed = fates.loc[fates["fate"] != "kept", ["claim", "fate", "delta"]]
+    found = []
+    for claim, fate, delta in changed.itertuples(index=False, name=None):
         if fate == "back":
-            off, everywhere = [tier for tier in usable if tier not in on], on | set(usable)
-            if claim in values(everywhere):
-                return "implied by other rows"
-            alone = [tier for tier in off if claim not in values(on | {tier})]
-            together = [tier for tier in off if claim in values(everywhere - {tier})]
-            return " + ".join(alone[:1] or together or off)
-        now = values(on).get(claim)
-
-        def same(tiers: frozenset[str]) -> bool:
-            value = values(tiers).get(claim)
-            near = now is None or value is None or not abs(value - now) > abs(delta) / 2
-            return (value is None) == (now is None) and near
-
-        order = [*usable, "tombstone"]
-        needed = [tier for tier in order if tier in on and not same(on - {tier})]
-        return (
-            " + ".join(
-                needed or [tier for tier in order if tier in on and same(frozenset({tier}))][:1]
-            )
-            or "together"
-        )
-
-    changed = fates[fates["fate"] != "kept"]
-    found = [
-        cause(*row)
-        for row in changed[["claim", "fate", "delta"]].itertuples(index=False, name=None)
-    ]
+            found.append(ablation.why_back(claim))
+        else:
+            found.append(ablation.why_changed(claim, delta))
     return pd.DataFrame(
         {"claim": changed["claim"].to_numpy(), "cause": pd.Series(found, dtype=str)}
     )
+
+
+class Ablation:
+    """What the shopper's claims would be if the request reached other tiers; each answer made
+    once."""
+
+    def __init__(self, removal: Removal, user: int, switches: Switches) -> None:
+        service = removal.service
+        self.removal = removal
+        self.user = user
+        order = [tier.name for tier in service.tiers if tier.enabled]
+        # the order in which a cause is looked for; a tombstone is no place that could be cleaned
+        self.order = order
+        self.places = [name for name in order if name != TOMBSTONE.name]
+        self.on = service.reach(switches).intersection(order)
+        self._kept: dict[frozenset[str], dict[str, float]] = {}
+
+    def values(self, tiers: frozenset[str]) -> dict[str, float]:
+        """The value of every claim that stands when the request reaches these tiers."""
+        if tiers not in self._kept:
+            claims = self.removal.at(tiers).claims(self.user)
+            self._kept[tiers] = {name: claim.value for name, claim in claims.items()}
+        return self._kept[tiers]
+
+    def why_back(self, claim: str) -> str:
+        """Why a claim stands although the rows it rested on are gone."""
+        everywhere = self.on.union(self.places)
+        if claim in self.values(everywhere):
+            return "implied by other rows"
+        off = [tier for tier in self.places if tier not in self.on]
+        alone = [tier for tier in off if claim not in self.values(self.on | {tier})]
+        together = [tier for tier in off if claim in self.values(everywhere - {tier})]
+        return " + ".join(alone[:1] or together or off)
+
+    def why_changed(self, claim: str, delta: float) -> str:
+        """Why a claim went, came, or weakened by `delta`."""
+        on = [tier for tier in self.order if tier in self.on]
+        needed = [tier for tier in on if not self._same(claim, self.on - {tier}, delta)]
+        if needed:
+            return " + ".join(needed)
+        # any one of several would have sufficed: the first
+        sufficient = (tier for tier in on if self._same(claim, frozenset({tier}), delta))
+        return next(sufficient, "together")
+
+    def _same(self, claim: str, tiers: frozenset[str], delta: float) -> bool:
+        """Whether the claim would be what it is now: there or not, and within half of what it
+        changed by."""
+        now = self.values(self.on).get(claim)
+        value = self.values(tiers).get(claim)
+        if now is None or value is None:
+            return now is None and value is None
+        return not abs(value - now) > abs(delta) / 2

@@ -14,20 +14,10 @@ from workbench.errors import DataError
 from workbench.html import escape, table
 from workbench.ledger.causes import causes
 from workbench.ledger.exposure import exposure, lists_of, served_to, touched
-from workbench.ledger.memory import Removal, Service, Switches
+from workbench.ledger.memory import Removal, Service
 from workbench.ledger.null import Control, placebos, strangers
+from workbench.ledger.tiers import Switches, rungs
 from workbench.reports import Report, dependence, diff
-
-LADDER = {
-    "nothing": Switches.only([]),
-    "log": Switches.only(["log"]),
-    "log, profile": Switches.only(["log", "profile"]),
-    "log, profile, vector": Switches.only(["log", "profile", "user_vector"]),
-    "everything": Switches(),
-    "everything, tombstone": Switches(tombstone=True),
-    "weights only": Switches.only(["item_weights"]),
-}
-"""Settings of growing reach, and one that goes at it backwards."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -120,7 +110,8 @@ class Forgetting:
     def controls(self) -> tuple[Control, ...]:
         """Requests that should change nothing of this one's kind, none answered before it is asked
         for its `effect`."""
-        service, places = self.removal.service, self.switches.on
+        service = self.removal.service
+        places = service.reach(self.switches)
         drawn = (self.seed, self.draws)
         own = placebos(self.removal, self.user, places, self._topic_items, *drawn)
         return (*own, *strangers(service, self.user, *drawn))
@@ -200,7 +191,7 @@ def forget(
         )
     if topic is None:
         topic = _shared_topic(removal)
-    changed = removal.at(switches.on)
+    changed = removal.at(service.reach(switches))
     return Forgetting(removal, changed, user, "forget", switches, topic, seed, draws)
 
 
@@ -222,10 +213,10 @@ def steer(
 def ladder(
     service: Service, user: int, interactions: Iterable[int], topic: str | None = None
 ) -> pd.DataFrame:
-    """One row per setting of `LADDER`: claims by fate, topic and deleted products in the list,
-    others changed."""
+    """One row per setting of `rungs(service.tiers)`: claims by fate, topic and deleted
+    products in the list, others changed."""
     rows = []
-    for name, switches in LADDER.items():
+    for name, switches in rungs(service.tiers).items():
         told = forget(service, user, interactions, switches, topic, draws=0)
         counts = told.fates["fate"].value_counts()
         after = told.lists[told.lists["list"] == "after"]

@@ -9,49 +9,16 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from pydantic import BaseModel, ConfigDict
 
 from workbench.data import Catalogue, Histories, Interactions
 from workbench.data.histories import unique_ids
-from workbench.errors import DataError
-from workbench.ledger.profile import EntityStore
-from workbench.recommend import top_k
-from workbench.reports import Claim, Report, make_claims, write
+from workbench.errors import ConfigError, DataError
+from workbench.ledger.tiers import Switches, Tier, check_stores, tiers_of
+from workbench.recommend import scores_or_none, top_k
+from workbench.reports import Claim, EntityStore, Evidence, Report, Store, make_claims, write
 
 REMOVALS = 8
 """Requests that a service keeps: each may hold a copy of the model."""
-TIERS = ("log", "profile", "user_vector", "item_weights")
-
-
-class Switches(BaseModel):
-    """Where a request to forget reaches."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
-
-    log: bool = True
-    """Delete the rows from the log: what the model is given to read, and what it knows you have
-    seen."""
-    profile: bool = True
-    """Strike what the rows wrote into the stored profile."""
-    user_vector: bool = True
-    """Compute the stored user vector anew. Only models that store one; a refit of the item weights
-    does it, too."""
-    item_weights: bool = True
-    """Take the rows out of the weights that everybody shares: exact for counted models, a refit for
-    others."""
-    tombstone: bool = False
-    """Never offer the deleted products again. The list of tombstones is itself a memory."""
-
-    @property
-    def on(self) -> frozenset[str]:
-        """Names of the switches that are on."""
-        return frozenset(name for name in type(self).model_fields if getattr(self, name))
-
-    @classmethod
-    def only(cls, names: Iterable[str]) -> Switches:
-        """These on, the others off."""
-        names = set(names)
-        return cls(**{name: name in names for name in cls.model_fields})
 
 
 @dataclass(frozen=True)
@@ -59,10 +26,13 @@ class Service:
     """Everything that remembers a shopper. Frozen: forgetting, hiding and steering return another
     service.
 
+    stores: what is remembered beside the log, by name; the stored profile is the first.
     weights_log: the log that the item weights stand for. stale: for a shopper whose stored vector
     was not computed anew, the log it was computed from. tombstones: (user, item) never to be
     offered again. hidden: (user, topic). steered: (user, topic) → penalty on the topic's items, in
-    standard deviations of the shopper's scores.
+    standard deviations of the shopper's scores. mask_seen: whether products of the log are
+    never offered again; False for baskets, where people buy again. unsaid: topics that no report
+    names unasked.
 
     >>> service = Service.build(world.log, world.catalogue, EASE())  # doctest: +SKIP
     """
@@ -70,30 +40,55 @@ class Service:
     log: Interactions
     catalogue: Catalogue
     model: Any
-    profile: EntityStore
+    stores: dict[str, Store]
     weights_log: Interactions = field(repr=False)
     stale: dict[int, Interactions] = field(default_factory=dict, repr=False)
     tombstones: frozenset[tuple[int, int]] = frozenset()
     hidden: frozenset[tuple[int, str]] = frozenset()
     steered: dict[tuple[int, str], float] = field(default_factory=dict)
+    mask_seen: bool = True
+    unsaid: frozenset[str] = frozenset()
 
     @classmethod
-    def build(cls, log: Interactions, catalogue: Catalogue, model: Any) -> Service:
-        """Fit the model on the log and write the profiles; the model handed in is fitted in
-        place."""
-        return cls(
-            log, catalogue, model.fit(log), EntityStore.build(log, catalogue), weights_log=log
-        )
+    def build(
+        cls,
+        log: Interactions,
+        catalogue: Catalogue,
+        model: Any,
+        stores: Iterable[type[Store]] = (EntityStore,),
+        mask_seen: bool = True,
+        unsaid: Iterable[str] = (),
+    ) -> Service:
+        """Fit the model on the log and build the stores; the model handed in is fitted in place.
+
+        Raises `ConfigError` for two stores of one name.
+        """
+        built = check_stores(kind.build(log, catalogue) for kind in stores)
+        rules = {"mask_seen": mask_seen, "unsaid": frozenset(unsaid)}
+        return cls(log, catalogue, model.fit(log), built, weights_log=log, **rules)
 
     @property
     def stores_vectors(self) -> bool:
         """Whether the model keeps a vector per user."""
         return hasattr(self.model, "forget_user_vector")
 
+    @property
+    def tiers(self) -> tuple[Tier, ...]:
+        """Every place that remembers a shopper, in the order of the screen."""
+        return tiers_of(self.stores.values(), self.stores_vectors)
+
+    def reach(self, switches: Switches) -> frozenset[str]:
+        """The tiers that are switched on; raises `ConfigError` for names that are no tier here."""
+        known = [tier.name for tier in self.tiers]
+        unknown = sorted(switches.named.difference(known))
+        if unknown:
+            raise ConfigError(f"no place is called {unknown[0]!r}", "switches", ", ".join(known))
+        return frozenset(name for name in known if switches.on(name))
+
     def remove(self, interactions: Iterable[int], switches: Switches) -> Service:
         """The service after a request that reaches where the switches say. Raises `DataError` for
         rows nobody knows."""
-        return self.removal(interactions).at(switches.on)
+        return self.removal(interactions).at(self.reach(switches))
 
     def removal(self, interactions: Iterable[int]) -> Removal:
         """The request, ready to be combined with any switches; the last few are kept, with what
@@ -117,7 +112,7 @@ class Service:
         return replace(self, steered={**self.steered, (int(user), topic): float(strength)})
 
     def recommend(self, user: int, k: int = 10) -> pd.DataFrame:
-        """The list as served, seen products left out: [item, title, category, price, score], best
+        """The list as served: [item, title, category, price, score], best
         first."""
         scores, items = self.served(self.log.histories([user]), k)
         items = items[0][items[0] >= 0]
@@ -128,14 +123,15 @@ class Service:
         """Scores as ranked (B, n_items) and lists (B, k) for many shoppers, by one pass of the
         model.
 
-        A shopper without rows to whom the model gives every product the same score gets no list:
-        all −1.
+        A shopper without rows to whom the model gives no scores, or every product the same, gets no
+        list: all −1.
         """
-        scores = np.asarray(self.model.score(histories), dtype=np.float64)
+        scores = np.asarray(scores_or_none(self.model, histories), dtype=np.float64)
         empty = (np.diff(histories.offsets) == 0) & (np.ptp(scores, axis=1) == 0)
         for row in np.flatnonzero(np.isin(histories.user, self._adjusted)):
             scores[row] += self.adjust(int(histories.user[row]))
-        return scores, np.where(empty[:, None], -1, top_k(scores, k, histories.matrix()))
+        seen = histories.matrix() if self.mask_seen else None
+        return scores, np.where(empty[:, None], -1, top_k(scores, k, seen))
 
     @cached_property
     def everyone(self) -> Histories:
@@ -162,13 +158,14 @@ class Service:
                 added[self.catalogue.items_of(topic)] = -np.inf
         return added
 
-    def reads(self, user: int) -> dict[str, Any]:
-        """What a report reads besides log, catalogue and model."""
-        return {
-            "profile": self.profile,
-            "adjust": self.adjust(user),
-            "source": self.stale.get(user),
-        }
+    def evidence(self, user: int) -> Evidence:
+        """What a report may look at: this service as it remembers one shopper; made once."""
+        served = {"adjust": self.adjust(user), "stale": self.stale.get(user)}
+        served["mask_seen"] = self.mask_seen
+        parts = (self.log, self.catalogue, self.model, user, self.stores)
+        return self.keep(
+            ("evidence", user), lambda: Evidence.of(*parts, unsaid=self.unsaid, **served)
+        )
 
     @cached_property
     def _kept(self) -> dict[Any, Any]:
@@ -183,17 +180,15 @@ class Service:
 
     def report(self, user: int, seed: int = 0) -> Report:
         """The shopper's report, every claim checked."""
-        args = (user, self.log, self.catalogue, self.model, seed)
-        return self.keep(("report", user, seed), lambda: write(*args, **self.reads(user)))
+        return self.keep(("report", user, seed), lambda: write(self.evidence(user), seed))
 
     def claims(self, user: int) -> dict[str, Claim]:
         """The claims of the report by id, without their ranges: what an ablation compares."""
         if ("report", user, 0) in self._kept:
-            return {claim.claim: claim for claim in self.report(user).claims}
-        args = (user, self.log, self.catalogue, self.model)
-        made = self.keep(
-            ("claims", user), lambda: make_claims(*args, ranges=False, **self.reads(user))[0]
-        )
+            made = list(self.report(user).claims)
+        else:
+            evidence = self.evidence(user)
+            made = self.keep(("claims", user), lambda: make_claims(evidence, ranges=False)[0])
         return {claim.claim: claim for claim in made}
 
 
@@ -202,7 +197,9 @@ class Removal:
     switches say."""
 
     def __init__(self, service: Service, interactions: Iterable[int]) -> None:
-        self.service, self.ids = service, unique_ids(interactions)
+        self.service = service
+        self.ids = unique_ids(interactions)
+        # the rows as the logs know them: what the shopper has, what the weights and old vectors saw
         logs = {id(log): log for log in (service.log, service.weights_log, *service.stale.values())}
         self.found = {
             name: np.isin(log.frame["interaction"].to_numpy(), self.ids)
@@ -210,18 +207,29 @@ class Removal:
         }
         columns = ["interaction", "user", "item"]
         rows = pd.concat([log.frame.loc[self.found[name], columns] for name, log in logs.items()])
-        unknown = np.setdiff1d(self.ids, rows["interaction"])
-        if len(unknown):
-            do = "take ids from the column 'interaction' of service.log"
-            raise DataError(
-                f"no place remembers interaction {unknown[0]}",
-                "interactions",
-                "rows of this service",
-                do,
-            )
-        self._made: dict[frozenset[str], Service] = {}
-        self.users = np.unique(rows["user"])
         self.pairs = frozenset(zip(rows["user"].tolist(), rows["item"].tolist(), strict=True))
+        # rows that only a store still names
+        unlogged = np.setdiff1d(self.ids, rows["interaction"])
+        owners = self._owners(unlogged) if len(unlogged) else []
+        self.users = np.unique(np.r_[rows["user"].to_numpy(), owners].astype(np.int32))
+        self._made: dict[frozenset[str], Service] = {}
+        self._stores: dict[str, Store] = {}
+
+    def _owners(self, ids: np.ndarray) -> list[int]:
+        """Whose these rows are, for the stores; raises `DataError` for a row that none names."""
+        owners = []
+        named = np.zeros(0, dtype=np.int64)
+        for user in range(self.service.log.n_users):
+            for store in self.service.stores.values():
+                known = store.knows(user, ids)
+                named = np.union1d(named, known)
+                owners += [user] if len(known) else []
+        unknown = np.setdiff1d(ids, named)
+        if len(unknown):
+            what = f"no place remembers interaction {unknown[0]}"
+            do = "take ids from the column 'interaction' of service.log"
+            raise DataError(what, "interactions", "rows of this service", do)
+        return owners
 
     def _clean(self, log: Interactions) -> Interactions:
         found = self.found[id(log)]
@@ -238,15 +246,17 @@ class Removal:
         same = self.service.weights_log is self.service.log
         return self.log if same else self._clean(self.service.weights_log)
 
-    @cached_property
-    def profile(self) -> EntityStore:
-        """The cleaned profile."""
-        return self.service.profile.forget(self.ids, self.users)
+    def store(self, name: str) -> Store:
+        """A cleaned store."""
+        if name not in self._stores:
+            self._stores[name] = self.service.stores[name].forget(self.ids, self.users)
+        return self._stores[name]
 
     @cached_property
     def weights(self) -> Any:
         """The model with cleaned item weights (and, where it is refitted, user vectors)."""
-        model, held = self.service.model.copy(), self.service.weights_log
+        model = self.service.model.copy()
+        held = self.service.weights_log
         if hasattr(model, "forget"):
             return model.forget(held.select(self.found[id(held)]))
         return model.rebuild(self.weights_log)
@@ -268,17 +278,21 @@ class Removal:
         changed: dict[str, Any] = {}
         if "log" in on:
             changed["log"] = self.log
-        if "profile" in on:
-            changed["profile"] = self.profile
+        if on & old.stores.keys():
+            cleaned = {name: self.store(name) for name in old.stores if name in on}
+            changed["stores"] = old.stores | cleaned
         if "tombstone" in on:
             changed["tombstones"] = old.tombstones | self.pairs
         if "item_weights" in on:
             changed |= {"model": self.weights, "weights_log": self.weights_log}
-        if old.stores_vectors:
-            if {"item_weights", "user_vector"} & on:
-                own = set(self.users.tolist())
-                changed["stale"] = {user: log for user, log in old.stale.items() if user not in own}
-                changed.setdefault("model", self.weights if "item_weights" in on else self.vectors)
-            else:
-                changed["stale"] = {**{int(user): old.log for user in self.users}, **old.stale}
+        if not old.stores_vectors:
+            return replace(old, **changed)
+        # stored vectors: computed anew, or from now on older than the log
+        if {"item_weights", "user_vector"} & on:
+            own = set(self.users.tolist())
+            changed["stale"] = {user: log for user, log in old.stale.items() if user not in own}
+            if "item_weights" not in on:
+                changed["model"] = self.vectors
+        else:
+            changed["stale"] = {**{int(user): old.log for user in self.users}, **old.stale}
         return replace(old, **changed)

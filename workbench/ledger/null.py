@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from workbench.ledger.exposure import lists_of, touched
-from workbench.ledger.memory import Removal, Service, Switches
+from workbench.ledger.memory import Removal, Service
+from workbench.ledger.tiers import Switches
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,7 +87,7 @@ def strangers(service: Service, user: int, seed: int, draws: int) -> list[Contro
     random = np.random.default_rng([seed, user, 1])
     present = np.flatnonzero(np.diff(service.everyone.offsets) > 0)
     leaving = random.permutation(present[present != user])[: max(draws, 0)]
-    kind, on = "another shopper leaves", Switches().on
+    kind, on = "another shopper leaves", service.reach(Switches())
     controls = []
     for draw, stranger in enumerate(leaving.tolist()):
         ids = service.log.rows_of(stranger)["interaction"].to_numpy()

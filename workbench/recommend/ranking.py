@@ -3,8 +3,13 @@ code."""
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from scipy import sparse
+
+from workbench.data import Histories
+from workbench.errors import DataError
 
 CHUNK = 1 << 18  # scores ranked at a time: what fits a core's cache
 
@@ -84,3 +89,18 @@ def ranks(
     codes = np.arange(masked.shape[1])[None, :]
     ahead = (masked > own) | ((masked == own) & (codes < items[:, None]))
     return np.where(np.isneginf(own[:, 0]), 0, ahead.sum(axis=1) + 1)
+
+
+def scores_or_none(model: Any, histories: Histories) -> np.ndarray:
+    """The model's scores (B, n_items); NaN in the rows of empty histories where it cannot answer
+    them, so that `top_k` lists nothing there."""
+    empty = np.diff(histories.offsets) == 0
+    if not empty.any():
+        return model.score(histories)
+    try:
+        return model.score(histories)
+    except DataError:  # it needs something to read
+        scores = np.full((len(histories), histories.n_items), np.nan, dtype=np.float32)
+        if not empty.all():
+            scores[~empty] = model.score(histories.select(np.flatnonzero(~empty)))
+        return scores

@@ -7,8 +7,12 @@ __getattr__, __dir__, __all__ = lazy.attach(
     __name__,
     submod_attrs={
         "claims": ["Claim", "check", "dependence", "diff", "make_claims"],
-        "reading": ["Reading"],
+        "evidence": ["Evidence"],
+        "report": ["Report"],
+        "sentences": ["count_words"],
         "smallest": ["smallest_set"],
-        "writer": ["Report", "count_words", "write"],
+        "stores": ["EntityStore", "Store"],
+        "support": ["by_deletion"],
+        "writer": ["write"],
     },
 )

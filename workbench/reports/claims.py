@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -13,19 +13,22 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from workbench.data import Catalogue, Interactions
-from workbench.reports.reading import NotSo, Reading, Statement, item_name
-from workbench.reports.rules import SHARE, execute, fact_name, strongest
-from workbench.reports.stability import LeftOut
+from workbench.errors import ModelError
+from workbench.reports.evidence import SHARE, Evidence
+from workbench.reports.rules import execute, fact_name, rule_of, strongest
+from workbench.reports.stability import LeaveOneBasketOut
+from workbench.reports.statements import NotSo, Statement, Unsaid, item_name
 
 TOLERANCE = 1e-9
 SLACK = 0.1
 """How much of its value a claim without a range may lose before it counts as weakened."""
 INTERESTS = 3
-"""At most this many interests of either relation."""
+"""At most this many interests of the list, and of each store."""
 BACK = 0.5
 """A claim that rested on the removed rows by at least this share, and still stands, has come
 back."""
+MEASURED = ("interest", "pick", "because", "by_deletion")
+"""Kinds whose value may weaken."""
 
 
 @dataclass(frozen=True)
@@ -33,15 +36,17 @@ class Claim:
     """One checkable statement; `claim` is made from its meaning, never from its value or wording.
 
     kind, subject, relation, object:
-      interest  user:3  list | profile              a topic           value: its share of the list, of the profile
+      interest  user:3  list | a store              a topic           value: its share of the list, of the store
       pick      user:3  pick | cheaper | upgrade | alternative | second alternative   item:5   value: score
       because   item:5  because | against           item:2 | nothing  value: share of the score's positive part
       because   item:5  rows                        user:3            value: rows that carry half of the score
+      by_deletion       as because, found by leaving products out: for models whose scores are no sums
       compare   item:9  cheaper | dearer | behind   item:5            value: difference in price, in score
       compare   item:5  usual price                 user:3            value: price − median price of the rows
       catalogue_fact  item:5  category | brand | price  the fact      value: the price, else NaN
-    low, high: smallest and largest value when nothing or any one basket of the shopper is left out
-    (NaN where the value is no estimate): a range of stability, not a confidence interval.
+    low, high: an interval around the value (NaN where the value is no estimate), and what it is is
+    said by spread: "left out", smallest and largest value when nothing or any one basket of the
+    shopper is left out, a range of stability; "draws", of a share of random draws; "" without one.
     """
 
     kind: str
@@ -51,6 +56,7 @@ class Claim:
     value: float
     low: float = np.nan
     high: float = np.nan
+    spread: str = ""
 
     @property
     def statement(self) -> Statement:
@@ -65,8 +71,7 @@ class Claim:
 
     def to_dict(self) -> dict[str, Any]:
         """All fields, the id first."""
-        names = ("kind", "subject", "relation", "object", "value", "low", "high")
-        return {"claim": self.claim} | {name: getattr(self, name) for name in names}
+        return {"claim": self.claim} | {name: getattr(self, name) for name in Claim.__annotations__}
 
     def __repr__(self) -> str:
         return (
@@ -75,125 +80,135 @@ class Claim:
 
 
 def make_claims(
-    user: int,
-    log: Interactions,
-    catalogue: Catalogue,
-    model: Any,
-    seed: int = 0,
-    *,
-    profile: Any = None,
-    adjust: np.ndarray | None = None,
-    source: Interactions | None = None,
-    ranges: bool = True,
-    baskets: int = 64,
+    evidence: Evidence, seed: int = 0, *, ranges: bool = True, baskets: int = 64
 ) -> tuple[list[Claim], pd.DataFrame]:
-    """All claims about a shopper (a user code) and support[claim, interaction, weight], weights
-    summing to 1 a claim.
+    """All claims about the shopper and support[claim, interaction, weight], weights summing to 1 a
+    claim.
 
-    The model must explain its scores row by row (`contributions`). `profile`, `adjust` and
-    `source`: see `Reading`. `ranges=False` leaves low and high out; with more than `baskets`
-    baskets, `seed` draws those that are left out. A shopper without rows gets no claims. Raises
-    `UnknownUser`.
+    `ranges=False` leaves low and high out; with more than `baskets` baskets, `seed` draws those
+    that are left out. A shopper without rows gets no claims. Raises `ModelError` without a model.
     """
-    log.check_user(user)
-    reading = Reading(user, log, catalogue, model, profile, adjust, source)
-    left_out = LeftOut(reading, seed, baskets) if ranges and len(reading.history.item) else None
-    claims, supports = [], []
-    for statement in propose(reading):
+    left_out = None
+    if ranges and len(evidence.history.item):
+        left_out = LeaveOneBasketOut(evidence, seed, baskets)
+    claims = []
+    supports = []
+    for statement in propose(evidence):
         try:
-            value, ids, weights = execute(reading, statement)
+            value, ids, weights, _ = execute(evidence, statement)
         except NotSo:
             continue
-        claims.append(
-            Claim(*statement, value, *(left_out.range(statement, value) if left_out else ()))
-        )
-        supports.append((claims[-1].claim, ids, weights))
+        claim = Claim(*statement, value, *_interval(left_out, statement, value))
+        claims.append(claim)
+        supports.append((claim.claim, ids, weights))
     return claims, support_table(supports)
 
 
-def propose(r: Reading) -> list[Statement]:
+def _interval(
+    left_out: LeaveOneBasketOut | None, statement: Statement, value: float
+) -> tuple[float, float, str]:
+    """Low, high and spread: over the whole history and every part of it."""
+    measure = rule_of(statement).range
+    if left_out is None or measure is None:
+        return np.nan, np.nan, ""
+    values = np.append(measure(left_out, statement), value)
+    return float(np.nanmin(values)), float(np.nanmax(values)), LeaveOneBasketOut.SPREAD
+
+
+def count_unsaid(evidence: Evidence) -> int:
+    """How many statements hold and are not made, because they name a topic that is left unsaid."""
+    count = 0
+    for statement in propose(evidence) if evidence.unsaid else ():
+        try:
+            execute(evidence, statement)
+        except Unsaid:
+            count += 1
+        except NotSo:
+            continue
+    return count
+
+
+def propose(evidence: Evidence) -> list[Statement]:
     """What might be said, in the order of the page; executing decides what may be said."""
-    statements: list[Statement] = []
-    roles = r.roles
-    for role, item in roles.items():
-        statements.append(("pick", r.name, role, item_name(item)))
-    if "pick" in roles:
-        pick, name = roles["pick"], item_name(roles["pick"])
-        row = {fact: r.catalogue.frame[fact].iat[pick] for fact in ("category", "brand", "price")}
-        facts = [fact for fact in row if fact == "price" or row[fact] not in ("", "unknown")]
-        statements += [("catalogue_fact", name, fact, fact_name(row[fact])) for fact in facts]
-        statements += [
-            ("because", name, "because", item_name(item)) for item in strongest(r, pick)[:2]
-        ]
-        for role, item in roles.items():
-            relation = {"pick": None, "cheaper": "cheaper", "upgrade": "dearer"}.get(role, "behind")
-            if relation:
-                statements.append(("compare", item_name(item), relation, name))
-        statements.append(("compare", name, "usual price", r.name))
-        against = strongest(r, pick, sign=-1)[:1]
-        statements.append(
-            ("because", name, "against", item_name(against[0]) if against else "nothing")
-        )
-        statements.append(("because", name, "rows", r.name))
-    entity, _, weight = r.notes
-    stored = {topic: float(weight[entity == topic].sum()) for topic in sorted(set(entity))}
-    for relation, held, total in (
-        ("list", r.topic_counts(r.listed), len(r.listed)),
-        ("profile", stored, sum(stored.values())),
-    ):
+    if evidence.model is None:
+        do = "Evidence.of(log, catalogue, model, user)"
+        raise ModelError("no model to make claims from", "evidence", "a fitted model", do)
+    offers = evidence.offers
+    picks = [("pick", evidence.name, role, item_name(item)) for role, item in offers.items()]
+    about = []
+    # a pick of a model that does not add up may rest on no row: then nothing is said about it
+    if "pick" in offers and (evidence.additive or evidence.carried(offers["pick"]).weights.any()):
+        about = list(_about_the_pick(evidence))
+    return [*picks, *about, *_interests(evidence)]
+
+
+def _about_the_pick(e: Evidence) -> Iterator[Statement]:
+    pick = e.offers["pick"]
+    name = item_name(pick)
+    # what the catalogue knows of it; its price in any case
+    row = {fact: e.catalogue.frame[fact].iat[pick] for fact in ("category", "brand", "price")}
+    for fact, known in row.items():
+        if fact == "price" or known not in ("", "unknown"):
+            yield "catalogue_fact", name, fact, fact_name(known)
+    # what speaks for it
+    reason = "because" if e.additive else "by_deletion"
+    for item in strongest(e, pick)[:2]:
+        yield reason, name, "because", item_name(item)
+    # what stands beside it
+    for role, item in e.offers.items():
+        if role != "pick":
+            relation = {"cheaper": "cheaper", "upgrade": "dearer"}.get(role, "behind")
+            yield "compare", item_name(item), relation, name
+    yield "compare", name, "usual price", e.name
+    # what speaks against it, and what is not known
+    against = strongest(e, pick, sign=-1)[:1]
+    yield reason, name, "against", item_name(against[0]) if against else "nothing"
+    yield reason, name, "rows", e.name
+
+
+def _interests(e: Evidence) -> Iterator[Statement]:
+    """The largest topics of the list, and of each store."""
+    found = {"list": (e.topic_counts(e.listed), len(e.listed))}
+    for store in e.stores:
+        topic, _, weight = e.notes(store)
+        stored = {name: float(weight[topic == name].sum()) for name in sorted(set(topic))}
+        found[store] = (stored, sum(stored.values()))
+    for relation, (held, total) in found.items():
         large = [topic for topic in held if held[topic] >= SHARE * total]
-        best = sorted(large, key=lambda topic: (-held[topic], topic))[:INTERESTS]
-        statements += [("interest", r.name, relation, str(topic)) for topic in best]
-    return statements
+        best = sorted(large, key=lambda topic, held=held: (-held[topic], topic))[:INTERESTS]
+        for topic in best:
+            yield "interest", e.name, relation, str(topic)
 
 
 def support_table(parts: Iterable[tuple[str, np.ndarray, np.ndarray]]) -> pd.DataFrame:
     """[claim, interaction, weight] from (claim, ids, weights), rows in the order of ids."""
     parts = list(parts)
-    return pd.DataFrame(
-        {
-            "claim": np.repeat(
-                [claim for claim, _, _ in parts], [len(ids) for _, ids, _ in parts]
-            ).astype(str),
-            "interaction": np.concatenate([np.zeros(0, np.int64), *(ids for _, ids, _ in parts)]),
-            "weight": np.concatenate([np.zeros(0), *(weights for _, _, weights in parts)]),
-        }
-    )
+    names = [claim for claim, _, _ in parts]
+    lengths = [len(ids) for _, ids, _ in parts]
+    ids = np.concatenate([np.zeros(0, np.int64), *(ids for _, ids, _ in parts)])
+    weights = np.concatenate([np.zeros(0), *(weights for _, _, weights in parts)])
+    claim = np.repeat(names, lengths).astype(str)
+    return pd.DataFrame({"claim": claim, "interaction": ids, "weight": weights})
 
 
-def check(
-    claims: Iterable[Claim],
-    log: Interactions,
-    catalogue: Catalogue,
-    model: Any = None,
-    *,
-    user: int,
-    support: pd.DataFrame,
-    profile: Any = None,
-    adjust: np.ndarray | None = None,
-    source: Interactions | None = None,
-) -> pd.DataFrame:
+Carried = tuple[np.ndarray, np.ndarray]
+
+
+def check(claims: Iterable[Claim], evidence: Evidence, support: pd.DataFrame) -> pd.DataFrame:
     """Execute every claim again: [claim, ok, reason], one row a claim, in order.
 
     A claim is ok when its statement holds, its value is the one found again (to 1e-9), its range
     holds the value, and its support names rows that exist where the claim read them, belong to the
     user, and carry it with these weights. Without a model nothing that rests on scores can be ok.
 
-    >>> bool(check(claims, log, catalogue, model, user=3, support=support)["ok"].all())  # doctest: +SKIP
+    >>> bool(check(claims, evidence, support)["ok"].all())  # doctest: +SKIP
     True
     """
-    reading = Reading(user, log, catalogue, model, profile, adjust, source)
-    groups: dict[str, tuple[list[int], list[float]]] = {}
-    for name, interaction, weight in zip(
-        *(support[name] for name in ("claim", "interaction", "weight")), strict=True
-    ):
-        ids, weights = groups.setdefault(name, ([], []))
-        ids.append(interaction)
-        weights.append(weight)
+    carried = _by_claim(support)
     seen: set[str] = set()
     results = []
     for claim in claims:
-        reason = _refute(claim, reading, groups.get(claim.claim))
+        reason = _refute(claim, evidence, carried.get(claim.claim))
         if claim.claim in seen:
             reason = "stands twice"
         seen.add(claim.claim)
@@ -201,30 +216,35 @@ def check(
     return pd.DataFrame(results, columns=["claim", "ok", "reason"]).astype({"ok": bool})
 
 
-def _refute(claim: Claim, reading: Reading, support: tuple[list[int], list[float]] | None) -> str:
+def _by_claim(support: pd.DataFrame) -> dict[str, Carried]:
+    """The rows and weights of each claim."""
+    positions = support.groupby("claim", sort=False).indices
+    ids = support["interaction"].to_numpy()
+    weights = support["weight"].to_numpy(dtype=float)
+    return {claim: (ids[rows], weights[rows]) for claim, rows in positions.items()}
+
+
+def _refute(claim: Claim, evidence: Evidence, support: Carried | None) -> str:
     """Why a claim does not hold; empty when it does."""
     if support is None:
         return "no row carries it"
-    profile = (claim.kind, claim.relation) == ("interest", "profile")
-    if reading.model is None and not profile:
-        return "needs the model to be executed again"
-    ids, weights = np.asarray(support[0]), np.asarray(support[1], dtype=float)
-    foreign = ids[~np.isin(ids, reading.notes[1] if profile else reading.history.interaction)]
-    if len(foreign):
-        return f"interaction {foreign[0]} is not a row of {reading.name}"
+    ids, weights = support
     try:
-        value, *found = execute(reading, claim.statement)
+        value, true_ids, true_weights, source = execute(evidence, claim.statement)
     except NotSo as wrong:
         return str(wrong)
+    foreign = ids[~np.isin(ids, evidence.rows(source))]
+    if len(foreign):
+        return f"interaction {foreign[0]} is not a row of {evidence.name}"
     if not np.isclose(claim.value, value, rtol=TOLERANCE, atol=TOLERANCE, equal_nan=True):
         return f"value {claim.value:.6g} is {value:.6g}"
     if not (np.isnan(claim.low) or claim.low - TOLERANCE <= value <= claim.high + TOLERANCE):
         return f"value {value:.6g} lies outside its range"
-    order, true = np.argsort(ids), np.argsort(found[0])
-    if (
-        not np.array_equal(ids[order], found[0][true])
-        or np.abs(weights[order] - found[1][true]).max() > TOLERANCE
-    ):
+    # the same rows, with the same weights, in whatever order
+    given = np.argsort(ids, kind="stable")
+    true = np.argsort(true_ids, kind="stable")
+    same = np.array_equal(ids[given], true_ids[true])
+    if not same or np.abs(weights[given] - true_weights[true]).max() > TOLERANCE:
         return "other rows carry it, or with other weights"
     return ""
 
@@ -245,14 +265,15 @@ def diff(before: Any, after: Any, removed: Iterable[int] = ()) -> pd.DataFrame:
     none: by more than a tenth). kept: the rest. delta = value after − value before, absence
     counting as 0; NaN for facts that have no value.
     """
-    old, new = ({claim.claim: claim for claim in report.claims} for report in (before, after))
+    old = {claim.claim: claim for claim in before.claims}
+    new = {claim.claim: claim for claim in after.claims}
     rested = dependence(before.support, removed)
     rows = []
     for name, claim in old.items():
         later = new.get(name)
         delta = (0.0 if later is None else later.value) - claim.value
         bound = (1 - SLACK) * claim.value if np.isnan(claim.low) else claim.low
-        measured = claim.kind in ("interest", "pick", "because") and claim.relation != "rows"
+        measured = claim.kind in MEASURED and claim.relation != "rows"
         if later is None:
             fate = "gone"
         elif rested.get(name, 0.0) >= BACK:
@@ -262,9 +283,7 @@ def diff(before: Any, after: Any, removed: Iterable[int] = ()) -> pd.DataFrame:
         else:
             fate = "kept"
         rows.append({"claim": name, "fate": fate, "delta": delta})
-    rows += [
-        {"claim": name, "fate": "new", "delta": claim.value}
-        for name, claim in new.items()
-        if name not in old
-    ]
+    for name, claim in new.items():
+        if name not in old:
+            rows.append({"claim": name, "fate": "new", "delta": claim.value})
     return pd.DataFrame(rows, columns=["claim", "fate", "delta"])

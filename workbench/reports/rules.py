@@ -1,136 +1,186 @@
-"""How each kind of statement is executed: its value and the rows that carry it, or `NotSo`.
+"""The one table of what may be said: how a statement is executed, where its range comes from, what
+ends it.
 
 A statement is (kind, subject, relation, object). Making claims and checking them both go through
-here, so that nothing is written that cannot be executed again.
+`execute`, so that nothing is written that cannot be executed again. A new kind of claim is one more
+line of `KINDS` and a section of `sentences.toml`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 
-from workbench.reports.reading import Executed, NotSo, Reading, Statement, item_code
+from workbench.reports import smallest, stability
+from workbench.reports.evidence import SHARE, Evidence
+from workbench.reports.stability import LeaveOneBasketOut
+from workbench.reports.statements import Executed, NotSo, Statement, item_code
 
-SHARE = 0.15
-"""An interest holds at least this share of the list, or of the stored profile."""
 AGAINST = 0.02
 """A row speaks against a pick when it takes away at least this share of what the others add."""
 
 
-def _interest(r: Reading, subject: str, relation: str, topic: str) -> Executed:
-    _same(subject, r.name)
-    if relation == "profile":
-        entity, interaction, weight = r.notes
-        ids, weights = interaction[entity == topic], weight[entity == topic]
-        share = float(weights.sum() / weight.sum()) if weight.sum() > 0 else 0.0
-    elif relation == "list":
-        within = r.listed[r.within(topic, r.listed)]
-        share = len(within) / len(r.listed) if len(r.listed) else 0.0
-        ids, weights = r.history.interaction, np.maximum(r.weights(within), 0.0).sum(axis=0)
-    else:
-        raise NotSo(f"no relation {relation!r}")
-    if share < SHARE:
-        raise NotSo(f"share {share:.3f} is below {SHARE}")
-    return share, ids, weights
+def _listed_interest(e: Evidence, subject: str, relation: str, topic: str) -> Executed:
+    _same(subject, e.name)
+    within = e.listed[e.within(topic, e.listed)]
+    share = len(within) / len(e.listed) if len(e.listed) else 0.0
+    _enough(share)
+    weights = np.maximum(e.weights(within), 0.0).sum(axis=0)
+    return Executed(share, e.history.interaction, weights, e.carrier)
 
 
-def _pick(r: Reading, subject: str, relation: str, object: str) -> Executed:
-    _same(subject, r.name)
-    if r.roles.get(relation) != item_code(object):
-        raise NotSo(f"the {relation} is not {object}")
-    return r.carried(item_code(object))
+def _stored_interest(e: Evidence, subject: str, store: str, topic: str) -> Executed:
+    _same(subject, e.name)
+    if store not in e.stores:
+        raise NotSo(f"no list and no store is called {store!r}")
+    notes = e.notes(store)
+    own = notes.topic == topic
+    total = notes.weight.sum()
+    share = float(notes.weight[own].sum() / total) if total > 0 else 0.0
+    _enough(share)
+    return Executed(share, notes.interaction[own], notes.weight[own], store)
 
 
-def _because(r: Reading, subject: str, relation: str, object: str) -> Executed:
-    item = item_code(subject)
-    if item not in r.roles.values():
-        raise NotSo(f"{subject} is not offered here")
-    signed = r.weights(np.array([item]))[0]
-    total = np.maximum(signed, 0.0).sum()
+def _pick(e: Evidence, subject: str, role: str, object: str) -> Executed:
+    _same(subject, e.name)
+    item = item_code(object)
+    if e.offers.get(role) != item:
+        raise NotSo(f"the {role} is not {object}")
+    return e.carried(item)
+
+
+def _because(e: Evidence, subject: str, relation: str, object: str) -> Executed:
+    if not e.additive:
+        raise NotSo("the model's scores are not sums over rows")
+    return _reason(e, subject, relation, object)
+
+
+def _by_deletion(e: Evidence, subject: str, relation: str, object: str) -> Executed:
+    if e.additive:
+        raise NotSo("the model's scores are sums over rows")
+    return _reason(e, subject, relation, object)
+
+
+def _reason(e: Evidence, subject: str, relation: str, object: str) -> Executed:
+    item = _offered(e, subject)
+    signed = e.weights(np.array([item]))[0]
+    carried = e.carried(item)
+    total = carried.weights.sum()
     if relation == "rows":
-        _same(object, r.name)
-        heaviest = np.sort(np.maximum(signed, 0.0))[::-1].cumsum()
-        return (
-            float(np.searchsorted(heaviest, total / 2 - 1e-12) + 1),
-            r.history.interaction,
-            np.maximum(signed, 0.0),
-        )
+        # how many rows, heaviest first, carry half of it
+        _same(object, e.name)
+        heaviest = np.sort(carried.weights)[::-1].cumsum()
+        return carried._replace(value=float(np.searchsorted(heaviest, total / 2 - 1e-12) + 1))
     if relation == "against" and object == "nothing":
-        if strongest(r, item, sign=-1):
+        if strongest(e, item, sign=-1):
             raise NotSo("some row speaks against it")
-        return 0.0, r.history.interaction, np.maximum(signed, 0.0)
+        return carried._replace(value=0.0)
     if relation not in ("because", "against"):
         raise NotSo(f"no relation {relation!r}")
+    # the share of one product's rows, those that speak the way the relation says
     sign = 1.0 if relation == "because" else -1.0
-    own = np.where(r.history.item == item_code(object), signed * sign, 0.0)
+    own = np.where(e.history.item == item_code(object), signed * sign, 0.0)
     share = float(own.sum() / total) if total > 0 else 0.0
     if share < (AGAINST if sign < 0 else 1e-9):
         raise NotSo(f"{object} does not speak {'for' if sign > 0 else 'against'} {subject}")
-    return share, r.history.interaction, np.maximum(own, 0.0)
+    return carried._replace(value=share, weights=np.maximum(own, 0.0))
 
 
-def _compare(r: Reading, subject: str, relation: str, object: str) -> Executed:
-    item, price = item_code(subject), r.price
-    if item not in r.roles.values():
-        raise NotSo(f"{subject} is not offered here")
+def _compare(e: Evidence, subject: str, relation: str, object: str) -> Executed:
+    item = _offered(e, subject)
     if relation == "usual price":
-        _same(object, r.name)
-        usual, known = r.usual_price()
-        if not np.isfinite(price[item] - usual):
+        _same(object, e.name)
+        usual, known = e.usual_price()
+        value = float(e.price[item] - usual)
+        if not np.isfinite(value):
             raise NotSo("a price is unknown")
-        return float(price[item] - usual), r.history.interaction, known.astype(float)
-    other = item_code(object)
-    if other not in r.roles.values():
-        raise NotSo(f"{object} is not offered here")
+        return Executed(value, e.history.interaction, known.astype(float), "history")
+    other = _offered(e, object)
     if relation == "behind":
-        value, true = float(r.scores[other] - r.scores[item]), r.scores[other] >= r.scores[item]
+        value = float(e.scores[other] - e.scores[item])
+        true = value >= 0
     else:
-        value = float(price[item] - price[other])
+        value = float(e.price[item] - e.price[other])
         true = {"cheaper": value < 0, "dearer": value > 0}.get(relation, False)
     if not true:
         raise NotSo(f"{subject} is not {relation} beside {object}")
-    return value, *r.carried(item)[1:]
+    return e.carried(item)._replace(value=value)
 
 
-def _catalogue_fact(r: Reading, subject: str, relation: str, object: str) -> Executed:
-    item = item_code(subject)
-    if item not in r.roles.values():
-        raise NotSo(f"{subject} is not offered here")
+def _catalogue_fact(e: Evidence, subject: str, relation: str, object: str) -> Executed:
+    item = _offered(e, subject)
     if relation not in ("category", "brand", "price"):
         raise NotSo(f"no relation {relation!r}")
-    fact = r.catalogue.frame[relation].iat[item]
+    fact = e.catalogue.frame[relation].iat[item]
     if fact_name(fact) != object:
         raise NotSo(f"the catalogue says {fact_name(fact)!r}")
-    return (float(fact) if relation == "price" else np.nan), *r.carried(item)[1:]
+    return e.carried(item)._replace(value=float(fact) if relation == "price" else np.nan)
 
 
-KINDS: dict[str, Callable[[Reading, str, str, str], Executed]] = {
-    "interest": _interest,
-    "pick": _pick,
-    "because": _because,
-    "compare": _compare,
-    "catalogue_fact": _catalogue_fact,
+@dataclass(frozen=True)
+class Rule:
+    """What can be done with one kind of statement."""
+
+    execute: Callable[[Evidence, str, str, str], Executed]
+    """(evidence, subject, relation, object): its value and the rows that carry it, or `NotSo`."""
+    range: Callable[[LeaveOneBasketOut, Statement], np.ndarray] | None
+    """Its value with each basket left out; None where the value is no estimate."""
+    ended: Callable[[Evidence, Statement, pd.DataFrame], list[int]]
+    """The fewest rows whose removal ends it, out of its support (heaviest first)."""
+    portable: bool
+    """Whether a mailed file can make it again by itself (`views/static/claims.js` knows it)."""
+
+
+KINDS: dict[str, Rule] = {
+    "interest": Rule(_stored_interest, stability.stored_shares, smallest.heaviest_notes, True),
+    "interest list": Rule(_listed_interest, stability.listed_shares, smallest.scored_again, True),
+    "pick": Rule(_pick, stability.offered_scores, smallest.heaviest_products, True),
+    "pick pick": Rule(_pick, stability.offered_scores, smallest.scored_again, True),
+    "because": Rule(_because, None, smallest.named_product, True),
+    "by_deletion": Rule(_by_deletion, None, smallest.named_product, False),
+    "compare": Rule(_compare, None, smallest.heaviest_products, True),
+    "catalogue_fact": Rule(_catalogue_fact, None, smallest.heaviest_products, True),
 }
+"""A kind, or a kind and a relation where that relation has a rule of its own."""
+PORTABLE_SOURCES = ("history", "profile")
+"""What a mailed file holds of a shopper."""
 
 
-def execute(reading: Reading, statement: Statement) -> Executed:
-    """Value and carrying rows of one statement, weights summing to 1; raises `NotSo`."""
-    kind, subject, relation, object = statement
-    if kind not in KINDS:
+def rule_of(statement: Statement) -> Rule:
+    """The rule of a statement; raises `NotSo` for a kind that nobody knows."""
+    kind, _, relation, _ = statement
+    rule = KINDS.get(f"{kind} {relation}", KINDS.get(kind))
+    if rule is None:
         raise NotSo(f"no rule for the kind {kind!r}")
-    value, ids, weights = KINDS[kind](reading, subject, relation, object)
+    return rule
+
+
+def execute(evidence: Evidence, statement: Statement) -> Executed:
+    """Value and carrying rows of one statement, weights summing to 1; raises `NotSo`, and `Unsaid`
+    for what holds and is not said."""
+    value, ids, weights, source = rule_of(statement).execute(evidence, *statement[1:])
     keep = weights > 1e-12
     if not keep.any():
         raise NotSo("no row carries it")
-    return value, ids[keep], weights[keep] / weights[keep].sum()
+    evidence.refuse_unsaid(statement)
+    return Executed(value, ids[keep], weights[keep] / weights[keep].sum(), source)
 
 
-def strongest(r: Reading, item: int, sign: int = 1) -> list[int]:
+def portable(evidence: Evidence, statement: Statement) -> bool:
+    """Whether a mailed file can make this statement again by itself: it knows the kind, and holds
+    what was read."""
+    source = execute(evidence, statement).source
+    return rule_of(statement).portable and source in PORTABLE_SOURCES
+
+
+def strongest(e: Evidence, item: int, sign: int = 1) -> list[int]:
     """Items of the history that speak most for (sign 1) or against (−1) an item, strongest first,
     ties by code."""
-    signed = r.weights(np.array([item]))[0]
-    by_item = np.bincount(r.history.item, weights=sign * signed, minlength=r.history.n_items)
+    signed = e.weights(np.array([item]))[0]
+    by_item = np.bincount(e.history.item, weights=sign * signed, minlength=e.history.n_items)
     floor = 1e-9 if sign > 0 else AGAINST
     enough = np.flatnonzero(by_item >= floor * np.maximum(signed, 0.0).sum())
     enough = enough[by_item[enough] > 0]
@@ -147,3 +197,16 @@ def fact_name(fact: object) -> str:
 def _same(given: str, expected: str) -> None:
     if given != expected:
         raise NotSo(f"{given!r} is not {expected!r}")
+
+
+def _enough(share: float) -> None:
+    if share < SHARE:
+        raise NotSo(f"share {share:.3f} is below {SHARE}")
+
+
+def _offered(e: Evidence, name: str) -> int:
+    """The code of an item that is offered here."""
+    item = item_code(name)
+    if item not in e.offers.values():
+        raise NotSo(f"{name} is not offered here")
+    return item

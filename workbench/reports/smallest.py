@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
+from math import comb
 
 import numpy as np
 import pandas as pd
@@ -13,8 +14,11 @@ from workbench import html
 from workbench.data import Histories
 from workbench.errors import DataError
 from workbench.recommend import Counted, ranks
+from workbench.reports.evidence import SHARE, Evidence
+from workbench.reports.statements import Statement, is_item
 
 MOST_COMBINATIONS = 3_000  # sets tried at once when proving that no smaller one does it
+Holds = Callable[[Histories], np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -60,7 +64,7 @@ def smallest_set(
     item: int | None = None,
     *,
     support: pd.DataFrame | None = None,
-    holds: Callable[[Histories], np.ndarray] | None = None,
+    holds: Holds | None = None,
     k: int = 10,
     prove: int = 2,
     orders: int = 0,
@@ -84,49 +88,65 @@ def smallest_set(
     SmallestSet(4 items, 5 rows: smallest found; random 26)
     """
     if len(history) != 1 or (item is None) == (support is None):
-        raise DataError(
-            "one history, and either item or support", "smallest_set", "log.histories([user])"
-        )
+        do = "log.histories([user])"
+        raise DataError("one history, and either item or support", "smallest_set", do)
     if support is None:
-        support, holds = (
-            model.contributions(history, np.array([item])),
-            _in_top(model, history, item, k),
-        )
+        support = model.contributions(history, np.array([item]))
+        holds = _in_top(model, history, item, k)
+    # what the rows of each item carry together, and the items in that order
     weight = dict(zip(support["interaction"].tolist(), support["weight"].tolist(), strict=True))
     owned = np.array([weight.get(row, 0.0) for row in history.interaction.tolist()])
     sums = pd.Series(owned).groupby(history.item).sum().sort_index()
     order = sums.sort_values(ascending=False, kind="stable").index.to_numpy()
-    total = owned[owned > 0].sum()
-
-    def ended(sets: Sequence[Sequence[int]]) -> np.ndarray:
-        if holds is None:
-            return np.array(
-                [sums.loc[list(s)].clip(lower=0).sum() >= 0.5 * total > 0 for s in sets], dtype=bool
-            )
-        return ~np.asarray(holds(_without_items(history, sets)), dtype=bool)
-
+    ended = _ends_by_weight(sums, owned) if holds is None else _ends_by_scoring(history, holds)
     if ended([()])[0]:
-        raise DataError(
-            f"{'the claim' if item is None else f'item {item}'} does not stand as it is",
-            "smallest_set",
-        )
+        asked = "the claim" if item is None else f"item {item}"
+        raise DataError(f"{asked} does not stand as it is", "smallest_set")
+    # strongest first, until it ends
     prefixes = ended([order[:n] for n in range(1, len(order) + 1)])
     if not prefixes.any():
         return SmallestSet((), (), False, False, float("nan"))
     chosen = [int(i) for i in order[: int(np.argmax(prefixes)) + 1]]
+    # put back what turns out not to be needed
     for one in list(chosen):
         if len(chosen) > 1 and ended([[i for i in chosen if i != one]])[0]:
             chosen.remove(one)
+    # try all sets that are smaller still
     chosen, proven = _try_smaller(chosen, order, ended, prove)
-    rows = tuple(int(row) for row in history.interaction[np.isin(history.item, chosen)])
-    return SmallestSet(
-        rows, tuple(chosen), True, proven, _random_orders(order, ended, orders, seed)
-    )
+    rows = history.interaction[np.isin(history.item, chosen)].tolist()
+    random = _random_orders(order, ended, orders, seed)
+    return SmallestSet(tuple(rows), tuple(chosen), True, proven, random)
 
 
-def _in_top(
-    model: Counted, history: Histories, item: int, k: int
-) -> Callable[[Histories], np.ndarray]:
+Ended = Callable[[Sequence[Sequence[int]]], np.ndarray]
+
+
+def _ends_by_weight(sums: pd.Series, owned: np.ndarray) -> Ended:
+    """Whether half of the weight goes with each set of items."""
+    total = owned[owned > 0].sum()
+
+    def ended(sets: Sequence[Sequence[int]]) -> np.ndarray:
+        carried = [sums.loc[list(items)].clip(lower=0).sum() for items in sets]
+        return np.array([weight >= 0.5 * total > 0 for weight in carried], dtype=bool)
+
+    return ended
+
+
+def _ends_by_scoring(history: Histories, holds: Holds) -> Ended:
+    """Whether it no longer holds for the history without each set of items."""
+
+    def ended(sets: Sequence[Sequence[int]]) -> np.ndarray:
+        gone = np.zeros((len(sets), history.n_items), dtype=bool)
+        for row, items in enumerate(sets):
+            gone[row, list(items)] = True
+        many = history.select(np.zeros(len(sets), dtype=np.int64))
+        left = many.keep(~gone[many.rows, many.item])
+        return ~np.asarray(holds(left), dtype=bool)
+
+    return ended
+
+
+def _in_top(model: Counted, history: Histories, item: int, k: int) -> Holds:
     seen = np.zeros((1, history.n_items), dtype=bool)
     seen[0, history.item] = True
 
@@ -138,23 +158,12 @@ def _in_top(
     return holds
 
 
-def _without_items(history: Histories, sets: Sequence[Sequence[int]]) -> Histories:
-    """The one history once per set, without the rows on the items of the set."""
-    many = history.select(np.zeros(len(sets), dtype=np.int64))
-    gone = np.zeros((len(sets), history.n_items), dtype=bool)
-    for row, items in enumerate(sets):
-        gone[row, list(items)] = True
-    return many.keep(~gone[many.rows, many.item])
-
-
 def _try_smaller(
-    chosen: list[int], order: np.ndarray, ended: Callable[..., np.ndarray], prove: int
+    chosen: list[int], order: np.ndarray, ended: Ended, prove: int
 ) -> tuple[list[int], bool]:
+    """A set of fewer items where one does it, and whether all smaller ones were tried."""
     for size in range(1, len(chosen)):
-        n_sets = 1
-        for step in range(size):
-            n_sets = n_sets * (len(order) - step) // (step + 1)
-        if size > prove or n_sets > MOST_COMBINATIONS:
+        if size > prove or comb(len(order), size) > MOST_COMBINATIONS:
             return chosen, False
         sets = list(combinations(order.tolist(), size))
         hits = np.flatnonzero(ended(sets))
@@ -163,9 +172,8 @@ def _try_smaller(
     return chosen, True
 
 
-def _random_orders(
-    order: np.ndarray, ended: Callable[..., np.ndarray], orders: int, seed: int
-) -> float:
+def _random_orders(order: np.ndarray, ended: Ended, orders: int, seed: int) -> float:
+    """Items that have to go in random order, median over orders; NaN without orders."""
     rng = np.random.default_rng(seed)
     needed = []
     for _ in range(orders):
@@ -173,3 +181,57 @@ def _random_orders(
         hits = ended([shuffled[:n] for n in range(1, len(shuffled) + 1)])
         needed.append(int(np.argmax(hits)) + 1 if hits.any() else len(shuffled) + 1)
     return float(np.median(needed)) if needed else float("nan")
+
+
+# --- the fewest rows under each kind of claim: ids; `support` [interaction, weight], heaviest first
+
+
+def scored_again(evidence: Evidence, statement: Statement, support: pd.DataFrame) -> list[int]:
+    """Rows without which the pick, or an interest of the list, is no longer said: verified by
+    scoring what is left."""
+    kind, _, role, object = statement
+
+    def holds(histories: Histories) -> np.ndarray:
+        nobody = replace(histories, user=np.full(len(histories), -1, dtype=np.int32))
+        best = evidence.lists(evidence.adjusted(nobody))
+        if kind == "pick":
+            return best[:, 0] == evidence.offers[role]
+        return evidence.within(object, best).mean(axis=1) >= SHARE
+
+    parts = {"support": support, "holds": holds, "prove": 1}
+    try:
+        return list(smallest_set(evidence.model, evidence.history, **parts).interactions)
+    except DataError:
+        # a stale vector: what is left of the log would not say it as it is
+        return heaviest_products(evidence, statement, support)
+
+
+def heaviest_products(evidence: Evidence, statement: Statement, support: pd.DataFrame) -> list[int]:
+    """Rows of the heaviest products that carry half of it: one row of a product left keeps all it
+    says."""
+    history = evidence.history
+    product = dict(zip(history.interaction.tolist(), history.item.tolist(), strict=True))
+    item = support["interaction"].map(product)
+    sums = support["weight"].groupby(item).sum().sort_values(ascending=False, kind="stable")
+    chosen = sums.index[: int(np.searchsorted(sums.cumsum(), 0.5 - 1e-12)) + 1]
+    return support.loc[item.isin(chosen), "interaction"].tolist()
+
+
+def named_product(evidence: Evidence, statement: Statement, support: pd.DataFrame) -> list[int]:
+    """All rows of the product that a reason names; of a reason that names none, the heaviest."""
+    if is_item(statement[3]):
+        return support["interaction"].tolist()
+    return heaviest_products(evidence, statement, support)
+
+
+def heaviest_notes(evidence: Evidence, statement: Statement, support: pd.DataFrame) -> list[int]:
+    """The heaviest notes of a store, until the topic's share falls below what makes an interest."""
+    _, _, store, topic = statement
+    notes = evidence.notes(store)
+    own = notes.topic == topic
+    ids = support["interaction"].tolist()
+    for n in range(1, len(ids) + 1):
+        left = ~np.isin(notes.interaction, ids[:n])
+        if notes.weight[left & own].sum() < SHARE * max(notes.weight[left].sum(), 1e-300):
+            return ids[:n]
+    return ids

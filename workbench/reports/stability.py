@@ -8,52 +8,67 @@ from functools import cached_property
 
 import numpy as np
 
-from workbench.recommend import top_k
-from workbench.reports.reading import Reading, Statement
+from workbench.reports.evidence import Evidence
+from workbench.reports.statements import Statement, item_code
 
 
-class LeftOut:
-    """Scores of the shopper's history with each basket left out once (a row without basket is one
-    of its own)."""
+class LeaveOneBasketOut:
+    """The shopper's history with each basket left out once (a row without basket is one of its
+    own); of more than `most` baskets some are drawn with `seed`.
 
-    def __init__(self, reading: Reading, seed: int, most: int) -> None:
-        self.reading, history = reading, reading.history
+    keep: (units, rows), which rows of the history are left in each part.
+    """
+
+    SPREAD = "left out"
+    """What claims call an interval that was found so."""
+
+    def __init__(self, evidence: Evidence, seed: int = 0, most: int = 64) -> None:
+        history = evidence.history
         baskets = np.where(history.basket >= 0, history.basket, -1 - history.interaction)
         units = np.unique(baskets)
         if len(units) > most:
             units = np.sort(np.random.default_rng(seed).choice(units, most, replace=False))
-        self.keep = baskets[None, :] != units[:, None]  # (units, rows)
-        many = history.select(np.zeros(len(units), dtype=np.int64))
+        self.evidence = evidence
+        self.keep = baskets[None, :] != units[:, None]
+
+    @cached_property
+    def scores(self) -> np.ndarray:
+        """Adjusted scores of every part, (units, n_items)."""
+        history = self.evidence.history
+        many = history.select(np.zeros(len(self.keep), dtype=np.int64))
         # code −1 is nobody's: models with stored user vectors score what is left, not what they
         # remember
-        self.scores = reading.adjusted(
-            replace(many.keep(self.keep.ravel()), user=np.full(len(units), -1, dtype=np.int32))
-        )
+        nobody = np.full(len(self.keep), -1, dtype=np.int32)
+        return self.evidence.adjusted(replace(many.keep(self.keep.ravel()), user=nobody))
 
     @cached_property
     def lists(self) -> np.ndarray:
-        """The ranked lists; what the shopper has seen stays masked, so that only the scores
-        move."""
-        seen = np.repeat(self.reading.seen, len(self.scores), axis=0)
-        return top_k(self.scores, len(self.reading.listed), seen)
+        """The ranked list of every part."""
+        return self.evidence.lists(self.scores)
 
-    def range(self, statement: Statement, value: float) -> tuple[float, float]:
-        """Smallest and largest value over the whole and every part; NaN where the value is no
-        estimate."""
-        kind, _, relation, object = statement
-        if kind == "pick":
-            values = self.scores[:, int(object.partition(":")[2])]
-        elif (kind, relation) == ("interest", "list"):
-            values = self.reading.within(object, self.lists).mean(axis=1)
-        elif (kind, relation) == ("interest", "profile"):
-            entity, ids, weight = self.reading.notes
-            own = entity == object
-            out = [np.isin(ids, self.reading.history.interaction[~part]) for part in self.keep]
-            kept = ~np.array(out)
-            total = kept @ weight
-            values = np.divide(
-                kept @ (weight * own), total, out=np.full(len(total), value), where=total > 0
-            )
-        else:
-            return np.nan, np.nan
-        return float(min(values.min(), value)), float(max(values.max(), value))
+
+# --- what each kind of statement is worth in every part, (units,); NaN where nothing is left ---
+
+
+def offered_scores(left_out: LeaveOneBasketOut, statement: Statement) -> np.ndarray:
+    """The score of the item that is offered."""
+    return left_out.scores[:, item_code(statement[3])]
+
+
+def listed_shares(left_out: LeaveOneBasketOut, statement: Statement) -> np.ndarray:
+    """The topic's share of the list."""
+    lists = left_out.lists
+    shares = left_out.evidence.within(statement[3], lists).mean(axis=1)
+    return np.where(lists[:, 0] < 0, np.nan, shares)
+
+
+def stored_shares(left_out: LeaveOneBasketOut, statement: Statement) -> np.ndarray:
+    """The topic's share of what a store still holds."""
+    _, _, store, topic = statement
+    notes = left_out.evidence.notes(store)
+    interactions = left_out.evidence.history.interaction
+    gone = [np.isin(notes.interaction, interactions[~part]) for part in left_out.keep]
+    kept = ~np.array(gone)
+    total = kept @ notes.weight
+    own = kept @ (notes.weight * (notes.topic == topic))
+    return np.divide(own, total, out=np.full(len(total), np.nan), where=total > 0)

@@ -18,9 +18,11 @@ import numpy as np
 from workbench.data import Catalogue
 from workbench.errors import ModelError
 from workbench.html import escape
+from workbench.reports.rules import portable
 from workbench.views.screen.static import static_screen, words
 
 if TYPE_CHECKING:
+    from workbench.ledger import Service
     from workbench.views.screen.screen import Screen
 
 STATIC = Path(__file__).parent / "static"
@@ -74,11 +76,12 @@ def export(screen: Screen, path: Path | str) -> Path:
             "nothing hidden or forgotten",
             "export the service as it was built",
         )
+    refuse_what_it_cannot_make(service, user)
     # what the sentences are held against: below its range a value is weaker
     claims = {claim.claim: claim for claim in service.report(user, screen.seed).claims}
     lows = [claims[sentence["claim"]].low for sentence in screen.state["sentences"]]
     # the shopper's own notes
-    notes = service.profile.lineage(user)
+    notes = service.stores["profile"].lineage(user)
     notes = notes.loc[notes["kind"] == "topic", ["entity", "interaction", "weight"]]
     model = pack(service.model, service.catalogue)
     model["profile"] = [
@@ -90,12 +93,26 @@ def export(screen: Screen, path: Path | str) -> Path:
     return write(document(screen.state, model, footer), path)
 
 
+def refuse_what_it_cannot_make(service: Service, user: int) -> None:
+    """The file knows the log, the profile and the item weights: raise `ModelError` for a service
+    that remembers elsewhere, offers seen products, or makes claims of a kind that it cannot make
+    again."""
+    built = [*service.stores]
+    if built != ["profile"] or not service.mask_seen or service.unsaid:
+        found = f"a service with {', '.join(built) or 'no store'}, or with rules of its own"
+        raise ModelError(found, "export", "the stored profile alone, and seen products masked")
+    evidence = service.evidence(user)
+    for claim in service.report(user).claims:
+        if not portable(evidence, claim.statement):
+            raise ModelError(f"{claim!r} cannot be made by the file", "export", "portable kinds")
+
+
 def document(state: dict[str, Any], model: dict[str, Any] | None = None, footer: str = "") -> str:
     """The page of a screen; with `model` (what `engine.js` computes from) it forgets by itself."""
     return page(
         f"What happens when {state['user']['name']} presses Forget?",
         static_screen(state),
-        {"state": state, "model": model, "words": words()},
+        {"state": state, "model": model, "words": words(state.get("causes"))},
         styles=("base.css", "screen.css", "page.css"),
         scripts=(*SCREEN, "engine.js", "claims.js", "forget.js", "page.js"),
         footer=footer,

@@ -55,7 +55,8 @@ class ForgetScreen(anywidget.AnyWidget):
     def of(cls, state: dict[str, Any], steps: Steps | None) -> ForgetScreen:
         """A widget that starts from `state` and hands the actions of its reader to `steps`."""
         plain = json.loads(json.dumps(state))
-        widget = cls(state=plain, words=words(), computes=steps is not None)
+        known = words(state.get("causes"))
+        widget = cls(state=plain, words=known, computes=steps is not None)
         try:
             loop = asyncio.get_running_loop()
         except RuntimeError:

@@ -8,28 +8,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from workbench.ledger import Forgetting, Service, Switches
+from workbench.ledger import Forgetting, Service
 from workbench.ledger.exposure import lists, never_had
 from workbench.ledger.fewest import fewest
 from workbench.ledger.null import Control
 from workbench.reports import Report
-from workbench.reports.writer import plain, section_name
+from workbench.reports.sentences import plain, section_name
 from workbench.views.screen.static import words
 
 State = dict[str, Any]
-LABELS = {
-    "log": "the log",
-    "profile": "the stored profile",
-    "user_vector": "the stored user vector",
-    "item_weights": "the item weights",
-    "tombstone": "a tombstone: never offer again",
-}
-PLACES = {
-    name: {"label": LABELS[name], "help": str(field.description)}
-    for name, field in Switches.model_fields.items()
-}
-"""What the screen calls a place, and what it says of reaching it."""
-NO_VECTOR = "This model stores no user vector: it reads the log each time."
 FATES = ("gone", "weakened", "back", "kept", "new")
 
 
@@ -61,6 +48,7 @@ def state(forgetting: Forgetting, controls: Iterable[Control] | None = None) -> 
             "never": before.keep(("never", user, topic), lambda: _never(before, user, topic)),
         },
         "switches": _switches(forgetting),
+        "causes": {tier.name: list(tier.causes) for tier in before.tiers},
         "exposure": [_finite(row) for row in forgetting.exposure.to_dict("records")],
         "others": {
             name: float(others[name]) for name in ("others", "changed", "share", "max_churn")
@@ -244,14 +232,11 @@ def _never(service: Service, user: int, topic: str | None) -> list[dict[str, Any
 
 
 def _switches(forgetting: Forgetting) -> list[dict[str, Any]]:
-    vectors = forgetting.services[0].stores_vectors
     rows = []
-    for name, place in PLACES.items():
-        enabled = name != "user_vector" or vectors
-        on = bool(getattr(forgetting.switches, name)) and enabled
-        told = place["help"] if enabled else NO_VECTOR
-        row = {"name": name, "label": place["label"], "on": on, "enabled": enabled, "help": told}
-        rows.append(row)
+    for tier in forgetting.services[0].tiers:
+        on = tier.enabled and forgetting.switches.on(tier.name)
+        row = {"name": tier.name, "label": tier.label, "on": on, "enabled": tier.enabled}
+        rows.append({**row, "help": tier.help})
     return rows
 
 

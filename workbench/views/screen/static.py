@@ -12,17 +12,23 @@ from workbench.html import content_id, escape
 
 
 @cache
-def words() -> dict[str, Any]:
-    """Marks and words for fates and causes, shared with `screen.js`."""
+def _known() -> dict[str, Any]:
     return json.loads(Path(__file__).with_name("words.json").read_text(encoding="utf-8"))
+
+
+def words(causes: dict[str, Any] | None = None) -> dict[str, Any]:
+    """Marks and words for fates and causes, shared with `screen.js`; `causes`: those of the places
+    at hand, as in the state."""
+    return _known() | {"cause": {**(causes or {}), **_known()["cause"]}}
 
 
 def static_screen(state: dict[str, Any]) -> str:
     """A forget screen (the JSON of `state`) as escaped HTML; equal states give equal text."""
     rows, topic = state["history"], state["topic"]
-    # an id of what is drawn: how long a file took and how the answer came are not part of it
+    # an id of what is drawn: how long a file took, how the answer came, and words are no part of it
     drawn = {**state, "seconds": None}
     drawn.pop("controls", None)
+    drawn.pop("causes", None)
     name = content_id("screen", json.dumps(drawn, sort_keys=True, default=str))
     # whose screen, and how much is gone
     removed = sum(row["removed"] for row in rows)
@@ -33,7 +39,7 @@ def static_screen(state: dict[str, Any]) -> str:
     parts = [
         f"<p><b>{escape(state['user']['name'])}</b>: {told}</p>",
         f"<details><summary>History: {len(rows)} rows</summary>{_history(rows)}</details>",
-        f"<p><b>Report</b></p>{_report(state['sentences'])}",
+        f"<p><b>Report</b></p>{_report(state['sentences'], state.get('causes'))}",
         f"<p><b>Lists</b> (■ {escape(topic)})</p>" if topic else "<p><b>Lists</b></p>",
         _lists(state["lists"]),
         _switches(state["switches"]) if removed else "",
@@ -57,7 +63,7 @@ def _history(rows: list[dict[str, Any]]) -> str:
     return _table(["row", "when", "action", "product", "topics", ""], lines)
 
 
-def _report(sentences: list[dict[str, Any]]) -> str:
+def _report(sentences: list[dict[str, Any]], causes: dict[str, Any] | None) -> str:
     lines = []
     for one in sentences:
         # the sentence, and the rows it stands on
@@ -72,20 +78,20 @@ def _report(sentences: list[dict[str, Any]]) -> str:
         became = ""
         if one["fate"]:
             mark, word = words()["fate"].get(one["fate"], ("", ""))
-            cause = because(one["fate"], one["cause"])
+            cause = because(one["fate"], one["cause"], causes)
             became = f"<b>{mark} {escape(word)}</b>" + (f": {escape(cause)}" if cause else "")
         lines.append(_line([escape(one["section"]), text, escape(carried), became]))
     return _table(["section", "sentence", "carried by", "after forgetting"], lines)
 
 
-def because(fate: str | None, cause: str | None) -> str:
+def because(fate: str | None, cause: str | None, causes: dict[str, Any] | None = None) -> str:
     """A cause in words: several places are joined by + in the state.
 
-    >>> because("gone", "log + profile")
-    'the rows left the log and the notes in the profile were struck'
+    >>> because("gone", "a + b", {"a": ["a was cleaned", ""], "b": ["b was struck", ""]})
+    'a was cleaned and b was struck'
     """
     parts = (cause or "").split(" + ") if fate and fate != "kept" else []
-    known = words()["cause"]
+    known = words(causes)["cause"]
     return " and ".join(known[part][fate == "back"] if part in known else part for part in parts)
 
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from tests.reports.shops import shop
 from workbench.errors import UnknownItem
-from workbench.ledger import EntityStore
+from workbench.reports import EntityStore, Store
 
 
 def same(one, two):
@@ -27,6 +27,12 @@ def test_forgetting_equals_building_from_what_remains(seed, share, told_users):
     assert same(
         EntityStore.build(log, catalogue).forget(ids, users), EntityStore.build(left, catalogue)
     )
+
+
+def test_the_profile_is_a_store():
+    log, catalogue = shop(2)
+    assert isinstance(EntityStore.build(log, catalogue), Store)
+    assert not isinstance(catalogue, Store)
 
 
 def test_summary_against_a_loop_and_lineage():

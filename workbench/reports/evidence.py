@@ -1,0 +1,300 @@
+"""What a report may look at: one shopper's rows, the model's view of them, the catalogue, the
+stores."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from workbench.data import Catalogue, Histories, Interactions
+from workbench.recommend import scores_or_none, top_k
+from workbench.reports.statements import Executed, NotSo, Statement, Unsaid, is_item, item_code
+from workbench.reports.support import Deletion, by_deletion
+
+LIST = 20
+"""Length of the list that an interest is read from."""
+SHARE = 0.15
+"""An interest holds at least this share of the list, or of a store."""
+
+
+class Notes(NamedTuple):
+    """What a store holds about a shopper's topics, a note each."""
+
+    topic: np.ndarray
+    interaction: np.ndarray
+    weight: np.ndarray
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """One shopper as a report sees them; made once, handed whole to everything that writes or
+    checks.
+
+    stores: by name, anything with `lineage(user)`, see `Store`. chosen: the offers of an agent,
+    role → item code; None: those that the scores give, see `roles`. unsaid: topics that are never
+    named unasked. adjust: (n_items,) added to the scores; −inf takes an item out. stale: the log
+    that the model's view of the shopper was computed from, where it is not `log` (a user vector
+    that was not computed anew). mask_seen: whether products of the log are never offered again.
+
+    >>> Evidence.of(log, catalogue, model, user=3, stores={"profile": store})  # doctest: +SKIP
+    """
+
+    user: int
+    log: Interactions
+    catalogue: Catalogue
+    model: Any = None
+    stores: Mapping[str, Any] = field(default_factory=dict)
+    chosen: Mapping[str, int] | None = None
+    unsaid: frozenset[str] = frozenset()
+    adjust: np.ndarray | None = None
+    stale: Interactions | None = None
+    mask_seen: bool = True
+
+    @classmethod
+    def of(
+        cls,
+        log: Interactions,
+        catalogue: Catalogue,
+        model: Any,
+        user: int,
+        stores: Mapping[str, Any] | None = None,
+        offers: Mapping[str, int] | None = None,
+        unsaid: Iterable[str] = (),
+        **served: Any,
+    ) -> Evidence:
+        """The evidence on a user code; `served`: adjust, stale, mask_seen.
+
+        Raises `UnknownUser`, and `UnknownItem` for an offer or an unsaid topic that the catalogue
+        does not have.
+        """
+        log.check_user(user)
+        unsaid = frozenset(unsaid)
+        for topic in unsaid:
+            catalogue.items_of(topic)
+        for item in (offers or {}).values():
+            catalogue.title(item)
+        return cls(user, log, catalogue, model, stores or {}, offers, unsaid, **served)
+
+    def __repr__(self) -> str:
+        rows = len(self.history.item)
+        return f"Evidence(user {self.user}, {rows} rows, {', '.join(self.stores) or 'no store'})"
+
+    # --- the shopper's rows ---
+
+    @property
+    def name(self) -> str:
+        """How claims name the shopper."""
+        return f"user:{self.user}"
+
+    @cached_property
+    def history(self) -> Histories:
+        """The rows that the scores rest on; one row."""
+        return (self.log if self.stale is None else self.stale).histories([self.user])
+
+    @cached_property
+    def seen(self) -> np.ndarray:
+        """Mask (1, n_items) of what is never offered because the log has it."""
+        if not self.mask_seen:
+            return np.zeros((1, self.history.n_items), dtype=bool)
+        served = self.history if self.stale is None else self.log.histories([self.user])
+        return served.matrix().toarray() > 0
+
+    def rows(self, source: str) -> np.ndarray:
+        """Interactions that a claim read at this source may rest on: "history", "deletion" (rows of
+        the history, weighed by leaving them out), or a store."""
+        if source in ("history", "deletion"):
+            return self.history.interaction
+        return self.notes(source).interaction
+
+    def notes(self, store: str) -> Notes:
+        """What a store holds about the shopper's topics; empty where there is no such store."""
+        if store not in self._notes:
+            self._notes[store] = self._read(store)
+        return self._notes[store]
+
+    def _read(self, store: str) -> Notes:
+        if store not in self.stores:
+            return Notes(np.zeros(0, dtype=object), np.zeros(0, dtype=np.int64), np.zeros(0))
+        lineage = self.stores[store].lineage(self.user)
+        topics = lineage["kind"].to_numpy(dtype=object) == "topic"
+        return Notes(
+            lineage["entity"].to_numpy(dtype=object)[topics],
+            lineage["interaction"].to_numpy(dtype=np.int64)[topics],
+            lineage["weight"].to_numpy(dtype=np.float64)[topics],
+        )
+
+    @cached_property
+    def _notes(self) -> dict[str, Notes]:
+        return {}
+
+    # --- what is offered ---
+
+    def adjusted(self, histories: Histories) -> np.ndarray:
+        """Scores (B, n_items) as they are ranked; `NotSo` without a model."""
+        scores = np.asarray(scores_or_none(self._scorer, histories), dtype=np.float64)
+        return scores if self.adjust is None else scores + self.adjust
+
+    @property
+    def _scorer(self) -> Any:
+        if self.model is None:
+            raise NotSo("needs the model to be executed again")
+        return self.model
+
+    @cached_property
+    def scores(self) -> np.ndarray:
+        """Adjusted scores (n_items,)."""
+        return self.adjusted(self.history)[0]
+
+    def lists(self, scores: np.ndarray) -> np.ndarray:
+        """Lists as long as `listed` for scores (B, n_items) of parts of the history: what the
+        shopper has seen stays masked, so that only the scores move."""
+        seen = np.repeat(self.seen, len(scores), axis=0)
+        return top_k(scores, len(self.listed), seen)
+
+    @cached_property
+    def ranked(self) -> np.ndarray:
+        """All items that may be offered, best first."""
+        best = top_k(self.scores[None], len(self.scores), self.seen)[0]
+        return best[best >= 0]
+
+    @cached_property
+    def listed(self) -> np.ndarray:
+        """The list that interests are read from."""
+        return self.ranked[:LIST]
+
+    @cached_property
+    def offers(self) -> Mapping[str, int]:
+        """Which item plays which part on the page."""
+        return self.roles if self.chosen is None else self.chosen
+
+    @cached_property
+    def roles(self) -> dict[str, int]:
+        """The offers that the scores give: pick, and cheaper, upgrade or alternative beside it;
+        absent where none fits.
+
+        Cheaper and upgrade are the best-ranked items of the pick's category at a lower or higher
+        price; alternatives (the next in the list) stand in for what is missing. Items of a topic
+        that is left unsaid play no part.
+        """
+        ranked = self.ranked
+        for topic in self.unsaid:
+            ranked = ranked[~self.within(topic, ranked)]
+        if not len(ranked):
+            return {}
+        pick = int(ranked[0])
+        rest = ranked[1:]
+        roles = {"pick": pick}
+        # beside the pick: the best of its category that costs less, and that costs more
+        category = self.catalogue.frame["category"].to_numpy(dtype=object)
+        alike = rest[category[rest] == category[pick]]
+        less = alike[self.price[alike] < self.price[pick]]
+        more = alike[self.price[alike] > self.price[pick]]
+        for role, fitting in (("cheaper", less), ("upgrade", more)):
+            if len(fitting):
+                roles[role] = int(fitting[0])
+        # what is missing of the three: the next in the list
+        taken = set(roles.values())
+        others = [int(item) for item in rest[:4] if int(item) not in taken]
+        names = ("alternative", "second alternative")[: 3 - len(roles)]
+        return roles | dict(zip(names, others, strict=False))
+
+    # --- what carries a score ---
+
+    @property
+    def additive(self) -> bool:
+        """Whether the model says row by row what a score is made of."""
+        return hasattr(self._scorer, "contributions")
+
+    @property
+    def carrier(self) -> str:
+        """Where the rows under a score are read; see `rows`."""
+        return "history" if self.additive else "deletion"
+
+    def weights(self, items: np.ndarray) -> np.ndarray:
+        """What each row of the history adds to the model's score of each item; (n_items, n_rows).
+
+        From a model without `contributions`: what the score loses when the row's product is left
+        out, shared among the product's rows; 0 below the noise floor.
+        """
+        if not self.additive:
+            return self.deletion.effects[items]
+        wanted = [int(item) for item in items]
+        if not self._known:
+            # one question for everything that a page is likely to ask
+            wanted = np.union1d(np.r_[self.listed, list(self.offers.values())], items).tolist()
+        new = np.array([i for i in wanted if int(i) not in self._known], dtype=np.int64)
+        if len(new):
+            self._known.update(zip(new.tolist(), self._contributed(new), strict=True))
+        empty = np.zeros((0, len(self.history.item)))
+        return np.stack([self._known[int(item)] for item in items]) if len(items) else empty
+
+    @cached_property
+    def _known(self) -> dict[int, np.ndarray]:
+        return {}
+
+    def _contributed(self, items: np.ndarray) -> np.ndarray:
+        """The model's table of contributions as an array (n_items, n_rows)."""
+        table = self.model.contributions(self.history, items[None, :])
+        column = pd.Index(self.history.interaction).get_indexer(table["interaction"])
+        order = np.argsort(items)
+        row = order[np.searchsorted(items, table["item"], sorter=order)]
+        filled = np.zeros((len(items), len(self.history.item)))
+        np.add.at(filled, (row, column), table["weight"].to_numpy())
+        return filled
+
+    @cached_property
+    def deletion(self) -> Deletion:
+        """What every score loses when all rows of a product are left out; effects (n_items,
+        n_rows)."""
+        return by_deletion(
+            lambda histories, _: scores_or_none(self.model, histories), self.history, unit="item"
+        )
+
+    def carried(self, item: int) -> Executed:
+        """The score of an item and the rows that raise it."""
+        raised = np.maximum(self.weights(np.array([item]))[0], 0.0)
+        return Executed(float(self.scores[item]), self.history.interaction, raised, self.carrier)
+
+    # --- the catalogue ---
+
+    @cached_property
+    def _topics(self) -> tuple[np.ndarray, np.ndarray]:
+        topics = self.catalogue.topics
+        return topics["item"].to_numpy(), topics["topic"].to_numpy(dtype=object)
+
+    def within(self, topic: str, items: np.ndarray) -> np.ndarray:
+        """Which of the items have the topic; the shape of `items`."""
+        item, name = self._topics
+        return np.isin(items, item[name == topic])
+
+    def topic_counts(self, items: np.ndarray) -> dict[str, int]:
+        """How many of the items have each topic."""
+        item, name = self._topics
+        names, counts = np.unique(name[np.isin(item, items)].astype(str), return_counts=True)
+        return dict(zip(names.tolist(), counts.tolist(), strict=True))
+
+    @cached_property
+    def price(self) -> np.ndarray:
+        """Prices of all items, NaN where unknown."""
+        return self.catalogue.frame["price"].to_numpy()
+
+    def usual_price(self) -> tuple[float, np.ndarray]:
+        """The median price over the shopper's rows, and the mask of the rows whose price is
+        known."""
+        prices = self.price[self.history.item]
+        known = np.isfinite(prices)
+        return (float(np.median(prices[known])) if known.any() else np.nan), known
+
+    def refuse_unsaid(self, statement: Statement) -> None:
+        """Raise `Unsaid` for a statement that names a topic left unsaid, or a product of it."""
+        for name in (statement[1], statement[3]) if self.unsaid else ():
+            topics = {name}
+            if is_item(name):
+                topics |= set(self.catalogue.topics_of(item_code(name)))
+            if topics & self.unsaid:
+                raise Unsaid(f"{name} is of a topic that is left unsaid")

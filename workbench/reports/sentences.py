@@ -1,0 +1,114 @@
+"""Sentences: how one claim reads, and in which section it stands. Forms and sections come from
+`sentences.toml`."""
+
+from __future__ import annotations
+
+import tomllib
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+
+from workbench.reports.claims import Claim
+from workbench.reports.evidence import Evidence
+from workbench.reports.rules import fact_name
+from workbench.reports.statements import item_code
+
+
+@cache
+def templates() -> dict[str, dict[str, str]]:
+    """The tables of `sentences.toml`."""
+    return tomllib.loads((Path(__file__).parent / "sentences.toml").read_text(encoding="utf-8"))
+
+
+def sentence(claim: Claim, evidence: Evidence, again: bool) -> tuple[str, str]:
+    """Section and text of one claim; `again`: another of its kind and relation stands before it."""
+    forms = templates()[claim.kind]
+    form = _form(claim)
+    fields = _numbers(claim, evidence)
+    # a store without a form of its own is called by its label
+    if form not in forms and form in evidence.stores:
+        fields["store"] = evidence.stores[form].label
+        form = "store"
+    text = forms.get(f"{form} again", forms[form]) if again else forms[form]
+    if "{item}" in text or "{price}" in text:
+        fields |= _product(claim, evidence)
+    section_of = templates()["section_of"]
+    section = section_of.get(f"{claim.kind} {form}", section_of[claim.kind])
+    return section, text.format(**fields)
+
+
+def _form(claim: Claim) -> str:
+    """Which form of its kind says a claim: mostly its relation."""
+    relation = claim.relation
+    if claim.kind == "compare" and relation == "usual price":
+        if abs(claim.value) <= 0.005:
+            return "equal"
+        return "above" if claim.value > 0 else "below"
+    if claim.kind in ("because", "by_deletion"):
+        if relation == "against" and claim.object == "nothing":
+            return "nothing"
+        if relation == "rows" and claim.value == 1:
+            return "one"
+    return relation
+
+
+def _numbers(claim: Claim, evidence: Evidence) -> dict[str, str]:
+    """What every form may speak of: the claim's object and its value, written in several ways."""
+    value = claim.value
+    known = np.isfinite(value)
+    rows = len(evidence.history.item)
+    return {
+        "object": shorten(claim.object, 4),
+        "percent": f"{value:.0%}" if known else "",
+        "count": f"{value:.0f}" if known else "",
+        "difference": f"{abs(value):.2f}",
+        "rows": "this one row" if rows == 1 else f"these {rows:,} rows",
+    }
+
+
+def _product(claim: Claim, evidence: Evidence) -> dict[str, str]:
+    """Title and price of the item that a claim is about."""
+    item = item_code(claim.subject if claim.kind == "compare" else claim.object)
+    title = shorten(evidence.catalogue.title(item), 6)
+    return {"item": f"“{title}”", "price": fact_name(float(evidence.price[item]))}
+
+
+def count_words(text: str) -> int:
+    """Words: runs without spaces that hold a letter or a digit (so the lines of a table cost
+    nothing).
+
+    >>> count_words("| Cheaper | 7.95 | 12.00 less |")
+    4
+    """
+    return sum(any(letter.isalnum() for letter in run) for run in text.split())
+
+
+def shorten(text: str, words: int, letters: int = 60) -> str:
+    """The first words of a title; an ellipsis says that there were more. Line ends and bars would
+    break a table.
+
+    >>> shorten("The very long title of a book", 3)
+    'The very long …'
+    """
+    runs = text.replace("|", "/").split()
+    short = " ".join(runs[:words])
+    cut = short[: letters - 1].rstrip() if len(short) > letters else short
+    return cut + (" …" if len(runs) > words or cut != short else "")
+
+
+def section_name(section: str) -> str:
+    """The heading of a section."""
+    return templates()["sections"][section]
+
+
+def plain(sentence: str) -> str:
+    """A row of the comparison as a line of text; other sentences as they are.
+
+    >>> plain("| Cheaper | 7.95 | 12.00 less |")
+    'Cheaper: 7.95, 12.00 less'
+    """
+    if not sentence.startswith("|"):
+        return sentence
+    cells = [cell.strip() for cell in sentence.strip("|").split("|") if cell.strip()]
+    return ": ".join([cells[0], ", ".join(cells[1:])]) if len(cells) > 1 else sentence
