@@ -23,7 +23,7 @@ import numpy as np
 import pandas as pd
 
 from workbench.doctor import find_chromium
-from workbench.views import TokenStrip
+from workbench.views import TokenStrip, export
 
 FLAGS = [
     "--no-sandbox",
@@ -77,7 +77,7 @@ def main() -> None:
     strip = long_strip(asked.tokens)
     with tempfile.TemporaryDirectory() as folder:
         began = time.perf_counter()
-        path = strip.export(Path(folder) / "strip.html")
+        path = export(strip, Path(folder) / "strip.html")
         made, size = time.perf_counter() - began, path.stat().st_size
         seen = in_chromium(path, asked.runs)
     rows = [("first paint of live words", seen.pop("first paint"), 2.0)]

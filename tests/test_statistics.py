@@ -1,5 +1,8 @@
 """Intervals that contain what they should as often as they say."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -7,9 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from scipy import stats
+from sklearn.metrics import roc_auc_score
 
 from workbench.errors import DataError
-from workbench.statistics import bootstrap_mean, paired_auc, paired_bootstrap, wilson
+from workbench.statistics import auc, bootstrap_mean, paired_auc, paired_bootstrap, wilson
 
 
 def long(**levels):
@@ -116,3 +120,43 @@ def test_paired_auc_counts_pairs(pairs):
     want = sum(1.0 if x > y else 0.5 if x == y else 0.0 for x, y in pairs) / len(pairs)
     assert paired_auc(a, b)[0] == pytest.approx(want)
     assert paired_auc(b, a)[0] == pytest.approx(1 - want)
+
+
+# --- AUC ------------------------------------------------------------------------------------------
+
+FEW_VALUES = st.integers(-3, 3).map(float) | st.sampled_from([np.inf, -np.inf, np.nan])
+
+
+@given(st.lists(st.tuples(FEW_VALUES, st.booleans(), st.integers(0, 3)), max_size=20))
+def test_auc_is_the_share_of_pairs(rows):
+    values, mark, weight = (np.array([row[at] for row in rows]) for at in range(3))
+    known = [row for row in rows if not np.isnan(row[0])]
+    won = pairs = 0.0
+    for high, _, often in (row for row in known if row[1]):
+        for low, _, also in (row for row in known if not row[1]):
+            won += often * also * ((high > low) + 0.5 * (high == low))
+            pairs += often * also
+    found = auc(values, mark.astype(bool), weight)
+    assert found == won / pairs if pairs else np.isnan(found)
+    # several weights at once are each of them alone
+    both = auc(values, mark.astype(bool), np.array([weight, np.ones(len(rows))]))
+    assert np.array_equal(both, [found, auc(values, mark.astype(bool))], equal_nan=True)
+
+
+@given(
+    st.lists(st.tuples(st.floats(-5, 5), st.booleans(), st.integers(1, 4)), min_size=2, max_size=40)
+)
+def test_auc_is_that_of_scikit_learn(rows):
+    values, mark, weight = (np.array([row[at] for row in rows]) for at in range(3))
+    if mark.all() or not mark.any():
+        assert np.isnan(auc(values, mark))
+        return
+    assert auc(values, mark, weight) == pytest.approx(
+        roc_auc_score(mark, values, sample_weight=weight)
+    )
+
+
+def test_the_statistics_do_not_load_scikit_learn():
+    code = "import sys, workbench.statistics; print('sklearn' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"

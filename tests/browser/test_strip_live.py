@@ -4,6 +4,7 @@ hostile text."""
 from __future__ import annotations
 
 import io
+import json
 import re
 import struct
 from pathlib import Path
@@ -13,13 +14,15 @@ import pandas as pd
 import pytest
 
 from tests.views.strips import HOSTILE, full_strip
-from workbench.views.strip import auc
-from workbench.views.strip_live import score_marks
+from workbench.statistics import auc
+from workbench.views import TokenStrip, export
+from workbench.views.strip.live import score_marks
 
 ROOT = Path(__file__).resolve().parents[2]
 IN_LAB = f"""import sys; sys.path.insert(0, {str(ROOT)!r})
 from tests.views.strips import HOSTILE, full_strip
-live = full_strip(HOSTILE, title=HOSTILE).widget(); live"""
+from workbench.views import show
+live = show(full_strip(HOSTILE, title=HOSTILE)).widget(); live"""
 
 
 @pytest.fixture
@@ -27,7 +30,7 @@ def opened(quiet, tmp_path):
     """`opened(strip)` writes the strip's file and shows it."""
 
     def open_file(strip):
-        quiet.goto(strip.export(tmp_path / "strip.html").as_uri())
+        quiet.goto(export(strip, tmp_path / "strip.html").as_uri())
         quiet.locator(".wbt-w").first.wait_for()
         return quiet
 
@@ -96,6 +99,36 @@ def test_pieces_values_and_levels_are_those_of_python(opened):
     page.get_by_label("Range").fill("100")
     page.get_by_label("Range").blur()
     assert not page.locator(".wbt-w.k9").count()
+
+
+def test_the_page_cuts_a_text_as_the_table_does(opened):
+    cases = json.loads((ROOT / "tests" / "tokens" / "cuts.json").read_text(encoding="utf-8"))
+    for case in cases:
+        end = np.cumsum([len(part) for part in case["tokens"]])
+        start = end - [len(part) for part in case["tokens"]]
+        pir = np.arange(1.0, len(end) + 1)
+        tokens = pd.DataFrame({"text": "t", "start": start, "end": end, "pir": pir})
+        page = opened(TokenStrip(tokens, case["response"], scale=100))
+        page.get_by_label("numbers").uncheck()
+        for level in ("word", "sentence"):
+            page.get_by_label("Level").select_option(level)
+            said = page.locator(".wbt-text .wbt-w").all_inner_texts()
+            assert [[text, value] for text, value in zip(said, shown(page), strict=True)] == [
+                [piece, value] for piece, value in case[level]
+            ], case["why"]
+
+
+def test_a_block_begins_with_a_sentence(opened):
+    strip = full_strip("«Une belle lampe rouge et une tente.» " * 200, level="word")
+    page = opened(strip)
+    blocks = page.locator(".wbt-text").first.locator(".wbt-block")
+    assert blocks.count() > 2
+    starts = []
+    for block in blocks.all():
+        block.scroll_into_view_if_needed()
+        starts.append(int(block.locator(".wbt-w").first.get_attribute("data-p")))
+    said = strip.to_frame("word")["piece"]
+    assert all(said[place] == "«Une" for place in starts)
 
 
 def test_hover_pin_and_keyboard(opened):

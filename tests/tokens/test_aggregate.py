@@ -1,12 +1,82 @@
-"""Token scores added up to pieces of a text."""
+"""Token scores added up to pieces of a text: one cut for tables and pictures, and nothing lost."""
+
+import json
+import re
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from workbench.errors import ConfigError
+from workbench.errors import ConfigError, DataError
 from workbench.tokens import score_tokens
-from workbench.tokens.aggregate import add_up, pieces, words
+from workbench.tokens.aggregate import add_up, cut, pieces, words
+
+CASES = json.loads(Path(__file__).with_name("cuts.json").read_text(encoding="utf-8"))
+"""What a text is cut into and what its tokens, scored 1, 2, 3, ..., come to; the page's test in
+`tests/browser` reads the same file."""
+SIGNS = st.sampled_from(list("ab.!? \n\t\u00a0»”)😀é-"))
+
+
+def scored(parts):
+    """A token table of a text in `parts`, scored 1, 2, 3, ..., and its pairs."""
+    end = np.cumsum([len(part) for part in parts], dtype=np.int64)
+    start = end - [len(part) for part in parts]
+    pir = np.arange(1.0, len(end) + 1)
+    tokens = pd.DataFrame({"text": "t", "start": start, "end": end, "pir": pir})
+    return tokens, pd.DataFrame({"text": ["t"], "response": ["".join(parts)]})
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case["why"])
+@pytest.mark.parametrize("level", ["word", "sentence"])
+def test_what_a_text_is_cut_into(case, level):
+    tokens, pairs = scored(case["tokens"])
+    assert pairs["response"][0] == case["response"]
+    table = pieces(tokens, pairs, level)
+    assert table[["piece", "pir"]].values.tolist() == case[level]
+    # the picture's pieces are the table's
+    found = cut(case["response"], tokens["start"].to_numpy(), tokens["end"].to_numpy(), level)
+    assert [found.start.tolist(), found.end.tolist()] == [
+        table["start"].tolist(),
+        table["end"].tolist(),
+    ]
+    assert found.add_up(tokens["pir"].to_numpy()).tolist() == table["pir"].tolist()
+
+
+@given(st.lists(st.text(SIGNS, max_size=4), min_size=1, max_size=12))
+def test_no_token_is_lost(parts):
+    tokens, pairs = scored(parts)
+    response = pairs["response"][0]
+    for level in ("word", "sentence", "line"):
+        table = pieces(tokens, pairs, level)
+        if not response.strip():
+            assert table.empty, "a text of white space alone has no pieces"
+            continue
+        assert table["n_tokens"].sum() == len(tokens)
+        assert table["pir"].sum() == tokens["pir"].sum()
+        # a token lies in the piece that holds its last visible sign
+        group = cut(response, tokens["start"].to_numpy(), tokens["end"].to_numpy(), level).group
+        for place, (begin, part) in enumerate(zip(tokens["start"], parts, strict=True)):
+            visible = [begin + found.start() for found in re.finditer(r"\S", part)]
+            if visible:
+                row = table.iloc[group[place]]
+                assert row["start"] <= visible[-1] < row["end"]
+
+
+@given(st.text(SIGNS, max_size=30))
+def test_words_sentences_and_lines_hold_every_visible_sign(text):
+    tokens, pairs = scored(list(text))
+    for level in ("word", "sentence", "line"):
+        table = pieces(tokens, pairs, level)
+        inside = [
+            place
+            for a, b in zip(table["start"], table["end"], strict=True)
+            for place in range(a, b)
+        ]
+        assert len(inside) == len(set(inside)), "pieces do not overlap"
+        assert {place for place, sign in enumerate(text) if not sign.isspace()} <= set(inside)
 
 
 def test_words_add_up(loaded, pairs):
@@ -27,22 +97,24 @@ def test_spans_add_up_and_empty_ones_are_left_out(loaded, pairs):
         [("t0", 9, 16), ("t0", 4, 8), ("t0", 16, 17), ("t9", 0, 5)],
         columns=["text", "start", "end"],
     )
-    found = add_up(tokens, spans)
+    found = add_up(tokens, pairs, spans)
     # "lamp", "arrived"; a space; an unknown text
     assert found[["start", "end"]].values.tolist() == [[4, 8], [9, 16]]
     inside = tokens[(tokens["text"] == "t0") & tokens["end"].between(5, 8)]
     assert found["pir"][0] == pytest.approx(inside["pir"].sum())
     assert (
-        add_up(tokens, spans[3:]).columns.tolist() == [*found.columns]
-        and add_up(tokens, spans[3:]).empty
+        add_up(tokens, pairs, spans[3:]).columns.tolist() == [*found.columns]
+        and add_up(tokens, pairs, spans[3:]).empty
     )
+    with pytest.raises(DataError, match="no response of text 't0'"):
+        add_up(tokens, pairs[pairs["text"] != "t0"], spans)
 
 
 def test_further_columns_add_up_when_named(loaded, pairs):
     tokens = score_tokens(*loaded, pairs).assign(mine=1.0)
     assert "mine" not in words(tokens, pairs)
     spans = pairs.assign(start=0, end=pairs["response"].str.len())
-    found = add_up(tokens, spans, also=["mine"])
+    found = add_up(tokens, pairs, spans, also=["mine"])
     assert (
         found["mine"].tolist()
         == found["n_tokens"].tolist()
@@ -51,24 +123,29 @@ def test_further_columns_add_up_when_named(loaded, pairs):
 
 
 @pytest.mark.parametrize(
-    ("level", "expected"),
+    ("level", "expected", "counts"),
     [
         (
             "sentence",
             ["It cost 3.50 euros.", 'She said "no."', "Why?!", "no stop", "明るい。", "-"],
+            [19, 15, 6, 10, 5, 2],
         ),
-        ("line", ['It cost 3.50 euros. She said "no." Why?!', "no stop", "明るい。 -"]),
-        (r"[a-z]+(?=\.)", ["euros", "no"]),
-        (r"\d+\.\d+", ["3.50"]),
+        (
+            "line",
+            ['It cost 3.50 euros. She said "no." Why?!', "no stop", "明るい。 -"],
+            [40, 10, 7],
+        ),
+        (r"[a-z]+(?=\.)", ["euros", "no"], [6, 2]),
+        (r"\d+\.\d+", ["3.50"], [5]),
     ],
 )
-def test_levels(level, expected):
+def test_levels(level, expected, counts):
     said = 'It cost 3.50 euros. She said "no." Why?!\n  no stop\n明るい。 -'
-    start = np.arange(len(said))  # one token a character
-    tokens = pd.DataFrame({"text": "a", "start": start, "end": start + 1, "pir": 1.0})
-    found = pieces(tokens, pd.DataFrame({"text": ["a"], "response": [said]}), level)
+    # one token a character; the white space before a piece is its own
+    tokens, pairs = scored(list(said))
+    found = pieces(tokens.assign(pir=1.0), pairs, level)
     assert found["piece"].tolist() == expected
-    assert found["pir"].tolist() == found["n_tokens"].tolist() == [len(one) for one in expected]
+    assert found["pir"].tolist() == found["n_tokens"].tolist() == counts
     assert [said[a:b] for a, b in zip(found["start"], found["end"], strict=True)] == expected
 
 

@@ -8,7 +8,7 @@ import pytest
 from workbench.data import Interactions, keep_at_least, keep_core, read_recbole
 from workbench.errors import DataError
 from workbench.recommend import EASE, EASEConfig, ItemKNN, Popularity, top_k
-from workbench.unlearning import boomerang, leavers, never_had, score_after
+from workbench.unlearning import boomerang, never_had, score_after
 
 
 def random_log(seed=0, users=40, items=30, n=700):
@@ -97,15 +97,19 @@ def test_the_same_model_scores_both():
     assert found.auc()["estimate"].eq(0.5).all(), "popularity cannot tell anybody apart"
 
 
-def test_who_never_had_it():
-    rows = [(0, 0)] + [(1, i) for i in (1, 2, 3)] + [(2, 1), (3, 4), (3, 5)]
-    log = Interactions.from_table(
-        pd.DataFrame(rows, columns=["user", "item"]),
-        users=pd.Index(range(5)),
-        items=pd.Index(range(6)),
-    )
-    assert list(never_had(log, np.array([0]), np.array([1, 2, 3, 9, 0]))) == [2, 3, 1, 1, 2]
-    assert list(never_had(log, np.arange(6), np.array([1]))) == [-1]
+def test_the_match_is_the_one_nearest_by_what_is_left():
+    log, topic = random_log(), np.array([3, 8, 9, 14, 21])
+    found = boomerang(Popularity().fit(log), log, topic, at_least=2)
+    held = log.matrix().toarray() > 0
+    rest = held.copy()
+    rest[:, topic] = False
+    left = rest.sum(axis=1)[found.scores["user"]]
+    assert found.scores["match"].tolist() == never_had(log, topic, left, n=1)[:, 0].tolist()
+    assert not held[found.scores["match"]][:, topic].any()
+
+
+def test_nobody_to_delete_for():
+    log = Interactions.from_table(pd.DataFrame({"user": [0, 1, 1], "item": [0, 1, 2]}))
     with pytest.raises(DataError, match="nobody to delete for"):
         boomerang(Popularity().fit(log), log, np.array([0]))
 
@@ -119,19 +123,6 @@ def test_a_user_with_nothing_else_and_a_topic_that_all_have():
         (0, "never had"), (0, "placebo"), (1, "never had"),
     ]  # fmt: skip
     assert found.n_never == 0 and found.auc()["n"].eq(0).all()
-
-
-@every
-def test_leavers(model):
-    log = random_log()
-    table = leavers(model.fit(log), log, np.array([0, 5]), k=5)
-    x = log.matrix()
-    for row in table.itertuples():
-        rest = log.without(log.rows_of(row.user)["interaction"])
-        old = top_k(model.score(log.histories()), 5, x)
-        new = top_k(type(model)(model.config).fit(rest).score(log.histories()), 5, x)
-        churn = [5 - len(set(old[u]) & set(new[u])) for u in range(40) if u != row.user]
-        assert (row.others, row.changed, row.most) == (39, sum(c > 0 for c in churn), max(churn))
 
 
 def test_the_prototype_on_ml_100k(real_data):

@@ -15,11 +15,10 @@ from hypothesis import strategies as st
 from tests.views.strips import HOSTILE, full_strip, token_table
 from tests.views.strips import TEXT as REVIEW
 from workbench.errors import ConfigError, DataError
-from workbench.tokens import words
-from workbench.views import show
-from workbench.views.strip import TokenStrip, described
-from workbench.views.strip_live import to_state
-from workbench.views.strip_text import HIDDEN, readable
+from workbench.tokens import pieces
+from workbench.views import TokenStrip, described, export, show
+from workbench.views.strip.live import to_state
+from workbench.views.strip.text import HIDDEN, readable
 
 TEXT = "A red <img src=x onerror=alert(1)> lamp & a tent"
 
@@ -139,18 +138,20 @@ def test_signs_keep_every_place(text):
             assert shown[at[place] : at[place + 1]] == sign
 
 
-def test_words_and_sentences_are_sums_of_their_tokens():
+def test_the_picture_shows_what_the_table_says():
     strip = full_strip()
-    table = strip.tokens
-    for level, pieces in (("word", REVIEW.split()), ("sentence", re.split(r"(?<=[.!])\s", REVIEW))):
-        frame = strip.to_frame(level)
-        assert frame["piece"].tolist() == pieces
-        for row in frame.itertuples():
-            inside = table[(table["end"] - 1 >= row.start) & (table["end"] - 1 < row.end)]
-            assert row.pir == pytest.approx(inside["pir"].sum()) and row.n_tokens == len(inside)
-            assert row.personal == inside["personal"].any()
-    added = words(table, pd.DataFrame({"text": ["t"], "response": [REVIEW]}))
-    assert np.allclose(strip.to_frame("word")["pir"], added["pir"])
+    table, pairs = strip.tokens, pd.DataFrame({"text": ["t"], "response": [REVIEW]})
+    for level, said in (("word", REVIEW.split()), ("sentence", re.split(r"(?<=[.!])\s", REVIEW))):
+        frame, added = strip.to_frame(level), pieces(table, pairs, level)
+        assert frame["piece"].tolist() == added["piece"].tolist() == said
+        assert np.allclose(frame["pir"], added["pir"])
+        assert frame["n_tokens"].tolist() == added["n_tokens"].tolist()
+        assert frame["n_tokens"].sum() == len(table) and np.isclose(
+            frame["pir"].sum(), table["pir"].sum()
+        )
+        for place, row in enumerate(frame.itertuples()):
+            inside = strip.pieces[level].group == place
+            assert row.personal == table["personal"][inside].any()
 
 
 def test_tokens_of_one_character_are_one_piece():
@@ -249,8 +250,9 @@ def test_marks_come_back_and_are_scored():
 
 
 def test_a_reader_may_bring_another_measure():
-    widget = full_strip().widget(
-        lambda strip, marks: pd.DataFrame({"n": [len(marks)], "nothing": [float("nan")]})
+    widget = show(full_strip()).widget()
+    widget.rescore = lambda strip, marks: pd.DataFrame(
+        {"n": [len(marks)], "nothing": [float("nan")]}
     )
     widget.marked = [[0, 1]]
     assert widget.answer == [{"n": 1, "nothing": None}]
@@ -261,11 +263,11 @@ def test_a_reader_may_bring_another_measure():
 
 def test_hostile_text_can_be_marked_and_written(tmp_path):
     strip = full_strip(HOSTILE, title=HOSTILE, items=(HOSTILE, "b"), names=(HOSTILE, "b"))
-    widget = strip.widget()
+    widget = show(strip).widget()
     widget.marked = [[token, 1] for token in range(0, len(strip.tokens), 2)]
     assert [row["score"] for row in widget.answer] == ["pir", "entropy"] and len(widget.marks) > 10
     for suffix in ("csv", "html"):
-        assert "gnp.exe" in strip.export(tmp_path / f"strip.{suffix}").read_text(encoding="utf-8")
+        assert "gnp.exe" in export(strip, tmp_path / f"strip.{suffix}").read_text(encoding="utf-8")
 
 
 def test_the_live_form_brings_the_static_one():
@@ -278,7 +280,7 @@ def test_the_live_form_brings_the_static_one():
     assert strip._repr_html_() in bundle["text/html"] and view.static.endswith(
         "generated</small></p>"
     )
-    own = strip.widget()._repr_mimebundle_()[0]
+    own = show(strip).widget()._repr_mimebundle_()[0]
     assert (
         own["text/html"] == strip._repr_html_()
         and "application/vnd.jupyter.widget-view+json" in own
@@ -287,17 +289,17 @@ def test_the_live_form_brings_the_static_one():
 
 def test_files_are_whole_the_same_twice_and_carry_where_they_come_from(tmp_path):
     strip = full_strip("=1+1 is two. " + REVIEW)
-    table = pd.read_csv(strip.export(tmp_path / "a.csv"))
+    table = pd.read_csv(export(strip, tmp_path / "a.csv"))
     assert table["piece"][0] == "'=1+1" and set(table["provenance"]) == {strip.source}
     assert np.allclose(table["pir"], strip.to_frame("word")["pir"])
-    html = strip.export(tmp_path / "a.html").read_text(encoding="utf-8")
-    assert html == strip.export(tmp_path / "b.html").read_text(encoding="utf-8")
+    html = export(strip, tmp_path / "a.html").read_text(encoding="utf-8")
+    assert html == export(strip, tmp_path / "b.html").read_text(encoding="utf-8")
     assert "default-src 'none'" in html and "persona-1" in html
     assert set(re.findall(r"https?://[^\"'\s]+", html)) == {
         "http://www.w3.org/2000/svg"
     }  # a name of XML, never asked for
     with pytest.raises(ConfigError, match="press PNG"):
-        strip.export(tmp_path / "a.png")
+        export(strip, tmp_path / "a.png")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.csv", "a.html", "b.html"]
 
 

@@ -7,20 +7,25 @@ import pandas as pd
 
 from workbench.ledger.memory import Service
 from workbench.statistics import wilson
+from workbench.unlearning.exposure import churn
+from workbench.unlearning.exposure import exposure as exposed
+from workbench.unlearning.exposure import never_had as matched
 
 NEVER = 25
 """Shoppers in the group that never had the topic."""
+CALIPER = None
+"""Products that they may hold more or fewer than the shopper; None: the nearest, however far."""
 
 
-def never_had(service: Service, user: int, topic: str, n: int = NEVER) -> np.ndarray:
-    """The n users without a row on the topic whose number of distinct products is nearest; ties:
-    lower code first."""
-    x = service.keep("matrix", service.everyone.matrix)
-    activity = np.diff(x.indptr)
-    had = np.asarray(x[:, service.catalogue.items_of(topic)].sum(axis=1)).ravel() > 0
-    free = np.flatnonzero(~had & (activity > 0) & (np.arange(len(activity)) != user))
-    nearest = np.argsort(np.abs(activity[free] - activity[user]), kind="stable")
-    return free[nearest[:n]]
+def never_had(service: Service, user: int, topic: str) -> np.ndarray:
+    """The `NEVER` users without a row on the topic whose number of distinct products is nearest to
+    what the shopper holds, the topic's own products included; see
+    `workbench.unlearning.never_had`."""
+    held = service.keep("matrix", service.everyone.matrix)
+    own = held.indptr[user + 1] - held.indptr[user]
+    items = service.catalogue.items_of(topic)
+    found = matched(held, items, left=[own], n=NEVER, caliper=CALIPER, users=[user])[0]
+    return found[found >= 0]
 
 
 def lists(service: Service, k: int) -> np.ndarray:
@@ -39,14 +44,16 @@ def exposure(
     rows = []
     if topic is not None:
         items = before.catalogue.items_of(topic)
+        # the shopper, as served before and after
         for name, service in (("as served before", before), ("after", after)):
-            hit = float(np.isin(lists_of(service, user, k), items).any())
+            hit = exposed(served_to(service, user, k)[1][None], items)[0]
             rows.append({"row": name, "value": hit, "low": np.nan, "high": np.nan, "n": 1})
+        # the group that never had it, as served before
         group = never_had(before, user, topic)
-        shown = np.isin(lists(before, k)[group], items).any(axis=1)
+        shown = exposed(lists(before, k)[group], items)
         low, high = wilson(int(shown.sum()), len(group)) if len(group) else (np.nan, np.nan)
-        share = float(shown.mean()) if len(group) else np.nan
-        rows.append({"row": "never had", "value": share, "low": low, "high": high, "n": len(group)})
+        mean = float(shown.mean()) if len(group) else np.nan
+        rows.append({"row": "never had", "value": mean, "low": low, "high": high, "n": len(group)})
     return pd.DataFrame(rows, columns=["row", "value", "low", "high", "n"])
 
 
@@ -73,16 +80,21 @@ def touched(before: Service, after: Service, left_out: np.ndarray, k: int = 10) 
     the largest churn (−1: nobody).
     """
     old = lists(before, k)
-    if after.model is before.model:
-        new = old
-    else:
-        new = after.served(before.everyone, k)[1]
-    activity = np.diff(before.everyone.offsets)
-    others = np.flatnonzero((activity > 0) & ~np.isin(np.arange(len(old)), left_out))
-    kept = (old[others, :, None] == new[others, None, :]).any(axis=2) & (old[others] >= 0)
-    churn = 1.0 - kept.sum(axis=1) / np.maximum((old[others] >= 0).sum(axis=1), 1)
-    changed = int((churn > 0).sum())
-    most = int(others[churn.argmax()]) if changed else -1
-    facts = {"others": len(others), "changed": changed, "share": changed / max(len(others), 1)}
-    facts |= {"mean_churn": float(churn.mean()) if len(others) else 0.0}
-    return pd.DataFrame([facts | {"max_churn": float(churn.max(initial=0.0)), "most": most}])
+    # the same weights give everybody else the same list
+    new = old if after.model is before.model else after.served(before.everyone, k)[1]
+    # everybody with a row but those left out
+    active = np.diff(before.everyone.offsets) > 0
+    active[left_out] = False
+    others = np.flatnonzero(active)
+    # how much of each of their lists was replaced
+    moved = churn(old[others], new[others])
+    changed = int((moved > 0).sum())
+    facts = {
+        "others": len(others),
+        "changed": changed,
+        "share": changed / max(len(others), 1),
+        "mean_churn": float(moved.mean()) if len(others) else 0.0,
+        "max_churn": float(moved.max(initial=0.0)),
+        "most": int(others[moved.argmax()]) if changed else -1,
+    }
+    return pd.DataFrame([facts])

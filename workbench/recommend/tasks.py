@@ -16,7 +16,7 @@ from workbench.data.splits import Split
 from workbench.errors import ConfigError, DataError
 from workbench.recommend.evaluation import as_targets, evaluate_lists, joined, next_items, top_lists
 from workbench.recommend.protocol import Recommender
-from workbench.statistics import paired_bootstrap
+from workbench.statistics import paired_bootstrap, wins
 
 MOST_LEARNED = 1_000  # questions about training rows that are drawn
 
@@ -232,18 +232,21 @@ def target_auc(
     in `had` (B, n_items). .5 is chance. NaN for a row without targets or other items.
     """
     targets = as_targets(targets, histories)
-    held, shares = (histories.matrix() + targets).tocsr(), np.full(len(histories), np.nan)
-    held = held if had is None else (held + had).tocsr()
+    held = histories.matrix() + targets
+    held = (held if had is None else held + had).tocsr()
+    shares = np.full(len(histories), np.nan)
     for rows in np.array_split(np.arange(len(histories)), 1 + len(histories) // 512):
         scores = np.asarray(model.score(histories.select(rows)), dtype=np.float64)
-        never, wanted = held[rows].toarray() == 0, targets[rows]
-        b = np.repeat(np.arange(len(rows)), np.diff(wanted.indptr))
-        own = scores[b, wanted.indices][:, None]
-        won = (((own > scores[b]) + 0.5 * (own == scores[b])) * never[b]).sum(axis=1)
-        with np.errstate(invalid="ignore"):  # 0 / 0: nothing to compare
-            shares[rows] = np.bincount(b, won, len(rows)) / (
-                np.diff(wanted.indptr) * never.sum(axis=1)
-            )
+        # one line per target: its row, and how it does against every other item of that row
+        wanted = targets[rows]
+        count = np.diff(wanted.indptr)
+        row = np.repeat(np.arange(len(rows)), count)
+        own = scores[row, wanted.indices][:, None]
+        never = held[rows].toarray() == 0
+        won = (wins(own, scores[row]) * never[row]).sum(axis=1)
+        # 0 / 0 where there is nothing to compare
+        with np.errstate(invalid="ignore"):
+            shares[rows] = np.bincount(row, won, len(rows)) / (count * never.sum(axis=1))
     return shares
 
 

@@ -230,41 +230,47 @@ def _finite(log_probs: np.ndarray, text: Any) -> np.ndarray:
 
 
 def _table(pairs: pd.DataFrame, rows: list[dict[str, Any]], scores: Sequence[str]) -> pd.DataFrame:
+    """One line a token, in the order of the rows."""
+    # which text, which of its tokens
     sizes = np.array([len(row["ids"]) for row in rows], dtype=int)
-    position = np.concatenate([np.arange(0), *(np.arange(size) for size in sizes)])
-    start, end = (
-        np.concatenate([np.zeros((0, 2)), *(row["offsets"] for row in rows)]).astype(np.int64).T
-    )
-    said = np.repeat(np.array([row["response"] for row in rows], dtype=object), sizes)
-    # p⁻ of several prompts is the mean of their probabilities
-    bare = [
-        np.logaddexp.reduce(row["gold"][1:], axis=0) - math.log(len(row["gold"]) - 1)
-        for row in rows
-    ]
+    position = _joined([np.arange(size) for size in sizes]).astype(np.int64)
+    # the characters that each token covers
+    offsets = [np.reshape(row["offsets"], (-1, 2)) for row in rows]
+    start = _joined([part[:, 0] for part in offsets]).astype(np.int64)
+    end = _joined([part[:, 1] for part in offsets]).astype(np.int64)
+    covered = []
+    for row, part in zip(rows, offsets, strict=True):
+        covered += [row["response"][a:b] for a, b in part.tolist()]
+    # both sides; p⁻ of several prompts is the mean of their probabilities
+    with_ = _joined([row["gold"][0] for row in rows])
+    sums = [np.logaddexp.reduce(row["gold"][1:], axis=0) for row in rows]
+    counts = [len(row["gold"]) - 1 for row in rows]
+    means = [total - math.log(n) for total, n in zip(sums, counts, strict=True)]
+    without = _joined(means)
     table = {
         "text": pairs["text"].repeat(sizes).reset_index(drop=True),
-        "position": position.astype(np.int64),
-        "token_id": np.concatenate([np.zeros(0), *(row["ids"] for row in rows)]).astype(np.int64),
-        "token": pd.Series(
-            [text[a:b] for text, a, b in zip(said, start, end, strict=True)], dtype="str"
-        ),
+        "position": position,
+        "token_id": _joined([row["ids"] for row in rows]).astype(np.int64),
+        "token": pd.Series(covered, dtype="str"),
         "start": start,
         "end": end,
-        "log_prob_with": np.concatenate([np.zeros(0), *(row["gold"][0] for row in rows)]),
-        "log_prob_without": np.concatenate([np.zeros(0), *bare]),
+        "log_prob_with": with_,
+        "log_prob_without": without,
     }
-    with_, without = table["log_prob_with"], table["log_prob_without"]
+    # scores that follow from both sides, and those that the passes gave
     simple = {
-        "pir": lambda: with_ - without,
-        "pcxmi": lambda: (with_ - without) / math.log(2),
-        "loss": lambda: -with_,
-        "probability_difference": lambda: np.exp(with_) - np.exp(without),
+        "pir": with_ - without,
+        "pcxmi": (with_ - without) / math.log(2),
+        "loss": -with_,
+        "probability_difference": np.exp(with_) - np.exp(without),
     }
     for name in scores:
-        table[name] = (
-            simple[name]()
-            if name in simple
-            else np.concatenate([np.zeros(0), *(row[name] for row in rows)])
-        )
-    marked = np.repeat(np.array([row["boundary"] for row in rows], dtype=bool), sizes)
-    return pd.DataFrame(table | {"boundary": marked & (position == 0)})
+        table[name] = simple[name] if name in simple else _joined([row[name] for row in rows])
+    # only a first token can have been cut otherwise beside its prompt
+    merged = np.repeat(np.array([row["boundary"] for row in rows], dtype=bool), sizes)
+    return pd.DataFrame(table | {"boundary": merged & (position == 0)})
+
+
+def _joined(parts: list[Any]) -> np.ndarray:
+    """One array of a part for each row; empty where there are no rows."""
+    return np.concatenate([np.zeros(0), *parts])

@@ -150,7 +150,7 @@ def sentences(tokens: pd.DataFrame, corpus: Any) -> pd.DataFrame:
     `personal`: a memory item brought the sentence about. Loss, entropy and KL are divided by the
     number of tokens, so that they do not merely count words.
     """
-    out = add_up(tokens, _truth(corpus, "sentences"))
+    out = add_up(tokens, corpus.texts, _truth(corpus, "sentences"))
     for name in ("loss", "entropy", "kl"):
         if name in out:
             out[name] /= out["n_tokens"]

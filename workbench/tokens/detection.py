@@ -9,6 +9,7 @@ import pandas as pd
 from sklearn.metrics import f1_score
 
 from workbench.errors import DataError
+from workbench.statistics import auc
 
 RESAMPLES = 200
 
@@ -41,7 +42,8 @@ def detection(
     rng, n = np.random.default_rng(seed), text.max() + 1
     # how often each text is in a resample: its tokens count so often, and nothing has to be sorted
     # again
-    often = [np.bincount(rng.integers(0, n, n), minlength=n)[text] for _ in range(RESAMPLES)]
+    draws = [np.bincount(rng.integers(0, n, n), minlength=n)[text] for _ in range(RESAMPLES)]
+    often = np.array(draws)
     rows = []
     for score in scores:
         values = tokens[score].to_numpy(dtype=float)
@@ -50,13 +52,12 @@ def detection(
             raise DataError(
                 said, where=score, expected="a number for each token", do="leave those tokens out"
             )
-        ranks = np.unique(values, return_inverse=True)[1]
-        low, high = np.nanquantile([_auc(ranks, mark, weight) for weight in often], [0.025, 0.975])
+        low, high = np.nanquantile(auc(values, mark, often), [0.025, 0.975])
         # among equals the order is a coin's, not that of the text
         first = np.lexsort((rng.random(len(values)), -values))[: mark.sum()]
         row = {
             "score": score,
-            "auc": _auc(ranks, mark, np.ones(len(mark))),
+            "auc": auc(values, mark),
             "low": low,
             "high": high,
             "precision": mark[first].mean(),
@@ -77,13 +78,3 @@ def detection_by_kind(tokens: pd.DataFrame, scores: Sequence[str], seed: int = 0
     kinds = [kind for kind in ("c", "d", "s") if (tokens["kind"] == kind).any()]
     parts = {k: detection(tokens[other | (tokens["kind"] == k)], scores, seed=seed) for k in kinds}
     return pd.concat(parts, names=["kind"]).reset_index(level=0).reset_index(drop=True)
-
-
-def _auc(ranks: np.ndarray, mark: np.ndarray, weight: np.ndarray) -> float:
-    """Share of pairs (personal, other) in which the personal token ranks higher, ties half; NaN
-    without a pair."""
-    size = ranks.max() + 1
-    personal = np.bincount(ranks, weight * mark, minlength=size)
-    other = np.bincount(ranks, weight * ~mark, minlength=size)
-    pairs = personal.sum() * other.sum()
-    return float(personal @ (np.cumsum(other) - other / 2) / pairs) if pairs else float("nan")

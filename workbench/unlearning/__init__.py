@@ -4,5 +4,9 @@ import lazy_loader as lazy
 
 __getattr__, __dir__, __all__ = lazy.attach(
     __name__,
-    submod_attrs={"boomerang": ["Boomerang", "boomerang", "leavers", "never_had", "score_after"]},
+    submod_attrs={
+        "exposure": ["churn", "exposure", "matched_mean", "never_had", "replaced", "share"],
+        "leavers": ["leavers", "score_after"],
+        "boomerang": ["Boomerang", "boomerang"],
+    },
 )

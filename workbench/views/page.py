@@ -59,13 +59,16 @@ def inert_json(value: Any) -> str:
     )
 
 
-def export(screen: Screen, path: Path | str) -> Path:
-    """Write a screen as one HTML file and return its path.
+def export(screen: Screen | Any, path: Path | str) -> Path:
+    """Write a screen as one HTML file, or a token strip as .html or .csv, and return its path.
 
-    The file holds which products every shopper of the service had (one bit each, no names): fit for
-    generated data, not for mailing real people's. Raises `ModelError` for a service that the file
-    could not answer for.
+    A screen's file holds which products every shopper of the service had (one bit each, no names):
+    fit for generated data, not for mailing real people's. Raises `ModelError` for a service that
+    the file could not answer for.
     """
+    if hasattr(screen, "_export"):
+        # a result that brings its own file
+        return screen._export(path)
     service, user = screen.service, screen.user
     # the file starts from the service as it was built, and knows of nothing done to it since
     changed = service.tombstones or service.hidden or service.steered or service.stale

@@ -90,7 +90,7 @@ def _view(result: Any, rows: int) -> View:
     if isinstance(result, list) and result and all(isinstance(one, dict) for one in result):
         return _table(result, rows)
     if callable(getattr(result, "_repr_html_", None)):
-        return View(repr(result), result._repr_html_(), live=getattr(result, "widget", None))
+        return View(repr(result), result._repr_html_(), live=getattr(result, "_widget", None))
     if callable(getattr(result, "to_frame", None)):
         return _view(result.to_frame(), rows)
     raise WorkbenchError(

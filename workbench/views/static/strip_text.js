@@ -17,13 +17,13 @@ export function signed(value, digits = 2) {
   return Number.isNaN(value) ? "–" : Number(size) === 0 ? size : (value < 0 ? "−" : "+") + size;
 }
 
-/** A piece with signs for white space that could not be seen alone (as `blanks` in strip_text.py). */
+/** A piece with signs for white space that could not be seen alone (as `blanks` in strip/text.py). */
 export function blanks(piece) {
   const shown = /\S/.test(piece) ? piece : piece.replaceAll(" ", "␠");
   return shown.replaceAll("\n", "↵\n").replaceAll("\t", "⇥") || "∅";
 }
 
-const BLOCK = 300; // pieces; a block ends at the next line or sentence after so many
+const BLOCK = 300; // pieces; a block ends where the next sentence begins after so many
 const FAR = "600px"; // how far outside the window a block is drawn already
 
 /** One view of the text. `look(piece)` says how a piece is drawn, `folds` which runs of quiet sentences are closed. */
@@ -43,7 +43,7 @@ export class Pane {
     const last = level.start.length;
     for (let from = 0; from < last || !this.blocks.length; ) {
       let to = Math.min(from + BLOCK, last);
-      while (to < last && to < from + 2 * BLOCK && !/[.!?。]["”’)]*\s*$|\n/.test(text.slice(level.start[to - 1], level.start[to]))) to++;
+      while (to < last && to < from + 2 * BLOCK && !level.begins[to]) to++;
       if (last - to < BLOCK / 2) to = last;
       this.blocks.push({ from, to, element: h("div", { class: "wbt-block", role: "presentation", dir: "auto", "data-block": this.blocks.length }), drawn: -1 });
       from = to;

@@ -31,12 +31,21 @@ export function unpack(state) {
     against: state.against && { ...state.against, scores: state.against.scores.map((one) => layer(one.name, one, one.name)) },
     film: state.film && { ...state.film, values: rows(state.film.values, state.film.steps.length) },
   };
+  for (const level of strip.levels.values()) level.begins = beginnings(level, strip.levels.get("sentence"));
   if (state.memory) {
     const values = rows(state.memory.values, state.memory.items.length);
     strip.memory = { items: state.memory.items, values, whole: numbers(state.memory.whole) };
     strip.items = values.map((part, at) => ({ key: `memory ${at}`, label: `memory ${at}: ${state.memory.items[at]}`, item: at, mean: false, values: part }));
   }
   return strip;
+}
+
+/** 1 for each piece in which a sentence begins, as Python has cut them; without sentences, for every piece. */
+export function beginnings(level, sentences) {
+  const begins = new Uint8Array(level.start.length).fill(sentences ? 0 : 1);
+  for (let piece = 0, next = 0; sentences && piece < begins.length; piece++)
+    while (next < sentences.start.length && sentences.start[next] < level.end[piece]) [begins[piece], next] = [1, next + 1];
+  return begins;
 }
 
 /** Sum (or mean) of the tokens of each piece; what is not a number counts as nothing. */

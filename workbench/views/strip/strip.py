@@ -1,8 +1,8 @@
-"""The token strip: a text with each word's score on it. `strip_static` and `strip_live` draw it."""
+"""The token strip: a text with each word's score on it. `static` and `live` draw it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -10,27 +10,19 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.stats import mannwhitneyu
 
 from workbench.errors import ConfigError, DataError
 from workbench.html import content_id
-from workbench.views.strip_text import (
-    MEANS,
-    SENTENCES,
-    WORDS,
-    Pieces,
-    pattern_pieces,
-    token_pieces,
-    writable,
-)
+from workbench.tokens.aggregate import LEVELS, MEANS, Pieces, cut
+from workbench.views.strip.text import writable
 
 SIDES = ("log_prob_with", "log_prob_without")
 
 
 @dataclass(frozen=True, repr=False)
 class TokenStrip:
-    """One text of a token table: static HTML here, `.widget()` is the live form, `.export(path)` a
-    file.
+    """One text of a token table: static HTML here, `show(strip).widget()` is the live form,
+    `export(strip, path)` a file (see `live.export_strip`).
 
     `tokens` holds the rows of one text: [text, start, end, <score>] and, if present, log_prob_with
     and log_prob_without for the hover title; every other column of floats is a score to choose in
@@ -60,7 +52,7 @@ class TokenStrip:
     limit: int = 2000
     level: str = "token"
     levels: Mapping[str, str] = field(
-        default_factory=lambda: {"word": WORDS, "sentence": SENTENCES}
+        default_factory=lambda: {name: LEVELS[name] for name in ("word", "sentence")}
     )
     against: pd.DataFrame | None = None
     names: tuple[str, str] = ("this persona", "the other persona")
@@ -70,45 +62,48 @@ class TokenStrip:
     clip: tuple[float, float] = (0.8, 5.0)
 
     def __post_init__(self) -> None:
-        wanted = {"text", "start", "end", self.score, *([self.truth] if self.truth else [])}
-        wanted |= {"position"} if self.memory is not None or self.film is not None else set()
-        other = {"start", "end", self.score} - set(
-            self.tokens if self.against is None else self.against
-        )
-        for name, missing in (("tokens", wanted - set(self.tokens)), ("against", other)):
-            if missing:
-                raise DataError(
-                    f"missing columns {sorted(missing)}", name, "a table made by score_tokens"
-                )
-        if self.tokens["text"].nunique() > 1:
-            raise DataError(
-                "more than one text", where="tokens", do="select one: tokens[tokens['text'] == ...]"
-            )
-        start, end = (self.tokens[side].to_numpy() for side in ("start", "end"))
-        if (
-            (start < 0)
-            | (end < start)
-            | (end > len(self.response))
-            | (np.diff(start, prepend=0) < 0)
-        ).any():
-            raise DataError(
-                "offsets that are not of this response",
-                "tokens",
-                "0 ≤ start ≤ end ≤ its length, in order",
-            )
-        if self.against is not None and not (
-            np.array_equal(self.against["start"], start)
-            and np.array_equal(self.against["end"], end)
-        ):
-            raise DataError(
-                "other tokens than the first table",
-                "against",
-                "the same response by the same tokenizer",
-            )
+        self._check_tables()
+        self._check_offsets()
         if self.level not in ("token", *self.levels):
             raise ConfigError(f"level {self.level!r}", "level", f"one of {['token', *self.levels]}")
         if not 0 <= self.clip[0] <= self.clip[1]:
             raise ConfigError(f"clip {self.clip}", "clip", "0 ≤ m ≤ M")
+
+    def _check_tables(self) -> None:
+        # the columns that are asked for, in the first table and in the one it is compared with
+        wanted = {"start", "end", self.score}
+        first = wanted | {"text"}
+        if self.truth:
+            first.add(self.truth)
+        if self.memory is not None or self.film is not None:
+            first.add("position")
+        tables = {"tokens": (self.tokens, first)}
+        if self.against is not None:
+            tables["against"] = (self.against, wanted)
+        for name, (table, columns) in tables.items():
+            missing = sorted(columns - set(table))
+            if missing:
+                raise DataError(f"missing columns {missing}", name, "a table made by score_tokens")
+        # one text
+        if self.tokens["text"].nunique() > 1:
+            do = "select one: tokens[tokens['text'] == ...]"
+            raise DataError("more than one text", where="tokens", do=do)
+
+    def _check_offsets(self) -> None:
+        # spans of this response, in order
+        start, end = self._spans
+        outside = (start < 0) | (end < start) | (end > len(self.response))
+        unordered = np.diff(start, prepend=0) < 0
+        if (outside | unordered).any():
+            expected = "0 ≤ start ≤ end ≤ its length, in order"
+            raise DataError("offsets that are not of this response", "tokens", expected)
+        # the other table's are the same
+        if self.against is None:
+            return
+        for side, own in (("start", start), ("end", end)):
+            if not np.array_equal(self.against[side], own):
+                expected = "the same response by the same tokenizer"
+                raise DataError("other tokens than the first table", "against", expected)
 
     # --- what is shown, as numbers ----------------------------------------------------------------
 
@@ -118,15 +113,17 @@ class TokenStrip:
         floats = [str(name) for name in self.tokens.select_dtypes("floating") if name not in SIDES]
         return list(dict.fromkeys([self.score, *floats]))
 
+    @property
+    def _spans(self) -> tuple[np.ndarray, np.ndarray]:
+        """Where each token starts and ends."""
+        start = self.tokens["start"].to_numpy(dtype=np.int64)
+        return start, self.tokens["end"].to_numpy(dtype=np.int64)
+
     @cached_property
     def pieces(self) -> dict[str, Pieces]:
         """The pieces of every level."""
-        start, end = (self.tokens[side].to_numpy(dtype=np.int64) for side in ("start", "end"))
-        found = {
-            name: pattern_pieces(pattern, self.response, end)
-            for name, pattern in self.levels.items()
-        }
-        return {"token": token_pieces(start, end), **found}
+        levels = {"token": "token", **self.levels}
+        return {name: cut(self.response, *self._spans, level) for name, level in levels.items()}
 
     @cached_property
     def memory_grid(self) -> tuple[list[str], np.ndarray, np.ndarray]:
@@ -146,21 +143,17 @@ class TokenStrip:
         return self._grid(self.film, "step", self.score if self.score in left else left[0])
 
     def _grid(self, frame: pd.DataFrame, rows: str, value: str) -> tuple[list[Any], np.ndarray]:
+        # the rows of this text
         mine = self.tokens["text"].iloc[:1].tolist()
         part = frame[frame["text"].isin(mine)] if "text" in frame else frame
-        if (
-            {rows, "position", value} - set(part)
-            or part.duplicated([rows, "position"]).any()
-            or part.empty
-        ):
-            raise DataError(
-                f"not a table of {rows}s",
-                rows,
-                f"[{rows}, position, {value}], each pair once, of this text",
-            )
-        grid = part.pivot(index=rows, columns="position", values=value).reindex(
-            columns=self.tokens["position"]
-        )
+        # each pair of row and token once
+        lacking = {rows, "position", value} - set(part)
+        if lacking or part.empty or part.duplicated([rows, "position"]).any():
+            expected = f"[{rows}, position, {value}], each pair once, of this text"
+            raise DataError(f"not a table of {rows}s", rows, expected)
+        # the tokens in the order of the strip
+        grid = part.pivot(index=rows, columns="position", values=value)
+        grid = grid.reindex(columns=self.tokens["position"])
         return grid.index.tolist(), grid.to_numpy(dtype=float)
 
     def values(
@@ -173,10 +166,8 @@ class TokenStrip:
 
     def planted(self, level: str | None = None) -> np.ndarray:
         """Which pieces hold a token of the truth."""
-        return (
-            self.pieces[level or self.level].add_up(self.tokens[self.truth].to_numpy(dtype=float))
-            > 0
-        )
+        truth = self.tokens[self.truth].to_numpy(dtype=float)
+        return self.pieces[level or self.level].add_up(truth) > 0
 
     @property
     def colour_range(self) -> float:
@@ -184,24 +175,28 @@ class TokenStrip:
         `scale` is given."""
         size = np.abs(self.values(self.score))
         size = size[np.isfinite(size)]
-        return self.scale or float(max(np.quantile(size, 0.98) if len(size) else 0.0, 1e-9))
+        most = np.quantile(size, 0.98) if len(size) else 0.0
+        return self.scale or float(max(most, 1e-9))
 
     def to_frame(self, level: str = "token") -> pd.DataFrame:
         """The tokens with the text each one covers (`piece`), or the pieces of another level with
         their scores."""
         said = writable(self.response)
         if level == "token":
-            spans = zip(self.tokens["start"], self.tokens["end"], strict=True)
-            return self.tokens.assign(piece=[said[a:b] for a, b in spans])
-        found = self.pieces[level]
-        out = pd.DataFrame(
-            {"text": self.tokens["text"].iloc[0], "start": found.start, "end": found.end}
-        )
-        out["n_tokens"] = np.bincount(found.group[found.group >= 0], minlength=len(out))
-        for name in [*(side for side in SIDES if side in self.tokens), *self.scores]:
-            out[name] = self.values(name, level=level)
-        out = out.assign(**{self.truth: self.planted(level)}) if self.truth else out
-        return out.assign(piece=[said[a:b] for a, b in zip(found.start, found.end, strict=True)])
+            start, end = self._spans
+            out = self.tokens
+        else:
+            # each piece: where it is, how many tokens it holds, its scores
+            found = self.pieces[level]
+            start, end = found.start, found.end
+            out = pd.DataFrame({"text": self.tokens["text"].iloc[0], "start": start, "end": end})
+            out["n_tokens"] = np.bincount(found.group[found.group >= 0], minlength=len(out))
+            sides = [side for side in SIDES if side in self.tokens]
+            for name in [*sides, *self.scores]:
+                out[name] = self.values(name, level=level)
+            if self.truth:
+                out[self.truth] = self.planted(level)
+        return out.assign(piece=[said[a:b] for a, b in zip(start, end, strict=True)])
 
     def lens(self, m: float | None = None, M: float | None = None) -> dict[str, float]:
         """What PerCE's weights clip(PIR, m, M) would do to this text, over its tokens.
@@ -209,29 +204,31 @@ class TokenStrip:
         `share` of tokens up-weighted (PIR > m), `capped` (PIR > M), `mean` weight, and the share of
         the loss that lies on up-weighted tokens, with the weights (`loss`) and without (`plain`).
         """
-        (low, high), (m, M) = self.clip, (m, M)
-        m, M = low if m is None else m, high if M is None else M
-        pir, loss = (self.tokens[name].to_numpy(dtype=float) for name in ("pir", "log_prob_with"))
-        weight, up = np.clip(pir, m, M), pir > m
-        loss = np.maximum(-loss, 0)
-        out = {"share": up.mean(), "capped": (pir > M).mean(), "mean": weight.mean()}
-        out |= {"loss": (weight * loss)[up].sum() / max((weight * loss).sum(), 1e-12)}
-        return {
-            name: float(value)
-            for name, value in {**out, "plain": loss[up].sum() / max(loss.sum(), 1e-12)}.items()
+        m = self.clip[0] if m is None else m
+        M = self.clip[1] if M is None else M
+        pir = self.tokens["pir"].to_numpy(dtype=float)
+        # a loss is not negative, whatever rounding says
+        loss = np.maximum(-self.tokens["log_prob_with"].to_numpy(dtype=float), 0)
+        weight = np.clip(pir, m, M)
+        up = pir > m
+        out = {
+            "share": up.mean(),
+            "capped": (pir > M).mean(),
+            "mean": weight.mean(),
+            "loss": (weight * loss)[up].sum() / max((weight * loss).sum(), 1e-12),
+            "plain": loss[up].sum() / max(loss.sum(), 1e-12),
         }
+        return {name: float(value) for name, value in out.items()}
 
     # --- how it looks -----------------------------------------------------------------------------
 
     def __repr__(self) -> str:
         past = int((self.tokens[self.score].abs() >= self.threshold).sum())
-        return (
-            f"TokenStrip({len(self.tokens)} tokens, {past} with |{self.score}| ≥ "
-            f"{self.threshold:g})"
-        )
+        passed = f"{past} with |{self.score}| ≥ {self.threshold:g}"
+        return f"TokenStrip({len(self.tokens)} tokens, {passed})"
 
     def _repr_html_(self) -> str:
-        from workbench.views.strip_static import draw
+        from workbench.views.strip.static import draw
 
         return draw(self)
 
@@ -242,31 +239,17 @@ class TokenStrip:
             return self.provenance
         return " · ".join(f"{name}: {value}" for name, value in self.provenance.items())
 
-    def widget(
-        self, rescore: Callable[[TokenStrip, pd.DataFrame], pd.DataFrame] | None = None
-    ) -> Any:
-        """The live form, an anywidget; `rescore` answers the reader's marks (default
-        `strip_live.score_marks`)."""
-        from workbench.views.strip_live import StripWidget
+    def _widget(self) -> Any:
+        """What `show(strip).widget()` gives."""
+        from workbench.views.strip.live import StripWidget
 
-        return StripWidget.of(self, rescore)
+        return StripWidget.of(self)
 
-    def export(self, path: Path | str) -> Path:
-        """Write the strip to a file: .html (live, self-contained, no network) or .csv; see
-        `strip_live.export`."""
-        from workbench.views.strip_live import export
+    def _export(self, path: Path | str) -> Path:
+        """What `export(strip, path)` writes."""
+        from workbench.views.strip.live import export_strip
 
-        return export(self, path)
-
-
-def auc(values: np.ndarray, truth: np.ndarray) -> float:
-    """Probability that a true piece scores above a false one, ties half; not a number where one
-    kind is missing."""
-    known = ~np.isnan(values)
-    high, low = values[known & truth], values[known & ~truth]
-    if not len(high) or not len(low):
-        return float("nan")
-    return float(mannwhitneyu(high, low, method="asymptotic").statistic / (len(high) * len(low)))
+        return export_strip(self, path)
 
 
 def described(
@@ -279,15 +262,15 @@ def described(
     tells two apart but hides nothing.
     """
     weights = model.named_parameters() if hasattr(model, "named_parameters") else []
-    sums = [
-        f"{name} {tuple(part.shape)} {part.detach().double().sum().item():.6g}"
-        for name, part in weights
-    ]
-    name = Path(
-        str(getattr(getattr(model, "config", None), "name_or_path", "") or type(model).__name__)
-    ).name
-    said = {
-        "model": f"{name} {content_id('weights', *sums)}",
+    sums = []
+    for name, part in weights:
+        total = part.detach().double().sum().item()
+        sums.append(f"{name} {tuple(part.shape)} {total:.6g}")
+    # a folder's last name, else what kind of model it is
+    path = getattr(getattr(model, "config", None), "name_or_path", "") or type(model).__name__
+    return {
+        "model": f"{Path(str(path)).name} {content_id('weights', *sums)}",
         "persona": content_id("persona", *memories),
+        "intervention": intervention,
+        "seeds": seeds,
     }
-    return said | {"intervention": intervention, "seeds": seeds}

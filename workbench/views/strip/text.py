@@ -1,4 +1,4 @@
-"""Text that hides nothing, and the pieces (tokens, words, sentences) that a strip draws.
+"""Text that hides nothing.
 
 A text may hold characters that nobody sees: zero-width ones, controls that turn the reading
 direction, tags, stacks of accents. In a tool that shows what a word rests on they must be seen, so
@@ -8,7 +8,6 @@ each gets a sign.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -43,9 +42,6 @@ HIDDEN = re.compile(
     r"|(?P<broken>[\ud800-\udfff])"
 )
 BLANK = {" ": "␠", "\n": "↵\n", "\t": "⇥"}
-WORDS, SENTENCES = r"\S+", r"\S[^\n]*?(?:[.!?…。！？]+[\"'”’)\]]*(?=\s|$)|(?=\n)|$)"
-# of a piece the mean over its tokens; every other score is a sum
-MEANS = ("probability_difference", "attention")
 
 
 def readable(text: str) -> tuple[str, np.ndarray]:
@@ -97,47 +93,3 @@ def blanks(piece: str) -> str:
         "".join(sign if sign == " " and not alone else BLANK.get(sign, sign) for sign in piece)
         or "∅"
     )
-
-
-@dataclass(frozen=True)
-class Pieces:
-    """Spans of the text (`start`, `end`, characters) and for each token the number of its piece, −1
-    for none."""
-
-    start: np.ndarray
-    end: np.ndarray
-    group: np.ndarray
-
-    def add_up(self, values: np.ndarray, mean: bool = False) -> np.ndarray:
-        """Sum (or mean) of the tokens of each piece; a value that is not a number counts as
-        nothing."""
-        inside = (self.group >= 0) & ~np.isnan(values)
-        counts = np.bincount(self.group[inside], minlength=len(self.start))
-        sums = np.bincount(self.group[inside], weights=values[inside], minlength=len(self.start))
-        return np.where(counts > 0, sums / np.maximum(counts, 1) if mean else sums, np.nan)
-
-
-def token_pieces(start: np.ndarray, end: np.ndarray) -> Pieces:
-    """Every token a piece, but tokens that share a many-byte character share its piece."""
-    if not len(start):
-        return Pieces(start, end, start)
-    reach = np.maximum.accumulate(end)
-    first = np.concatenate([[True], (start[1:] >= reach[:-1]) & (end[1:] > start[1:])])
-    last = np.append(np.flatnonzero(first)[1:], len(start)) - 1
-    return Pieces(start[first], reach[last], np.cumsum(first) - 1)
-
-
-def pattern_pieces(pattern: str, text: str, end: np.ndarray) -> Pieces:
-    """The runs of `text` that match, without those that hold no token; a token lies where its last
-    character does."""
-    spans = np.array(
-        [found.span() for found in re.finditer(pattern, text) if found[0]], dtype=np.int64
-    ).reshape(-1, 2)
-    place = np.searchsorted(spans[:, 0], end - 1, side="right") - 1
-    inside = (
-        (place >= 0) & (end - 1 < spans[:, 1][np.maximum(place, 0)]) if len(spans) else place >= 0
-    )
-    kept, group = np.unique(place[inside], return_inverse=True)
-    out = np.full(len(end), -1, dtype=np.int64)
-    out[inside] = group
-    return Pieces(spans[kept, 0], spans[kept, 1], out)

@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import anywidget
 import numpy as np
@@ -18,12 +18,16 @@ import traitlets
 
 from workbench.errors import ConfigError, WorkbenchError
 from workbench.html import content_id
+from workbench.statistics import auc
+from workbench.tokens.aggregate import MEANS, Pieces
 from workbench.views.page import page, read, write
-from workbench.views.strip import TokenStrip, auc
-from workbench.views.strip_text import MEANS, WORDS, pattern_pieces, readable
+from workbench.views.strip.text import readable
+
+if TYPE_CHECKING:
+    from workbench.views.strip.strip import TokenStrip
 
 SCRIPTS = ("strip_values.js", "strip_text.js", "strip.js")
-Rescore = Callable[[TokenStrip, pd.DataFrame], pd.DataFrame]
+Rescore = Callable[["TokenStrip", pd.DataFrame], pd.DataFrame]
 
 
 def to_state(strip: TokenStrip) -> dict[str, Any]:
@@ -34,62 +38,59 @@ def to_state(strip: TokenStrip) -> dict[str, Any]:
     characters of the response itself.
     """
     shown, at = readable(strip.response)
-    wide = np.concatenate([[0], np.cumsum([2 if sign > "\uffff" else 1 for sign in shown])])[at]
-    tokens, count = strip.tokens, len(strip.tokens)
+    # for each character of the response, where it stands in the shown text in UTF-16 units
+    units = [2 if sign > "\uffff" else 1 for sign in shown]
+    wide = np.concatenate([[0], np.cumsum(units)])[at]
+    tokens = strip.tokens
     state: dict[str, Any] = {
         "title": readable(strip.title)[0],
         "provenance": readable(strip.source)[0],
         "text": shown,
-        "tokens": count,
+        "tokens": len(tokens),
         "score": strip.score,
         "scale": strip.scale,
         "threshold": strip.threshold,
         "clip": list(strip.clip),
         "level": strip.level,
-        "levels": [
-            {
-                "name": name,
-                "start": _packed(wide[part.start], "<i4"),
-                "end": _packed(wide[part.end], "<i4"),
-            }
-            | {
-                "group": _packed(part.group, "<i4"),
-                "from": _packed(part.start, "<i4"),
-                "to": _packed(part.end, "<i4"),
-            }
-            for name, part in strip.pieces.items()
-        ],
+        "levels": [_level(name, part, wide) for name, part in strip.pieces.items()],
         "scores": _scores(tokens, strip.scores),
         "given": None,
         "truth": _packed(tokens[strip.truth], "u1") if strip.truth else None,
         "truth_name": strip.truth,
-        "kinds": {"name": "kind", "values": tokens["kind"].astype(str).tolist()}
-        if "kind" in tokens
-        else None,
+        "kinds": None,
         "against": None,
         "memory": None,
         "film": None,
     }
+    # what some strips have and others lack
+    if "kind" in tokens:
+        state["kinds"] = {"name": "kind", "values": tokens["kind"].astype(str).tolist()}
     if {"log_prob_with", "log_prob_without"} <= set(tokens):
         state["given"] = {side: _packed(tokens[f"log_prob_{side}"]) for side in ("with", "without")}
     if strip.against is not None:
         both = [name for name in strip.scores if name in strip.against]
-        state["against"] = {
-            "names": [readable(name)[0] for name in strip.names],
-            "scores": _scores(strip.against, both),
-        }
+        names = [readable(name)[0] for name in strip.names]
+        state["against"] = {"names": names, "scores": _scores(strip.against, both)}
     if strip.memory is not None:
         names, grid, whole = strip.memory_grid
         items = [readable(name)[0] for name in names]
         state["memory"] = {"items": items, "values": _packed(grid.ravel()), "whole": _packed(whole)}
     if strip.film is not None:
         steps, grid = strip.film_grid
-        state["film"] = {
-            "name": strip.score,
-            "steps": [str(step) for step in steps],
-            "values": _packed(grid.ravel()),
-        }
+        told = [str(step) for step in steps]
+        state["film"] = {"name": strip.score, "steps": told, "values": _packed(grid.ravel())}
     return {"id": content_id("strip", json.dumps(state, sort_keys=True)), **state}
+
+
+def _level(name: str, part: Pieces, wide: np.ndarray) -> dict[str, str]:
+    arrays = {
+        "start": wide[part.start],
+        "end": wide[part.end],
+        "group": part.group,
+        "from": part.start,
+        "to": part.end,
+    }
+    return {"name": name, **{key: _packed(array, "<i4") for key, array in arrays.items()}}
 
 
 def _packed(values: Any, kind: str = "<f4") -> str:
@@ -111,22 +112,21 @@ def score_marks(strip: TokenStrip, marks: pd.DataFrame) -> pd.DataFrame:
     As long as nothing is marked as not personal, words without a mark count as not personal; after
     that only marked words count.
     """
-    end = strip.tokens["end"].to_numpy(dtype=np.int64)
-    found = pattern_pieces(strip.levels.get("word", WORDS), strip.response, end)
-    yes, no = np.zeros(len(end)), np.zeros(len(end))
+    words = strip.pieces["word" if "word" in strip.levels else "token"]
+    # the words that are marked as personal, and those that count
+    yes, no = np.zeros(len(strip.tokens)), np.zeros(len(strip.tokens))
     yes[marks["token"][marks["personal"]]] = 1
     no[marks["token"][~marks["personal"]]] = 1
-    personal, counted = found.add_up(yes) > 0, (found.add_up(yes + no) > 0) | (not no.any())
-    rows = [
-        (
-            name,
-            auc(
-                found.add_up(strip.tokens[name].to_numpy(float), name.startswith(MEANS))[counted],
-                personal[counted],
-            ),
-        )
-        for name in strip.scores
-    ]
+    personal = words.add_up(yes) > 0
+    counted = words.add_up(yes + no) > 0
+    if not no.any():
+        counted[:] = True
+    # every score added up to them
+    rows = []
+    for name in strip.scores:
+        column = strip.tokens[name].to_numpy(dtype=float)
+        values = words.add_up(column, name.startswith(MEANS))
+        rows.append((name, auc(values[counted], personal[counted])))
     table = pd.DataFrame(rows, columns=["score", "auc"])
     return table.assign(words=int(counted.sum()), personal=int(personal[counted].sum()))
 
@@ -134,9 +134,14 @@ def score_marks(strip: TokenStrip, marks: pd.DataFrame) -> pd.DataFrame:
 class StripWidget(anywidget.AnyWidget):
     """anywidget around the strip's scripts.
 
-    `marks` is the table of the reader's own marks, `scores` what `rescore` made of it, `pinned` the
-    span of the pinned piece (characters of the response, or None).
+    `marks` is the table of the reader's own marks, `scores` what `rescore(strip, marks)` made of
+    it, the table shown under the marks: `score_marks`, or a function of the reader's own, set on
+    the widget. `pinned` is the span of the pinned piece (characters of the response, or None).
     """
+
+    strip: TokenStrip
+    rescore: Rescore
+    scores: pd.DataFrame
 
     _esm = read(*SCRIPTS)
     _css = read("base.css", "strip.css")
@@ -146,11 +151,11 @@ class StripWidget(anywidget.AnyWidget):
     answer = traitlets.List().tag(sync=True)
 
     @classmethod
-    def of(cls, strip: TokenStrip, rescore: Rescore | None = None) -> StripWidget:
-        """The live form of a strip; `rescore(strip, marks)` returns the table shown under the
-        marks."""
+    def of(cls, strip: TokenStrip) -> StripWidget:
+        """The live form of a strip."""
         widget = cls(state=to_state(strip))
-        widget.strip, widget.rescore = strip, rescore or score_marks
+        widget.strip = strip
+        widget.rescore = score_marks
         widget.scores = pd.DataFrame()
         widget.observe(widget._marked, "marked")
         widget.on_msg(lambda _, message, buffers: widget.send(widget._saved(message)))
@@ -160,45 +165,34 @@ class StripWidget(anywidget.AnyWidget):
     def marks(self) -> pd.DataFrame:
         """One row a marked token: [text, token, start, end, piece, personal]; `token` counts the
         strip's rows."""
-        places = [int(place) for place, _ in self.marked]
-        rows = (
-            self.strip.to_frame()
-            .iloc[places][["text", "start", "end", "piece"]]
-            .reset_index(drop=True)
-        )
-        rows.insert(1, "token", np.array(places, dtype=np.int64))
-        return rows.assign(personal=np.array([bool(kind) for _, kind in self.marked], dtype=bool))
+        places = np.array([place for place, _ in self.marked], dtype=np.int64)
+        personal = np.array([kind for _, kind in self.marked], dtype=bool)
+        frame = self.strip.to_frame()[["text", "start", "end", "piece"]]
+        rows = frame.iloc[places].reset_index(drop=True)
+        rows.insert(1, "token", places)
+        return rows.assign(personal=personal)
 
     def _marked(self, change: Any) -> None:
         try:
             self.scores = self.rescore(self.strip, self.marks) if self.marked else pd.DataFrame()
-        except (
-            WorkbenchError,
-            KeyError,
-            TypeError,
-            ValueError,
-        ) as error:  # the reader's own function; the page says it
+        except (WorkbenchError, KeyError, TypeError, ValueError) as error:
+            # the reader's own function; the page says it
             self.scores = pd.DataFrame({"error": [f"{type(error).__name__}: {error}"]})
         # JSON knows no "not a number"; an AUC without both kinds is shown as a dash
         self.answer = json.loads(self.scores.to_json(orient="records"))
 
     def _saved(self, message: dict[str, Any]) -> dict[str, Any]:
         """The reply to one request of the page for a file."""
-        return (
-            {"file": as_page(self.strip)}
-            if message.get("save") == "html"
-            else {"error": "no such file"}
-        )
+        if message.get("save") == "html":
+            return {"file": as_page(self.strip)}
+        return {"error": "no such file"}
 
     def _repr_mimebundle_(self, **options: Any) -> Any:
         """The live form, and the static one where nothing runs."""
         bundle = super()._repr_mimebundle_(**options)
         live, more = bundle if isinstance(bundle, tuple) else (bundle, {})
-        return {
-            **(live or {}),
-            "text/plain": repr(self.strip),
-            "text/html": self.strip._repr_html_(),
-        }, more
+        plain = {"text/plain": repr(self.strip), "text/html": self.strip._repr_html_()}
+        return {**(live or {}), **plain}, more
 
 
 def as_page(strip: TokenStrip) -> str:
@@ -210,17 +204,13 @@ def as_page(strip: TokenStrip) -> str:
     brief = replace(strip, limit=min(strip.limit, 300))
     # quotes in text are escaped, so these are attributes
     static = re.sub(r' style="[^"]*"', "", brief._repr_html_())
-    styles, scripts = ("base.css", "strip.css", "page.css"), (*SCRIPTS, "strip_page.js")
-    return page(
-        readable(strip.title)[0] or "Token strip",
-        static,
-        {"state": to_state(strip)},
-        styles,
-        scripts,
-    )
+    title = readable(strip.title)[0] or "Token strip"
+    styles = ("base.css", "strip.css", "page.css")
+    scripts = (*SCRIPTS, "strip_page.js")
+    return page(title, static, {"state": to_state(strip)}, styles, scripts)
 
 
-def export(strip: TokenStrip, path: Path | str) -> Path:
+def export_strip(strip: TokenStrip, path: Path | str) -> Path:
     """Write a strip to `path` and return it: .html is the live form in one file, .csv the pieces of
     its level.
 
@@ -233,21 +223,17 @@ def export(strip: TokenStrip, path: Path | str) -> Path:
         return write(as_page(strip), path)
     if path.suffix != ".csv":
         do = "open the live form or the .html file and press PNG" if path.suffix == ".png" else None
-        raise ConfigError(
-            f"cannot write {path.suffix or 'a file without a suffix'}",
-            str(path),
-            ".html or .csv",
-            do,
-        )
+        what = f"cannot write {path.suffix or 'a file without a suffix'}"
+        raise ConfigError(what, str(path), ".html or .csv", do)
     frame = strip.to_frame(strip.level).assign(provenance=strip.source)
     for name in frame.select_dtypes(exclude=["number", "bool"]):
-        frame[name] = [
-            _unarmed(value) if isinstance(value, str) else value for value in frame[name]
-        ]
+        frame[name] = frame[name].map(_unarmed)
     return write(frame.to_csv(index=False, lineterminator="\n"), path)
 
 
-def _unarmed(text: str) -> str:
-    """Text that a spreadsheet shows and does not compute."""
-    text = readable(text)[0]
+def _unarmed(value: object) -> object:
+    """Text that a spreadsheet shows and does not compute; other values as they are."""
+    if not isinstance(value, str):
+        return value
+    text = readable(value)[0]
     return f"'{text}" if text[:1] in tuple("=+-@\t") else text

@@ -1,0 +1,152 @@
+"""Who is shown what, who never had it, whose list changed: asked of every removal, of any model.
+
+Everything stands on plain arrays: lists, int (B, k), item codes, −1 where a list has ended, no item
+twice; and the sparse matrix (n_users, n_items) of what each user holds.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy import sparse, stats
+
+from workbench.data import Interactions
+from workbench.errors import ConfigError, DataError
+from workbench.statistics import RESAMPLES
+
+
+def listed(lists: np.ndarray, items: np.ndarray | sparse.csr_array) -> np.ndarray:
+    """Which places of the lists hold one of `items`; bool (B, k).
+
+    items: codes, the same for every list; or a sparse matrix (B, n_items), non-zero where an item
+    counts for that list (what each user deleted, say).
+    """
+    lists = np.asarray(lists)
+    if not sparse.issparse(items):
+        return np.isin(lists, items) & (lists >= 0)
+    rows = np.broadcast_to(np.arange(len(lists))[:, None], lists.shape)
+    # the place of a list that has ended is asked for item 0, and its answer not taken
+    counts = items[rows.ravel(), np.maximum(lists, 0).ravel()] != 0
+    return np.asarray(counts).reshape(lists.shape) & (lists >= 0)
+
+
+def exposure(lists: np.ndarray, items: np.ndarray | sparse.csr_array) -> np.ndarray:
+    """1 for a list that holds at least one of `items` (as in `listed`), else 0; float64 (B,).
+
+    >>> exposure(np.array([[3, 1], [2, -1]]), np.array([1, 5]))
+    array([1., 0.])
+    """
+    return listed(lists, items).any(axis=1).astype(np.float64)
+
+
+def share(lists: np.ndarray, items: np.ndarray | sparse.csr_array) -> np.ndarray:
+    """Share of each list that `items` (as in `listed`) are; float64 (B,), 0 for an empty list."""
+    length = (np.asarray(lists) >= 0).sum(axis=1)
+    return listed(lists, items).sum(axis=1) / np.maximum(length, 1)
+
+
+def never_had(
+    log: Interactions | sparse.csr_array,
+    items: np.ndarray,
+    left: np.ndarray,
+    n: int,
+    caliper: float | None = None,
+    users: np.ndarray | None = None,
+) -> np.ndarray:
+    """For each of B people the n users most like them who hold none of `items`; int64 (B, n).
+
+    log: interactions, or the matrix of what each user holds. left: (B,) the number of distinct
+    items that a person has left; alike are users who hold about as many. Nearest first, among
+    equals the lower code; −1 where nobody more is there. caliper: nobody whose number is further
+    away. users: (B,) the people's own codes, who are no match of theirs; needed where a person may
+    hold none of `items`. A user may match several people: see `matched_mean`.
+
+    Raises `ConfigError` for n < 1 or a negative caliper.
+
+    >>> held = sparse.csr_array(np.array([[1, 1, 0], [0, 1, 1], [0, 0, 1]]))
+    >>> never_had(held, items=[0], left=[1], n=2)
+    array([[2, 1]])
+    """
+    if n < 1 or (caliper is not None and caliper < 0):
+        raise ConfigError(f"n={n}, caliper={caliper}", "never_had", "n ≥ 1 and caliper ≥ 0")
+    held = log.matrix() if isinstance(log, Interactions) else sparse.csr_array(log)
+    # who could match anybody: holds something, and none of the items
+    distinct = held.count_nonzero(axis=1)
+    holders = held[:, np.asarray(items, dtype=np.int64)].count_nonzero(axis=1) > 0
+    free = np.flatnonzero(~holders & (distinct > 0))
+    matches = np.full((len(left), n), -1, dtype=np.int64)
+    for row, size in enumerate(left):
+        # one person's candidates: all of these but themselves, within the caliper
+        candidates = free if users is None else free[free != users[row]]
+        apart = np.abs(distinct[candidates] - size)
+        if caliper is not None:
+            candidates, apart = candidates[apart <= caliper], apart[apart <= caliper]
+        # codes ascend, so a stable order puts the lower one first among equals
+        nearest = candidates[np.argsort(apart, kind="stable")][:n]
+        matches[row, : len(nearest)] = nearest
+    return matches
+
+
+def matched_mean(
+    values: np.ndarray, matches: np.ndarray, seed: int = 0, level: float = 0.95
+) -> tuple[float, float, float]:
+    """Mean over pairs of a person and their match, with an interval that draws *matches*.
+
+    values: (B,) one number a pair, no NaN; matches: (B,) who the match was. A user who is the match
+    of many people is one draw with all their pairs, so that few matches make a wide percentile
+    interval; bounds are NaN where there is but one.
+
+    >>> matched_mean(np.array([1.0, 1.0, 0.0]), np.array([7, 7, 7]))[1:]  # one match: no width
+    (nan, nan)
+    """
+    values, matches = np.asarray(values, dtype=np.float64), np.asarray(matches)
+    if values.shape != matches.shape or np.isnan(values).any():
+        raise DataError("values that do not fit", "matched_mean", "one number for each match")
+    # a match is drawn whole: the sum and the number of its pairs
+    _, match = np.unique(matches, return_inverse=True)
+    sums = np.bincount(match, weights=values)
+    counts = np.bincount(match)
+    if len(counts) < 2:
+        mean = float(values.mean()) if len(values) else np.nan
+        return mean, np.nan, np.nan
+    interval = stats.bootstrap(
+        (sums, counts),
+        _ratio,
+        paired=True,
+        n_resamples=RESAMPLES,
+        confidence_level=level,
+        method="percentile",
+        rng=np.random.default_rng(seed),
+    ).confidence_interval
+    return float(values.mean()), float(interval.low), float(interval.high)
+
+
+def _ratio(sums: np.ndarray, counts: np.ndarray, axis: int) -> np.ndarray:
+    return sums.sum(axis=axis) / counts.sum(axis=axis)
+
+
+def replaced(before: np.ndarray, after: np.ndarray) -> np.ndarray:
+    """How many items of each list are others than before; int64 (B,).
+
+    The order within a list does not count; of two lists of unequal length the longer one's items.
+    """
+    before, after = np.asarray(before), np.asarray(after)
+    same = before[:, :, None] == after[:, None, :]
+    kept = (same.any(axis=2) & (before >= 0)).sum(axis=1)
+    return _lengths(before, after) - kept
+
+
+def churn(before: np.ndarray, after: np.ndarray) -> np.ndarray:
+    """Share of each list that was replaced; float64 (B,), 0 (the same set) to 1 (nothing in
+    common).
+
+    >>> churn(np.array([[1, 2]]), np.array([[2, 3]]))
+    array([0.5])
+    """
+    length = np.maximum(_lengths(np.asarray(before), np.asarray(after)), 1)
+    kept = length - replaced(before, after)
+    return 1.0 - kept / length
+
+
+def _lengths(before: np.ndarray, after: np.ndarray) -> np.ndarray:
+    """Items in the longer of the two lists; (B,)."""
+    return np.maximum((before >= 0).sum(axis=1), (after >= 0).sum(axis=1))

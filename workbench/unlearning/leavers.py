@@ -1,0 +1,54 @@
+"""Whose list changes when somebody else leaves?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+
+from workbench.data import Histories, Interactions
+from workbench.recommend import Counted, top_k
+from workbench.unlearning.exposure import replaced
+
+
+def rows_of_each(log: Interactions, users: np.ndarray) -> Iterator[Interactions]:
+    """The rows of one user after another (codes): a request looks through them, not through all."""
+    by_user = log.frame.sort_values("user", kind="stable")
+    first, last = np.searchsorted(by_user["user"], [users, np.asarray(users) + 1])
+    for start, end in zip(first, last, strict=True):
+        yield replace(log, frame=by_user.iloc[start:end])
+
+
+def score_after(model: Counted, removed: Interactions, histories: Histories) -> np.ndarray:
+    """Scores of `histories` by the model without `removed`; the model itself stays as it is."""
+    if hasattr(model, "score_without"):
+        # EASE: taking one user out changes P by a matrix of rank 2, so x·P' is x·P plus two
+        # vectors; no n × n matrix is copied or updated. `tests/unlearning` compares this with the
+        # slow way below.
+        return model.score_without(removed, histories)
+    return model.copy().forget(removed).score(histories)
+
+
+def leavers(model: Counted, log: Interactions, users: np.ndarray, k: int = 10) -> pd.DataFrame:
+    """One user after another leaves entirely and comes back; how many *other* users' lists change?
+
+    [user, others, changed, share, most]: others with rows; those whose top k is another *set* of
+    items; the share of them; most items replaced in one list. Counted models are deterministic:
+    without a leaver nothing changes.
+    """
+    everybody, held = log.histories(), log.matrix()
+    before = top_k(model.score(everybody), k, held)
+    active = np.diff(held.indptr) > 0
+    rows = []
+    for user, gone in zip(users, rows_of_each(log, users), strict=True):
+        # the lists without this user's rows
+        after = top_k(score_after(model, gone, everybody), k, held)
+        # everybody else's, item by item
+        others = np.flatnonzero(active & (np.arange(log.n_users) != user))
+        moved = replaced(before[others], after[others])
+        changed = int((moved > 0).sum())
+        share = changed / max(len(others), 1)
+        rows.append((int(user), len(others), changed, share, int(moved.max(initial=0))))
+    return pd.DataFrame(rows, columns=["user", "others", "changed", "share", "most"])
