@@ -21,7 +21,7 @@ from workbench.data import load_world
 from workbench.doctor import find_chromium
 from workbench.ledger import Service
 from workbench.recommend import EASE
-from workbench.views import Screen
+from workbench.views import Screen, export
 
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 ASK = (
@@ -60,7 +60,7 @@ def in_the_file(screen: Screen, actions: list[dict[str, Any]]) -> None:
     from playwright.sync_api import sync_playwright
 
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as driver:
-        path = screen.export(Path(folder) / "screen.html")
+        path = export(screen, Path(folder) / "screen.html")
         size, text = path.stat().st_size, path.read_text(encoding="utf-8")
         text = text.replace("draw(document", "window.compute = engine(payload); draw(document")
         path.write_text(re.sub(r"<meta http-equiv[^>]*>", "", text), encoding="utf-8")

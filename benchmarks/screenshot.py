@@ -18,7 +18,7 @@ from workbench.doctor import find_chromium
 from workbench.ledger import Service
 from workbench.recommend import EASE
 from workbench.settings import ROOT
-from workbench.views import Screen
+from workbench.views import Screen, export
 
 SIZE = {"width": 1440, "height": 900}
 
@@ -41,7 +41,7 @@ def main() -> None:
         data="generated world 1",
     )
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as driver:
-        address = screen.export(Path(folder) / "screen.html").as_uri()
+        address = export(screen, Path(folder) / "screen.html").as_uri()
         chromium = driver.chromium.launch(
             executable_path=find_chromium(), args=["--no-sandbox", "--disable-gpu"]
         )

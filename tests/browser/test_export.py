@@ -16,8 +16,8 @@ from workbench.data import load_world
 from workbench.ledger import Service
 from workbench.recommend import EASE, EASEConfig
 from workbench.reports import EntityStore, Evidence, write
-from workbench.views import Screen
-from workbench.views.export import STATIC, document, pack
+from workbench.views import Screen, export
+from workbench.views.page import STATIC, document, pack
 
 ACTION = {"interactions": [17], "switches": {"tombstone": True}, "topic": IMG}
 
@@ -168,7 +168,7 @@ def test_the_file_answers_as_python_does(silent, tmp_path):
     users = horror.groupby("user")["item"].nunique().sort_values(kind="stable").index[[-1, 20]]
     for user in users.tolist():
         screen = Screen(service, user, "Horror novels")
-        page = screen.export(tmp_path / f"{user}.html").read_text(encoding="utf-8")
+        page = export(screen, tmp_path / f"{user}.html").read_text(encoding="utf-8")
         # the same script with its function within reach of the test, let in by its own hash
         script = page[page.rindex('<script type="module">') + 22 : page.rindex("</script>")]
         reachable = script.replace(
@@ -255,7 +255,7 @@ def test_the_mailed_file_forgets_at_a_press(silent, tmp_path):
     for."""
     world = load_world()
     screen = Screen(hostile(Service.build(world.log, world.catalogue, EASE())), 310, IMG)
-    silent.goto(screen.export(tmp_path / "mailed.html").as_uri())
+    silent.goto(export(screen, tmp_path / "mailed.html").as_uri())
     silent.wait_for_selector(".wbs-columns")
     sentence = silent.locator("[data-claim]", has_text="Dark stories").first
     sentence.click()

@@ -22,6 +22,22 @@ from tests.views.test_show import Pretend
 from workbench.views import show
 show(Pretend())"""
 
+SLOW = f"""import sys, time; sys.path.insert(0, {str(ROOT)!r})
+from tests.views.states import after, start
+from workbench.views import show
+class Slow:
+    state, made = start(), 0
+    def steps(self, action):
+        own = after(action) | {{"null": [], "controls": {{"done": 0, "of": 6}}}}
+        yield {{"state": own | {{"provenance": f"{{self.made}} controls made before"}}}}
+        for done in range(1, 7):
+            time.sleep(0.8)
+            self.made += 1
+            yield {{"control": {{"kind": "placebo rows", "rows": 1, "gone": 0, "others": done}},
+                   "controls": {{"done": done, "of": 6}}}}
+show(Slow())"""
+BUSY = "import time; time.sleep(4); print('cell done')"
+
 
 def carrying(screen):
     """Row ids of the products that are lit."""
@@ -57,11 +73,12 @@ def test_notebook_00_forgets_a_sentence(lab, quiet, run_all):
     button.click()
     screen.locator(".wbs-removed").first.wait_for()
     assert sentence.get_attribute("data-fate") in ("gone", "back")
-    told = screen.locator(".wbs-answers").inner_text()
+    strip = screen.locator(".wbs-answers")
+    strip.filter(has_text="than with other rows of this shopper").wait_for()
+    told = strip.inner_text()
     assert re.search(rf"{count} of \d+ rows", told) and re.search(
         r"\d+ of 399 other shoppers", told
     )
-    assert "than with other rows of this shopper" in told
 
     screen.locator("[data-key=again]").click()
     screen.locator(".wbs-removed").first.wait_for(state="detached")
@@ -124,3 +141,43 @@ def test_keyboard_alone_reaches_everything(lab, quiet, run_all):
     screen.locator(".wbs-removed").first.wait_for()
     assert screen.locator(".wbs-removed").count() == 2
     assert "Forgotten." in screen.locator("[role=status]").inner_text()
+
+
+def test_controls_come_one_by_one_and_another_press_ends_them(lab, quiet, run_all):
+    run_all(quiet, lab.add("notebooks/slow.ipynb", SLOW))
+    screen = quiet.locator(".wbs").first
+    strip, forget = screen.locator(".wbs-answers"), screen.locator("[data-key=forget]")
+    forget.click()
+    # the request's own answer first, and no verdict
+    strip.filter(has_text="0 of 6 controls so far").wait_for()
+    assert screen.locator("[data-claim=aa]").get_attribute("data-fate") == "back"
+    assert "38 of 399" in strip.inner_text()
+    strip.filter(has_text="2 of 6 controls so far").wait_for()
+    assert "than with other rows" not in strip.inner_text()
+    # another press: answered after the control at hand, before the last
+    screen.locator("[data-key=switch-tombstone]").check()
+    source = screen.locator(".wbs-source").filter(has_text=re.compile("^[2-5] controls made"))
+    source.wait_for()
+    made = int(source.inner_text().split()[0])
+    print(f"{made} of 6 controls were made before the other press was heard")
+    strip.filter(has_text="1 sentence gone, more than with other rows of this shopper").wait_for()
+    assert "controls so far" not in strip.inner_text()
+    assert "taking those rows instead changes 1 to 6 other lists" in strip.inner_text()
+    assert "6 draws" in screen.locator("[role=status]").inner_text()
+    # and those that were left of the first are never made
+    screen.locator("[data-key=again]").click()
+    screen.locator(".wbs-source").filter(has_text=f"{made + 6} controls made before").wait_for()
+
+
+def test_a_press_waits_for_a_running_cell(lab, quiet, run_all):
+    """Both may train, and training draws from one generator."""
+    run_all(quiet, lab.add("notebooks/busy.ipynb", SLOW, BUSY))
+    screen = quiet.locator(".wbs").first
+    done = quiet.locator(".jp-OutputArea-output pre", has_text="cell done")
+    quiet.evaluate("() => { window.jupyterapp.commands.execute('notebook:run-cell'); }")
+    done.wait_for(state="detached")
+    screen.locator("[data-key=forget]").click()
+    screen.locator(".wbs-why", has_text="working").wait_for()
+    screen.locator(".wbs-answers").filter(has_text="0 of 6 controls so far").wait_for()
+    assert done.count() == 1
+    screen.locator(".wbs-answers").filter(has_text="6 draws").wait_for()

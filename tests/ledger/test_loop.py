@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tests.reports.shops import shop
+from tests.ledger.shoppers import TOPIC, readers, topic_rows
 from workbench.data import load_world
 from workbench.errors import DataError, UnknownUser
 from workbench.ledger import (
@@ -22,9 +22,9 @@ from workbench.ledger import (
 from workbench.ledger.exposure import never_had
 from workbench.recommend import ALS, EASE, ItemKNN
 from workbench.recommend.collaborative.als import ALSConfig
-from workbench.reports.sentences import plain
+from workbench.views import show
+from workbench.views.screen.state import state
 
-TOPIC = "Horror novels"
 RAW = Switches.only(["log"])
 
 
@@ -39,22 +39,6 @@ def als():
     world = load_world()
     few = world.log.select(world.log.frame["user"] < 60)
     return Service.build(few, world.catalogue, ALS(ALSConfig(factors=8, epochs=3)))
-
-
-def topic_rows(service, user, topic=TOPIC):
-    rows = service.log.rows_of(user)
-    return rows.loc[rows["item"].isin(service.catalogue.items_of(topic)), "interaction"].to_numpy()
-
-
-def readers(service, n=8, least=3):
-    """Shoppers with at least `least` rows of the topic, most rows first."""
-    rows = service.log.frame
-    counts = rows[rows["item"].isin(service.catalogue.items_of(TOPIC))]["user"].value_counts()
-    return [
-        int(user)
-        for user in sorted(counts.index, key=lambda u: (-counts[u], u))
-        if counts[user] >= least
-    ][:n]
 
 
 def test_everything_cleaned_equals_a_service_built_from_what_remains(service):
@@ -90,9 +74,9 @@ def test_an_empty_request_gives_an_empty_diff(service, name):
     assert not len(told.causes)
     assert told.before.hash == told.after.hash
     assert told.others["changed"].iloc[0] == 0
-    state = told.to_state()
-    assert state["lists"]["after"] is None
-    assert {one["fate"] for one in state["sentences"]} == {None}
+    screen = state(told)
+    assert screen["lists"]["after"] is None
+    assert {one["fate"] for one in screen["sentences"]} == {None}
 
 
 def test_the_order_of_requests_does_not_matter(service):
@@ -164,23 +148,6 @@ def test_a_stale_user_vector_offers_deleted_products_again(als):
     carried = set(stale.after.support["interaction"])
     assert carried & set(ids.tolist())  # the report says which rows it still rests on: deleted ones
     assert not set(clean.after.support["interaction"]) & set(ids.tolist())
-
-
-def test_placebo_requests_make_no_more_sentences_vanish_than_other_placebos(service):
-    rng, excess = np.random.default_rng(0), []
-    for user in rng.permutation(service.log.n_users)[:25]:
-        rows = service.log.rows_of(int(user))
-        if len(rows) >= 8:
-            turn = dict(
-                zip(rows["item"].unique(), rng.permutation(rows["item"].nunique()), strict=True)
-            )
-            ids = rows.iloc[np.argsort(rows["item"].map(turn), kind="stable")[:4]]["interaction"]
-            table = forget(service, int(user), ids, draws=3).null
-            gone = table.set_index("kind")["gone"]
-            excess.append(gone["this request"] - gone["placebo rows"].mean())
-    half = 1.96 * np.std(excess, ddof=1) / np.sqrt(len(excess))
-    assert abs(np.mean(excess)) < half + 1e-9
-    assert len(excess) > 18
 
 
 def test_causes_name_the_place(service):
@@ -292,23 +259,6 @@ def test_refusals_name_what_is_wrong(service):
         forget(service, 5, [foreign + 0.5])
 
 
-def test_placebo_rows_go_product_by_product(service, monkeypatch):
-    user, drawn = readers(service)[0], []
-    ids = topic_rows(service, user)
-    monkeypatch.setattr(
-        "workbench.ledger.null.Removal", lambda _, rows: drawn.append(rows) or service.removal(rows)
-    )
-    table = forget(service, user, ids, draws=3).null.set_index("kind")
-    own = service.log.rows_of(user)
-    for rows in drawn[:3]:
-        hit = own["interaction"].isin(rows)
-        assert not set(rows) & set(ids.tolist())
-        assert not own.loc[hit, "item"].isin(service.catalogue.items_of(TOPIC)).any()
-        # the last may be cut
-        assert hit.groupby(own["item"]).mean().between(0, 1, inclusive="neither").sum() <= 1
-    assert table.loc["placebo rows", "rows"].tolist() == [len(rows) for rows in drawn[:3]]
-
-
 def test_a_shopper_without_rows_is_offered_nothing_and_told_so(service):
     user = readers(service)[0]
     everything = service.log.rows_of(user)["interaction"]
@@ -319,72 +269,12 @@ def test_a_shopper_without_rows_is_offered_nothing_and_told_so(service):
     assert told.exposure["value"].tolist()[:2] == [1, 0]
     empty = forget(told.services[1], user, [], topic=TOPIC)
     for one in (told, empty):
-        state = one.to_state()
-        assert not state["lists"]["after"]
+        screen = state(one)
+        assert not screen["lists"]["after"]
         assert "nothing to report" in one.after.text
-        assert "never had it" in one._repr_html_()
-        assert json.dumps(state, allow_nan=False)
+        assert "never had it" in show(one).static
+        assert json.dumps(screen, allow_nan=False)
     assert empty.null["kind"].tolist()[1:] == ["another shopper leaves"] * 3
-
-
-def test_the_same_stranger_keeps_no_draw_of_another_seed():
-    log, catalogue = shop(3)  # few strangers: each is drawn again and again
-    small = Service.build(log, catalogue, EASE())
-    for seed in range(6):
-        table = forget(small, 0, [], seed=seed).null
-        assert table["draw"].tolist() == [0, 0, 1, 2]
-
-
-def test_equal_requests_give_equal_screens_and_json_is_finite(service):
-    user = readers(service)[2]
-    ids = topic_rows(service, user)
-    told = forget(service, user, ids, seed=3)
-    told_after = [
-        plain(told.after.text[row.start : row.end]) for row in told.after.sentences.itertuples()
-    ]
-    states = [forget(service, user, ids, seed=3).to_state() | {"seconds": 0} for _ in range(2)]
-    assert json.dumps(states[0], allow_nan=False) == json.dumps(states[1], allow_nan=False)
-    state = states[0]
-    assert {row["interaction"] for row in state["history"] if row["removed"]} == set(ids.tolist())
-    assert len(state["lists"]["now"]) == len(state["lists"]["after"]) == 10
-    assert [one["name"] for one in state["switches"]] == [
-        "log",
-        "profile",
-        "user_vector",
-        "item_weights",
-        "tombstone",
-    ]
-    owned = set(service.log.rows_of(user)["interaction"])
-    for one in state["sentences"]:
-        # what is still said, with the number it has now
-        assert (one["after"] is None) == (one["fate"] == "gone")
-        assert one["after"] is None or one["after"] in told_after
-        assert {row for row, _ in one["rows"]} <= owned
-        assert set(one["smallest"]) <= owned
-        assert one["smallest"]
-
-
-def test_smallest_sets_of_picks_interests_and_reasons_end_them(service):
-    ended = {
-        ("pick", "pick"),
-        ("interest", "list"),
-        ("interest", "profile"),
-        ("because", "because"),
-    }
-    checked = set()
-    for user in readers(service, 6):
-        claims = service.claims(user)
-        for one in forget(service, user, [], draws=0).to_state()["sentences"]:
-            claim = claims[one["claim"]]
-            if (claim.kind, claim.relation) in ended:
-                # the weights stay, and what the shopper had stays out of the list: only the input
-                # changes
-                after = service.remove(
-                    one["smallest"], Switches.only(["log", "profile", "tombstone"])
-                )
-                assert claim.claim not in after.claims(user), one
-                checked.add((claim.kind, claim.relation))
-    assert checked == ended
 
 
 def test_static_page_keeps_its_meaning_and_escapes_titles(service):
@@ -393,13 +283,19 @@ def test_static_page_keeps_its_meaning_and_escapes_titles(service):
     user = readers(service)[0]
     hostile = Service.build(service.log, shop, EASE())
     told = forget(hostile, user, topic_rows(hostile, user), draws=1)
-    html = told._repr_html_()
+    again = forget(hostile, user, topic_rows(hostile, user), draws=1)
+    html = show(told).static
     assert "<img" not in html
     assert "&lt;img" in html
     assert "<s>" in html
     for word in ("gone", "never had it", "as served before", "another shopper leaves"):
         assert word in html
-    assert html == forget(hostile, user, topic_rows(hostile, user), draws=1)._repr_html_()
+    assert html == show(again).static
+    # by itself it is a line and a table, a row a claim
+    own = told._repr_html_()
+    assert "<img" not in own and repr(told) in own
+    assert own.count("<tr>") == 1 + len(told.fates)
+    assert own == again._repr_html_()
     assert "\n" not in repr(told)
 
 

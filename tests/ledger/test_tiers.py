@@ -18,8 +18,8 @@ from workbench.recommend.session.sasrec import SASRecConfig
 from workbench.recommend.training import Training
 from workbench.reports import EntityStore, Store
 from workbench.reports.writer import write
-from workbench.views import Screen
-from workbench.views.export import export
+from workbench.views import Screen, export, show
+from workbench.views.screen.state import state
 
 NOTES = ["kind", "entity", "interaction", "weight"]
 
@@ -121,8 +121,8 @@ def test_it_is_named_as_a_cause_and_drawn_on_the_screen(service, last):
     fates = kept.fates.set_index("claim")["fate"]
     assert {fates[claim.claim] for claim in said} == {"back"}
     assert {causes[claim.claim] for claim in said} == {"archive"}
-    state = kept.to_state()
-    drawn = {one["name"]: one for one in state["switches"]}["archive"]
+    screen = state(kept)
+    drawn = {one["name"]: one for one in screen["switches"]}["archive"]
     assert drawn == {
         "name": "archive",
         "label": LastLook.label,
@@ -130,8 +130,8 @@ def test_it_is_named_as_a_cause_and_drawn_on_the_screen(service, last):
         "enabled": True,
         "help": LastLook.help,
     }
-    assert state["causes"]["archive"] == list(LastLook.causes)
-    page = kept._repr_html_()
+    assert screen["causes"]["archive"] == list(LastLook.causes)
+    page = show(kept).static
     assert LastLook.causes[1] in page
     assert f"{LastLook.label}: off" in page
 
@@ -209,4 +209,4 @@ def test_a_trained_network_goes_round_too():
     assert told.after.dropped.empty
     assert "by deletion" in told.before.text.lower()
     assert told.before.hash == write(service.evidence(0)).hash
-    assert all(one["smallest"] for one in told.to_state()["sentences"])
+    assert all(one["smallest"] for one in state(told)["sentences"])

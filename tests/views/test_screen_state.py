@@ -9,15 +9,18 @@ import re
 
 import pytest
 
+from tests.ledger.shoppers import readers, topic_rows
 from tests.views.states import IMG, SCRIPT
 from tests.views.test_show import TAGS, Page
 from workbench.data import load_world
 from workbench.errors import DataError, ModelError, WorkbenchError
-from workbench.ledger import Service
+from workbench.ledger import Service, Switches, forget
 from workbench.recommend import EASE, ItemKNN
-from workbench.views import Screen, show
-from workbench.views.export import export, inert_json
-from workbench.views.live import answer
+from workbench.reports.sentences import plain
+from workbench.views import Screen, export, show
+from workbench.views.page import inert_json
+from workbench.views.screen.live import answers
+from workbench.views.screen.state import state as drawn
 
 TOPIC = "Horror novels"
 
@@ -77,7 +80,7 @@ def test_the_clicked_sentence_goes_with_its_smallest_set(screen):
     ]
     assert len(verified) == 2
     for one in verified:
-        after = screen.forget(one["smallest"], item_weights=False, tombstone=True).to_state()
+        after = drawn(screen.forget(one["smallest"], item_weights=False, tombstone=True))
         assert [two["fate"] for two in after["sentences"] if two["claim"] == one["claim"]] == [
             "gone"
         ]
@@ -85,9 +88,9 @@ def test_the_clicked_sentence_goes_with_its_smallest_set(screen):
 
 def test_switches_reach_as_far_as_they_say(screen):
     rows = [row["interaction"] for row in screen.state["history"] if TOPIC in row["topics"]]
-    untouched = screen.forget(rows, item_weights=False).to_state()
+    untouched = drawn(screen.forget(rows, item_weights=False))
     assert untouched["others"]["changed"] == 0
-    kept = screen.forget(rows, profile=False).to_state()
+    kept = drawn(screen.forget(rows, profile=False))
     told = [
         one
         for one in kept["sentences"]
@@ -107,7 +110,8 @@ def test_switches_reach_as_far_as_they_say(screen):
     ],
 )
 def test_bad_actions_come_back_as_errors(screen, action):
-    assert "error" in answer(screen.act, {"id": "v", "action": action})
+    (reply,) = answers(screen.steps, {"id": "v", "action": action})
+    assert reply["id"] == "v" and "error" in reply
 
 
 def test_errors_name_what_was_expected(screen):
@@ -124,6 +128,7 @@ def test_the_static_form_of_a_hostile_shop_is_inert(service):
     for html in (
         show(screen).static,
         show(screen.forget(rows)).static,
+        Screen(screen.service, 310, IMG)._repr_html_(),
         screen.forget(rows)._repr_html_(),
     ):
         page = Page(html)
@@ -133,11 +138,17 @@ def test_the_static_form_of_a_hostile_shop_is_inert(service):
             for name, _ in page.attributes
             if name.startswith("on") or name in ("style", "src", "href")
         ]
-        assert IMG in page.text and SCRIPT in page.text
+        assert IMG in page.text
+
+
+def test_a_forgetting_is_drawn_but_does_not_compute(screen):
+    view = show(screen.forget(screen.smallest_set("Our pick")))
+    assert "✗ gone" in view.static and "For comparison, placebo rows (3 draws)" in view.static
+    assert not view.widget().computes
 
 
 def test_the_file_is_one_and_closed(screen, tmp_path):
-    path = screen.export(tmp_path / "folder" / "screen.html")
+    path = export(screen, tmp_path / "folder" / "screen.html")
     text = path.read_text(encoding="utf-8")
     assert path.stat().st_size < 600_000 and not list(path.parent.glob("*.tmp"))
     assert text == export(screen, tmp_path / "again.html").read_text(encoding="utf-8")
@@ -148,12 +159,8 @@ def test_the_file_is_one_and_closed(screen, tmp_path):
 
 
 def test_a_hostile_shop_cannot_leave_its_data_block(service, tmp_path):
-    text = (
-        Screen(hostile(service), 310, IMG)
-        .export(tmp_path / "hostile.html")
-        .read_text(encoding="utf-8")
-    )
-    page = Page(text)
+    screen = Screen(hostile(service), 310, IMG)
+    page = Page(export(screen, tmp_path / "hostile.html").read_text(encoding="utf-8"))
     assert page.tags.count("script") == 2 and "img" not in page.tags
     assert not [name for name, _ in page.attributes if name.startswith("on")]
 
@@ -167,9 +174,60 @@ def test_json_for_a_page_holds_no_markup():
 
 def test_what_a_file_cannot_answer_for_is_refused(service, tmp_path):
     with pytest.raises(ModelError, match="cannot be exported"):
-        Screen(Service.build(service.log, service.catalogue, ItemKNN()), 310, TOPIC).export(
-            tmp_path / "knn.html"
-        )
+        other = Service.build(service.log, service.catalogue, ItemKNN())
+        export(Screen(other, 310, TOPIC), tmp_path / "knn.html")
     with pytest.raises(ModelError, match="has been changed"):
-        Screen(service.hide(310, TOPIC), 310, TOPIC).export(tmp_path / "hidden.html")
+        export(Screen(service.hide(310, TOPIC), 310, TOPIC), tmp_path / "hidden.html")
     assert not list(tmp_path.iterdir())
+
+
+def test_equal_requests_give_equal_screens_and_json_is_finite(service):
+    user = readers(service)[2]
+    ids = topic_rows(service, user)
+    told = forget(service, user, ids, seed=3)
+    told_after = [
+        plain(told.after.text[row.start : row.end]) for row in told.after.sentences.itertuples()
+    ]
+    screens = [drawn(forget(service, user, ids, seed=3)) for _ in range(2)]
+    assert json.dumps(screens[0], allow_nan=False) == json.dumps(screens[1], allow_nan=False)
+    screen = screens[0]
+    assert {row["interaction"] for row in screen["history"] if row["removed"]} == set(ids.tolist())
+    assert len(screen["lists"]["now"]) == len(screen["lists"]["after"]) == 10
+    assert [one["name"] for one in screen["switches"]] == [
+        "log",
+        "profile",
+        "user_vector",
+        "item_weights",
+        "tombstone",
+    ]
+    owned = set(service.log.rows_of(user)["interaction"])
+    for one in screen["sentences"]:
+        # what is still said, with the number it has now
+        assert (one["after"] is None) == (one["fate"] == "gone")
+        assert one["after"] is None or one["after"] in told_after
+        assert {row for row, _ in one["rows"]} <= owned
+        assert set(one["smallest"]) <= owned
+        assert one["smallest"]
+
+
+def test_smallest_sets_of_picks_interests_and_reasons_end_them(service):
+    ended = {
+        ("pick", "pick"),
+        ("interest", "list"),
+        ("interest", "profile"),
+        ("because", "because"),
+    }
+    checked = set()
+    for user in readers(service, 6):
+        claims = service.claims(user)
+        for one in drawn(forget(service, user, [], draws=0))["sentences"]:
+            claim = claims[one["claim"]]
+            if (claim.kind, claim.relation) in ended:
+                # the weights stay, and what the shopper had stays out of the list: only the input
+                # changes
+                after = service.remove(
+                    one["smallest"], Switches.only(["log", "profile", "tombstone"])
+                )
+                assert claim.claim not in after.claims(user), one
+                checked.add((claim.kind, claim.relation))
+    assert checked == ended

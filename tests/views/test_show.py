@@ -1,9 +1,7 @@
-"""`show` and the static form: text from data stays text, meaning stays without styles, the callback
-is a function."""
+"""`show` and the static form: text from data stays text, meaning stays without styles."""
 
 from __future__ import annotations
 
-import json
 from html.parser import HTMLParser
 
 import pandas as pd
@@ -11,11 +9,11 @@ import pytest
 
 from tests.views.states import IMG, SCRIPT, after, start
 from workbench.errors import WorkbenchError
-from workbench.ledger.plain import because, static_screen, words
 from workbench.ledger.tiers import tiers_of
 from workbench.reports import EntityStore
 from workbench.views import View, show
-from workbench.views.live import ForgetScreen, answer
+from workbench.views.screen.live import ForgetScreen
+from workbench.views.screen.static import because, static_screen, words
 
 ACTION = {"interactions": [17], "switches": {"tombstone": True}, "topic": IMG}
 TAGS = {
@@ -60,21 +58,11 @@ class Pretend:
 
     state = start()
 
-    def act(self, action):
-        return after(action)
+    def steps(self, action):
+        yield {"state": after(action)}
 
     def __repr__(self):
         return "Pretend()"
-
-
-class Result:
-    """The least that `show` takes for a forgetting."""
-
-    def to_state(self):
-        return after(ACTION)
-
-    def __repr__(self):
-        return "Result()"
 
 
 @pytest.mark.parametrize("state", [start(), after(ACTION)], ids=["start", "after"])
@@ -131,12 +119,6 @@ def test_a_screen_is_live_and_its_static_form_is_beside_it():
     assert widget.state["sentences"][0]["text"].endswith(f"{IMG}.")
 
 
-def test_a_forgetting_is_drawn_but_does_not_compute():
-    view = show(Result())
-    assert "came back" in view.static
-    assert not view.widget().computes
-
-
 def test_tables_and_records_are_escaped_and_cut():
     view = show(pd.DataFrame({IMG: [SCRIPT] * 30, "n": range(30)}))
     page = Page(view.static)
@@ -166,26 +148,3 @@ def test_what_has_an_html_form_keeps_it_and_the_rest_is_refused():
     assert show(Strip()) == View("Strip()", "<b>strip</b>")
     with pytest.raises(WorkbenchError, match="no way to show a int"):
         show(3)
-
-
-def test_the_callback_answers_without_a_browser():
-    reply = answer(after, {"id": "v-1", "action": ACTION})
-    assert reply["id"] == "v-1"
-    assert [one["fate"] for one in reply["state"]["sentences"]] == ["back", "gone", "kept"]
-    assert json.loads(json.dumps(reply)) == reply
-
-
-@pytest.mark.parametrize(
-    "message",
-    [{"id": 1}, {"id": 1, "action": {}}, {"id": 1, "action": ACTION | {"interactions": [9]}}],
-)
-def test_the_callback_reports_bad_messages(message):
-    reply = answer(after, message)
-    assert reply["id"] == 1 and reply["error"] and "state" not in reply
-
-
-def test_the_widget_sends_the_answer_back():
-    widget, sent = ForgetScreen.of(start(), after), []
-    widget.send = sent.append
-    widget._handle_custom_msg({"id": 5, "action": ACTION}, [])
-    assert sent[0]["id"] == 5 and sent[0]["state"]["history"][0]["removed"]

@@ -3,84 +3,162 @@ claim."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
 
 from workbench.errors import DataError
+from workbench.html import escape, table
 from workbench.ledger.causes import causes
 from workbench.ledger.exposure import exposure, lists_of, served_to, touched
 from workbench.ledger.memory import Removal, Service
-from workbench.ledger.null import Asked, null
+from workbench.ledger.null import Control, placebos, strangers
 from workbench.ledger.tiers import Switches, rungs
-from workbench.reports import Report
+from workbench.reports import Report, dependence, diff
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Forgetting:
-    """What one request did.
+    """What one request did; every table is made when first asked for, and then kept.
 
-    before, after: reports. fates: [claim, fate, delta, dependence]. causes: [claim, cause], for
-    every claim that was not simply kept. exposure: [row, value, low, high, n]. others: one row, see
-    `touched`. null: what changes for no reason that matters, [kind, draw, rows, gone, new, others,
-    exposed]; its first line is the request itself. lists: [list, place, item, score, topic,
-    deleted]. seconds: how long the answer took.
+    removal: the request, bound to the service it was made to. changed: the service it made of it.
+    action: forget, filter or steer. topic: what `exposure` and `lists` look for. seed, draws: of
+    the reports' ranges and of the controls.
+
+    >>> forget(service, 3, [17, 18]).fates["fate"].value_counts()  # doctest: +SKIP
     """
 
+    removal: Removal
+    changed: Service = field(repr=False)
     user: int
-    interactions: tuple[int, ...]
     action: str
     switches: Switches
     topic: str | None
-    before: Report
-    after: Report
-    fates: pd.DataFrame
-    causes: pd.DataFrame
-    exposure: pd.DataFrame
-    others: pd.DataFrame
-    null: pd.DataFrame
-    lists: pd.DataFrame
-    seconds: float
-    services: tuple[Service, Service] = field(repr=False)
+    seed: int = 0
+    draws: int = 3
+
+    @property
+    def services(self) -> tuple[Service, Service]:
+        """The service before and after."""
+        return self.removal.service, self.changed
+
+    @property
+    def interactions(self) -> tuple[int, ...]:
+        """The rows that the request names."""
+        return tuple(self.removal.ids.tolist())
+
+    @cached_property
+    def before(self) -> Report:
+        """The report as it was."""
+        return self.removal.service.report(self.user, self.seed)
+
+    @cached_property
+    def after(self) -> Report:
+        """The report written again."""
+        return self.changed.report(self.user, self.seed)
+
+    @cached_property
+    def fates(self) -> pd.DataFrame:
+        """[claim, fate, delta, dependence]; dependence: share of a claim's support on the removed
+        rows."""
+        fates = diff(self.before, self.after, self.removal.ids)
+        rested = dependence(self.before.support, self.removal.ids)
+        return fates.assign(dependence=fates["claim"].map(rested).fillna(0.0))
+
+    @cached_property
+    def causes(self) -> pd.DataFrame:
+        """[claim, cause], for every claim that was not simply kept."""
+        if self.action == "forget":
+            return causes(self.removal, self.user, self.switches, self.fates)
+        changed = self.fates.loc[self.fates["fate"] != "kept", "claim"]
+        return pd.DataFrame({"claim": changed, "cause": self.action}).reset_index(drop=True)
+
+    @cached_property
+    def exposure(self) -> pd.DataFrame:
+        """[row, value, low, high, n], see `workbench.ledger.exposure.exposure`."""
+        return exposure(*self.services, self.user, self.topic)
+
+    @cached_property
+    def others(self) -> pd.DataFrame:
+        """What changed for everybody else, one row, see `touched`."""
+        return touched(*self.services, np.array([self.user]))
+
+    @cached_property
+    def lists(self) -> pd.DataFrame:
+        """The top 10 now and after: [list, place, item, score, topic, deleted]."""
+        rows = self.removal.service.log.rows_of(self.user)
+        deleted = rows.loc[rows["interaction"].isin(self.removal.ids), "item"].to_numpy()
+        parts = []
+        for name, service in zip(("now", "after"), self.services, strict=True):
+            items = lists_of(service, self.user, 10)
+            scores = served_to(service, self.user, 10)[0]
+            columns = {
+                "list": name,
+                "place": np.arange(1, len(items) + 1),
+                "item": items,
+                "score": scores[items],
+                "topic": np.isin(items, self._topic_items),
+                "deleted": np.isin(items, deleted),
+            }
+            parts.append(pd.DataFrame(columns))
+        return pd.concat(parts, ignore_index=True)
+
+    @cached_property
+    def controls(self) -> tuple[Control, ...]:
+        """Requests that should change nothing of this one's kind, none answered before it is asked
+        for its `effect`."""
+        service = self.removal.service
+        places = service.reach(self.switches)
+        drawn = (self.seed, self.draws)
+        own = placebos(self.removal, self.user, places, self._topic_items, *drawn)
+        return (*own, *strangers(service, self.user, *drawn))
+
+    @cached_property
+    def null(self) -> pd.DataFrame:
+        """The request beside its controls: [kind, draw, rows, gone, new, others, exposed]; its own
+        line first."""
+        fates = self.fates["fate"]
+        own = {
+            "gone": int((fates == "gone").sum()),
+            "new": int((fates == "new").sum()),
+            "others": int(self.others["changed"].iloc[0]),
+            "listed": lists_of(self.changed, self.user, 10),
+        }
+        asked = [("this request", 0, self.removal.ids, own)]
+        asked += [(one.kind, one.draw, one.ids, one.effect) for one in self.controls]
+        lines = []
+        for kind, draw, ids, effect in asked:
+            line = {"kind": kind, "draw": draw, "rows": len(ids), **effect}
+            shown = np.isin(line.pop("listed"), self._topic_items).any()
+            lines.append({**line, "exposed": np.nan if self.topic is None else float(shown)})
+        return pd.DataFrame(lines)
+
+    @cached_property
+    def _topic_items(self) -> np.ndarray:
+        if self.topic is None:
+            return np.zeros(0, dtype=int)
+        return self.removal.service.catalogue.items_of(self.topic)
 
     def to_frame(self) -> pd.DataFrame:
         """One row a claim, before or after: sentence, share of it that lay on the removed rows,
         fate, cause."""
         said = pd.concat([self.before.to_frame(), self.after.to_frame()]).drop_duplicates("claim")
-        table = self.fates.merge(self.causes, on="claim", how="left").merge(
-            said, on="claim", how="left"
-        )
-        return table[["claim", "kind", "sentence", "dependence", "fate", "cause", "delta"]]
+        frame = self.fates.merge(self.causes, on="claim", how="left")
+        frame = frame.merge(said, on="claim", how="left")
+        return frame[["claim", "kind", "sentence", "dependence", "fate", "cause", "delta"]]
 
     def __repr__(self) -> str:
-        counts = ", ".join(
-            f"{n} {fate}" for fate, n in self.fates["fate"].value_counts().sort_index().items()
-        )
+        counts = self.fates["fate"].value_counts().sort_index()
+        told = ", ".join(f"{n} {fate}" for fate, n in counts.items()) or "no claims"
+        done = f"forget {len(self.removal.ids)} rows" if self.action == "forget" else self.action
         changed = int(self.others["changed"].iloc[0])
-        done = (
-            f"{self.action} {len(self.interactions)} rows"
-            if self.action == "forget"
-            else self.action
-        )
-        return (
-            f"Forgetting(user {self.user}, {done}: {counts or 'no claims'}; {changed} "
-            f"others changed)"
-        )
-
-    def to_state(self) -> dict[str, Any]:
-        """The forget screen as JSON."""
-        from workbench.ledger.screen import state
-
-        return state(self)
+        return f"Forgetting(user {self.user}, {done}: {told}; {changed} others changed)"
 
     def _repr_html_(self) -> str:
-        from workbench.ledger.screen import html
-
-        return html(self)
+        return f"<p>{escape(repr(self))}</p>{table(self.to_frame().to_dict('records'))}"
 
 
 def forget(
@@ -99,33 +177,28 @@ def forget(
     placebo requests and other shoppers leaving, drawn with `seed`, that the changes are held
     against. Raises `UnknownUser`, and `DataError` for rows that are not this shopper's.
     """
-    started = time.perf_counter()
     service.log.check_user(user)
-    removal, switches = service.removal(interactions), switches or Switches()
-    foreign = [int(other) for other in removal.users if other != user]
-    if foreign:
-        do = "take ids from service.log.rows_of(user)"
+    removal = service.removal(interactions)
+    switches = switches or Switches()
+    # one shopper's request: nobody deletes what is another's
+    foreign = removal.users[removal.users != user]
+    if len(foreign):
         raise DataError(
             f"rows that are not user {user}'s but user {foreign[0]}'s",
             "interactions",
             "own rows",
-            do,
+            "take ids from service.log.rows_of(user)",
         )
-    if topic is None and len(removal.ids):
-        topic = _shared_topic(service, removal)
-    after = removal.at(service.reach(switches))
-    asked = Asked(service, after, user, removal.ids, switches, topic, seed, draws)
-    found = (
-        causes(removal, user, switches, asked.fates)
-        if len(removal.ids)
-        else _no_causes(asked.fates, "forget")
-    )
-    return _account(asked, "forget", found, started)
+    if topic is None:
+        topic = _shared_topic(removal)
+    changed = removal.at(service.reach(switches))
+    return Forgetting(removal, changed, user, "forget", switches, topic, seed, draws)
 
 
 def filter_topic(service: Service, user: int, topic: str, seed: int = 0) -> Forgetting:
     """Hide a topic from a shopper's list and pick; nothing is forgotten."""
-    return _unforgotten("filter", service, service.hide(user, topic), user, topic, seed)
+    hidden = service.hide(user, topic)
+    return _unforgotten("filter", service, hidden, user, topic, seed)
 
 
 def steer(
@@ -133,84 +206,40 @@ def steer(
 ) -> Forgetting:
     """ "No horror, please": the topic's scores fall by `strength` standard deviations; nothing is
     forgotten."""
-    return _unforgotten("steer", service, service.steer(user, topic, strength), user, topic, seed)
+    steered = service.steer(user, topic, strength)
+    return _unforgotten("steer", service, steered, user, topic, seed)
 
 
 def ladder(
     service: Service, user: int, interactions: Iterable[int], topic: str | None = None
 ) -> pd.DataFrame:
-    """One row per setting of `rungs(service.tiers)`: claims by fate, topic and deleted products in the list,
-    others changed."""
+    """One row per setting of `rungs(service.tiers)`: claims by fate, topic and deleted
+    products in the list, others changed."""
     rows = []
     for name, switches in rungs(service.tiers).items():
         told = forget(service, user, interactions, switches, topic, draws=0)
         counts = told.fates["fate"].value_counts()
         after = told.lists[told.lists["list"] == "after"]
-        row = {"taken away from": name} | {
-            fate: int(counts.get(fate, 0)) for fate in ("gone", "weakened", "back", "new")
-        }
-        row |= {
-            "topic in top 10": int(after["topic"].sum()),
-            "deleted in top 10": int(after["deleted"].sum()),
-        }
-        rows.append(row | {"others changed": int(told.others["changed"].iloc[0])})
+        row = {"taken away from": name}
+        for fate in ("gone", "weakened", "back", "new"):
+            row[fate] = int(counts.get(fate, 0))
+        row["topic in top 10"] = int(after["topic"].sum())
+        row["deleted in top 10"] = int(after["deleted"].sum())
+        row["others changed"] = int(told.others["changed"].iloc[0])
+        rows.append(row)
     return pd.DataFrame(rows)
-
-
-def _account(asked: Asked, action: str, found: pd.DataFrame, started: float) -> Forgetting:
-    return Forgetting(
-        user=asked.user,
-        interactions=tuple(asked.ids.tolist()),
-        action=action,
-        switches=asked.switches,
-        topic=asked.topic,
-        before=asked.before.report(asked.user, asked.seed),
-        after=asked.after.report(asked.user, asked.seed),
-        fates=asked.fates,
-        causes=found,
-        exposure=exposure(asked.before, asked.after, asked.user, asked.topic),
-        others=touched(asked.before, asked.after, np.array([asked.user])),
-        null=null(asked),
-        lists=_lists(asked),
-        seconds=time.perf_counter() - started,
-        services=(asked.before, asked.after),
-    )
 
 
 def _unforgotten(
     action: str, before: Service, after: Service, user: int, topic: str, seed: int
 ) -> Forgetting:
-    started, nothing = time.perf_counter(), np.zeros(0, dtype=np.int64)
-    asked = Asked(before, after, user, nothing, Switches.only([]), topic, seed, draws=0)
-    return _account(asked, action, _no_causes(asked.fates, action), started)
+    nowhere = Switches.only([])
+    return Forgetting(before.removal([]), after, user, action, nowhere, topic, seed, draws=0)
 
 
-def _shared_topic(service: Service, removal: Removal) -> str | None:
-    topics = [set(service.catalogue.topics_of(item)) for _, item in removal.pairs]
-    shared = set.intersection(*topics)
-    return (
-        min(shared, key=lambda topic: (len(service.catalogue.items_of(topic)), topic))
-        if shared
-        else None
-    )
-
-
-def _no_causes(fates: pd.DataFrame, action: str) -> pd.DataFrame:
-    changed = fates.loc[fates["fate"] != "kept", "claim"]
-    return pd.DataFrame({"claim": changed, "cause": action}).reset_index(drop=True)
-
-
-def _lists(asked: Asked) -> pd.DataFrame:
-    rows = asked.before.log.rows_of(asked.user)
-    deleted = rows.loc[rows["interaction"].isin(asked.ids), "item"].to_numpy()
-    parts = []
-    for name, service in (("now", asked.before), ("after", asked.after)):
-        listed = lists_of(service, asked.user, 10)
-        scores = served_to(service, asked.user, 10)[0][listed]
-        part = pd.DataFrame(
-            {"list": name, "place": np.arange(1, len(listed) + 1), "item": listed, "score": scores}
-        )
-        parts.append(
-            part.assign(topic=np.isin(listed, asked.topic_items), deleted=np.isin(listed, deleted))
-        )
-    return pd.concat(parts, ignore_index=True)
+def _shared_topic(removal: Removal) -> str | None:
+    """The smallest topic that all removed products share."""
+    catalogue = removal.service.catalogue
+    topics = [set(catalogue.topics_of(item)) for _, item in removal.pairs]
+    shared = set.intersection(*topics) if topics else set()
+    return min(shared, key=lambda topic: (len(catalogue.items_of(topic)), topic), default=None)

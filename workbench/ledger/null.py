@@ -1,100 +1,95 @@
-"""What changes for no reason that matters: placebo rows of the same shopper, other shoppers
-leaving."""
+"""Controls: what changes for no reason that matters, by placebo rows and by strangers leaving."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import cached_property, partial
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from workbench.ledger.exposure import lists_of, touched
 from workbench.ledger.memory import Removal, Service
 from workbench.ledger.tiers import Switches
-from workbench.reports import dependence, diff
 
 
-@dataclass(frozen=True)
-class Asked:
-    """One request and what it turned the service into."""
+@dataclass(frozen=True, eq=False)
+class Control:
+    """A request that should change nothing of the real one's kind; answered when first asked for.
 
-    before: Service
-    after: Service
+    kind: "placebo rows" or "another shopper leaves". draw: its number within the kind. user: the
+    shopper whose claims and list are watched. ids: the rows taken away. on: the places they leave.
+    stranger: who leaves; None for placebo rows.
+
+    >>> [control.effect["gone"] for control in told.controls]  # doctest: +SKIP
+    """
+
+    service: Service = field(repr=False)
+    kind: str
+    draw: int
     user: int
-    ids: np.ndarray
-    switches: Switches
-    topic: str | None
-    seed: int
-    draws: int
+    ids: np.ndarray = field(repr=False)
+    on: frozenset[str] = field(repr=False)
+    stranger: int | None = None
 
     @cached_property
-    def fates(self) -> pd.DataFrame:
-        """[claim, fate, delta, dependence] between the two reports."""
-        old, new = (service.report(self.user, self.seed) for service in (self.before, self.after))
-        fates = diff(old, new, self.ids)
-        return fates.assign(
-            dependence=fates["claim"].map(dependence(old.support, self.ids)).fillna(0.0)
-        )
+    def effect(self) -> dict[str, Any]:
+        """gone, new: claims of the shopper; others: shoppers with another list; listed: item codes
+        of the shopper's list."""
+        # the service keeps its last requests: a flipped switch asks for the same placebo rows again
+        if self.stranger is None:
+            return self._of(self.service.removal(self.ids), [self.user])
+        # a stranger leaving is the same for every request of the shopper: what it did is kept, the
+        # changed model is not
+        key = ("leaves", self.stranger, self.user)
+        left_out = [self.user, self.stranger]
+        return self.service.keep(key, lambda: self._of(Removal(self.service, self.ids), left_out))
 
-    @cached_property
-    def topic_items(self) -> np.ndarray:
-        """Items of the topic; none without a topic."""
-        return (
-            np.zeros(0, dtype=int)
-            if self.topic is None
-            else self.before.catalogue.items_of(self.topic)
-        )
-
-    def line(
-        self, kind: str, draw: int, rows: int, changed: Service, left_out: list[int]
-    ) -> dict[str, Any]:
-        """What one change does to the shopper's claims and list, and to everybody who is not left
-        out."""
-        old, new = (set(service.claims(self.user)) for service in (self.before, changed))
-        shown = np.isin(lists_of(changed, self.user, 10), self.topic_items).any()
-        facts = {"gone": len(old - new), "new": len(new - old)}
-        facts |= {
-            "others": int(touched(self.before, changed, np.array(left_out))["changed"].iloc[0])
-        }
+    def _of(self, removal: Removal, left_out: list[int]) -> dict[str, Any]:
+        changed = removal.at(self.on)
+        old = set(self.service.claims(self.user))
+        new = set(changed.claims(self.user))
+        others = touched(self.service, changed, np.array(left_out))
         return {
-            "kind": kind,
-            "draw": draw,
-            "rows": rows,
-            **facts,
-            "exposed": np.nan if self.topic is None else shown,
+            "gone": len(old - new),
+            "new": len(new - old),
+            "others": int(others["changed"].iloc[0]),
+            "listed": lists_of(changed, self.user, 10),
         }
 
 
-def null(asked: Asked) -> pd.DataFrame:
-    """The request beside requests that should change nothing of its kind; see `Forgetting.null`."""
-    before, user, n = asked.before, asked.user, len(asked.ids)
-    own, rng = before.log.rows_of(user), np.random.default_rng([asked.seed, user])
-    free = ~own["interaction"].isin(asked.ids) & ~own["item"].isin(asked.topic_items)
-    others, product = (
-        own.loc[free, "interaction"].to_numpy(),
-        np.unique(own.loc[free, "item"], return_inverse=True)[1],
-    )
-    lines = [asked.line("this request", 0, n, asked.after, [user])]
-    for draw in range(asked.draws if n and len(others) else 0):
+def placebos(
+    removal: Removal, user: int, on: Iterable[str], avoided: np.ndarray, seed: int, draws: int
+) -> list[Control]:
+    """As many other rows of the same shopper, none of a product in `avoided` (item codes)."""
+    service = removal.service
+    own = service.log.rows_of(user)
+    free = own[~own["interaction"].isin(removal.ids) & ~own["item"].isin(avoided)]
+    if not len(removal.ids) or not len(free):
+        return []
+    rows = free["interaction"].to_numpy()
+    products, product = np.unique(free["item"], return_inverse=True)
+    random = np.random.default_rng([seed, user])
+    controls = []
+    for draw in range(draws):
         # product by product, as requests come: a model that reads which products you had misses
         # only whole ones
-        turn = rng.permutation(product.max() + 1)
-        placebo = others[np.argsort(turn[product], kind="stable")[:n]]
-        # not kept: nobody asks for it again
-        changed = Removal(before, placebo).at(before.reach(asked.switches))
-        lines.append(asked.line("placebo rows", draw, len(placebo), changed, [user]))
-    strangers = np.flatnonzero(np.diff(before.everyone.offsets) > 0)
-    leaving = np.random.default_rng([asked.seed, user, 1]).permutation(strangers[strangers != user])
-    for draw, stranger in enumerate(leaving[: max(asked.draws, 0)].tolist()):
-        key = ("leaves", stranger, user, asked.topic)
-        lines.append(before.keep(key, partial(_leaves, asked, stranger)) | {"draw": draw})
-    return pd.DataFrame(lines).astype({"exposed": float})
+        turn = random.permutation(len(products))
+        order = np.argsort(turn[product], kind="stable")
+        ids = rows[order[: len(removal.ids)]]
+        controls.append(Control(service, "placebo rows", draw, user, ids, frozenset(on)))
+    return controls
 
 
-def _leaves(asked: Asked, stranger: int) -> dict[str, Any]:
-    gone = asked.before.log.rows_of(stranger)["interaction"].to_numpy()
-    everywhere = asked.before.reach(Switches())
-    left = asked.before.keep(("left", stranger), lambda: Removal(asked.before, gone).at(everywhere))
-    return asked.line("another shopper leaves", 0, len(gone), left, [asked.user, stranger])
+def strangers(service: Service, user: int, seed: int, draws: int) -> list[Control]:
+    """Other shoppers who leave with all their rows, from every place."""
+    random = np.random.default_rng([seed, user, 1])
+    present = np.flatnonzero(np.diff(service.everyone.offsets) > 0)
+    leaving = random.permutation(present[present != user])[: max(draws, 0)]
+    kind, on = "another shopper leaves", service.reach(Switches())
+    controls = []
+    for draw, stranger in enumerate(leaving.tolist()):
+        ids = service.log.rows_of(stranger)["interaction"].to_numpy()
+        controls.append(Control(service, kind, draw, user, ids, on, stranger))
+    return controls

@@ -7,8 +7,8 @@ __getattr__, __dir__, __all__ = lazy.attach(
     __name__,
     submod_attrs={
         "show": ["View", "show"],
-        "screen": ["Screen"],
-        "export": ["export"],
+        "screen.screen": ["Screen"],
+        "page": ["export"],
         "strip": ["TokenStrip", "described"],
     },
 )

@@ -3,13 +3,13 @@ sits."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
 from workbench.errors import WorkbenchError
 from workbench.html import content_id, escape, format_number, table
-from workbench.ledger.plain import static_screen
+from workbench.views.screen.static import static_screen
 
 State = dict[str, Any]
 
@@ -20,14 +20,14 @@ class View:
     live form.
 
     `state` is the state of a forget screen (None for results that have nothing to press) and
-    `compute` answers an action with the next state (None: the screen explains, but does not
-    forget). `live` makes the widget of a result that brings its own.
+    `steps` answers an action, see `Screen.steps` (None: the screen explains, but does not forget).
+    `live` makes the widget of a result that brings its own.
     """
 
     text: str
     static: str
     state: State | None = None
-    compute: Callable[[State], State] | None = None
+    steps: Callable[[State], Iterator[State]] | None = None
     live: Callable[[], Any] | None = None
 
     def __repr__(self) -> str:
@@ -53,18 +53,18 @@ class View:
             from ipywidgets import HTML
 
             return HTML(self.static)
-        from workbench.views.live import ForgetScreen
+        from workbench.views.screen.live import ForgetScreen
 
-        return ForgetScreen.of(self.state, self.compute)
+        return ForgetScreen.of(self.state, self.steps)
 
 
 def show(result: Any, rows: int = 20, source: str = "") -> View:
     """A `View` of a screen, a forgetting, a report, a token strip, a table, or anything with an
     HTML form.
 
-    What a result can do decides how it is drawn, not what it inherits: `act` and `state` make a
-    live screen, `to_state()` a screen that only explains, `_repr_html_` is taken as it is, and
-    tables show their first `rows` rows, escaped. `source` is the line that ends it: data, users,
+    What a result can do decides how it is drawn, not what it inherits: `steps` and `state` make a
+    live screen, `fates` and `controls` a screen that only explains, `_repr_html_` is taken as it
+    is, and tables show their first `rows` rows, escaped. `source` is the line that ends it: data, users,
     seeds. Raises `WorkbenchError` for anything else.
 
     >>> show([{"title": "<b>"}]).static.count("&lt;b&gt;")
@@ -78,11 +78,13 @@ def show(result: Any, rows: int = 20, source: str = "") -> View:
 
 
 def _view(result: Any, rows: int) -> View:
-    if callable(getattr(result, "act", None)) and hasattr(result, "state"):
-        return View(repr(result), static_screen(result.state), result.state, result.act)
-    if callable(getattr(result, "to_state", None)):
-        state = result.to_state()
-        return View(repr(result), static_screen(state), state)
+    if callable(getattr(result, "steps", None)) and hasattr(result, "state"):
+        return View(repr(result), static_screen(result.state), result.state, result.steps)
+    if hasattr(type(result), "fates") and hasattr(type(result), "controls"):
+        from workbench.views.screen.state import state
+
+        told = state(result)
+        return View(repr(result), static_screen(told), told)
     if hasattr(result, "columns") and callable(getattr(result, "to_dict", None)):
         return _table(result.to_dict("records"), rows)
     if isinstance(result, list) and result and all(isinstance(one, dict) for one in result):

@@ -1,5 +1,5 @@
-// The loop of workbench/ledger (memory.py, loop.py, exposure.py, screen.py) for one shopper of an exported EASE service:
-// which place is cleaned, what became of every sentence and why, who else changed, and what changes for no reason.
+// The loop of workbench/ledger (memory.py, loop.py, exposure.py) and the state of its screen (views/screen/state.py) for one
+// shopper of an exported EASE service: which place is cleaned, what became of every sentence and why, who else changed, and what changes for no reason.
 
 const [BACK, SLACK, DRAWS, NEVER, TOP] = [0.5, 0.1, 3, 25, 10];
 const TIERS = ["log", "profile", "item_weights"]; // EASE stores no user vector

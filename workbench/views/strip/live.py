@@ -20,7 +20,7 @@ from workbench.errors import ConfigError, WorkbenchError
 from workbench.html import content_id
 from workbench.statistics import auc
 from workbench.tokens.aggregate import MEANS, Pieces
-from workbench.views.export import page, read, write
+from workbench.views.page import page, read, write
 from workbench.views.strip.text import readable
 
 if TYPE_CHECKING:

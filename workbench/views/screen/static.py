@@ -17,26 +17,27 @@ def _known() -> dict[str, Any]:
 
 
 def words(causes: dict[str, Any] | None = None) -> dict[str, Any]:
-    """Marks and words for fates and causes, shared with `screen.js` of the views; `causes`: those
-    of the places at hand, as in the state."""
+    """Marks and words for fates and causes, shared with `screen.js`; `causes`: those of the places
+    at hand, as in the state."""
     return _known() | {"cause": {**(causes or {}), **_known()["cause"]}}
 
 
 def static_screen(state: dict[str, Any]) -> str:
-    """A forget screen (the JSON of `Forgetting.to_state`) as escaped HTML; equal states give equal
-    text."""
+    """A forget screen (the JSON of `state`) as escaped HTML; equal states give equal text."""
     rows, topic = state["history"], state["topic"]
+    # an id of what is drawn: how long a file took, how the answer came, and words are no part of it
+    drawn = {**state, "seconds": None}
+    drawn.pop("controls", None)
+    drawn.pop("causes", None)
+    name = content_id("screen", json.dumps(drawn, sort_keys=True, default=str))
+    # whose screen, and how much is gone
     removed = sum(row["removed"] for row in rows)
-    shown = {**state, "seconds": None}
-    shown.pop("causes", None)  # words, no content
-    name = content_id("screen", json.dumps(shown, sort_keys=True, default=str))
-    head = f"<b>{escape(state['user']['name'])}</b>: " + (
-        f"{removed} of {len(rows)} rows forgotten"
-        if removed
-        else f"{len(rows)} rows, nothing forgotten yet"
-    )
+    told = f"{len(rows)} rows, nothing forgotten yet"
+    if removed:
+        told = f"{removed} of {len(rows)} rows forgotten"
+    source = state.get("provenance")
     parts = [
-        f"<p>{head}</p>",
+        f"<p><b>{escape(state['user']['name'])}</b>: {told}</p>",
         f"<details><summary>History: {len(rows)} rows</summary>{_history(rows)}</details>",
         f"<p><b>Report</b></p>{_report(state['sentences'], state.get('causes'))}",
         f"<p><b>Lists</b> (■ {escape(topic)})</p>" if topic else "<p><b>Lists</b></p>",
@@ -44,7 +45,7 @@ def static_screen(state: dict[str, Any]) -> str:
         _switches(state["switches"]) if removed else "",
         _exposure(state["exposure"], topic),
         "".join(f"<p>{escape(line)}</p>" for line in state["footer"]),
-        f"<p><small>{escape(state['provenance'])}</small></p>" if state.get("provenance") else "",
+        f"<p><small>{escape(source)}</small></p>" if source else "",
     ]
     return f'<div id="{name}">{"".join(parts)}</div>'
 
@@ -52,35 +53,34 @@ def static_screen(state: dict[str, Any]) -> str:
 def _history(rows: list[dict[str, Any]]) -> str:
     lines = []
     for row in rows:
-        title = f"<s>{escape(row['title'])}</s>" if row["removed"] else escape(row["title"])
-        cells = [row["interaction"], row["when"], row["action"]]
-        marks = "✗ deleted" if row["removed"] else ""
-        inner = "".join(f"<td>{escape(cell)}</td>" for cell in cells)
-        lines.append(
-            f"<tr>{inner}<td>{title}</td><td>{escape(', '.join(row['topics']))}</td><td>{marks}</td></tr>"
-        )
+        title = escape(row["title"])
+        if row["removed"]:
+            title = f"<s>{title}</s>"
+        topics = escape(", ".join(row["topics"]))
+        mark = "✗ deleted" if row["removed"] else ""
+        first = [escape(row[name]) for name in ("interaction", "when", "action")]
+        lines.append(_line([*first, title, topics, mark]))
     return _table(["row", "when", "action", "product", "topics", ""], lines)
 
 
 def _report(sentences: list[dict[str, Any]], causes: dict[str, Any] | None) -> str:
     lines = []
     for one in sentences:
-        text = f"<s>{escape(one['text'])}</s>" if one["fate"] == "gone" else escape(one["text"])
-        mark, word = words()["fate"].get(one["fate"], ("", ""))
-        cause = because(one["fate"], one["cause"], causes)
-        told = (
-            f"<b>{mark} {escape(word)}</b>" + (f": {escape(cause)}" if cause else "")
-            if one["fate"]
-            else ""
-        )
-        carried = (
-            f"{len(one['rows'])} rows, smallest set "
-            f"{', '.join(map(str, one['smallest'])) or 'none'}"
-        )
-        carried = carried if one["rows"] else "the catalogue alone"
-        lines.append(
-            f"<tr><td>{escape(one['section'])}</td><td>{text}</td><td>{escape(carried)}</td><td>{told}</td></tr>"
-        )
+        # the sentence, and the rows it stands on
+        text = escape(one["text"])
+        if one["fate"] == "gone":
+            text = f"<s>{text}</s>"
+        carried = "the catalogue alone"
+        if one["rows"]:
+            smallest = ", ".join(map(str, one["smallest"])) or "none"
+            carried = f"{len(one['rows'])} rows, smallest set {smallest}"
+        # what became of it, and why
+        became = ""
+        if one["fate"]:
+            mark, word = words()["fate"].get(one["fate"], ("", ""))
+            cause = because(one["fate"], one["cause"], causes)
+            became = f"<b>{mark} {escape(word)}</b>" + (f": {escape(cause)}" if cause else "")
+        lines.append(_line([escape(one["section"]), text, escape(carried), became]))
     return _table(["section", "sentence", "carried by", "after forgetting"], lines)
 
 
@@ -110,10 +110,8 @@ def _lists(lists: dict[str, Any]) -> str:
     longest = max((len(lines) for _, lines in shown), default=0)
     rows = []
     for place in range(longest):
-        cells = "".join(
-            f"<td>{lines[place] if place < len(lines) else ''}</td>" for _, lines in shown
-        )
-        rows.append(f"<tr><td>{place + 1}</td>{cells}</tr>")
+        cells = ["".join(lines[place : place + 1]) for _, lines in shown]
+        rows.append(_line([str(place + 1), *cells]))
     return _table(["place", *(title for title, _ in shown)], rows)
 
 
@@ -135,10 +133,13 @@ def _exposure(rows: list[dict[str, Any]], topic: str | None) -> str:
     lines = []
     for row in rows:
         between = "" if row["low"] is None else f" [{row['low']:.0%} to {row['high']:.0%}]"
-        lines.append(
-            f"<tr><td>{escape(row['row'])}</td><td>{row['value']:.0%}{between}</td><td>{row['n']:,}</td></tr>"
-        )
+        lines.append(_line([escape(row["row"]), f"{row['value']:.0%}{between}", f"{row['n']:,}"]))
     return _table(["list", f"with {topic} in it", "shoppers"], lines)
+
+
+def _line(cells: list[str]) -> str:
+    """A row of a table; the cells are HTML already."""
+    return "<tr>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>"
 
 
 def _table(heads: list[str], lines: list[str]) -> str:

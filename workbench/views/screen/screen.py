@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 from workbench.errors import WorkbenchError
 from workbench.html import provenance
 from workbench.ledger import Forgetting, Service, Switches, forget
+from workbench.views.screen.state import line, state
+from workbench.views.screen.static import static_screen
+
+State = dict[str, Any]
 
 
 class Screen:
@@ -21,7 +24,7 @@ class Screen:
     again* is exact.
 
     >>> Screen(service, user=3, topic="Horror novels").act(
-    ...     {"interactions": [17], "switches": {"tombstone": True}})["seconds"]  # doctest: +SKIP
+    ...     {"interactions": [17], "switches": {"tombstone": True}})["footer"]  # doctest: +SKIP
     """
 
     def __init__(
@@ -33,27 +36,25 @@ class Screen:
         seed: int = 0,
         data: str = "",
     ) -> None:
-        self.service, self.user, self.topic, self.seed, self.data = (
-            service,
-            int(user),
-            topic,
-            seed,
-            data,
-        )
+        self.service = service
+        self.user = int(user)
+        self.topic = topic
         self.switches = switches or Switches()
+        self.seed = seed
+        self.data = data
 
     def __repr__(self) -> str:
         return f"Screen(user {self.user}, topic {self.topic!r}, {len(self.state['history'])} rows)"
 
     @cached_property
-    def state(self) -> dict[str, Any]:
-        """What the screen shows first: nothing forgotten yet."""
-        return self._drawn([], None, {})
+    def state(self) -> State:
+        """What the screen shows first: nothing forgotten yet.
 
-    def _drawn(
-        self, rows: Iterable[int], topic: str | None, switches: dict[str, bool]
-    ) -> dict[str, Any]:
-        return self.forget(rows, topic, **switches).to_state() | {"provenance": self.provenance()}
+        Strangers leaving are part of it only where the model takes rows out without training.
+        """
+        told = self.forget([])
+        counted = hasattr(self.service.model, "forget")
+        return state(told, None if counted else ()) | {"provenance": self.provenance()}
 
     def forget(
         self, interactions: Iterable[int], topic: str | None = None, **switches: bool
@@ -61,14 +62,8 @@ class Screen:
         """What the button does: forget these rows, with some switches set otherwise than at
         first."""
         chosen = Switches(**{**self.switches.model_dump(), **switches})
-        return forget(
-            self.service,
-            self.user,
-            list(interactions),
-            chosen,
-            topic=topic or self.topic,
-            seed=self.seed,
-        )
+        topic = topic or self.topic
+        return forget(self.service, self.user, list(interactions), chosen, topic, self.seed)
 
     def smallest_set(self, text: str) -> list[int]:
         """The rows under the first sentence that contains `text`; raises `WorkbenchError` when
@@ -80,36 +75,33 @@ class Screen:
             f"no sentence contains {text!r}", "smallest_set(text)", "words of the report"
         )
 
-    def act(self, action: dict[str, Any]) -> dict[str, Any]:
+    def act(self, action: dict[str, Any]) -> State:
         """Answer one action of the screen, [interactions, switches, topic], with the next state;
         JSON both ways."""
-        switches = {name: bool(on) for name, on in dict(action.get("switches") or {}).items()}
+        return state(self._asked(action)) | {"provenance": self.provenance()}
+
+    def steps(self, action: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        """The same answer in parts: the request's own as {state}, then one control after another.
+
+        A control comes as {control, controls}; `controls` says how many are done, and of how many.
+        """
+        asked = self._asked(action)
+        yield {"state": state(asked, ()) | {"provenance": self.provenance()}}
+        # where nothing was asked for, nothing is held against it
+        controls = asked.controls if asked.interactions else ()
+        for done, control in enumerate(controls, 1):
+            yield {"control": line(control), "controls": {"done": done, "of": len(controls)}}
+
+    def _asked(self, action: dict[str, Any]) -> Forgetting:
         rows = [int(row) for row in action["interactions"]]
-        return self._drawn(rows, action.get("topic"), switches)
+        switches = {name: bool(on) for name, on in dict(action.get("switches") or {}).items()}
+        return self.forget(rows, action.get("topic"), **switches)
 
     def _repr_html_(self) -> str:
-        from workbench.ledger.plain import static_screen
-
         return static_screen(self.state)
-
-    def widget(self) -> Any:
-        """The live screen."""
-        from workbench.views.show import show
-
-        return show(self).widget()
-
-    def export(self, path: Path | str) -> Path:
-        """Write the screen as one HTML file that still computes; see `workbench.views.export`."""
-        from workbench.views.export import export
-
-        return export(self, path)
 
     def provenance(self) -> str:
         """Data, users, requests, seeds, profile."""
         log = self.service.log
-        return provenance(
-            data=self.data or f"log {log.fingerprint[:8]}",
-            users=log.n_users,
-            requests=1,
-            seeds=self.seed,
-        )
+        data = self.data or f"log {log.fingerprint[:8]}"
+        return provenance(data=data, users=log.n_users, requests=1, seeds=self.seed)

@@ -17,15 +17,17 @@ import numpy as np
 from workbench.data import Catalogue
 from workbench.errors import ModelError
 from workbench.html import escape
-from workbench.ledger.plain import static_screen, words
 from workbench.reports.rules import portable
+from workbench.views.screen.static import static_screen, words
 from workbench.whole import whole_file
 
 if TYPE_CHECKING:
     from workbench.ledger import Service
-    from workbench.views.screen import Screen
+    from workbench.views.screen.screen import Screen
 
 STATIC = Path(__file__).parent / "static"
+SCREEN = ("screen_answers.js", "screen.js")
+"""The scripts that draw a forget screen, in the order in which they are joined."""
 PAGE = """<!DOCTYPE html>
 <html lang="en">
 <head>
@@ -68,23 +70,20 @@ def export(screen: Screen | Any, path: Path | str) -> Path:
         # a result that brings its own file
         return screen._export(path)
     service, user = screen.service, screen.user
-    if (
-        service.tombstones
-        or service.hidden
-        or service.steered
-        or service.stale
-        or service.weights_log is not service.log
-    ):
-        do = "export the service as it was built"
+    # the file starts from the service as it was built, and knows of nothing done to it since
+    changed = service.tombstones or service.hidden or service.steered or service.stale
+    if changed or service.weights_log is not service.log:
         raise ModelError(
             "the service has been changed since it was built",
             "export",
             "nothing hidden or forgotten",
-            do,
+            "export the service as it was built",
         )
     refuse_what_it_cannot_make(service, user)
+    # what the sentences are held against: below its range a value is weaker
     claims = {claim.claim: claim for claim in service.report(user, screen.seed).claims}
     lows = [claims[sentence["claim"]].low for sentence in screen.state["sentences"]]
+    # the shopper's own notes
     notes = service.stores["profile"].lineage(user)
     notes = notes.loc[notes["kind"] == "topic", ["entity", "interaction", "weight"]]
     model = pack(service.model, service.catalogue)
@@ -118,7 +117,7 @@ def document(state: dict[str, Any], model: dict[str, Any] | None = None, footer:
         static_screen(state),
         {"state": state, "model": model, "words": words(state.get("causes"))},
         styles=("base.css", "screen.css", "page.css"),
-        scripts=("screen.js", "engine.js", "claims.js", "forget.js", "page.js"),
+        scripts=(*SCREEN, "engine.js", "claims.js", "forget.js", "page.js"),
         footer=footer,
     )
 
@@ -160,10 +159,8 @@ def pack(model: Any, catalogue: Catalogue) -> dict[str, Any]:
         raise ModelError(
             f"{model!r} cannot be exported", "export", "a fitted EASE", "make the service with EASE"
         )
-    seen, triangle = (
-        model.cells.matrix.toarray() > 0,
-        model.inverse[np.triu_indices(len(model.inverse))],
-    )
+    seen = model.cells.matrix.toarray() > 0
+    triangle = model.inverse[np.triu_indices(len(model.inverse))]
     frame = catalogue.frame
     known = {name: frame[name].tolist() for name in ("title", "category", "brand")}
     known["price"] = [price if price == price else None for price in frame["price"].tolist()]

@@ -1,0 +1,88 @@
+"""Controls: as many other rows, strangers leaving, each drawn once and answered when asked for."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from tests.ledger.shoppers import TOPIC, readers, topic_rows
+from tests.reports.shops import shop
+from workbench.data import load_world
+from workbench.ledger import Service, Switches, forget
+from workbench.recommend import ALS, EASE
+from workbench.recommend.collaborative.als import ALSConfig
+
+
+@pytest.fixture(scope="module")
+def service():
+    world = load_world()
+    return Service.build(world.log, world.catalogue, EASE())
+
+
+@pytest.fixture(scope="module")
+def als():
+    world = load_world()
+    few = world.log.select(world.log.frame["user"] < 60)
+    return Service.build(few, world.catalogue, ALS(ALSConfig(factors=8, epochs=3)))
+
+
+def test_placebo_requests_make_no_more_sentences_vanish_than_other_placebos(service):
+    rng, excess = np.random.default_rng(0), []
+    for user in rng.permutation(service.log.n_users)[:25]:
+        rows = service.log.rows_of(int(user))
+        if len(rows) >= 8:
+            turn = dict(
+                zip(rows["item"].unique(), rng.permutation(rows["item"].nunique()), strict=True)
+            )
+            ids = rows.iloc[np.argsort(rows["item"].map(turn), kind="stable")[:4]]["interaction"]
+            table = forget(service, int(user), ids, draws=3).null
+            gone = table.set_index("kind")["gone"]
+            excess.append(gone["this request"] - gone["placebo rows"].mean())
+    half = 1.96 * np.std(excess, ddof=1) / np.sqrt(len(excess))
+    assert abs(np.mean(excess)) < half + 1e-9
+    assert len(excess) > 18
+
+
+def test_placebo_rows_go_product_by_product(service):
+    user = readers(service)[0]
+    ids = topic_rows(service, user)
+    told = forget(service, user, ids, draws=3)
+    table = told.null.set_index("kind")
+    drawn = [one.ids for one in told.controls if one.kind == "placebo rows"]
+    own = service.log.rows_of(user)
+    assert len(drawn) == 3
+    for rows in drawn:
+        hit = own["interaction"].isin(rows)
+        assert not set(rows) & set(ids.tolist())
+        assert not own.loc[hit, "item"].isin(service.catalogue.items_of(TOPIC)).any()
+        # the last may be cut
+        assert hit.groupby(own["item"]).mean().between(0, 1, inclusive="neither").sum() <= 1
+    assert table.loc["placebo rows", "rows"].tolist() == [len(rows) for rows in drawn]
+
+
+def test_the_same_stranger_keeps_no_draw_of_another_seed():
+    log, catalogue = shop(3)  # few strangers: each is drawn again and again
+    small = Service.build(log, catalogue, EASE())
+    for seed in range(6):
+        table = forget(small, 0, [], seed=seed).null
+        assert table["draw"].tolist() == [0, 0, 1, 2]
+
+
+def test_no_control_is_answered_before_it_is_asked_for(als, monkeypatch):
+    """One fit for the request's own answer; then one for each control, and none for the same again."""
+    fits, rebuild = [], ALS.rebuild
+    monkeypatch.setattr(ALS, "rebuild", lambda self, log: fits.append(0) or rebuild(self, log))
+    als = dataclasses.replace(als)  # one that has kept no answer yet
+    user = readers(als)[1]
+    told = forget(als, user, topic_rows(als, user))
+    for table in (told.fates, told.causes, told.exposure, told.others, told.lists):
+        assert len(table)
+    assert len(fits) == 1
+    for done, control in enumerate(told.controls, 1):
+        assert control.effect["others"] >= 0
+        assert len(fits) == 1 + done
+    assert len(told.null) == 1 + 6
+    # a flipped switch asks for the same rows: only what it alone reaches is made anew
+    flipped = forget(als, user, topic_rows(als, user), Switches(tombstone=True))
+    assert len(flipped.null) == 1 + 6
+    assert len(fits) == 1 + 6

@@ -1,0 +1,248 @@
+"""A forgetting as JSON: what the forget screen draws, live or static."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from workbench.ledger import Forgetting, Service
+from workbench.ledger.exposure import lists, never_had
+from workbench.ledger.fewest import fewest
+from workbench.ledger.null import Control
+from workbench.reports import Report
+from workbench.reports.sentences import plain, section_name
+from workbench.views.screen.static import words
+
+State = dict[str, Any]
+FATES = ("gone", "weakened", "back", "kept", "new")
+
+
+def state(forgetting: Forgetting, controls: Iterable[Control] | None = None) -> State:
+    """The JSON that the screen draws; numbers are finite or null, text is as in the data.
+
+    controls: those to answer now, all where None; until all are there, nothing is said in
+    comparison.
+    """
+    before, _ = forgetting.services
+    user, topic = forgetting.user, forgetting.topic
+    chosen = forgetting.controls if controls is None else tuple(controls)
+    compared = [line(control) for control in chosen]
+    done = {"done": len(compared), "of": len(forgetting.controls)}
+    # what is shown as changed only once something was asked for
+    asked = _asks(forgetting)
+    sentences = _sentences(forgetting)
+    if not asked:
+        sentences = [{**one, "fate": None, "cause": None} for one in sentences]
+    others = forgetting.others.iloc[0]
+    return {
+        "user": {"code": int(user), "name": str(before.log.users[user])},
+        "topic": topic,
+        "history": _history(forgetting),
+        "sentences": sentences,
+        "lists": {
+            "now": _listed(forgetting, "now"),
+            "after": _listed(forgetting, "after") if asked else None,
+            "never": before.keep(("never", user, topic), lambda: _never(before, user, topic)),
+        },
+        "switches": _switches(forgetting),
+        "causes": {tier.name: list(tier.causes) for tier in before.tiers},
+        "exposure": [_finite(row) for row in forgetting.exposure.to_dict("records")],
+        "others": {
+            name: float(others[name]) for name in ("others", "changed", "share", "max_churn")
+        },
+        "null": compared,
+        "controls": done,
+        "footer": _footer(forgetting, compared, done),
+    }
+
+
+def line(control: Control) -> dict[str, Any]:
+    """One control as the screen reads it: how many sentences went, how many other lists changed."""
+    effect = control.effect
+    numbers = {"gone": effect["gone"], "others": effect["others"]}
+    return {"kind": control.kind, "rows": len(control.ids), **numbers}
+
+
+def _asks(forgetting: Forgetting) -> bool:
+    return bool(forgetting.interactions) or forgetting.action != "forget"
+
+
+def _footer(
+    forgetting: Forgetting, compared: list[dict[str, Any]], done: dict[str, int]
+) -> list[str]:
+    """What stands under the columns: what changed here, for others, and for no reason."""
+    lines = _changes(forgetting) if _asks(forgetting) else []
+    if done["done"] < done["of"]:
+        lines.append(f"{done['done']} of {done['of']} controls so far.")
+    else:
+        lines += _comparison(compared)
+    # claims that a report made and its own check refused
+    dropped = len(forgetting.before.dropped) + len(forgetting.after.dropped)
+    if dropped:
+        lines.append(f"{dropped} claims failed the check and were left out.")
+    return lines
+
+
+def _changes(forgetting: Forgetting) -> list[str]:
+    # the shopper's own sentences
+    counts = forgetting.fates["fate"].value_counts()
+    told = [f"{counts[fate]} {words()['fate'][fate][1]}" for fate in FATES if fate in counts]
+    lines = [f"Of {len(forgetting.before.claims)} sentences: {', '.join(told)}."]
+    # everybody else's lists
+    others = forgetting.others.iloc[0]
+    lines.append(
+        f"{int(others['changed'])} of {int(others['others'])} other shoppers get another top 10"
+        f" ({others['share']:.0%}); the most changed of them has "
+        f"{others['max_churn']:.0%} replaced."
+    )
+    # what was deleted and is offered once more
+    after = forgetting.lists[forgetting.lists["list"] == "after"]
+    again = int(after["deleted"].sum())
+    if again:
+        lines.append(f"{again} deleted product{'s are' if again > 1 else ' is'} offered again.")
+    return lines
+
+
+def _comparison(compared: list[dict[str, Any]]) -> list[str]:
+    lines = []
+    for kind in dict.fromkeys(one["kind"] for one in compared):
+        draws = [one for one in compared if one["kind"] == kind]
+        gone = _span([one["gone"] for one in draws])
+        others = _span([one["others"] for one in draws])
+        lines.append(
+            f"For comparison, {kind} ({len(draws)} draws): {gone} sentences gone,"
+            f" {others} other shoppers changed."
+        )
+    return lines
+
+
+def _span(values: list[int]) -> str:
+    low, high = min(values), max(values)
+    if low < high:
+        return f"{low} to {high}"
+    return str(low) if low else "no"
+
+
+def _history(forgetting: Forgetting) -> list[dict[str, Any]]:
+    before, _ = forgetting.services
+    removed = set(forgetting.interactions)
+    # the rows are the same for every press, so the service keeps them
+    rows = before.keep(("history", forgetting.user), lambda: _rows(before, forgetting.user))
+    return [{**row, "removed": row["interaction"] in removed} for row in rows]
+
+
+def _rows(service: Service, user: int) -> list[dict[str, Any]]:
+    price = service.catalogue.frame["price"]
+    rows = []
+    for row in service.log.rows_of(user).itertuples():
+        known = {"interaction": int(row.interaction), "when": "", "action": str(row.action)}
+        if not pd.isna(row.timestamp):
+            known["when"] = f"{row.timestamp.day} {row.timestamp:%b}"
+        known |= _products(service)[row.item]
+        known["topics"] = service.catalogue.topics_of(row.item)
+        known["price"] = _number(price.iat[row.item])
+        rows.append(known)
+    return rows
+
+
+def _products(service: Service) -> list[dict[str, Any]]:
+    """Every product by its code."""
+    columns = ["item", "title", "category"]
+    frame = service.catalogue.frame
+    return service.keep("products", lambda: frame[columns].to_dict("records"))
+
+
+def _sentences(forgetting: Forgetting) -> list[dict[str, Any]]:
+    before, after = forgetting.services
+    user = forgetting.user
+    fates = dict(forgetting.fates[["claim", "fate"]].to_numpy())
+    causes = dict(forgetting.causes[["claim", "cause"]].to_numpy())
+    # the old report's sentences are the same for every press, so the service keeps them
+    rows = before.keep(("said", user), lambda: _said(user, forgetting.before, before, set(fates)))
+    # sentences that only the new report says
+    added = {claim for claim, fate in fates.items() if fate == "new"}
+    if added:
+        rows = rows + _said(user, forgetting.after, after, added)
+    # how the new report puts what the old one said
+    later = {}
+    for row in forgetting.after.sentences.itertuples():
+        later[row.claim] = plain(forgetting.after.text[row.start : row.end])
+    told = []
+    for one in rows:
+        claim = one["claim"]
+        became = {"fate": fates[claim], "cause": causes.get(claim), "after": later.get(claim)}
+        told.append({**one, **became})
+    return told
+
+
+def _said(user: int, report: Report, service: Service, wanted: set[str]) -> list[dict[str, Any]]:
+    """The wanted claims in the order of the page: text, rows that carry it (heaviest first), fewest
+    rows that end it."""
+    claims = {claim.claim: claim for claim in report.claims}
+    support = report.support.sort_values(["weight", "interaction"], ascending=[False, True])
+    parts = dict(list(support.groupby("claim")))
+    said = []
+    for row in report.sentences.itertuples():
+        if row.claim not in wanted:
+            continue
+        part = parts[row.claim]
+        weights = zip(part["interaction"].tolist(), part["weight"].tolist(), strict=True)
+        told = {
+            "claim": row.claim,
+            "kind": claims[row.claim].kind,
+            "section": section_name(row.section),
+            "text": plain(report.text[row.start : row.end]),
+            "rows": [[interaction, round(weight, 6)] for interaction, weight in weights],
+            "smallest": fewest(service, user, claims[row.claim], part),
+        }
+        said.append(told)
+    return said
+
+
+def _listed(forgetting: Forgetting, name: str) -> list[dict[str, Any]]:
+    products = _products(forgetting.services[0])
+    listed = []
+    for row in forgetting.lists[forgetting.lists["list"] == name].to_dict("records"):
+        marks = {"topic": row["topic"], "deleted": row["deleted"]}
+        listed.append({**products[row["item"]], **marks, "score": round(row["score"], 6)})
+    return listed
+
+
+def _never(service: Service, user: int, topic: str | None) -> list[dict[str, Any]]:
+    """What people like this shopper, who never had the topic, are shown most."""
+    if topic is None:
+        return []
+    # their lists, as served before
+    group = never_had(service, user, topic)
+    shown = lists(service, 10)[group]
+    if not len(shown):
+        return []
+    # the ten products that most of them are shown; ties: lower code first
+    items, counts = np.unique(shown[shown >= 0], return_counts=True)
+    best = np.argsort(-counts, kind="stable")[:10]
+    within = set(service.catalogue.items_of(topic).tolist())
+    rows = []
+    for item, count in zip(items[best].tolist(), counts[best].tolist(), strict=True):
+        share = round(count / len(shown), 4)
+        rows.append({**_products(service)[item], "topic": item in within, "share": share})
+    return rows
+
+
+def _switches(forgetting: Forgetting) -> list[dict[str, Any]]:
+    rows = []
+    for tier in forgetting.services[0].tiers:
+        on = tier.enabled and forgetting.switches.on(tier.name)
+        row = {"name": tier.name, "label": tier.label, "on": on, "enabled": tier.enabled}
+        rows.append({**row, "help": tier.help})
+    return rows
+
+
+def _finite(row: dict[str, Any]) -> dict[str, Any]:
+    return {**row, **{name: _number(row[name]) for name in ("value", "low", "high")}}
+
+
+def _number(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None
