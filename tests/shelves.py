@@ -46,8 +46,8 @@ SHELVES = (
         r"tokens/(trust|_trust_checks|judge|mixture|deletion|maps|retrieval)\.py",
         None,
     ),
-    # figures of a fine-tuned model: what notebooks plot, not what other code stands on
-    Shelf("token methods", r"tokens/(film|evaluation)\.py", None),
+    # measures of a fine-tuned model: what notebooks show, not what other code stands on
+    Shelf("token methods", r"tokens/evaluation\.py", None),
     # leavers: one question of notebook 20, asked of one core function
     Shelf("unlearning methods", r"unlearning/(algorithms/|audit/|boomerang|leavers)", None),
     Shelf("unlearning methods", r"unlearning/(grid|receipt)\.py", None),
