@@ -237,7 +237,7 @@ def chromium() -> str:
 
 
 def stages(browser: bool, workers: str = "2") -> list[tuple[str, list[str]]]:
-    """Name and pytest arguments of each stage, in order; pages and the browser are tested alone.
+    """Name and pytest arguments of each stage, in order; the pages of notebooks are tested alone.
 
     A file stays with one worker: the cells of a notebook share a kernel, the tests of a file their
     fixtures.
@@ -257,7 +257,7 @@ def stages(browser: bool, workers: str = "2") -> list[tuple[str, list[str]]]:
     found = [("unit", [*unit, *bare, *spread]), ("notebooks", [*lax, *spread])]
     found += [("strict", [*strict, *plain, "--nbval", *NBVAL, *spread])] if strict else []
     found += [("meta", ["tests/test_notebooks.py", *bare])]
-    return [*found, ("browser", ["tests/browser", *bare])] if browser else found
+    return [*found, ("browser", ["tests/browser", *bare, *spread])] if browser else found
 
 
 def count(report: Path) -> tuple[int, int, int]:
