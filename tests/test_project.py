@@ -417,7 +417,7 @@ def test_files_run_two_at_a_time_unless_somebody_looks_on(monkeypatch: pytest.Mo
             name: command[command.index("-n") + 1] for name, command in named if "-n" in command
         }
 
-    side_by_side = {"unit", "notebooks"} | ({"strict"} & dict(start.stages(True)).keys())
+    side_by_side = {"unit", "notebooks", "browser"} | ({"strict"} & dict(start.stages(True)).keys())
     assert workers() == dict.fromkeys(side_by_side, "2"), "pages and the browser are alone"
     assert all(options["stdin"] is subprocess.DEVNULL for _, options in asked)
     assert workers("-n4") == workers("--numprocesses=4") == dict.fromkeys(side_by_side, "4")
