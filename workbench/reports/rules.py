@@ -106,7 +106,7 @@ def _compare(e: Evidence, subject: str, relation: str, object: str) -> Executed:
         # that there is no substitute of its kind
         _same(object, e.catalogue.kind[item])
         if not has_none(role, e.offered, item, e.catalogue):
-            raise NotSo(f"there may be a {role} {object}")
+            raise NotSo(f"it is not so that there is no {role} {object}")
         return e.carried(item)._replace(value=np.nan)
     other = _offered(e, object)
     if relation in BESIDE:
