@@ -1,5 +1,5 @@
-"""Small random shops: logs with repeated rows, several topics an item, unknown prices, and shoppers
-without rows."""
+"""Small random shops: logs with repeated rows, several topics an item, unknown prices and ratings, and
+shoppers without rows."""
 
 import numpy as np
 import pandas as pd
@@ -9,7 +9,7 @@ from workbench.data import FUNNEL, Catalogue, Interactions
 TOPICS = ("tea", "horror", "garden", "tools", "gift")
 
 
-def shop(seed, n_users=12, n_items=15, n_rows=120, unknown_prices=True):
+def shop(seed, n_users=12, n_items=15, n_rows=120, unknown_prices=True, kinds=False):
     rng = np.random.default_rng(seed)
     users, items = (
         pd.Index([f"u{u}" for u in range(n_users)]),
@@ -38,5 +38,9 @@ def shop(seed, n_users=12, n_items=15, n_rows=120, unknown_prices=True):
     )
     frame["category"] = rng.choice(TOPICS[:4], n_items)
     frame["brand"] = rng.choice(["Ash", "Birch", ""], n_items)
+    frame["rating"] = np.round(rng.uniform(2, 5, n_items), 1)
+    frame.loc[rng.random(n_items) < 0.1, "rating"] = np.nan
+    if kinds:
+        frame["kind"] = frame["category"] + rng.choice([" of a kind", " of another"], n_items)
     extra = pd.DataFrame({"item": rng.integers(0, n_items, 6), "topic": "gift"})
     return log, Catalogue.from_table(frame, extra)

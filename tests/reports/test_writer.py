@@ -54,7 +54,7 @@ def test_every_span_says_one_claim_and_every_claim_is_said():
     assert left.strip() == ""
 
 
-def test_a_page_holds_its_parts_and_three_rows_of_comparison():
+def test_a_page_holds_its_parts_and_two_or_three_rows_of_comparison():
     for seed in range(6):
         report = page(seed, n_items=30)
         for heading in (
@@ -67,7 +67,7 @@ def test_a_page_holds_its_parts_and_three_rows_of_comparison():
         ):
             assert f"## {heading}" in report.text
         table = report.text.split("## Comparison")[1].split("##")[0].strip().splitlines()
-        assert len(table) == 2 + 3
+        assert len(table) in (2 + 2, 2 + 3)
         assert all(line.count("|") == 4 for line in table)
 
 

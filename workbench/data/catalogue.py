@@ -21,7 +21,8 @@ class Catalogue:
 
     frame: item int32 (0, 1, 2, …), title, category, brand, price (NaN where unknown), and whatever
     else the source has; `kind`, where it has one, names what a product is, finer than its category:
-    products of one kind are substitutes. topics: [item, topic]; an item's category is always one of its topics.
+    products of one kind are substitutes; a number `rating` says which of them is better. topics:
+    [item, topic]; an item's category is always one of its topics.
     """
 
     frame: pd.DataFrame
@@ -103,6 +104,22 @@ class Catalogue:
     @cached_property
     def _topics(self) -> dict[int, list[str]]:
         return self.topics.groupby("item")["topic"].agg(list).to_dict()
+
+    @cached_property
+    def kind(self) -> np.ndarray:
+        """What each item is, (n_items,): its kind, or its category where the catalogue has no
+        kinds; "" where it does not say."""
+        column = self.frame["kind" if "kind" in self.frame else "category"]
+        kind = column.fillna("").astype(str).replace("unknown", "")
+        return kind.to_numpy(dtype=object)
+
+    @cached_property
+    def rating(self) -> np.ndarray:
+        """Ratings (n_items,), NaN where there is none; a column of words (PG-13) is none."""
+        column = self.frame.get("rating")
+        if column is None or not pd.api.types.is_numeric_dtype(column):
+            return np.full(len(self), np.nan)
+        return column.to_numpy(dtype=np.float64, na_value=np.nan)
 
     def title(self, item: int) -> str:
         """The title of one item; raises `UnknownItem`."""

@@ -15,6 +15,7 @@ import pandas as pd
 
 from workbench.errors import ModelError
 from workbench.reports.evidence import SHARE, Evidence
+from workbench.reports.offers import BESIDE
 from workbench.reports.rules import execute, fact_name, rule_of, strongest
 from workbench.reports.stability import LeaveOneBasketOut
 from workbench.reports.statements import NotSo, Statement, Unsaid, item_name
@@ -37,11 +38,12 @@ class Claim:
 
     kind, subject, relation, object:
       interest  user:3  list | a store              a topic           value: its share of the list, of the store
-      pick      user:3  pick | cheaper | upgrade | alternative | second alternative   item:5   value: score
+      pick      user:3  pick | cheaper | upgrade | alternative  item:5   value: score
       because   item:5  because | against           item:2 | nothing  value: share of the score's positive part
       because   item:5  rows                        user:3            value: rows that carry half of the score
       by_deletion       as because, found by leaving products out: for models whose scores are no sums
-      compare   item:9  cheaper | dearer | behind   item:5            value: difference in price, in score
+      compare   item:9  cheaper | upgrade | behind  item:5            value: difference in price, rating, score
+      compare   item:5  no cheaper | no upgrade     its kind          value: NaN
       compare   item:5  usual price                 user:3            value: price − median price of the rows
       catalogue_fact  item:5  category | brand | price  the fact      value: the price, else NaN
     low, high: an interval around the value (NaN where the value is no estimate), and what it is is
@@ -157,8 +159,11 @@ def _about_the_pick(e: Evidence) -> Iterator[Statement]:
     # what stands beside it
     for role, item in e.offers.items():
         if role != "pick":
-            relation = {"cheaper": "cheaper", "upgrade": "dearer"}.get(role, "behind")
+            relation = role if role in BESIDE else "behind"
             yield "compare", item_name(item), relation, name
+    for role in BESIDE:
+        if role not in e.offers:
+            yield "compare", name, f"no {role}", e.catalogue.kind[pick]
     yield "compare", name, "usual price", e.name
     # what speaks against it, and what is not known
     against = strongest(e, pick, sign=-1)[:1]

@@ -13,6 +13,7 @@ import pandas as pd
 
 from workbench.data import Catalogue, Histories, Interactions
 from workbench.recommend import scores_or_none, top_k
+from workbench.reports.offers import roles
 from workbench.reports.statements import Executed, NotSo, Statement, Unsaid, is_item, item_code
 from workbench.reports.support import Deletion, by_deletion
 
@@ -174,34 +175,16 @@ class Evidence:
 
     @cached_property
     def roles(self) -> dict[str, int]:
-        """The offers that the scores give: pick, and cheaper, upgrade or alternative beside it;
-        absent where none fits.
+        """The offers that the scores give: pick, and cheaper, upgrade or alternative beside it."""
+        return roles(self.offered, self.catalogue)
 
-        Cheaper and upgrade are the best-ranked items of the pick's category at a lower or higher
-        price; alternatives (the next in the list) stand in for what is missing. Items of a topic
-        that is left unsaid play no part.
-        """
+    @cached_property
+    def offered(self) -> np.ndarray:
+        """What may play a part on the page, best first: items of a topic left unsaid play none."""
         ranked = self.ranked
         for topic in self.unsaid:
             ranked = ranked[~self.within(topic, ranked)]
-        if not len(ranked):
-            return {}
-        pick = int(ranked[0])
-        rest = ranked[1:]
-        roles = {"pick": pick}
-        # beside the pick: the best of its category that costs less, and that costs more
-        category = self.catalogue.frame["category"].to_numpy(dtype=object)
-        alike = rest[category[rest] == category[pick]]
-        less = alike[self.price[alike] < self.price[pick]]
-        more = alike[self.price[alike] > self.price[pick]]
-        for role, fitting in (("cheaper", less), ("upgrade", more)):
-            if len(fitting):
-                roles[role] = int(fitting[0])
-        # what is missing of the three: the next in the list
-        taken = set(roles.values())
-        others = [int(item) for item in rest[:4] if int(item) not in taken]
-        names = ("alternative", "second alternative")[: 3 - len(roles)]
-        return roles | dict(zip(names, others, strict=False))
+        return ranked
 
     # --- what carries a score ---
 

@@ -16,8 +16,9 @@ import pandas as pd
 
 from workbench.reports import smallest, stability
 from workbench.reports.evidence import SHARE, Evidence
+from workbench.reports.offers import BESIDE, differences, fits, has_none
 from workbench.reports.stability import LeaveOneBasketOut
-from workbench.reports.statements import Executed, NotSo, Statement, item_code
+from workbench.reports.statements import Executed, NotSo, Statement, item_code, item_name
 
 AGAINST = 0.02
 """A row speaks against a pick when it takes away at least this share of what the others add."""
@@ -49,6 +50,8 @@ def _pick(e: Evidence, subject: str, role: str, object: str) -> Executed:
     item = item_code(object)
     if e.offers.get(role) != item:
         raise NotSo(f"the {role} is not {object}")
+    if role in BESIDE:
+        _substitute(e, role, item, e.offers.get("pick", item))
     return e.carried(item)
 
 
@@ -98,16 +101,28 @@ def _compare(e: Evidence, subject: str, relation: str, object: str) -> Executed:
         if not np.isfinite(value):
             raise NotSo("a price is unknown")
         return Executed(value, e.history.interaction, known.astype(float), "history")
+    role = relation.removeprefix("no ")
+    if role in BESIDE and role != relation:
+        # that there is no substitute of its kind
+        _same(object, e.catalogue.kind[item])
+        if not has_none(role, e.offered, item, e.catalogue):
+            raise NotSo(f"it is not so that there is no {role} {object}")
+        return e.carried(item)._replace(value=np.nan)
     other = _offered(e, object)
-    if relation == "behind":
-        value = float(e.scores[other] - e.scores[item])
-        true = value >= 0
-    else:
-        value = float(e.price[item] - e.price[other])
-        true = {"cheaper": value < 0, "dearer": value > 0}.get(relation, False)
-    if not true:
+    if relation in BESIDE:
+        return e.carried(item)._replace(value=_substitute(e, relation, item, other))
+    value = float(e.scores[other] - e.scores[item])
+    if relation != "behind" or value < 0:
         raise NotSo(f"{subject} is not {relation} beside {object}")
     return e.carried(item)._replace(value=value)
+
+
+def _substitute(e: Evidence, role: str, item: int, other: int) -> float:
+    """The difference in price or rating between an item and another whose substitute it is."""
+    beside = np.array([item])
+    if not fits(role, beside, other, e.catalogue)[0]:
+        raise NotSo(f"{item_name(item)} is no {role} of the kind of {item_name(other)}")
+    return float(differences(role, beside, other, e.catalogue)[0])
 
 
 def _catalogue_fact(e: Evidence, subject: str, relation: str, object: str) -> Executed:

@@ -163,7 +163,9 @@ def pack(model: Any, catalogue: Catalogue) -> dict[str, Any]:
     triangle = model.inverse[np.triu_indices(len(model.inverse))]
     frame = catalogue.frame
     known = {name: frame[name].tolist() for name in ("title", "category", "brand")}
-    known["price"] = [price if price == price else None for price in frame["price"].tolist()]
+    known["kind"] = catalogue.kind.tolist()
+    for name, values in (("price", frame["price"]), ("rating", catalogue.rating)):
+        known[name] = [value if value == value else None for value in values.tolist()]
     known["topics"] = [catalogue.topics_of(item) for item in range(len(frame))]
     binary = {"P": triangle.astype("<f8").tobytes(), "seen": np.packbits(seen.ravel()).tobytes()}
     encoded = {name: base64.b64encode(part).decode("ascii") for name, part in binary.items()}

@@ -1,5 +1,5 @@
-// What a report may say, and whether it still holds: what workbench/reports decides in reading.py, rules.py
-// and writer.py, said again for a page that has no Python; a test holds the two together word for word.
+// What a report may say, and whether it still holds: what workbench/reports decides in evidence.py, offers.py,
+// rules.py and writer.py, said again for a page that has no Python; a test holds the two together word for word.
 
 const [LIST, SHARE, AGAINST] = [20, 0.15, 0.02];
 const code = (name) => Number(name.slice(5)); // "item:5" → 5
@@ -20,15 +20,23 @@ export function reading({ model, rows, log, hidden, catalogue, profile, name }) 
   return { name, rows, hidden, scores, ranked, listed: ranked.slice(0, LIST), roles: rolesOf(ranked, catalogue), weights, catalogue, profile };
 }
 
-function rolesOf(ranked, { price, category }) {
+// offers.py: what an item costs (cheaper) or is rated (upgrade) beyond another, NaN where they are of different kinds
+const BESIDE = { cheaper: -1, upgrade: 1 };
+const difference = (role, item, other, { kind, price, rating }) => {
+  const values = role === "cheaper" ? price : rating;
+  return kind[other] && kind[item] === kind[other] ? values[item] - values[other] : NaN;
+};
+const fits = (role, item, other, catalogue) => difference(role, item, other, catalogue) * BESIDE[role] > 0;
+
+function rolesOf(ranked, catalogue) {
   if (!ranked.length) return new Map();
   const [pick, ...rest] = ranked;
   const roles = new Map([["pick", pick]]);
-  const alike = rest.filter((item) => category[item] === category[pick]);
-  const found = { cheaper: alike.find((item) => price[item] < price[pick]), upgrade: alike.find((item) => price[item] > price[pick]) };
-  for (const role of ["cheaper", "upgrade"]) if (found[role] !== undefined) roles.set(role, found[role]);
-  const others = rest.slice(0, 4).filter((item) => ![...roles.values()].includes(item));
-  ["alternative", "second alternative"].slice(0, 3 - roles.size).forEach((role, at) => others[at] !== undefined && roles.set(role, others[at]));
+  for (const role in BESIDE) {
+    const found = rest.find((item) => fits(role, item, pick, catalogue));
+    if (found !== undefined) roles.set(role, found);
+  }
+  if (roles.size === 1 && rest.length) roles.set("alternative", rest[0]);
   return roles;
 }
 
@@ -75,9 +83,15 @@ const rules = {
       const usual = median(r.rows.map((row) => price[row.item]).filter(Number.isFinite));
       return Number.isFinite(price[item] - usual) ? [price[item] - usual, r.rows.map((row) => Number(Number.isFinite(price[row.item])))] : null;
     }
+    if (relation.startsWith("no ")) {
+      const role = relation.slice(3);
+      const alike = r.ranked.filter((one) => r.catalogue.kind[one] === object);
+      return [item, ...alike].every((one) => difference(role, one, item, r.catalogue) * BESIDE[role] <= 0) ? [NaN, up(r.weights(item))] : null;
+    }
     const other = code(object);
-    const value = relation === "behind" ? r.scores[other] - r.scores[item] : price[item] - price[other];
-    const holds = { behind: value >= 0, cheaper: value < 0, dearer: value > 0 }[relation];
+    const behind = relation === "behind";
+    const value = behind ? r.scores[other] - r.scores[item] : difference(relation, item, other, r.catalogue);
+    const holds = behind ? value >= 0 : fits(relation, item, other, r.catalogue);
     return holds && [...r.roles.values()].includes(other) ? [value, up(r.weights(item))] : null;
   },
   catalogue_fact(r, subject, relation) {
@@ -101,7 +115,7 @@ function claims(r) {
 }
 
 function propose(r) {
-  const { brand, category, price, topics } = r.catalogue;
+  const { brand, category, kind, price, topics } = r.catalogue;
   const said = [...r.roles].map(([role, item]) => ["pick", r.name, role, `item:${item}`]);
   if (r.roles.has("pick")) {
     const pick = r.roles.get("pick");
@@ -109,7 +123,8 @@ function propose(r) {
     for (const [fact, is] of [["category", category[pick]], ["brand", brand[pick]]]) if (is && is !== "unknown") said.push(["catalogue_fact", name, fact, is]);
     said.push(["catalogue_fact", name, "price", Number.isFinite(price[pick]) ? price[pick].toFixed(2) : "unknown"]);
     for (const item of strongest(r, pick, 1).slice(0, 2)) said.push(["because", name, "because", `item:${item}`]);
-    for (const [role, item] of r.roles) if (role !== "pick") said.push(["compare", `item:${item}`, { cheaper: "cheaper", upgrade: "dearer" }[role] || "behind", name]);
+    for (const [role, item] of r.roles) if (role !== "pick") said.push(["compare", `item:${item}`, role in BESIDE ? role : "behind", name]);
+    for (const role in BESIDE) if (!r.roles.has(role)) said.push(["compare", name, `no ${role}`, kind[pick]]);
     const [against] = strongest(r, pick, -1);
     said.push(["compare", name, "usual price", r.name], ["because", name, "against", against === undefined ? "nothing" : `item:${against}`], ["because", name, "rows", r.name]);
   }
@@ -156,7 +171,7 @@ function sentence({ statement: [kind, subject, relation, object], value }, rows,
   let form = relation;
   if (kind === "because") form = object === "nothing" ? "nothing" : relation === "rows" && value === 1 ? "one" : relation;
   if (relation === "usual price") form = value > 0.005 ? "above" : value < -0.005 ? "below" : "equal";
-  const byRelation = { "usual price": form === "above" ? "against" : "pick", against: "against", rows: "unknown", because: "why" };
+  const byRelation = { "usual price": form === "above" ? "against" : "pick", against: "against", rows: "unknown", because: "why", "no cheaper": "beside", "no upgrade": "beside" };
   const byKind = { pick: relation === "pick" ? "pick" : "beside", interest: "why", compare: "comparison" };
   const section = byRelation[relation] || byKind[kind] || (relation === "price" ? "comparison" : "pick");
   if (again && templates[kind][`${form} again`]) form = `${form} again`;

@@ -4,13 +4,14 @@
 const bytes = (text) => Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
 
 /** The model as exported: `P` upper triangle, float64, little-endian; `seen` users × items, one bit a cell. */
-export function unpack({ items, users, P, seen, catalogue = { price: [] } }) {
+export function unpack({ items, users, P, seen, catalogue = {} }) {
   const [triangle, bits, full] = [new DataView(bytes(P).buffer), bytes(seen), new Float64Array(items * items)];
   for (let i = 0, at = 0; i < items; i++)
     for (let j = i; j < items; j++, at += 8) full[i * items + j] = full[j * items + i] = triangle.getFloat64(at, true);
   const rows = Array.from({ length: users }, (_, u) =>
     Array.from({ length: items }, (_, i) => i).filter((i) => (bits[(u * items + i) >> 3] >> (7 - ((u * items + i) & 7))) & 1));
-  return { items, P: full, rows, catalogue: { ...catalogue, price: catalogue.price.map((price) => price ?? NaN) } };
+  const numbers = (values = []) => values.map((value) => value ?? NaN);
+  return { items, P: full, rows, catalogue: { ...catalogue, price: numbers(catalogue.price), rating: numbers(catalogue.rating) } };
 }
 
 /** Scores of every item for a shopper who has the items of `row`. */
