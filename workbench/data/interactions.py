@@ -21,7 +21,7 @@ from workbench.data.checks import (
     columns_of,
     make_index,
 )
-from workbench.data.histories import Histories, unique_ids
+from workbench.data.histories import Histories, spans, starts, unique_ids
 from workbench.errors import DataError, UnknownItem, UnknownUser
 
 FUNNEL = {"view": 0, "favourite": 1, "cart": 2, "purchase": 3}
@@ -245,28 +245,20 @@ class Interactions:
                 )
             frame = frame[frame["timestamp"] < cut]
         users = (
-            np.arange(self.n_users)
-            if users is None
-            else np.asarray(users, dtype=np.int64).reshape(-1)
+            np.arange(self.n_users) if users is None else np.asarray(users, np.int64).reshape(-1)
         )
         for user in (users.min(), users.max()) if len(users) else ():
             self.check_user(int(user))
         if len(users) < 16:  # few users: sorting everybody's rows would cost more than the rest
             frame = frame[np.isin(frame["user"].to_numpy(), users)]
-        # the frame is in log order already
-        order = np.argsort(frame["user"].to_numpy(), kind="stable")
-        sorted_users = frame["user"].to_numpy()[order]
-        starts, ends = (
-            np.searchsorted(sorted_users, users, "left"),
-            np.searchsorted(sorted_users, users, "right"),
-        )
-        lengths = ends - starts
-        offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
-        within = np.arange(offsets[-1]) - np.repeat(offsets[:-1], lengths)
-        take = order[np.repeat(starts, lengths) + within] if offsets[-1] else np.zeros(0, np.int64)
+        # where the rows of each user stand once they are sorted; the frame is in log order already
+        owner = frame["user"].to_numpy()
+        order = np.argsort(owner, kind="stable")
+        start, end = (np.searchsorted(owner[order], users, side) for side in ("left", "right"))
+        take = order[spans(start, end)[1]]
         return Histories(
             user=users.astype(np.int32),
-            offsets=offsets,
+            offsets=starts(end - start),
             item=frame["item"].to_numpy()[take],
             action=frame["action"].cat.codes.to_numpy()[take],
             basket=frame["basket"].fillna(-1).to_numpy(dtype=np.int64)[take],

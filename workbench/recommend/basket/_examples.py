@@ -15,7 +15,7 @@ from typing import Literal
 import numpy as np
 
 from workbench.data import Histories
-from workbench.data.histories import places
+from workbench.data.histories import places, spans
 from workbench.errors import DataError
 from workbench.recommend.basket._baskets import Baskets
 
@@ -201,10 +201,3 @@ class BasketBatch:
         most, row = np.ones(len(self.length)), self.row[self.node[to]]
         np.maximum.at(most, row, together[pair])
         return to, of, together[pair] / most[row]
-
-
-def spans(start: np.ndarray, end: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """All numbers of the spans `start[s]` to `end[s] − 1`, span by span: (span, number)."""
-    n = end - start
-    span = np.repeat(np.arange(len(n)), n)
-    return span, np.arange(n.sum()) + np.repeat(start - (np.cumsum(n) - n), n)

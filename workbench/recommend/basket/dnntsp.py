@@ -29,7 +29,8 @@ import torch
 from pydantic import BaseModel, ConfigDict, PositiveInt, model_validator
 from torch import nn
 
-from workbench.recommend.basket._examples import BasketBatch, spans
+from workbench.data.histories import spans
+from workbench.recommend.basket._examples import BasketBatch
 from workbench.recommend.basket._next_basket import NextBasket
 from workbench.recommend.training import Training
 

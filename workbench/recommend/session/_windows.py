@@ -25,7 +25,7 @@ import numpy as np
 import torch
 
 from workbench.data import Histories
-from workbench.data.histories import places
+from workbench.data.histories import places, spans
 from workbench.errors import ConfigError, DataError
 
 POOL = 64  # batches among which rows of like length are brought together
@@ -136,10 +136,7 @@ class Windows:
 
     def _asked(self) -> np.ndarray:
         """Rows after which a target is asked, input by input."""
-        n = self.end - self.ask
-        return np.repeat(self.ask - np.concatenate([[0], np.cumsum(n)[:-1]]), n) + np.arange(
-            n.sum()
-        )
+        return spans(self.ask, self.end)[1]
 
 
 def windows(
@@ -158,9 +155,8 @@ def windows(
     some = n > 0
     begin, n = begin[some], n[some]
     count = n if prefixes else 1 + np.maximum(0, -(-(n - length) // stride))
-    sequence = np.repeat(np.arange(len(n)), count)
     # windows from the end of the sequence
-    back = np.arange(count.sum()) - np.repeat(np.cumsum(count) - count, count)
+    sequence, back = spans(np.zeros_like(count), count)
     end = begin[sequence] + n[sequence] - back * stride
     start = np.maximum(begin[sequence], end - length)
     first = (back == count[sequence] - 1) & (not prefixes)
