@@ -88,17 +88,6 @@ class EASE:
         cells = fitted(self.cells, self).without(removed)
         return self._update(cells, changes(self.cells, cells, removed))
 
-    def replace(self, removed: Interactions, added: Interactions) -> Self:
-        """Take rows out and put others in, in place: a user's whole row, if need be."""
-        old = fitted(self.cells, self)
-        middle = old.without(removed)
-        cells = middle.extended(added)
-        moved = [*changes(old, middle, removed), *changes(middle, cells, added)]
-        users = {change.user for change in moved}
-        return self._update(
-            cells, [Change(user, old.items(user), cells.items(user)) for user in sorted(users)]
-        )
-
     def score_without(self, removed: Interactions, histories: Histories) -> np.ndarray:
         """What `score(histories)` would be after `forget(removed)`; changes nothing and copies no
         P.
