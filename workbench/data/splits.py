@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -32,10 +32,7 @@ class Split:
 
     def whole(self) -> Interactions:
         """The three parts as one log again."""
-        frame = pd.concat([getattr(self, part).frame for part in PARTS]).sort_values(
-            "position", ignore_index=True
-        )
-        return Interactions(frame, self.train.users, self.train.items)
+        return joined(self, PARTS)
 
     def to_frame(self) -> pd.DataFrame:
         """Counts [part, rows, users, items]: only users and items that have a row in the part."""
@@ -48,6 +45,17 @@ class Split:
 
     def _repr_html_(self) -> str:
         return html.table(self.to_frame().to_dict("records"), caption=f"Split {self.how}".strip())
+
+
+def joined(split: Split, parts: Sequence[str]) -> Interactions:
+    """Some parts of a split as one log, in the order of the log they were divided from."""
+    return joined_logs(*(getattr(split, part) for part in dict.fromkeys(parts)))
+
+
+def joined_logs(*logs: Interactions) -> Interactions:
+    """Logs with the same indexes and no row in common, as one."""
+    frame = pd.concat([log.frame for log in logs]).sort_values("position", ignore_index=True)
+    return replace(logs[0], frame=frame)
 
 
 def split(log: Interactions, how: str = "temporal", **options: object) -> Split:

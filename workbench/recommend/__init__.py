@@ -8,8 +8,7 @@ __getattr__, __dir__, __all__ = lazy.attach(
         "protocol": ["Counted", "Examples", "Recommender", "Trained"],
         "ranking": ["mask", "ranks", "scores_or_none", "top_k"],
         "evaluation": [
-            *("coverage", "evaluate", "evaluate_targets", "list_metrics", "next_items"),
-            *("novelty", "popularity_bias"),
+            *("evaluate", "evaluate_targets", "list_metrics", "next_items"),
         ],
         "tasks": [
             "Comparison",
