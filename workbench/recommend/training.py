@@ -17,7 +17,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 import torch
-from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, PositiveFloat, PositiveInt
+from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
 from scipy import sparse
 from torch import nn
 from tqdm.auto import tqdm
@@ -26,13 +26,11 @@ from workbench.data import Histories
 from workbench.errors import ConfigError, ModelError
 from workbench.recommend.evaluation import evaluate_targets
 from workbench.recommend.protocol import Recommender
-from workbench.settings import settings
+from workbench.settings import Frozen, settings
 
 
-class Training(BaseModel):
+class Training(Frozen):
     """How a model is trained; every config of a trained model holds one as `training`."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     epochs: PositiveInt = 100
     """Passes over the examples at most."""

@@ -26,20 +26,19 @@ from typing import ClassVar, Literal
 
 import numpy as np
 import torch
-from pydantic import BaseModel, ConfigDict, PositiveInt, model_validator
+from pydantic import PositiveInt, model_validator
 from torch import nn
 
 from workbench.data.histories import spans
 from workbench.recommend.basket._examples import BasketBatch
 from workbench.recommend.basket._next_basket import NextBasket
 from workbench.recommend.training import Training
+from workbench.settings import Frozen
 
 
-class DNNTSPConfig(BaseModel):
+class DNNTSPConfig(Frozen):
     """Settings of DNNTSP; defaults of the study, and the paper's where the study's are not
     known."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     embedding: PositiveInt = 32
     """Length of an item vector, and of all states."""

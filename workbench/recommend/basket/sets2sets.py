@@ -24,7 +24,7 @@ from typing import ClassVar, Literal
 
 import numpy as np
 import torch
-from pydantic import BaseModel, ConfigDict, NonNegativeFloat, PositiveInt
+from pydantic import NonNegativeFloat, PositiveInt
 from torch import nn
 
 from workbench.data import Interactions
@@ -32,15 +32,14 @@ from workbench.errors import TooLarge
 from workbench.recommend.basket._examples import BasketBatch
 from workbench.recommend.basket._next_basket import NextBasket
 from workbench.recommend.training import Training
+from workbench.settings import Frozen
 
 # items for which the published gate is made: 67 MB of weights, four times that while training
 LARGEST = 4096
 
 
-class Sets2SetsConfig(BaseModel):
+class Sets2SetsConfig(Frozen):
     """Settings of Sets2Sets; defaults of the study, but for what is corrected."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     hidden: PositiveInt = 32
     """Length of item vectors and states."""

@@ -26,17 +26,15 @@ from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
-from pydantic import BaseModel, ConfigDict
 
 from workbench.data import Histories, Interactions
 from workbench.recommend.basket._baskets import BasketRows, Baskets
 from workbench.recommend.counted import CountedModel
+from workbench.settings import Frozen
 
 
-class TopFreqConfig(BaseModel):
+class TopFreqConfig(Frozen):
     """Settings of TopFreq."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     whose: Literal["G", "P", "GP"] = "GP"
     """Whose counts: everybody's (G), the user's own (P), or the user's own and then everybody's

@@ -16,7 +16,7 @@ from typing import Self
 
 import numpy as np
 import pandas as pd
-from pydantic import BaseModel, ConfigDict, PositiveFloat, PositiveInt
+from pydantic import PositiveFloat, PositiveInt
 from scipy import sparse
 
 from workbench.data import Histories, Interactions
@@ -24,12 +24,11 @@ from workbench.errors import UnknownUser
 from workbench.recommend.cells import contribution_table
 from workbench.recommend.protocol import check_items, fitted
 from workbench.recommend.saving import load_arrays, save_arrays
+from workbench.settings import Frozen
 
 
-class ALSConfig(BaseModel):
+class ALSConfig(Frozen):
     """Settings of ALS."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     factors: PositiveInt = 32
     """Length of a user or item vector."""

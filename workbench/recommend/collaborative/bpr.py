@@ -13,19 +13,18 @@ because an epoch's negatives come out of one search and the gradient of x is wri
 from __future__ import annotations
 
 import torch
-from pydantic import BaseModel, ConfigDict, NonNegativeFloat, PositiveInt
+from pydantic import NonNegativeFloat, PositiveInt
 from torch import nn
 
 from workbench.recommend.collaborative._pairs import Pairs, pairwise, penalty
 from workbench.recommend.collaborative._user_item import UserItem
 from workbench.recommend.protocol import fitted
 from workbench.recommend.training import Training
+from workbench.settings import Frozen
 
 
-class BPRConfig(BaseModel):
+class BPRConfig(Frozen):
     """Settings of BPR-MF; defaults of the study."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     embedding: PositiveInt = 64
     """d: length of a vector (paper: 8 to 128)."""

@@ -16,7 +16,7 @@ from typing import Self
 
 import numpy as np
 import pandas as pd
-from pydantic import BaseModel, ConfigDict, PositiveFloat, PositiveInt
+from pydantic import PositiveFloat, PositiveInt
 from scipy.linalg import blas
 
 from workbench.data import Histories, Interactions
@@ -25,12 +25,11 @@ from workbench.recommend.cells import Change, UserItemCounts, changes, contribut
 from workbench.recommend.gram import rank_update, ridge_inverse
 from workbench.recommend.protocol import check_items, fitted
 from workbench.recommend.saving import load_arrays, save_arrays
+from workbench.settings import Frozen
 
 
-class EASEConfig(BaseModel):
+class EASEConfig(Frozen):
     """Settings of EASE."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     l2: PositiveFloat = 100.0
     """λ: weight of the squared norm of B."""

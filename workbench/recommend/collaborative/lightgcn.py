@@ -17,7 +17,7 @@ made from are kept until weights or graph change (`_graph.py`, `_user_item.py`).
 from __future__ import annotations
 
 import torch
-from pydantic import BaseModel, ConfigDict, NonNegativeFloat, PositiveInt
+from pydantic import NonNegativeFloat, PositiveInt
 from torch import nn
 
 from workbench.recommend.collaborative._graph import propagate
@@ -25,12 +25,11 @@ from workbench.recommend.collaborative._pairs import Pairs, pairwise, penalty
 from workbench.recommend.collaborative._user_item import UserItem
 from workbench.recommend.protocol import fitted
 from workbench.recommend.training import Training
+from workbench.settings import Frozen
 
 
-class LightGCNConfig(BaseModel):
+class LightGCNConfig(Frozen):
     """Settings of LightGCN; defaults of the study."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     embedding: PositiveInt = 64
     """Length of a vector, as in the paper."""

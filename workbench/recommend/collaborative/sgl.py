@@ -27,7 +27,7 @@ from __future__ import annotations
 from typing import Literal
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, PositiveFloat, PositiveInt
+from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
 from torch import nn
 from torch.nn import functional
 
@@ -37,12 +37,11 @@ from workbench.recommend.collaborative._user_item import UserItem
 from workbench.recommend.protocol import fitted
 from workbench.recommend.softmax import full_softmax
 from workbench.recommend.training import Training
+from workbench.settings import Frozen
 
 
-class SGLConfig(BaseModel):
+class SGLConfig(Frozen):
     """Settings of SGL; defaults of the study."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     embedding: PositiveInt = 64
     """Length of a vector, as in the paper."""

@@ -12,17 +12,16 @@ Quick because the recurrence runs once over a window for all of its targets; the
 from __future__ import annotations
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt
+from pydantic import Field, PositiveInt
 from torch import nn
 
 from workbench.recommend.session._next_item import NextItem
 from workbench.recommend.training import Training
+from workbench.settings import Frozen
 
 
-class GRU4RecConfig(BaseModel):
+class GRU4RecConfig(Frozen):
     """Settings of GRU4Rec; defaults of the study."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     embedding: PositiveInt = 64
     """Length of an item vector (the paper reads one-hot items)."""

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-from pydantic import BaseModel, ConfigDict, NonNegativeFloat
+from pydantic import NonNegativeFloat
 from scipy import sparse
 
 from workbench.data import Histories
@@ -25,12 +25,11 @@ from workbench.recommend.cells import contribution_table, entries
 from workbench.recommend.counted import CountedModel
 from workbench.recommend.session._common import last_items, last_rows, or_popular
 from workbench.recommend.session._postings import Postings
+from workbench.settings import Frozen
 
 
-class SessionItemKNNConfig(BaseModel):
+class SessionItemKNNConfig(Frozen):
     """Settings of session item-kNN."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     regularisation: NonNegativeFloat = 20.0
     """λ: sequences added to every item's count."""

@@ -18,7 +18,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from pydantic import BaseModel, ConfigDict
 from scipy import sparse
 
 from workbench.data import Histories, Interactions
@@ -26,12 +25,11 @@ from workbench.recommend.cells import contribution_table, entries, tidy
 from workbench.recommend.counted import CountedModel
 from workbench.recommend.rows import FittedRows
 from workbench.recommend.session._common import last_items, last_rows, or_popular
+from workbench.settings import Frozen
 
 
-class MarkovConfig(BaseModel):
+class MarkovConfig(Frozen):
     """The chain has nothing to set."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 @dataclass(frozen=True)

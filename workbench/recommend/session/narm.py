@@ -15,18 +15,17 @@ target.
 from __future__ import annotations
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt
+from pydantic import Field, PositiveInt
 from torch import nn
 
 from workbench.recommend.session._additive import additive, asked_places, take
 from workbench.recommend.session._next_item import NextItem
 from workbench.recommend.training import Training
+from workbench.settings import Frozen
 
 
-class NARMConfig(BaseModel):
+class NARMConfig(Frozen):
     """Settings of NARM; defaults of the study."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     embedding: PositiveInt = 64
     """Length of an item vector (paper: 50)."""

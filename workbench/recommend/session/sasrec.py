@@ -24,17 +24,16 @@ from __future__ import annotations
 import math
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt, model_validator
+from pydantic import Field, PositiveInt, model_validator
 from torch import nn
 
 from workbench.recommend.session._next_item import NextItem
 from workbench.recommend.training import Training
+from workbench.settings import Frozen
 
 
-class SASRecConfig(BaseModel):
+class SASRecConfig(Frozen):
     """Settings of SASRec; defaults of the study."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     hidden: PositiveInt = 32
     """Length of an item vector and of every state (paper: 50)."""

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-from pydantic import BaseModel, ConfigDict, PositiveInt
+from pydantic import PositiveInt
 from scipy import sparse
 
 from workbench.data import Histories
@@ -24,12 +24,11 @@ from workbench.recommend.cells import contribution_table, entries
 from workbench.recommend.counted import CountedModel
 from workbench.recommend.session._common import or_popular
 from workbench.recommend.session._postings import Postings
+from workbench.settings import Frozen
 
 
-class SKNNConfig(BaseModel):
+class SKNNConfig(Frozen):
     """Settings of S-KNN."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     k: PositiveInt = 100
     """Neighbours of a history (the paper tries 100 to 500)."""

@@ -26,18 +26,17 @@ nor study has them.
 from __future__ import annotations
 
 import torch
-from pydantic import BaseModel, ConfigDict, PositiveInt
+from pydantic import PositiveInt
 from torch import nn
 
 from workbench.recommend.session._additive import additive, asked_places, take
 from workbench.recommend.session._next_item import NextItem
 from workbench.recommend.training import Training
+from workbench.settings import Frozen
 
 
-class SRGNNConfig(BaseModel):
+class SRGNNConfig(Frozen):
     """Settings of SR-GNN; defaults of the study."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     hidden: PositiveInt = 100
     """Length of an item vector and of a node's state, as in the paper."""

@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-from pydantic import BaseModel, ConfigDict, NonNegativeFloat, PositiveInt
+from pydantic import NonNegativeFloat, PositiveInt
 from scipy import sparse
 
 from workbench.data import Histories
@@ -28,12 +28,11 @@ from workbench.recommend.cells import contribution_table, entries
 from workbench.recommend.counted import CountedModel
 from workbench.recommend.session._common import last_positions, or_popular
 from workbench.recommend.session._postings import Postings
+from workbench.settings import Frozen
 
 
-class VSKNNConfig(BaseModel):
+class VSKNNConfig(Frozen):
     """Settings of V-SKNN."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     k: PositiveInt = 100
     """Neighbours of a history."""
