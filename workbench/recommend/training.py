@@ -201,6 +201,14 @@ def no_losses(module: nn.Module) -> torch.Tensor:
     return sum(weight.square().sum() for weight in module.parameters())[None][:0]
 
 
+def recurrence(cell: nn.GRU, inputs: torch.Tensor) -> torch.Tensor:
+    """The states of a GRU, (B, L, d), with all their derivatives."""
+    # cuDNN's recurrence is quick, but has no second derivative, and outside of training not even a
+    # first one.
+    with torch.backends.cudnn.flags(enabled=cell.training, deterministic=True):
+        return cell(inputs)[0]
+
+
 def _weights(module: nn.Module) -> dict[str, torch.Tensor]:
     return {name: value.detach().clone() for name, value in module.state_dict().items()}
 

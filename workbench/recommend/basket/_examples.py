@@ -201,3 +201,27 @@ class BasketBatch:
         most, row = np.ones(len(self.length)), self.row[self.node[to]]
         np.maximum.at(most, row, together[pair])
         return to, of, together[pair] / most[row]
+
+    @cached_property
+    def looks(self) -> tuple[np.ndarray, ...]:
+        """Who attends to whom over time: (asks, keys) (P,), (pair, at, key, times) (L,); a state is a
+        cell, or C + node where absent.
+
+        Look l is of a node and time number `at` (nodes in order, their times in order) at the state
+        `key`, `times` often; its score is that of the pair `pair` of states. Only states up to that
+        time are looked at.
+        """
+        cells, span = len(self.node), self.length[self.row]
+        begin = np.cumsum(span) - span
+        node, _ = spans(np.zeros_like(span), span)
+        state = cells + node
+        state[begin[self.node] + self.time] = np.arange(cells)
+        absent = np.cumsum(state >= cells)
+        # times up to this one that lack the item
+        absent -= (absent[begin] - (state[begin] >= cells))[node]
+        some = np.flatnonzero(absent)
+        key, at = spans(begin[self.node] + self.time, (begin + span)[self.node])
+        times = np.append(np.ones_like(key), absent[some])
+        key, at = np.append(key, cells + node[some]), np.append(at, some)
+        pairs, pair = np.unique(state[at] * (cells + len(span)) + key, return_inverse=True)
+        return *np.divmod(pairs, cells + len(span)), pair, at, key, times

@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 import torch
+from torch import nn
 
 from workbench.data import Histories, Interactions
 from workbench.recommend.evaluation import next_items
@@ -26,14 +27,36 @@ from workbench.recommend.training import no_losses
 SCORED = 512  # histories scored at a time, about
 
 
+class Reader(nn.Module):
+    """What every network of the family reads with: the items' embedding, and that of the actions
+    where the config uses them, both padded by their last row."""
+
+    def __init__(self, config: Any, length: int, n_items: int, n_actions: int) -> None:
+        super().__init__()
+        self.item = nn.Embedding(n_items + 1, length, padding_idx=n_items)
+        self.action = None
+        if config.use_actions:
+            self.action = nn.Embedding(n_actions + 1, length, padding_idx=n_actions)
+
+    def blank(self) -> None:
+        """Padding says nothing, and actions nothing yet: begin as the model that reads none."""
+        nn.init.zeros_(self.item.weight[-1])
+        if self.action is not None:
+            nn.init.zeros_(self.action.weight)
+
+    def read(self, items: torch.Tensor, actions: torch.Tensor) -> torch.Tensor:
+        """The vectors of (B, L) codes; (B, L, length)."""
+        return self.item(items) if self.action is None else self.item(items) + self.action(actions)
+
+
 class NextItem(TrainedModel):
     """What GRU4Rec, NARM, SASRec and SR-GNN share; a method names its `Config` and its `Network`.
 
     A row of the histories is a sequence (`log.by_session()` makes one of every session).
-    `Network(config, n_items, n_actions)` is a module with `item`, an embedding whose last row is
-    the padding, and `forward(items (B, L), actions (B, L), asked (B, L)) -> (n, d)`: for every
-    asked position, in row order, what the positions up to it say; inputs are padded on the right
-    with n_items. `Config` has `training`, `max_length`, `stride`, `prefixes` and `use_actions`.
+    `Network(config, n_items, n_actions)` is a `Reader` with `forward(items (B, L), actions (B, L),
+    asked (B, L)) -> (n, d)`: for every asked position, in row order, what the positions up to it
+    say; inputs are padded on the right with n_items. `Config` has `training`, `max_length`,
+    `stride`, `prefixes` and `use_actions`.
     """
 
     saved = ("n_items", "actions")
