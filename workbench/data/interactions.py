@@ -18,6 +18,7 @@ from workbench.data.checks import (
     as_numbers,
     as_row_ids,
     as_times,
+    check_complete,
     columns_of,
     make_index,
 )
@@ -194,24 +195,12 @@ class Interactions:
 
         Interaction ids stay, so a request against this log names the same rows of the other.
         """
-        absent = int(self.frame["session"].isna().sum())
-        if absent:
-            do = "map a column to session when reading, or use the users as sequences"
-            raise DataError(
-                f"{absent:,} of {len(self):,} rows have no session",
-                "by_session",
-                "a session id",
-                do,
-            )
-        names = (
-            self.users[self.frame["user"]].astype(str)
-            + "/"
-            + self.frame["session"].astype(str).to_numpy()
-        )
-        codes, sessions = pd.factorize(names)
-        return replace(
-            self, frame=self.frame.assign(user=codes.astype("int32")), users=pd.Index(sessions)
-        )
+        do = "map a column to session when reading, or use the users as sequences"
+        check_complete(self.frame, "session", "by_session", do)
+        owner = self.users[self.frame["user"]].astype(str)
+        codes, names = pd.factorize(owner + "/" + self.frame["session"].astype(str).to_numpy())
+        frame = self.frame.assign(user=codes.astype("int32"))
+        return replace(self, frame=frame, users=pd.Index(names))
 
     def rows_of(self, user: int) -> pd.DataFrame:
         """The rows of one user code, in log order."""
@@ -238,11 +227,8 @@ class Interactions:
         if before is not None:
             cut = pd.to_datetime(before, utc=True, errors="coerce")
             if pd.isna(cut):
-                raise DataError(
-                    f"unreadable time {before!r}",
-                    "before",
-                    "a date or datetime, UTC without a zone",
-                )
+                want = "a date or datetime, UTC without a zone"
+                raise DataError(f"unreadable time {before!r}", "before", want)
             frame = frame[frame["timestamp"] < cut]
         users = (
             np.arange(self.n_users) if users is None else np.asarray(users, np.int64).reshape(-1)

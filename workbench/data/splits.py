@@ -11,8 +11,9 @@ import numpy as np
 import pandas as pd
 
 from workbench import html
+from workbench.data.checks import check_complete
 from workbench.data.interactions import Interactions
-from workbench.errors import ConfigError, DataError
+from workbench.errors import ConfigError
 
 PARTS = ("train", "valid", "test")
 
@@ -190,11 +191,8 @@ def _check_order(
 ) -> None:
     if by not in ("time", "position"):
         raise ConfigError(f"{by!r}", "by", "'time' or 'position'")
-    absent = int(log.frame["timestamp"].isna().sum()) if by == "time" else 0
-    if absent:
-        raise DataError(
-            f"{absent:,} of {len(log):,} rows have no time", "split", "a time in every row", do
-        )
+    if by == "time":
+        check_complete(log.frame, "timestamp", "split", do)
 
 
 def _by_ratio(place: np.ndarray, n: np.ndarray | int, train: float, valid: float) -> np.ndarray:
@@ -219,12 +217,6 @@ def _leave_last(place: pd.Series, n: pd.Series) -> np.ndarray:
 def _groups(log: Interactions, column: str) -> pd.Series:
     """For every row the position at which its session or basket of this user begins: a name that
     sorts by time."""
-    absent = int(log.frame[column].isna().sum())
-    if absent:
-        raise DataError(
-            f"{absent:,} of {len(log):,} rows have no {column}",
-            "split",
-            f"a {column} id in every row",
-            f"map a column to {column} when reading, or use another split",
-        )
+    do = f"map a column to {column} when reading, or use another split"
+    check_complete(log.frame, column, "split", do)
     return log.frame.groupby(["user", column])["position"].transform("min")
