@@ -213,24 +213,15 @@ def _weights(module: nn.Module) -> dict[str, torch.Tensor]:
     return {name: value.detach().clone() for name, value in module.state_dict().items()}
 
 
-class _Adam(torch.optim.Adam):
-    """Adam without torch's compiler: three methods import it (800 modules, two seconds) only to be
-    left out of it."""
-
-    add_param_group = inspect.unwrap(torch.optim.Adam.add_param_group)
-    zero_grad = inspect.unwrap(torch.optim.Adam.zero_grad)
-    step = torch.no_grad()(inspect.unwrap(torch.optim.Adam.step))
-
-
-class _SGD(torch.optim.SGD):
-    """Gradient descent, likewise without torch's compiler."""
-
-    add_param_group = inspect.unwrap(torch.optim.SGD.add_param_group)
-    zero_grad = inspect.unwrap(torch.optim.SGD.zero_grad)
-    step = torch.no_grad()(inspect.unwrap(torch.optim.SGD.step))
+def _lean(kind: type[torch.optim.Optimizer]) -> type[torch.optim.Optimizer]:
+    """An optimiser without torch's compiler: three methods import it (800 modules, two seconds) only
+    to be left out of it."""
+    names = ("add_param_group", "zero_grad", "step")
+    plain = {name: inspect.unwrap(getattr(kind, name)) for name in names}
+    return type(kind.__name__, (kind,), plain | {"step": torch.no_grad()(plain["step"])})
 
 
-OPTIMISERS = {"adam": _Adam, "sgd": _SGD}
+OPTIMISERS = {"adam": _lean(torch.optim.Adam), "sgd": _lean(torch.optim.SGD)}
 
 
 def _fusible(module: nn.Module) -> bool:
@@ -241,15 +232,10 @@ def _fusible(module: nn.Module) -> bool:
 
 
 def _not_finite(losses: torch.Tensor, epoch: int, step: int) -> ModelError:
-    bad = torch.nonzero(~torch.isfinite(losses.detach())).flatten()
-    shown = ", ".join(map(str, bad[:5].tolist()))
+    bad = torch.nonzero(~torch.isfinite(losses.detach())).flatten().tolist()
+    what, when = "the mean loss overflows", f"in epoch {epoch}, step {step}"
+    if bad:
+        what = f"the loss is {losses[bad[0]].item()}"
+        when += f", examples {', '.join(map(str, bad[:5]))} of the batch"
     do = "lower the learning rate, set clip, or look at those examples"
-    return ModelError(
-        f"the loss is {losses.detach()[bad[0]].item()} in epoch {epoch}, step "
-        f"{step}, examples {shown} of the batch"
-        if len(bad)
-        else f"the mean loss overflows in epoch {epoch}, step {step}",
-        "training",
-        "finite losses",
-        do,
-    )
+    return ModelError(f"{what} {when}", "training", "finite losses", do)
