@@ -124,53 +124,57 @@ def train(
         fused=_fusible(module),
     )
     kept, best, since, rows, begun = _weights(module), -np.inf, 0, [], time.perf_counter()
-    for epoch in tqdm(range(config.epochs), disable=not config.progress, desc="epochs"):
-        if config.decay_every and epoch and epoch % config.decay_every == 0:
-            for group in steps.param_groups:
-                group["lr"] *= 0.1
-        module.train()
-        start, total, n = time.perf_counter(), 0.0, 0
-        for step, batch in enumerate(batches(epoch)):
-            losses = loss(batch)
-            if not len(losses):  # the mean of nothing is no number either
-                continue
-            mean = losses.mean()
-            if not torch.isfinite(mean):
-                module.load_state_dict(kept)
-                module.eval()
-                raise _not_finite(losses, epoch, step)
-            steps.zero_grad()
-            mean.backward()
-            if config.clip:
-                nn.utils.clip_grad_norm_(module.parameters(), config.clip)
-            steps.step()
-            total, n = total + float(mean.detach()) * len(losses), n + len(losses)
-        if not n:
-            raise ModelError(
-                "there is nothing to train on", "log", "at least one example", "give a longer log"
-            )
+    try:
+        for epoch in tqdm(range(config.epochs), disable=not config.progress, desc="epochs"):
+            if config.decay_every and epoch and epoch % config.decay_every == 0:
+                for group in steps.param_groups:
+                    group["lr"] *= 0.1
+            module.train()
+            start, total, n = time.perf_counter(), 0.0, 0
+            for step, batch in enumerate(batches(epoch)):
+                losses = loss(batch)
+                if not len(losses):  # the mean of nothing is no number either
+                    continue
+                mean = losses.mean()
+                if not torch.isfinite(mean):
+                    raise _not_finite(losses, epoch, step)
+                steps.zero_grad()
+                mean.backward()
+                if config.clip:
+                    nn.utils.clip_grad_norm_(module.parameters(), config.clip)
+                steps.step()
+                total, n = total + float(mean.detach()) * len(losses), n + len(losses)
+            if not n:
+                raise ModelError(
+                    "there is nothing to train on",
+                    "log",
+                    "at least one example",
+                    "give a longer log",
+                )
+            module.eval()
+            seconds = time.perf_counter() - start
+            if not all(bool(torch.isfinite(weight).all()) for weight in module.parameters()):
+                do = "lower the learning rate or set clip"
+                raise ModelError(
+                    f"weights are no numbers after epoch {epoch}", "training", "finite weights", do
+                )
+            value = validate() if validate else np.nan
+            if validate and np.isnan(value):
+                do = "give a validation log with rows that can be asked for, or none"
+                raise ModelError(
+                    "validation has nothing to ask", "valid", "at least one target", do
+                )
+            better = validate is None or value > best
+            best, since = (value, 0) if better and validate else (best, since + 1)
+            rows.append((epoch, total / n, n, seconds, value, better))
+            if better:
+                kept = _weights(module)
+            late = config.minutes is not None and time.perf_counter() - begun > 60 * config.minutes
+            if late or (validate and since >= config.patience):
+                break
+    finally:
+        module.load_state_dict(kept)
         module.eval()
-        seconds = time.perf_counter() - start
-        if not all(bool(torch.isfinite(weight).all()) for weight in module.parameters()):
-            module.load_state_dict(kept)
-            do = "lower the learning rate or set clip"
-            raise ModelError(
-                f"weights are no numbers after epoch {epoch}", "training", "finite weights", do
-            )
-        value = validate() if validate else np.nan
-        if validate and np.isnan(value):
-            module.load_state_dict(kept)
-            do = "give a validation log with rows that can be asked for, or none"
-            raise ModelError("validation has nothing to ask", "valid", "at least one target", do)
-        better = validate is None or value > best
-        best, since = (value, 0) if better and validate else (best, since + 1)
-        rows.append((epoch, total / n, n, seconds, value, better))
-        if better:
-            kept = _weights(module)
-        late = config.minutes is not None and time.perf_counter() - begun > 60 * config.minutes
-        if late or (validate and since >= config.patience):
-            break
-    module.load_state_dict(kept)
     record = pd.DataFrame(
         rows, columns=["epoch", "loss", "examples", "seconds", "validation", "best"]
     )
