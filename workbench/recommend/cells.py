@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar, NamedTuple, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import pandas as pd
@@ -15,13 +15,8 @@ from workbench.data import Histories, Interactions
 from workbench.errors import DataError
 from workbench.recommend.saving import csr_from, csr_parts
 
-
-class Change(NamedTuple):
-    """What a request does to one user: the items held before and after, as ascending codes."""
-
-    user: int
-    before: np.ndarray
-    after: np.ndarray
+Change = tuple[np.ndarray, np.ndarray]
+"""What a request does to one user: the items held before and after, as ascending codes."""
 
 
 @dataclass(frozen=True)
@@ -141,9 +136,18 @@ def tidy(pairs: sparse.sparray) -> sparse.csr_array:
 
 def changes(old: UserItemCounts, new: UserItemCounts, moved: Interactions) -> list[Change]:
     """The users of the rows taken out or put in whose items differ between two states."""
-    users = np.unique(moved.frame["user"])
-    both = [Change(int(user), old.items(user), new.items(user)) for user in users]
-    return [change for change in both if not np.array_equal(change.before, change.after)]
+    both = [(old.items(user), new.items(user)) for user in np.unique(moved.frame["user"])]
+    return [change for change in both if not np.array_equal(*change)]
+
+
+def revalued(matrix: sparse.csr_array, data: np.ndarray) -> sparse.csr_array:
+    """The same entries with other values."""
+    return sparse.csr_array((data, matrix.indices, matrix.indptr), shape=matrix.shape)
+
+
+def entry_rows(matrix: sparse.csr_array) -> np.ndarray:
+    """The row of every entry, int64: as a column code, times a width, it must not overflow."""
+    return np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))
 
 
 def entries(matrix: sparse.csr_array, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:

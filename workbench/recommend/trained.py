@@ -25,7 +25,7 @@ from scipy import sparse
 
 from workbench.data import Histories, Interactions
 from workbench.errors import ModelError, UnknownItem, UnknownUser
-from workbench.recommend._owners import Axes, Index, checked_codes, entries, groups_of
+from workbench.recommend._owners import Axes, Index, checked_codes, entries
 from workbench.recommend.protocol import Examples, fitted
 from workbench.recommend.saving import load_trained, save_trained, saved_bound
 from workbench.recommend.training import reproducible, train, validation
@@ -147,8 +147,11 @@ class TrainedModel(ABC):
 
     def parameter_groups(self) -> dict[str, list[torch.nn.Parameter]]:
         """users and items: all that has an entry per user or item; shared: all else."""
-        module = fitted(self.module, self)
-        return groups_of(dict(module.named_parameters()), self.per_user, self.per_item)
+        groups: dict[str, list[torch.nn.Parameter]] = {"users": [], "items": [], "shared": []}
+        for name, value in fitted(self.module, self).named_parameters():
+            items = "items" if name in self.per_item else "shared"
+            groups["users" if name in self.per_user else items].append(value)
+        return groups
 
     def rows(self, users: Iterable[int] = (), items: Iterable[int] = ()) -> dict[str, Index]:
         """What of each parameter belongs to these users and items, by the parameter's name:

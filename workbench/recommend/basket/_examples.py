@@ -16,8 +16,8 @@ import numpy as np
 
 from workbench.data import Histories
 from workbench.data.histories import places, spans
-from workbench.errors import DataError
 from workbench.recommend.basket._baskets import Baskets
+from workbench.recommend.protocol import check_filled
 
 POOL = 16  # batches among which histories of like length are brought together
 
@@ -55,12 +55,7 @@ class BasketExamples:
         baskets = Baskets.of(histories)
         begin, after = baskets.offsets[:-1], baskets.offsets[1:]
         if targets == "none":
-            if (begin == after).any():
-                row = int(np.flatnonzero(begin == after)[0])
-                do = "leave it out, or score it with a counted model such as TopFreq"
-                raise DataError(
-                    "an empty history", f"histories, row {row}", "at least one basket to read", do
-                )
+            check_filled(histories, "TopFreq")
             end, row, target = after, np.arange(len(begin)), np.full(len(begin), -1)
         else:
             number = np.arange(len(baskets.row))

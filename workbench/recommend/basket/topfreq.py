@@ -29,6 +29,7 @@ import pandas as pd
 
 from workbench.data import Histories, Interactions
 from workbench.recommend.basket._baskets import BasketRows, Baskets
+from workbench.recommend.cells import entry_rows
 from workbench.recommend.counted import CountedModel
 from workbench.settings import Frozen
 
@@ -82,8 +83,7 @@ class TopFreq(CountedModel):
         scores = np.tile(rest, (len(histories), 1))
         baskets = Baskets.of(histories)
         own = baskets.summed(_weights(histories, baskets))
-        rows = np.repeat(np.arange(len(histories)), np.diff(own.indptr))
-        scores[rows, own.indices] = own.data
+        scores[entry_rows(own), own.indices] = own.data
         return scores
 
     def contributions(self, histories: Histories, items: np.ndarray) -> pd.DataFrame:

@@ -17,7 +17,7 @@ from pydantic import NonNegativeFloat, PositiveInt
 from torch import nn
 
 from workbench.recommend.collaborative._pairs import Pairs, pairwise, penalty
-from workbench.recommend.collaborative._user_item import UserItem
+from workbench.recommend.collaborative._user_item import Tables, UserItem
 from workbench.recommend.protocol import fitted
 from workbench.recommend.training import Training
 from workbench.settings import Frozen
@@ -34,17 +34,11 @@ class BPRConfig(Frozen):
     """How it is trained; a batch counts pairs."""
 
 
-class BPRNetwork(nn.Module):
+class BPRNetwork(Tables):
     """Two tables of vectors."""
 
     def __init__(self, config: BPRConfig, n_users: int, n_items: int) -> None:
-        super().__init__()
-        self.user, self.item = (
-            nn.Embedding(n_users, config.embedding),
-            nn.Embedding(n_items, config.embedding),
-        )
-        nn.init.xavier_normal_(self.user.weight)
-        nn.init.xavier_normal_(self.item.weight)
+        super().__init__(config.embedding, n_users, n_items, nn.init.xavier_normal_)
 
     def forward(self) -> tuple[torch.Tensor, torch.Tensor]:
         """P and Q."""

@@ -22,7 +22,7 @@ from torch import nn
 
 from workbench.recommend.collaborative._graph import propagate
 from workbench.recommend.collaborative._pairs import Pairs, pairwise, penalty
-from workbench.recommend.collaborative._user_item import UserItem
+from workbench.recommend.collaborative._user_item import Tables, UserItem
 from workbench.recommend.protocol import fitted
 from workbench.recommend.training import Training
 from workbench.settings import Frozen
@@ -42,18 +42,12 @@ class LightGCNConfig(Frozen):
     ones are cheaper."""
 
 
-class LightGCNNetwork(nn.Module):
+class LightGCNNetwork(Tables):
     """Two tables of vectors and the graph they are sent along."""
 
     def __init__(self, config: LightGCNConfig, n_users: int, n_items: int) -> None:
-        super().__init__()
+        super().__init__(config.embedding, n_users, n_items, nn.init.xavier_uniform_)
         self.layers, self.graph = config.layers, None
-        self.user, self.item = (
-            nn.Embedding(n_users, config.embedding),
-            nn.Embedding(n_items, config.embedding),
-        )
-        nn.init.xavier_uniform_(self.user.weight)
-        nn.init.xavier_uniform_(self.item.weight)
 
     def forward(self) -> tuple[torch.Tensor, torch.Tensor]:
         """Ē of users and items."""

@@ -33,7 +33,7 @@ from torch.nn import functional
 
 from workbench.recommend.collaborative._graph import propagate
 from workbench.recommend.collaborative._pairs import Pairs, pairwise, penalty
-from workbench.recommend.collaborative._user_item import UserItem
+from workbench.recommend.collaborative._user_item import Tables, UserItem
 from workbench.recommend.protocol import fitted
 from workbench.recommend.softmax import full_softmax
 from workbench.recommend.training import Training
@@ -62,18 +62,12 @@ class SGLConfig(Frozen):
     """How it is trained; a batch counts pairs, and every batch costs 6 L products with a graph."""
 
 
-class SGLNetwork(nn.Module):
+class SGLNetwork(Tables):
     """Two tables of vectors, the graph they are sent along, and its two views."""
 
     def __init__(self, config: SGLConfig, n_users: int, n_items: int) -> None:
-        super().__init__()
+        super().__init__(config.embedding, n_users, n_items, nn.init.xavier_uniform_)
         self.config, self.graph, self.time = config, None, None
-        self.user, self.item = (
-            nn.Embedding(n_users, config.embedding),
-            nn.Embedding(n_items, config.embedding),
-        )
-        nn.init.xavier_uniform_(self.user.weight)
-        nn.init.xavier_uniform_(self.item.weight)
 
     def forward(self) -> tuple[torch.Tensor, torch.Tensor]:
         """Ē of users and items along the whole graph."""

@@ -18,7 +18,7 @@ from torch import nn
 
 from workbench.data import Histories, Interactions
 from workbench.recommend.evaluation import next_items
-from workbench.recommend.protocol import check_items, fitted
+from workbench.recommend.protocol import check_filled, check_items, fitted
 from workbench.recommend.session._windows import Windows, last_windows, windows
 from workbench.recommend.softmax import full_softmax
 from workbench.recommend.trained import TrainedModel
@@ -147,7 +147,7 @@ class NextItem(TrainedModel):
         """Rows of like length together: less padding. Raises `DataError` for an empty history, by
         its own row."""
         check_items(histories, self.shape["n_items"])
-        last_windows(histories, 1)
+        check_filled(histories, "SessionPopularity")
         order = np.argsort(np.diff(histories.offsets), kind="stable")
         return np.array_split(order, max(1, len(order) // SCORED)) if len(order) else []
 

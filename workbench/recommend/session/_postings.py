@@ -12,7 +12,7 @@ from scipy import sparse
 
 from workbench.data import Histories, Interactions
 from workbench.data.histories import starts
-from workbench.recommend.cells import tidy
+from workbench.recommend.cells import entry_rows, tidy
 from workbench.recommend.rows import FittedRows
 
 
@@ -96,7 +96,7 @@ def best(matrix: sparse.csr_array, limit: int, *keys: np.ndarray) -> sparse.csr_
     length = np.diff(matrix.indptr)
     if not (length > limit).any():
         return matrix
-    row = np.repeat(np.arange(len(length)), length)
+    row = entry_rows(matrix)
     at = np.flatnonzero((length > limit)[row])
     order = at[np.lexsort((*(-key[at] for key in reversed(keys)), row[at]))]
     # `order` has the same row at each place

@@ -26,7 +26,8 @@ import torch
 
 from workbench.data import Histories
 from workbench.data.histories import places, spans
-from workbench.errors import ConfigError, DataError
+from workbench.errors import ConfigError
+from workbench.recommend.protocol import check_filled
 
 POOL = 64  # batches among which rows of like length are brought together
 
@@ -168,13 +169,8 @@ def windows(
 def last_windows(histories: Histories, length: int) -> Windows:
     """One input per history, its last `length` rows, asked at its last row. Raises `DataError` for
     an empty history."""
+    check_filled(histories, "SessionPopularity")
     begin, end = histories.offsets[:-1], histories.offsets[1:]
-    if (begin == end).any():
-        row = int(np.flatnonzero(begin == end)[0])
-        do = "leave it out, or score it with a counted model such as SessionPopularity"
-        raise DataError(
-            "an empty history", f"histories, row {row}", "at least one interaction to read", do
-        )
     # one more: nothing follows the last row
     flat = [np.append(part, [pad, pad]) for part, pad in _rows(histories)]
     return Windows(*flat, np.maximum(begin, end - length), end, end - 1)

@@ -21,7 +21,7 @@ from pydantic import NonNegativeFloat
 from scipy import sparse
 
 from workbench.data import Histories
-from workbench.recommend.cells import contribution_table, entries
+from workbench.recommend.cells import contribution_table, entries, revalued
 from workbench.recommend.counted import CountedModel
 from workbench.recommend.session._common import last_items, last_rows, or_popular
 from workbench.recommend.session._postings import Postings
@@ -71,4 +71,4 @@ class SessionItemKNN(CountedModel):
         held = np.diff(postings.items.indptr) + self.config.regularisation
         similar = together.data / np.sqrt(held[own] * held[together.indices])
         similar[together.indices == own] = 0.0
-        return sparse.csr_array((similar, together.indices, together.indptr), shape=together.shape)
+        return revalued(together, similar)
