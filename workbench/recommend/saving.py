@@ -101,8 +101,11 @@ def load_trained(
     loaded, arrays = load_arrays(folder, kind, config, names)
 
     def fill(module: nn.Module) -> nn.Module:
-        said = {name: array for name, array in arrays.items() if name.startswith("module.")}
-        weights = {name[7:]: torch.tensor(array) for name, array in said.items()}
+        weights = {
+            name.removeprefix("module."): torch.tensor(array)
+            for name, array in arrays.items()
+            if name.startswith("module.")
+        }
         want = {name: tuple(value.shape) for name, value in module.state_dict().items()}
         have = {name: tuple(value.shape) for name, value in weights.items()}
         wrong = sorted(name for name, _ in want.items() ^ have.items())

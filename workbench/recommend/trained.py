@@ -135,8 +135,8 @@ class TrainedModel(ABC):
         """With their graph: scores of histories, (B, n_items), or what the losses of examples are
         made of.
 
-        Of examples one row a loss, in the order of `loss`: (n_losses, n_items) scores, or
-        (n_losses,) margins for pairs. `loss_from(logits, examples)` makes the losses of them.
+        Of examples one row a loss, as `loss` orders them: (n_losses, n_items) scores, or (n_losses,)
+        margins for pairs. `loss_from(logits, examples)` makes the losses of them.
         """
         fitted(self.module, self)
         if isinstance(asked, Histories):
@@ -147,10 +147,10 @@ class TrainedModel(ABC):
 
     def parameter_groups(self) -> dict[str, list[torch.nn.Parameter]]:
         """users and items: all that has an entry per user or item; shared: all else."""
-        groups: dict[str, list[torch.nn.Parameter]] = {"users": [], "items": [], "shared": []}
+        owners = dict.fromkeys(self.per_item, "items") | dict.fromkeys(self.per_user, "users")
+        groups = {"users": [], "items": [], "shared": []}
         for name, value in fitted(self.module, self).named_parameters():
-            items = "items" if name in self.per_item else "shared"
-            groups["users" if name in self.per_user else items].append(value)
+            groups[owners.get(name, "shared")].append(value)
         return groups
 
     def rows(self, users: Iterable[int] = (), items: Iterable[int] = ()) -> dict[str, Index]:
@@ -187,8 +187,7 @@ class TrainedModel(ABC):
 
     def save(self, folder: Path) -> None:
         """Write into a folder, whole or not at all."""
-        module = fitted(self.module, self)
-        kind = type(self).__name__
+        module, kind = fitted(self.module, self), type(self).__name__
         save_trained(folder, kind, self.config, module, self.bound, **self.keep())
 
     @classmethod
