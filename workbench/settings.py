@@ -20,10 +20,15 @@ PACKAGE = Path(__file__).resolve().parent
 ROOT = PACKAGE.parent
 
 
-class Settings(BaseModel):
-    """What a run depends on besides its data and its config."""
+class Frozen(BaseModel):
+    """What every config is: never changed once made, no field but its own, each with a line of what
+    it says."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+class Settings(Frozen):
+    """What a run depends on besides its data and its config."""
 
     profile: Profile = "tiny"
     """Sizes and epochs only, never code paths: tiny (seconds), laptop (minutes), full (real data,

@@ -26,10 +26,9 @@ def bootstrap_mean(
     (1.0, 1.0, 1.0)
     """
     values = np.asarray(values, dtype=np.float64)
-    if np.isnan(values).any():
-        raise DataError(
-            f"{int(np.isnan(values).sum())} of {len(values)} values are missing", "bootstrap_mean"
-        )
+    missing = int(np.isnan(values).sum())
+    if missing:
+        raise DataError(f"{missing} of {len(values)} values are missing", "bootstrap_mean")
     if len(values) < 2:
         return (float(values[0]) if len(values) else float("nan")), float("nan"), float("nan")
     batch = max(1, 10_000_000 // len(values))  # at most 80 MB at a time
@@ -73,47 +72,30 @@ def paired_bootstrap(
     >>> paired_bootstrap(t, "model").query("minus == 'a'")[["model", "estimate", "low", "high"]].values.tolist()
     [['b', 0.5, 0.5, 0.5]]
     """
-    within = (
-        [c for c in ("metric", "k") if c in table and c != by] if within is None else list(within)
-    )
+    if within is None:
+        within = [column for column in ("metric", "k") if column in table and column != by]
     needed = [*within, by, unit, value]
     absent = [column for column in needed if column not in table]
     if absent:
-        raise DataError(
-            f"no column {absent[0]!r}",
-            "table",
-            ", ".join(needed),
-            "name them: by=, unit=, value=, within=",
-        )
+        do = "name them: by=, unit=, value=, within="
+        raise DataError(f"no column {absent[0]!r}", "table", ", ".join(needed), do)
     if table[[by, unit]].isna().any(axis=None) or not pd.api.types.is_numeric_dtype(table[value]):
         what = f"a row without {by} or {unit}, or a {value} that is no number"
-        raise DataError(
-            what,
-            "table",
-            f"numbers in {value!r}, no gaps in {by!r} and {unit!r}",
-            "drop or convert them",
-        )
+        want = f"numbers in {value!r}, no gaps in {by!r} and {unit!r}"
+        raise DataError(what, "table", want, "drop or convert them")
     if table.duplicated([*within, by, unit]).any():
-        raise DataError(
-            f"a {unit} occurs twice in one {by}",
-            "table",
-            f"one value each ({', '.join(needed[:-1])})",
-        )
+        want = f"one value each ({', '.join(needed[:-1])})"
+        raise DataError(f"a {unit} occurs twice in one {by}", "table", want)
     rows = []
-    for key, part in table.groupby(within, sort=False, observed=True) if within else [((), table)]:
-        levels = list(dict.fromkeys(part[by]))
+    for key, part in (
+        table.groupby([*within], sort=False, observed=True) if within else [((), table)]
+    ):
+        first, *others = dict.fromkeys(part[by])
         wide = part.pivot(index=unit, columns=by, values=value)
-        for name in levels:
-            rows.append((*key, name, "", *_interval(wide[name].dropna(), seed, level)))
-        for name in levels[1:]:
-            rows.append(
-                (
-                    *key,
-                    name,
-                    levels[0],
-                    *_interval((wide[name] - wide[levels[0]]).dropna(), seed, level),
-                )
-            )
+        means = [(name, "", wide[name]) for name in (first, *others)]
+        differences = [(name, first, wide[name] - wide[first]) for name in others]
+        for name, minus, values in means + differences:
+            rows.append((*key, name, minus, *_interval(values.dropna(), seed, level)))
     return pd.DataFrame(rows, columns=[*within, by, "minus", *COLUMNS])
 
 
@@ -121,10 +103,8 @@ def _interval(values: pd.Series, seed: int, level: float) -> tuple[float, float,
     n = len(values)
     if not 2 <= n < FEW:
         return (*bootstrap_mean(values, seed, level), n)
-    mean, half = (
-        float(values.mean()),
-        float(stats.t.ppf(0.5 + level / 2, n - 1) * values.std() / n**0.5),
-    )
+    mean = float(values.mean())
+    half = float(stats.t.ppf(0.5 + level / 2, n - 1) * values.std() / n**0.5)
     return mean, mean - half, mean + half, n
 
 

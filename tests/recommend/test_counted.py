@@ -1,7 +1,6 @@
 """Exact forgetting: laws that hold for every log and every sequence of requests."""
 
 import numpy as np
-import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -238,18 +237,6 @@ def test_score_without_equals_forgetting(drawn):
         assert np.allclose(
             what_if, model.copy().forget(log.only(ids)).score(log.histories()), atol=1e-10
         )
-
-
-@given(logs, logs)
-def test_ease_replaces_rows(log, other):
-    added = make(list(zip(other.frame["user"], other.frame["item"], strict=True)))
-    ids = log.frame["interaction"].iloc[::2]
-    model = EASE(EASEConfig(l2=2.0)).fit(log).replace(log.only(ids), added)
-    kept = log.without(ids).frame[["user", "item"]]
-    want = make([tuple(row) for row in pd.concat([kept, added.frame[["user", "item"]]]).to_numpy()])
-    assert np.allclose(
-        model.score(log.histories()), EASE(EASEConfig(l2=2.0)).fit(want).score(log.histories())
-    )
 
 
 @settings(max_examples=4)  # forty requests each

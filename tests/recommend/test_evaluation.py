@@ -22,11 +22,8 @@ from workbench.recommend import (
     ItemKNN,
     ItemKNNConfig,
     Popularity,
-    coverage,
     evaluate,
     list_metrics,
-    novelty,
-    popularity_bias,
 )
 from workbench.sources.logs.lists import read_lists
 
@@ -268,10 +265,12 @@ def test_masks_and_histories_are_choices():
     assert value(valid, 0, "hit_rate", 1) == 1.0 and set(valid["user"]) == {0}
 
 
-def test_batches_change_nothing():
+def test_batches_change_nothing(monkeypatch):
     parts = split(random_log(), "temporal", by="position")
     model = EASE().fit(parts.train)
-    assert evaluate(model, parts, batch=7).equals(evaluate(model, parts))
+    want = evaluate(model, parts)
+    monkeypatch.setattr("workbench.recommend.evaluation.BLOCK", 7 * parts.train.n_items)
+    assert evaluate(model, parts).equals(want)
 
 
 def test_nothing_to_evaluate_and_wrong_options():
@@ -286,12 +285,3 @@ def test_nothing_to_find_is_not_zero():
     assert all(
         np.isnan(v).all() for v in list_metrics(np.zeros((1, 2)), np.zeros((1, 2)), 2).values()
     )
-
-
-def test_beyond_accuracy():
-    log = make([(0, 0), (0, 1), (1, 0), (2, 0), (3, 0)])
-    lists = np.array([[0, 1], [1, -1], [-1, -1], [5, 6]])
-    assert coverage(lists, 7) == 4 / 7
-    assert novelty(lists, log) == pytest.approx([1.0, 2.0, np.nan, 2.0], nan_ok=True)
-    bias = popularity_bias(lists, log, np.array([0, 0, 0, 5]))
-    assert bias == pytest.approx([0.0, -0.6, np.nan, np.nan], nan_ok=True)

@@ -5,7 +5,7 @@ import sys
 
 import torch
 
-from workbench.recommend.training import _SGD, _Adam
+from workbench.recommend.training import OPTIMISERS
 
 
 def steps(kind, **options):
@@ -21,8 +21,9 @@ def steps(kind, **options):
 
 def test_the_steps_are_those_of_torch():
     for options in ({}, {"fused": True}):
-        assert torch.equal(steps(_Adam, **options), steps(torch.optim.Adam, **options))
-        assert torch.equal(steps(_SGD, **options), steps(torch.optim.SGD, **options))
+        adam, sgd = OPTIMISERS["adam"], OPTIMISERS["sgd"]
+        assert torch.equal(steps(adam, **options), steps(torch.optim.Adam, **options))
+        assert torch.equal(steps(sgd, **options), steps(torch.optim.SGD, **options))
 
 
 def test_training_does_not_import_the_compiler():

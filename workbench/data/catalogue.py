@@ -37,18 +37,14 @@ class Catalogue:
         frame = table.copy()
         for column in ("item", "title"):
             if column not in frame:
-                raise DataError(
-                    f"no column {column!r}",
-                    where,
-                    ", ".join(REQUIRED),
-                    "name the columns when reading",
-                )
-        for column, default in (("title", ""), ("category", "unknown"), ("brand", "")):
+                do = "name the columns when reading"
+                raise DataError(f"no column {column!r}", where, ", ".join(REQUIRED), do)
+        for column, default in {"title": "", "category": "unknown", "brand": ""}.items():
             frame[column] = (
-                frame[column].astype(str).fillna(default) if column in frame else default
+                frame.get(column, pd.Series(default, frame.index)).astype(str).fillna(default)
             )
         frame["price"] = as_numbers(frame["price"], where) if "price" in frame else np.nan
-        frame = frame.sort_values("item").reset_index(drop=True)
+        frame = frame.sort_values("item", ignore_index=True)
         if not np.array_equal(frame["item"], np.arange(len(frame))):
             raise DataError(
                 "item codes are not 0, 1, 2, …",
@@ -56,21 +52,15 @@ class Catalogue:
                 "one row per item of the log",
                 "reindex on log.items",
             )
-        frame = frame.astype(
-            {"item": "int32", "title": str, "category": str, "brand": str, "price": "float64"}
-        )
+        frame = frame.astype({"item": "int32"})
         if topics is not None and not topics["item"].isin(frame["item"]).all():
             raise DataError(
                 "a topic of an item that is not there", where, "item codes of the catalogue"
             )
         own = frame[["item", "category"]].rename(columns={"category": "topic"})
         both = own if topics is None else pd.concat([own, topics[["item", "topic"]]])
-        both = (
-            both.drop_duplicates()
-            .sort_values(["item", "topic"])
-            .reset_index(drop=True)
-            .astype({"item": "int32"})
-        )
+        both = both.drop_duplicates().sort_values(["item", "topic"], ignore_index=True)
+        both = both.astype({"item": "int32"})
         return cls(frame[[*REQUIRED, *frame.columns.difference(REQUIRED, sort=False)]], both)
 
     def __len__(self) -> int:

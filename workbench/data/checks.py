@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from workbench.errors import ConfigError, DataError, UnknownItem, UnknownUser
+from workbench.errors import ConfigError, DataError, UnknownItem, UnknownUser, WorkbenchError
 
 TIME = "datetime64[ms, UTC]"
 UNITS = {
@@ -20,6 +20,22 @@ def place_of(column: pd.Series, at: np.ndarray | pd.Series) -> str:
     """The first place where `at` is true, in the words of the table's index: 'row 3', or 'line 5'
     of a file."""
     return f"{column.index.name or 'row'} {column.index[int(np.flatnonzero(at)[0])]}"
+
+
+def refuse(
+    column: pd.Series,
+    wrong: np.ndarray | pd.Series,
+    what: str,
+    where: str,
+    expected: str,
+    do: str | None = None,
+    error: type[WorkbenchError] = DataError,
+) -> None:
+    """Raise for the first cell where `wrong` is true; `what` says it with {value} and {place}."""
+    if wrong.any():
+        value = column[wrong].tolist()[0]
+        what = what.replace("{place}", place_of(column, wrong)).replace("{value}", repr(value))
+        raise error(what, where, expected, do)
 
 
 def columns_of(
@@ -42,11 +58,20 @@ def columns_of(
         raise DataError("the table is empty", where, "at least one interaction", do)
     raw = {role: table[column] for role, column in named.items()}
     for role in ("user", "item", "action"):
-        absent = raw[role].isna() if role in raw else pd.Series(dtype=bool)
-        if absent.any():
-            what = f"no {role} in {place_of(raw[role], absent)}"
-            raise DataError(what, where, f"a {role} in every row", "drop or repair these rows")
+        if role in raw:
+            what, want = f"no {role} in {{place}}", f"a {role} in every row"
+            refuse(raw[role], raw[role].isna(), what, where, want, "drop or repair these rows")
     return raw
+
+
+def check_complete(frame: pd.DataFrame, column: str, where: str, do: str | None = None) -> None:
+    """Raise `DataError` where rows of a log have no session, basket, time or value."""
+    name = "time" if column == "timestamp" else column
+    absent = int(frame[column].isna().sum())
+    if absent:
+        what = f"{absent:,} of {len(frame):,} rows have no {name}"
+        do = do or f"map a column to {column} when reading"
+        raise DataError(what, where, f"a {name} in every row", do)
 
 
 def as_row_ids(column: pd.Series | None, n: int, where: str) -> pd.Series:
@@ -55,10 +80,8 @@ def as_row_ids(column: pd.Series | None, n: int, where: str) -> pd.Series:
     if column is None:
         return pd.Series(np.arange(n), dtype="int64")
     ids = as_integers(column, n, "interaction", where).astype("int64")
-    twice = ids.duplicated()
-    if twice.any():
-        what = f"interaction id {ids[twice].iloc[0]} is repeated in {place_of(ids, twice)}"
-        raise DataError(what, where, "every id once", "let the reader number the rows")
+    what, do = "interaction id {value} is repeated in {place}", "let the reader number the rows"
+    refuse(ids, ids.duplicated(), what, where, "every id once", do)
     return ids
 
 
@@ -77,18 +100,12 @@ def as_codes(
     column: pd.Series, index: pd.Index, error: type[UnknownUser] | type[UnknownItem], where: str
 ) -> np.ndarray:
     """Place of every id in the index, int32; raises `UnknownUser` or `UnknownItem`."""
-    if not index.is_unique:
-        raise DataError(
-            f"{index[index.duplicated()].tolist()[0]!r} occurs twice in an index",
-            where,
-            "every id once",
-        )
+    again = index[index.duplicated()].tolist()
+    if again:
+        raise DataError(f"{again[0]!r} occurs twice in an index", where, "every id once")
     codes = index.get_indexer(column)
-    if (codes < 0).any():
-        value, place = column[codes < 0].tolist()[0], place_of(column, codes < 0)
-        raise error(
-            f"{value!r} in {place} is not in the index", where, "ids of the index handed in"
-        )
+    what, want = "{value} in {place} is not in the index", "ids of the index handed in"
+    refuse(column, codes < 0, what, where, want, error=error)
     return codes.astype(np.int32)
 
 
@@ -103,25 +120,21 @@ def as_times(column: pd.Series | None, n: int, where: str, unit: str = "s") -> p
     if unit not in UNITS:
         raise ConfigError(f"no unit of time {unit!r}", "time_unit", f"one of {', '.join(UNITS)}")
     name, scale = UNITS[unit]
-    expected, do = (
-        f"Unix {name} or ISO dates",
-        "convert the column first, or name its unit (time_unit)",
-    )
+    expected = f"Unix {name} or ISO dates"
+    do = "convert the column first, or name its unit (time_unit)"
     kinds, first = pd.api.types, column.dropna().head(1)
     text = kinds.is_string_dtype(column) and pd.to_numeric(first, errors="coerce").notna().any()
     if text or (kinds.is_numeric_dtype(column) and not kinds.is_bool_dtype(column)):
         times = as_numbers(column, where) * scale
         wrong = times.abs() > 1e14  # beyond the year 5000: another unit, or no time
-        if wrong.any():
-            value, place = column[wrong].tolist()[0], place_of(column, wrong)
-            raise DataError(f"{value} in {place} is no Unix time in {name}", where, expected, do)
+        refuse(
+            column, wrong, f"{{value}} in {{place}} is no Unix time in {name}", where, expected, do
+        )
         return pd.to_datetime(times.round(), unit="ms", utc=True).astype(TIME)
     dates = column.astype(str).where(column.notna()) if kinds.is_bool_dtype(column) else column
     times = pd.to_datetime(dates, utc=True, format="ISO8601", errors="coerce")
     wrong = times.isna() & column.notna()
-    if wrong.any():
-        value, place = column[wrong].tolist()[0], place_of(column, wrong)
-        raise DataError(f"unreadable time {value!r} in {place}", where, expected, do)
+    refuse(column, wrong, "unreadable time {value} in {place}", where, expected, do)
     return times.astype(TIME)
 
 
@@ -130,11 +143,8 @@ def as_numbers(column: pd.Series, where: str) -> pd.Series:
     is no number."""
     numbers = pd.to_numeric(column, errors="coerce").astype("float64")
     wrong = (numbers.isna() & column.notna()) | np.isinf(numbers)
-    if wrong.any():
-        value, place = column[wrong].tolist()[0], place_of(column, wrong)
-        raise DataError(
-            f"{value!r} in {place} is not a number", where, "finite numbers", "map another column"
-        )
+    what, do = "{value} in {place} is not a number", "map another column"
+    refuse(column, wrong, what, where, "finite numbers", do)
     return numbers
 
 
@@ -148,12 +158,9 @@ def as_integers(
     numbers = as_numbers(column, where)
     wrong = ((numbers % 1) != 0) & (numbers.notna() | (not missing)) | (numbers.abs() >= 2**63)
     wrong |= (numbers < 0) & missing  # a model reads -1 as none
-    if wrong.any():
-        value, place = column[wrong].tolist()[0], place_of(column, wrong)
-        expected = f"whole numbers {'from 0 ' if missing else ''}below 2^63"
-        raise DataError(
-            f"{value!r} in {place} is no {name} id", where, expected, "number them first"
-        )
+    what = f"{{value}} in {{place}} is no {name} id"
+    expected = f"whole numbers {'from 0 ' if missing else ''}below 2^63"
+    refuse(column, wrong, what, where, expected, "number them first")
     present = column.notna().to_numpy()
     whole = pd.Series(pd.NA, index=column.index, dtype="Int64")
     whole[present] = pd.to_numeric(column[present]).astype("int64").to_numpy()

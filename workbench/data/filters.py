@@ -12,6 +12,7 @@ import pandas as pd
 
 from workbench import html
 from workbench.data.catalogue import Catalogue
+from workbench.data.checks import check_complete
 from workbench.data.interactions import Interactions
 from workbench.errors import ConfigError, DataError
 
@@ -99,13 +100,7 @@ def keep_baskets(log: Interactions | Filtered, at_least: int = 4) -> Filtered:
     """Rows of users with at least this many baskets (4 in the ERASE study); all others go whole."""
     state = _start(log)
     frame = state.log.frame
-    if frame["basket"].isna().any():
-        raise DataError(
-            "rows have no basket",
-            "keep_baskets",
-            "a basket id",
-            "map a column to basket when reading",
-        )
+    check_complete(frame, "basket", "keep_baskets")
     count = frame.groupby("user")["basket"].transform("nunique")
     return _keep(state, f"users with {at_least} baskets or more", (count >= at_least).to_numpy())
 
@@ -122,10 +117,7 @@ def cut_sessions(log: Interactions | Filtered, minutes: float = 60) -> Filtered:
     next row."""
     state = _start(log)
     frame = state.log.frame
-    if frame["timestamp"].isna().any():
-        raise DataError(
-            "rows have no time", "cut_sessions", "a time in every row", "map a column to timestamp"
-        )
+    check_complete(frame, "timestamp", "cut_sessions")
     gap = frame.groupby("user")["timestamp"].diff() > pd.Timedelta(minutes=minutes)
     session = gap.groupby(frame["user"]).cumsum().astype("Int64")
     state = replace(state, log=replace(state.log, frame=frame.assign(session=session)))

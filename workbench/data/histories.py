@@ -71,27 +71,23 @@ class Histories:
     def select(self, rows: Sequence[int] | np.ndarray) -> Histories:
         """Some of the rows, in the order asked for."""
         rows = np.asarray(rows, dtype=np.int64)
-        lengths = self.offsets[rows + 1] - self.offsets[rows]
-        offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
-        take = np.repeat(self.offsets[rows] - offsets[:-1], lengths) + np.arange(offsets[-1])
-        return self.take(take, self.user[rows], offsets)
+        start, end = self.offsets[rows], self.offsets[rows + 1]
+        return self.take(spans(start, end)[1], self.user[rows], end - start)
 
     def keep(self, mask: np.ndarray) -> Histories:
         """The interactions where `mask` (N,) is true; emptied rows stay, empty."""
         kept = np.bincount(self.rows[mask], minlength=len(self))
-        return self.take(
-            np.flatnonzero(mask), self.user, np.concatenate([[0], np.cumsum(kept)]).astype(np.int64)
-        )
+        return self.take(np.flatnonzero(mask), self.user, kept)
 
-    def take(self, take: np.ndarray, user: np.ndarray, offsets: np.ndarray) -> Histories:
-        """Histories made of the interactions at `take`: row b owns `take[offsets[b]:offsets[b +
-        1]]`."""
+    def take(self, take: np.ndarray, user: np.ndarray, lengths: np.ndarray) -> Histories:
+        """Histories made of the interactions at `take`: row b owns the next `lengths[b]` of
+        them."""
         parts = {
             name: getattr(self, name)[take]
             for name in ("item", "action", "basket", "position", "interaction", "session")
             if getattr(self, name) is not None
         }
-        return replace(self, user=user, offsets=offsets, **parts)
+        return replace(self, user=user, offsets=starts(lengths), **parts)
 
 
 def unique_ids(ids: Iterable[int]) -> np.ndarray:
@@ -106,6 +102,27 @@ def unique_ids(ids: Iterable[int]) -> np.ndarray:
             "whole numbers",
         )
     return np.unique(given.astype(np.int64))
+
+
+def starts(lengths: np.ndarray) -> np.ndarray:
+    """Where each of B ragged rows starts in a flat array, and where the last one ends; int64 (B +
+    1,).
+
+    >>> starts(np.array([2, 0, 1])).tolist()
+    [0, 2, 2, 3]
+    """
+    return np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+
+
+def spans(start: np.ndarray, end: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """All numbers of the spans `start[s]` to `end[s] − 1`, span by span: (span, number).
+
+    >>> [part.tolist() for part in spans(np.array([4, 0]), np.array([6, 1]))]
+    [[0, 0, 1], [4, 5, 0]]
+    """
+    n = end - start
+    span = np.repeat(np.arange(len(n)), n)
+    return span, np.arange(n.sum()) + np.repeat(start - (np.cumsum(n) - n), n)
 
 
 def places(ids: np.ndarray, among: np.ndarray) -> np.ndarray:

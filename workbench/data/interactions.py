@@ -18,10 +18,11 @@ from workbench.data.checks import (
     as_numbers,
     as_row_ids,
     as_times,
+    check_complete,
     columns_of,
     make_index,
 )
-from workbench.data.histories import Histories, unique_ids
+from workbench.data.histories import Histories, spans, starts, unique_ids
 from workbench.errors import DataError, UnknownItem, UnknownUser
 
 FUNNEL = {"view": 0, "favourite": 1, "cart": 2, "purchase": 3}
@@ -194,24 +195,12 @@ class Interactions:
 
         Interaction ids stay, so a request against this log names the same rows of the other.
         """
-        absent = int(self.frame["session"].isna().sum())
-        if absent:
-            do = "map a column to session when reading, or use the users as sequences"
-            raise DataError(
-                f"{absent:,} of {len(self):,} rows have no session",
-                "by_session",
-                "a session id",
-                do,
-            )
-        names = (
-            self.users[self.frame["user"]].astype(str)
-            + "/"
-            + self.frame["session"].astype(str).to_numpy()
-        )
-        codes, sessions = pd.factorize(names)
-        return replace(
-            self, frame=self.frame.assign(user=codes.astype("int32")), users=pd.Index(sessions)
-        )
+        do = "map a column to session when reading, or use the users as sequences"
+        check_complete(self.frame, "session", "by_session", do)
+        owner = self.users[self.frame["user"]].astype(str)
+        codes, names = pd.factorize(owner + "/" + self.frame["session"].astype(str).to_numpy())
+        frame = self.frame.assign(user=codes.astype("int32"))
+        return replace(self, frame=frame, users=pd.Index(names))
 
     def rows_of(self, user: int) -> pd.DataFrame:
         """The rows of one user code, in log order."""
@@ -238,35 +227,24 @@ class Interactions:
         if before is not None:
             cut = pd.to_datetime(before, utc=True, errors="coerce")
             if pd.isna(cut):
-                raise DataError(
-                    f"unreadable time {before!r}",
-                    "before",
-                    "a date or datetime, UTC without a zone",
-                )
+                want = "a date or datetime, UTC without a zone"
+                raise DataError(f"unreadable time {before!r}", "before", want)
             frame = frame[frame["timestamp"] < cut]
         users = (
-            np.arange(self.n_users)
-            if users is None
-            else np.asarray(users, dtype=np.int64).reshape(-1)
+            np.arange(self.n_users) if users is None else np.asarray(users, np.int64).reshape(-1)
         )
         for user in (users.min(), users.max()) if len(users) else ():
             self.check_user(int(user))
         if len(users) < 16:  # few users: sorting everybody's rows would cost more than the rest
             frame = frame[np.isin(frame["user"].to_numpy(), users)]
-        # the frame is in log order already
-        order = np.argsort(frame["user"].to_numpy(), kind="stable")
-        sorted_users = frame["user"].to_numpy()[order]
-        starts, ends = (
-            np.searchsorted(sorted_users, users, "left"),
-            np.searchsorted(sorted_users, users, "right"),
-        )
-        lengths = ends - starts
-        offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
-        within = np.arange(offsets[-1]) - np.repeat(offsets[:-1], lengths)
-        take = order[np.repeat(starts, lengths) + within] if offsets[-1] else np.zeros(0, np.int64)
+        # where the rows of each user stand once they are sorted; the frame is in log order already
+        owner = frame["user"].to_numpy()
+        order = np.argsort(owner, kind="stable")
+        start, end = (np.searchsorted(owner[order], users, side) for side in ("left", "right"))
+        take = order[spans(start, end)[1]]
         return Histories(
             user=users.astype(np.int32),
-            offsets=offsets,
+            offsets=starts(end - start),
             item=frame["item"].to_numpy()[take],
             action=frame["action"].cat.codes.to_numpy()[take],
             basket=frame["basket"].fillna(-1).to_numpy(dtype=np.int64)[take],

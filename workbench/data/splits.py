@@ -5,14 +5,15 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 
 from workbench import html
+from workbench.data.checks import check_complete
 from workbench.data.interactions import Interactions
-from workbench.errors import ConfigError, DataError
+from workbench.errors import ConfigError
 
 PARTS = ("train", "valid", "test")
 
@@ -32,10 +33,7 @@ class Split:
 
     def whole(self) -> Interactions:
         """The three parts as one log again."""
-        frame = pd.concat([getattr(self, part).frame for part in PARTS]).sort_values(
-            "position", ignore_index=True
-        )
-        return Interactions(frame, self.train.users, self.train.items)
+        return joined(self, PARTS)
 
     def to_frame(self) -> pd.DataFrame:
         """Counts [part, rows, users, items]: only users and items that have a row in the part."""
@@ -48,6 +46,17 @@ class Split:
 
     def _repr_html_(self) -> str:
         return html.table(self.to_frame().to_dict("records"), caption=f"Split {self.how}".strip())
+
+
+def joined(split: Split, parts: Sequence[str]) -> Interactions:
+    """Some parts of a split as one log, in the order of the log they were divided from."""
+    return joined_logs(*(getattr(split, part) for part in dict.fromkeys(parts)))
+
+
+def joined_logs(*logs: Interactions) -> Interactions:
+    """Logs with the same indexes and no row in common, as one."""
+    frame = pd.concat([log.frame for log in logs]).sort_values("position", ignore_index=True)
+    return replace(logs[0], frame=frame)
 
 
 def split(log: Interactions, how: str = "temporal", **options: object) -> Split:
@@ -182,11 +191,8 @@ def _check_order(
 ) -> None:
     if by not in ("time", "position"):
         raise ConfigError(f"{by!r}", "by", "'time' or 'position'")
-    absent = int(log.frame["timestamp"].isna().sum()) if by == "time" else 0
-    if absent:
-        raise DataError(
-            f"{absent:,} of {len(log):,} rows have no time", "split", "a time in every row", do
-        )
+    if by == "time":
+        check_complete(log.frame, "timestamp", "split", do)
 
 
 def _by_ratio(place: np.ndarray, n: np.ndarray | int, train: float, valid: float) -> np.ndarray:
@@ -211,12 +217,6 @@ def _leave_last(place: pd.Series, n: pd.Series) -> np.ndarray:
 def _groups(log: Interactions, column: str) -> pd.Series:
     """For every row the position at which its session or basket of this user begins: a name that
     sorts by time."""
-    absent = int(log.frame[column].isna().sum())
-    if absent:
-        raise DataError(
-            f"{absent:,} of {len(log):,} rows have no {column}",
-            "split",
-            f"a {column} id in every row",
-            f"map a column to {column} when reading, or use another split",
-        )
+    do = f"map a column to {column} when reading, or use another split"
+    check_complete(log.frame, column, "split", do)
     return log.frame.groupby(["user", column])["position"].transform("min")

@@ -6,10 +6,9 @@ __getattr__, __dir__, __all__ = lazy.attach(
     __name__,
     submod_attrs={
         "protocol": ["Counted", "Examples", "Recommender", "Trained"],
-        "ranking": ["mask", "ranks", "scores_or_none", "top_k"],
+        "ranking": ["ranks", "scores_or_none", "top_k"],
         "evaluation": [
-            *("coverage", "evaluate", "evaluate_targets", "list_metrics", "next_items"),
-            *("novelty", "popularity_bias"),
+            *("evaluate", "evaluate_targets", "list_metrics", "next_items"),
         ],
         "tasks": [
             "Comparison",

@@ -14,17 +14,6 @@ Axes = dict[str, tuple[int, ...]]
 Index = np.ndarray | tuple[slice, np.ndarray]
 
 
-def groups_of(named: dict[str, Any], per_user: Axes, per_item: Axes) -> dict[str, list[Any]]:
-    """The named parameters as users, items and shared, each once."""
-    names = {"users": per_user, "items": per_item}
-    groups = {
-        group: [value for name, value in named.items() if name in table]
-        for group, table in names.items()
-    }
-    shared = [value for name, value in named.items() if name not in per_user | per_item]
-    return groups | {"shared": shared}
-
-
 def entries(named: dict[str, Any], table: Axes, codes: np.ndarray) -> dict[str, Index]:
     """What of each parameter stands at these codes, as an index into it.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar, NamedTuple, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import pandas as pd
@@ -15,13 +15,8 @@ from workbench.data import Histories, Interactions
 from workbench.errors import DataError
 from workbench.recommend.saving import csr_from, csr_parts
 
-
-class Change(NamedTuple):
-    """What a request does to one user: the items held before and after, as ascending codes."""
-
-    user: int
-    before: np.ndarray
-    after: np.ndarray
+Change = tuple[np.ndarray, np.ndarray]
+"""What a request does to one user: the items held before and after, as ascending codes."""
 
 
 @dataclass(frozen=True)
@@ -40,9 +35,7 @@ class UserItemCounts:
     @classmethod
     def of(cls, log: Interactions, config: Any = None) -> UserItemCounts:
         """Count the rows of a log; no setting changes them."""
-        counts = log.counts().astype(np.int64)
-        counts.sort_indices()
-        return cls(counts)
+        return cls(tidy(log.counts().astype(np.int64)))
 
     @property
     def n_items(self) -> int:
@@ -62,37 +55,17 @@ class UserItemCounts:
 
     def without(self, removed: Interactions) -> UserItemCounts:
         """Take rows out. Raises `DataError` for rows that are not in here."""
-        counts = self.counts
-        data = counts.data.copy()
-        users = removed.frame["user"].to_numpy()
-        items = removed.frame["item"].to_numpy()
-        for user in np.unique(users):
-            # where the user's removed items stand, and whether they stand there
-            start, end = counts.indptr[user], counts.indptr[user + 1]
-            own = items[users == user]
-            at = np.searchsorted(counts.indices[start:end], own)
-            inside = at < end - start
-            inside[inside] = counts.indices[start:end][at[inside]] == own[inside]
-            if inside.all():
-                np.subtract.at(data, start + at, 1)
-            if not inside.all() or (data[start:end] < 0).any():
-                raise DataError(
-                    f"user code {user} has rows to remove that the model does not hold",
-                    "removed",
-                    "rows the model was fitted on and has not forgotten yet",
-                    "pass log.only(ids) of that log, each row once",
-                )
-        # a cell without rows leaves
-        held = data > 0
-        indptr = np.concatenate([[0], np.cumsum(held)])[counts.indptr].astype(counts.indptr.dtype)
-        left = sparse.csr_array((data[held], counts.indices[held], indptr), shape=counts.shape)
+        left = tidy(self.counts - UserItemCounts.of(removed).counts)
+        absent = np.flatnonzero(left.data < 0)
+        if len(absent):
+            user = np.searchsorted(left.indptr, absent[0], side="right") - 1
+            raise DataError(
+                f"user code {user} has rows to remove that the model does not hold",
+                "removed",
+                "rows the model was fitted on and has not forgotten yet",
+                "pass log.only(ids) of that log, each row once",
+            )
         return UserItemCounts(left)
-
-    def extended(self, added: Interactions) -> UserItemCounts:
-        """Put rows in."""
-        more = (self.counts + UserItemCounts.of(added).counts).tocsr()
-        more.sort_indices()
-        return UserItemCounts(more)
 
     def arrays(self) -> dict[str, np.ndarray]:
         """What a saved model needs."""
@@ -122,7 +95,7 @@ class PairCounts:
     def of(cls, log: Interactions, config: Any = None) -> Self:
         """Count the pairs of a log."""
         cells = UserItemCounts.of(log)
-        return cls(cells, _tidy(_together(cells.counts)), config)
+        return cls(cells, tidy(_together(cells.counts)), config)
 
     @property
     def n_items(self) -> int:
@@ -136,7 +109,7 @@ class PairCounts:
         users = np.unique(removed.frame["user"])
         before = _together(self.cells.counts[users])
         after = _together(cells.counts[users])
-        return replace(self, cells=cells, pairs=_tidy(self.pairs + (after - before)))
+        return replace(self, cells=cells, pairs=tidy(self.pairs + (after - before)))
 
     def arrays(self) -> dict[str, np.ndarray]:
         """What a saved model needs."""
@@ -153,7 +126,7 @@ def _together(cells: sparse.csr_array) -> sparse.csr_array:
     return x.T @ x
 
 
-def _tidy(pairs: sparse.sparray) -> sparse.csr_array:
+def tidy(pairs: sparse.sparray) -> sparse.csr_array:
     """One form for equal counts: no stored zeros, columns ascending."""
     pairs = pairs.tocsr()
     pairs.eliminate_zeros()
@@ -163,9 +136,18 @@ def _tidy(pairs: sparse.sparray) -> sparse.csr_array:
 
 def changes(old: UserItemCounts, new: UserItemCounts, moved: Interactions) -> list[Change]:
     """The users of the rows taken out or put in whose items differ between two states."""
-    users = np.unique(moved.frame["user"])
-    both = [Change(int(user), old.items(user), new.items(user)) for user in users]
-    return [change for change in both if not np.array_equal(change.before, change.after)]
+    both = [(old.items(user), new.items(user)) for user in np.unique(moved.frame["user"])]
+    return [change for change in both if not np.array_equal(*change)]
+
+
+def revalued(matrix: sparse.csr_array, data: np.ndarray) -> sparse.csr_array:
+    """The same entries with other values."""
+    return sparse.csr_array((data, matrix.indices, matrix.indptr), shape=matrix.shape)
+
+
+def entry_rows(matrix: sparse.csr_array) -> np.ndarray:
+    """The row of every entry, int64: as a column code, times a width, it must not overflow."""
+    return np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))
 
 
 def entries(matrix: sparse.csr_array, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:

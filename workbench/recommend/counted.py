@@ -11,9 +11,8 @@ item) and `rows.py` (the rows themselves). EASE stands alone: its P is changed i
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, ClassVar, Protocol, Self
+from typing import Any, Self
 
-import numpy as np
 from pydantic import BaseModel
 
 from workbench.data import Histories, Interactions
@@ -21,42 +20,20 @@ from workbench.recommend.protocol import check_items, fitted
 from workbench.recommend.saving import load_arrays, save_arrays
 
 
-class CountedState(Protocol):
-    """What a counted model keeps of a log. Frozen, so that copies of a model share it.
-
-    NAMES: the arrays that a saved state must have. config: the model's settings, for a state that
-    depends on them.
-    """
-
-    NAMES: ClassVar[tuple[str, ...]]
-
-    @classmethod
-    def of(cls, log: Interactions, config: Any) -> Self:
-        """Count the rows of a log."""
-
-    @property
-    def n_items(self) -> int:
-        """Items of the log that was counted."""
-
-    def without(self, removed: Interactions) -> Self:
-        """What `of` makes of the rows that are left. Raises `DataError` for rows not in here."""
-
-    def arrays(self) -> dict[str, np.ndarray]:
-        """What a saved model needs of it; nothing of rows that were taken out."""
-
-    @classmethod
-    def from_arrays(cls, arrays: dict[str, np.ndarray], config: Any) -> Self:
-        """The inverse of `arrays`; raises `ModelError` for arrays that do not fit each other."""
-
-
 class CountedModel:
     """A model whose whole memory is its `State`; a method adds `score` and `contributions`.
+
+    A state is what is kept of a log, frozen, so that copies of a model share it. It has `n_items`,
+    `of(log, config)`, `without(removed)`, equal to what `of` makes of the rows that are left
+    (`DataError` for rows not in here), `arrays()`, which tell nothing of rows that were taken out,
+    their `NAMES`, and `from_arrays(arrays, config)` (`ModelError` where they do not fit each
+    other).
 
     >>> Popularity().fit(log).forget(log.only([17, 18])).score(log.histories())  # doctest: +SKIP
     """
 
     Config: type[BaseModel]
-    State: type[CountedState]
+    State: type[Any]
 
     def __init__(self, config: BaseModel | None = None) -> None:
         self.config: Any = config or self.Config()

@@ -9,12 +9,12 @@ import pandas as pd
 from scipy import sparse
 
 from workbench.data import Histories, Interactions
-from workbench.data.splits import Split
+from workbench.data.histories import spans
+from workbench.data.splits import PARTS, Split, joined, joined_logs
 from workbench.errors import ConfigError, DataError
 from workbench.recommend.protocol import Recommender
 from workbench.recommend.ranking import top_k
 
-PARTS = ("train", "valid", "test")
 BLOCK = 1 << 24  # scores made at a time
 
 
@@ -68,17 +68,15 @@ def evaluate(
     history: Sequence[str] = ("train",),
     masked: Sequence[str] = ("train",),
     on: str = "test",
-    only: str = "all",
-    batch: int | None = None,
 ) -> pd.DataFrame:
     """Rank all items for every user with targets; [user, metric, k, value, n_targets], one row per
     user, metric and k.
 
     history: the parts of the split the model reads a user's rows from; masked: the parts whose
     items are never offered (unless `mask_seen` is off). Published numbers differ in both, and by
-    more than models do: say which. on: the part with the targets; only: as in `evaluate_targets`. A
-    user without targets has no row. Targets that are masked can never be hit and still count, as in
-    a list that is filtered after the fact.
+    more than models do: say which. on: the part with the targets. A user without targets has no row.
+    Targets that are masked can never be hit and still count, as in a list that is filtered after
+    the fact.
 
     >>> evaluate(EASE().fit(s.train), s).groupby(["metric", "k"])["value"].mean()  # doctest: +SKIP
     """
@@ -89,9 +87,9 @@ def evaluate(
     users = np.flatnonzero(np.diff(targets.indptr))
     exclude = joined(split, masked).matrix()[users] if mask_seen else None
     histories = joined(split, history).histories(users)
-    return evaluate_targets(
-        model, histories, targets[users], k, exclude=exclude, only=only, batch=batch
-    ).drop(columns="row")
+    return evaluate_targets(model, histories, targets[users], k, exclude=exclude).drop(
+        columns="row"
+    )
 
 
 def evaluate_targets(
@@ -102,42 +100,35 @@ def evaluate_targets(
     *,
     exclude: sparse.csr_array | None = None,
     only: str = "all",
-    batch: int | None = None,
 ) -> pd.DataFrame:
     """Rank all items for every history; [row, user, metric, k, value, n_targets], one row per
     history, metric and k.
 
     targets: what should be found, (B, n_items) non-zero = wanted, or one item code a row (B,).
     exclude: (B, n_items), items never offered. only: `repeat` counts just the targets that stand in
-    the history, `novel` those that do not, on the same lists (Li et al., TOIS 2023). batch: rows
-    scored at a time, by the number of items unless told. Rows left without targets have no lines.
+    the history, `novel` those that do not, on the same lists (Li et al., TOIS 2023). Rows left
+    without targets have no lines.
     """
     if not k or min(k) < 1:
         raise ConfigError(f"k = {k!r}", "evaluate", "cut-offs of 1 or more, such as (10, 20)")
     targets = as_targets(targets, histories)
     rows = np.flatnonzero(np.diff(targets.indptr))
     lists = np.full((len(histories), max(k)), -1)
-    some = histories if len(rows) == len(histories) else histories.select(rows)
-    lists[rows] = top_lists(model, some, max(k), None if exclude is None else exclude[rows], batch)
+    out = None if exclude is None else exclude[rows]
+    lists[rows] = top_lists(model, histories.select(rows), max(k), out)
     return evaluate_lists(lists, histories, targets, k, only=only)
 
 
 def top_lists(
-    model: Recommender,
-    histories: Histories,
-    k: int,
-    exclude: sparse.csr_array | None = None,
-    batch: int | None = None,
+    model: Recommender, histories: Histories, k: int, exclude: sparse.csr_array | None = None
 ) -> np.ndarray:
-    """The k best items for every history, (B, k) as from `top_k`, scored `batch` rows at a time; −1
-    fills up."""
-    batch = batch or max(1, BLOCK // max(histories.n_items, 1))
+    """The k best items for every history, (B, k) as from `top_k`; −1 fills up."""
+    batch = max(1, BLOCK // max(histories.n_items, 1))
     lists = np.full((len(histories), k), -1)
     for start in range(0, len(histories), batch):
         rows = np.arange(start, min(start + batch, len(histories)))
-        found = top_k(
-            model.score(histories.select(rows)), k, None if exclude is None else exclude[rows]
-        )
+        scores = model.score(histories.select(rows))
+        found = top_k(scores, k, None if exclude is None else exclude[rows])
         lists[rows, : found.shape[1]] = found
     return lists
 
@@ -165,11 +156,9 @@ def evaluate_lists(
         return pd.DataFrame(columns=names)
     # Whether a listed item is wanted is looked up among the few wanted ones: a dense (B, n_items)
     # is never made.
-    cells = (
-        np.repeat(np.arange(len(histories)), np.diff(targets.indptr)) * histories.n_items
-        + targets.indices
-    )
-    gains = np.isin(rows[:, None] * histories.n_items + lists[rows], cells) & (lists[rows] >= 0)
+    row, item = targets.nonzero()
+    wanted = row.astype(np.int64) * histories.n_items + item
+    gains = np.isin(rows[:, None] * histories.n_items + lists[rows], wanted) & (lists[rows] >= 0)
     n_targets = np.diff(targets.indptr)[rows].astype(np.int64)
     judged = np.arange(n_targets.max()) < n_targets[:, None]
     parts = [pd.DataFrame(list_metrics(gains, judged, cut)).assign(row=rows, k=cut) for cut in k]
@@ -200,61 +189,9 @@ def next_items(
         np.isin(histories.interaction, log.frame["interaction"].to_numpy()) & (place > 0)
     )
     length = place[asked] if longest is None else np.minimum(place[asked], longest)
-    offsets = np.concatenate([[0], np.cumsum(length)]).astype(np.int64)
-    take = np.repeat(asked - length - offsets[:-1], length) + np.arange(offsets[-1])
-    return histories.take(take, histories.user[histories.rows[asked]], offsets), histories.item[
-        asked
-    ].astype(np.int64)
-
-
-def coverage(lists: np.ndarray, n_items: int) -> float:
-    """Share of the catalogue that stands in at least one list; lists (B, k) as from `top_k`."""
-    return len(np.unique(lists[lists >= 0])) / n_items
-
-
-def novelty(lists: np.ndarray, log: Interactions) -> np.ndarray:
-    """Mean self-information −log₂ p(i) of each list, in bits; (B,), NaN for an empty list.
-
-    p(i): share of the users of `log` who have the item; items that nobody has count as one user's
-    (Zhou et al., PNAS 2010).
-    """
-    owners = np.diff(log.matrix().tocsc().indptr)
-    return _list_mean(lists, -np.log2(np.maximum(owners, 1) / max(log.frame["user"].nunique(), 1)))
-
-
-def popularity_bias(lists: np.ndarray, log: Interactions, users: np.ndarray) -> np.ndarray:
-    """How much more popular a user's list is than the user's own items: ratio of mean counts − 1;
-    (B,).
-
-    0 means as popular as what the user chose (popularity lift, Abdollahpouri et al., RecSys 2020
-    workshop). NaN for a user without rows or an empty list.
-    """
-    x = log.matrix()
-    owners = np.diff(x.tocsc().indptr).astype(float)
-    own = x[users]
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return _list_mean(lists, owners) / (own @ owners / np.diff(own.indptr)) - 1
-
-
-def _list_mean(lists: np.ndarray, value: np.ndarray) -> np.ndarray:
-    there = lists >= 0
-    with np.errstate(invalid="ignore"):
-        return (value[np.maximum(lists, 0)] * there).sum(axis=1) / there.sum(axis=1)
-
-
-def joined(split: Split, parts: Sequence[str]) -> Interactions:
-    """Some parts of a split as one log, in the order of the log they were divided from."""
-    return joined_logs(*(getattr(split, part) for part in dict.fromkeys(parts)))
-
-
-def joined_logs(first: Interactions, *others: Interactions) -> Interactions:
-    """Logs with the same indexes and no row in common, as one."""
-    if not others:
-        return first
-    frame = pd.concat([first.frame, *(log.frame for log in others)]).sort_values(
-        "position", ignore_index=True
-    )
-    return Interactions(frame, first.users, first.items)
+    _, take = spans(asked - length, asked)
+    before_each = histories.take(take, histories.user[histories.rows[asked]], length)
+    return before_each, histories.item[asked].astype(np.int64)
 
 
 def as_targets(targets: sparse.csr_array | np.ndarray, histories: Histories) -> sparse.csr_array:

@@ -58,12 +58,8 @@ def rank_update(p: np.ndarray, changes: list[Change]) -> tuple[np.ndarray, np.nd
     m = len(changes)
     if 2 * m > len(p) // 4 and m > 1:
         return None
-    sides = [change.before for change in changes] + [change.after for change in changes]
-    z = (
-        np.stack([p[items].sum(axis=0) for items in sides], axis=1)
-        if sides
-        else np.zeros((len(p), 0))
-    )
+    sides = [before for before, _ in changes] + [after for _, after in changes]
+    z = np.array([p[items].sum(axis=0) for items in sides]).reshape(2 * m, len(p)).T
     inner = np.array([z[items].sum(axis=0) for items in sides]).reshape(2 * m, 2 * m)
     if not np.isfinite(inner).all():
         return None

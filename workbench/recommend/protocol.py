@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from workbench.data import Histories, Interactions
-from workbench.errors import ModelError
+from workbench.errors import DataError, ModelError
 
 
 @runtime_checkable
@@ -132,6 +132,15 @@ def fitted(state: Fitted | None, model: object) -> Fitted:
             f"{type(model).__name__} has not been fitted", do="call fit(log) or load(folder) first"
         )
     return state
+
+
+def check_filled(histories: Histories, instead: str) -> None:
+    """Refuse an empty history for a model that must read something."""
+    empty = np.flatnonzero(np.diff(histories.offsets) == 0)
+    if len(empty):
+        where, want = f"histories, row {empty[0]}", "at least one interaction to read"
+        do = f"leave it out, or score it with a counted model such as {instead}"
+        raise DataError("an empty history", where, want, do)
 
 
 def check_items(asked: Histories | Interactions, n_items: int) -> None:

@@ -14,16 +14,6 @@ from workbench.errors import DataError
 CHUNK = 1 << 18  # scores ranked at a time: what fits a core's cache
 
 
-def mask(scores: np.ndarray, exclude: sparse.sparray | np.ndarray | None) -> np.ndarray:
-    """A float64 copy of `scores` (B, n_items) with the items of `exclude` (same shape, non-zero =
-    out) at −inf."""
-    masked = np.array(scores, dtype=np.float64)
-    if exclude is not None:
-        rows, items = exclude.nonzero()
-        masked[rows, items] = -np.inf
-    return masked
-
-
 def top_k(
     scores: np.ndarray, k: int, exclude: sparse.sparray | np.ndarray | None = None
 ) -> np.ndarray:
@@ -34,7 +24,8 @@ def top_k(
     array([[1, 2, 3]])
     """
     scores = np.asarray(scores)
-    scores = scores if scores.dtype in (np.float32, np.float64) else scores.astype(np.float64)
+    if scores.dtype != np.float32:
+        scores = scores.astype(np.float64, copy=False)
     out = None if exclude is None else sparse.csr_array(exclude)
     k = min(k, scores.shape[1])
     lists = np.empty((len(scores), k), dtype=np.int64)
@@ -83,7 +74,9 @@ def ranks(
 ) -> np.ndarray:
     """The rank (1 = best) of item `items[b]` in row b under the tie rule; 0 where the item itself
     is masked."""
-    masked = mask(scores, exclude)
+    masked = np.array(scores, dtype=np.float64)
+    if exclude is not None:
+        masked[exclude.nonzero()] = -np.inf
     items = np.asarray(items)
     own = masked[np.arange(len(masked)), items][:, None]
     codes = np.arange(masked.shape[1])[None, :]
@@ -94,13 +87,13 @@ def ranks(
 def scores_or_none(model: Any, histories: Histories) -> np.ndarray:
     """The model's scores (B, n_items); NaN in the rows of empty histories where it cannot answer
     them, so that `top_k` lists nothing there."""
-    empty = np.diff(histories.offsets) == 0
-    if not empty.any():
-        return model.score(histories)
+    filled = np.flatnonzero(np.diff(histories.offsets))
     try:
         return model.score(histories)
     except DataError:  # it needs something to read
+        if len(filled) == len(histories):
+            raise
         scores = np.full((len(histories), histories.n_items), np.nan, dtype=np.float32)
-        if not empty.all():
-            scores[~empty] = model.score(histories.select(np.flatnonzero(~empty)))
+        if len(filled):
+            scores[filled] = model.score(histories.select(filled))
         return scores

@@ -90,20 +90,13 @@ class FittedRows:
         lengths = {len(kept[name]) for name in cls.COLUMNS[1:]}
         rising = len(offsets) > 0 and offsets[0] == 0 and (np.diff(offsets) >= 0).all()
         whole = rising and lengths == {int(offsets[-1])} and len(n_items) == 1
+        where, do = "arrays.safetensors", "save the model again"
         if not whole or item.min(initial=0) < 0:
-            raise ModelError(
-                "the rows do not fit each other",
-                "arrays.safetensors",
-                "offsets and rows of one length, no code below 0",
-                "save the model again",
-            )
+            want = "offsets and rows of one length, no code below 0"
+            raise ModelError("the rows do not fit each other", where, want, do)
         if item.max(initial=-1) >= n_items[0]:
-            raise ModelError(
-                f"item {item.max()} of {n_items[0]}",
-                "arrays.safetensors",
-                "codes below the number of items",
-                "save the model again",
-            )
+            want = "codes below the number of items"
+            raise ModelError(f"item {item.max()} of {n_items[0]}", where, want, do)
         return cls.made(_histories(kept, int(n_items[0])), config)
 
 

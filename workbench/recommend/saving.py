@@ -52,10 +52,9 @@ def load_arrays(
     folder: Path, kind: str, config: type[Config], names: tuple[str, ...]
 ) -> tuple[Config, dict[str, np.ndarray]]:
     """Read what `save_arrays` wrote; raises `ModelError` for a missing, damaged or other model."""
-    folder = Path(folder)
     try:
-        said = json.loads((folder / "model.json").read_text(encoding="utf-8"))
-        arrays = load_file(folder / "arrays.safetensors")
+        said = _facts(folder)
+        arrays = load_file(Path(folder, "arrays.safetensors"))
         found = said["model"]
         if found == kind and set(names) <= set(arrays):
             return config(**said["config"]), arrays
@@ -103,24 +102,20 @@ def load_trained(
 
     def fill(module: nn.Module) -> nn.Module:
         weights = {
-            name[7:]: torch.tensor(array)
+            name.removeprefix("module."): torch.tensor(array)
             for name, array in arrays.items()
             if name.startswith("module.")
         }
         want = {name: tuple(value.shape) for name, value in module.state_dict().items()}
         have = {name: tuple(value.shape) for name, value in weights.items()}
-        for name in sorted(want.keys() | have.keys()):
-            if want.get(name) != have.get(name):
-                what = (
-                    f"weight {name} is {have.get(name, 'absent')}, the model's is "
-                    f"{want.get(name, 'absent')}"
-                )
-                raise ModelError(
-                    what,
-                    str(folder),
-                    f"the weights of this {kind}",
-                    "load it with the config it was saved with",
-                )
+        wrong = sorted(name for name, _ in want.items() ^ have.items())
+        if wrong:
+            found, own = (shapes.get(wrong[0], "absent") for shapes in (have, want))
+            what, do = (
+                f"weight {wrong[0]} is {found}, the model's is {own}",
+                "load it with the config it was saved with",
+            )
+            raise ModelError(what, str(folder), f"the weights of this {kind}", do)
         module.load_state_dict(weights)
         return module.eval()
 
@@ -131,23 +126,17 @@ def saved_bound(folder: Path) -> str | None:
     """The fingerprint of the indexes that a saved model was fitted for; None in a folder that was
     written before models carried it.
 
-    Raises `ModelError` for a folder without a readable `model.json` and for what is no fingerprint.
+    folder: one that `load_arrays` has read. Raises `ModelError` for what is no fingerprint.
     """
-    folder = Path(folder)
-    try:
-        bound = json.loads((folder / "model.json").read_text(encoding="utf-8")).get("indexes")
-    except (OSError, ValueError, AttributeError) as error:
-        raise ModelError(
-            f"cannot be read ({error})", str(folder), "a saved model", "save the model again"
-        ) from error
+    bound = _facts(folder).get("indexes")
     if bound is None or (isinstance(bound, str) and re.fullmatch("[0-9a-f]{64}", bound)):
         return bound
-    raise ModelError(
-        f"{bound!r} is no fingerprint of indexes",
-        str(folder / "model.json"),
-        "64 hexadecimal digits under indexes",
-        "save the model again",
-    )
+    what, want = f"{bound!r} is no fingerprint of indexes", "64 hexadecimal digits under indexes"
+    raise ModelError(what, str(Path(folder, "model.json")), want, "save the model again")
+
+
+def _facts(folder: Path) -> dict[str, Any]:
+    return json.loads(Path(folder, "model.json").read_text(encoding="utf-8"))
 
 
 def csr_parts(matrix: sparse.csr_array, name: str) -> dict[str, np.ndarray]:

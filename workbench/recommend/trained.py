@@ -25,7 +25,7 @@ from scipy import sparse
 
 from workbench.data import Histories, Interactions
 from workbench.errors import ModelError, UnknownItem, UnknownUser
-from workbench.recommend._owners import Axes, Index, checked_codes, entries, groups_of
+from workbench.recommend._owners import Axes, Index, checked_codes, entries
 from workbench.recommend.protocol import Examples, fitted
 from workbench.recommend.saving import load_trained, save_trained, saved_bound
 from workbench.recommend.training import reproducible, train, validation
@@ -135,8 +135,8 @@ class TrainedModel(ABC):
         """With their graph: scores of histories, (B, n_items), or what the losses of examples are
         made of.
 
-        Of examples one row a loss, in the order of `loss`: (n_losses, n_items) scores, or
-        (n_losses,) margins for pairs. `loss_from(logits, examples)` makes the losses of them.
+        Of examples one row a loss, as `loss` orders them: (n_losses, n_items) scores, or (n_losses,)
+        margins for pairs. `loss_from(logits, examples)` makes the losses of them.
         """
         fitted(self.module, self)
         if isinstance(asked, Histories):
@@ -147,8 +147,11 @@ class TrainedModel(ABC):
 
     def parameter_groups(self) -> dict[str, list[torch.nn.Parameter]]:
         """users and items: all that has an entry per user or item; shared: all else."""
-        module = fitted(self.module, self)
-        return groups_of(dict(module.named_parameters()), self.per_user, self.per_item)
+        owners = dict.fromkeys(self.per_item, "items") | dict.fromkeys(self.per_user, "users")
+        groups = {"users": [], "items": [], "shared": []}
+        for name, value in fitted(self.module, self).named_parameters():
+            groups[owners.get(name, "shared")].append(value)
+        return groups
 
     def rows(self, users: Iterable[int] = (), items: Iterable[int] = ()) -> dict[str, Index]:
         """What of each parameter belongs to these users and items, by the parameter's name:
@@ -184,8 +187,7 @@ class TrainedModel(ABC):
 
     def save(self, folder: Path) -> None:
         """Write into a folder, whole or not at all."""
-        module = fitted(self.module, self)
-        kind = type(self).__name__
+        module, kind = fitted(self.module, self), type(self).__name__
         save_trained(folder, kind, self.config, module, self.bound, **self.keep())
 
     @classmethod

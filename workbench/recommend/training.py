@@ -17,7 +17,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 import torch
-from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, PositiveFloat, PositiveInt
+from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
 from scipy import sparse
 from torch import nn
 from tqdm.auto import tqdm
@@ -26,13 +26,11 @@ from workbench.data import Histories
 from workbench.errors import ConfigError, ModelError
 from workbench.recommend.evaluation import evaluate_targets
 from workbench.recommend.protocol import Recommender
-from workbench.settings import settings
+from workbench.settings import Frozen, settings
 
 
-class Training(BaseModel):
+class Training(Frozen):
     """How a model is trained; every config of a trained model holds one as `training`."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     epochs: PositiveInt = 100
     """Passes over the examples at most."""
@@ -126,53 +124,57 @@ def train(
         fused=_fusible(module),
     )
     kept, best, since, rows, begun = _weights(module), -np.inf, 0, [], time.perf_counter()
-    for epoch in tqdm(range(config.epochs), disable=not config.progress, desc="epochs"):
-        if config.decay_every and epoch and epoch % config.decay_every == 0:
-            for group in steps.param_groups:
-                group["lr"] *= 0.1
-        module.train()
-        start, total, n = time.perf_counter(), 0.0, 0
-        for step, batch in enumerate(batches(epoch)):
-            losses = loss(batch)
-            if not len(losses):  # the mean of nothing is no number either
-                continue
-            mean = losses.mean()
-            if not torch.isfinite(mean):
-                module.load_state_dict(kept)
-                module.eval()
-                raise _not_finite(losses, epoch, step)
-            steps.zero_grad()
-            mean.backward()
-            if config.clip:
-                nn.utils.clip_grad_norm_(module.parameters(), config.clip)
-            steps.step()
-            total, n = total + float(mean.detach()) * len(losses), n + len(losses)
-        if not n:
-            raise ModelError(
-                "there is nothing to train on", "log", "at least one example", "give a longer log"
-            )
+    try:
+        for epoch in tqdm(range(config.epochs), disable=not config.progress, desc="epochs"):
+            if config.decay_every and epoch and epoch % config.decay_every == 0:
+                for group in steps.param_groups:
+                    group["lr"] *= 0.1
+            module.train()
+            start, total, n = time.perf_counter(), 0.0, 0
+            for step, batch in enumerate(batches(epoch)):
+                losses = loss(batch)
+                if not len(losses):  # the mean of nothing is no number either
+                    continue
+                mean = losses.mean()
+                if not torch.isfinite(mean):
+                    raise _not_finite(losses, epoch, step)
+                steps.zero_grad()
+                mean.backward()
+                if config.clip:
+                    nn.utils.clip_grad_norm_(module.parameters(), config.clip)
+                steps.step()
+                total, n = total + float(mean.detach()) * len(losses), n + len(losses)
+            if not n:
+                raise ModelError(
+                    "there is nothing to train on",
+                    "log",
+                    "at least one example",
+                    "give a longer log",
+                )
+            module.eval()
+            seconds = time.perf_counter() - start
+            if not all(bool(torch.isfinite(weight).all()) for weight in module.parameters()):
+                do = "lower the learning rate or set clip"
+                raise ModelError(
+                    f"weights are no numbers after epoch {epoch}", "training", "finite weights", do
+                )
+            value = validate() if validate else np.nan
+            if validate and np.isnan(value):
+                do = "give a validation log with rows that can be asked for, or none"
+                raise ModelError(
+                    "validation has nothing to ask", "valid", "at least one target", do
+                )
+            better = validate is None or value > best
+            best, since = (value, 0) if better and validate else (best, since + 1)
+            rows.append((epoch, total / n, n, seconds, value, better))
+            if better:
+                kept = _weights(module)
+            late = config.minutes is not None and time.perf_counter() - begun > 60 * config.minutes
+            if late or (validate and since >= config.patience):
+                break
+    finally:
+        module.load_state_dict(kept)
         module.eval()
-        seconds = time.perf_counter() - start
-        if not all(bool(torch.isfinite(weight).all()) for weight in module.parameters()):
-            module.load_state_dict(kept)
-            do = "lower the learning rate or set clip"
-            raise ModelError(
-                f"weights are no numbers after epoch {epoch}", "training", "finite weights", do
-            )
-        value = validate() if validate else np.nan
-        if validate and np.isnan(value):
-            module.load_state_dict(kept)
-            do = "give a validation log with rows that can be asked for, or none"
-            raise ModelError("validation has nothing to ask", "valid", "at least one target", do)
-        better = validate is None or value > best
-        best, since = (value, 0) if better and validate else (best, since + 1)
-        rows.append((epoch, total / n, n, seconds, value, better))
-        if better:
-            kept = _weights(module)
-        late = config.minutes is not None and time.perf_counter() - begun > 60 * config.minutes
-        if late or (validate and since >= config.patience):
-            break
-    module.load_state_dict(kept)
     record = pd.DataFrame(
         rows, columns=["epoch", "loss", "examples", "seconds", "validation", "best"]
     )
@@ -203,28 +205,27 @@ def no_losses(module: nn.Module) -> torch.Tensor:
     return sum(weight.square().sum() for weight in module.parameters())[None][:0]
 
 
+def recurrence(cell: nn.GRU, inputs: torch.Tensor) -> torch.Tensor:
+    """The states of a GRU, (B, L, d), with all their derivatives."""
+    # cuDNN's recurrence is quick, but has no second derivative, and outside of training not even a
+    # first one.
+    with torch.backends.cudnn.flags(enabled=cell.training, deterministic=True):
+        return cell(inputs)[0]
+
+
 def _weights(module: nn.Module) -> dict[str, torch.Tensor]:
     return {name: value.detach().clone() for name, value in module.state_dict().items()}
 
 
-class _Adam(torch.optim.Adam):
-    """Adam without torch's compiler: three methods import it (800 modules, two seconds) only to be
-    left out of it."""
-
-    add_param_group = inspect.unwrap(torch.optim.Adam.add_param_group)
-    zero_grad = inspect.unwrap(torch.optim.Adam.zero_grad)
-    step = torch.no_grad()(inspect.unwrap(torch.optim.Adam.step))
-
-
-class _SGD(torch.optim.SGD):
-    """Gradient descent, likewise without torch's compiler."""
-
-    add_param_group = inspect.unwrap(torch.optim.SGD.add_param_group)
-    zero_grad = inspect.unwrap(torch.optim.SGD.zero_grad)
-    step = torch.no_grad()(inspect.unwrap(torch.optim.SGD.step))
+def _lean(kind: type[torch.optim.Optimizer]) -> type[torch.optim.Optimizer]:
+    """An optimiser without torch's compiler: three methods import it (800 modules, two seconds) only
+    to be left out of it."""
+    names = ("add_param_group", "zero_grad", "step")
+    plain = {name: inspect.unwrap(getattr(kind, name)) for name in names}
+    return type(kind.__name__, (kind,), plain | {"step": torch.no_grad()(plain["step"])})
 
 
-OPTIMISERS = {"adam": _Adam, "sgd": _SGD}
+OPTIMISERS = {"adam": _lean(torch.optim.Adam), "sgd": _lean(torch.optim.SGD)}
 
 
 def _fusible(module: nn.Module) -> bool:
@@ -235,15 +236,10 @@ def _fusible(module: nn.Module) -> bool:
 
 
 def _not_finite(losses: torch.Tensor, epoch: int, step: int) -> ModelError:
-    bad = torch.nonzero(~torch.isfinite(losses.detach())).flatten()
-    shown = ", ".join(map(str, bad[:5].tolist()))
+    bad = torch.nonzero(~torch.isfinite(losses.detach())).flatten().tolist()
+    what, when = "the mean loss overflows", f"in epoch {epoch}, step {step}"
+    if bad:
+        what = f"the loss is {losses[bad[0]].item()}"
+        when += f", examples {', '.join(map(str, bad[:5]))} of the batch"
     do = "lower the learning rate, set clip, or look at those examples"
-    return ModelError(
-        f"the loss is {losses.detach()[bad[0]].item()} in epoch {epoch}, step "
-        f"{step}, examples {shown} of the batch"
-        if len(bad)
-        else f"the mean loss overflows in epoch {epoch}, step {step}",
-        "training",
-        "finite losses",
-        do,
-    )
+    return ModelError(f"{what} {when}", "training", "finite losses", do)

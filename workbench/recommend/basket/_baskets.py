@@ -17,6 +17,7 @@ import pandas as pd
 from scipy import sparse
 
 from workbench.data import Histories, Interactions
+from workbench.data.histories import starts
 from workbench.errors import DataError
 from workbench.recommend.cells import contribution_table
 from workbench.recommend.rows import FittedRows
@@ -69,10 +70,8 @@ class Baskets:
         place[order] = np.arange(len(order))
         per_row = np.bincount(rows[first], minlength=len(histories))
         return cls(
-            offsets=np.concatenate([[0], np.cumsum(per_row)]).astype(np.int64),
-            starts=np.concatenate(
-                [[0], np.cumsum(np.bincount(owner, minlength=len(first)))]
-            ).astype(np.int64),
+            offsets=starts(per_row),
+            starts=starts(np.bincount(owner, minlength=len(first))),
             item=histories.item[begin[order]],
             cell=place[inverse],
             n_items=histories.n_items,

@@ -15,9 +15,9 @@ from typing import Literal
 import numpy as np
 
 from workbench.data import Histories
-from workbench.data.histories import places
-from workbench.errors import DataError
+from workbench.data.histories import places, spans
 from workbench.recommend.basket._baskets import Baskets
+from workbench.recommend.protocol import check_filled
 
 POOL = 16  # batches among which histories of like length are brought together
 
@@ -55,12 +55,7 @@ class BasketExamples:
         baskets = Baskets.of(histories)
         begin, after = baskets.offsets[:-1], baskets.offsets[1:]
         if targets == "none":
-            if (begin == after).any():
-                row = int(np.flatnonzero(begin == after)[0])
-                do = "leave it out, or score it with a counted model such as TopFreq"
-                raise DataError(
-                    "an empty history", f"histories, row {row}", "at least one basket to read", do
-                )
+            check_filled(histories, "TopFreq")
             end, row, target = after, np.arange(len(begin)), np.full(len(begin), -1)
         else:
             number = np.arange(len(baskets.row))
@@ -202,9 +197,26 @@ class BasketBatch:
         np.maximum.at(most, row, together[pair])
         return to, of, together[pair] / most[row]
 
+    @cached_property
+    def looks(self) -> tuple[np.ndarray, ...]:
+        """Who attends to whom over time: (asks, keys) (P,), (pair, at, key, times) (L,); a state is a
+        cell, or C + node where absent.
 
-def spans(start: np.ndarray, end: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """All numbers of the spans `start[s]` to `end[s] − 1`, span by span: (span, number)."""
-    n = end - start
-    span = np.repeat(np.arange(len(n)), n)
-    return span, np.arange(n.sum()) + np.repeat(start - (np.cumsum(n) - n), n)
+        Look l is of a node and time number `at` (nodes in order, their times in order) at the state
+        `key`, `times` often; its score is that of the pair `pair` of states. Only states up to that
+        time are looked at.
+        """
+        cells, span = len(self.node), self.length[self.row]
+        begin = np.cumsum(span) - span
+        node, _ = spans(np.zeros_like(span), span)
+        state = cells + node
+        state[begin[self.node] + self.time] = np.arange(cells)
+        absent = np.cumsum(state >= cells)
+        # times up to this one that lack the item
+        absent -= (absent[begin] - (state[begin] >= cells))[node]
+        some = np.flatnonzero(absent)
+        key, at = spans(begin[self.node] + self.time, (begin + span)[self.node])
+        times = np.append(np.ones_like(key), absent[some])
+        key, at = np.append(key, cells + node[some]), np.append(at, some)
+        pairs, pair = np.unique(state[at] * (cells + len(span)) + key, return_inverse=True)
+        return *np.divmod(pairs, cells + len(span)), pair, at, key, times

@@ -10,12 +10,13 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import nn
 
 from workbench.data import Histories, Interactions
 from workbench.errors import DataError
 from workbench.recommend._owners import Axes
 from workbench.recommend.basket._baskets import Baskets
-from workbench.recommend.basket._examples import BasketExamples
+from workbench.recommend.basket._examples import BasketBatch, BasketExamples
 from workbench.recommend.evaluation import joined_logs
 from workbench.recommend.protocol import check_items, fitted
 from workbench.recommend.trained import TrainedModel
@@ -24,12 +25,24 @@ from workbench.recommend.training import no_losses
 SCORED = 64  # histories scored at a time
 
 
+class BasketNetwork(nn.Module):
+    """A network that reads batches of index arrays."""
+
+    def put(self, array: np.ndarray) -> torch.Tensor:
+        """An array beside the weights."""
+        return torch.as_tensor(array, device=next(self.parameters()).device)
+
+    def losses(self, read: BasketBatch) -> torch.Tensor:
+        """The loss of each question; (E,). A method may have a quicker way than all scores."""
+        return self.loss_from(self.scores(read), read)
+
+
 class NextBasket(TrainedModel):
     """What DNNTSP and Sets2Sets share; a method names its `Config` and its `Network`.
 
-    `Network(config, n_items)` is a module with `n_items`, `per_item` (parameters that have an entry
-    per item, and along which axes), `represent(read) -> (E, d)`, `scores(read) -> (E, n_items)`,
-    `losses(read) -> (E,)` and `loss_from(scores, read) -> (E,)`. `Config` has `training` (a batch
+    `Network(config, n_items)` is a `BasketNetwork` with `n_items`, `per_item` (parameters that have
+    an entry per item, and along which axes), `represent(read) -> (E, d)`, `scores(read) -> (E,
+    n_items)` and `loss_from(scores, read) -> (E,)`. `Config` has `training` (a batch
     counts questions), `max_baskets` and `targets`.
 
     Validation asks for the last basket of each user of `valid`, from all baskets of the user before

@@ -26,19 +26,18 @@ from typing import ClassVar, Literal
 
 import numpy as np
 import torch
-from pydantic import BaseModel, ConfigDict, PositiveInt, model_validator
+from pydantic import PositiveInt, model_validator
 from torch import nn
 
-from workbench.recommend.basket._examples import BasketBatch, spans
-from workbench.recommend.basket._next_basket import NextBasket
+from workbench.recommend.basket._examples import BasketBatch
+from workbench.recommend.basket._next_basket import BasketNetwork, NextBasket
 from workbench.recommend.training import Training
+from workbench.settings import Frozen
 
 
-class DNNTSPConfig(BaseModel):
+class DNNTSPConfig(Frozen):
     """Settings of DNNTSP; defaults of the study, and the paper's where the study's are not
     known."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     embedding: PositiveInt = 32
     """Length of an item vector, and of all states."""
@@ -62,7 +61,7 @@ class DNNTSPConfig(BaseModel):
         return self
 
 
-class DNNTSPNetwork(nn.Module):
+class DNNTSPNetwork(BasketNetwork):
     """Graph convolution, attention over time and gate; see the equations above."""
 
     per_item: ClassVar = {"item.weight": (0,), "gate": (0,)}
@@ -79,16 +78,13 @@ class DNNTSPNetwork(nn.Module):
 
     def forward(self, read: BasketBatch) -> torch.Tensor:
         """z of every node; (V, d)."""
-        to, of, together = map(self._put, read.pairs)
-        own, node, weight = (
-            self.item(self._put(read.item)),
-            self._put(read.node),
-            together.to(self.gate.dtype)[:, None],
-        )
+        to, of, together = map(self.put, read.pairs)
+        own, node = self.item(self.put(read.item)), self.put(read.node)
+        weight = together.to(self.gate.dtype)[:, None]
         states = torch.cat([own[node], own])  # of the cells, then of every node where it is absent
         for convolution in self.convolutions:
             states = torch.relu(convolution(states.index_add(0, to, weight * states[of])))
-        asks, keys, pair, at, key, times = map(self._put, looks(read))
+        asks, keys, pair, at, key, times = map(self.put, read.looks)
         query, against, value = (
             part(states).unflatten(1, (self.heads, -1)) for part in self.attention
         )
@@ -109,68 +105,37 @@ class DNNTSPNetwork(nn.Module):
 
     def represent(self, read: BasketBatch) -> torch.Tensor:
         """Mean of the user's zⱼ; (E, d)."""
-        z, nodes = self(read), self._put(np.bincount(read.row, minlength=len(read.length)))
-        return (
-            z.new_zeros(len(nodes), z.shape[1]).index_add(0, self._put(read.row), z)
-            / nodes[:, None]
-        )
+        z, nodes = self(read), self.put(np.bincount(read.row, minlength=len(read.length)))
+        total = z.new_zeros(len(nodes), z.shape[1]).index_add(0, self.put(read.row), z)
+        return total / nodes[:, None]
 
     def scores(self, read: BasketBatch) -> torch.Tensor:
         """w · E_u + b_o; (E, n_items)."""
         base, change = self._scores(read)
-        at = self._put(read.row), self._put(read.item)
+        at = self.put(read.row), self.put(read.item)
         return base.expand(len(read.length), -1).index_put(at, base[at[1]] + change)
 
     def losses(self, read: BasketBatch) -> torch.Tensor:
         """Σ over items of softplus(s) − y s, divided by their number; (E,)."""
         base, change = self._scores(read)
-        row, own, softplus = self._put(read.row), base[self._put(read.item)], nn.functional.softplus
-        node = (
-            softplus(own + change) - softplus(own) - torch.where(self._put(read.wanted), change, 0)
-        )
-        total = softplus(base).sum().expand(len(read.length)).index_add(0, row, node)
-        return (
-            total.index_add(0, self._put(read.target_row), -base[self._put(read.target_item)])
-            / self.n_items
-        )
+        own, softplus = base[self.put(read.item)], nn.functional.softplus
+        node = softplus(own + change) - softplus(own)
+        node = node - torch.where(self.put(read.wanted), change, 0)
+        total = softplus(base).sum().expand(len(read.length))
+        total = total.index_add(0, self.put(read.row), node)
+        asked = -base[self.put(read.target_item)]
+        return total.index_add(0, self.put(read.target_row), asked) / self.n_items
 
     def loss_from(self, scores: torch.Tensor, read: BasketBatch) -> torch.Tensor:
         """The same from all scores (E, n_items), item by item; (E,)."""
         wanted = torch.zeros_like(scores)
-        wanted[self._put(read.target_row), self._put(read.target_item)] = 1
+        wanted[self.put(read.target_row), self.put(read.target_item)] = 1
         return (nn.functional.softplus(scores) - wanted * scores).mean(1)
 
     def _scores(self, read: BasketBatch) -> tuple[torch.Tensor, torch.Tensor]:
         """w · E + b_o (n_items,), and what the gate changes at every node (V,)."""
-        base, item = self.out(self.item.weight)[:, 0], self._put(read.item)
+        base, item = self.out(self.item.weight)[:, 0], self.put(read.item)
         return base, self.gate[item] * ((self(read) - self.item(item)) @ self.out.weight[0])
-
-    def _put(self, array: np.ndarray) -> torch.Tensor:
-        return torch.as_tensor(array, device=self.gate.device)
-
-
-def looks(read: BasketBatch) -> tuple[np.ndarray, ...]:
-    """Who attends to whom: (asks, keys) (P,), (pair, at, key, times) (L,); a state is a cell, or C
-    + node where absent.
-
-    Look l is of a node and time number `at` (nodes in order, their times in order) at the state
-    `key`, `times` often; its score is that of the pair `pair` of states. Only states up to that
-    time are looked at.
-    """
-    cells, span = len(read.node), read.length[read.row]
-    begin = np.cumsum(span) - span
-    node, _ = spans(np.zeros_like(span), span)
-    state = cells + node
-    state[begin[read.node] + read.time] = np.arange(cells)
-    absent = np.cumsum(state >= cells)
-    # times up to this one that lack the item
-    absent -= (absent[begin] - (state[begin] >= cells))[node]
-    some = np.flatnonzero(absent)
-    key, at = spans(begin[read.node] + read.time, (begin + span)[read.node])
-    times = np.append(np.ones_like(key), absent[some])
-    key, at = np.append(key, cells + node[some]), np.append(at, some)
-    pairs, pair = np.unique(state[at] * (cells + len(span)) + key, return_inverse=True)
-    return *np.divmod(pairs, cells + len(span)), pair, at, key, times
 
 
 class DNNTSP(NextBasket):

@@ -24,23 +24,21 @@ from typing import ClassVar, Literal
 
 import numpy as np
 import torch
-from pydantic import BaseModel, ConfigDict, NonNegativeFloat, PositiveInt
+from pydantic import NonNegativeFloat, PositiveInt
 from torch import nn
 
 from workbench.data import Interactions
 from workbench.errors import TooLarge
 from workbench.recommend.basket._examples import BasketBatch
-from workbench.recommend.basket._next_basket import NextBasket
-from workbench.recommend.training import Training
+from workbench.recommend.basket._next_basket import BasketNetwork, NextBasket
+from workbench.recommend.training import Training, recurrence
+from workbench.settings import Frozen
 
-# items for which the published gate is made: 67 MB of weights, four times that while training
-LARGEST = 4096
+LARGEST = 4096  # items of the published gate: 67 MB of weights, four times that while training
 
 
-class Sets2SetsConfig(BaseModel):
+class Sets2SetsConfig(Frozen):
     """Settings of Sets2Sets; defaults of the study, but for what is corrected."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     hidden: PositiveInt = 32
     """Length of item vectors and states."""
@@ -60,9 +58,8 @@ class Sets2SetsConfig(BaseModel):
     stops the training on Ta-Feng."""
 
 
-class Sets2SetsNetwork(nn.Module):
-    """Encoder, attention decoder, and the gate between it and the history; see the equations
-    above."""
+class Sets2SetsNetwork(BasketNetwork):
+    """Encoder, attention decoder, and a gate to the history; see the equations above."""
 
     per_item: ClassVar = {
         **dict.fromkeys(("item.weight", "last.weight", "out.weight", "out.bias"), (0,)),
@@ -76,19 +73,15 @@ class Sets2SetsNetwork(nn.Module):
         d, self.n_items, self.config = config.hidden, n_items, config
         self.item, self.last = nn.Embedding(n_items, d), nn.Embedding(n_items, d)
         self.encoder, self.decoder = nn.GRU(d, d, batch_first=True), nn.GRUCell(d, d)
-        self.asking, self.asked, self.align = (
-            nn.Linear(2 * d, d),
-            nn.Linear(d, d, bias=False),
-            nn.Linear(d, 1, False),
-        )
+        self.asking, self.asked = nn.Linear(2 * d, d), nn.Linear(d, d, bias=False)
+        self.align = nn.Linear(d, 1, bias=False)
         self.combine, self.out = nn.Linear(2 * d, d), nn.Linear(d, n_items)
         if config.gate == "item":
             self.own = nn.Parameter(torch.zeros(2, n_items))
         elif n_items > LARGEST:
             what, do = f"{n_items:,} items: {n_items**2:,} weights", 'take gate="item"'
-            raise TooLarge(
-                what, "Sets2Sets, gate", f"at most {LARGEST:,} items for the published gate", do
-            )
+            want = f"at most {LARGEST:,} items for the published gate"
+            raise TooLarge(what, "Sets2Sets, gate", want, do)
         else:
             self.gate = nn.Linear(n_items, n_items)
         self.register_buffer("weight", torch.ones(n_items))
@@ -96,63 +89,48 @@ class Sets2SetsNetwork(nn.Module):
     def represent(self, read: BasketBatch) -> torch.Tensor:
         """s, the decoder's state; (E, d)."""
         n, longest = len(read.length), int(read.length.max(initial=1))
-        row, item = read.row[read.node], self._put(read.item[read.node])
-        share = self._put(1 / read.size).to(self.weight.dtype)[:, None]
-        place = self._put(row * longest + read.time)
-        read_in = share.new_zeros(n * longest, self.item.embedding_dim).index_add(
-            0, place, share * self.item(item)
-        )
-        # cuDNN's recurrence is quick, but has no second derivative, and outside of training not
-        # even a first one.
-        with torch.backends.cudnn.flags(enabled=self.training, deterministic=True):
-            states, _ = self.encoder(read_in.view(n, longest, self.item.embedding_dim))
-        final = states[torch.arange(n, device=states.device), self._put(read.length - 1)]
-        newest = self._put(np.flatnonzero(read.time == read.length[row] - 1))
+        row, item = read.row[read.node], self.put(read.item[read.node])
+        share = self.put(1 / read.size).to(self.weight.dtype)[:, None]
+        place = self.put(row * longest + read.time)
+        mean = share.new_zeros(n * longest, self.item.embedding_dim)
+        mean = mean.index_add(0, place, share * self.item(item))
+        states = recurrence(self.encoder, mean.view(n, longest, -1))
+        final = states[torch.arange(n, device=states.device), self.put(read.length - 1)]
+        newest = self.put(np.flatnonzero(read.time == read.length[row] - 1))
         own = (share * self.last(item))[newest]
-        last = own.new_zeros(n, own.shape[1]).index_add(0, self._put(row)[newest], own)
+        last = own.new_zeros(n, own.shape[1]).index_add(0, self.put(row)[newest], own)
         asks = self.asking(torch.cat([last, final], 1))[:, None] + self.asked(states)
-        there = self._put(np.arange(longest) < read.length[:, None])
+        there = self.put(np.arange(longest) < read.length[:, None])
         weights = self.align(asks.tanh())[..., 0].masked_fill(~there, -torch.inf).softmax(1)
         context = (weights[..., None] * states).sum(1)
         return self.decoder(torch.relu(self.combine(torch.cat([last, context], 1))), final)
 
     def scores(self, read: BasketBatch) -> torch.Tensor:
         """What stands in the softmax; (E, n_items)."""
-        row, item = self._put(read.row), self._put(read.item)
+        row, item = self.put(read.row), self.put(read.item)
         own = self.out(self.represent(read))
-        share = self._put(read.count / read.length[read.row]).to(own.dtype)
+        share = self.put(read.count / read.length[read.row]).to(own.dtype)
         if self.config.gate == "item":
-            gate = torch.sigmoid(self.own[0, item] * share + self.own[1, item])
+            gate = self.own[0, item] * share + self.own[1, item]
         else:
-            gate = torch.sigmoid(self.gate(torch.zeros_like(own).index_put((row, item), share)))[
-                row, item
-            ]
+            gate = self.gate(torch.zeros_like(own).index_put((row, item), share))[row, item]
+        gate = gate.sigmoid()
         return own.index_put((row, item), own[row, item] * (1 - gate) + share * gate)
 
-    def losses(self, read: BasketBatch) -> torch.Tensor:
-        """Weighted squares plus λ · set loss; (E,)."""
-        return self.loss_from(self.scores(read), read)
-
     def loss_from(self, scores: torch.Tensor, read: BasketBatch) -> torch.Tensor:
-        """The same from what stands in the softmax, (E, n_items); (E,). A question that asks for
-        every item has no set loss."""
-        made, at = (
-            scores.softmax(1),
-            (self._put(read.target_row), self._put(read.target_item)),
-        )
-        found, weight, none = made[at], self.weight[at[1]], made.new_zeros(len(made))
-        squares = (made**2 @ self.weight).index_add(0, at[0], weight * (1 - 2 * found))
+        """Weighted squares plus λ · set loss, from what stands in the softmax, (E, n_items); (E,). A
+        question that asks for every item has no set loss."""
+        made, none = scores.softmax(1), scores.new_zeros(len(scores))
+        row, item = self.put(read.target_row), self.put(read.target_item)
+        found = made[row, item]
+        squares = (made**2 @ self.weight).index_add(0, row, self.weight[item] * (1 - 2 * found))
         if self.config.set_loss == "as_published":
             made, found = made.detach(), found.detach()
-        n = none.index_add(0, at[0], torch.ones_like(found))
-        inside = none.index_add(0, at[0], (-found).exp()) / n
-        outside = made.exp().sum(1).index_add(0, at[0], -found.exp()) / (self.n_items - n).clamp(
-            min=1
-        )
+        n = none.index_add(0, row, torch.ones_like(found))
+        inside = none.index_add(0, row, (-found).exp()) / n
+        outside = made.exp().sum(1).index_add(0, row, -found.exp())
+        outside = outside / (self.n_items - n).clamp(min=1)
         return squares + self.config.set_weight * inside * torch.where(n < self.n_items, outside, 0)
-
-    def _put(self, array: np.ndarray) -> torch.Tensor:
-        return torch.as_tensor(array, device=self.weight.device)
 
 
 class Sets2Sets(NextBasket):

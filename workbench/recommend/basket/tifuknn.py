@@ -24,21 +24,20 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt
+from pydantic import Field, PositiveInt
 from scipy import sparse
 
 from workbench.data import Histories
 from workbench.recommend.basket._baskets import Baskets, UserVectors, user_vectors
 from workbench.recommend.counted import CountedModel
 from workbench.recommend.ranking import top_k
+from workbench.settings import Frozen
 
 BLOCK = 512  # histories compared at a time
 
 
-class TIFUKNNConfig(BaseModel):
+class TIFUKNNConfig(Frozen):
     """Settings of TIFU-KNN, the study's for Ta-Feng (for Dunnhumby 900, .9, .6, .2, 3)."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     neighbours: PositiveInt = 300
     """Nearest users whose mean vector is taken (k)."""

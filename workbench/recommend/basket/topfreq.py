@@ -26,17 +26,16 @@ from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
-from pydantic import BaseModel, ConfigDict
 
 from workbench.data import Histories, Interactions
 from workbench.recommend.basket._baskets import BasketRows, Baskets
+from workbench.recommend.cells import entry_rows
 from workbench.recommend.counted import CountedModel
+from workbench.settings import Frozen
 
 
-class TopFreqConfig(BaseModel):
+class TopFreqConfig(Frozen):
     """Settings of TopFreq."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     whose: Literal["G", "P", "GP"] = "GP"
     """Whose counts: everybody's (G), the user's own (P), or the user's own and then everybody's
@@ -84,8 +83,7 @@ class TopFreq(CountedModel):
         scores = np.tile(rest, (len(histories), 1))
         baskets = Baskets.of(histories)
         own = baskets.summed(_weights(histories, baskets))
-        rows = np.repeat(np.arange(len(histories)), np.diff(own.indptr))
-        scores[rows, own.indices] = own.data
+        scores[entry_rows(own), own.indices] = own.data
         return scores
 
     def contributions(self, histories: Histories, items: np.ndarray) -> pd.DataFrame:

@@ -25,21 +25,20 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt
+from pydantic import Field, PositiveFloat, PositiveInt
 from scipy import sparse
 
 from workbench.data import Histories
 from workbench.recommend.basket._baskets import Baskets, UserVectors, user_vectors
 from workbench.recommend.counted import CountedModel
 from workbench.recommend.ranking import top_k
+from workbench.settings import Frozen
 
 BLOCK = 512  # histories compared at a time
 
 
-class UPCFConfig(BaseModel):
+class UPCFConfig(Frozen):
     """Settings of UP-CF@r, the study's for Ta-Feng."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     recency: PositiveInt = 10
     """Last baskets that count (r)."""

@@ -19,6 +19,7 @@ import torch
 from scipy import sparse
 
 from workbench.data import Interactions
+from workbench.recommend.cells import entry_rows, revalued
 
 
 def uniform(keys: np.ndarray, seed: tuple[int, ...]) -> np.ndarray:
@@ -63,8 +64,7 @@ class Graph:
     @cached_property
     def edges(self) -> np.ndarray:
         """The code user · n_items + item of every edge, ascending; int64."""
-        users = np.repeat(np.arange(self.cells.shape[0]), np.diff(self.cells.indptr))
-        return users * self.cells.shape[1] + self.cells.indices
+        return entry_rows(self.cells) * self.cells.shape[1] + self.cells.indices
 
     def adjacency(self, like: torch.Tensor) -> torch.Tensor:
         """Â as a torch CSR matrix (n, n), users first, with the type and device of `like`; made
@@ -83,9 +83,7 @@ class Graph:
 
         def make() -> torch.Tensor:
             kept = (uniform(self.edges, seed) >= share).astype(np.float32)
-            cells = sparse.csr_array(
-                (kept, self.cells.indices, self.cells.indptr), self.cells.shape
-            ).copy()
+            cells = revalued(self.cells, kept).copy()
             cells.eliminate_zeros()  # in place, hence the copy: the columns are shared
             return _normalised(cells, like)
 
@@ -104,8 +102,7 @@ def _normalised(cells: sparse.csr_array, like: torch.Tensor) -> torch.Tensor:
     users, items = (
         1 / np.sqrt(np.maximum(np.asarray(cells.sum(axis=axis), float), 1)) for axis in (1, 0)
     )
-    weight = np.repeat(users, np.diff(cells.indptr)) * items[cells.indices]
-    x = sparse.csr_array((weight, cells.indices, cells.indptr), shape=cells.shape)
+    x = revalued(cells, users[entry_rows(cells)] * items[cells.indices])
     matrix = sparse.block_array([[None, x], [x.T, None]], format="csr")
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Sparse CSR tensor support is in beta")

@@ -5,11 +5,13 @@ score(u, i) = ⟨vector of u, vector of i⟩        one pair (u, i, j) per row a
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 import torch
+from torch import nn
 from torch.nn import functional
 
 from workbench.data import Histories, Interactions
@@ -21,14 +23,26 @@ from workbench.recommend.saving import csr_from, csr_parts
 from workbench.recommend.trained import TrainedModel
 
 
+class Tables(nn.Module):
+    """A vector for every user and item."""
+
+    def __init__(
+        self, length: int, n_users: int, n_items: int, first: Callable[[torch.Tensor], Any]
+    ) -> None:
+        super().__init__()
+        self.user, self.item = nn.Embedding(n_users, length), nn.Embedding(n_items, length)
+        first(self.user.weight)
+        first(self.item.weight)
+
+
 class UserItem(TrainedModel):
     """What BPR, LightGCN and SGL share; a method names its `Config` and `Network` and writes its
     `loss`.
 
-    `Network(config, n_users, n_items)` is a module with the embeddings `user` and `item` and
-    `forward() -> (users, items)`, the tables that are scored with. With `reads_graph` it also has
-    `graph`, the cache that `rebuild` makes anew. A user of the index without rows has a vector that
-    nothing has trained. Of a history only its user is read; another code raises `UnknownUser`.
+    `Network(config, n_users, n_items)` is `Tables` with `forward() -> (users, items)`, those that
+    are scored with. With `reads_graph` it also has `graph`, the cache that `rebuild` makes anew. A
+    user of the index without rows has a vector that nothing has trained. Of a history only its user
+    is read; another code raises `UnknownUser`.
     """
 
     reads_graph = False

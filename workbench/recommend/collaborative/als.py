@@ -1,5 +1,4 @@
-"""Implicit ALS: Hu, Koren & Volinsky, Collaborative Filtering for Implicit Feedback Datasets, ICDM
-2008.
+"""ALS: Hu, Koren & Volinsky, Collaborative Filtering for Implicit Feedback Datasets, ICDM 2008.
 
     min Σ_ui c_ui (p_ui − x_uᵀ y_i)² + λ (Σ‖x_u‖² + Σ‖y_i‖²),   c_ui = 1 + α r_ui,   p_ui = 1 if r_ui > 0   equation 3
     x_u = (YᵀY + Yᵀ(Cᵘ − I)Y + λI)⁻¹ Yᵀ Cᵘ p(u)                                                         equation 4
@@ -11,12 +10,14 @@ user's footprint until `rebuild`.
 
 from __future__ import annotations
 
+import copy
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import pandas as pd
-from pydantic import BaseModel, ConfigDict, PositiveFloat, PositiveInt
+from pydantic import PositiveFloat, PositiveInt
 from scipy import sparse
 
 from workbench.data import Histories, Interactions
@@ -24,12 +25,11 @@ from workbench.errors import UnknownUser
 from workbench.recommend.cells import contribution_table
 from workbench.recommend.protocol import check_items, fitted
 from workbench.recommend.saving import load_arrays, save_arrays
+from workbench.settings import Frozen
 
 
-class ALSConfig(BaseModel):
+class ALSConfig(Frozen):
     """Settings of ALS."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     factors: PositiveInt = 32
     """Length of a user or item vector."""
@@ -68,29 +68,22 @@ class ALS:
         for _ in range(self.config.epochs):
             users = self._solve(counts, items)
             items = self._solve(transposed, users)
-        # once more, so that the stored vectors are the fold-in of their users under the final item
-        # vectors
-        self.users, self.items, self.known = (
-            self._solve(counts, items),
-            items,
-            np.diff(counts.indptr) > 0,
-        )
+        # once more, so that what is stored is the fold-in of its user under the final item vectors
+        self.users, self.items = self._solve(counts, items), items
+        self.known = np.diff(counts.indptr) > 0
         return self
 
     def rebuild(self, log: Interactions) -> Self:
-        """Refit on another log with the same seed, in place: the only way to clear the item
-        vectors."""
+        """Refit with the same seed, in place: the only way to clear the item vectors."""
         return self.fit(log)
 
     def fold_in(self, histories: Histories) -> np.ndarray:
-        """User vectors (B, factors) solved from histories, stored vectors unread; an empty history
-        gives zeros."""
+        """User vectors (B, factors) solved from histories alone; zeros for an empty history."""
         check_items(histories, len(fitted(self.items, self)))
         return self._solve(histories.counts(), self.items)
 
     def score(self, histories: Histories) -> np.ndarray:
-        """Stored vector of each user times item vectors, float64 (B, n_items); unknown users are
-        folded in."""
+        """Stored vectors times item vectors, float64 (B, n_items); unknown users are folded in."""
         codes = histories.user
         stored = (codes >= 0) & (codes < len(fitted(self.known, self)))
         stored[stored] = self.known[codes[stored]]
@@ -100,43 +93,31 @@ class ALS:
         return vectors @ self.items.T
 
     def forget_user_vector(self, users: np.ndarray, histories: Histories) -> Self:
-        """Solve the stored vectors of `users` (B,) again from `histories` (B rows), in place; no
-        rows, no vector."""
+        """Solve the stored vectors of `users` (B,) again from B histories; no rows, no vector."""
         users = np.asarray(users, dtype=np.int64).reshape(-1)
         if len(users) and not 0 <= users.min() <= users.max() < len(fitted(self.users, self)):
             raise UnknownUser(f"user code {users.max()}", "users", f"codes below {len(self.users)}")
-        self.users[users], self.known[users] = (
-            self.fold_in(histories),
-            np.diff(histories.offsets) > 0,
-        )
+        self.users[users] = self.fold_in(histories)
+        self.known[users] = np.diff(histories.offsets) > 0
         return self
 
     def contributions(self, histories: Histories, items: np.ndarray) -> pd.DataFrame:
-        """[row, item, interaction, weight]: section 5 of the paper, c_uj · y_iᵀ W_u y_j with W_u =
-        (YᵀCᵘY + λI)⁻¹.
+        """[row, item, interaction, weight]: section 5, c_uj · y_iᵀ W_u y_j, W_u = (YᵀCᵘY + λI)⁻¹.
 
         The weights sum to the score of the folded-in vector, not of a stored vector gone stale.
         """
         check_items(histories, len(fitted(self.items, self)))
-        counts, y = histories.counts(), self.items
         # c_uj · W_u y_j of every interaction
-        carried = np.zeros((len(histories.item), self.config.factors))
-        for b in range(len(histories)):
-            held, r = _row(counts, b)
-            solved = np.linalg.solve(
-                self._normal(y, held, r, y.T @ y), y[held].T * (1 + self.config.alpha * r)
-            ).T
-            carried[histories.row(b)] = solved[
-                np.searchsorted(held, histories.item[histories.row(b)])
-            ]
+        y, carried = self.items, np.zeros((len(histories.item), self.config.factors))
+        for b, held, c, normal in self._systems(histories.counts(), y):
+            solved = np.linalg.solve(normal, y[held].T * c).T
+            own = histories.row(b)
+            carried[own] = solved[np.searchsorted(held, histories.item[own])]
         return contribution_table(histories, items, lambda i, at: (y[i] * carried[at]).sum(axis=1))
 
     def copy(self) -> Self:
         """An independent copy."""
-        twin = type(self)(self.config)
-        for name in ("users", "items", "known"):
-            setattr(twin, name, None if self.items is None else getattr(self, name).copy())
-        return twin
+        return copy.deepcopy(self)
 
     def save(self, folder: Path) -> None:
         """Write into a folder, whole or not at all."""
@@ -146,30 +127,24 @@ class ALS:
     @classmethod
     def load(cls, folder: Path) -> Self:
         """Read what `save` wrote."""
-        config, arrays = load_arrays(folder, "ALS", ALSConfig, ("users", "items", "known"))
+        names = ("users", "items", "known")
+        config, arrays = load_arrays(folder, "ALS", ALSConfig, names)
         model = cls(config)
-        model.users, model.items, model.known = (
-            np.array(arrays[name]) for name in ("users", "items", "known")
-        )
+        for name in names:
+            setattr(model, name, np.array(arrays[name]))
         return model
-
-    def _normal(
-        self, y: np.ndarray, held: np.ndarray, r: np.ndarray, gram: np.ndarray
-    ) -> np.ndarray:
-        own = y[held]
-        return gram + (own.T * (self.config.alpha * r)) @ own + self.config.l2 * np.eye(y.shape[1])
 
     def _solve(self, counts: sparse.csr_array, y: np.ndarray) -> np.ndarray:
         """Equation 4 for every row of `counts`; rows without entries get zeros."""
-        x, gram = np.zeros((counts.shape[0], y.shape[1])), y.T @ y
-        for u in np.flatnonzero(np.diff(counts.indptr)):
-            held, r = _row(counts, u)
-            x[u] = np.linalg.solve(
-                self._normal(y, held, r, gram), (1 + self.config.alpha * r) @ y[held]
-            )
+        x = np.zeros((counts.shape[0], y.shape[1]))
+        for u, held, c, normal in self._systems(counts, y):
+            x[u] = np.linalg.solve(normal, c @ y[held])
         return x
 
-
-def _row(counts: sparse.csr_array, u: int) -> tuple[np.ndarray, np.ndarray]:
-    span = slice(counts.indptr[u], counts.indptr[u + 1])
-    return counts.indices[span], counts.data[span]
+    def _systems(self, counts: sparse.csr_array, y: np.ndarray) -> Iterator[tuple[Any, ...]]:
+        """Of every row u of `counts` with entries: u, its items, their c, and YᵀCᵘY + λI."""
+        gram, ridge = y.T @ y, self.config.l2 * np.eye(y.shape[1])
+        for u in np.flatnonzero(np.diff(counts.indptr)):
+            span = slice(counts.indptr[u], counts.indptr[u + 1])
+            held, more = counts.indices[span], self.config.alpha * counts.data[span]
+            yield u, held, 1 + more, gram + (y[held].T * more) @ y[held] + ridge

@@ -13,19 +13,18 @@ because an epoch's negatives come out of one search and the gradient of x is wri
 from __future__ import annotations
 
 import torch
-from pydantic import BaseModel, ConfigDict, NonNegativeFloat, PositiveInt
+from pydantic import NonNegativeFloat, PositiveInt
 from torch import nn
 
 from workbench.recommend.collaborative._pairs import Pairs, pairwise, penalty
-from workbench.recommend.collaborative._user_item import UserItem
+from workbench.recommend.collaborative._user_item import Tables, UserItem
 from workbench.recommend.protocol import fitted
 from workbench.recommend.training import Training
+from workbench.settings import Frozen
 
 
-class BPRConfig(BaseModel):
+class BPRConfig(Frozen):
     """Settings of BPR-MF; defaults of the study."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     embedding: PositiveInt = 64
     """d: length of a vector (paper: 8 to 128)."""
@@ -35,17 +34,11 @@ class BPRConfig(BaseModel):
     """How it is trained; a batch counts pairs."""
 
 
-class BPRNetwork(nn.Module):
+class BPRNetwork(Tables):
     """Two tables of vectors."""
 
     def __init__(self, config: BPRConfig, n_users: int, n_items: int) -> None:
-        super().__init__()
-        self.user, self.item = (
-            nn.Embedding(n_users, config.embedding),
-            nn.Embedding(n_items, config.embedding),
-        )
-        nn.init.xavier_normal_(self.user.weight)
-        nn.init.xavier_normal_(self.item.weight)
+        super().__init__(config.embedding, n_users, n_items, nn.init.xavier_normal_)
 
     def forward(self) -> tuple[torch.Tensor, torch.Tensor]:
         """P and Q."""

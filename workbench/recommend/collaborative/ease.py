@@ -16,27 +16,25 @@ from typing import Self
 
 import numpy as np
 import pandas as pd
-from pydantic import BaseModel, ConfigDict, PositiveFloat, PositiveInt
+from pydantic import PositiveFloat, PositiveInt
 from scipy.linalg import blas
 
 from workbench.data import Histories, Interactions
 from workbench.errors import ModelError
-from workbench.recommend.cells import Change, UserItemCounts, changes, contribution_table
+from workbench.recommend.cells import UserItemCounts, changes, contribution_table
 from workbench.recommend.gram import rank_update, ridge_inverse
 from workbench.recommend.protocol import check_items, fitted
 from workbench.recommend.saving import load_arrays, save_arrays
+from workbench.settings import Frozen
 
 
-class EASEConfig(BaseModel):
+class EASEConfig(Frozen):
     """Settings of EASE."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     l2: PositiveFloat = 100.0
     """λ: weight of the squared norm of B."""
     check_every: PositiveInt = 100
-    """Users changed between two looks at the residual; where that is above 1e-9, P is factored
-    anew."""
+    """Users changed between two looks at the residual; above 1e-9, P is factored anew."""
     memory_limit_bytes: PositiveInt | None = None
     """Refuse to fit when P and its working space need more; None: half of this machine's memory."""
 
@@ -58,26 +56,22 @@ class EASE:
 
     def fit(self, log: Interactions, valid: Interactions | None = None) -> Self:
         """Solve; `valid` is not used. Raises `TooLarge` before anything is allocated."""
-        cells = UserItemCounts.of(log)
-        self.inverse, self.cells, self.updates = self._factor(cells), cells, 0
-        return self
+        return self._solve(UserItemCounts.of(log))
 
     def score(self, histories: Histories) -> np.ndarray:
         """x − (x·P) / diag P; float64 (B, n_items)."""
-        p = fitted(self.inverse, self)
-        check_items(histories, len(p))
-        x = histories.matrix()
+        p, x = self._inverse_for(histories), histories.matrix()
         return x.toarray() - (x @ p) / p.diagonal()
 
     def contributions(self, histories: Histories, items: np.ndarray) -> pd.DataFrame:
-        """[row, item, interaction, weight]: B_ji for each history item j, shared among its rows;
-        sums to the score."""
-        p = fitted(self.inverse, self)
-        check_items(histories, len(p))
-        held = histories.item
-        return contribution_table(
-            histories, items, lambda i, at: np.where(i == held[at], 0.0, -p[held[at], i] / p[i, i])
-        )
+        """[row, item, interaction, weight]: B_ji, shared among the rows of j; sums to the score."""
+        p = self._inverse_for(histories)
+
+        def weight(i: np.ndarray, at: np.ndarray) -> np.ndarray:
+            j = histories.item[at]
+            return np.where(i == j, 0.0, -p[j, i] / p[i, i])
+
+        return contribution_table(histories, items, weight)
 
     def forget(self, removed: Interactions) -> Self:
         """Take rows out, in place; equals a refit up to rounding. Raises `DataError` and changes
@@ -86,33 +80,32 @@ class EASE:
         About 1 ms at 1,000 items: O(n²) against O(n³) for a refit (`benchmarks/ease.py`).
         """
         cells = fitted(self.cells, self).without(removed)
-        return self._update(cells, changes(self.cells, cells, removed))
-
-    def replace(self, removed: Interactions, added: Interactions) -> Self:
-        """Take rows out and put others in, in place: a user's whole row, if need be."""
-        old = fitted(self.cells, self)
-        middle = old.without(removed)
-        cells = middle.extended(added)
-        moved = [*changes(old, middle, removed), *changes(middle, cells, added)]
-        users = {change.user for change in moved}
-        return self._update(
-            cells, [Change(user, old.items(user), cells.items(user)) for user in sorted(users)]
-        )
+        moved = changes(self.cells, cells, removed)
+        step = rank_update(self.inverse, moved)
+        if step is None:
+            return self._solve(cells)
+        # P is symmetric: its transpose is P in the column order that BLAS updates in place
+        z, zk = step
+        turned = self.inverse.T
+        self.inverse = blas.dgemm(-1.0, zk, z, beta=1.0, c=turned, trans_b=1, overwrite_c=1).T
+        checked = self.updates // self.config.check_every
+        self.updates += len(moved)
+        self.cells = cells
+        if self.updates // self.config.check_every > checked and self.residual() > 1e-9:
+            return self._solve(cells)
+        return self
 
     def score_without(self, removed: Interactions, histories: Histories) -> np.ndarray:
-        """What `score(histories)` would be after `forget(removed)`; changes nothing and copies no
-        P.
+        """What `score(histories)` would be after `forget(removed)`; changes nothing, copies no P.
 
         x·P' = x·P − (x·Z)·K·Zᵀ and diag P' = diag P − Σ_q (Z K)_q ∘ Z_q need vectors of length n
         only.
         """
-        p = fitted(self.inverse, self)
-        check_items(histories, len(p))
+        p, x = self._inverse_for(histories), histories.matrix()
         step = rank_update(p, changes(self.cells, self.cells.without(removed), removed))
         if step is None:
             return self.copy().forget(removed).score(histories)
         z, zk = step
-        x = histories.matrix()
         return x.toarray() - (x @ p - (x @ zk) @ z.T) / (p.diagonal() - (zk * z).sum(axis=1))
 
     def residual(self) -> float:
@@ -135,37 +128,23 @@ class EASE:
 
     @classmethod
     def load(cls, folder: Path) -> Self:
-        """Read what `save` wrote: P as it was, or factored anew where its residual is above
-        1e-9."""
+        """Read what `save` wrote: P as it was, or factored anew where its residual is above 1e-9."""
         config, arrays = load_arrays(folder, "EASE", EASEConfig, ("cells.data", "inverse"))
         model = cls(config)
         model.cells = UserItemCounts.from_arrays(arrays)
         model.inverse = np.array(arrays["inverse"])
-        if model.inverse.shape != (model.cells.n_items,) * 2:
-            raise ModelError(
-                f"P has shape {model.inverse.shape}", str(folder), "as many rows as items"
-            )
+        shape = model.inverse.shape
+        if shape != (model.cells.n_items,) * 2:
+            raise ModelError(f"P has shape {shape}", str(folder), "as many rows as items")
         # how often P was updated is not in the file: it would tell of the forgotten
-        if not model.residual() <= 1e-9:
-            model.inverse = model._factor(model.cells)
-        return model
+        return model if model.residual() <= 1e-9 else model._solve(model.cells)
 
-    def _update(self, cells: UserItemCounts, moved: list[Change]) -> Self:
-        step = rank_update(self.inverse, moved)
-        if step is None:
-            self.inverse, self.cells, self.updates = self._factor(cells), cells, 0
-            return self
-        # P is symmetric, so its transpose is P in the column order that BLAS updates in place.
-        # Nothing fails from here.
-        z, zk = step
-        self.inverse = blas.dgemm(
-            -1.0, zk, z, beta=1.0, c=self.inverse.T, trans_b=1, overwrite_c=1
-        ).T
-        checked, self.updates = self.updates // self.config.check_every, self.updates + len(moved)
-        self.cells = cells
-        if self.updates // self.config.check_every > checked and self.residual() > 1e-9:
-            self.inverse, self.updates = self._factor(cells), 0
+    def _solve(self, cells: UserItemCounts) -> Self:
+        self.inverse = ridge_inverse(cells.matrix, self.config.l2, self.config.memory_limit_bytes)
+        self.cells, self.updates = cells, 0
         return self
 
-    def _factor(self, cells: UserItemCounts) -> np.ndarray:
-        return ridge_inverse(cells.matrix, self.config.l2, self.config.memory_limit_bytes)
+    def _inverse_for(self, histories: Histories) -> np.ndarray:
+        """P, if these histories can be asked about."""
+        check_items(histories, len(fitted(self.inverse, self)))
+        return self.inverse

@@ -15,18 +15,17 @@ from functools import cached_property
 
 import numpy as np
 import pandas as pd
-from pydantic import BaseModel, ConfigDict, PositiveInt
+from pydantic import PositiveInt
 from scipy import sparse
 
 from workbench.data import Histories
 from workbench.recommend.cells import PairCounts, contribution_table, entries
 from workbench.recommend.counted import CountedModel
+from workbench.settings import Frozen
 
 
-class ItemKNNConfig(BaseModel):
+class ItemKNNConfig(Frozen):
     """Settings of ItemKNN."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     k: PositiveInt | None = 100
     """Neighbours per target item. None keeps all."""

@@ -17,20 +17,19 @@ made from are kept until weights or graph change (`_graph.py`, `_user_item.py`).
 from __future__ import annotations
 
 import torch
-from pydantic import BaseModel, ConfigDict, NonNegativeFloat, PositiveInt
+from pydantic import NonNegativeFloat, PositiveInt
 from torch import nn
 
 from workbench.recommend.collaborative._graph import propagate
 from workbench.recommend.collaborative._pairs import Pairs, pairwise, penalty
-from workbench.recommend.collaborative._user_item import UserItem
+from workbench.recommend.collaborative._user_item import Tables, UserItem
 from workbench.recommend.protocol import fitted
 from workbench.recommend.training import Training
+from workbench.settings import Frozen
 
 
-class LightGCNConfig(BaseModel):
+class LightGCNConfig(Frozen):
     """Settings of LightGCN; defaults of the study."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     embedding: PositiveInt = 64
     """Length of a vector, as in the paper."""
@@ -43,18 +42,12 @@ class LightGCNConfig(BaseModel):
     ones are cheaper."""
 
 
-class LightGCNNetwork(nn.Module):
+class LightGCNNetwork(Tables):
     """Two tables of vectors and the graph they are sent along."""
 
     def __init__(self, config: LightGCNConfig, n_users: int, n_items: int) -> None:
-        super().__init__()
+        super().__init__(config.embedding, n_users, n_items, nn.init.xavier_uniform_)
         self.layers, self.graph = config.layers, None
-        self.user, self.item = (
-            nn.Embedding(n_users, config.embedding),
-            nn.Embedding(n_items, config.embedding),
-        )
-        nn.init.xavier_uniform_(self.user.weight)
-        nn.init.xavier_uniform_(self.item.weight)
 
     def forward(self) -> tuple[torch.Tensor, torch.Tensor]:
         """Ē of users and items."""

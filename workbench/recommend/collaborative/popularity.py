@@ -5,17 +5,15 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-from pydantic import BaseModel, ConfigDict
 
 from workbench.data import Histories
 from workbench.recommend.cells import UserItemCounts, contribution_table
 from workbench.recommend.counted import CountedModel
+from workbench.settings import Frozen
 
 
-class PopularityConfig(BaseModel):
+class PopularityConfig(Frozen):
     """Popularity has nothing to set."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class Popularity(CountedModel):

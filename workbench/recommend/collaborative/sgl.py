@@ -27,22 +27,21 @@ from __future__ import annotations
 from typing import Literal
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, PositiveFloat, PositiveInt
+from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
 from torch import nn
 from torch.nn import functional
 
 from workbench.recommend.collaborative._graph import propagate
 from workbench.recommend.collaborative._pairs import Pairs, pairwise, penalty
-from workbench.recommend.collaborative._user_item import UserItem
+from workbench.recommend.collaborative._user_item import Tables, UserItem
 from workbench.recommend.protocol import fitted
 from workbench.recommend.softmax import full_softmax
 from workbench.recommend.training import Training
+from workbench.settings import Frozen
 
 
-class SGLConfig(BaseModel):
+class SGLConfig(Frozen):
     """Settings of SGL; defaults of the study."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     embedding: PositiveInt = 64
     """Length of a vector, as in the paper."""
@@ -63,18 +62,12 @@ class SGLConfig(BaseModel):
     """How it is trained; a batch counts pairs, and every batch costs 6 L products with a graph."""
 
 
-class SGLNetwork(nn.Module):
+class SGLNetwork(Tables):
     """Two tables of vectors, the graph they are sent along, and its two views."""
 
     def __init__(self, config: SGLConfig, n_users: int, n_items: int) -> None:
-        super().__init__()
+        super().__init__(config.embedding, n_users, n_items, nn.init.xavier_uniform_)
         self.config, self.graph, self.time = config, None, None
-        self.user, self.item = (
-            nn.Embedding(n_users, config.embedding),
-            nn.Embedding(n_items, config.embedding),
-        )
-        nn.init.xavier_uniform_(self.user.weight)
-        nn.init.xavier_uniform_(self.item.weight)
 
     def forward(self) -> tuple[torch.Tensor, torch.Tensor]:
         """Ē of users and items along the whole graph."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -60,6 +62,11 @@ class Bench:
         """Another log with the same indexes: half of the rows."""
         return self.log.select(np.random.default_rng(self.seed).random(len(self.log)) < 0.5)
 
+    @cached_property
+    def removed(self) -> Interactions:
+        """All rows of the first history."""
+        return self.log.only(self.histories.interaction[self.histories.row(0)])
+
     def fitted(self, log: Interactions) -> Any:
         model = self.make()
         model.fit(apart(log))
@@ -70,12 +77,18 @@ class Bench:
     ) -> str | None:
         """How a model's scores differ from the wanted ones, beyond rounding."""
         found = np.asarray(model.score(self.histories if histories is None else histories))
-        want = self.scores if want is None else want
-        return far(found, want)
+        return far(found, self.scores if want is None else want)
 
     def numbers(self, scores: np.ndarray) -> np.ndarray:
         """Which scores are numbers, or the −inf of an item that is not offered."""
         return np.isfinite(scores) | (np.isneginf(scores) & self.partial)
+
+
+def reloaded(model: Any) -> Any:
+    """What is read of a model that was saved."""
+    with tempfile.TemporaryDirectory() as folder:
+        model.save(Path(folder, "model"))
+        return type(model).load(Path(folder, "model"))
 
 
 def apart(log: Interactions) -> Interactions:

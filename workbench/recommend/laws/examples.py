@@ -6,7 +6,6 @@ They are listed in `hooks.py`; each returns nothing where it holds, or what was 
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -15,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from workbench.data import Interactions
+from workbench.recommend.laws.weights import double, losses_of
 
 
 def targets(b: Any) -> str | None:
@@ -117,15 +117,15 @@ def _swaps(b: Any, rows: Any) -> Iterator[tuple[int, Interactions]]:
     frame = b.log.frame
     for user in frame["user"].value_counts().index[:4]:
         own = frame[frame["user"] == user]
-        asked = own[own["interaction"].isin(rows)]
-        for at in sorted({min(1, len(asked) - 1), len(asked) // 2}) if len(asked) else ():
-            row = asked.iloc[at]
-            basket = own["basket"].fillna(-1) == own.loc[row.name, ["basket"]].fillna(-1).iloc[0]
-            other = own.loc[~own["item"].isin(own.loc[basket, "item"]), "item"]
+        basket = own["basket"].fillna(-1)
+        asked = own.index[own["interaction"].isin(rows)]
+        for at in asked[1 :: max(1, len(asked) // 2)]:
+            together = own.loc[basket == basket[at], "item"]
+            other = own.loc[~own["item"].isin(together), "item"]
             if len(other):
                 changed = frame.copy()
-                changed.loc[row.name, "item"] = other.iloc[0]
-                yield int(row["interaction"]), replace(b.log, frame=changed)
+                changed.loc[at, "item"] = other.iloc[0]
+                yield int(own.at[at, "interaction"]), replace(b.log, frame=changed)
 
 
 def epochs(b: Any) -> str | None:
@@ -134,16 +134,6 @@ def epochs(b: Any) -> str | None:
         return "other examples than those of epoch 0"
     same = map(np.array_equal, first.targets(), later.targets())
     return None if all(same) else "other rows asked in another epoch"
-
-
-def double(model: Any) -> Any:
-    twin = copy.deepcopy(model)
-    twin.module.double()
-    return twin
-
-
-def losses_of(model: Any, examples: Any) -> np.ndarray:
-    return model.loss(examples).detach().cpu().numpy()
 
 
 def by_row(model: Any, examples: Any) -> pd.Series:

@@ -12,10 +12,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from workbench.data import Interactions
 from workbench.errors import WorkbenchError
 from workbench.laws import Law, NotOffered
-from workbench.recommend.laws.bench import Bench, far
+from workbench.recommend.laws.bench import Bench, far, reloaded
 
 
 def _copy(b: Bench) -> str | None:
@@ -34,7 +33,7 @@ def _copy(b: Bench) -> str | None:
 def _disturb(b: Bench, model: Any) -> None:
     """Change a model by every way it has."""
     if hasattr(model, "forget"):
-        model.forget(b.log.only(b.histories.interaction[b.histories.row(0)]))
+        model.forget(b.removed)
     if getattr(model, "module", None) is not None:
         import torch
 
@@ -45,72 +44,52 @@ def _disturb(b: Bench, model: Any) -> None:
 
 
 def _save(b: Bench) -> str | None:
-    with tempfile.TemporaryDirectory() as folder:
-        b.model.save(Path(folder, "model"))
-        loaded = type(b.model).load(Path(folder, "model"))
+    loaded = reloaded(b.model)
     if not np.array_equal(loaded.score(b.histories), b.model.score(b.histories)):
         return "other scores after loading"
-    if hasattr(loaded, "forget"):
-        removed = b.log.only(b.histories.interaction[b.histories.row(0)])
-        want = b.fitted(b.log)
-        want.forget(removed)
-        loaded.forget(removed)
-        return (
-            found := b.differs(loaded, want=want.score(b.histories))
-        ) and f"{found}, after forgetting"
-    return None
+    if not hasattr(loaded, "forget"):
+        return None
+    # and what it forgets later
+    want = b.fitted(b.log)
+    want.forget(b.removed)
+    loaded.forget(b.removed)
+    found = b.differs(loaded, want=want.score(b.histories))
+    return f"{found}, after forgetting" if found else None
 
 
-def _requests(b: Bench) -> Iterator[tuple[Any, Any, Interactions, str]]:
-    """One request after the other: the model, what `forget` returned, what is left of the log, what
+def _requests(b: Bench) -> Iterator[tuple[Any, Any, Any, str]]:
+    """One request after the other: the model, what `forget` returned, a model of what is left, what
     was asked."""
     rng, model, left = np.random.default_rng(b.seed), b.fitted(b.log), b.log
     for number in range(b.fits + 1):
-        rows, users = left.frame, rng.permutation(left.frame["user"].unique())
-        if number % 3 == 0:
-            asked, what = (
-                rows["interaction"].sample(min(3, len(rows)), random_state=number),
-                "single rows",
-            )
-        elif number % 3 == 1:
-            asked, what = rows.loc[rows["user"] == users[0], "interaction"], "a whole user"
-        else:
-            asked, what = (
-                rows.loc[rows["user"].isin(users[: len(users) // 2]), "interaction"].iloc[::2],
-                "half rows",
-            )
-        if number == b.fits:
-            asked, what = rows["interaction"], "everything"
+        ids, owner = left.frame["interaction"], left.frame["user"]
+        users = rng.permutation(owner.unique())
+        kinds = {
+            "single rows": ids.sample(min(3, len(ids)), random_state=number),
+            "a whole user": ids[owner == users[0]],
+            "half rows": ids[owner.isin(users[: len(users) // 2])].iloc[::2],
+        }
+        what = "everything" if number == b.fits else list(kinds)[number % 3]
+        asked = kinds.get(what, ids)
         returned, left = model.forget(left.only(asked)), left.without(asked)
-        yield model, returned, left, f"after request {number + 1}, {what}"
+        with suppress(WorkbenchError):  # nothing can be fitted on what is left
+            yield model, returned, b.fitted(left), f"after request {number + 1}, {what}"
 
 
 def _forget(b: Bench) -> str | None:
-    for model, returned, left, when in _requests(b):
+    for model, returned, refitted, when in _requests(b):
         if returned is not model:
             return "something else than the model returned"
-        try:
-            want = b.fitted(left).score(b.histories)
-        except WorkbenchError:
-            continue  # nothing can be fitted on what is left
-        if found := b.differs(model, want=want):
+        if found := b.differs(model, want=refitted.score(b.histories)):
             return f"{found}, {when}"
     return None
 
 
 def _saved_after(b: Bench) -> str | None:
-    for number, (model, _, left, when) in enumerate(_requests(b)):
-        if number < b.fits - 1:
-            continue
-        try:
-            refitted = b.fitted(left)
-        except WorkbenchError:
-            continue  # nothing can be fitted on what is left
+    for model, _, refitted, when in _requests(b):
         found, want = _saved(model), _saved(refitted)
-        if found.keys() != want.keys():
-            return (
-                f"arrays {', '.join(sorted(found.keys() ^ want.keys()))} in one of the two, {when}"
-            )
+        if odd := sorted(found.keys() ^ want.keys()):
+            return f"arrays {', '.join(odd)} in one of the two, {when}"
         for name, array in found.items():
             if not _same_array(array, want[name]):
                 return f"another array {name}, {when}"
@@ -122,12 +101,10 @@ def _saved(model: Any) -> dict[str, np.ndarray]:
 
     with tempfile.TemporaryDirectory() as folder:
         model.save(Path(folder, "model"))
-        files = sorted(Path(folder).rglob("*.safetensors"))
-        arrays = {
-            f"{file.name}: {name}": array
-            for file in files
-            for name, array in load_file(file).items()
-        }
+        arrays = {}
+        for file in sorted(Path(folder).rglob("*.safetensors")):
+            found = load_file(file)
+            arrays |= {f"{file.name}: {name}": array for name, array in found.items()}
     if not arrays:
         raise NotOffered("arrays in a .safetensors file")
     return arrays
@@ -139,18 +116,17 @@ def _same_array(found: np.ndarray, want: np.ndarray) -> bool:
         return False
     if not np.issubdtype(found.dtype, np.floating):
         return np.array_equal(found, want)
-    return bool(
-        np.abs(found - want).max(initial=0) <= 1e-10 * max(1.0, np.abs(want).max(initial=0))
-    )
+    most = max(1.0, np.abs(want).max(initial=0))
+    return np.allclose(found, want, rtol=0, atol=1e-10 * most)
 
 
 def _twice(b: Bench) -> str | None:
     # a whole user: of a cell's equal rows, a model that counts may be asked to forget each
-    model, removed = b.fitted(b.log), b.log.only(b.histories.interaction[b.histories.row(0)])
-    model.forget(removed)
+    model = b.fitted(b.log)
+    model.forget(b.removed)
     want = model.score(b.histories).copy()
     with suppress(WorkbenchError):
-        model.forget(removed)
+        model.forget(b.removed)
     return b.differs(model, want=want)
 
 
@@ -167,22 +143,18 @@ def _contributions_table(b: Bench) -> str | None:
         return "weights that are no numbers"
     held = pd.Series(b.histories.rows, index=b.histories.interaction)
     at = held.reindex(made["interaction"]).to_numpy()
-    return (
-        None
-        if np.array_equal(at, made["row"])
-        else "interactions that are not of the row's history"
-    )
+    own = np.array_equal(at, made["row"])
+    return None if own else "interactions that are not of the row's history"
 
 
 def _contributions_sum(b: Bench) -> str | None:
     made, items = _contributions(b)
     sums = np.zeros(items.shape)
     np.add.at(sums, (made["row"], made["item"]), made["weight"])
-    nothing = b.histories.select([0]).without(b.histories.interaction[b.histories.row(0)])
-    try:
+    nothing = b.histories.select([0]).without(b.removed.frame["interaction"])
+    rest = 0.0
+    with suppress(WorkbenchError):
         rest = np.asarray(b.model.score(replace(nothing, user=np.array([-1], nothing.user.dtype))))
-    except WorkbenchError:
-        rest = 0.0
     return far(sums, b.scores - rest)
 
 

@@ -6,23 +6,23 @@ torch is imported only when a law is asked.
 from __future__ import annotations
 
 import copy
-import tempfile
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from workbench.errors import ModelError
 from workbench.laws import Law
-from workbench.recommend.laws.examples import (
+from workbench.recommend.laws.bench import reloaded
+from workbench.recommend.laws.examples import epochs, like_kept, named_rows, targets
+from workbench.recommend.laws.weights import (
     double,
-    epochs,
-    like_kept,
+    first_difference,
     losses_of,
-    named_rows,
-    targets,
+    plain,
+    slopes,
+    state,
 )
 
 
@@ -31,31 +31,31 @@ def _no_epochs(b: Any) -> str | None:
     record = model.tune(model.examples(b.log), epochs=0)
     if len(record):
         return f"a record of {len(record)} epochs"
-    return _first_difference(_state(b.model), _state(model))
+    return first_difference(state(b.model), state(model))
 
 
 def _tune_is_fit(b: Any) -> str | None:
     model = b.make()
     model.start(b.log)
     model.tune(model.examples(b.log))
-    return _first_difference(_state(b.model), _state(model))
+    return first_difference(state(b.model), state(model))
 
 
 def _warm(b: Any) -> str | None:
     import torch
 
-    before, made = _state(b.model), []
+    before, made = state(b.model), []
     drawn = torch.random.get_rng_state()
     for options in ({}, {}, {"learning_rate": 1e-7, "optimiser": "sgd"}):
         model = copy.deepcopy(b.model)
         model.tune(model.examples(b.log), epochs=1, seed=3, **options)
-        made.append(_state(model))
+        made.append(state(model))
     if not torch.equal(drawn, torch.random.get_rng_state()):
         return "draws that reached the caller's generator"
-    if _first_difference(*made[:2]):
+    if first_difference(*made[:2]):
         return "other weights when tuned again with the same seed"
     # how far fitting went from its first weights, beside how far a tiny step goes
-    first = _state(b.make().start(b.log))
+    first = state(b.make().start(b.log))
     went, step = _distance(before, first), _distance(before, made[2])
     if step > 0.1 * went:
         return f"weights {step:.2g} away after a step of next to nothing (fit went {went:.2g})"
@@ -68,33 +68,24 @@ def _history_logits(b: Any) -> str | None:
         return f"shape {tuple(found.shape)} in place of {b.scores.shape}"
     if not found.requires_grad:
         return "no graph"
-    off = np.abs(found.detach().cpu().numpy() - b.scores).max()
+    off = np.abs(plain(found) - b.scores).max()
     if off > 1e-5 * max(1.0, np.abs(b.scores).max()):
         return f"scores that differ by {off:.2g}"
-    found.sum().backward(inputs=list(b.model.module.parameters()))
-    slopes = [weight.grad for weight in b.model.module.parameters()]
-    b.model.module.zero_grad(set_to_none=True)
-    some = any(slope is not None and bool(slope.any()) for slope in slopes)
-    return None if some else "a graph that reaches no parameter"
+    reached = slopes(found.sum(), list(b.model.module.parameters()))
+    return None if any(map(np.any, map(plain, reached))) else "a graph that reaches no parameter"
 
 
 def _example_logits(b: Any) -> str | None:
-    import torch
-
     model = _bare(double(b.model))
     examples = model.examples(b.log, b.histories.user[:6])
     losses, logits = model.loss(examples), model.logits(examples)
     if tuple(logits.shape) not in {(len(losses),), (len(losses), b.log.n_items)}:
         return f"shape {tuple(logits.shape)} for {len(losses)} losses"
     made = model.loss_from(logits, examples)
-    if made.shape != losses.shape or not torch.allclose(made, losses, rtol=0, atol=1e-9):
+    if made.shape != losses.shape or np.abs(plain(made - losses)).max() > 1e-9:
         return "other losses from the logits"
-    weights = list(model.module.parameters())
-    slopes = [
-        torch.autograd.grad(part.sum(), weights, allow_unused=True, materialize_grads=True)
-        for part in (losses, made)
-    ]
-    off = max(float((one - two).abs().max()) for one, two in zip(*slopes, strict=True))
+    both = slopes((losses - made).sum(), list(model.module.parameters()))
+    off = max(np.abs(plain(slope)).max() for slope in both)
     return None if off <= 1e-7 else f"gradients through the logits off by {off:.2g}"
 
 
@@ -124,20 +115,15 @@ def _rows(b: Any) -> str | None:
 def _slopes_outside(model: Any, examples: Any, inside: dict[str, Any], named: Any) -> str | None:
     """A parameter whose gradient, of the losses' sum, is not 0 outside these entries, or all 0
     inside."""
-    import torch
-
-    values = [named[name] for name in inside]
-    if not values:
+    if not inside:
         return None
-    slopes = torch.autograd.grad(
-        model.loss(examples).sum(), values, allow_unused=True, materialize_grads=True
-    )
-    for (name, index), slope in zip(inside.items(), slopes, strict=True):
+    made = slopes(model.loss(examples).sum(), [named[name] for name in inside])
+    for (name, index), slope in zip(inside.items(), made, strict=True):
         rest = slope.clone()
         rest[index] = 0
         if rest.any():
             return f"a gradient of {name}"
-    return None if any(slope.any() for slope in slopes) else "no gradient at all"
+    return None if any(slope.any() for slope in made) else "no gradient at all"
 
 
 def _item_rows(b: Any, model: Any) -> str | None:
@@ -162,29 +148,27 @@ def _item_rows(b: Any, model: Any) -> str | None:
 def _rollback(b: Any) -> str | None:
     import torch
 
-    for name in ("copy", "original"):
-        one = b.fitted(b.log)
-        two = one.copy()
-        kept, changed = (two, one) if name == "copy" else (one, two)
+    model = b.fitted(b.log)
+    twin = model.copy()
+    if found := first_difference(_everything(b, twin), _everything(b, model)):
+        return f"{found} in the copy than in the original"
+    for kept, changed, name in ((twin, model, "copy"), (model, twin, "original")):
         want = _everything(b, kept)
         changed.tune(changed.examples(b.log), epochs=1)
         changed.rebuild(b.other)
         with torch.no_grad():
             for value in changed.module.state_dict().values():
                 value += 1
-        if found := _first_difference(want, _everything(b, kept)):
+        if found := first_difference(want, _everything(b, kept)):
             return f"{found}, of the {name} when the other one was changed"
-        if name == "copy" and (found := _first_difference(want, _everything(b, b.model))):
-            return f"{found} in the copy than in the original"
     return None
 
 
 def _everything(b: Any, model: Any) -> dict[str, Any]:
     """Weights, buffers, scores, losses and logits of a model, to be compared bit by bit."""
     examples = model.examples(b.log)
-    found = {"scores": model.score(b.histories), "losses": losses_of(model, examples)}
-    found["logits"] = model.logits(examples).detach().cpu().numpy()
-    return _state(model) | {f"other {name}": value.copy() for name, value in found.items()}
+    found = {"other scores": model.score(b.histories), "other losses": losses_of(model, examples)}
+    return state(model) | found | {"other logits": plain(model.logits(examples))}
 
 
 def _bound(b: Any) -> str | None:
@@ -205,11 +189,8 @@ def _bound(b: Any) -> str | None:
         except ModelError:
             continue
         return f"a log of other indexes in {name}"
-    with tempfile.TemporaryDirectory() as folder:
-        model.save(Path(folder, "model"))
-        loaded = type(model).load(Path(folder, "model"))
-    want = b.log.index_fingerprint
-    return None if model.bound == loaded.bound == want else "another fingerprint after loading"
+    fingerprints = {model.bound, reloaded(model).bound, b.log.index_fingerprint}
+    return None if len(fingerprints) == 1 else "another fingerprint after loading"
 
 
 def _bare(model: Any) -> Any:
@@ -218,19 +199,6 @@ def _bare(model: Any) -> Any:
     if beside:
         model.config = model.config.model_copy(update=dict.fromkeys(beside, 0.0))
     return model
-
-
-def _state(model: Any) -> dict[str, np.ndarray]:
-    state = model.module.state_dict()
-    return {name: value.detach().cpu().numpy().copy() for name, value in state.items()}
-
-
-def _first_difference(one: dict[str, np.ndarray], two: dict[str, np.ndarray]) -> str | None:
-    """What differs by a single bit."""
-    for name in one:
-        if name not in two or not np.array_equal(one[name], two[name]):
-            return name if name.startswith("other ") else f"another {name}"
-    return None
 
 
 def _distance(one: dict[str, np.ndarray], two: dict[str, np.ndarray]) -> float:

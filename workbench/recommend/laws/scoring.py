@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import replace
 from typing import Any
 
@@ -33,14 +34,14 @@ def _masks(b: Bench) -> str | None:
     scores, seen = b.scores.astype(float), b.histories.matrix().toarray() > 0
     if (out := np.isneginf(scores) & (seen | (not b.partial))).any():
         return f"−inf for {int(out.sum())} items"
-    rows = [
-        (own[held], own[~held])
-        for own, held in zip(scores, seen, strict=True)
-        if held.any() and not held.all()
-    ]
-    gap = [below.max() < rest.min() and (np.ptp(below) == 0 or rest.min() - below.max() > np.ptp(rest))
-           for below, rest in rows]  # fmt: skip
-    return "all items of every history far below all others" if gap and all(gap) else None
+    far_below = []
+    for own, held in zip(scores, seen, strict=True):
+        if held.any() and not held.all():
+            below, rest = own[held], own[~held]
+            gap = rest.min() - below.max()
+            far_below.append(gap > 0 and (np.ptp(below) == 0 or gap > np.ptp(rest)))
+    masked = far_below and all(far_below)
+    return "all items of every history far below all others" if masked else None
 
 
 def _finite(b: Bench) -> str | None:
@@ -51,20 +52,15 @@ def _finite(b: Bench) -> str | None:
 def _unchanged(b: Bench) -> str | None:
     log = apart(b.log)
     model, histories = b.make(), log.histories(b.histories.user)
-    before = {
-        name: getattr(histories, name).copy()
-        for name in ("user", "offsets", "item", "action", "interaction")
-    }
+    before = vars(copy.deepcopy(histories))
     model.fit(log)
     model.score(histories)
     if not log.frame.equals(b.log.frame):
         return "a log that fit or score has changed"
-    changed = [
-        name
-        for name, array in before.items()
-        if not np.array_equal(array, getattr(histories, name))
-    ]
-    return f"histories whose {', '.join(changed)} score has changed" if changed else None
+    for name in ("user", "offsets", "item", "action", "interaction"):
+        if not np.array_equal(before[name], getattr(histories, name)):
+            return f"histories whose {name} score has changed"
+    return None
 
 
 def _repeat(b: Bench) -> str | None:
@@ -79,10 +75,8 @@ def _afresh(b: Bench) -> str | None:
 
 def _alone(b: Bench) -> str | None:
     some = range(0, len(b.histories), max(1, len(b.histories) // 8))
-    return far(
-        np.concatenate([b.model.score(b.histories.select([row])) for row in some]),
-        b.scores[list(some)],
-    )
+    alone = [b.model.score(b.histories.select([row])) for row in some]
+    return far(np.concatenate(alone), b.scores[list(some)])
 
 
 def _order(b: Bench) -> str | None:
@@ -103,9 +97,8 @@ def _number_or_error(b: Bench, model: Any, histories: Histories) -> str | None:
 
 def _unknown(b: Bench) -> str | None:
     few = b.histories.select([0, 1])
-    return _number_or_error(
-        b, b.model, replace(few, user=np.array([-1, b.log.n_users], few.user.dtype))
-    )
+    strangers = np.array([-1, b.log.n_users], few.user.dtype)
+    return _number_or_error(b, b.model, replace(few, user=strangers))
 
 
 def _empty(b: Bench) -> str | None:

@@ -3,35 +3,26 @@
 from __future__ import annotations
 
 import copy
-from typing import Any
 
 import numpy as np
 
 from workbench.laws import Law
 from workbench.recommend.laws.bench import Bench
+from workbench.recommend.laws.weights import double, first_difference, losses_of, slopes, state
 
 
 def _per_example(b: Bench) -> str | None:
     users = b.histories.user
-    parts = [
-        _losses(b.model, b.model.examples(b.log, some)) for some in (users, users[::2], users[1::2])
-    ]
-    shapes = [tuple(part.shape) for part in parts]
-    if any(len(shape) != 1 for shape in shapes):
-        return f"losses of shape {shapes[0]}"
-    if shapes[0][0] != shapes[1][0] + shapes[2][0]:
-        return (
-            f"{shapes[0][0]} losses for all users, {shapes[1][0]} and {shapes[2][0]} "
-            f"for the two halves of them"
-        )
-    if not all(np.isfinite(part.numpy()).all() for part in parts):
+    some = (users, users[::2], users[1::2], users)
+    parts = [losses_of(b.model, b.model.examples(b.log, each)) for each in some]
+    if any(part.ndim != 1 for part in parts):
+        return f"losses of shape {parts[0].shape}"
+    n, even, odd, _ = map(len, parts)
+    if n != even + odd:
+        return f"{n} losses for all users, {even} and {odd} for the two halves of them"
+    if not all(np.isfinite(part).all() for part in parts):
         return "losses that are no numbers"
-    again = _losses(b.model, b.model.examples(b.log, users))
-    return None if np.array_equal(again, parts[0]) else "other losses when asked again"
-
-
-def _losses(model: Any, examples: Any) -> Any:
-    return model.loss(examples).detach().cpu()
+    return None if np.array_equal(parts[0], parts[3]) else "other losses when asked again"
 
 
 def _twice_differentiable(b: Bench) -> str | None:
@@ -41,82 +32,55 @@ def _twice_differentiable(b: Bench) -> str | None:
     one does not. So three directions are tried, with ever smaller steps, and one that agrees will
     do: a wrong derivative is off in all.
     """
-    found = [
-        _hessian_off(b, b.seed + number, step) for number, step in enumerate((1e-4, 1e-5, 1e-6))
-    ]
-    return (
-        None if any(off <= 1e-3 for off in found) else f"H·v off by {found[-1]:.2g} of its length"
-    )
+    steps = (1e-4, 1e-5, 1e-6)
+    off = [_hessian_off(b, b.seed + number, step) for number, step in enumerate(steps)]
+    return None if min(off) <= 1e-3 else f"H·v off by {off[-1]:.2g} of its length"
 
 
 def _hessian_off(b: Bench, seed: int, step: float) -> float:
     """How far H·v is from the difference of gradients, in lengths of the latter, for a random v."""
     import torch
+    from torch.nn.utils import parameters_to_vector, vector_to_parameters
 
-    module = copy.deepcopy(b.model)
-    module.module.double()
-    values = list(module.module.parameters())
-    examples = module.examples(b.log, b.histories.user[:4])
-    generator = torch.Generator().manual_seed(seed)
-    direction = [
-        torch.randn(value.shape, generator=generator, dtype=torch.float64) for value in values
-    ]
+    model = double(b.model)
+    values = list(model.module.parameters())
+    examples = model.examples(b.log, b.histories.user[:4])
+    here = parameters_to_vector(values).detach()
+    v = torch.randn(here.shape, generator=torch.Generator().manual_seed(seed), dtype=here.dtype)
 
-    def gradient(create: bool) -> list[Any]:
-        found = torch.autograd.grad(
-            module.loss(examples).mean(), values, create_graph=create, allow_unused=True
-        )
-        return [torch.zeros_like(v) if g is None else g for g, v in zip(found, values, strict=True)]
+    def gradient(weights: torch.Tensor, create_graph: bool = False) -> torch.Tensor:
+        vector_to_parameters(weights, values)
+        return flat(slopes(model.loss(examples).mean(), values, create_graph))
 
-    along = sum((g * d).sum() for g, d in zip(gradient(True), direction, strict=True))
-    exact = (
-        torch.autograd.grad(along, values, allow_unused=True)
-        if along.requires_grad
-        else [None] * len(values)
-    )
-    exact = [torch.zeros_like(v) if h is None else h for h, v in zip(exact, values, strict=True)]
-    ends = []
-    for sign in (1, -2):
-        with torch.no_grad():
-            for value, d in zip(values, direction, strict=True):
-                value.add_(d, alpha=sign * step)
-        ends.append(gradient(False))
-    differences = [(one - two) / (2 * step) for one, two in zip(*ends, strict=True)]
-    off = sum(float((h - d).square().sum()) for h, d in zip(exact, differences, strict=True)) ** 0.5
-    size = sum(float(d.square().sum()) for d in differences) ** 0.5
-    return off / max(size, 1e-4)
+    def flat(parts: tuple[torch.Tensor, ...]) -> torch.Tensor:
+        return torch.cat([part.reshape(-1) for part in parts])
+
+    # a loss that is linear in its weights has no graph left: 0 · θ stands in
+    along = gradient(here, create_graph=True) @ v + 0 * parameters_to_vector(values).sum()
+    exact = flat(slopes(along, values))
+    difference = (gradient(here + step * v) - gradient(here - step * v)) / (2 * step)
+    return float((exact - difference).norm() / difference.norm().clamp(min=1e-4))
 
 
 def _groups(b: Bench) -> str | None:
     groups = b.model.parameter_groups()
     if set(groups) != {"users", "items", "shared"}:
         return f"groups {', '.join(groups)}"
-    listed = [id(value) for values in groups.values() for value in values]
-    own = {id(value): name for name, value in b.model.module.named_parameters()}
-    absent = [name for key, name in own.items() if key not in listed]
-    if absent or len(listed) != len(own):
-        return (
-            f"{len(listed)} parameters listed, {len(own)} in the module"
-            + f", without {absent[0]}" * bool(absent)
-        )
-    return None
+    listed = sorted(id(value) for values in groups.values() for value in values)
+    own = sorted(map(id, b.model.module.parameters()))
+    same = listed == own
+    return None if same else f"{len(listed)} parameters listed, {len(own)} in the module"
 
 
 def _rebuild(b: Bench) -> str | None:
     model = copy.deepcopy(b.model)
     if model.rebuild(b.log) is not model:
         return "something else than the model returned"
-    return _weights_differ(model, b.model) or b.differs(model)
-
-
-def _weights_differ(one: Any, two: Any) -> str | None:
-    a, b = dict(one.module.named_parameters()), dict(two.module.named_parameters())
-    changed = [name for name in a if name not in b or not bool((a[name] == b[name]).all())]
-    return f"another weight {changed[0]}" if changed else None
+    return first_difference(state(model), state(b.model)) or b.differs(model)
 
 
 def _same_weights(b: Bench) -> str | None:
-    return _weights_differ(b.fitted(b.log), b.model)
+    return first_difference(state(b.fitted(b.log)), state(b.model))
 
 
 def _represent(b: Bench) -> str | None:

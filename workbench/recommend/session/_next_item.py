@@ -14,10 +14,11 @@ from typing import Any, ClassVar
 
 import numpy as np
 import torch
+from torch import nn
 
 from workbench.data import Histories, Interactions
 from workbench.recommend.evaluation import next_items
-from workbench.recommend.protocol import check_items, fitted
+from workbench.recommend.protocol import check_filled, check_items, fitted
 from workbench.recommend.session._windows import Windows, last_windows, windows
 from workbench.recommend.softmax import full_softmax
 from workbench.recommend.trained import TrainedModel
@@ -26,14 +27,36 @@ from workbench.recommend.training import no_losses
 SCORED = 512  # histories scored at a time, about
 
 
+class Reader(nn.Module):
+    """What every network of the family reads with: the items' embedding, and that of the actions
+    where the config uses them, both padded by their last row."""
+
+    def __init__(self, config: Any, length: int, n_items: int, n_actions: int) -> None:
+        super().__init__()
+        self.item = nn.Embedding(n_items + 1, length, padding_idx=n_items)
+        self.action = None
+        if config.use_actions:
+            self.action = nn.Embedding(n_actions + 1, length, padding_idx=n_actions)
+
+    def blank(self) -> None:
+        """Padding says nothing, and actions nothing yet: begin as the model that reads none."""
+        nn.init.zeros_(self.item.weight[-1])
+        if self.action is not None:
+            nn.init.zeros_(self.action.weight)
+
+    def read(self, items: torch.Tensor, actions: torch.Tensor) -> torch.Tensor:
+        """The vectors of (B, L) codes; (B, L, length)."""
+        return self.item(items) if self.action is None else self.item(items) + self.action(actions)
+
+
 class NextItem(TrainedModel):
     """What GRU4Rec, NARM, SASRec and SR-GNN share; a method names its `Config` and its `Network`.
 
     A row of the histories is a sequence (`log.by_session()` makes one of every session).
-    `Network(config, n_items, n_actions)` is a module with `item`, an embedding whose last row is
-    the padding, and `forward(items (B, L), actions (B, L), asked (B, L)) -> (n, d)`: for every
-    asked position, in row order, what the positions up to it say; inputs are padded on the right
-    with n_items. `Config` has `training`, `max_length`, `stride`, `prefixes` and `use_actions`.
+    `Network(config, n_items, n_actions)` is a `Reader` with `forward(items (B, L), actions (B, L),
+    asked (B, L)) -> (n, d)`: for every asked position, in row order, what the positions up to it
+    say; inputs are padded on the right with n_items. `Config` has `training`, `max_length`,
+    `stride`, `prefixes` and `use_actions`.
     """
 
     saved = ("n_items", "actions")
@@ -124,7 +147,7 @@ class NextItem(TrainedModel):
         """Rows of like length together: less padding. Raises `DataError` for an empty history, by
         its own row."""
         check_items(histories, self.shape["n_items"])
-        last_windows(histories, 1)
+        check_filled(histories, "SessionPopularity")
         order = np.argsort(np.diff(histories.offsets), kind="stable")
         return np.array_split(order, max(1, len(order) // SCORED)) if len(order) else []
 

@@ -11,6 +11,8 @@ import numpy as np
 from scipy import sparse
 
 from workbench.data import Histories, Interactions
+from workbench.data.histories import starts
+from workbench.recommend.cells import entry_rows, tidy
 from workbench.recommend.rows import FittedRows
 
 
@@ -38,11 +40,9 @@ class Postings(FittedRows):
         rows not in here."""
         rows, touched = self.left(removed)
         gone = (_ones(self.rows.select(touched)) - _ones(rows.select(touched))).tocoo()
-        session = touched[gone.row[gone.data > 0]]
-        item = gone.col[gone.data > 0]
-        sessions = _drop(self.sessions, session, item)
-        items = _drop(self.items, item, session)
-        return Postings(rows, sessions, items)
+        cells = (gone.data, (touched[gone.row], gone.col))
+        gone = sparse.coo_array(cells, shape=self.sessions.shape).tocsr()
+        return Postings(rows, tidy(self.sessions - gone), tidy(self.items - gone.T))
 
     @cached_property
     def size(self) -> np.ndarray:
@@ -96,32 +96,18 @@ def best(matrix: sparse.csr_array, limit: int, *keys: np.ndarray) -> sparse.csr_
     length = np.diff(matrix.indptr)
     if not (length > limit).any():
         return matrix
-    row = np.repeat(np.arange(len(length)), length)
+    row = entry_rows(matrix)
     at = np.flatnonzero((length > limit)[row])
     order = at[np.lexsort((*(-key[at] for key in reversed(keys)), row[at]))]
     # `order` has the same row at each place
     place = np.arange(len(order)) - np.searchsorted(row[at], row[at])
     kept = np.ones(len(row), dtype=bool)
     kept[order[place >= limit]] = False
-    indptr = np.concatenate([[0], np.cumsum(np.minimum(length, limit))])
-    return sparse.csr_array((matrix.data[kept], matrix.indices[kept], indptr), shape=matrix.shape)
+    cut = (matrix.data[kept], matrix.indices[kept], starts(np.minimum(length, limit)))
+    return sparse.csr_array(cut, shape=matrix.shape)
 
 
 def _ones(rows: Histories) -> sparse.csr_array:
     x = rows.counts()  # not `matrix`, which keeps a second one
     x.data[:] = 1.0
-    x.sort_indices()
-    return x
-
-
-def _drop(matrix: sparse.csr_array, row: np.ndarray, column: np.ndarray) -> sparse.csr_array:
-    """Without some cells, all of which it holds; the columns of each row ascending."""
-    spans = ((matrix.indptr[r], matrix.indptr[r + 1]) for r in row)
-    at = [
-        start + np.searchsorted(matrix.indices[start:end], c)
-        for (start, end), c in zip(spans, column, strict=True)
-    ]
-    fewer = np.concatenate([[0], np.cumsum(np.bincount(row, minlength=matrix.shape[0]))])
-    at = np.array(at, dtype=np.int64)
-    parts = np.delete(matrix.data, at), np.delete(matrix.indices, at), (matrix.indptr - fewer)
-    return sparse.csr_array(parts, shape=matrix.shape)
+    return tidy(x)

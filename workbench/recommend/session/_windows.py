@@ -25,8 +25,9 @@ import numpy as np
 import torch
 
 from workbench.data import Histories
-from workbench.data.histories import places
-from workbench.errors import ConfigError, DataError
+from workbench.data.histories import places, spans
+from workbench.errors import ConfigError
+from workbench.recommend.protocol import check_filled
 
 POOL = 64  # batches among which rows of like length are brought together
 
@@ -136,10 +137,7 @@ class Windows:
 
     def _asked(self) -> np.ndarray:
         """Rows after which a target is asked, input by input."""
-        n = self.end - self.ask
-        return np.repeat(self.ask - np.concatenate([[0], np.cumsum(n)[:-1]]), n) + np.arange(
-            n.sum()
-        )
+        return spans(self.ask, self.end)[1]
 
 
 def windows(
@@ -158,9 +156,8 @@ def windows(
     some = n > 0
     begin, n = begin[some], n[some]
     count = n if prefixes else 1 + np.maximum(0, -(-(n - length) // stride))
-    sequence = np.repeat(np.arange(len(n)), count)
     # windows from the end of the sequence
-    back = np.arange(count.sum()) - np.repeat(np.cumsum(count) - count, count)
+    sequence, back = spans(np.zeros_like(count), count)
     end = begin[sequence] + n[sequence] - back * stride
     start = np.maximum(begin[sequence], end - length)
     first = (back == count[sequence] - 1) & (not prefixes)
@@ -172,13 +169,8 @@ def windows(
 def last_windows(histories: Histories, length: int) -> Windows:
     """One input per history, its last `length` rows, asked at its last row. Raises `DataError` for
     an empty history."""
+    check_filled(histories, "SessionPopularity")
     begin, end = histories.offsets[:-1], histories.offsets[1:]
-    if (begin == end).any():
-        row = int(np.flatnonzero(begin == end)[0])
-        do = "leave it out, or score it with a counted model such as SessionPopularity"
-        raise DataError(
-            "an empty history", f"histories, row {row}", "at least one interaction to read", do
-        )
     # one more: nothing follows the last row
     flat = [np.append(part, [pad, pad]) for part, pad in _rows(histories)]
     return Windows(*flat, np.maximum(begin, end - length), end, end - 1)

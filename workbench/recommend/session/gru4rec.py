@@ -12,17 +12,16 @@ Quick because the recurrence runs once over a window for all of its targets; the
 from __future__ import annotations
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt
+from pydantic import Field, PositiveInt
 from torch import nn
 
-from workbench.recommend.session._next_item import NextItem
-from workbench.recommend.training import Training
+from workbench.recommend.session._next_item import NextItem, Reader
+from workbench.recommend.training import Training, recurrence
+from workbench.settings import Frozen
 
 
-class GRU4RecConfig(BaseModel):
+class GRU4RecConfig(Frozen):
     """Settings of GRU4Rec; defaults of the study."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     embedding: PositiveInt = 64
     """Length of an item vector (the paper reads one-hot items)."""
@@ -44,39 +43,27 @@ class GRU4RecConfig(BaseModel):
     """How it is trained; a batch counts targets."""
 
 
-class GRU4RecNetwork(nn.Module):
+class GRU4RecNetwork(Reader):
     """Embedding, GRU, and a linear map back; see the equations above."""
 
     def __init__(self, config: GRU4RecConfig, n_items: int, n_actions: int) -> None:
-        super().__init__()
-        self.item = nn.Embedding(n_items + 1, config.embedding, padding_idx=n_items)
-        self.action = (
-            nn.Embedding(n_actions + 1, config.embedding, padding_idx=n_actions)
-            if config.use_actions
-            else None
-        )
+        super().__init__(config, config.embedding, n_items, n_actions)
         self.dropout = nn.Dropout(config.dropout)
         self.gru = nn.GRU(
             config.embedding, config.hidden, config.layers, bias=False, batch_first=True
         )
         self.out = nn.Linear(config.hidden, config.embedding)
         nn.init.xavier_normal_(self.item.weight[:-1].data)
-        if self.action is not None:
-            nn.init.zeros_(self.action.weight)  # begin as the model that reads no actions
-        for name, weight in self.gru.named_parameters():
-            if name.startswith("weight"):
-                nn.init.xavier_uniform_(weight)
+        for weight in self.gru.parameters():
+            nn.init.xavier_uniform_(weight)
+        self.blank()
 
     def forward(
         self, items: torch.Tensor, actions: torch.Tensor, asked: torch.Tensor
     ) -> torch.Tensor:
         """(B, L) codes -> (n, d) for the asked positions; padding stands on the right, so no state
         ever reads it."""
-        read = self.item(items) if self.action is None else self.item(items) + self.action(actions)
-        # cuDNN's recurrence is quick, but has no second derivative, and outside of training not
-        # even a first one.
-        with torch.backends.cudnn.flags(enabled=self.training, deterministic=True):
-            states, _ = self.gru(self.dropout(read))
+        states = recurrence(self.gru, self.dropout(self.read(items, actions)))
         return self.out(states[asked])
 
 

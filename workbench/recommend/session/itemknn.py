@@ -17,20 +17,19 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-from pydantic import BaseModel, ConfigDict, NonNegativeFloat
+from pydantic import NonNegativeFloat
 from scipy import sparse
 
 from workbench.data import Histories
-from workbench.recommend.cells import contribution_table, entries
+from workbench.recommend.cells import contribution_table, entries, revalued
 from workbench.recommend.counted import CountedModel
 from workbench.recommend.session._common import last_items, last_rows, or_popular
 from workbench.recommend.session._postings import Postings
+from workbench.settings import Frozen
 
 
-class SessionItemKNNConfig(BaseModel):
+class SessionItemKNNConfig(Frozen):
     """Settings of session item-kNN."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     regularisation: NonNegativeFloat = 20.0
     """λ: sequences added to every item's count."""
@@ -72,4 +71,4 @@ class SessionItemKNN(CountedModel):
         held = np.diff(postings.items.indptr) + self.config.regularisation
         similar = together.data / np.sqrt(held[own] * held[together.indices])
         similar[together.indices == own] = 0.0
-        return sparse.csr_array((similar, together.indices, together.indptr), shape=together.shape)
+        return revalued(together, similar)

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-from pydantic import BaseModel, ConfigDict, PositiveInt
+from pydantic import PositiveInt
 from scipy import sparse
 
 from workbench.data import Histories
@@ -22,12 +22,11 @@ from workbench.recommend.counted import CountedModel
 from workbench.recommend.rows import FittedRows
 from workbench.recommend.session._common import last_positions, step, then_popular
 from workbench.recommend.session._postings import best
+from workbench.settings import Frozen
 
 
-class LastItemConfig(BaseModel):
+class LastItemConfig(Frozen):
     """Settings of the rule."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     items: PositiveInt | None = None
     """How many of the latest distinct items are offered again before POP; None: all of the

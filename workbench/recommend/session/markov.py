@@ -18,20 +18,18 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from pydantic import BaseModel, ConfigDict
 from scipy import sparse
 
 from workbench.data import Histories, Interactions
-from workbench.recommend.cells import contribution_table, entries
+from workbench.recommend.cells import contribution_table, entries, tidy
 from workbench.recommend.counted import CountedModel
 from workbench.recommend.rows import FittedRows
 from workbench.recommend.session._common import last_items, last_rows, or_popular
+from workbench.settings import Frozen
 
 
-class MarkovConfig(BaseModel):
+class MarkovConfig(Frozen):
     """The chain has nothing to set."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 @dataclass(frozen=True)
@@ -46,9 +44,7 @@ class Successors(FittedRows):
         """Count."""
         at = np.flatnonzero(rows.rows[1:] == rows.rows[:-1])
         pairs = (np.ones(len(at), dtype=np.int64), (rows.item[at], rows.item[at + 1]))
-        counts = sparse.coo_array(pairs, shape=(rows.n_items, rows.n_items)).tocsr()
-        counts.sort_indices()
-        return cls(rows, counts)
+        return cls(rows, tidy(sparse.coo_array(pairs, shape=(rows.n_items, rows.n_items))))
 
     def without(self, removed: Interactions) -> Successors:
         """Take rows out: the touched sequences are counted before and after. Raises `DataError` for
@@ -56,9 +52,7 @@ class Successors(FittedRows):
         rows, touched = self.left(removed)
         before = Successors.made(self.rows.select(touched))
         after = Successors.made(rows.select(touched))
-        counts = (self.counts + (after.counts - before.counts)).tocsr()
-        counts.eliminate_zeros()
-        return Successors(rows, counts)
+        return Successors(rows, tidy(self.counts + (after.counts - before.counts)))
 
 
 class Markov(CountedModel):

@@ -15,18 +15,17 @@ target.
 from __future__ import annotations
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt
+from pydantic import Field, PositiveInt
 from torch import nn
 
 from workbench.recommend.session._additive import additive, asked_places, take
-from workbench.recommend.session._next_item import NextItem
-from workbench.recommend.training import Training
+from workbench.recommend.session._next_item import NextItem, Reader
+from workbench.recommend.training import Training, recurrence
+from workbench.settings import Frozen
 
 
-class NARMConfig(BaseModel):
+class NARMConfig(Frozen):
     """Settings of NARM; defaults of the study."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     embedding: PositiveInt = 64
     """Length of an item vector (paper: 50)."""
@@ -50,54 +49,35 @@ class NARMConfig(BaseModel):
     """How it is trained; a batch counts targets (paper: 512)."""
 
 
-class NARMNetwork(nn.Module):
+class NARMNetwork(Reader):
     """Global and local encoder and the bilinear decoder; see the equations above."""
 
     def __init__(self, config: NARMConfig, n_items: int, n_actions: int) -> None:
-        super().__init__()
         d, hidden = config.embedding, config.hidden
-        self.item = nn.Embedding(n_items + 1, d, padding_idx=n_items)
-        self.action = (
-            nn.Embedding(n_actions + 1, d, padding_idx=n_actions) if config.use_actions else None
-        )
-        self.dropout, self.context_dropout = (
-            nn.Dropout(config.dropout),
-            nn.Dropout(config.context_dropout),
-        )
+        super().__init__(config, d, n_items, n_actions)
+        self.dropout = nn.Dropout(config.dropout)
+        self.context_dropout = nn.Dropout(config.context_dropout)
         self.gru = nn.GRU(d, hidden, config.layers, bias=False, batch_first=True)
-        self.a1, self.a2 = (
-            nn.Linear(hidden, hidden, bias=False),
-            nn.Linear(hidden, hidden, bias=False),
-        )
+        self.a1 = nn.Linear(hidden, hidden, bias=False)
+        self.a2 = nn.Linear(hidden, hidden, bias=False)
         self.v = nn.Parameter(torch.empty(hidden))
         self.b = nn.Linear(2 * hidden, d, bias=False)
-        for weight in (
-            self.item.weight[:-1].data,
-            self.a1.weight,
-            self.a2.weight,
-            self.v[None].data,
-            self.b.weight,
-        ):
+        maps = (self.a1.weight, self.a2.weight, self.v[None].data, self.b.weight)
+        for weight in (self.item.weight[:-1].data, *maps):
             nn.init.xavier_normal_(weight)
-        if self.action is not None:
-            nn.init.zeros_(self.action.weight)  # begin as the model that reads no actions
+        self.blank()
 
     def forward(
         self, items: torch.Tensor, actions: torch.Tensor, asked: torch.Tensor
     ) -> torch.Tensor:
         """(B, L) codes -> (n, d) for the asked positions; j ≤ t leaves out the future and the
         padding on the right."""
-        read = self.item(items) if self.action is None else self.item(items) + self.action(actions)
-        # cuDNN's recurrence is quick, but has no second derivative, and outside of training not
-        # even a first one.
-        with torch.backends.cudnn.flags(enabled=self.training, deterministic=True):
-            states, _ = self.gru(self.dropout(read))
+        states = recurrence(self.gru, self.dropout(self.read(items, actions)))
         place, real = asked_places(asked)
         c_g = take(states, place)
         alpha = additive(self.a1(c_g), self.a2(states), self.v, place)
-        c_l = (
-            alpha * (torch.arange(items.shape[1], device=items.device) <= place[..., None])
-        ) @ states
+        past = torch.arange(items.shape[1], device=items.device) <= place[..., None]
+        c_l = (alpha * past) @ states
         return self.b(self.context_dropout(torch.cat([c_g, c_l], dim=2)[real]))
 
 

@@ -11,19 +11,17 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-from pydantic import BaseModel, ConfigDict
 
 from workbench.data import Histories
 from workbench.recommend.cells import contribution_table
 from workbench.recommend.counted import CountedModel
 from workbench.recommend.rows import FittedRows
 from workbench.recommend.session._common import step, then_popular
+from workbench.settings import Frozen
 
 
-class SessionPopularityConfig(BaseModel):
+class SessionPopularityConfig(Frozen):
     """S-POP has nothing to set."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class SessionPopularity(CountedModel):

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from scipy import sparse
 
 from workbench.data import Histories
@@ -22,12 +22,11 @@ from workbench.recommend.cells import contribution_table
 from workbench.recommend.counted import CountedModel
 from workbench.recommend.rows import FittedRows
 from workbench.recommend.session._common import then_popular
+from workbench.settings import Frozen
 
 
-class RecencyConfig(BaseModel):
+class RecencyConfig(Frozen):
     """Settings of the rule."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     share: float = Field(default=0.05, gt=0, le=1)
     """Share of the log's rows, the last ones, that are counted (ours; no study sets it)."""

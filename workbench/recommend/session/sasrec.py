@@ -24,17 +24,16 @@ from __future__ import annotations
 import math
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt, model_validator
+from pydantic import Field, PositiveInt, model_validator
 from torch import nn
 
-from workbench.recommend.session._next_item import NextItem
+from workbench.recommend.session._next_item import NextItem, Reader
 from workbench.recommend.training import Training
+from workbench.settings import Frozen
 
 
-class SASRecConfig(BaseModel):
+class SASRecConfig(Frozen):
     """Settings of SASRec; defaults of the study."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     hidden: PositiveInt = 32
     """Length of an item vector and of every state (paper: 50)."""
@@ -95,16 +94,12 @@ class Block(nn.Module):
         return x + self.dropout(self.outer(nn.functional.gelu(self.inner(self.forward_norm(x)))))
 
 
-class SASRecNetwork(nn.Module):
+class SASRecNetwork(Reader):
     """Embeddings, blocks, and a last normalisation; see the equations above."""
 
     def __init__(self, config: SASRecConfig, n_items: int, n_actions: int) -> None:
-        super().__init__()
         d = config.hidden
-        self.item = nn.Embedding(n_items + 1, d, padding_idx=n_items)
-        self.action = (
-            nn.Embedding(n_actions + 1, d, padding_idx=n_actions) if config.use_actions else None
-        )
+        super().__init__(config, d, n_items, n_actions)
         self.position = nn.Embedding(config.max_length, d)
         self.blocks = nn.ModuleList(Block(config) for _ in range(config.layers))
         self.norm, self.dropout = nn.LayerNorm(d, eps=1e-12), nn.Dropout(config.dropout)
@@ -113,15 +108,13 @@ class SASRecNetwork(nn.Module):
                 nn.init.zeros_(weight) if name.endswith("bias") else nn.init.normal_(
                     weight, std=0.02
                 )
-        nn.init.zeros_(self.item.weight[-1])
-        if self.action is not None:
-            nn.init.zeros_(self.action.weight)  # begin as the model that reads no actions
+        self.blank()
 
     def forward(
         self, items: torch.Tensor, actions: torch.Tensor, asked: torch.Tensor
     ) -> torch.Tensor:
         """(B, L) codes -> (n, d) for the asked positions."""
-        read = self.item(items) if self.action is None else self.item(items) + self.action(actions)
+        read = self.read(items, actions)
         length = items.shape[1]
         x = self.dropout(math.sqrt(read.shape[2]) * read + self.position.weight[:length])
         future = torch.full((length, length), -math.inf, dtype=x.dtype, device=x.device).triu(1)

@@ -16,20 +16,19 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-from pydantic import BaseModel, ConfigDict, PositiveInt
+from pydantic import PositiveInt
 from scipy import sparse
 
 from workbench.data import Histories
-from workbench.recommend.cells import contribution_table, entries
+from workbench.recommend.cells import contribution_table, entries, entry_rows, revalued
 from workbench.recommend.counted import CountedModel
 from workbench.recommend.session._common import or_popular
 from workbench.recommend.session._postings import Postings
+from workbench.settings import Frozen
 
 
-class SKNNConfig(BaseModel):
+class SKNNConfig(Frozen):
     """Settings of S-KNN."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     k: PositiveInt = 100
     """Neighbours of a history (the paper tries 100 to 500)."""
@@ -61,9 +60,7 @@ class SKNN(CountedModel):
         Sums to the score; a score that fell back to POP has no part.
         """
         similar, shared = self._neighbours(histories)
-        part = sparse.csr_array(
-            (similar.data / shared.data, similar.indices, similar.indptr), shape=similar.shape
-        )
+        part = revalued(similar, similar.data / shared.data)
         added = (part[histories.rows] * self.state.items[histories.item]) @ self.state.sessions
         return contribution_table(histories, items, lambda i, at: entries(added, at, i))
 
@@ -72,8 +69,6 @@ class SKNN(CountedModel):
         postings = self._state_for(histories)
         asked = histories.matrix()
         shared = postings.nearest(asked, self.config.k, self.config.m)
-        size = np.repeat(np.diff(asked.indptr), np.diff(shared.indptr))
+        size = np.diff(asked.indptr)[entry_rows(shared)]
         similar = shared.data / np.sqrt(size * postings.size[shared.indices])
-        return sparse.csr_array(
-            (similar, shared.indices, shared.indptr), shape=shared.shape
-        ), shared
+        return revalued(shared, similar), shared

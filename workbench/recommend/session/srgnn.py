@@ -26,18 +26,17 @@ nor study has them.
 from __future__ import annotations
 
 import torch
-from pydantic import BaseModel, ConfigDict, PositiveInt
+from pydantic import PositiveInt
 from torch import nn
 
 from workbench.recommend.session._additive import additive, asked_places, take
-from workbench.recommend.session._next_item import NextItem
+from workbench.recommend.session._next_item import NextItem, Reader
 from workbench.recommend.training import Training
+from workbench.settings import Frozen
 
 
-class SRGNNConfig(BaseModel):
+class SRGNNConfig(Frozen):
     """Settings of SR-GNN; defaults of the study."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     hidden: PositiveInt = 100
     """Length of an item vector and of a node's state, as in the paper."""
@@ -55,31 +54,25 @@ class SRGNNConfig(BaseModel):
     every 3 epochs)."""
 
 
-class SRGNNNetwork(nn.Module):
+class SRGNNNetwork(Reader):
     """Session graphs of all asked prefixes; see the equations above."""
 
     def __init__(self, config: SRGNNConfig, n_items: int, n_actions: int) -> None:
-        super().__init__()
         d = config.hidden
-        self.item = nn.Embedding(n_items + 1, d, padding_idx=n_items)
-        self.action = (
-            nn.Embedding(n_actions + 1, d, padding_idx=n_actions) if config.use_actions else None
-        )
+        super().__init__(config, d, n_items, n_actions)
         self.w_in, self.w_out, self.cell = nn.Linear(d, d), nn.Linear(d, d), nn.GRUCell(2 * d, d)
         self.w1, self.w2 = nn.Linear(d, d), nn.Linear(d, d, bias=False)  # the bias of w1 is c
         self.q, self.w3 = nn.Parameter(torch.empty(d)), nn.Linear(2 * d, d, bias=False)
         for weight in self.parameters():
             nn.init.uniform_(weight, -(d**-0.5), d**-0.5)
-        nn.init.zeros_(self.item.weight[-1])
-        if self.action is not None:
-            nn.init.zeros_(self.action.weight)  # begin as the model that reads no actions
+        self.blank()
 
     def forward(
         self, items: torch.Tensor, actions: torch.Tensor, asked: torch.Tensor
     ) -> torch.Tensor:
         """(B, L) codes -> (n, d) for the asked positions; no edge of a real row touches the padding
         on the right."""
-        read = self.item(items) if self.action is None else self.item(items) + self.action(actions)
+        read = self.read(items, actions)
         node = items if self.action is None else items * self.action.num_embeddings + actions
         into, out, out_next, times, again = graphs(node, read.dtype)
         place, real = asked_places(asked)

@@ -20,20 +20,19 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-from pydantic import BaseModel, ConfigDict, NonNegativeFloat, PositiveInt
+from pydantic import NonNegativeFloat, PositiveInt
 from scipy import sparse
 
 from workbench.data import Histories
-from workbench.recommend.cells import contribution_table, entries
+from workbench.recommend.cells import contribution_table, entries, entry_rows, revalued
 from workbench.recommend.counted import CountedModel
 from workbench.recommend.session._common import last_positions, or_popular
 from workbench.recommend.session._postings import Postings
+from workbench.settings import Frozen
 
 
-class VSKNNConfig(BaseModel):
+class VSKNNConfig(Frozen):
     """Settings of V-SKNN."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     k: PositiveInt = 100
     """Neighbours of a history."""
@@ -57,9 +56,7 @@ class VSKNN(CountedModel):
         """Weighted similarities of the neighbours that hold an item, summed, else POP; float64 (B,
         n_items)."""
         _, shared, part = self._neighbours(histories)
-        similar = sparse.csr_array(
-            (shared.data * part.data, part.indices, part.indptr), shape=part.shape
-        )
+        similar = revalued(part, shared.data * part.data)
         return or_popular(similar @ self.state.sessions, self.state.rows)
 
     def contributions(self, histories: Histories, items: np.ndarray) -> pd.DataFrame:
@@ -83,16 +80,12 @@ class VSKNN(CountedModel):
         postings = self._state_for(histories)
         asked = last_positions(histories)
         shared = postings.nearest(asked, self.config.k, self.config.m)
-        b = np.repeat(np.arange(len(histories)), np.diff(shared.indptr))
+        b = entry_rows(shared)
         norm = (asked**2).sum(axis=1)
         back = np.diff(histories.offsets)[b] - _newest(asked, shared, postings.sessions) + 1
         weight = np.maximum(0.0, 1.0 - self.config.decay * back)
         unit = weight / np.sqrt(postings.size[shared.indices] * norm[b])
-        return (
-            asked,
-            shared,
-            sparse.csr_array((unit, shared.indices, shared.indptr), shape=shared.shape),
-        )
+        return asked, shared, revalued(shared, unit)
 
 
 def _newest(
@@ -101,13 +94,8 @@ def _newest(
     """The highest position in S of an item that S and each neighbour share; aligned with
     `shared.data`."""
     held = sessions[shared.indices]  # one row per neighbour
-    b = np.repeat(
-        np.repeat(np.arange(shared.shape[0]), np.diff(shared.indptr)), np.diff(held.indptr)
-    )
-    wanted = b * asked.shape[1] + held.indices
-    own = (
-        np.repeat(np.arange(asked.shape[0]), np.diff(asked.indptr)) * asked.shape[1] + asked.indices
-    )
+    wanted = entry_rows(shared)[entry_rows(held)] * asked.shape[1] + held.indices
+    own = entry_rows(asked) * asked.shape[1] + asked.indices
     at = np.minimum(np.searchsorted(own, wanted), len(own) - 1)
     place = np.where(own[at] == wanted, asked.data[at], 0.0) if len(wanted) else np.zeros(0)
     # a neighbour has an item, or is none
