@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from pydantic import BaseModel, ConfigDict
 
 from workbench.errors import ConfigError, DataError
-from workbench.runs import config_hash, read, run
+from workbench.runs import config_hash, read, rescore, run
 
 
 class Config(BaseModel):
@@ -103,7 +103,15 @@ def test_a_hash_depends_on_nothing_but_content(n, name):
     )
 
 
-def test_a_folder_without_a_run_is_refused(tmp_path):
+def test_another_metric_without_another_run(tmp_path):
+    run(CONFIGS, square_and_leave, tmp_path)
+
+    def metric(config: Config, folder: Path) -> pd.DataFrame:
+        return pd.DataFrame({"twice": [2 * int((folder / "left.txt").read_text())]})
+
+    assert rescore(CONFIGS, metric, tmp_path)["twice"].tolist() == [0, 2, 4, 6]
+    with pytest.raises(DataError, match="no finished run"):
+        rescore([Config(n=9)], metric, tmp_path)
     with pytest.raises(DataError, match="no finished run"):
         read(tmp_path)
 

@@ -46,7 +46,7 @@ def run(
     each other.
 
     function: returns a table; if it takes a second argument it gets the run's folder, to leave
-    models in. version: raise it when the function changes its meaning.
+    models in that `rescore` reads later. version: raise it when the function changes its meaning.
     data: fingerprint of what it reads. Each result is the folder `<hash>`: `result.parquet`,
     `manifest.json`. Stopping loses only the runs under way.
 
@@ -77,6 +77,25 @@ def run(
     return _together(configs, names, [read(folder / name) for name in names])
 
 
+def rescore(
+    configs: Sequence[BaseModel],
+    function: Callable[[BaseModel, Path], pd.DataFrame],
+    folder: Path,
+    *,
+    version: str = "1",
+    data: str = "",
+) -> pd.DataFrame:
+    """`function(config, run_folder)` over finished runs: another metric from what they left,
+    nothing trained again."""
+    names = [config_hash(config, version, data) for config in configs]
+    for name in names:
+        read(Path(folder) / name)
+    tables = [
+        function(config, Path(folder) / name) for config, name in zip(configs, names, strict=True)
+    ]
+    return _together(configs, names, tables)
+
+
 def read(folder: Path) -> pd.DataFrame:
     """The table of one run; raises `DataError` where there is none."""
     if not _done(folder):
@@ -97,14 +116,16 @@ def _one(
         start = time.perf_counter()
         both = len(inspect.signature(function).parameters) > 1
         table = function(config, work) if both else function(config)
-        manifest = {
+        manifest: dict[str, Any] = {
             "config": config.model_dump(mode="json"),
             "version": version,
             "data": data,
+        }
+        manifest |= {
             "function": f"{function.__module__}.{function.__qualname__}",
             "rows": len(table),
-            "seconds": round(time.perf_counter() - start, 3),
         }
+        manifest["seconds"] = round(time.perf_counter() - start, 3)
         table.to_parquet(work / "result.parquet", index=False)
         text = json.dumps(manifest, indent=1, sort_keys=True, ensure_ascii=False)
         (work / "manifest.json").write_text(text, encoding="utf-8")
@@ -117,8 +138,11 @@ def _together(
     JSON)."""
     parts = []
     for config, name, table in zip(configs, names, tables, strict=True):
-        told = config.model_dump(mode="json")
-        fields = {key: _plain(value) for key, value in told.items() if key not in table}
+        fields = {
+            key: _plain(value)
+            for key, value in config.model_dump(mode="json").items()
+            if key not in table
+        }
         parts.append(table.assign(run=name[:12], **fields)[["run", *fields, *table.columns]])
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
 
