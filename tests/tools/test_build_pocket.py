@@ -68,7 +68,7 @@ def test_the_own_persona_helps_and_another_does_not(evaluated):
 
 @pytest.mark.parametrize(("unit", "least"), [("sentence", 0.88), ("first word", 0.61)])
 def test_pir_finds_what_was_planted(evaluated, unit, least):
-    """Measured on 200 texts: sentences .922 [.909, .936], first words .656 [.637, .676]; less a
+    """Measured on 200 texts: sentences .904 [.888, .919], first words .657 [.638, .677]; less a
     margin for 40 texts."""
     auc = evaluated[0].query("unit == @unit").set_index("score")["auc"]
     assert auc["pir"] > least
