@@ -28,7 +28,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--user", type=int, default=310)
+    parser.add_argument("--user", type=int, default=187)
     parser.add_argument("--topic", default="Horror novels")
     parser.add_argument("--out", type=Path, default=ROOT / "docs")
     asked = parser.parse_args()
