@@ -1,7 +1,7 @@
 """How long the forget screen takes: first state, then a press for each sentence and topic, in
 Python and in the file.
 
-    python benchmarks/screen.py [--user 310 --topic "Horror novels"]
+    python benchmarks/screen.py [--user 187 --topic "Horror novels"]
 
 The goal is 0.3 s a press. The part in the exported file needs playwright and a Chromium.
 """
@@ -35,7 +35,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--user", type=int, default=310)
+    parser.add_argument("--user", type=int, default=187)
     parser.add_argument("--topic", default="Horror novels")
     asked = parser.parse_args()
     started = time.perf_counter()

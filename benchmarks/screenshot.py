@@ -1,6 +1,6 @@
 """Make the README's picture: the exported forget screen, after Forget, in light and dark.
 
-    python benchmarks/screenshot.py [--user 12 --topic "Horror novels" --out docs]
+    python benchmarks/screenshot.py [--user 187 --topic "Horror novels" --out docs]
 
 Needs playwright and a Chromium on the machine (WORKBENCH_CHROMIUM may name one).
 """
@@ -28,7 +28,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--user", type=int, default=310)
+    parser.add_argument("--user", type=int, default=187)
     parser.add_argument("--topic", default="Horror novels")
     parser.add_argument("--out", type=Path, default=ROOT / "docs")
     asked = parser.parse_args()
@@ -38,7 +38,7 @@ def main() -> None:
         Service.build(world.log, world.catalogue, EASE()),
         asked.user,
         asked.topic,
-        data="generated world 1",
+        data=f"generated world {world.version}",
     )
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as driver:
         address = export(screen, Path(folder) / "screen.html").as_uri()

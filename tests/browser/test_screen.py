@@ -63,7 +63,7 @@ def test_notebook_00_forgets_a_sentence(lab, quiet, run_all):
     assert time.monotonic() - ready < 10
     quiet.wait_for_function(IDLE, timeout=90_000)
 
-    sentence = screen.locator("[data-claim]", has_text=re.compile("our notes.*Dark stories")).first
+    sentence = screen.locator("[data-claim]", has_text="of what speaks for it").first
     sentence.click()
     lit = carrying(screen)
     assert lit and screen.locator(".wbs-lit").count() < screen.locator("[data-rows]").count()

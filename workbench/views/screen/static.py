@@ -73,7 +73,8 @@ def _report(sentences: list[dict[str, Any]], causes: dict[str, Any] | None) -> s
         carried = "the catalogue alone"
         if one["rows"]:
             smallest = ", ".join(map(str, one["smallest"])) or "none"
-            carried = f"{len(one['rows'])} rows, smallest set {smallest}"
+            count = len(one["rows"])
+            carried = f"{count} row{'' if count == 1 else 's'}, smallest set {smallest}"
         # what became of it, and why
         became = ""
         if one["fate"]:
