@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from tests.shelves import PACKAGE, reach_of, size
 
 ASK = """
