@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from tests.shelves import PACKAGE, reach_of, size
 
 ASK = """

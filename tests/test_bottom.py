@@ -70,10 +70,10 @@ def test_ids_depend_on_content_alone():
 
 def test_provenance_names_data_users_seeds_and_profile(monkeypatch):
     monkeypatch.delenv("WORKBENCH_PROFILE", raising=False)
-    line = html.provenance(data="generated world 1", users=1200, requests=3, seeds=[1, 2])
+    line = html.provenance(data="generated world 2", users=1200, requests=3, seeds=[1, 2])
     assert (
         line
-        == "data: generated world 1 · users: 1,200 · requests: 3 · seeds: [1, 2] · profile: tiny"
+        == "data: generated world 2 · users: 1,200 · requests: 3 · seeds: [1, 2] · profile: tiny"
     )
 
 

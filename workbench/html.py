@@ -61,8 +61,8 @@ def provenance(
 ) -> str:
     """The line that ends every table and figure: data, users, requests, seeds, profile.
 
-    >>> provenance(data="generated world 1", users=400, seeds=1)
-    'data: generated world 1 · users: 400 · seeds: 1 · profile: tiny'
+    >>> provenance(data="generated world 2", users=400, seeds=1)
+    'data: generated world 2 · users: 400 · seeds: 1 · profile: tiny'
     """
     from workbench.settings import settings
 

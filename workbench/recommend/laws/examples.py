@@ -18,6 +18,7 @@ from workbench.recommend.laws.weights import double, losses_of
 
 
 def targets(b: Any) -> str | None:
+    """Every row that can be asked is asked once, and every loss is named."""
     examples = b.model.examples(b.log)
     loss, interaction = examples.targets()
     n = len(b.model.loss(examples))
@@ -56,6 +57,7 @@ def _askable(config: Any, log: Interactions) -> set[int]:
 
 
 def named_rows(b: Any) -> str | None:
+    """A loss changes with the row that it names, and with no row before it."""
     model = double(b.model)
     before = model.examples(b.log)
     old = by_row(model, before)
@@ -78,6 +80,7 @@ def named_rows(b: Any) -> str | None:
 
 
 def like_kept(b: Any) -> str | None:
+    """With `like=`, losses that do not read a removed row stay."""
     model = double(b.model)
     before = model.examples(b.log)
     old = by_row(model, before)
@@ -129,6 +132,7 @@ def _swaps(b: Any, rows: Any) -> Iterator[tuple[int, Interactions]]:
 
 
 def epochs(b: Any) -> str | None:
+    """The same rows are asked in every epoch; epoch 0 unless told."""
     first, again, later = (b.model.examples(b.log, **at) for at in ({}, {"epoch": 0}, {"epoch": 1}))
     if not np.array_equal(losses_of(b.model, first), losses_of(b.model, again)):
         return "other examples than those of epoch 0"
