@@ -19,11 +19,12 @@ from workbench.data.catalogue import Catalogue
 from workbench.data.interactions import Interactions
 from workbench.errors import ConfigError, DataError
 from workbench.settings import settings
+from workbench.worlds.corpus import Texts
 from workbench.worlds.shop.people import make_people
 from workbench.worlds.shop.shelf import Shelf
 from workbench.worlds.shop.shop import make_pairs, make_shop
 from workbench.worlds.shop.shoppers import make_shoppers
-from workbench.worlds.shop.texts import Texts, likings, write_texts
+from workbench.worlds.shop.texts import likings, write_texts
 from workbench.worlds.shop.visits import make_visits
 from workbench.worlds.shop.writing import Writer
 
@@ -132,7 +133,7 @@ def generate(config: ShopConfig | None = None) -> World:
     truth |= happened
     log = _log(rows, config.shoppers, len(shop.catalogue))
     written = _texts(streams[3], streams[4], log, shop.catalogue, truth, config.texts)
-    return World(log, shop.catalogue, written.texts, truth | written.truth(), config)
+    return World(log, shop.catalogue, written.texts, truth | written.truth, config)
 
 
 def sized(size: str = "tiny", seed: int = 1) -> ShopConfig:

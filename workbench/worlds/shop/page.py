@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from workbench.worlds.shop.shop import bank
+from workbench.worlds.corpus import bank
 
 WORD = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*")
 """What counts as a word: letters and digits, with inner apostrophes and hyphens."""

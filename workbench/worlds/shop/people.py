@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from workbench.worlds.shop.shop import bank, draw
+from workbench.worlds.corpus import bank
+from workbench.worlds.shop.shop import draw
 
 GENERAL = ("home", "work", "household", "pet", "body", "hobby", "transport", "habit", "place")
 

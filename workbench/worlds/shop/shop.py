@@ -2,23 +2,13 @@
 
 from __future__ import annotations
 
-import tomllib
 from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from workbench.data.catalogue import Catalogue
-
-WORDS = Path(__file__).parent / "words"
-
-
-@cache
-def bank(name: str) -> dict:
-    """A bank of words, read once: `words/<name>.toml`."""
-    return tomllib.loads((WORDS / f"{name}.toml").read_text(encoding="utf-8"))
+from workbench.worlds.corpus import bank
 
 
 def normal(rng: np.random.Generator, n: int) -> np.ndarray:

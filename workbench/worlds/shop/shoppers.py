@@ -13,7 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from workbench.worlds.shop.shop import Shop, bank, draw, normal
+from workbench.worlds.corpus import bank
+from workbench.worlds.shop.shop import Shop, draw, normal
 
 WEIGHTS = ("price", "quality", "brand", "popularity")
 DAYS = 240

@@ -18,9 +18,9 @@ import numpy as np
 import pandas as pd
 
 from workbench.data.catalogue import Catalogue
+from workbench.worlds.corpus import bank
 from workbench.worlds.shop.page import WORD, Page
 from workbench.worlds.shop.people import Person
-from workbench.worlds.shop.shop import bank
 
 SMALL = frozenset(["a", "an", "and", "by", "for", "in", "of", "on", "the", "to", "with"])
 SHORTEST, LONGEST = 38, 89
