@@ -66,8 +66,8 @@ class PersonaWorld(Telegrams):
         self.slots = list(words["values"])
         self.values = list(words["values"].values())
         self.styles = list(words["styles"].values())
-        parts = [SPECIALS, self.slots, *self.values, words["topics"], words["asks"], words["noise"]]
-        parts += [words["generic"], words["derived"], *self.styles]
+        lists = [words[name] for name in ("topics", "asks", "noise", "generic", "derived")]
+        parts = [SPECIALS, self.slots, *self.values, *lists, *self.styles]
         self.vocabulary = list(chain(*parts))
         # the id of the derived word of each slot's each value
         rng = np.random.default_rng([seed, 0])
@@ -105,10 +105,12 @@ class PersonaWorld(Telegrams):
         topic = rng.integers(TOPICS, size=n)
         asks = rng.random((n, ASKS)).argsort(axis=1)[:, :2]
         noise = rng.integers(NOISE, size=(n, KINDS.count("n")))
+        texts = np.arange(n)
         shown = np.zeros((n, SLOTS), dtype=bool)
-        shown[np.arange(n)[:, None], templates.needed[topic]] = shown[:, 0] = True
-        distractor = np.where(shown, 2.0, rng.random((n, SLOTS))).argmin(axis=1)
-        shown[np.arange(n), distractor] = True
+        shown[:, 0] = True
+        shown[texts[:, None], templates.needed[topic]] = True
+        lots = np.where(shown, 2.0, rng.random((n, SLOTS)))
+        shown[texts, lots.argmin(axis=1)] = True
         rows = defaultdict(list)
         for text in range(n):
             drawn = values[text], asks[text], noise[text]
@@ -131,4 +133,5 @@ class PersonaWorld(Telegrams):
         for part, word in zip(templates.part[topic], templates.generic[topic], strict=True):
             places.append((words["generic"][word], "g", -1) if part < 0 else parts[part])
         text = topic, " ".join([words["topics"][topic], *asked])
-        add_text(rows, text, list(zip(self.slots, told, strict=True)), shown, places, PHRASE)
+        memories = list(zip(self.slots, told, strict=True))
+        add_text(rows, text, memories, shown, places, PHRASE)
