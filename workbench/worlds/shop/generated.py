@@ -24,7 +24,7 @@ from workbench.worlds.shop.people import make_people
 from workbench.worlds.shop.shelf import Shelf
 from workbench.worlds.shop.shop import make_shop
 from workbench.worlds.shop.shoppers import make_shoppers
-from workbench.worlds.shop.texts import likings, write_texts
+from workbench.worlds.shop.texts import write_texts
 from workbench.worlds.shop.visits import make_visits
 from workbench.worlds.shop.writing import Writer
 
@@ -73,13 +73,8 @@ class World:
     version: int = VERSION
 
     def __repr__(self) -> str:
-        made = f"generated, {self.size}, seed {self.seed}"
+        made = f"generated, {self.size}, seed {self.config.seed}"
         return f"World({made}: {self.log!r}, {len(self.texts):,} texts)"
-
-    @property
-    def seed(self) -> int:
-        """The seed it was made from."""
-        return self.config.seed
 
     @property
     def size(self) -> str:
@@ -118,8 +113,7 @@ def generate(config: ShopConfig | None = None) -> World:
     shop = make_shop(streams[0])
     catalogue = shop.catalogue
     truth = make_shoppers(streams[1], config.shoppers, shop) | shop.truth
-    prices = catalogue.frame["price"].to_numpy()
-    rows, happened = make_visits(streams[2], Shelf(catalogue, truth), truth["users"], prices)
+    rows, happened = make_visits(streams[2], Shelf(catalogue, truth), truth["users"])
     truth |= happened
     log = _log(rows, config.shoppers, len(catalogue))
     written = _texts(streams[3], streams[4], log, catalogue, truth, config.texts)
@@ -140,15 +134,13 @@ def _texts(
 ) -> Texts:
     """Texts about purchases that real shoppers made, `wanted` of them, in the order of the log."""
     users = truth["users"]
-    people, memories = make_people(persons, users[~users["spam"]])
+    people = make_people(persons, users[~users["spam"]])
     bought = log.frame[log.frame["action"] == "purchase"]
     bought = bought[~users["spam"].to_numpy()[bought["user"]]]
     chosen = bought.iloc[np.sort(words.permutation(len(bought))[:wanted])]
-    writer = Writer(catalogue, truth)
-    liking = likings(truth["attribute_weights"])
-    return write_texts(
-        words, writer, {person.user: person for person in people}, chosen, memories, liking
-    )
+    weights = truth["attribute_weights"]
+    liking = weights.pivot(index="user", columns="attribute", values="weight")
+    return write_texts(words, Writer(catalogue, truth), people, chosen, liking)
 
 
 def load_world(size: str = "tiny", folder: Path | None = None) -> World:

@@ -31,8 +31,8 @@ class Visit:
     """One visit: rows [(item, action, cause)], what was bought, what was newly left."""
 
     aim: str
-    kind: int
-    target: int
+    kind: int = -1
+    target: int = -1
     rows: list[tuple[int, str, str]] = field(default_factory=list)
     bought: list[int] = field(default_factory=list)
     left: Left | None = None
@@ -50,9 +50,11 @@ class Shelf:
         self.drift_day = users["drift_day"].to_numpy()
         # where a product stands: kind, category, and the others of its kind
         self.kinds = kinds["kind"].tolist()
-        self.names = kinds[["category", "kind"]].to_numpy().tolist()
+        # and with its category; the last is that of no kind
+        self.names = [*zip(kinds["category"], self.kinds, strict=True), ("", "")]
         self.categories = list(dict.fromkeys(kinds["category"]))
         frame = catalogue.frame
+        self.price = frame["price"].to_numpy()
         self.kind = pd.Index(self.kinds).get_indexer(frame["kind"])
         self.category = pd.Index(self.categories).get_indexer(frame["category"])
         self.members = [np.flatnonzero(self.kind == kind) for kind in range(len(kinds))]
@@ -112,9 +114,10 @@ class State:
 
     def lapse(self, day: int) -> None:
         """Give up the wishes that are too old."""
-        for kind in [k for k, left in self.left.items() if day - left.day > LAPSE]:
-            del self.left[kind]
-            self._refresh(kind)
+        for kind, left in list(self.left.items()):
+            if day - left.day > LAPSE:
+                del self.left[kind]
+                self._refresh(kind)
 
     def due(self, day: int) -> list[int]:
         """Kinds that run out: bought again and again, last some time ago, and no wish open."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import NamedTuple
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -16,6 +16,16 @@ def normal(rng: np.random.Generator, n: int) -> np.ndarray:
     """Twelve uniforms minus six: close to normal, and without a library's choice of algorithm in
     the result."""
     return rng.random((n, 12)).sum(axis=1) - 6.0
+
+
+def below(rng: np.random.Generator, n: int) -> int:
+    """A whole number from 0 to n − 1."""
+    return int(rng.random() * n)
+
+
+def one(rng: np.random.Generator, options: Sequence[Any]) -> Any:
+    """One of the options, each as likely."""
+    return options[below(rng, len(options))]
 
 
 def draw(rng: np.random.Generator, probability: np.ndarray) -> int:
@@ -53,11 +63,14 @@ def make_shop(rng: np.random.Generator) -> Shop:
     popularity = normal(rng, n)
     push = 0.5 * normal(rng, n) + 0.3 * quality
     # prices end in .95 and are apart within a kind; ratings have one decimal and are apart, too
-    price = table["price"] * brands["price"].to_numpy(dtype=float) * np.exp(table["spread"] * push)
+    brand = brands["price"].to_numpy(dtype=float)
+    price = table["price"] * brand * np.exp(table["spread"] * push)
     seen = 3.7 + 0.55 * quality + 0.25 * normal(rng, n)
     for own in table.groupby("kind", sort=False).indices.values():
-        price[own] = _apart(np.maximum(np.round(price[own].to_numpy()), 2))
-        seen[own] = -_apart(-np.clip(np.round(10 * seen[own]), 10, 50)) / 10
+        whole = np.round(price[own].to_numpy())
+        price[own] = _apart(np.maximum(whole, 2))
+        tenths = np.clip(np.round(10 * seen[own]), 10, 50)
+        seen[own] = -_apart(-tenths) / 10
     table["price"] = price - 0.05
     table["rating"] = np.clip(np.round(seen, 1), 1.0, 5.0)
     middle = table.groupby("kind")["price"].transform("median")
@@ -72,9 +85,9 @@ def make_shop(rng: np.random.Generator) -> Shop:
     )
     names = ["item", "title", "category", "brand", "price", "rating", "kind", "details"]
     catalogue = Catalogue.from_table(table[names], topics, "generated shop")
-    sides = pd.DataFrame(bank("attributes")).T.rename_axis("attribute").reset_index()
-    sides = sides[["attribute", "low", "high"]].astype(str)
-    truth = {"items": items, "kinds": _kinds(), "attributes": sides}
+    sides = [(name, side["low"], side["high"]) for name, side in bank("attributes").items()]
+    attributes = pd.DataFrame(sides, columns=["attribute", "low", "high"])
+    truth = {"items": items, "kinds": _kinds(), "attributes": attributes}
     truth |= {"item_attributes": levels, "pairs": pd.DataFrame(bank("shop")["pairs"])}
     return Shop(catalogue, truth)
 
@@ -95,7 +108,8 @@ def _products(rng: np.random.Generator) -> tuple[pd.DataFrame, pd.DataFrame, pd.
             title = f"{form}, by {brand}" if category.get("book") else f"{brand} {form}"
             levels.append((item, shown, value, place[number], "page"))
             levels.append((item, told, words[side], place[side], "reviews"))
-            topics += [(item, name) for name in (category["name"], *kind["topics"].split(", "))]
+            names = [category["name"], *kind["topics"].split(", ")]
+            topics += [(item, name) for name in names]
             facts = item, title, category["name"], brand, float(kind["price"]), kind["noun"]
             rows.append((*facts, f"{shown}: {value}", category["spread"]))
     columns = ["item", "title", "category", "brand", "price", "kind", "details", "spread"]

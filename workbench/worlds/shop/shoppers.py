@@ -47,10 +47,13 @@ def make_shoppers(rng: np.random.Generator, n: int, shop: Shop) -> dict[str, pd.
     weights = -np.log(1.0 - rng.random((n, len(WEIGHTS))))
     weights = np.round(weights / weights.sum(axis=1, keepdims=True), 4)
     drifts = rng.random(n) < 0.35
-    drift_day = np.where(drifts, 70 + np.floor(rng.random(n) * 100), -1).astype("int32")
-    drift_day[spam] = -1
+    day = 70 + np.floor(rng.random(n) * 100)
+    drift_day = np.where(drifts & ~spam, day, -1).astype("int32")
     real = np.flatnonzero(~spam)
-    holds = {name: np.isin(np.arange(n), rng.permutation(real)[: n // 4]) for name in HELD}
+    holds = {}
+    for name in HELD:
+        holders = rng.permutation(real)[: n // 4]
+        holds[name] = np.isin(np.arange(n), holders)
     # interests in categories, before and after the drift; then tastes inside them
     categories = [category["name"] for category in bank("shop")["category"]]
     before, after = _interests(rng, spam, drift_day, holds, categories)
@@ -63,7 +66,8 @@ def make_shoppers(rng: np.random.Generator, n: int, shop: Shop) -> dict[str, pd.
     within = np.exp(_utilities(shop, weights, affinity, liking))
     for kind, name in enumerate(kinds["kind"]):
         own = frame["kind"] == name
-        within[:, own] *= shares[:, [kind]] / within[:, own].sum(axis=1, keepdims=True)
+        worth = within[:, own].sum(axis=1, keepdims=True)
+        within[:, own] *= shares[:, [kind]] / worth
     column = pd.Index(categories).get_indexer(frame["category"])
     choice = _long("item", frame["item"], before=before[:, column] * within)
     choice["after"] = (after[:, column] * within).ravel()
@@ -131,7 +135,8 @@ def _interests(rng, spam, drift_day, holds, categories):
                 weight = 0.4 + 0.4 * rng.random()
                 before[user, categories.index(name)] = after[user, categories.index(name)] = weight
     for matrix in (before, after):
-        matrix[~spam] = np.round(matrix[~spam] / matrix[~spam].sum(axis=1, keepdims=True), 5)
+        real = matrix[~spam]
+        matrix[~spam] = np.round(real / real.sum(axis=1, keepdims=True), 5)
     return before, after
 
 
@@ -148,5 +153,6 @@ def _interest_table(before: np.ndarray, after: np.ndarray, categories: list[str]
 def _long(by: str, names: Iterable, **value: np.ndarray) -> pd.DataFrame:
     """A matrix with one row a shopper as a table [user, <by>, <value>]."""
     ((name, matrix),) = value.items()
-    table = pd.DataFrame(matrix, columns=pd.Index(names, name=by)).rename_axis(index="user")
-    return table.stack().rename(name).reset_index().astype({"user": "int32"})
+    table = pd.DataFrame(matrix, columns=pd.Index(names, name=by))
+    long = table.rename_axis(index="user").stack().rename(name)
+    return long.reset_index().astype({"user": "int32"})

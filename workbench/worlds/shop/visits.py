@@ -9,6 +9,7 @@ import pandas as pd
 
 from workbench.worlds.shop.playing import play
 from workbench.worlds.shop.shelf import LAPSE, Left, Shelf, State, Visit
+from workbench.worlds.shop.shop import below
 from workbench.worlds.shop.shoppers import DAYS
 
 START = 1_740_787_200
@@ -45,11 +46,10 @@ class _Diary:
         """One session; a purchase follows another at once."""
         time, session = start, len(self.visits)
         for item, action, cause in visit.rows:
-            time += 2 if action == "purchase" else 20 + int(rng.random() * 160)
+            time += 2 if action == "purchase" else 20 + below(rng, 160)
             self.rows.append((time, user, len(self.rows), item, action, session, cause))
-        category, kind = ("", "") if visit.kind < 0 else self.shelf.names[visit.kind]
-        row = session, user, visit.aim, category, kind, visit.target, visit.outcome
-        self.visits.append(row)
+        names = self.shelf.names[visit.kind]
+        self.visits.append((session, user, visit.aim, *names, visit.target, visit.outcome))
 
     def open(self, user: int, left: Left) -> _Wish:
         """A new wish, for something else than what was left in the last session."""
@@ -63,7 +63,7 @@ class _Diary:
 
 
 def make_visits(
-    rng: np.random.Generator, shelf: Shelf, users: pd.DataFrame, prices: np.ndarray
+    rng: np.random.Generator, shelf: Shelf, users: pd.DataFrame
 ) -> tuple[pd.DataFrame, dict[str, pd.DataFrame]]:
     """Play eight months of visits; returns the raw log and the truth about it.
 
@@ -83,7 +83,7 @@ def make_visits(
     bought = log["action"] == "purchase"
     baskets = pd.factorize(log["session"].where(bought))[0]  # -1 where nothing was bought
     log["basket"] = pd.Series(baskets, dtype="Int64").where(bought)
-    log["value"] = np.where(bought, prices[log["item"]], np.nan)
+    log["value"] = np.where(bought, shelf.price[log["item"]], np.nan)
     causes = pd.DataFrame({"interaction": log.index, "cause": log["cause"].astype("category")})
     number = np.append(np.argsort(sessions), -1)
     visits = pd.DataFrame(diary.visits, columns=VISITS)
@@ -131,15 +131,15 @@ def _spam(
         campaign = number % 2
         targets = order[5 + 3 * campaign : 8 + 3 * campaign]
         rows += [(campaign, int(item), int(user)) for item in targets]
-        first = 20 + int(rng.random() * 160)
+        first = 20 + below(rng, 160)
         for round_ in range(8):
-            looks = [int(popular[int(rng.random() * 20)]) for _ in range(3)]
+            looks = [int(popular[below(rng, 20)]) for _ in range(3)]
             bought = [int(item) for item in targets if rng.random() < 0.6]
-            visit = Visit("spam", -1, -1, outcome="bought" if bought else "browsing")
+            visit = Visit("spam", outcome="bought" if bought else "browsing")
             visit.rows = [(item, "view", "spam") for item in [*looks, *targets.tolist()]]
             for action in ("cart", "purchase"):
                 visit.rows += [(item, action, "spam") for item in bought]
-            start = START + (first + round_ * 2) * 86400 + int(rng.random() * 80000)
+            start = START + (first + round_ * 2) * 86400 + below(rng, 80000)
             diary.write(rng, int(user), start, visit)
     return _small(pd.DataFrame(rows, columns=["campaign", "item", "user"]))
 
