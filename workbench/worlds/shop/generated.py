@@ -73,8 +73,13 @@ class World:
     version: int = VERSION
 
     def __repr__(self) -> str:
-        made = f"generated, {self.size}, seed {self.config.seed}"
+        made = f"generated, {self.size}, seed {self.seed}"
         return f"World({made}: {self.log!r}, {len(self.texts):,} texts)"
+
+    @property
+    def seed(self) -> int:
+        """The seed it was made from."""
+        return self.config.seed
 
     @property
     def size(self) -> str:
