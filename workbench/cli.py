@@ -30,9 +30,8 @@ def _pairs(given: list[str]) -> dict[str, str]:
     """["user=uid"] -> {"user": "uid"}."""
     wrong = [text for text in given if "=" not in text]
     if wrong:
-        raise ConfigError(
-            f"{wrong[0]!r} is no pair", "--column", "role=column, such as user=uid", "correct it"
-        )
+        expected = "role=column, such as user=uid"
+        raise ConfigError(f"{wrong[0]!r} is no pair", "--column", expected, "correct it")
     return dict(text.split("=", 1) for text in given)
 
 
@@ -101,9 +100,8 @@ def data_add(
 
     mapping = _pairs(column or [])
     options = {"encoding": encoding} | ({"sep": sep} if sep else {})
-    seen = preview(path, **options)
-    roles = {taken: role for role, taken in (seen.mapping | mapping).items() if taken}
-    _show(seen.columns.assign(role=[roles.get(name, "-") for name in seen.columns["column"]]))
+    columns = preview(path, mapping=mapping, **options).columns
+    _show(columns.assign(role=columns["role"].replace("", "-")))
     if not yes:
         typer.confirm("Are these the roles?", abort=True)
     _show(commands.add(path, mapping, name=name, copy=copy, time_unit=time_unit, **options))
@@ -135,10 +133,9 @@ def data_sensitive(
 
     hits = commands.sensitive(name, topic, folder, rules)
     _show(hits)
-    counts = ", ".join(
-        f"{topic} {count:,}" for topic, count in hits["topic"].value_counts(sort=False).items()
-    )
-    _show(f"items: {counts or 'none'}")
+    counts = hits["topic"].value_counts(sort=False)
+    said = ", ".join(f"{topic} {count:,}" for topic, count in counts.items())
+    _show(f"items: {said or 'none'}")
 
 
 @app.command()
@@ -153,9 +150,8 @@ def world(
 
     if folder is None and (size, seed) != ("tiny", 1):
         what = "data/world holds the world of size tiny and seed 1"
-        raise ConfigError(
-            what, "--folder", "a folder for another world", "name one, such as --folder my-world"
-        )
+        do = "name one, such as --folder my-world"
+        raise ConfigError(what, "--folder", "a folder for another world", do)
     made = generate(sized(size, seed))
     ship_world(made) if folder is None else write_world(made, folder)
     _show(made)

@@ -11,8 +11,9 @@ from workbench.errors import ConfigError
 from workbench.tokens import examples_of, make_pairs, mark, score_tokens
 from workbench.tokens.small_models import BaseConfig, train_base
 from workbench.worlds import MECHANISMS, FoolingWorld, PersonaWorld
+from workbench.worlds.corpus import bank
 from workbench.worlds.measures import planted_to_fool
-from workbench.worlds.persona import SLOTS, bank
+from workbench.worlds.persona import SLOTS
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ import pytest
 
 from workbench.tokens.small_models import BaseConfig
 from workbench.worlds import FoolingWorld, PersonaWorld
-from workbench.worlds.persona import bank
+from workbench.worlds.corpus import bank
 
 # the lists of words/persona.toml and words/fooling.toml, and how many each holds
 SHARED = {

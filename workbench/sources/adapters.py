@@ -22,7 +22,15 @@ from workbench.errors import ConfigError, DataError, UnknownUser
 from workbench.recommend.protocol import check_items, fitted
 
 
-class ImplicitModel:
+class _Adapter:
+    """What the adapters have in common."""
+
+    def copy(self) -> Self:
+        """An independent copy; functions and classes are the same."""
+        return copy.deepcopy(self)
+
+
+class ImplicitModel(_Adapter):
     """A model as in `implicit` (0.7): `fit(csr)`, `recommend(users, csr, N, …)`, and
     `user_factors`, `item_factors`.
 
@@ -51,38 +59,32 @@ class ImplicitModel:
 
     def score(self, histories: Histories) -> np.ndarray:
         """Scores (B, n_items) in float32 for factors, float64 for neighbours."""
-        check_items(histories, fitted(self.shape, self)[1])
+        n_users, n_items = fitted(self.shape, self)
+        check_items(histories, n_items)
         if not len(histories):
-            return np.zeros((0, self.shape[1]), np.float32)
-        read = _matrix(histories.counts())
-        if hasattr(self.model, "item_factors"):
-            if self.fold_in:
-                try:
-                    users = np.asarray(self.model.recalculate_user(np.arange(len(histories)), read))
-                except NotImplementedError as error:  # so say all of implicit's models but ALS
-                    raise _no_fold_in(self.model) from error
-            else:
-                users = np.asarray(self.model.user_factors)[_known(histories.user, self.shape[0])]
-            # one product a user: BLAS rounds a row differently in another batch
-            return np.stack([np.asarray(self.model.item_factors) @ user for user in users])
-        users = np.arange(len(histories))
-        ids, values = self.model.recommend(
-            users, read, N=self.shape[1], filter_already_liked_items=False
-        )
-        scores = np.zeros((len(histories), self.shape[1]))
-        row, at = np.nonzero(np.asarray(ids) >= 0)
-        listed = np.isfinite(np.asarray(values)[row, at]) & (
-            np.asarray(values)[row, at] > -1e30
-        )  # filled up with these
-        scores[row[listed], np.asarray(ids)[row, at][listed]] = np.asarray(values)[row, at][listed]
-        return scores
-
-    def copy(self) -> Self:
-        """An independent copy."""
-        return copy.deepcopy(self)
+            return np.zeros((0, n_items), np.float32)
+        rows, read = np.arange(len(histories)), _matrix(histories.counts())
+        if not hasattr(self.model, "item_factors"):
+            asked = {"N": n_items, "filter_already_liked_items": False}
+            ids, values = map(np.asarray, self.model.recommend(rows, read, **asked))
+            scores = np.zeros((len(rows), n_items))
+            # lists are filled up with -1, or with the lowest number there is
+            row, place = np.nonzero((ids >= 0) & np.isfinite(values) & (values > -1e30))
+            scores[row, ids[row, place]] = values[row, place]
+            return scores
+        if self.fold_in:
+            try:
+                users = self.model.recalculate_user(rows, read)
+            except NotImplementedError as error:  # so say all of implicit's models but ALS
+                raise _no_fold_in(self.model) from error
+        else:
+            users = np.asarray(self.model.user_factors)[_known(histories.user, n_users)]
+        # one product a user: BLAS rounds a row differently in another batch
+        items = np.asarray(self.model.item_factors)
+        return np.stack([items @ user for user in np.asarray(users)])
 
 
-class RecToolsModel:
+class RecToolsModel(_Adapter):
     """A model as in RecTools (0.19): `fit(dataset)`, `recommend(users, dataset, k, filter_viewed)`
     -> a table.
 
@@ -106,14 +108,8 @@ class RecToolsModel:
         times = rows["timestamp"].dt.tz_localize(None)
         if times.isna().any():
             times = pd.Timestamp("2000-01-01") + pd.to_timedelta(rows["position"], unit="s")
-        table = pd.DataFrame(
-            {
-                "user_id": rows["user"].astype(int),
-                "item_id": rows["item"].astype(int),
-                "weight": 1.0,
-            }
-        )
-        self.data = self.dataset(table.assign(datetime=times))
+        table = rows[["user", "item"]].astype(int).set_axis(["user_id", "item_id"], axis=1)
+        self.data = self.dataset(table.assign(weight=1.0, datetime=times))
         self.model.fit(self.data)
         self.users, self.n_items = np.unique(rows["user"]), log.n_items
         return self
@@ -123,31 +119,19 @@ class RecToolsModel:
         known = fitted(self.users, self)
         check_items(histories, self.n_items)
         users, row = np.unique(histories.user, return_inverse=True)
-        absent = users[~np.isin(users, known)]
+        absent = np.setdiff1d(users, known)
         if len(absent):
-            raise UnknownUser(
-                f"user code {absent[0]}", "histories", "users with rows in the fitted log"
-            )
-        made = self.model.recommend(
-            users.astype(int), self.data, k=self.n_items, filter_viewed=False
-        )
-        scores = np.full((len(users), self.n_items), np.nan, dtype=np.float32)
-        scores[np.searchsorted(users, made["user_id"]), made["item_id"].to_numpy(int)] = made[
-            "score"
-        ]
-        least = np.where(np.isnan(scores), np.inf, scores).min(
-            axis=1, initial=np.inf, keepdims=True
-        )
-        return np.where(
-            np.isnan(scores), np.where(np.isinf(least), np.float32(0), least - 1), scores
-        )[row]
-
-    def copy(self) -> Self:
-        """An independent copy."""
-        return copy.deepcopy(self)
+            expected = "users with rows in the fitted log"
+            raise UnknownUser(f"user code {absent[0]}", "histories", expected)
+        asked = {"k": self.n_items, "filter_viewed": False}
+        lists = self.model.recommend(users.astype(int), self.data, **asked)
+        # users below each other: what a list leaves out scores one below its last
+        table = lists.pivot(index="item_id", columns="user_id", values="score").astype(np.float32)
+        table = table.reindex(index=range(self.n_items), columns=users)
+        return table.fillna(table.min() - 1).fillna(0).to_numpy(np.float32).T[row]
 
 
-class RecBoleModel:
+class RecBoleModel(_Adapter):
     """A model as in RecBole (1.2): `full_sort_predict(interaction)` -> all scores, item 0 being its
     padding.
 
@@ -183,51 +167,32 @@ class RecBoleModel:
             return np.zeros((0, len(self.items)), np.float32)
         model.eval()  # the caller's training may have ended with dropout on
         if hasattr(model, "ITEM_SEQ"):
-            longest = int(model.max_seq_length)
-            rows = [self.items[histories.item[histories.row(b)]] for b in range(len(histories))]
-            rows = [row[row > 0][-longest:] for row in rows]
-            empty = next((b for b, row in enumerate(rows) if not len(row)), None)
-            if empty is not None:
-                do = "leave it out, or score it with a counted model"
-                raise DataError(
-                    f"row {empty} has no item that the model has met",
-                    "histories",
-                    "one item at least",
-                    do,
-                )
-            padded = np.stack([np.pad(row, (0, longest - len(row))) for row in rows])
-            fields = {
-                model.ITEM_SEQ: padded,
-                model.ITEM_SEQ_LEN: np.array([len(row) for row in rows]),
-            }
+            fields = self._sequences(histories)
         else:
             users = self.users[_known(histories.user, len(self.users))]
             if (users < 1).any():
-                raise UnknownUser(
-                    f"user code {histories.user[users < 1][0]}",
-                    "histories",
-                    "users of the fitted log",
-                )
+                what = f"user code {histories.user[users < 1][0]}"
+                raise UnknownUser(what, "histories", "users of the fitted log")
             fields = {model.USER_ID: users}
+        tensors = {name: torch.as_tensor(value) for name, value in fields.items()}
         with torch.no_grad():
-            asked = self.interaction(
-                {name: torch.as_tensor(value) for name, value in fields.items()}
-            )
-            found = model.full_sort_predict(asked).reshape(len(histories), -1).cpu().numpy()
-        scores = np.repeat(
-            found[:, 1:].min(axis=1, keepdims=True) - 1, len(self.items), axis=1
-        ).astype(np.float32)
-        met = self.items > 0
-        scores[:, met] = found[:, self.items[met]]
-        return scores
+            found = model.full_sort_predict(self.interaction(tensors))
+        found = found.reshape(len(histories), -1).cpu().numpy()
+        least = found[:, 1:].min(axis=1, keepdims=True) - 1
+        return np.where(self.items > 0, found[:, self.items], least).astype(np.float32)
 
-    def copy(self) -> Self:
-        """An independent copy; `train`, `tokens` and `interaction` are the same functions."""
-        made = copy.copy(self)
-        made.model = copy.deepcopy(self.model)
-        if made.model is not None:
-            made.items, made.users = self.items.copy(), self.users.copy()
-        return made
+    def _sequences(self, histories: Histories) -> dict[str, np.ndarray]:
+        """The items that the model has met, as it wants them: the last ones, filled up with 0."""
+        longest, rows = int(self.model.max_seq_length), []
+        for b in range(len(histories)):
+            items = self.items[histories.item[histories.row(b)]]
+            rows.append(items[items > 0][-longest:])
+            if not len(rows[-1]):
+                what = f"row {b} has no item that the model has met"
+                do = "leave it out, or score it with a counted model"
+                raise DataError(what, "histories", "one item at least", do)
+        padded = np.stack([np.pad(row, (0, longest - len(row))) for row in rows])
+        return {self.model.ITEM_SEQ: padded, self.model.ITEM_SEQ_LEN: np.array([*map(len, rows)])}
 
 
 def _matrix(counts: sparse.csr_array) -> sparse.csr_matrix:
@@ -236,10 +201,8 @@ def _matrix(counts: sparse.csr_array) -> sparse.csr_matrix:
 
 
 def _no_fold_in(model: Any) -> ConfigError:
-    what, do = (
-        f"{type(model).__name__} has no recalculate_user",
-        "take implicit's ALS, or leave fold_in off",
-    )
+    what = f"{type(model).__name__} has no recalculate_user"
+    do = "take implicit's ALS, or leave fold_in off"
     return ConfigError(what, "fold_in", "a model that makes a user's vector of a history", do)
 
 

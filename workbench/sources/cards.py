@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
@@ -14,10 +14,11 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from workbench import html
 from workbench.errors import ConfigError, DataError
 from workbench.settings import settings
-from workbench.sources.files import exists, found, open_file, readable
+from workbench.sources.files import exists, found, open_file, read_toml, readable
 from workbench.sources.logs import LAYOUTS
 
 WITHOUT_LOG = ("reviews", "files")
+COUNTS = ("rows", "users", "items")
 READERS = ("table", "lists", "world", *LAYOUTS, *WITHOUT_LOG)
 
 
@@ -99,32 +100,29 @@ class Card(BaseModel):
         return f"Card({self.name}, {self.reader}, {len(self.files)} files)"
 
     def __str__(self) -> str:
-        return "\n".join(
-            f"{row['fact']:8s} {row['value']}" for row in self.to_frame().to_dict("records")
-        )
+        return "\n".join(f"{fact:8s} {value}" for fact, value in self._facts())
 
     def to_frame(self) -> pd.DataFrame:
         """Its facts, one a row: [fact, value]."""
-        facts = [
-            (name, getattr(self, name))
-            for name in ("name", "title", "task", "page", "licence", "cite", "reader")
-        ]
-        facts += [
-            (name, f"{n:,}")
-            for name in ("rows", "users", "items")
-            if (n := getattr(self, name)) is not None
-        ]
-        facts += [("column", f"{role} = {column}") for role, column in self.columns.items()]
-        facts += [("option", f"{name} = {value}") for name, value in self.options.items()]
-        facts += [
-            ("prepare", " ".join(f"{k}={v}" for k, v in step.items())) for step in self.prepare
-        ]
-        facts += [
-            ("file", f"{file.path.as_posix()}  sha256 {file.sha256 or 'not known'}")
-            for file in self.files
-        ]
-        facts += [("address", file.url) for file in self.files if file.url]
-        return pd.DataFrame(facts, columns=["fact", "value"])
+        return pd.DataFrame(self._facts(), columns=["fact", "value"])
+
+    def _facts(self) -> Iterator[tuple[str, str]]:
+        for name in ("name", "title", "task", "page", "licence", "cite", "reader"):
+            yield name, getattr(self, name)
+        for name in COUNTS:
+            if (count := getattr(self, name)) is not None:
+                yield name, f"{count:,}"
+        for role, column in self.columns.items():
+            yield "column", f"{role} = {column}"
+        for name, value in self.options.items():
+            yield "option", f"{name} = {value}"
+        for step in self.prepare:
+            yield "prepare", " ".join(f"{name}={value}" for name, value in step.items())
+        for file in self.files:
+            yield "file", f"{file.path.as_posix()}  sha256 {file.sha256 or 'not known'}"
+        for file in self.files:
+            if file.url:
+                yield "address", file.url
 
     def _repr_html_(self) -> str:
         return html.table(self.to_frame().to_dict("records"), f"Data set {self.name}")
@@ -134,15 +132,10 @@ def all_cards() -> dict[str, Card]:
     """Every card by name: those shipped, then the reader's own."""
     folders = [folder for folder in (settings().data, settings().own_data) if folder is not None]
     cards: dict[str, Card] = {}
-    for path in (path for folder in folders for path in sorted((folder / "cards").glob("*.toml"))):
-        try:
-            card = Card(**tomllib.loads(path.read_text(encoding="utf-8")))
-        except (tomllib.TOMLDecodeError, TypeError, ValueError) as error:
-            lines = " ".join(str(error).split())
-            raise ConfigError(
-                f"not a card ({lines})", str(path), "the fields of Card", "repair or remove it"
-            ) from error
-        cards.setdefault(card.name, card)
+    for folder in folders:
+        for path in sorted((folder / "cards").glob("*.toml")):
+            card = read_toml(Card, path, "not a card")
+            cards.setdefault(card.name, card)
     return cards
 
 
@@ -150,9 +143,8 @@ def find_card(name: str) -> Card:
     """The card of this name; raises `ConfigError` with the names there are."""
     cards = all_cards()
     if name not in cards:
-        raise ConfigError(
-            f"no card {name!r}", "name", f"one of {', '.join(cards)}", "see `workbench data list`"
-        )
+        expected = f"one of {', '.join(cards)}"
+        raise ConfigError(f"no card {name!r}", "name", expected, "see `workbench data list`")
     return cards[name]
 
 
@@ -162,22 +154,20 @@ def find_folder(card: Card, folder: str | Path | None = None) -> Path:
 
     That is WORKBENCH_DATA, then WORKBENCH_TEST_DATA. Raises `DataError` with the places looked at.
     """
-    tests = os.environ.get("WORKBENCH_TEST_DATA")
-    roots = [settings().own_data, tests and Path(tests)] if folder is None else [Path(folder)]
-    roots = [root for root in roots if root]
-    places = [settings().data / card.place] if card.place and folder is None else []
-    places += [root / name for root in roots for name in card.folders] + (
-        roots if folder is not None else []
-    )
+    if folder is None:
+        roots = [settings().own_data, os.environ.get("WORKBENCH_TEST_DATA")]
+        places = [settings().data / card.place] if card.place else []
+        last = []
+    else:
+        roots, places, last = [folder], [], [Path(folder)]
+    places += [Path(root) / name for root in roots if root for name in card.folders] + last
     for place in places:
         if all(exists(place / file.path) for file in card.files):
             return place
     looked = ", ".join(map(str, places)) or "nowhere, as WORKBENCH_DATA is not set"
     names = ", ".join(file.path.as_posix() for file in card.files)
-    do = (
-        f"set WORKBENCH_DATA, then `workbench data get {card.name}`; its page is "
-        f"{card.page or 'unknown'}"
-    )
+    do = f"set WORKBENCH_DATA, then `workbench data get {card.name}`"
+    do += f"; its page is {card.page or 'unknown'}"
     raise DataError(f"the data set {card.name} is not here; looked in {looked}", None, names, do)
 
 
@@ -192,5 +182,5 @@ def is_here(card: Card) -> bool:
 def sha256_of(path: Path) -> str:
     """sha256 of the content, unpacked where the file is gzipped."""
     path = found(path)
-    with readable(path, "utf-8"), open_file(path) as file:
+    with readable(path), open_file(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -2,47 +2,60 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from pathlib import Path
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 import pandas as pd
 
-from workbench.data.checks import as_integers
+from workbench.data.checks import as_integers, place_of
+from workbench.data.interactions import Interactions
 from workbench.errors import DataError
 
+ROLES = ("user", "item", "timestamp", "action", "session", "basket", "value", "interaction")
+"""What a column of a log may be called."""
 
-def require(table: pd.DataFrame, columns: Iterable[str], path: Path) -> None:
+
+def log_of(table: pd.DataFrame, where: str, **indexes: pd.Index | None) -> Interactions:
+    """The log of a table whose columns are called by their roles; other columns are left."""
+    roles = {role: role for role in ROLES if role in table}
+    return Interactions.from_table(table, **roles, **indexes, where=where)
+
+
+def require(table: pd.DataFrame, columns: Iterable[str], where: str) -> None:
     """Refuse a table that lacks one of these columns."""
     for column in columns:
         if column not in table:
             have = ", ".join(map(str, table.columns[:12]))
-            raise DataError(
-                f"no column {column!r}",
-                path.name,
-                f"found: {have}",
-                "map the columns: see preview(path)",
-            )
+            do = "map the columns: see preview(path)"
+            raise DataError(f"no column {column!r}", where, f"found: {have}", do)
+
+
+def chosen(table: pd.DataFrame, columns: Iterable[str]) -> pd.DataFrame:
+    """These columns of a table; a mapping says what each is called from now on."""
+    renamed = columns if isinstance(columns, Mapping) else {}
+    return table[list(columns)].rename(columns=renamed)
+
+
+def refuse(
+    column: pd.Series, wrong: pd.Series, what: str, where: str, expected: str, do: str
+) -> None:
+    """Refuse a column that is wrong anywhere; `what` holds {value} and {place} of the first such
+    cell."""
+    if wrong.any():
+        value = column[wrong].tolist()[0]
+        said = what.format(value=value, place=place_of(column, wrong))
+        raise DataError(said, where, expected, do)
 
 
 def look_up(keys: pd.Series, table: pd.DataFrame, key: str, where: str, name: str) -> pd.DataFrame:
     """The rows of `table` (read from `name`) whose `key` the keys (read from `where`) name, on the
     keys' index."""
+    twice = table[key].duplicated()
+    refuse(table[key], twice, key + " {value} is repeated", name, "every id once", "remove it")
     known = table.set_index(key)
-    if known.index.has_duplicates:
-        what, do = (
-            f"{key} {known.index[known.index.duplicated()][0]} is repeated",
-            "remove the second line",
-        )
-        raise DataError(what, name, "every id once", do)
     at = known.index.get_indexer(keys)
-    if (at < 0).any():
-        lost = keys[at < 0]
-        what, do = (
-            f"{key} {lost.iloc[0]} in {keys.index.name} {lost.index[0]} is not in {name}",
-            "copy both files again",
-        )
-        raise DataError(what, where, f"ids of {name}", do)
+    what = key + " {value} in {place} is not in " + name
+    refuse(keys, at < 0, what, where, f"ids of {name}", "copy both files again")
     return known.iloc[at].set_index(keys.index)
 
 
@@ -58,10 +71,10 @@ def as_ids(column: pd.Series) -> pd.Series:
 
 def as_numeric(column: pd.Series) -> pd.Series:
     """Numbers where all are; anything else as it is."""
-    numbers = (
-        pd.to_numeric(column, errors="coerce") if pd.api.types.is_string_dtype(column) else column
-    )
-    return column if (numbers.isna() & column.notna()).any() or numbers.isna().all() else numbers
+    if not pd.api.types.is_string_dtype(column) or column.isna().all():
+        return column
+    numbers = pd.to_numeric(column, errors="coerce")
+    return column if (numbers.isna() & column.notna()).any() else numbers
 
 
 def name_or_number(column: pd.Series) -> pd.Series:
@@ -82,19 +95,17 @@ def as_text(table: pd.DataFrame, keep: tuple[str, ...] = ()) -> pd.DataFrame:
             return "|".join(map(plain, value))
         return "" if value is None or value != value else str(value)  # only NaN differs from itself
 
-    return table.assign(
-        **{
-            column: table[column].map(plain)
-            for column in table.columns.difference(("item_id", *keep))
-        }
-    )
+    said = table.columns.difference(("item_id", *keep))
+    return table.assign(**{column: table[column].map(plain) for column in said})
 
 
 def purchases_in_order(table: pd.DataFrame, columns: tuple[str, ...], where: str) -> pd.DataFrame:
     """Purchases sorted by these columns of whole numbers, the first one first; ties as in the
     file."""
-    keys = [
-        as_integers(table[column], len(table), column, where).astype("int64")
-        for column in reversed(columns)
-    ]
+    keys = [whole_numbers(table, column, where) for column in reversed(columns)]
     return table.iloc[np.lexsort(keys)].assign(action="purchase")
+
+
+def whole_numbers(table: pd.DataFrame, column: str, where: str) -> pd.Series:
+    """A column of a table as int64; `DataError` names the first cell that is none."""
+    return as_integers(table[column], len(table), column, where).astype("int64")

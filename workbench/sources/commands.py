@@ -6,11 +6,13 @@ from __future__ import annotations
 import json
 import re
 import shutil
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 
+from workbench.data.interactions import Interactions
 from workbench.errors import ConfigError, DataError, WorkbenchError
 from workbench.settings import settings
 from workbench.sources.cards import (
@@ -28,7 +30,7 @@ from workbench.sources.opening import open_data
 from workbench.sources.sensitive import find_sensitive, load_rules
 from workbench.whole import whole_file, whole_folder
 
-UNCHECKED = "not checked"
+ANY = "any number"
 
 
 @dataclass(frozen=True)
@@ -44,21 +46,16 @@ class Added:
 
     def to_frame(self) -> pd.DataFrame:
         """The columns of the file and their roles in the card."""
-        roles = {column: role for role, column in self.card.columns.items()}
-        return self.preview.columns.assign(
-            role=[roles.get(c, "") for c in self.preview.columns["column"]]
-        )
+        return self.preview.columns
 
 
 def list_cards() -> pd.DataFrame:
     """Every card: [name, here, rows, task, page]; `here` tells whether its files are on this
     machine."""
-    rows = []
-    for card in all_cards().values():
-        rows.append((card.name, is_here(card), card.rows, card.task, card.page))
-    return pd.DataFrame(rows, columns=["name", "here", "rows", "task", "page"]).astype(
-        {"rows": "Int64"}
-    )
+    cards = all_cards().values()
+    rows = [(card.name, is_here(card), card.rows, card.task, card.page) for card in cards]
+    table = pd.DataFrame(rows, columns=["name", "here", "rows", "task", "page"])
+    return table.astype({"rows": "Int64"})
 
 
 def get(name: str, folder: str | Path | None = None) -> Path:
@@ -77,10 +74,9 @@ def get(name: str, folder: str | Path | None = None) -> Path:
         return target
     without = [file.name for file in card.files if not file.url]
     if without:
+        what = f"{', '.join(without)} cannot be fetched for you"
         do = f"download them at {card.page} under its terms and put them in {target}"
-        raise DataError(
-            f"{', '.join(without)} cannot be fetched for you", card.name, "a download address", do
-        )
+        raise DataError(what, card.name, "a download address", do)
     with whole_folder(target) as new:
         for file in card.files:
             _download(file, new / file.within)
@@ -106,30 +102,25 @@ def add(
     name = name or re.sub(r"[^a-z0-9]+", "-", path.name.split(".")[0].lower()).strip("-") or "table"
     if name in all_cards():
         raise ConfigError(f"there is a card {name!r}", "name", "a new name", "pass another name")
-    seen = preview(
-        path, **{key: value for key, value in options.items() if key in ("sep", "encoding")}
-    )
-    columns = {role: column for role, column in (seen.mapping | (mapping or {})).items() if column}
-    log = read_table(path, columns, **options)
+    form = {key: value for key, value in options.items() if key in ("sep", "encoding")}
+    seen = preview(path, mapping=mapping, **form)
+    log = read_table(path, seen.mapping, **options)
     file = CardFile(name=path.name.removesuffix(".gz"), sha256=sha256_of(path))
-    facts = {"rows": len(log), "users": log.n_users, "items": log.n_items, "task": "your own table"}
-    place = {"folders": (name,)} if copy else {"place": path.parent}
+    facts = {"name": name, "reader": "table", "columns": seen.mapping, "options": options}
+    facts |= {"files": (file,), "task": "your own table", **_counts(log)}
+    facts |= {"folders": (name,)} if copy else {"place": path.parent}
     try:
-        card = Card(
-            name=name,
-            reader="table",
-            columns=columns,
-            options=options,
-            files=(file,),
-            **facts,
-            **place,
-        )
+        card = Card(**facts)
     except ValueError as error:
-        raise ConfigError(
-            f"no card can be made ({' '.join(str(error).split())})", "add", "a plain name"
-        ) from error
+        what = f"no card can be made ({' '.join(str(error).split())})"
+        raise ConfigError(what, "add", "a plain name") from error
     if copy:
-        _copy(path, own / name)
+        folder = own / name
+        if folder.exists():
+            what = "the folder is there already"
+            raise ConfigError(what, str(folder), "a new name", "pass another name")
+        with whole_folder(folder) as new:
+            shutil.copy2(path, new)
     target = own / "cards" / f"{name}.toml"
     with whole_file(target) as new:
         new.write_text(_toml(card), encoding="utf-8")
@@ -145,33 +136,32 @@ def check(name: str, folder: str | Path | None = None) -> pd.DataFrame:
     """
     card = find_card(name)
     place = find_folder(card, folder)
-    rows = [
-        (f"sha256 {f.name}", sha256_of(place / f.path), f.sha256 or UNCHECKED) for f in card.files
-    ]
-    try:
-        log = open_data(name, folder).log if card.has_log else None
-    except WorkbenchError as error:
-        rows.append(("reads", str(error), "a log"))
-        log = None
-    if log is not None:
-        frame = log.frame
-        counts = {"rows": len(log), "users": log.n_users, "items": log.n_items}
-        rows += [
-            (n, count, UNCHECKED if (want := getattr(card, n)) is None else want)
-            for n, count in counts.items()
-        ]
-        rows += [
-            (
-                "equal rows",
-                int(frame.drop(columns=["interaction", "position"]).duplicated().sum()),
-                None,
-            )
-        ]
-        rows += [("rows without time", int(frame["timestamp"].isna().sum()), None)]
+    rows = []
+    for file in card.files:
+        rows.append((f"sha256 {file.name}", sha256_of(place / file.path), file.sha256))
+    if card.has_log:
+        try:
+            log = open_data(name, folder).log
+        except WorkbenchError as error:
+            rows.append(("reads", str(error), "a log"))
+        else:
+            rows += [(what, count, getattr(card, what)) for what, count in _counts(log).items()]
+            twice = log.frame.drop(columns=["interaction", "position"]).duplicated()
+            for what, wrong in (
+                ("equal rows", twice),
+                ("rows without time", log.frame["timestamp"].isna()),
+            ):
+                rows.append((what, int(wrong.sum()), ANY))
     table = pd.DataFrame(rows, columns=["check", "found", "expected"], dtype=object)
-    pairs = zip(table["found"], table["expected"], strict=True)
-    ok = [pd.NA if want == UNCHECKED else want is None or have == want for have, want in pairs]
-    return table.assign(ok=pd.array(ok, dtype="boolean"))
+    ok = (table["found"] == table["expected"]) | (table["expected"] == ANY)
+    unchecked = table["expected"].isna()
+    table["expected"] = table["expected"].mask(unchecked, "not checked").replace(ANY, None)
+    return table.assign(ok=ok.astype("boolean").mask(unchecked))
+
+
+def _counts(log: Interactions) -> dict[str, int]:
+    """What a card says of a log."""
+    return {"rows": len(log), "users": log.n_users, "items": log.n_items}
 
 
 def sensitive(
@@ -189,12 +179,8 @@ def sensitive(
 def _own(folder: str | Path | None) -> Path:
     own = Path(folder) if folder is not None else settings().own_data
     if own is None:
-        raise ConfigError(
-            "WORKBENCH_DATA is not set",
-            "folder",
-            "a folder for your data",
-            "set it or pass a folder",
-        )
+        what, do = "WORKBENCH_DATA is not set", "set it or pass a folder"
+        raise ConfigError(what, "folder", "a folder for your data", do)
     return own
 
 
@@ -207,31 +193,17 @@ def _download(file: CardFile, folder: Path) -> None:
         # checked when unpacked
         pooch.retrieve(file.url, known_hash=None, fname=f"{file.name}{packed}", path=folder)
     except (OSError, ValueError) as error:
-        raise DataError(
-            f"cannot be downloaded ({error})",
-            file.url,
-            "the file",
-            "check the network, or its page",
-        ) from error
+        what, do = f"cannot be downloaded ({error})", "check the network, or its page"
+        raise DataError(what, file.url, "the file", do) from error
 
 
 def _compare(card: Card, folder: Path) -> None:
     for file in card.files:
         have = sha256_of(folder / file.path)
         if file.sha256 and have != file.sha256:
+            what, expected = f"{file.name} has sha256 {have}", f"{file.sha256} (unpacked)"
             do = "take the release that the card names; move what is there out of the way"
-            raise DataError(
-                f"{file.name} has sha256 {have}", card.name, f"{file.sha256} (unpacked)", do
-            )
-
-
-def _copy(path: Path, folder: Path) -> None:
-    if folder.exists():
-        raise ConfigError(
-            "the folder is there already", str(folder), "a new name", "pass another name"
-        )
-    with whole_folder(folder) as new:
-        shutil.copy2(path, new)
+            raise DataError(what, card.name, expected, do)
 
 
 def _toml(card: Card) -> str:
@@ -239,22 +211,17 @@ def _toml(card: Card) -> str:
     facts = card.model_dump(mode="json", exclude_defaults=True)
     tables = {key: facts.pop(key) for key in ("columns", "options") if key in facts}
     files = facts.pop("files")
-    lines = [f"{key} = {_value(value)}" for key, value in facts.items()]
-    for key, table in tables.items():
-        lines += [
-            f"\n[{key}]",
-            *(f"{_value(name)} = {_value(value)}" for name, value in table.items()),
-        ]
-    for file in files:
-        lines += ["\n[[files]]", *(f"{name} = {_value(value)}" for name, value in file.items())]
-    return "\n".join(lines) + "\n"
+    parts = ["\n".join(_pairs(facts, str))]
+    parts += ["\n".join([f"[{name}]", *_pairs(table)]) for name, table in tables.items()]
+    parts += ["\n".join(["[[files]]", *_pairs(file, str)]) for file in files]
+    return "\n\n".join(parts) + "\n"
+
+
+def _pairs(table: dict[str, object], name: Callable[[str], str] | None = None) -> list[str]:
+    return [f"{(name or _value)(key)} = {_value(value)}" for key, value in table.items()]
 
 
 def _value(value: object) -> str:
     if isinstance(value, dict):
-        return (
-            "{"
-            + ", ".join(f"{_value(name)} = {_value(inner)}" for name, inner in value.items())
-            + "}"
-        )
+        return f"{{{', '.join(_pairs(value))}}}"
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")

@@ -8,17 +8,29 @@ import csv
 import gzip
 import json
 import re
+import tomllib
 import warnings
 import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, TypeVar
 
 import pandas as pd
+from pydantic import BaseModel
 
 from workbench.errors import ConfigError, DataError
-from workbench.sources.columns import require
+from workbench.sources.columns import chosen, require
+
+Model = TypeVar("Model", bound=BaseModel)
+AGAIN = "copy or download it again"
+FAULTS = (
+    ((gzip.BadGzipFile, EOFError, zlib.error), "broken gzip ({})", "a whole .gz file", AGAIN),
+    (csv.Error, "a broken line ({})", "a table", "check its quotes and separator"),
+    (pd.errors.EmptyDataError, "the file is empty", "a header and rows", AGAIN),
+    ((OSError, ValueError), "unreadable ({})", "a table", "check the file and its ending"),
+)
+"""What libraries raise over a damaged file, what that means, what was expected, what to do."""
 
 
 def read_frame(
@@ -28,11 +40,10 @@ def read_frame(
     encoding: str = "utf-8",
     nrows: int | None = None,
     names: list[str] | None = None,
-    quoting: int = csv.QUOTE_MINIMAL,
-    quotechar: str = '"',
+    **form: str | int,
 ) -> pd.DataFrame:
     """A file as a table of text (parquet: of what it holds), its index counting lines as an editor
-    does."""
+    does. form: how a text file is quoted, in the words of `csv`."""
     ending = path.name.removesuffix(".gz").rpartition(".")[2]
     with readable(path, encoding), warnings.catch_warnings():
         if ending == "parquet":
@@ -42,32 +53,19 @@ def read_frame(
         warnings.simplefilter("error", pd.errors.ParserWarning)
         if sep is not None and len(sep) != 1:
             raise ConfigError(f"separator {sep!r}", "sep", "a single character")
-        sep = sep or ("," if ending == "csv" else "\t")
-        header = 0 if names is None else None
-        options = {
-            "sep": sep,
-            "encoding": encoding,
-            "nrows": nrows,
-            "names": names,
-            "header": header,
-        }
-        options |= {"quoting": quoting, "dtype": "str", "keep_default_na": False, "na_values": [""]}
-        options |= {"quotechar": quotechar}
-        table = pd.read_csv(path, index_col=False, **options)
-        start = 1 if header is None else 2
-        plain = pd.RangeIndex(start, start + len(table), name="line")
-        lines = (
-            plain
-            if nrows is not None
-            else _lines(
-                path, table, plain, encoding, delimiter=sep, quoting=quoting, quotechar=quotechar
-            )
-        )
+        form["delimiter"] = sep or ("," if ending == "csv" else "\t")
+        text = {"encoding": encoding, "nrows": nrows, "names": names, "dtype": "str"}
+        text |= {"index_col": False, "keep_default_na": False, "na_values": [""]}
+        table = pd.read_csv(path, **text, **form)
+        start = 2 if names is None else 1
+        lines = pd.RangeIndex(start, start + len(table), name="line")
+        if nrows is None:
+            lines = _lines(path, table, lines, encoding, form)
     return table.set_axis(lines)
 
 
 def _lines(
-    path: Path, table: pd.DataFrame, plain: pd.Index, encoding: str, **form: str | int
+    path: Path, table: pd.DataFrame, plain: pd.Index, encoding: str, form: dict[str, Any]
 ) -> pd.Index:
     """The line on which every row begins; refuses short lines, which pandas fills up without a
     word.
@@ -88,45 +86,60 @@ def _lines(
                 continue  # a blank line, which pandas skips
             if len(row) < len(table.columns):
                 what = f"line {begin} is broken: {len(row)} fields"
-                raise DataError(
-                    what, path.name, f"{len(table.columns)} fields", "repair or remove this line"
-                )
+                expected = f"{len(table.columns)} fields"
+                raise DataError(what, path.name, expected, "repair or remove this line")
             found.append(begin)
     found = found[plain.start - 1 :]
     return pd.Index(found, name="line") if len(found) == len(table) else plain
 
 
-def read_json_lines(path: Path, fields: Iterable[str], encoding: str = "utf-8") -> pd.DataFrame:
+def read_columns(
+    folder: str | Path, name: str, columns: Iterable[str], **options: Any
+) -> pd.DataFrame:
+    """These columns of a file of a folder, or of its `.gz`, called anew by a mapping; refuses a
+    file that lacks one. options: of `read_frame`."""
+    table = read_frame(found(Path(folder) / name), **options)
+    require(table, columns, name)
+    return chosen(table, columns)
+
+
+def read_json_lines(path: Path, fields: Iterable[str]) -> pd.DataFrame:
     """A file with one JSON object a line as a table of some of its fields, None where a line lacks
-    one.
+    one; a mapping of fields says how the columns are called.
 
     Read in pieces, so that text is packed as soon as it is read; blank lines are none. `DataError`
     names a bad line.
     """
-    fields, pieces, rows, numbers = list(fields), [], [], []
+    names, pieces, rows, numbers = list(fields), [], [], []
 
     def pack() -> None:
-        pieces.append(
-            pd.DataFrame(rows, columns=fields, index=pd.Index(numbers, name="line", dtype="int64"))
-        )
-        rows.clear(), numbers.clear()
+        index = pd.Index(numbers, name="line", dtype="int64")
+        pieces.append(pd.DataFrame(rows, columns=names, index=index))
+        rows.clear()
+        numbers.clear()
 
-    for number, text in lines_of(path, encoding):
-        try:
-            found = json.loads(text)
-        except json.JSONDecodeError as error:
-            what = f"line {number} is no JSON ({error.msg})"
-            raise DataError(
-                what, path.name, "one JSON object a line", "repair or remove this line"
-            ) from error
-        if not isinstance(found, dict):
+    for number, read in json_lines(path):
+        if not isinstance(read, dict):
             raise DataError(f"line {number} is no JSON object", path.name, "{…} in every line")
-        rows.append([found.get(field) for field in fields])
+        rows.append([read.get(name) for name in names])
         numbers.append(number)
         if len(rows) == 250_000:
             pack()
     pack()
-    return pd.concat(pieces) if len(pieces) > 1 else pieces[0]
+    return chosen(pd.concat(pieces) if len(pieces) > 1 else pieces[0], fields)
+
+
+def json_lines(path: Path) -> Iterator[tuple[int, Any]]:
+    """What every line that is not blank holds, after its number; `DataError` names a line that is
+    no JSON."""
+    for number, text in lines_of(path):
+        try:
+            read = json.loads(text)
+        except json.JSONDecodeError as error:
+            what = f"line {number} is no JSON ({error.msg})"
+            do = "repair or remove this line"
+            raise DataError(what, path.name, "JSON in every line", do) from error
+        yield number, read
 
 
 def read_json(path: str | Path) -> Any:
@@ -136,68 +149,61 @@ def read_json(path: str | Path) -> Any:
         return json.loads(read_text(path))
     except json.JSONDecodeError as error:
         what = f"line {error.lineno}, character {error.colno} is no JSON ({error.msg})"
-        do = "copy or download it again"
-        raise DataError(what, path.name, "a whole JSON file", do) from error
+        raise DataError(what, path.name, "a whole JSON file", AGAIN) from error
 
 
-def read_text(path: Path, encoding: str = "utf-8") -> str:
+def read_toml(model: type[Model], path: Path, what: str) -> Model:
+    """A TOML file as `model`; `ConfigError` says that it is `what`, and why."""
+    try:
+        return model(**tomllib.loads(path.read_text(encoding="utf-8")))
+    except (OSError, TypeError, ValueError) as error:
+        why = " ".join(str(error).split())
+        expected = f"the fields of {model.__name__}"
+        raise ConfigError(f"{what} ({why})", str(path), expected, "repair or remove it") from error
+
+
+def read_text(path: Path) -> str:
     """The whole text of a file, plain or gzipped."""
-    with readable(path, encoding), open_file(path, encoding) as file:
+    with readable(path), open_file(path, "utf-8") as file:
         return file.read()
 
 
-def lines_of(path: Path, encoding: str = "utf-8") -> Iterator[tuple[int, str]]:
+def lines_of(path: Path) -> Iterator[tuple[int, str]]:
     """The lines of a text file that are not blank, with their numbers."""
-    with readable(path, encoding), open_file(path, encoding) as file:
+    with readable(path), open_file(path, "utf-8") as file:
         for number, line in enumerate(file, 1):
             if line.strip():
                 yield number, line.rstrip("\r\n")
 
 
 @contextmanager
-def readable(path: Path, encoding: str) -> Iterator[None]:
+def readable(path: Path, encoding: str = "utf-8") -> Iterator[None]:
     """Turn what pandas, gzip and pyarrow say of a damaged file into a `DataError`."""
     try:
         codecs.lookup(encoding)
     except LookupError:
-        raise ConfigError(
-            f"no encoding {encoding!r}", "encoding", "one such as utf-8 or latin-1"
-        ) from None
+        expected = "one such as utf-8 or latin-1"
+        raise ConfigError(f"no encoding {encoding!r}", "encoding", expected) from None
     try:
         yield
-    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-        raise DataError(
-            f"broken gzip ({error})", path.name, "a whole .gz file", "copy or download it again"
-        ) from error
     except UnicodeError as error:
         with open_file(path) as file:
             line = next((n for n, raw in enumerate(file, 1) if not _decodes(raw, encoding)), 1)
+        what, expected = f"line {line} is not {encoding}", f"{encoding} text"
         do = "pass encoding='latin-1', or the encoding the file was written in"
-        raise DataError(
-            f"line {line} is not {encoding}", path.name, f"{encoding} text", do
-        ) from error
-    except csv.Error as error:
-        raise DataError(
-            f"a broken line ({error})", path.name, "a table", "check its quotes and separator"
-        ) from error
-    except pd.errors.EmptyDataError as error:
-        raise DataError(
-            "the file is empty", path.name, "a header and rows", "check the download"
-        ) from error
+        raise DataError(what, path.name, expected, do) from error
     except (pd.errors.ParserError, pd.errors.ParserWarning) as error:
-        what = re.search(r"Expected (\d+) fields in line (\d+), saw (\d+)", str(error))
-        what = (
-            f"line {what[2]} is broken: {what[3]} fields, not {what[1]}"
-            if what
-            else f"broken lines ({error})"
-        )
-        raise DataError(
-            what.replace("\n", ""), path.name, "as many fields as the header", "repair the line"
-        ) from error
-    except (OSError, ValueError) as error:
-        raise DataError(
-            f"unreadable ({error})", path.name, "a table", "check the file and its ending"
-        ) from error
+        said = str(error).replace("\n", "")
+        counts = re.search(r"Expected (\d+) fields in line (\d+), saw (\d+)", said)
+        what = f"broken lines ({said})"
+        if counts:
+            what = f"line {counts[2]} is broken: {counts[3]} fields, not {counts[1]}"
+        expected = "as many fields as the header"
+        raise DataError(what, path.name, expected, "repair the line") from error
+    except (OSError, ValueError, EOFError, csv.Error, zlib.error) as error:
+        fault = next(fault for fault in FAULTS if isinstance(error, fault[0]))
+        _, what, expected, do = fault
+        raise DataError(what.format(error), path.name, expected, do) from error
 
 
 def _decodes(raw: bytes, encoding: str) -> bool:
@@ -228,11 +234,3 @@ def found(path: str | Path) -> Path:
     if not exists(path):
         raise DataError("no such file", str(path), "a file, plain or .gz", "check name and folder")
     return path if path.is_file() else Path(f"{path}.gz")
-
-
-def read_columns(folder: str | Path, name: str, columns: Iterable[str] = ()) -> pd.DataFrame:
-    """A CSV file of a folder, or its `.gz`: these columns of it, or all; refuses a file that lacks
-    one."""
-    columns, table = list(columns), read_frame(found(Path(folder) / name))
-    require(table, columns, Path(name))
-    return table[columns] if columns else table

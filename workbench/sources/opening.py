@@ -41,10 +41,9 @@ class Opened:
     def log(self) -> Interactions:
         """All interactions; those of a published split as one log."""
         if not self.card.has_log:
+            what = f"{self.card.name} holds no interactions"
             do = "ask for .texts, or for .file(name) and read that"
-            raise ConfigError(
-                f"{self.card.name} holds no interactions", "name", "a card with a log", do
-            )
+            raise ConfigError(what, "name", "a card with a log", do)
         if isinstance(self.content, Interactions):
             return self.content
         return self.content.whole() if isinstance(self.content, Split) else self.content.log
@@ -81,18 +80,17 @@ class Opened:
     def texts(self) -> pd.DataFrame:
         """Examples for `make_pairs`, those of all files, which the column `part` names."""
         if not isinstance(self.content, pd.DataFrame):
-            raise ConfigError(
-                f"{self.card.name} holds no texts", "name", "a card whose reader is of texts"
-            )
+            what = f"{self.card.name} holds no texts"
+            raise ConfigError(what, "name", "a card whose reader is of texts")
         return self.content
 
     def file(self, name: str) -> Path:
         """The path of one file that the card names, or of its .gz."""
-        for file in self.card.files:
-            if file.name == name:
-                return found(self.folder / file.path)
-        have = ", ".join(file.name for file in self.card.files)
-        raise ConfigError(f"{self.card.name} has no file {name!r}", "name", f"one of {have}")
+        paths = {file.name: file.path for file in self.card.files}
+        if name not in paths:
+            what = f"{self.card.name} has no file {name!r}"
+            raise ConfigError(what, "name", f"one of {', '.join(paths)}")
+        return found(self.folder / paths[name])
 
 
 def open_data(name: str, folder: str | Path | None = None, **options: object) -> Opened:
@@ -133,9 +131,6 @@ def _reviews(card: Card, place: Path) -> pd.DataFrame:
     """The examples of every file below each other, numbered through."""
     from workbench.sources.texts import read_reviews
 
-    parts = []
-    for file in card.files:
-        examples = read_reviews(place / file.path)
-        parts.append(examples.assign(part=Path(file.name).stem))
-    together = pd.concat(parts, ignore_index=True)
-    return together.assign(text=np.arange(len(together)))
+    parts = {Path(file.name).stem: read_reviews(place / file.path) for file in card.files}
+    examples = pd.concat([table.assign(part=name) for name, table in parts.items()])
+    return examples.assign(text=np.arange(len(examples))).reset_index(drop=True)

@@ -16,7 +16,7 @@ the list before anything is removed.
 from __future__ import annotations
 
 import re
-import tomllib
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +26,10 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from workbench.data.catalogue import Catalogue
 from workbench.errors import ConfigError, DataError
 from workbench.settings import settings
+from workbench.sources.files import read_toml
+
+NOTHING = "(?!)"
+"""A pattern that is found nowhere."""
 
 
 class Rule(BaseModel):
@@ -50,15 +54,13 @@ class Rule(BaseModel):
     def _can_fire(self) -> Rule:
         if bool(self.fields) != bool(self.words):
             raise ValueError("fields and words go together")
-        if any(
-            not word.strip(" *")
-            for word in (*self.words, *(w for words in self.only.values() for w in words))
-        ):
+        words = chain(self.words, *self.only.values())
+        if not all(word.strip(" *") for word in words):
             raise ValueError("an empty word")
-        if not 1 <= self.signals <= len(self.looks_at):
-            raise ValueError(
-                f"signals = {self.signals}, but {len(self.looks_at)} fields and columns to give one"
-            )
+        most = len(self.looks_at)
+        if self.signals > most:
+            what = f"signals = {self.signals}, but {most} fields and columns to give one"
+            raise ValueError(what)
         return self
 
     @property
@@ -92,23 +94,15 @@ def load_rules(name: str | Path) -> Rules:
     """
     path = Path(name)
     if path.suffix != ".toml":
-        folders = [
-            folder / "sensitive"
-            for folder in (settings().own_data, settings().data)
-            if folder is not None
-        ]
-        path = next(
-            (p for p in (folder / f"{name}.toml" for folder in folders) if p.is_file()), None
-        )
-        if path is None:
-            have = sorted({p.stem for folder in folders for p in folder.glob("*.toml")})
+        folders = [folder for folder in (settings().data, settings().own_data) if folder]
+        paths = [path for folder in folders for path in folder.glob("sensitive/*.toml")]
+        known = {path.stem: path for path in paths}  # the reader's own come last, and win
+        if name not in known:
+            expected = f"one of {', '.join(sorted(known))}"
             do = "write a TOML file of your own and pass it (--rules)"
-            raise ConfigError(f"no rules for {name}", "sensitive", f"one of {', '.join(have)}", do)
-    try:
-        return Rules(**tomllib.loads(path.read_text(encoding="utf-8")))
-    except (OSError, UnicodeError, tomllib.TOMLDecodeError, TypeError, ValueError) as error:
-        what = f"no rules ({' '.join(str(error).split())})"
-        raise ConfigError(what, str(path), "the fields of Rules", "repair the file") from error
+            raise ConfigError(f"no rules for {name}", "sensitive", expected, do)
+        path = known[name]
+    return read_toml(Rules, path, "no rules")
 
 
 def find_sensitive(
@@ -125,37 +119,27 @@ def find_sensitive(
     """
     rules = rules if isinstance(rules, Rules) else load_rules(rules)
     if topic is not None and topic not in rules.topics:
-        raise ConfigError(
-            f"no rule for {topic!r}", "topic", f"one of {', '.join(dict.fromkeys(rules.topics))}"
-        )
+        expected = f"one of {', '.join(dict.fromkeys(rules.topics))}"
+        raise ConfigError(f"no rule for {topic!r}", "topic", expected)
     tables = [_apply(catalogue, rule) for rule in rules.rules if topic in (None, rule.topic)]
     return pd.concat(tables, ignore_index=True)
 
 
 def _apply(catalogue: Catalogue, rule: Rule) -> pd.DataFrame:
-    signals, hits = np.zeros(len(catalogue), np.int64), [[] for _ in range(len(catalogue))]
+    hits: list[list[str]] = [[] for _ in range(len(catalogue))]
     for field in rule.looks_at:
-        texts = _field(catalogue, field, rule.topic)
-        words = (*(rule.words if field in rule.fields else ()), *rule.only.get(field, ()))
-        pattern, values = (
-            _pattern(words) if words else None,
-            {str(value) for value in rule.values.get(field, ())},
-        )
-        for item, text in enumerate(texts):
-            found = [word.lower() for word in pattern.findall(text)] if pattern and text else []
-            found += [part for part in text.split("|") if part in values] if values and text else []
+        words = rule.words if field in rule.fields else ()
+        pattern = _pattern((*words, *rule.only.get(field, ())))
+        values = set(map(str, rule.values.get(field, ())))
+        for text, said in zip(_field(catalogue, field, rule.topic), hits, strict=True):
+            found = [word.lower() for word in pattern.findall(text)]
+            found += [part for part in text.split("|") if part in values]
             if found:
-                signals[item] += 1
-                hits[item].append(f"{field}: {', '.join(dict.fromkeys(found))}")
-    items = np.flatnonzero(signals >= rule.signals)
-    table = {
-        "item": items.astype("int32"),
-        "title": catalogue.frame["title"].to_numpy()[items],
-        "topic": rule.topic,
-    }
-    return pd.DataFrame(
-        table | {"signals": signals[items], "hits": ["; ".join(hits[item]) for item in items]}
-    )
+                said.append(f"{field}: {', '.join(dict.fromkeys(found))}")
+    table = catalogue.frame[["item", "title"]].assign(topic=rule.topic)
+    table["signals"] = [len(said) for said in hits]
+    table["hits"] = ["; ".join(said) for said in hits]
+    return table[table["signals"] >= rule.signals]
 
 
 def _field(catalogue: Catalogue, field: str, topic: str) -> list[str]:
@@ -165,18 +149,18 @@ def _field(catalogue: Catalogue, field: str, topic: str) -> list[str]:
         return joined.reindex(np.arange(len(catalogue))).fillna("").tolist()
     if field not in catalogue.frame:
         have = ", ".join(["topics", *catalogue.frame.columns.drop("item")])
-        raise DataError(
-            f"the catalogue has no {field!r}", f"rule for {topic}", have, "change the rule's fields"
-        )
+        what, do = f"the catalogue has no {field!r}", "change the rule's fields"
+        raise DataError(what, f"rule for {topic}", have, do)
     column = catalogue.frame[field]
     return column.astype("str").where(column.notna(), "").tolist()
 
 
 def _pattern(words: tuple[str, ...]) -> re.Pattern[str]:
     """Any of the words, whole and in any case, the longest first; blanks in a phrase match any
-    white space."""
+    white space. Without words it finds nothing."""
     parts = []
     for word in sorted(set(words), key=lambda word: (-len(word), word)):
         text = r"\s+".join(re.escape(part) for part in word.rstrip("*").split())
         parts.append(text + (r"\w*" if word.endswith("*") else ""))
-    return re.compile(rf"(?<!\w)(?:{'|'.join(parts)})(?!\w)", re.IGNORECASE)
+    either = "|".join(parts) or NOTHING
+    return re.compile(rf"(?<!\w)(?:{either})(?!\w)", re.IGNORECASE)

@@ -27,8 +27,8 @@ def examples_of(
     `users` keeps some shoppers; `n` draws so many texts. Raises `DataError` when no text is left.
     """
     rng = np.random.default_rng(seed)
-    says = _truth(corpus, "memories").set_index("memory")["statement"]
-    shown = _truth(corpus, "text_memories").query("shown")
+    says = corpus.truth["memories"].set_index("memory")["statement"]
+    shown = corpus.truth["text_memories"].query("shown")
     memories = {
         text: part.tolist() for text, part in shown["memory"].map(says).groupby(shown["text"])
     }
@@ -80,11 +80,11 @@ def excerpts(corpus: Any, tokenizer: Any, seed: int = 0) -> pd.DataFrame:
     all of them. For training only.
     """
     rng = np.random.default_rng(seed)
-    says = _truth(corpus, "memories").set_index("memory")["statement"]
-    shown = _truth(corpus, "text_memories").query("shown").groupby("text")["memory"].agg(list)
+    says = corpus.truth["memories"].set_index("memory")["statement"]
+    shown = corpus.truth["text_memories"].query("shown").groupby("text")["memory"].agg(list)
     said = corpus.texts.set_index("text")[["user", "response"]]
     rows = []
-    for number, row in enumerate(_truth(corpus, "sentences").query("memory >= 0").itertuples()):
+    for number, row in enumerate(corpus.truth["sentences"].query("memory >= 0").itertuples()):
         others = [memory for memory in shown[row.text] if memory != row.memory]
         told = [row.memory, *rng.permutation(others)[: 1 + int(rng.integers(2))]]
         persona = "\n".join(says[rng.permutation(told)])
@@ -94,11 +94,6 @@ def excerpts(corpus: Any, tokenizer: Any, seed: int = 0) -> pd.DataFrame:
     out["prompt_with"] = [prompt(tokenizer, told.splitlines(), EXCERPT) for told in out["persona"]]
     out["prompt_without"] = prompt(tokenizer, [], EXCERPT)
     return out
-
-
-def _truth(corpus: Any, name: str) -> pd.DataFrame:
-    """A table of a world's truth, or the field of that name that `generate_texts` returns."""
-    return getattr(corpus, name) if hasattr(corpus, name) else corpus.truth[name]
 
 
 def mark(tokens: pd.DataFrame, corpus: Any, pairs: pd.DataFrame) -> pd.DataFrame:
@@ -111,7 +106,7 @@ def mark(tokens: pd.DataFrame, corpus: Any, pairs: pd.DataFrame) -> pd.DataFrame
     text (later ones follow from it). `word_match` is 1 where the token's word stands in the
     persona.
     """
-    spans = dict(list(_truth(corpus, "words").groupby("text")))
+    spans = dict(list(corpus.truth["words"].groupby("text")))
     said = pairs.set_index("text")
     personas = said["persona"] if "persona" in said else said["memories"].map("\n".join)
     parts = []
@@ -151,7 +146,7 @@ def sentences(tokens: pd.DataFrame, corpus: Any) -> pd.DataFrame:
     `personal`: a memory item brought the sentence about. Loss, entropy and KL are divided by the
     number of tokens, so that they do not merely count words.
     """
-    out = add_up(tokens, corpus.texts, _truth(corpus, "sentences"))
+    out = add_up(tokens, corpus.texts, corpus.truth["sentences"])
     for name in ("loss", "entropy", "kl"):
         if name in out:
             out[name] /= out["n_tokens"]

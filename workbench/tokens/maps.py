@@ -179,10 +179,8 @@ def planted_memory(
     the sentence, with `of="sentences"`); a row per token whose last character stands in a word with
     a source that the prompt shows.
     """
-    # texts alone, or a whole world
-    tables = corpus.truth() if callable(corpus.truth) else corpus.truth
-    says = tables["memories"].set_index("memory")["statement"]
-    spans = tables[of].query("memory >= 0")
+    says = corpus.truth["memories"].set_index("memory")["statement"]
+    spans = corpus.truth[of].query("memory >= 0")
     spans = spans.assign(item=spans["memory"].map(says)).drop(columns="memory")
     found = scored[["text", "position", "end"]].merge(spans, on="text", suffixes=("", "_word"))
     found = found[(found["start"] < found["end"]) & (found["end"] <= found["end_word"])]

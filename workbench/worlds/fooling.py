@@ -23,15 +23,16 @@ and the lists are written for seed 0."""  # noqa: E501
 
 from __future__ import annotations
 
+from collections import defaultdict
 from itertools import chain
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from workbench.errors import ConfigError
-from workbench.worlds.persona import SPECIALS, STYLES, TONES, VALUES, PersonaWorld, bank
-from workbench.worlds.shop.texts import Texts
+from workbench.worlds.corpus import Texts, bank
+from workbench.worlds.persona import SPECIALS, STYLES, TONES, VALUES, PersonaWorld
+from workbench.worlds.telegrams import Telegrams, add_text
 
 MECHANISMS = ("plain", "retrieved", "omitted", "mediated", "correlated")
 TOPICS = 2  # of each mechanism
@@ -48,7 +49,7 @@ EXTRA = {
 }
 
 
-class FoolingWorld:
+class FoolingWorld(Telegrams):
     """World B of one seed: templates of ten topics (two a mechanism) and any number of texts.
 
     >>> FoolingWorld().corpus(100, seed=1, mechanism="omitted")
@@ -72,11 +73,9 @@ class FoolingWorld:
         for part in own["answers"].values():
             self.answers |= part
         self.omissions = own["omissions"]
-        parts = [
-            *(SPECIALS, self.slots, own["slots"], *self.values, *self.topics.values()),
-            *(self.asks, self.noise, own["generic"], own["derived"], *self.styles),
-            *(self.answers, self.answers.values(), self.omissions, self.omissions.values()),
-        ]
+        parts = [SPECIALS, self.slots, own["slots"], *self.values, *self.topics.values()]
+        parts += [self.asks, self.noise, own["generic"], own["derived"], *self.styles]
+        parts += [self.answers, self.answers.values(), self.omissions, self.omissions.values()]
         self.vocabulary = list(chain(*parts))
         # the id of the derived word of each slot's each value
         rng = np.random.default_rng([seed, 1])
@@ -107,38 +106,17 @@ class FoolingWorld:
         Raises `ConfigError` for a mechanism that there is none of.
         """
         if mechanism not in (None, *MECHANISMS):
-            raise ConfigError(
-                f"mechanism {mechanism!r}", "corpus", f"one of {MECHANISMS}, or None for all"
-            )
+            expected = f"one of {MECHANISMS}, or None for all"
+            raise ConfigError(f"mechanism {mechanism!r}", "corpus", expected)
         rng = np.random.default_rng([self.seed, 78, seed])
-        tables: dict[str, list[tuple]] = {
-            name: [] for name in ("texts", "memories", "text_memories", "words", "sentences")
-        }
-        for text in range(n):
+        rows = defaultdict(list)
+        for _ in range(n):
             name = mechanism or MECHANISMS[rng.integers(len(MECHANISMS))]
-            self._write(rng, tables, text, name, self.topics[name][rng.integers(TOPICS)])
-        columns = {
-            "texts": [
-                "text",
-                "user",
-                "item",
-                "interaction",
-                "kind",
-                "query",
-                "response",
-                "mechanism",
-            ],
-            "memories": ["memory", "user", "statement"],
-            "text_memories": ["text", "memory", "shown"],
-            "words": ["text", "start", "end", "word", "kind", "memory", "direct"],
-            "sentences": ["text", "start", "end", "role", "memory"],
-        }
-        return Texts(
-            **{name: pd.DataFrame(rows, columns=columns[name]) for name, rows in tables.items()}
-        )
+            self._write(rng, rows, name, self.topics[name][rng.integers(TOPICS)])
+        return Texts.of(rows, more=["mechanism"])
 
     def _write(
-        self, rng: np.random.Generator, tables: dict, text: int, mechanism: str, topic: str
+        self, rng: np.random.Generator, rows: dict[str, list[tuple]], mechanism: str, topic: str
     ) -> None:
         template = self.templates[topic]
         slots = template["slots"]
@@ -157,80 +135,44 @@ class FoolingWorld:
         silent = rng.random(QUIET) < QUIET_SHARE
         quiet = [about for about, yes in zip(self.omissions, silent, strict=True) if yes]
         # the memory items: those of the slots, then those that the mechanism adds
-        first = len(tables["memories"])
-        told = [(self.slots[slot], self.values[slot][values[slot]]) for slot in range(SLOTS)]
-        seen = {slot: shown.get(slot, False) for slot in range(SLOTS)}
-        memory: dict[Any, int] = {slot: first + slot for slot in range(SLOTS)}
+        told = [(slot, self.values[k][values[k]]) for k, slot in enumerate(self.slots)]
         searched, unsaid = bank("fooling")["slots"]
-        more = {
-            "retrieved": [(searched, asked) for asked in request],
-            "omitted": [(unsaid, about) for about in quiet],
-        }
-        for key, item in enumerate(more.get(mechanism, []), SLOTS):
-            memory[item[1]] = first + key
-            told.append(item)
-            seen[key] = True
-        tables["memories"] += [(first + key, text, " ".join(item)) for key, item in enumerate(told)]
-        tables["text_memories"] += [(text, first + key, seen[key]) for key in range(len(told))]
-
+        if mechanism == "retrieved":
+            told += [(searched, asked) for asked in request]
+        if mechanism == "omitted":
+            told += [(unsaid, about) for about in quiet]
+        seen = [shown.get(number, number >= SLOTS) for number in range(len(told))]
+        number = {value: place for place, (_, value) in enumerate(told)}
         # the words, place by place, each with the memory item that brought it about
         asks = [self.asks[k] for k in rng.permutation(ASKS)[:2]]
         ready = {"q": list(asks), "t": list(request), "o": list(self.omissions)}
-        said: list[str] = []
-        at, met, places = 0, set(), []
-        for place, part in enumerate(template["parts"]):
-            word = template["words"][place]
-            cause = -1
-            if part == "c":
-                word = told[slots["c"]][1]
-                cause = memory[slots["c"]]
-            elif part == "d":
-                word = self.vocabulary[self.derived[slots["d"], values[slots["d"]]]]
-                cause = memory[slots["d"]]
-            elif part == "s":
+        places = []
+        for place, kind in enumerate(template["parts"]):
+            word, source = template["words"][place], -1
+            if kind == "c":
+                source = slots["c"]
+                word = told[source][1]
+            elif kind == "d":
+                source = slots["d"]
+                word = self.vocabulary[self.derived[source, values[source]]]
+            elif kind == "s":
+                source = 0
                 word = self.styles[values[0]][template["style"][place]]
-                cause = memory[0]
-            elif part == "n":
+            elif kind == "n":
                 word = self.noise[rng.integers(NOISE)]
-            elif part == "q":
+            elif kind == "q":
                 word = ready["q"].pop(0)
-            elif part == "t":
+            elif kind == "t":
                 asked = ready["t"].pop(0)
-                word = self.answers[asked]
-                cause = memory[asked]
-            elif part == "o":
+                word, source = self.answers[asked], number[asked]
+            elif kind == "o":
                 about = ready["o"].pop(0)
                 if about in quiet:
-                    tables["words"].append((text, at, at, "", "o", memory[about], True))
-                    continue
-                word = self.omissions[about]
-                part = "g"
-            if part != "g":
-                tables["words"].append(
-                    (text, at, at + len(word), word, part, cause, cause not in met or cause < 0)
-                )
-                met.add(cause)
-            said.append(word)
-            places.append((at, at + len(word), cause if part in "cds" else -1))
-            at += len(word) + 1
-        for begin in range(0, len(places), PHRASE):
-            phrase = places[begin : begin + PHRASE]
-            cause = next((memory for *_, memory in phrase if memory >= 0), -1)
-            tables["sentences"].append((text, phrase[0][0], phrase[-1][1], "phrase", cause))
+                    word, source = "", number[about]
+                else:
+                    word, kind = self.omissions[about], "g"
+            places.append((word, kind, source))
         # the item is the whole request
-        whole = " ".join([topic, *request]) if mechanism == "retrieved" else topic
-        tables["texts"].append(
-            (text, text, whole, -1, "text", " ".join([topic, *asks]), " ".join(said), mechanism)
-        )
-
-    def tokenizer(self) -> Any:
-        """One token a word, with the chat template of `PersonaWorld`."""
-        from workbench.tokens.small_models import word_tokenizer
-
-        return word_tokenizer(self.vocabulary)
-
-    def base_model(self, seed: int) -> Any:
-        """An untrained model of `PersonaWorld`'s size with random weights from `seed`."""
-        from workbench.tokens.small_models import base_model
-
-        return base_model(len(self.vocabulary), seed)
+        whole = [topic, *request] if mechanism == "retrieved" else [topic]
+        text = " ".join(whole), " ".join([topic, *asks]), mechanism
+        add_text(rows, text, told, seen, places, PHRASE)

@@ -56,10 +56,8 @@ def auc_table(tokens: pd.DataFrame) -> pd.DataFrame:
     scores = [*SCORES, *(f"pir_{name}" for name in INSTEAD), "attention", "word_match"]
     direct = tokens[tokens["direct"] | ~tokens["personal"]]
     parts = {"personal": tokens, "direct": direct}
-    return pd.concat(
-        [detection(part, scores).assign(words=name) for name, part in parts.items()],
-        ignore_index=True,
-    )
+    tables = [detection(part, scores).assign(words=name) for name, part in parts.items()]
+    return pd.concat(tables, ignore_index=True)
 
 
 def facts(tokens: pd.DataFrame) -> pd.DataFrame:
@@ -68,20 +66,18 @@ def facts(tokens: pd.DataFrame) -> pd.DataFrame:
     prior = PersonaWorld.prior()
     known = -(prior * np.log(prior)).sum()
     first, kind = tokens["direct"], tokens["kind"]
-    rows = [
+    classes = [
         ("first style word", (kind == "s") & first, np.log(4)),
         ("second style word (told by the first)", (kind == "s") & ~first, 0.0),
         ("copied value", kind == "c", known),
-        *(
-            (f"{name} word", kind == code, 0.0)
-            for name, code in (("query", "q"), ("noise", "n"), ("template", "g"))
-        ),
+        ("query word", kind == "q", 0.0),
+        ("noise word", kind == "n", 0.0),
+        ("template word", kind == "g", 0.0),
     ]
-    table = [
-        (what, int(where.sum()), tokens.loc[where, "pir"].mean(), value)
-        for what, where, value in rows
-    ]
-    return pd.DataFrame(table, columns=["what", "words", "pir", "expected"])
+    rows = []
+    for what, where, expected in classes:
+        rows.append((what, int(where.sum()), tokens.loc[where, "pir"].mean(), expected))
+    return pd.DataFrame(rows, columns=["what", "words", "pir", "expected"])
 
 
 def fooled(
@@ -120,22 +116,19 @@ def fooled(
             found |= _auc(tokens[personal | planted], "_against_fooled")
         if mechanism in ("plain", "correlated"):
             found |= _by_memory(model, tokenizer, world, corpus, tokens)
-        three = {
-            name: value if isinstance(value, tuple) else (value, np.nan, np.nan)
-            for name, value in found.items()
-        }
-        rows += [(mechanism, measure, *map(float, values)) for measure, values in three.items()]
+        for measure, value in found.items():
+            three = value if isinstance(value, tuple) else (value, np.nan, np.nan)
+            rows.append((mechanism, measure, *three))
     return pd.DataFrame(rows, columns=["mechanism", "measure", "value", "low", "high"])
 
 
 def _auc(tokens: pd.DataFrame, ending: str = "") -> dict[str, Any]:
-    table = detection(
-        tokens, ["pir", "pir_others", "pir_peer", "kl", "loss", "entropy", "attention"]
-    )
-    return {
-        f"auc_{r.score.removeprefix('pir_')}{ending}": (r.auc, r.low, r.high)
-        for r in table.itertuples()
-    }
+    scores = ["pir", "pir_others", "pir_peer", "kl", "loss", "entropy", "attention"]
+    found = {}
+    for row in detection(tokens, scores).itertuples():
+        name = f"auc_{row.score.removeprefix('pir_')}{ending}"
+        found[name] = row.auc, row.low, row.high
+    return found
 
 
 def planted_to_fool(tokens: pd.DataFrame, corpus: Any, mechanism: str) -> pd.Series:
@@ -144,12 +137,9 @@ def planted_to_fool(tokens: pd.DataFrame, corpus: Any, mechanism: str) -> pd.Ser
         return (tokens["kind"] == "s") & ~tokens["direct"]
     if mechanism != "omitted":
         return tokens["kind"] == "t"
-    gaps = corpus.words.query("kind == 'o'")[["text", "start"]]
-    after = pd.MultiIndex.from_frame(gaps)  # a gap begins where the next word does
-    return (
-        pd.Series(pd.MultiIndex.from_frame(tokens[["text", "start"]]).isin(after), tokens.index)
-        & ~tokens["personal"]
-    )
+    # a gap begins where the next word does
+    gaps = corpus.words.query("kind == 'o'").set_index(["text", "start"]).index
+    return ~tokens["personal"] & tokens.set_index(["text", "start"]).index.isin(gaps)
 
 
 def _by_memory(
@@ -160,23 +150,21 @@ def _by_memory(
     examples = examples_of(corpus)
     each = make_pairs(examples, tokenizer, "each")
     scored = score_tokens(model, tokenizer, each)
-    split = scored["text"].str.split("/")
-    scored["text"], scored["memory"] = split.str[0].astype(int), split.str[1].astype(int)
+    scored[["text", "memory"]] = scored["text"].str.split("/", expand=True).astype(int)
     derived = tokens.loc[tokens["kind"] == "d", ["text", "position"]]
     value = scored.merge(derived, on=["text", "position"]).set_index(["text", "memory"])["pir"]
     cause, twin = [], []
     for row in examples.itertuples():
         slots = world.templates[row.query.split()[0]]["slots"]
+        own, other = world.slots[slots["d"]], world.slots[slots["twin"]]
         place = {told.split()[0]: k for k, told in enumerate(row.memories)}
-        own = world.slots[slots["d"]]
-        other = world.slots[slots["twin"]]
         if own in place:
             cause.append(value[row.text, place[own]])
         else:
             twin.append(value[row.text, place[other]])
-    found = {
-        "mean_pir_cause_left_out": np.mean(cause),
-        "median_pir_cause_left_out": np.median(cause),
-    }
+    found = {"mean_pir_cause_left_out": np.mean(cause)}
+    found["median_pir_cause_left_out"] = np.median(cause)
     found["cause_found"] = np.mean(np.array(cause) > FLOOR)
-    return found | ({"twin_blamed": np.mean(np.array(twin) > FLOOR)} if twin else {})
+    if twin:
+        found["twin_blamed"] = np.mean(np.array(twin) > FLOOR)
+    return found

@@ -23,17 +23,14 @@ can; with another seed template and derived words fall together by chance.
 
 from __future__ import annotations
 
-import tomllib
+from collections import defaultdict
 from dataclasses import dataclass
-from functools import cache
 from itertools import chain
-from pathlib import Path
-from typing import Any
 
 import numpy as np
-import pandas as pd
 
-from workbench.worlds.shop.texts import Texts
+from workbench.worlds.corpus import Texts, bank
+from workbench.worlds.telegrams import Telegrams, add_text
 
 SPECIALS = ("<s>", "<persona>", "<query>", "<response>", "</s>")
 SLOTS, VALUES, TONES, STYLES = 8, 12, 4, 3
@@ -41,13 +38,6 @@ TOPICS, ASKS, NOISE, GENERIC, DERIVED = 6, 20, 40, 80, 60
 KINDS = ("c", "d", "d", "s", "s", "q", "q", "n", "n", "n", "n")  # the other 19 places are g
 LENGTH = 30
 PHRASE = 5
-WORDS = Path(__file__).parent / "words"
-
-
-@cache
-def bank(name: str) -> dict[str, Any]:
-    """The words of a world, read once: `words/<name>.toml`."""
-    return tomllib.loads((WORDS / f"{name}.toml").read_text(encoding="utf-8"))
 
 
 @dataclass(frozen=True)
@@ -61,7 +51,7 @@ class Templates:
     style: np.ndarray
 
 
-class PersonaWorld:
+class PersonaWorld(Telegrams):
     """The world of one seed: its templates, its map from values to derived words, and any number of
     texts.
 
@@ -72,23 +62,17 @@ class PersonaWorld:
 
     def __init__(self, seed: int = 0) -> None:
         words = bank("persona")
-        names = {
-            "slot": list(words["values"]),
-            "value": list(chain(*words["values"].values())),
-            "topic": words["topics"],
-            "ask": words["asks"],
-            "noise": words["noise"],
-            "generic": words["generic"],
-            "derived": words["derived"],
-            "style": list(chain(*words["styles"].values())),
-        }
         self.seed = seed
-        self.vocabulary = [*SPECIALS, *chain(*names.values())]
-        sizes = [len(SPECIALS), *(len(part) for part in names.values())]
-        # id of each part's first word
-        self.first = dict(zip(names, np.cumsum(sizes).tolist(), strict=False))
+        self.slots = list(words["values"])
+        self.values = list(words["values"].values())
+        self.styles = list(words["styles"].values())
+        lists = [words[name] for name in ("topics", "asks", "noise", "generic", "derived")]
+        parts = [SPECIALS, self.slots, *self.values, *lists, *self.styles]
+        self.vocabulary = list(chain(*parts))
+        # the id of the derived word of each slot's each value
         rng = np.random.default_rng([seed, 0])
-        self.derived = self.first["derived"] + rng.integers(DERIVED, size=(SLOTS, VALUES))
+        first = self.vocabulary.index(words["derived"][0])
+        self.derived = first + rng.integers(DERIVED, size=(SLOTS, VALUES))
         self.templates = self._templates(rng)
         self.new_templates = self._templates(np.random.default_rng([seed, 5]))
 
@@ -96,7 +80,7 @@ class PersonaWorld:
         needed = np.array([rng.permutation(np.arange(1, SLOTS))[:3] for _ in range(TOPICS)])
         parts = np.r_[np.arange(len(KINDS)), np.full(LENGTH - len(KINDS), -1)]
         part = np.array([rng.permutation(parts) for _ in range(TOPICS)])
-        generic = self.first["generic"] + rng.integers(GENERIC, size=(TOPICS, LENGTH))
+        generic = rng.integers(GENERIC, size=(TOPICS, LENGTH))
         return Templates(needed, part, generic, rng.integers(STYLES, size=(TOPICS, 2)))
 
     @staticmethod
@@ -111,95 +95,43 @@ class PersonaWorld:
 
         The tables are those of `Texts`, so `examples_of`, `mark`, `sentences` and `detection` take
         it. A memory item is a slot and its value; `item` is the topic; a "sentence" is a phrase of
-        five words, with the memory item of the first personal word in it.
+        five words.
         """
         rng = np.random.default_rng([self.seed, 77, seed])
         templates = self.new_templates if new_task else self.templates
-        texts, first = np.arange(n), self.first
+        # who writes, about what, and which distractor the prompt shows beside what is needed
         values = rng.choice(VALUES, p=self.prior(), size=(n, SLOTS))
         values[:, 0] = rng.integers(TONES, size=n)
         topic = rng.integers(TOPICS, size=n)
-        asks = first["ask"] + rng.random((n, ASKS)).argsort(axis=1)[:, :2]
-        noise = first["noise"] + rng.integers(NOISE, size=(n, KINDS.count("n")))
-
-        needed = templates.needed[topic]
-        value = first["value"] + np.arange(SLOTS) * VALUES + values
-        derived = self.derived[np.arange(SLOTS), values]
-        style = first["style"] + values[:, :1] * STYLES + templates.style[topic]
-        rows = texts[:, None]
-        parts = np.hstack(
-            [value[rows, needed[:, :1]], derived[rows, needed[:, 1:]], style, asks, noise]
-        )
-        part = templates.part[topic]
-        ids = np.where(part < 0, templates.generic[topic], parts[rows, part])
-
+        asks = rng.random((n, ASKS)).argsort(axis=1)[:, :2]
+        noise = rng.integers(NOISE, size=(n, KINDS.count("n")))
+        texts = np.arange(n)
         shown = np.zeros((n, SLOTS), dtype=bool)
-        shown[rows, needed] = shown[:, 0] = True
-        # one distractor
-        shown[texts, np.where(shown, 2.0, rng.random((n, SLOTS))).argmin(axis=1)] = True
-        # of each part; −1: no memory item
-        slot = np.hstack([needed, np.zeros((n, 2), int), np.full((n, 6), -1)])
-        return self._tables(ids, part, slot, shown, values, topic, asks)
+        shown[:, 0] = True
+        shown[texts[:, None], templates.needed[topic]] = True
+        lots = np.where(shown, 2.0, rng.random((n, SLOTS)))
+        shown[texts, lots.argmin(axis=1)] = True
+        rows = defaultdict(list)
+        for text in range(n):
+            drawn = values[text], asks[text], noise[text]
+            self._write(rows, templates, int(topic[text]), shown[text], *drawn)
+        return Texts.of(rows)
 
-    def _tables(self, ids, part, slot, shown, values, topic, asks) -> Texts:
-        n, said = len(ids), np.array(self.vocabulary)
-        lengths = np.char.str_len(said)
-        end = np.cumsum(lengths[ids] + 1, axis=1) - 1
-        start = end - lengths[ids]
-        texts = np.arange(n, dtype="int32")
-        table = pd.DataFrame(
-            {"text": texts, "user": texts, "item": topic.astype("int32"), "interaction": -1}
-        )
-        table["kind"] = "text"
-        table["query"] = [
-            " ".join(words) for words in said[np.c_[self.first["topic"] + topic, asks]]
-        ]
-        table["response"] = [" ".join(words) for words in said[ids]]
-
-        memories = pd.DataFrame({"memory": np.arange(n * SLOTS), "user": np.repeat(texts, SLOTS)})
-        value = self.first["value"] + np.arange(SLOTS) * VALUES + values
-        names = said[self.first["slot"] + np.arange(SLOTS)]
-        memories["statement"] = (
-            np.char.add(np.char.add(names, " "), said[value]).ravel().astype(object)
-        )
-        told = pd.DataFrame(
-            {"text": memories["user"], "memory": memories["memory"], "shown": shown.ravel()}
-        )
-
-        text, place = np.nonzero(part >= 0)
-        found = part[text, place]
-        memory = np.where(slot[text, found] < 0, -1, text * SLOTS + slot[text, found])
-        words = pd.DataFrame({"text": text, "start": start[text, place], "end": end[text, place]})
-        words["word"], words["kind"], words["memory"] = (
-            said[ids[text, place]],
-            np.array(KINDS)[found],
-            memory,
-        )
-        words["direct"] = ~words.duplicated(["text", "memory"]) | (words["memory"] < 0)
-
-        personal = np.full(part.shape, -1)
-        personal[text, place] = memory
-        phrases = personal.reshape(n, -1, PHRASE)
-        first = np.take_along_axis(phrases, (phrases >= 0).argmax(axis=2)[..., None], axis=2)[
-            ..., 0
-        ]
-        sentences = pd.DataFrame({"text": np.repeat(texts, LENGTH // PHRASE)})
-        sentences["start"], sentences["end"] = (
-            start[:, ::PHRASE].ravel(),
-            end[:, PHRASE - 1 :: PHRASE].ravel(),
-        )
-        sentences["role"], sentences["memory"] = "phrase", first.ravel()
-        return Texts(table, memories, told, words, sentences)
-
-    def tokenizer(self) -> Any:
-        """One token a word (327), with a chat template: `<s> <persona> memories <query> query
-        <response>`."""
-        from workbench.tokens.small_models import word_tokenizer
-
-        return word_tokenizer(self.vocabulary)
-
-    def base_model(self, seed: int) -> Any:
-        """An untrained GPT-NeoX of 121,024 parameters with random weights from `seed`."""
-        from workbench.tokens.small_models import base_model
-
-        return base_model(len(self.vocabulary), seed)
+    def _write(self, rows, templates: Templates, topic: int, shown, values, asks, noise) -> None:
+        """One text from what was drawn for it."""
+        words, needed = bank("persona"), templates.needed[topic].tolist()
+        told = [options[value] for options, value in zip(self.values, values, strict=True)]
+        asked = [words["asks"][ask] for ask in asks]
+        # the words that are planted, in the order of `KINDS`, each with its memory item
+        planted = [told[needed[0]]]
+        planted += [self.vocabulary[self.derived[slot, values[slot]]] for slot in needed[1:]]
+        planted += [self.styles[values[0]][style] for style in templates.style[topic]]
+        planted += [*asked, *(words["noise"][word] for word in noise)]
+        sources = [*needed, 0, 0, -1, -1, -1, -1, -1, -1]
+        parts = [*zip(planted, KINDS, sources, strict=True)]
+        places = []
+        for part, word in zip(templates.part[topic], templates.generic[topic], strict=True):
+            places.append((words["generic"][word], "g", -1) if part < 0 else parts[part])
+        text = topic, " ".join([words["topics"][topic], *asked])
+        memories = list(zip(self.slots, told, strict=True))
+        add_text(rows, text, memories, shown, places, PHRASE)

@@ -13,9 +13,10 @@ from pydantic import ValidationError
 from workbench.data import load_world
 from workbench.errors import ConfigError, DataError
 from workbench.settings import Settings, settings
+from workbench.worlds.corpus import bank
 from workbench.worlds.shop import SIZES, ShopConfig, generate, generated, ship_world
 from workbench.worlds.shop.generated import sized
-from workbench.worlds.shop.shop import bank, make_shop
+from workbench.worlds.shop.shop import make_shop
 
 FOLDER = settings().data / "world"
 

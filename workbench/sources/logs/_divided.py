@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import chain
 
+import numpy as np
 import pandas as pd
 
-from workbench.data.interactions import Interactions
 from workbench.data.splits import Split
-from workbench.sources.columns import as_ids
+from workbench.sources.columns import as_ids, log_of
 
 
-def divided(table: pd.DataFrame, where: str, **roles: str) -> Split:
-    """One log of the whole table, and the Split by its column `part` (0 train, 1 valid, 2 test,
-    else none)."""
-    ids = {roles[role]: as_ids(table[roles[role]]) for role in ("user", "item")}
-    log = Interactions.from_table(table.assign(**ids), where=where, **roles)
+def divided(table: pd.DataFrame, where: str) -> Split:
+    """One log of the whole table, whose columns are called by their roles, and the Split by its
+    column `part` (0 train, 1 valid, 2 test, else none)."""
+    log = log_of(table.assign(user=as_ids(table["user"]), item=as_ids(table["item"])), where)
     part = table["part"].to_numpy()[log.frame["interaction"].to_numpy()]
     return Split(*(log.select(part == code) for code in range(3)), how="published")
+
+
+def flat(lists: Sequence[Sequence], lines: Iterable[int]) -> pd.DataFrame:
+    """Lists below each other as a table [row, item]: every item with the number of its list, called
+    by the line in which the list stands."""
+    row = np.repeat(np.arange(len(lists)), np.fromiter(map(len, lists), np.int64))
+    index = pd.Index(np.asarray(lines, np.int64)[row], name="line")
+    items = pd.array(list(chain.from_iterable(lists)), dtype="str")
+    return pd.DataFrame({"row": row, "item": items}, index=index)
 
 
 def together(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:

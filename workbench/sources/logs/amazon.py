@@ -15,6 +15,12 @@ from workbench.sources.columns import as_text
 from workbench.sources.files import found, read_json_lines
 from workbench.sources.logs.dataset import Dataset, make_dataset
 
+FACTS = {"parent_asin": "item_id", "store": "brand", "categories": "topics"}
+FACTS |= {
+    column: column
+    for column in ("title", "price", "main_category", "description", "features", "details")
+}
+
 
 def amazon(folder: str | Path, name: str) -> Dataset:
     """Amazon Reviews 2023: `<name>.jsonl` and `meta_<name>.jsonl`, a JSON object a line; items are
@@ -24,19 +30,11 @@ def amazon(folder: str | Path, name: str) -> Dataset:
     for rules that look for words. A price that is no number ("from 14.99") is unknown.
     """
     path = found(Path(folder) / f"{name}.jsonl")
-    table = read_json_lines(path, ("user_id", "parent_asin", "rating", "timestamp"))
-    table["timestamp"] = as_times(
-        as_numbers(table["timestamp"], path.name), len(table), path.name, "ms"
-    )
-    same = ("title", "price", "categories", "main_category", "description", "features", "details")
-    fields = {"parent_asin": "item_id", "store": "brand"} | {column: column for column in same}
-    items = read_json_lines(found(Path(folder) / f"meta_{name}.jsonl"), tuple(fields)).rename(
-        columns=fields
-    )
-    items = as_text(items, keep=("price", "categories"))
+    columns = {"user_id": "user", "parent_asin": "item", "rating": "value"}
+    table = read_json_lines(path, columns | {"timestamp": "timestamp"})
+    times = as_numbers(table["timestamp"], path.name)
+    table["timestamp"] = as_times(times, len(table), path.name, "ms")
+    items = read_json_lines(found(Path(folder) / f"meta_{name}.jsonl"), FACTS)
+    items = as_text(items, keep=("price", "topics"))
     items["price"] = pd.to_numeric(items["price"].astype(str), errors="coerce")
-    items["categories"] = [
-        list(path) if isinstance(path, list) else [] for path in items["categories"]
-    ]
-    roles = {"user": "user_id", "item": "parent_asin", "value": "rating", "timestamp": "timestamp"}
-    return make_dataset(table, roles, items, topics="categories", where=path.name)
+    return make_dataset(table, items, where=path.name)

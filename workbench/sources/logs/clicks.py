@@ -7,9 +7,10 @@ from pathlib import Path
 from workbench.data.checks import as_times
 from workbench.data.splits import Split
 from workbench.errors import DataError
-from workbench.sources.columns import require
-from workbench.sources.files import found, read_frame
+from workbench.sources.files import read_columns
 from workbench.sources.logs._divided import divided, together
+
+COLUMNS = {"SessionId": "user", "ItemId": "item", "Time": "timestamp"}
 
 
 def clicks_split(folder: str | Path, name: str = "", tune: bool = False) -> Split:
@@ -27,19 +28,16 @@ def clicks_split(folder: str | Path, name: str = "", tune: bool = False) -> Spli
     folder = Path(folder)
     stems = sorted({p.name.split("_train_full.txt")[0] for p in folder.glob("*_train_full.txt*")})
     if not name and len(stems) != 1:
-        what = (
-            f"{len(stems)} files end in _train_full.txt"
-            if stems
-            else "no file ends in _train_full.txt"
-        )
+        count = f"{len(stems)} files end" if stems else "no file ends"
+        what = f"{count} in _train_full.txt"
         raise DataError(what, str(folder), "one data set", "pass its name")
-    name, tables = name or stems[0], []
+    name = name or stems[0]
+    # part 3 is in the indexes, and in no part
     parts = {"train_tr": 0, "train_valid": 1, "train_full": 3} if tune else {"train_full": 0}
+    tables = []
     for end, part in (parts | {"test": 2}).items():
-        path = found(folder / f"{name}_{end}.txt")
-        table = read_frame(path, sep="\t")
-        require(table, ["SessionId", "ItemId", "Time"], path)
-        tables.append(table.assign(part=part, Time=as_times(table["Time"], len(table), path.name)))
-    table = together(tables)
-    roles = {"user": "SessionId", "session": "SessionId", "item": "ItemId", "timestamp": "Time"}
-    return divided(table, f"{name}_*.txt", **roles)  # part 3 is in the indexes, and in no part
+        file = f"{name}_{end}.txt"
+        table = read_columns(folder, file, COLUMNS, sep="\t")
+        times = as_times(table["timestamp"], len(table), file)
+        tables.append(table.assign(part=part, session=table["user"], timestamp=times))
+    return divided(together(tables), f"{name}_*.txt")

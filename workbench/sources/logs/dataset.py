@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -10,8 +10,7 @@ import pandas as pd
 
 from workbench.data.catalogue import Catalogue
 from workbench.data.interactions import Interactions
-from workbench.errors import DataError
-from workbench.sources.columns import as_ids, require
+from workbench.sources.columns import as_ids, log_of, refuse, require
 
 
 class Dataset(NamedTuple):
@@ -28,58 +27,45 @@ class Dataset(NamedTuple):
 
 def make_dataset(
     table: pd.DataFrame,
-    roles: dict[str, str],
     items: pd.DataFrame | None = None,
     people: pd.DataFrame | None = None,
-    topics: str | None = None,
     where: str = "table",
 ) -> Dataset:
     """Put log, items and users on common indexes; items that nobody met and items without a row
     both stay.
 
-    table: the log, roles: role → its column. items: one row per `item_id` with a title, people: one
-    per `user_id`. topics: the column of items with lists (or words) that are topics, else one of
-    the usual names.
+    table: the log, its columns called by their roles (others are left). items: one row per
+    `item_id`; its `title` and its `topics`, a list, where it has them. people: one row per
+    `user_id`.
     """
-    table = (
-        table
-        if "action" in roles
-        else table.assign(action="rating" if "value" in roles else "interaction")
-    )
-    require(table, roles.values(), Path(where))
-    item_ids, table[roles["item"]] = _index(table[roles["item"]], items, "item_id", where)
-    user_ids, table[roles["user"]] = _index(table[roles["user"]], people, "user_id", where)
-    log = Interactions.from_table(
-        table, **{"action": "action"} | roles, users=user_ids, items=item_ids, where=where
-    )
-    facts = (
-        (pd.DataFrame({"item_id": item_ids}) if items is None else items)
-        .set_index("item_id")
-        .reindex(item_ids)
-    )
-    titles = ("title", "movie_title", "name", "item_name", "product_name")
-    title = next((name for name in titles if name in facts), None)
-    default = pd.Series([f"item {i}" for i in item_ids], index=item_ids)
-    column = topics or next(
-        (n for n in ("class", "genre", "genres", "categories", "category") if n in facts), None
-    )
-    facts = facts.assign(title=default if title is None else facts[title].fillna(default))
-    words = pd.Series([[] for _ in item_ids], index=item_ids)
-    if column is not None:
-        require(facts, [column], Path(where))
-        words = facts[column].map(
-            lambda value: value if isinstance(value, list) else str(value).split(), "ignore"
-        )
-    words = words.map(lambda value: value if isinstance(value, list) else []).reset_index(drop=True)
-    drop = [name for name in {title, column, "item", "category"} - {"title", None} if name in facts]
-    facts = facts.drop(columns=drop).assign(category=words.str[0].to_numpy())
-    facts = facts.reset_index(drop=True).assign(item=np.arange(len(item_ids)))
-    long = pd.DataFrame({"item": words.index, "topic": words}).explode("topic").dropna()
-    catalogue = Catalogue.from_table(facts, long, where=where)
-    known = pd.DataFrame({"user_id": user_ids}) if people is None else people
-    known = known.set_index("user_id").reindex(user_ids).reset_index(drop=True)
+    if "value" in table and "action" not in table:
+        table = table.assign(action="rating")
+    item_ids, item = _index(table["item"], items, "item_id", where)
+    user_ids, user = _index(table["user"], people, "user_id", where)
+    log = log_of(table.assign(user=user, item=item), where, users=user_ids, items=item_ids)
+    # what is known of the items, in the order of their codes
+    facts = _described(item_ids, items, "item_id", ["title", "topics"])
+    titles = pd.Series([f"item {item}" for item in item_ids])
+    lists = facts.pop("topics").map(lambda topics: topics if isinstance(topics, list) else [])
+    codes = np.arange(len(facts))
+    facts = facts.assign(item=codes, title=facts["title"].fillna(titles), category=lists.str[0])
+    long = pd.DataFrame({"item": codes, "topic": lists}).explode("topic").dropna()
+    # and of the people
+    known = _described(user_ids, people, "user_id")
     known.insert(0, "user", np.arange(len(known), dtype="int32"))
-    return Dataset(log, catalogue, known)
+    return Dataset(log, Catalogue.from_table(facts, long, where=where), known)
+
+
+def _described(
+    ids: pd.Index, table: pd.DataFrame | None, name: str, always: Sequence[str] = ()
+) -> pd.DataFrame:
+    """What a table says of these ids, one row each in their order; `always` are columns that are
+    there even where it says nothing."""
+    if table is None:
+        return pd.DataFrame(index=range(len(ids)), columns=list(always), dtype=object)
+    said = table.drop(columns=name).set_index(table[name].astype(ids.dtype)).reindex(ids)
+    absent = dict.fromkeys(set(always) - set(said))
+    return said.reset_index(drop=True).assign(**absent)
 
 
 def _index(
@@ -87,22 +73,18 @@ def _index(
 ) -> tuple[pd.Index, pd.Series]:
     """The ids of a log and of the table that describes them, as one sorted index; the log's column
     in its type."""
+    own = pd.Series(dtype=column.dtype)
     if table is not None:
-        require(table, [name], Path(f"table beside {where}"))
-    own = pd.Series(dtype=column.dtype) if table is None else table[name]
-    if own.isna().any() or own.duplicated().any():
-        place = own.index[own.isna() | own.duplicated()][0]
-        raise DataError(
-            f"{name} {own[place]} in line {place} is repeated or empty",
-            f"table beside {where}",
-            "every id once",
-        )
+        beside = f"table beside {where}"
+        require(table, [name], beside)
+        own = table[name]
+        wrong = own.isna() | own.duplicated()
+        what = name + " {value} in {place} is repeated or empty"
+        refuse(own, wrong, what, beside, "every id once", "remove or repair it")
     # every id is looked at once, however many rows it has
     codes, values = pd.factorize(column.astype("str"))
     kind = as_ids(pd.concat([pd.Series(values), own.astype("str")])).dtype
     values, own = values.astype(kind), own.astype(kind)
     if (codes >= 0).all():
         column = pd.Series(values.take(codes), index=column.index)
-    if table is not None:
-        table[name] = own
     return pd.Index(sorted(set(values) | set(own))), column

@@ -14,6 +14,10 @@ from workbench.sources.columns import purchases_in_order
 from workbench.sources.files import read_columns
 from workbench.sources.logs.dataset import Dataset, make_dataset
 
+COLUMNS = {"household_key": "user", "BASKET_ID": "basket", "PRODUCT_ID": "item"}
+COLUMNS |= {name: name for name in ("DAY", "TRANS_TIME")}
+TEXTS = ["DEPARTMENT", "BRAND", "COMMODITY_DESC", "SUB_COMMODITY_DESC", "CURR_SIZE_OF_PRODUCT"]
+
 
 def dunnhumby(folder: str | Path) -> Dataset:
     """dunnhumby, The Complete Journey: `transaction_data.csv` and `product.csv`.
@@ -23,28 +27,12 @@ def dunnhumby(folder: str | Path) -> Dataset:
     there are no dates. Products have no names: a title is the sub-commodity and the size.
     """
     name = "transaction_data.csv"
-    table = read_columns(
-        folder, name, ["household_key", "BASKET_ID", "DAY", "PRODUCT_ID", "TRANS_TIME"]
-    )
+    table = read_columns(folder, name, COLUMNS)
     table = purchases_in_order(table, ("DAY", "TRANS_TIME"), name)
-    texts = ["DEPARTMENT", "BRAND", "COMMODITY_DESC", "SUB_COMMODITY_DESC", "CURR_SIZE_OF_PRODUCT"]
-    items = read_columns(folder, "product.csv", ["PRODUCT_ID", *texts])
-    items[texts] = items[texts].fillna("").apply(lambda column: column.str.strip())
-    title = (items["SUB_COMMODITY_DESC"] + " " + items["CURR_SIZE_OF_PRODUCT"]).str.strip()
-    topics = [
-        [t for t in both if t]
-        for both in zip(items["DEPARTMENT"], items["COMMODITY_DESC"], strict=True)
-    ]
-    facts = {
-        "item_id": items["PRODUCT_ID"],
-        "title": title,
-        "brand": items["BRAND"],
-        "topics": topics,
-    }
-    roles = {
-        "user": "household_key",
-        "item": "PRODUCT_ID",
-        "basket": "BASKET_ID",
-        "action": "action",
-    }
-    return make_dataset(table, roles, pd.DataFrame(facts), topics="topics", where=name)
+    items = read_columns(folder, "product.csv", ["PRODUCT_ID", *TEXTS])
+    texts = items[TEXTS].fillna("").apply(lambda column: column.str.strip())
+    title = texts["SUB_COMMODITY_DESC"] + " " + texts["CURR_SIZE_OF_PRODUCT"]
+    both = texts[["DEPARTMENT", "COMMODITY_DESC"]].to_numpy().tolist()
+    facts = {"item_id": items["PRODUCT_ID"], "title": title.str.strip(), "brand": texts["BRAND"]}
+    facts["topics"] = [[topic for topic in pair if topic] for pair in both]
+    return make_dataset(table, pd.DataFrame(facts), where=name)

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pandas as pd
-
 from workbench.data.checks import as_numbers
 from workbench.sources.columns import as_text, look_up
 from workbench.sources.files import exists, found, read_columns, read_json_lines
 from workbench.sources.logs.dataset import Dataset, make_dataset
+
+FACTS = {"book_id": "item_id", "title": "title", "description": "description"}
+FACTS |= {"popular_shelves": "shelves"}
 
 
 def goodreads(folder: str | Path) -> Dataset:
@@ -26,30 +27,17 @@ def goodreads(folder: str | Path) -> Dataset:
     `goodreads_book_genres_initial.json` stands beside.
     """
     name = "goodreads_interactions.csv"
-    table = read_columns(folder, name, ["user_id", "book_id", "rating"])
+    columns = {"user_id": "user", "book_id": "book", "rating": "value"}
+    table = read_columns(folder, name, columns)
     numbers = read_columns(folder, "book_id_map.csv", ["book_id_csv", "book_id"])
-    item = look_up(table["book_id"], numbers, "book_id_csv", name, "book_id_map.csv")["book_id"]
-    rating = as_numbers(table["rating"], name)
-    table = pd.DataFrame(
-        {"user": table["user_id"], "item": item, "rating": rating.where(rating > 0)}
-    )
-    fields = {
-        "book_id": "item_id",
-        "title": "title",
-        "description": "description",
-        "popular_shelves": "shelves",
-    }
-    items = as_text(
-        read_json_lines(found(Path(folder) / "goodreads_books.json"), tuple(fields)).rename(
-            columns=fields
-        )
-    )
-    genres, topics = Path(folder) / "goodreads_book_genres_initial.json", None
+    books = look_up(table["book"], numbers, "book_id_csv", name, "book_id_map.csv")
+    rating = as_numbers(table["value"], name)
+    table = table.assign(item=books["book_id"], value=rating.where(rating > 0))
+    items = as_text(read_json_lines(found(Path(folder) / "goodreads_books.json"), FACTS))
+    genres = Path(folder) / "goodreads_book_genres_initial.json"
     if exists(genres):
-        known = read_json_lines(found(genres), ("book_id", "genres")).set_index("book_id")["genres"]
-        own = known[~known.index.duplicated()].reindex(items["item_id"])
-        items["genre"] = [list(names) if isinstance(names, dict) else [] for names in own]
-        topics = "genre"
-    return make_dataset(
-        table, {"user": "user", "item": "item", "value": "rating"}, items, topics=topics, where=name
-    )
+        known = read_json_lines(found(genres), ("book_id", "genres"))
+        known = known.drop_duplicates("book_id").set_index("book_id")["genres"]
+        own = known.reindex(items["item_id"])
+        items["topics"] = [list(names) if isinstance(names, dict) else [] for names in own]
+    return make_dataset(table, items, where=name)

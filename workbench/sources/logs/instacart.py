@@ -8,13 +8,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pandas as pd
-
-from workbench.data.checks import as_integers, place_of
-from workbench.errors import DataError
-from workbench.sources.columns import look_up, purchases_in_order
+from workbench.sources.columns import look_up, purchases_in_order, refuse, whole_numbers
 from workbench.sources.files import read_columns
+from workbench.sources.logs._divided import together
 from workbench.sources.logs.dataset import Dataset, make_dataset
+
+EVERY = "order_products__*.csv"
 
 
 def instacart(folder: str | Path) -> Dataset:
@@ -26,36 +25,25 @@ def instacart(folder: str | Path) -> Dataset:
     """
     orders = read_columns(folder, "orders.csv", ["order_id", "user_id", "order_number"])
     for column in ("user_id", "order_number"):
-        orders[column] = as_integers(orders[column], len(orders), column, "orders.csv").astype(
-            "int64"
-        )
+        orders[column] = whole_numbers(orders, column, "orders.csv")
     parts = []
     for part in ("prior", "train"):
-        name = f"order_products__{part}.csv"
-        lines = read_columns(folder, name, ["order_id", "product_id", "add_to_cart_order"])
-        order = look_up(lines["order_id"], orders, "order_id", name, "orders.csv")
-        place = as_integers(
-            lines["add_to_cart_order"], len(lines), "add_to_cart_order", name
-        ).astype("int64")
-        absent = lines["product_id"].isna()
-        if absent.any():  # said here, where a line is still one of this file
-            what, do = f"no product_id in {place_of(lines, absent)}", "repair or remove this line"
-            raise DataError(what, name, "a product in every line", do)
-        parts.append(
-            lines.assign(
-                user=order["user_id"], basket=order["order_number"], add_to_cart_order=place
-            )
-        )
-    table = pd.concat(parts).rename_axis(index="line")
-    table = purchases_in_order(
-        table, ("user", "basket", "add_to_cart_order"), "order_products__*.csv"
-    )
+        name = EVERY.replace("*", part)
+        columns = {"order_id": "order_id", "product_id": "item", "add_to_cart_order": "place"}
+        table = read_columns(folder, name, columns)
+        # said here, where a line is still one of this file
+        what, expected = "no product_id in {place}", "a product in every line"
+        absent = table["item"].isna()
+        refuse(table["item"], absent, what, name, expected, "repair or remove this line")
+        table["place"] = whole_numbers(table, "place", name)
+        order = look_up(table["order_id"], orders, "order_id", name, "orders.csv")
+        parts.append(table.assign(user=order["user_id"], basket=order["order_number"]))
+    table = purchases_in_order(together(parts), ("user", "basket", "place"), EVERY)
+    # the products, and the aisles that they stand in
+    columns = {"product_id": "item_id", "product_name": "title"}
+    columns |= {name: name for name in ("aisle_id", "department_id")}
+    items = read_columns(folder, "products.csv", columns)
     aisles = read_columns(folder, "aisles.csv", ["aisle_id", "aisle"])
-    items = read_columns(
-        folder, "products.csv", ["product_id", "product_name", "aisle_id", "department_id"]
-    )
     names = look_up(items["aisle_id"], aisles, "aisle_id", "products.csv", "aisles.csv")["aisle"]
-    items = items.rename(columns={"product_id": "item_id", "product_name": "title"})
-    items["aisle"] = [[name] for name in names]
-    roles = {"user": "user", "item": "product_id", "basket": "basket", "action": "action"}
-    return make_dataset(table, roles, items, topics="aisle", where="order_products__*.csv")
+    items["topics"] = [[name] for name in names]
+    return make_dataset(table, items, where=EVERY)

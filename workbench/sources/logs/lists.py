@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-from itertools import chain
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from workbench.data.interactions import Interactions
 from workbench.data.splits import Split
-from workbench.sources.columns import as_ids
+from workbench.sources.columns import as_ids, log_of
 from workbench.sources.files import found, lines_of
-from workbench.sources.logs._divided import divided, together
+from workbench.sources.logs._divided import divided, flat, together
 
 
-def read_lists(path: str | Path, encoding: str = "utf-8") -> Interactions:
+def read_lists(path: str | Path) -> Interactions:
     """Read lines `user item item …` in the order of events (no times): the form of many published
     splits."""
     path = found(path)
-    return Interactions.from_table(_list_table(path, encoding).apply(as_ids), where=path.name)
+    return log_of(_list_table(path).apply(as_ids), path.name)
 
 
 def lists_split(folder: str | Path) -> Split:
@@ -32,21 +30,17 @@ def lists_split(folder: str | Path) -> Split:
     tables = []
     for part, name in ((0, "train.txt"), (2, "test.txt")):
         tables.append(_list_table(found(Path(folder) / name)).assign(part=part))
-    return divided(together(tables), "train.txt, test.txt", user="user", item="item")
+    return divided(together(tables), "train.txt, test.txt")
 
 
-def _list_table(path: Path, encoding: str = "utf-8") -> pd.DataFrame:
+def _list_table(path: Path) -> pd.DataFrame:
     """Lines `user item item …` as a table [user, item] of text, one row per item; its index is the
     line."""
     users, items, lines = [], [], []
-    for number, text in lines_of(path, encoding):
+    for number, text in lines_of(path):
         user, *rest = text.split()
         users.append(user)
         items.append(rest)
         lines.append(number)
-    lengths = list(map(len, items))
-    index = pd.Index(np.repeat(np.array(lines, dtype=np.int64), lengths), name="line")
-    columns = {"user": pd.array(users, dtype="str").repeat(lengths)}
-    return pd.DataFrame(
-        columns | {"item": pd.array(list(chain.from_iterable(items)), dtype="str")}, index=index
-    )
+    table = flat(items, lines)
+    return table.assign(user=pd.array(users, dtype="str")[table["row"]])

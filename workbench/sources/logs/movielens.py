@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from workbench.sources.columns import require
-from workbench.sources.files import exists, found, read_columns, read_frame
+from workbench.sources.files import exists, read_columns
 from workbench.sources.logs.dataset import Dataset, make_dataset
 
 FLAGS = (
@@ -17,6 +16,8 @@ FLAGS = (
 )
 FLAGS += "Mystery Romance Sci-Fi Thriller War Western"
 GENRES = FLAGS.split()  # of u.item, in the order of u.genre
+COLUMNS = {"userId": "user", "movieId": "item", "rating": "value", "timestamp": "timestamp"}
+FACTS = ["movieId", "title", "genres"]
 
 
 def read_movielens(folder: str | Path) -> Dataset:
@@ -24,32 +25,16 @@ def read_movielens(folder: str | Path) -> Dataset:
     `u.item` (100K)."""
     folder = Path(folder)
     if exists(folder / "u.data"):
-        ratings = read_frame(
-            found(folder / "u.data"), sep="\t", names=["userId", "movieId", "rating", "timestamp"]
-        )
-        names = ["movieId", "title", "released", "video", "url", *GENRES]
-        movies = read_frame(
-            found(folder / "u.item"),
-            sep="|",
-            encoding="latin-1",
-            names=names,
-            quoting=csv.QUOTE_NONE,
-        )
+        ratings = read_columns(folder, "u.data", COLUMNS, sep="\t", names=list(COLUMNS))
+        names = [*FACTS[:2], "released", "video", "url", *GENRES]
+        form = {"sep": "|", "encoding": "latin-1", "quoting": csv.QUOTE_NONE}
+        movies = read_columns(folder, "u.item", names, names=names, **form)
         flags = movies[GENRES].astype(str) == "1"
-        movies = movies[["movieId", "title"]].assign(
-            genres=flags.dot(pd.Index(GENRES) + "|").str.rstrip("|")
-        )
+        movies["genres"] = flags.dot(pd.Index(GENRES) + "|")
     else:
-        ratings, movies = (
-            read_frame(found(folder / name)) for name in ("ratings.csv", "movies.csv")
-        )
-    require(ratings, ["userId", "movieId", "rating", "timestamp"], folder / "ratings.csv")
-    require(movies, ["movieId", "title", "genres"], folder / "movies.csv")
-    genres = movies["genres"].fillna("").replace("(no genres listed)", "").str.split("|")
-    movies = movies.assign(genres=genres.map(lambda words: [word for word in words if word]))
-    movies = movies.rename(columns={"movieId": "item_id"})
-    roles = {"user": "userId", "item": "movieId", "timestamp": "timestamp", "value": "rating"}
-    return make_dataset(ratings, roles, movies, None, "genres", "ratings")
+        ratings = read_columns(folder, "ratings.csv", COLUMNS)
+        movies = read_columns(folder, "movies.csv", FACTS)
+    return make_dataset(ratings, _films(movies), where="ratings")
 
 
 def movielens_kaggle(folder: str | Path) -> Dataset:
@@ -57,18 +42,17 @@ def movielens_kaggle(folder: str | Path) -> Dataset:
 
     The catalogue's column `tags` holds the distinct user tags of each movie, with "|" between them.
     """
-    ratings = read_columns(folder, "rating.csv", ["userId", "movieId", "rating", "timestamp"])
-    movies = read_columns(folder, "movie.csv", ["movieId", "title", "genres"])
-    tags = read_columns(folder, "tag.csv", ["movieId", "tag"])
-    words = (
-        tags.dropna(subset="tag")
-        .drop_duplicates(["movieId", "tag"])
-        .groupby("movieId")["tag"]
-        .agg("|".join)
-    )
-    genres = movies["genres"].fillna("").replace("(no genres listed)", "")
-    genres = [[genre for genre in text.split("|") if genre] for text in genres]
-    items = pd.DataFrame({"item_id": movies["movieId"], "title": movies["title"], "genres": genres})
-    items["tags"] = words.reindex(movies["movieId"]).fillna("").to_numpy()
-    roles = {"user": "userId", "item": "movieId", "value": "rating", "timestamp": "timestamp"}
-    return make_dataset(ratings, roles, items, topics="genres", where="rating.csv")
+    ratings = read_columns(folder, "rating.csv", COLUMNS)
+    movies = read_columns(folder, "movie.csv", FACTS)
+    tags = read_columns(folder, "tag.csv", ["movieId", "tag"]).dropna(subset="tag")
+    tags = tags.drop_duplicates().groupby("movieId")["tag"].agg("|".join)
+    said = tags.reindex(movies["movieId"]).fillna("").to_numpy()
+    return make_dataset(ratings, _films(movies).assign(tags=said), where="rating.csv")
+
+
+def _films(movies: pd.DataFrame) -> pd.DataFrame:
+    """Id and title of every film, its genres (text with "|" between them) as topics."""
+    genres = movies["genres"].fillna("").replace("(no genres listed)", "").str.split("|")
+    topics = genres.map(lambda names: [name for name in names if name])
+    films = movies[["movieId", "title"]].rename(columns={"movieId": "item_id"})
+    return films.assign(topics=topics)

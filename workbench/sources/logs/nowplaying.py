@@ -11,9 +11,13 @@ from pathlib import Path
 
 import pandas as pd
 
-from workbench.sources.columns import name_or_number, require
-from workbench.sources.files import found, read_frame
+from workbench.sources.columns import name_or_number
+from workbench.sources.files import read_columns
 from workbench.sources.logs.dataset import Dataset, make_dataset
+
+NAME = "sessions_2018.csv"
+COLUMNS = {"user_id": "user", "musicbrainz_id": "item", "session_id": "session"}
+COLUMNS |= {name: name for name in ("timestamp", "track_title", "artist_name")}
 
 
 def nowplaying(folder: str | Path) -> Dataset:
@@ -23,27 +27,16 @@ def nowplaying(folder: str | Path) -> Dataset:
     without an item, a user or a session are left out, as in the study, and a warning counts them.
     Titles are "artist: song".
     """
-    table = read_frame(found(Path(folder) / "sessions_2018.csv"), quotechar="'")
-    needed = ["user_id", "musicbrainz_id", "session_id"]
-    require(table, [*needed, "timestamp", "track_title", "artist_name"], Path("sessions_2018.csv"))
-    whole = table[needed].notna().all(axis=1)
+    table = read_columns(folder, NAME, COLUMNS, quotechar="'")
+    whole = table[["user", "item", "session"]].notna().all(axis=1)
     if not whole.all():
-        what = (
-            f"{int((~whole).sum()):,} of {len(table):,} rows of sessions_2018.csv have "
-            f"no item, user or session"
-        )
-        warnings.warn(f"{what}: they are left out", stacklevel=2)
-    table = table[whole].assign(action="listen")
-    items = table.drop_duplicates("musicbrainz_id")
-    artist, song = items["artist_name"].fillna(""), items["track_title"].fillna("")
-    items = pd.DataFrame(
-        {"item_id": items["musicbrainz_id"], "title": artist + ": " + song, "artist": artist}
-    )
-    table["session"] = name_or_number(table["session_id"])
-    roles = {
-        "user": "user_id",
-        "session": "session",
-        "item": "musicbrainz_id",
-        "timestamp": "timestamp",
-    }
-    return make_dataset(table, roles | {"action": "action"}, items, where="sessions_2018.csv")
+        count = f"{int((~whole).sum()):,} of {len(table):,} rows of {NAME}"
+        what = f"{count} have no item, user or session: they are left out"
+        warnings.warn(what, stacklevel=2)
+    table = table[whole]
+    session = name_or_number(table["session"])
+    songs = table.drop_duplicates("item").fillna({"artist_name": "", "track_title": ""})
+    title = songs["artist_name"] + ": " + songs["track_title"]
+    items = {"item_id": songs["item"], "title": title, "artist": songs["artist_name"]}
+    table = table.assign(session=session, action="listen")
+    return make_dataset(table, pd.DataFrame(items), where=NAME)

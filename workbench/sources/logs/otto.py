@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from workbench.data.checks import as_numbers, as_times, place_of
-from workbench.errors import DataError
+from workbench.data.checks import as_numbers, as_times
+from workbench.sources.columns import refuse
 from workbench.sources.files import found, read_json_lines
 from workbench.sources.logs.dataset import Dataset, make_dataset
 
 ACTIONS = {"clicks": "view", "carts": "cart", "orders": "purchase"}
+COLUMNS = {"aid": "item", "ts": "timestamp", "type": "action"}
 DO = "repair or remove this line"
 
 
@@ -28,33 +29,15 @@ def otto(folder: str | Path, name: str = "train.jsonl") -> Dataset:
     """
     path = found(Path(folder) / name)
     table = read_json_lines(path, ("session", "events")).explode("events")
-    wrong = ~table["events"].map(
-        lambda event: isinstance(event, dict) and {"aid", "ts", "type"} <= event.keys()
-    )
-    if wrong.any():
-        raise DataError(
-            f"a broken event in {place_of(table['events'], wrong)}",
-            path.name,
-            "aid, ts and type",
-            DO,
-        )
-    for key in ("aid", "ts", "type"):
-        table[key] = [event[key] for event in table["events"]]
-    table["action"] = table["type"].map(ACTIONS)
-    if table["action"].isna().any():
-        value, place = (
-            table["type"][table["action"].isna()].iloc[0],
-            place_of(table["type"], table["action"].isna()),
-        )
-        raise DataError(
-            f"event of type {value!r} in {place}", path.name, f"one of {', '.join(ACTIONS)}", DO
-        )
-    table["ts"] = as_times(as_numbers(table["ts"], path.name), len(table), path.name, "ms")
-    roles = {
-        "user": "session",
-        "session": "session",
-        "item": "aid",
-        "timestamp": "ts",
-        "action": "action",
-    }
-    return make_dataset(table.drop(columns="events"), roles, where=path.name)
+    events = table.pop("events")
+    whole = events.map(lambda event: isinstance(event, dict) and COLUMNS.keys() <= event.keys())
+    refuse(events, ~whole, "a broken event in {place}", path.name, "aid, ts and type", DO)
+    for key, role in COLUMNS.items():
+        table[role] = [event[key] for event in events]
+    action = table["action"].map(ACTIONS)
+    what, expected = "event of type {value!r} in {place}", f"one of {', '.join(ACTIONS)}"
+    refuse(table["action"], action.isna(), what, path.name, expected, DO)
+    times = as_numbers(table["timestamp"], path.name)
+    times = as_times(times, len(table), path.name, "ms")
+    table = table.assign(user=table["session"], action=action, timestamp=times)
+    return make_dataset(table, where=path.name)

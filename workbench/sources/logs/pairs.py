@@ -8,16 +8,14 @@ clicks.
 
 from __future__ import annotations
 
-from itertools import chain
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
 from workbench.data.splits import Split
 from workbench.errors import DataError
 from workbench.sources.files import found, read_text
-from workbench.sources.logs._divided import divided, together
+from workbench.sources.logs._divided import divided, flat, together
 
 
 def pairs_split(folder: str | Path) -> Split:
@@ -35,52 +33,29 @@ def pairs_split(folder: str | Path) -> Split:
     """
     path = found(Path(folder) / "sessions_train.txt")
     sessions = [line.split() for line in read_text(path).splitlines()]
-    train = _flat(sessions, "item").assign(part=0)
-    train["user"] = np.repeat(np.arange(len(sessions)), list(map(len, sessions)))
+    train = flat(sessions, range(1, 1 + len(sessions))).assign(part=0)
     path = found(Path(folder) / "test_pairs.tsv")
     lines = read_text(path).splitlines()
     pairs = [line.split("\t") for line in lines]
-    wrong = [
-        n
-        for n, pair in enumerate(pairs, 1)
-        if len(pair) != 2 or not pair[0].strip() or len(pair[1].split()) != 1
-    ]
-    if wrong:
-        raise DataError(
-            f"line {wrong[0]} is no pair",
-            path.name,
-            "prefix items, a tab, one next item",
-            "repair the line",
-        )
+    for n, pair in enumerate(pairs, 1):
+        if len(pair) != 2 or not pair[0].strip() or len(pair[1].split()) != 1:
+            expected = "prefix items, a tab, one next item"
+            raise DataError(f"line {n} is no pair", path.name, expected, "repair the line")
     prefixes = [" ".join(pair[0].split()) for pair in pairs]
     short = np.array([" " not in prefix for prefix in prefixes], dtype=bool)
     # a session ends with the prefix of a single item
     first = np.append(True, short[:-1]) if len(short) else short
     for n in np.flatnonzero(~first):
         if f"{prefixes[n]} {pairs[n][1].strip()}" != prefixes[n - 1]:
+            what = f"line {n + 1} does not continue line {n}"
             do = "write the pairs of a session from the longest prefix to the shortest"
-            raise DataError(
-                f"line {n + 1} does not continue line {n}",
-                path.name,
-                "the pair one item shorter",
-                do,
-            )
+            raise DataError(what, path.name, "the pair one item shorter", do)
     if len(short) and not short[-1]:
-        raise DataError(
-            f"line {len(lines)} ends amid a session",
-            path.name,
-            "a prefix of one item",
-            "copy it again",
-        )
-    rows = [f"{prefixes[n]} {pairs[n][1]}".split() for n in np.flatnonzero(first)]
-    test = _flat(rows, "item", np.flatnonzero(first) + 1).assign(part=2)
-    test["user"] = len(sessions) + np.repeat(np.arange(len(rows)), list(map(len, rows)))
-    roles = {"user": "user", "session": "user", "item": "item"}
-    return divided(together([train, test]), "sessions_train.txt, test_pairs.tsv", **roles)
-
-
-def _flat(rows: list[list[str]], name: str, lines: np.ndarray | None = None) -> pd.DataFrame:
-    """Lists as one column, indexed by the line each stands in."""
-    lines = np.arange(1, len(rows) + 1) if lines is None else lines
-    index = pd.Index(np.repeat(lines, list(map(len, rows))), name="line")
-    return pd.DataFrame({name: pd.array(list(chain.from_iterable(rows)), dtype="str")}, index=index)
+        what = f"line {len(lines)} ends amid a session"
+        raise DataError(what, path.name, "a prefix of one item", "copy it again")
+    whole = [f"{prefixes[n]} {pairs[n][1]}".split() for n in np.flatnonzero(first)]
+    test = flat(whole, np.flatnonzero(first) + 1).assign(part=2)
+    test["row"] += len(sessions)
+    table = together([train, test])
+    table = table.assign(user=table["row"], session=table["row"])
+    return divided(table, "sessions_train.txt, test_pairs.tsv")

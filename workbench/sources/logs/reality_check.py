@@ -7,7 +7,6 @@ or model goes by order.
 
 from __future__ import annotations
 
-from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,9 +15,8 @@ import pandas as pd
 
 from workbench.data.splits import Split
 from workbench.errors import DataError
-from workbench.sources.columns import as_ids
 from workbench.sources.files import found, read_json
-from workbench.sources.logs._divided import divided
+from workbench.sources.logs._divided import divided, flat
 
 BASKETS = "copy or download the file again, or repair this user"
 KEYS = "take the keyset that was published with these baskets"
@@ -49,34 +47,26 @@ def baskets_split(folder: str | Path, name: str = "tafeng") -> Split:
     >>> baskets_split("nbr-tafeng-reality-check")  # doctest: +SKIP
     Split(published: train 480,611, valid 0, test 91,322 rows)
     """
-    past, future = (
-        _baskets(Path(folder) / f"{name}_{part}.json") for part in ("history", "future")
-    )
+    past = _baskets(Path(folder) / f"{name}_history.json")
+    where = f"{name}_future.json"
+    future = _baskets(Path(folder) / where)
     if past.keys() != future.keys():
         some = sorted(past.keys() ^ future.keys())[0]
         what = f"user {some} is in only one of the two files"
-        raise DataError(
-            what, f"{name}_future.json", "the same users in both", "copy both files again"
-        )
-    wrong = [user for user, baskets in future.items() if len(baskets) != 1]
-    if wrong:
-        what = f"user {wrong[0]} has {len(future[wrong[0]])} baskets"
-        raise DataError(
-            what, f"{name}_future.json", "one basket a user, between [-1] and [-1]", BASKETS
-        )
-    whole = [past[user] + future[user] for user in past]
-    counts, sizes = list(map(len, whole)), [len(basket) for baskets in whole for basket in baskets]
-    rows = np.repeat(np.repeat(np.arange(len(whole)), counts), sizes)
-    number = np.arange(sum(counts)) - np.repeat(np.cumsum(counts) - counts, counts)
-    table = pd.DataFrame(
-        {"user": np.array(list(past), dtype=object)[rows], "basket": np.repeat(number, sizes)}
-    )
-    table["item"] = list(chain.from_iterable(chain.from_iterable(whole)))
-    table["part"] = np.where(table["basket"].to_numpy() == np.array(counts)[rows] - 1, 2, 0)
-    table["user"], table["action"] = as_ids(table["user"].astype("str")), "purchase"
-    return divided(
-        table, f"{name}_*.json", user="user", item="item", basket="basket", action="action"
-    )
+        raise DataError(what, where, "the same users in both", "copy both files again")
+    for user, baskets in future.items():
+        if len(baskets) != 1:
+            what = f"user {user} has {len(baskets)} baskets"
+            raise DataError(what, where, "one basket a user, between [-1] and [-1]", BASKETS)
+    # every basket with its user, its number, and its part
+    baskets, told = [], []
+    for user, before in past.items():
+        baskets += before + future[user]
+        told += [(user, number, 0) for number in range(len(before))]
+        told.append((user, len(before), 2))
+    table = flat(baskets, range(len(baskets)))
+    facts = pd.DataFrame(told, columns=["user", "basket", "part"])
+    return divided(table.join(facts, on="row").assign(action="purchase"), f"{name}_*.json")
 
 
 def read_keyset(path: str | Path, users: pd.Index) -> Keyset:
@@ -93,18 +83,16 @@ def read_keyset(path: str | Path, users: pd.Index) -> Keyset:
     parts = []
     for part in ("train", "val", "test"):
         if not isinstance(content, dict) or not isinstance(content.get(part), list):
-            raise DataError(
-                f"no list {part!r}", path.name, "lists train, val and test of user ids", KEYS
-            )
+            expected = "lists train, val and test of user ids"
+            raise DataError(f"no list {part!r}", path.name, expected, KEYS)
         names = pd.Series(content[part], dtype="object").astype("str")
         codes = users.astype("str").get_indexer(names)
         if (codes < 0).any():
             what = f"user {names[codes < 0].iloc[0]!r} of {part} is not in the log"
             raise DataError(what, path.name, "users of the log", KEYS)
         parts.append(codes.astype(np.int64))
-    every = np.concatenate(parts)
-    if len(np.unique(every)) != len(every):
-        values, counts = np.unique(every, return_counts=True)
+    values, counts = np.unique(np.concatenate(parts), return_counts=True)
+    if (counts > 1).any():
         what = f"user '{users[values[counts > 1][0]]}' stands twice"
         raise DataError(what, path.name, "every user once", "leave the user in one part")
     return Keyset(*parts)
@@ -117,14 +105,9 @@ def _baskets(path: Path) -> dict[str, list[list[int]]]:
     if not isinstance(content, dict) or not content:
         raise DataError("no users", path.name, "{user: [[-1], [items], …, [-1]]}", BASKETS)
     for user, baskets in content.items():
-        framed = (
-            isinstance(baskets, list) and len(baskets) >= 3 and baskets[0] == [-1] == baskets[-1]
-        )
+        lists = isinstance(baskets, list) and len(baskets) >= 3
+        framed = lists and baskets[0] == [-1] == baskets[-1]
         if not framed or not all(isinstance(basket, list) and basket for basket in baskets):
-            raise DataError(
-                f"the baskets of user {user} are broken",
-                path.name,
-                "[[-1], [items], …, [-1]]",
-                BASKETS,
-            )
+            what = f"the baskets of user {user} are broken"
+            raise DataError(what, path.name, "[[-1], [items], …, [-1]]", BASKETS)
     return {user: baskets[1:-1] for user, baskets in content.items()}

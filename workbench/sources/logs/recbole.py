@@ -10,9 +10,14 @@ import pandas as pd
 
 from workbench.data.checks import as_numbers
 from workbench.errors import DataError
-from workbench.sources.columns import as_ids
+from workbench.sources.columns import as_ids, chosen, require
 from workbench.sources.files import exists, found, read_frame
 from workbench.sources.logs.dataset import Dataset, make_dataset
+
+PARTS = ("inter", "item", "user")
+ROLES = {"user_id": "user", "item_id": "item", "timestamp": "timestamp", "rating": "value"}
+TITLES = ("title", "movie_title", "name", "item_name", "product_name")
+TOPICS = ("class", "genre", "genres", "categories", "category")
 
 
 def read_recbole(folder: str | Path, topics: str | None = None) -> Dataset:
@@ -24,23 +29,32 @@ def read_recbole(folder: str | Path, topics: str | None = None) -> Dataset:
     """
     folder = Path(folder)
     here, stem = (folder, "*") if folder.is_dir() else (folder.parent, folder.name)
-    logs = sorted(
-        {p.name.split(".inter")[0] for end in ("", ".gz") for p in here.glob(f"{stem}.inter{end}")}
-    )
+    files = [*here.glob(f"{stem}.inter"), *here.glob(f"{stem}.inter.gz")]
+    logs = sorted({path.name.split(".inter")[0] for path in files})
     if len(logs) != 1:
-        found = f"{len(logs)} files end in .inter" if logs else "no file ends in .inter"
-        raise DataError(
-            found, str(folder), "one data set: name.inter, name.item, name.user", "name folder/name"
-        )
-    parts = {part: _atomic(here / f"{logs[0]}.{part}") for part in ("inter", "item", "user")}
-    table = parts["inter"]
-    if table is None or not {"user_id", "item_id"} <= set(table.columns):
-        raise DataError(
-            "no column user_id or item_id", f"{logs[0]}.inter", "user_id:token and item_id:token"
-        )
-    known = {"user": "user_id", "item": "item_id", "timestamp": "timestamp", "value": "rating"}
-    roles = {role: column for role, column in known.items() if column in table}
-    return make_dataset(table, roles, parts["item"], parts["user"], topics, f"{logs[0]}.inter")
+        count = f"{len(logs)} files end" if logs else "no file ends"
+        expected = "one data set: name.inter, name.item, name.user"
+        raise DataError(f"{count} in .inter", str(folder), expected, "name folder/name")
+    where = f"{logs[0]}.inter"
+    table, items, people = (_atomic(here / f"{logs[0]}.{part}") for part in PARTS)
+    if not {"user_id", "item_id"} <= set(table):
+        expected = "user_id:token and item_id:token"
+        raise DataError("no column user_id or item_id", where, expected)
+    known = {column: role for column, role in ROLES.items() if column in table}
+    if items is not None:
+        items = _described(items, topics)
+    return make_dataset(chosen(table, known), items, people, where)
+
+
+def _described(items: pd.DataFrame, topics: str | None) -> pd.DataFrame:
+    """The items with their `title`, and with `topics` as lists of words."""
+    title = next((name for name in TITLES if name in items), None)
+    column = topics or next((name for name in TOPICS if name in items), None)
+    if column is None:
+        return items.rename(columns={title: "title"})
+    require(items, [column], "items")
+    words = items[column].map(lambda text: str(text).split(), "ignore")
+    return items.rename(columns={title: "title", column: "topics"}).assign(topics=words)
 
 
 def _atomic(path: Path) -> pd.DataFrame | None:
@@ -52,11 +66,8 @@ def _atomic(path: Path) -> pd.DataFrame | None:
     for header in table.columns:
         kind = header.partition(":")[2]
         if kind not in ("token", "token_seq", "float", "float_seq"):
-            raise DataError(
-                f"column {header!r} has no type",
-                f"{path.name}, line 1",
-                "name:token, name:float, …",
-            )
+            where = f"{path.name}, line 1"
+            raise DataError(f"column {header!r} has no type", where, "name:token, name:float, …")
         if kind == "float":
             table[header] = as_numbers(table[header], path.name)
         elif kind == "token":

@@ -15,7 +15,7 @@ from workbench import html
 from workbench.data.checks import as_times
 from workbench.data.interactions import Interactions
 from workbench.errors import ConfigError
-from workbench.sources.columns import as_ids, as_numeric, name_or_number, require
+from workbench.sources.columns import as_ids, as_numeric, log_of, name_or_number, require
 from workbench.sources.files import found, read_frame
 
 ROLES = {
@@ -32,6 +32,9 @@ ROLES = {
 """Column names that `preview` takes for a role; case, blanks, `_` and a `:type` ending do not
 count."""
 
+CHANGE = {"user": as_ids, "item": as_ids, "session": name_or_number, "basket": name_or_number}
+"""What becomes of a column, by its role."""
+
 
 @dataclass(frozen=True)
 class Preview:
@@ -43,9 +46,8 @@ class Preview:
 
     def __repr__(self) -> str:
         guess = ", ".join(f"{role}={column}" for role, column in self.mapping.items())
-        return (
-            f"Preview({len(self.rows)} rows, {len(self.columns)} columns; guess: {guess or 'none'})"
-        )
+        size = f"{len(self.rows)} rows, {len(self.columns)} columns"
+        return f"Preview({size}; guess: {guess or 'none'})"
 
     def to_frame(self) -> pd.DataFrame:
         """One row per column: [column, dtype, example, role]."""
@@ -53,32 +55,34 @@ class Preview:
 
     def _repr_html_(self) -> str:
         first = self.rows.astype(str).to_dict("records")
-        return html.table(self.columns.to_dict("records"), "Columns") + html.table(
-            first, "First rows"
-        )
+        columns = self.columns.to_dict("records")
+        return html.table(columns, "Columns") + html.table(first, "First rows")
 
 
-def preview(path: str | Path, n: int = 5, **options: object) -> Preview:
+def preview(
+    path: str | Path, n: int = 5, mapping: dict[str, str] | None = None, **options: object
+) -> Preview:
     """Look at the first `n` rows of a table before mapping its columns; options as for
-    `read_table`."""
+    `read_table`.
+
+    mapping: role → column, laid over what the names suggest; a role given as "" is left out.
+    """
     rows = read_frame(found(path), nrows=n, **options)
-    named = {
-        re.sub(r"[^a-z]", "", str(column).split(":")[0].lower()): str(column)
-        for column in reversed(rows.columns)
-    }
-    mapping = {}
+    named = {}
+    for column in reversed(rows.columns):
+        plain = str(column).split(":")[0].lower()
+        named[re.sub(r"[^a-z]", "", plain)] = str(column)
+    # of each role the first name that a column has
+    guess = {}
     for role, names in ROLES.items():
-        column = next((named[name] for name in names.split() if name in named), None)
-        mapping |= {} if column is None else {role: column}
-    roles = {column: role for role, column in mapping.items()}
+        guess[role] = next((named[name] for name in names.split() if name in named), None)
+    guess = {role: column for role, column in (guess | (mapping or {})).items() if column}
+    roles = {column: role for role, column in guess.items()}
     typed = rows.apply(as_numeric)
-    columns = [
-        (c, str(typed[c].dtype), str(rows[c].iloc[0]) if len(rows) else "", roles.get(c, ""))
-        for c in rows
-    ]
-    return Preview(
-        typed, pd.DataFrame(columns, columns=["column", "dtype", "example", "role"]), mapping
-    )
+    columns = pd.DataFrame({"column": rows.columns, "dtype": typed.dtypes.astype(str).to_numpy()})
+    columns["example"] = rows.iloc[0].astype(str).to_numpy() if len(rows) else ""
+    columns["role"] = [roles.get(column, "") for column in rows]
+    return Preview(typed, columns, guess)
 
 
 def read_table(
@@ -108,28 +112,17 @@ def read_table(
             raise ConfigError(
                 f"no role {role!r}", "mapping", f"some of {', '.join(ROLES)}, interaction"
             )
-    table = read_frame(path, **options)
-    require(table, mapping.values(), path)
-    for role, column in mapping.items():
-        change = {
-            "user": as_ids,
-            "item": as_ids,
-            "session": name_or_number,
-            "basket": name_or_number,
-        }
-        table[column] = change.get(role, lambda raw: raw)(table[column])
-    if "action" in mapping and actions:
-        table[mapping["action"]] = (
-            table[mapping["action"]].astype(str).replace({str(k): v for k, v in actions.items()})
-        )
-    time = mapping.get("timestamp")
-    table = (
-        table
-        if time is None
-        else table.assign(**{time: as_times(table[time], len(table), path.name, time_unit)})
-    )
-    # from_table says what is missing
-    missing = {role: role for role in ("user", "item") if role not in mapping}
-    return Interactions.from_table(
-        table, **(mapping | missing), users=users, items=items, where=path.name
-    )
+    raw = read_frame(path, **options)
+    taken = {"user": "user", "item": "item"} | mapping
+    require(raw, taken.values(), path.name)
+    # the same columns by their roles
+    table = pd.DataFrame({role: raw[column] for role, column in taken.items()})
+    for role, change in CHANGE.items():
+        if role in table:
+            table[role] = change(table[role])
+    if "action" in table and actions:
+        names = {str(code): name for code, name in actions.items()}
+        table["action"] = table["action"].astype(str).replace(names)
+    if "timestamp" in table:
+        table["timestamp"] = as_times(table["timestamp"], len(table), path.name, time_unit)
+    return log_of(table, path.name, users=users, items=items)

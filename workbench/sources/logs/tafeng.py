@@ -10,10 +10,13 @@ from pathlib import Path
 
 import pandas as pd
 
-from workbench.data.checks import place_of
-from workbench.errors import DataError
+from workbench.sources.columns import refuse
 from workbench.sources.files import read_columns
 from workbench.sources.logs.dataset import Dataset, make_dataset
+
+NAME = "ta_feng_all_months_merged.csv"
+COLUMNS = {"TRANSACTION_DT": "day", "CUSTOMER_ID": "user", "PRODUCT_ID": "item"}
+COLUMNS |= {"AGE_GROUP": "age_group", "PIN_CODE": "postcode", "PRODUCT_SUBCLASS": "subclass"}
 
 
 def tafeng_csv(folder: str | Path) -> Dataset:
@@ -25,44 +28,14 @@ def tafeng_csv(folder: str | Path) -> Dataset:
     20110501. Topics are product subclasses; age group and postcode are those of the customer's
               first row.
     """
-    name = "ta_feng_all_months_merged.csv"
-    columns = [
-        "TRANSACTION_DT",
-        "CUSTOMER_ID",
-        "AGE_GROUP",
-        "PIN_CODE",
-        "PRODUCT_SUBCLASS",
-        "PRODUCT_ID",
-    ]
-    table = read_columns(folder, name, columns)
-    day = pd.to_datetime(table["TRANSACTION_DT"], format="%m/%d/%Y", errors="coerce", utc=True)
-    if day.isna().any():
-        value = table["TRANSACTION_DT"][day.isna()].iloc[0]
-        raise DataError(
-            f"{value!r} in {place_of(table, day.isna())} is no day",
-            name,
-            "month/day/year, as 5/1/2011",
-            "repair it",
-        )
-    table = table.assign(
-        day=day, basket=day.dt.strftime("%Y%m%d").astype("int64"), action="purchase"
-    )
-    first = table.drop_duplicates("PRODUCT_ID")
-    subclass = [[value] if isinstance(value, str) else [] for value in first["PRODUCT_SUBCLASS"]]
-    items = pd.DataFrame(
-        {
-            "item_id": first["PRODUCT_ID"],
-            "title": "product " + first["PRODUCT_ID"],
-            "subclass": subclass,
-        }
-    )
-    people = table.drop_duplicates("CUSTOMER_ID")[["CUSTOMER_ID", "AGE_GROUP", "PIN_CODE"]]
-    people.columns = ["user_id", "age_group", "postcode"]
-    roles = {
-        "user": "CUSTOMER_ID",
-        "item": "PRODUCT_ID",
-        "timestamp": "day",
-        "basket": "basket",
-        "action": "action",
-    }
-    return make_dataset(table, roles, items, people, topics="subclass", where=name)
+    table = read_columns(folder, NAME, COLUMNS)
+    day = pd.to_datetime(table["day"], format="%m/%d/%Y", errors="coerce", utc=True)
+    what, expected = "{value!r} in {place} is no day", "month/day/year, as 5/1/2011"
+    refuse(table["day"], day.isna(), what, NAME, expected, "repair it")
+    basket = day.dt.strftime("%Y%m%d").astype("int64")
+    table = table.assign(timestamp=day, basket=basket, action="purchase")
+    first = table.drop_duplicates("item")
+    items = pd.DataFrame({"item_id": first["item"], "title": "product " + first["item"]})
+    items["topics"] = [[name] if isinstance(name, str) else [] for name in first["subclass"]]
+    people = table.drop_duplicates("user")[["user", "age_group", "postcode"]]
+    return make_dataset(table, items, people.rename(columns={"user": "user_id"}), NAME)

@@ -32,47 +32,32 @@ def thirty_music(folder: str | Path) -> Dataset:
     play at the peak (measured on made-up rows), 12 GB for all 31 million.
     """
     folder = Path(folder)
-    people, words = (
-        _idomaar(folder / "entities" / f"{kind}.idomaar") for kind in ("persons", "tags")
-    )
-    names = {line.id: unquote_plus(str(line.facts.get("name") or "")) for line in people}
-    values = {line.id: unquote_plus(str(line.facts.get("value") or "")) for line in words}
+    entities = folder / "entities"
+    names = {line.id: line.text("name") for line in _idomaar(entities / "persons.idomaar")}
+    values = {line.id: line.text("value") for line in _idomaar(entities / "tags.idomaar")}
     items = []
-    for line in _idomaar(folder / "entities" / "tracks.idomaar"):
+    for line in _idomaar(entities / "tracks.idomaar"):
         tags = [tag["id"] for tag in line.linked("tags")]
         artist = next((names.get(person["id"], "") for person in line.linked("artists")), "")
-        song = unquote_plus(str(line.facts.get("name") or "")).rpartition("/_/")[2]
+        song = line.text("name").rpartition("/_/")[2]
         title = f"{artist}: {song}" if artist and song else song or f"track {line.id}"
         topics = [values.get(tag, f"tag {tag}") for tag in tags]
         items.append((line.id, title, artist, topics, "|".join(map(str, tags))))
-    tracks = pd.DataFrame(items, columns=["item_id", "title", "artist", "tags", "tag_ids"])
-    rows, lines, path = [], [], folder / "relations" / "sessions.idomaar"
-    for line in _idomaar(path):
-        users, plays = line.linked("subjects"), line.linked("objects")
+    tracks = pd.DataFrame(items, columns=["item_id", "title", "artist", "topics", "tag_ids"])
+    rows, name = [], "sessions.idomaar"
+    for line in _idomaar(folder / "relations" / name):
+        users = line.linked("subjects")
         if len(users) != 1:
-            raise DataError(
-                f"line {line.number} has {len(users)} users", path.name, "one subject a session", DO
-            )
-        for play in plays:
+            raise line.broken(f"{len(users)} users", "one subject a session")
+        for play in line.linked("objects"):
             begin = play.get("playstart") or 0
             if not _number(begin):
-                what = f"line {line.number} has a playstart that is no number ({begin!r})"
-                raise DataError(what, path.name, "seconds since the session began", DO)
-            rows.append((users[0]["id"], line.id, play["id"], line.time + begin))
-        lines += [line.number] * len(plays)
-    table = pd.DataFrame(
-        rows, columns=["user", "session", "item", "time"], index=pd.Index(lines, name="line")
-    )
-    roles = {
-        "user": "user",
-        "session": "session",
-        "item": "item",
-        "timestamp": "time",
-        "action": "action",
-    }
-    return make_dataset(
-        table.assign(action="listen"), roles, tracks, topics="tags", where=path.name
-    )
+                what = f"a playstart that is no number ({begin!r})"
+                raise line.broken(what, "seconds since the session began")
+            rows.append((line.number, users[0]["id"], line.id, play["id"], line.time + begin))
+    columns = ["line", "user", "session", "item", "timestamp"]
+    table = pd.DataFrame(rows, columns=columns).set_index("line")
+    return make_dataset(table.assign(action="listen"), tracks, where=name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,19 +74,21 @@ class _Line:
     def linked(self, kind: str) -> list[dict]:
         """The things of one kind that the line names, each with an id."""
         things = self.links.get(kind) or []
-        if not isinstance(things, list) or not all(
-            isinstance(thing, dict) and "id" in thing for thing in things
-        ):
-            raise DataError(
-                f"line {self.number} has {kind} without an id", self.where, '[{"id": …}, …]', DO
-            )
-        for thing in things:
-            if isinstance(thing["id"], bool) or not isinstance(thing["id"], int):
-                what = (
-                    f"line {self.number} has {kind} whose id is no whole number ({thing['id']!r})"
-                )
-                raise DataError(what, self.where, '[{"id": 7}, …]', DO)
+        for thing in things if isinstance(things, list) else [None]:
+            if not isinstance(thing, dict) or "id" not in thing:
+                raise self.broken(f"{kind} without an id", '[{"id": …}, …]')
+            if type(thing["id"]) is not int:
+                what = f"{kind} whose id is no whole number ({thing['id']!r})"
+                raise self.broken(what, '[{"id": 7}, …]')
         return things
+
+    def text(self, fact: str) -> str:
+        """A fact as text, "" where it is not told."""
+        return unquote_plus(str(self.facts.get(fact) or ""))
+
+    def broken(self, what: str, expected: str) -> DataError:
+        """The line has something that it must not have."""
+        return DataError(f"line {self.number} has {what}", self.where, expected, DO)
 
 
 def _number(value: object) -> bool:

@@ -8,31 +8,24 @@ rejected}}, …]}.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
 
 from workbench.errors import DataError
-from workbench.sources.files import found, lines_of, read_json_lines
-from workbench.sources.texts.table import check, fields
+from workbench.sources.files import found, json_lines, read_json_lines
+from workbench.sources.texts.table import examples, fields
 
 
 def read_personas(path: str | Path) -> list[str]:
     """The personas of a file with one JSON string a line."""
-    path, out = found(path), []
-    for number, line in lines_of(path):
-        try:
-            told = json.loads(line)
-        except json.JSONDecodeError as error:
-            raise DataError(
-                f"line {number} is no JSON ({error.msg})", path.name, "one JSON string a line"
-            ) from error
+    path = found(path)
+    lines = list(json_lines(path))
+    for number, told in lines:
         if not isinstance(told, str) or not told.strip():
             raise DataError(f"line {number} is no text", path.name, "one JSON string a line")
-        out.append(told)
-    return out
+    return [told for _, told in lines]
 
 
 def read_aloe(conversations: str | Path, personas: Sequence[str | Path] = ()) -> pd.DataFrame:
@@ -50,12 +43,8 @@ def read_aloe(conversations: str | Path, personas: Sequence[str | Path] = ()) ->
     for file, lines in zip(personas, told, strict=True):
         if len(lines) != len(dialogues):
             what = f"{len(lines)} personas for {len(dialogues)} conversations"
-            raise DataError(
-                what,
-                Path(file).name,
-                "as many lines in both files",
-                "choose the files of one split",
-            )
+            do = "choose the files of one split"
+            raise DataError(what, Path(file).name, "as many lines in both files", do)
     rows = []
     for place, dialogue in enumerate(dialogues):
         said: list[str] = []
@@ -65,18 +54,7 @@ def read_aloe(conversations: str | Path, personas: Sequence[str | Path] = ()) ->
             preferred, rejected = fields(answer, ("preferred", "rejected"), where)
             memories = [lines[place] for lines in told] or list(said)
             if memories:
-                rows.append(
-                    (
-                        f"{place}.{turn}",
-                        str(place),
-                        None,
-                        query,
-                        preferred,
-                        memories,
-                        turn,
-                        rejected,
-                    )
-                )
+                name = f"{place}.{turn}", str(place), None
+                rows.append((*name, query, preferred, memories, turn, rejected))
             said.append(query)
-    names = ["text", "user", "item", "query", "response", "memories", "turn", "rejected"]
-    return check(pd.DataFrame(rows, columns=names), path.name)
+    return examples(rows, path.name, "turn", "rejected")

@@ -18,12 +18,12 @@ from typing import Any
 import pandas as pd
 
 from workbench.errors import DataError
-from workbench.sources.columns import require
-from workbench.sources.files import found, read_frame
-from workbench.sources.texts.table import check, fields
+from workbench.sources.files import read_columns
+from workbench.sources.texts.table import examples, fields
 
 ASPECTS = ("need_alignment", "content_depth", "tone", "explanation_style")
 HISTORIES = ("chat_history", "search_history")
+VALUE = ("query", "gold_information_need", "response_list")
 
 
 def read_bespoke(folder: str | Path) -> pd.DataFrame:
@@ -35,37 +35,24 @@ def read_bespoke(folder: str | Path) -> pd.DataFrame:
     and users without history.
     """
     folder = Path(folder)
-    past = pd.concat(
-        [_table(folder / name / f"{name}.parquet", ("user", "history")) for name in HISTORIES]
-    )
-    histories = {user: part.tolist() for user, part in past.groupby("user")["history"]}
-    path = folder / "meta_test" / "meta_test_set.parquet"
+    tables = [read_columns(folder / n, f"{n}.parquet", ("user", "history")) for n in HISTORIES]
+    past = pd.concat(tables).groupby("user")["history"]
+    histories = {user: part.tolist() for user, part in past}
+    name = "meta_test_set.parquet"
+    judged = read_columns(folder / "meta_test", name, ("user", "query-id", "meta_test_set_value"))
     rows = []
-    judged = _table(path, ("user", "query-id", "meta_test_set_value"))
     for place, (user, number, value) in enumerate(judged.itertuples(index=False, name=None)):
-        where = f"{path.name} row {place}"
+        where = f"{name} row {place}"
         if user not in histories:
-            raise DataError(
-                f"user {user!r} has no history",
-                where,
-                f"the user in {HISTORIES[0]} or {HISTORIES[1]}",
-            )
-        query, need, answers = fields(
-            _object(value, where), ("query", "gold_information_need", "response_list"), where
-        )
+            expected = f"the user in {' or '.join(HISTORIES)}"
+            raise DataError(f"user {user!r} has no history", where, expected)
+        query, need, answers = fields(_object(value, where), VALUE, where)
         for turn, answer in enumerate(answers):
             (said,) = fields(answer, ("contents",), f"{where}, response {turn}")
             scores = [(answer.get(aspect) or {}).get("score") for aspect in ASPECTS]
             text = f"{user}/{number}/{place}.{turn}"
             rows.append((text, user, str(number), query, said, histories[user], need, *scores))
-    names = ["text", "user", "item", "query", "response", "memories", "need", *ASPECTS]
-    return check(pd.DataFrame(rows, columns=names), path.name)
-
-
-def _table(path: Path, columns: tuple[str, ...]) -> pd.DataFrame:
-    table = read_frame(found(path))
-    require(table, columns, path)
-    return table[list(columns)]
+    return examples(rows, name, "need", *ASPECTS)
 
 
 def _object(value: Any, where: str) -> Any:

@@ -7,14 +7,13 @@ Data: CC BY-NC-SA 4.0.
 
 from __future__ import annotations
 
-import string
 from pathlib import Path
 
 import pandas as pd
 
 from workbench.errors import ConfigError, DataError
 from workbench.sources.files import read_json
-from workbench.sources.texts.table import check, fields, rendered
+from workbench.sources.texts.table import examples, fields, rendered
 
 ITEMS = {
     "LaMP_1": '"{title}"',
@@ -54,36 +53,18 @@ def read_lamp(
             golds[str(number)] = str(output)
     task = (task or "").replace("-", "_")
     if task not in ITEMS:
-        raise ConfigError(
-            f"task {task!r}",
-            "task",
-            f"one of {list(ITEMS)}",
-            "name it, or give the file of outputs",
-        )
+        do = "name it, or give the file of outputs"
+        raise ConfigError(f"task {task!r}", "task", f"one of {list(ITEMS)}", do)
     if not isinstance(rows, list):
         raise DataError("no list", name, "[{id, input, profile}, …]", "check the file")
-    needed = [field for _, field, *_ in string.Formatter().parse(ITEMS[task]) if field]
     out = []
     for place, row in enumerate(rows):
         where = f"{name} row {place}"
         number, query, profile = fields(row, ("id", "input", "profile"), where)
         response = golds.get(str(number), row.get("output"))
         if response is None:
-            raise DataError(
-                f"no gold for question {number!r}",
-                where,
-                "its id among the outputs",
-                "check both files",
-            )
-        out.append(
-            (
-                place,
-                str(number),
-                None,
-                query,
-                str(response),
-                rendered(ITEMS[task], needed, profile, where),
-            )
-        )
-    table = pd.DataFrame(out, columns=["text", "user", "item", "query", "response", "memories"])
-    return check(table.assign(task=task), name)
+            what = f"no gold for question {number!r}"
+            raise DataError(what, where, "its id among the outputs", "check both files")
+        memories = rendered(ITEMS[task], profile, where)
+        out.append((place, str(number), None, query, str(response), memories))
+    return examples(out, name).assign(task=task)

@@ -14,18 +14,15 @@ import pandas as pd
 
 from workbench.errors import ConfigError
 from workbench.sources.files import found, read_frame, read_json_lines
-from workbench.sources.texts.table import check, fields, rendered
+from workbench.sources.texts.table import examples, fields, rendered
 
 ITEMS = {
-    "abstract": ('"{abstract}" is the abstract for the title "{title}"', ("abstract", "title")),
-    "review": (
-        '"{overall}" is a rating for the product with description "{description}". '
-        '"{summary}" is summary for "{reviewText}"',
-        ("overall", "description", "summary", "reviewText"),
-    ),
-    "topic": ('"{summary}" is a summary for "{content}"', ("summary", "content")),
+    "abstract": '"{abstract}" is the abstract for the title "{title}"',
+    "review": '"{overall}" is a rating for the product with description "{description}". '
+    '"{summary}" is summary for "{reviewText}"',
+    "topic": '"{summary}" is a summary for "{content}"',
 }
-"""How the benchmark's prompts write one item of a profile, and the fields it needs."""
+"""How the benchmark's prompts write one item of a profile."""
 TEMPLATE = {"abstract": "longlamp-abstract", "review": "patterns", "topic": "patterns"}
 """The shipped template of each task. What stands before the input goes in do(P = ∅): the input
 alone is left."""
@@ -44,24 +41,18 @@ def read_longlamp(path: str | Path, task: str) -> pd.DataFrame:
     if task not in ITEMS:
         raise ConfigError(f"task {task!r}", "task", f"one of {list(ITEMS)}")
     path = found(path)
-    parquet = path.suffix == ".parquet"
-    frame = (
-        read_frame(path)
-        if parquet
-        else read_json_lines(path, ("input", "output", "profile", *AUTHOR))
-    )
-    pattern, names = ITEMS[task]
+    if path.suffix == ".parquet":
+        frame = read_frame(path)
+    else:
+        frame = read_json_lines(path, ("input", "output", "profile", *AUTHOR))
     rows = []
     for place, row in enumerate(frame.to_dict("records")):
         where = f"{path.name} row {place}"
         query, response, profile = fields(row, ("input", "output", "profile"), where)
-        user = next(
-            (str(row[name]) for name in AUTHOR if isinstance(row.get(name), str)), str(place)
-        )
-        memories = rendered(pattern, names, [_item(item, task) for item in profile], where)
-        rows.append((place, user, None, query, response, memories))
-    table = pd.DataFrame(rows, columns=["text", "user", "item", "query", "response", "memories"])
-    return check(table.assign(task=task), path.name)
+        authors = [row[name] for name in AUTHOR if isinstance(row.get(name), str)]
+        memories = rendered(ITEMS[task], [_item(item, task) for item in profile], where)
+        rows.append((place, [*authors, str(place)][0], None, query, response, memories))
+    return examples(rows, path.name).assign(task=task)
 
 
 def _item(item: dict, task: str) -> dict:

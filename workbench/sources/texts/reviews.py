@@ -14,8 +14,11 @@ from typing import Any
 import pandas as pd
 
 from workbench.sources.files import found, read_json_lines
-from workbench.sources.texts.table import check, fields
+from workbench.sources.texts.table import examples, fields
 
+ROW = ("user_id", "category", "history", "heldout")
+MEMORY = '{rating:g} stars for "{title}": {text}'
+QUERY = 'Write a review of "{title}", {rating:g} stars out of 5.'
 REVIEW = ("parent_asin", "rating", "timestamp_ms", "review_full", "product")
 
 
@@ -29,44 +32,16 @@ def read_reviews(path: str | Path) -> pd.DataFrame:
     `DataError` (file, row) for missing fields.
     """
     path, rows = found(path), []
-    frame = read_json_lines(path, ("user_id", "category", "history", "heldout"))
-    for place, row in enumerate(frame.to_dict("records")):
+    for place, row in enumerate(read_json_lines(path, ROW).to_dict("records")):
         where = f"{path.name} row {place}"
-        user, category, history, held = fields(
-            row, ("user_id", "category", "history", "heldout"), where
-        )
-        memories = [
-            '{rating:g} stars for "{title}": {text}'.format(**_review(one, where))
-            for one in history
-        ]
+        user, category, history, held = fields(row, ROW, where)
+        earlier = [_review(one, where) for one in history]
+        memories = [MEMORY.format(**one) for one in earlier]
         said = _review(held, where)
-        query = 'Write a review of "{title}", {rating:g} stars out of 5.'.format(**said)
         time = pd.Timestamp(said["time"], unit="ms", tz="UTC")
-        rows.append(
-            (
-                place,
-                user,
-                said["item"],
-                query,
-                said["text"],
-                memories,
-                category,
-                said["rating"],
-                time,
-            )
-        )
-    names = [
-        "text",
-        "user",
-        "item",
-        "query",
-        "response",
-        "memories",
-        "category",
-        "rating",
-        "timestamp",
-    ]
-    return check(pd.DataFrame(rows, columns=names), path.name)
+        example = place, user, said["item"], QUERY.format(**said), said["text"], memories
+        rows.append((*example, category, said["rating"], time))
+    return examples(rows, path.name, "category", "rating", "timestamp")
 
 
 def _review(review: Any, where: str) -> dict[str, Any]:

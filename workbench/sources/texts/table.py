@@ -3,6 +3,7 @@ readers share."""
 
 from __future__ import annotations
 
+import string
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -33,79 +34,64 @@ def examples_from_table(
     >>> examples_from_table(mine, user="who", prompt="ask", response="said", history="past")["memories"].tolist()
     [['Owns a tent.']]
     """
-    taken = {"user": user, "query": prompt, "response": response, "memories": history} | (
-        {"item": item} if item else {}
-    )
+    taken = {"user": user, "query": prompt, "response": response, "memories": history}
+    taken |= {"item": item} if item else {}
     missing = [column for column in taken.values() if column not in frame]
     if missing:
-        raise DataError(
-            f"no columns {missing}",
-            "table",
-            f"found: {list(frame.columns[:12])}",
-            "name its own columns",
-        )
+        have = f"found: {list(frame.columns[:12])}"
+        raise DataError(f"no columns {missing}", "table", have, "name its own columns")
     out = pd.DataFrame({role: frame[column].tolist() for role, column in taken.items()})
-    out["text"] = np.arange(len(out))
-    out["item"] = out["item"] if item else None
     kept = [name for name in frame if name not in taken.values() and name not in EXAMPLE]
-    out = pd.concat([out, frame[kept].reset_index(drop=True)], axis=1)
-    for row, past in enumerate(out["memories"]):
-        if not isinstance(past, (str, list, tuple, np.ndarray)) or not all(
-            isinstance(one, str) for one in past
-        ):
-            raise DataError(
-                f"a history of {type(past).__name__}",
-                f"table row {row}",
-                "a list of texts, or one text",
-            )
-    out["memories"] = [_items(past) for past in out["memories"]]
-    return check(out[EXAMPLE + kept], "table")
+    out = out.join(frame[kept].reset_index(drop=True)).assign(text=np.arange(len(out)))
+    out["item"] = out["item"] if item else None
+    out["memories"] = [_items(past, row) for row, past in enumerate(out["memories"])]
+    return _checked(out[EXAMPLE + kept], "table")
 
 
-def check(examples: pd.DataFrame, where: str) -> pd.DataFrame:
-    """The same table, once every row has a query and a response; `where` is the file that they come
-    from."""
-    if examples.empty:
+def examples(rows: list[tuple], where: str, *more: str) -> pd.DataFrame:
+    """Rows (text, user, item, query, response, memories, *more) as a table, once every row has a
+    query and a response; `where` is the file that they come from."""
+    return _checked(pd.DataFrame(rows, columns=[*EXAMPLE, *more]), where)
+
+
+def _checked(table: pd.DataFrame, where: str) -> pd.DataFrame:
+    if table.empty:
         raise DataError("no examples", where, "one row at least", "check the file")
     for name in ("query", "response"):
-        for row, text in enumerate(examples[name]):
+        for row, text in enumerate(table[name]):
             if not isinstance(text, str) or not text.strip():
-                raise DataError(
-                    f"empty {name}", f"{where} row {row}", "a text", "repair or remove this row"
-                )
-    return examples.reset_index(drop=True)
+                do = "repair or remove this row"
+                raise DataError(f"empty {name}", f"{where} row {row}", "a text", do)
+    return table
 
 
 def fields(row: Any, names: Iterable[str], where: str) -> list[Any]:
     """The values of these fields of a JSON object; `DataError` names the first that is missing."""
     if not isinstance(row, Mapping):
-        raise DataError(
-            f"{type(row).__name__} instead of an object", where, "{…}", "check the file"
-        )
+        what = f"{type(row).__name__} instead of an object"
+        raise DataError(what, where, "{…}", "check the file")
     for name in names:
         if row.get(name) is None:
-            raise DataError(
-                f"no field {name!r}",
-                where,
-                f"found: {list(row)[:12]}",
-                "check that this is the right file",
-            )
+            do = "check that this is the right file"
+            raise DataError(f"no field {name!r}", where, f"found: {list(row)[:12]}", do)
     return [row[name] for name in names]
 
 
-def rendered(pattern: str, names: Iterable[str], items: Any, where: str) -> list[str]:
+def rendered(pattern: str, items: Any, where: str) -> list[str]:
     """Every item of a profile as one memory item: `pattern` with the item's fields put in."""
     if not isinstance(items, (list, tuple, np.ndarray)):
         raise DataError("the profile is no list", where, "a list of objects", "check the file")
-    names = list(names)
-    return [
-        pattern.format(
-            **dict(zip(names, fields(item, names, f"{where}, item {place}"), strict=True))
-        )
-        for place, item in enumerate(items)
-    ]
+    names = [name for _, name, *_ in string.Formatter().parse(pattern) if name]
+    for place, item in enumerate(items):
+        fields(item, names, f"{where}, item {place}")
+    return [pattern.format_map(item) for item in items]
 
 
-def _items(past: Any) -> list[str]:
+def _items(past: Any, row: int) -> list[str]:
+    """The memory items of a history."""
+    lists = isinstance(past, (str, list, tuple, np.ndarray))
+    if not lists or not all(isinstance(one, str) for one in past):
+        what = f"a history of {type(past).__name__}"
+        raise DataError(what, f"table row {row}", "a list of texts, or one text")
     lines = past.splitlines() if isinstance(past, str) else past
     return [one.strip() for one in lines if one.strip()]

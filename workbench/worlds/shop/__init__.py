@@ -16,6 +16,6 @@ __getattr__, __dir__, __all__ = lazy.attach(
             "write_world",
         ],
         "future": ["next_purchases", "next_visits"],
-        "texts": ["Texts", "generate_texts"],
+        "texts": ["generate_texts"],
     },
 )

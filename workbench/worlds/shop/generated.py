@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
-import shutil
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -19,11 +18,13 @@ from workbench.data.catalogue import Catalogue
 from workbench.data.interactions import Interactions
 from workbench.errors import ConfigError, DataError
 from workbench.settings import settings
+from workbench.whole import whole_file
+from workbench.worlds.corpus import Texts
 from workbench.worlds.shop.people import make_people
 from workbench.worlds.shop.shelf import Shelf
-from workbench.worlds.shop.shop import make_pairs, make_shop
+from workbench.worlds.shop.shop import make_shop
 from workbench.worlds.shop.shoppers import make_shoppers
-from workbench.worlds.shop.texts import Texts, likings, write_texts
+from workbench.worlds.shop.texts import write_texts
 from workbench.worlds.shop.visits import make_visits
 from workbench.worlds.shop.writing import Writer
 
@@ -72,10 +73,8 @@ class World:
     version: int = VERSION
 
     def __repr__(self) -> str:
-        return (
-            f"World(generated, {self.size}, seed {self.seed}: {self.log!r}, "
-            f"{len(self.texts):,} texts)"
-        )
+        made = f"generated, {self.size}, seed {self.seed}"
+        return f"World({made}: {self.log!r}, {len(self.texts):,} texts)"
 
     @property
     def seed(self) -> int:
@@ -97,16 +96,9 @@ class World:
     def tables(self) -> dict[str, pd.DataFrame]:
         """Everything as plain tables, by the name of its file."""
         rows = self.log.frame.assign(action=self.log.frame["action"].astype(str))
-        plain = {
-            "log": rows[LOG],
-            "catalogue": self.catalogue.frame,
-            "topics": self.catalogue.topics,
-        }
-        return (
-            plain
-            | {"texts": self.texts}
-            | {f"truth_{name}": table for name, table in self.truth.items()}
-        )
+        plain = {"log": rows[LOG], "catalogue": self.catalogue.frame}
+        plain |= {"topics": self.catalogue.topics, "texts": self.texts}
+        return plain | {f"truth_{name}": table for name, table in self.truth.items()}
 
     @cached_property
     def fingerprints(self) -> dict[str, str]:
@@ -124,15 +116,13 @@ def generate(config: ShopConfig | None = None) -> World:
     # a stream of random numbers for each part: another number of texts leaves the log as it is
     streams = [np.random.default_rng([config.seed, number]) for number in range(6)]
     shop = make_shop(streams[0])
-    shoppers = make_shoppers(streams[1], config.shoppers, shop)
-    truth = shoppers.truth() | shop.truth() | {"pairs": make_pairs()}
-    shelf = Shelf(shop.catalogue, truth)
-    prices = shop.catalogue.frame["price"].to_numpy()
-    rows, happened = make_visits(streams[2], shelf, shoppers.users, prices)
+    catalogue = shop.catalogue
+    truth = make_shoppers(streams[1], config.shoppers, shop) | shop.truth
+    rows, happened = make_visits(streams[2], Shelf(catalogue, truth), truth["users"])
     truth |= happened
-    log = _log(rows, config.shoppers, len(shop.catalogue))
-    written = _texts(streams[3], streams[4], log, shop.catalogue, truth, config.texts)
-    return World(log, shop.catalogue, written.texts, truth | written.truth(), config)
+    log = _log(rows, config.shoppers, len(catalogue))
+    written = _texts(streams[3], streams[4], log, catalogue, truth, config.texts)
+    return World(log, catalogue, written.texts, truth | written.truth, config)
 
 
 def sized(size: str = "tiny", seed: int = 1) -> ShopConfig:
@@ -149,15 +139,13 @@ def _texts(
 ) -> Texts:
     """Texts about purchases that real shoppers made, `wanted` of them, in the order of the log."""
     users = truth["users"]
-    people, memories = make_people(persons, users[~users["spam"]])
+    people = make_people(persons, users[~users["spam"]])
     bought = log.frame[log.frame["action"] == "purchase"]
     bought = bought[~users["spam"].to_numpy()[bought["user"]]]
     chosen = bought.iloc[np.sort(words.permutation(len(bought))[:wanted])]
-    writer = Writer(catalogue, truth)
-    liking = likings(truth["attribute_weights"])
-    return write_texts(
-        words, writer, {person.user: person for person in people}, chosen, memories, liking
-    )
+    weights = truth["attribute_weights"]
+    liking = weights.pivot(index="user", columns="attribute", values="weight")
+    return write_texts(words, Writer(catalogue, truth), people, chosen, liking)
 
 
 def load_world(size: str = "tiny", folder: Path | None = None) -> World:
@@ -171,84 +159,55 @@ def load_world(size: str = "tiny", folder: Path | None = None) -> World:
     try:
         manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        do = f"rebuild it: {REBUILD}"
-        raise DataError(
-            f"no readable manifest ({error})", str(folder), "the shipped world", do
-        ) from error
-    tables = {
-        name: _read(folder / f"{name}.parquet", facts["sha256"])
-        for name, facts in manifest["tables"].items()
-    }
-    catalogue = Catalogue.from_table(tables["catalogue"], tables["topics"], "generated shop")
-    log = _log(tables["log"], manifest["users"], len(catalogue))
-    truth = {
-        name.removeprefix("truth_"): table
-        for name, table in tables.items()
-        if name.startswith("truth_")
-    }
-    return World(
-        log,
-        catalogue,
-        tables["texts"],
-        truth,
-        ShopConfig(**manifest["config"]),
-        manifest["version"],
-    )
+        what, do = f"no readable manifest ({error})", f"rebuild it: {REBUILD}"
+        raise DataError(what, str(folder), "the shipped world", do) from error
+    tables = {}
+    for name, facts in manifest["tables"].items():
+        tables[name] = _read(folder / f"{name}.parquet", facts["sha256"])
+    plain = [tables.pop(name) for name in ("log", "catalogue", "topics", "texts")]
+    catalogue = Catalogue.from_table(plain[1], plain[2], "generated shop")
+    log = _log(plain[0], manifest["users"], len(catalogue))
+    truth = {name.removeprefix("truth_"): table for name, table in tables.items()}
+    config = ShopConfig(**manifest["config"])
+    return World(log, catalogue, plain[3], truth, config, manifest["version"])
 
 
 def write_world(world: World, folder: Path) -> None:
-    """Write parquet files and a manifest beside what the folder holds (README); old tables are
-    replaced whole."""
-    folder.mkdir(parents=True, exist_ok=True)
-    making = folder / "making.tmp"
-    shutil.rmtree(making, ignore_errors=True)
-    making.mkdir()
-    facts = {}
-    for name, table in world.tables().items():
-        path = making / f"{name}.parquet"
-        table.to_parquet(path, index=False, compression="zstd")
-        facts[name] = {"rows": len(table), "bytes": path.stat().st_size, "sha256": _sha256(path)}
-        facts[name]["content"] = world.fingerprints[name]
-    head = {
-        "name": "generated world",
-        "version": world.version,
-        "config": world.config.model_dump(),
-    }
-    head |= {"users": world.log.n_users, "items": world.log.n_items, "licence": "CC BY 4.0"}
-    text = json.dumps(head | {"tables": facts}, indent=1) + "\n"
-    (making / "manifest.json").write_text(text, encoding="utf-8", newline="\n")
-    for path in sorted(making.iterdir()):
-        os.replace(path, folder / path.name)
-    making.rmdir()
+    """Write parquet files and a manifest beside what the folder holds (README): all of them, or
+    none."""
+    config, log = world.config.model_dump(), world.log
+    manifest = {"name": "generated world", "version": world.version, "config": config}
+    manifest |= {"users": log.n_users, "items": log.n_items, "licence": "CC BY 4.0", "tables": {}}
+    with ExitStack() as whole:  # the files take their names when it ends
+        for name, table in world.tables().items():
+            path = whole.enter_context(whole_file(folder / f"{name}.parquet"))
+            table.to_parquet(path, index=False, compression="zstd")
+            facts = {"rows": len(table), "bytes": path.stat().st_size, "sha256": _sha256(path)}
+            manifest["tables"][name] = facts | {"content": world.fingerprints[name]}
+        path = whole.enter_context(whole_file(folder / "manifest.json"))
+        text = json.dumps(manifest, indent=1) + "\n"
+        path.write_text(text, encoding="utf-8", newline="\n")
 
 
 def ship_world(world: World) -> None:
     """Write the world to data/world and what it counts into its card."""
-    write_world(world, settings().data / "world")
-    card = settings().data / "cards" / "generated-world.toml"
+    folder, card = settings().data / "world", settings().data / "cards" / "generated-world.toml"
+    write_world(world, folder)
+    facts = {"rows": len(world.log), "users": world.log.n_users, "items": world.log.n_items}
+    facts["sha256"] = f'"{_sha256(folder / "manifest.json")}"'
     text = card.read_text(encoding="utf-8")
-    for name, number in {
-        "rows": len(world.log),
-        "users": world.log.n_users,
-        "items": world.log.n_items,
-    }.items():
-        text = re.sub(rf"^{name} = \d+$", f"{name} = {number}", text, flags=re.M)
-    text = re.sub(
-        r"sha256 = \"\w*\"",
-        f'sha256 = "{_sha256(settings().data / "world" / "manifest.json")}"',
-        text,
-    )
-    card.write_text(text, encoding="utf-8", newline="\n")
+    for name, fact in facts.items():
+        text = re.sub(rf'^{name} = (\d+|"\w*")$', f"{name} = {fact}", text, flags=re.M)
+    with whole_file(card) as new:
+        new.write_text(text, encoding="utf-8", newline="\n")
 
 
 def _log(rows: pd.DataFrame, n_users: int, n_items: int) -> Interactions:
     users = pd.Index([f"shopper {code}" for code in range(n_users)])
     items = pd.Index([f"product {code}" for code in range(n_items)])
     named = rows.assign(user=users[rows["user"]], item=items[rows["item"]])
-    optional = {name: name for name in ("timestamp", "action", "session", "basket", "value")}
-    return Interactions.from_table(
-        named, users=users, items=items, where="generated world", **optional
-    )
+    roles = {name: name for name in LOG}
+    return Interactions.from_table(named, users=users, items=items, where="the world", **roles)
 
 
 def _fingerprint(table: pd.DataFrame) -> str:
@@ -257,12 +216,10 @@ def _fingerprint(table: pd.DataFrame) -> str:
         column = table[name]
         digest.update(f"{name}\x1e".encode())
         if isinstance(column.dtype, pd.DatetimeTZDtype):
-            digest.update(column.astype("int64").to_numpy().tobytes())
-        elif pd.api.types.is_extension_array_dtype(column.dtype) and pd.api.types.is_integer_dtype(
-            column.dtype
-        ):
-            digest.update(column.fillna(-1).to_numpy(dtype="int64").tobytes())
-        elif pd.api.types.is_numeric_dtype(column.dtype):
+            column = column.astype("int64")
+        elif column.dtype == "Int64":
+            column = column.fillna(-1).astype("int64")
+        if pd.api.types.is_numeric_dtype(column.dtype):
             digest.update(column.to_numpy().tobytes())
         else:
             digest.update("\x1f".join(map(str, column)).encode())
@@ -278,7 +235,6 @@ def _read(path: Path, expected: str) -> pd.DataFrame:
     if not path.exists():
         raise DataError("the file is missing", str(path), "a table of the shipped world", do)
     if _sha256(path) != expected:
-        raise DataError(
-            "the file is not the one the manifest names", str(path), f"sha256 {expected[:12]}…", do
-        )
+        what = "the file is not the one the manifest names"
+        raise DataError(what, str(path), f"sha256 {expected[:12]}…", do)
     return pd.read_parquet(path)

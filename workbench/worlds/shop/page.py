@@ -8,11 +8,13 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from workbench.worlds.shop.shop import bank
+from workbench.worlds.corpus import bank
+from workbench.worlds.shop.shop import one
 
 WORD = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*")
 """What counts as a word: letters and digits, with inner apostrophes and hyphens."""
 MARK = re.compile(r"\[([^\]]*)\]|<(\w+)>|\{very\}")
+SMALL = frozenset(["a", "an", "and", "by", "for", "in", "of", "on", "the", "to", "with"])
 CHOICE = re.compile(r"\(([^()|]*(?:\|[^()|]*)+)\)")
 
 
@@ -37,14 +39,11 @@ class Page:
         kind = {"tell": "d", "copy": "c"}.get(role, "s")
         sentence = self.one([option for option in options if option not in self.said] or options)
         self.said.add(sentence)
-        lowers = bank("frames")["lowers"]
         first = WORD.search(sentence)[0]
-        if lead and (first in lowers or first == "I"):
-            start = sentence.index(first)
-            sentence = (
-                f"{lead} {sentence[:start]}{first if first == 'I' else first.lower()}"
-                + sentence[start + len(first) :]
-            )
+        if lead and first in bank("frames")["lowers"]:
+            sentence = f"{lead} {sentence.replace(first, first.lower(), 1)}"
+        elif lead and first == "I":
+            sentence = f"{lead} {sentence}"
         sentence = CHOICE.sub(lambda found: self.one(found[1].split("|")), sentence)
         start, last, plain = len(self.text) + bool(self.text), 0, ""
         for found in MARK.finditer(sentence):
@@ -65,8 +64,17 @@ class Page:
         self.sentences.append((start, start + len(plain), role, memory))
         self.text += " " * bool(self.text) + plain[0].upper() + plain[1:]
 
+    def repeat(self, words: list[str]) -> None:
+        """Mark the words of the query that the text repeats, small ones left out."""
+        asked = {word.lower() for word in words} - SMALL
+        taken = {start for start, *_ in self.marks}
+        for found in WORD.finditer(self.text):
+            if found[0].lower() in asked and found.start() not in taken:
+                self.marks.append((*found.span(), "q", -1, False))
+        self.marks.sort()
+
     def one(self, options: list[str]) -> str:
-        return options[int(self.rng.random() * len(options))]
+        return one(self.rng, options)
 
     def maybe(self, probability: float, options: list[str]) -> str:
         """A lead-in that this page has not used, or none."""

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from workbench.worlds.shop.shop import bank, draw
+from workbench.worlds.corpus import bank
+from workbench.worlds.shop.shop import below, draw, one
 
 GENERAL = ("home", "work", "household", "pet", "body", "hobby", "transport", "habit", "place")
 
@@ -42,14 +43,14 @@ def make_people(
     """
     values, names = bank("people"), bank("frames")["names"]
     people, rows = [], []
-    for user, horror, sensitive in users[["user", "holds_horror", "holds_sensitive"]].itertuples(
-        index=False
-    ):
-        attributes = ["expecting"] * bool(sensitive) + ["reads"] * bool(
-            horror or rng.random() < 0.15
-        )
+    holders = users[["user", "holds_horror", "holds_sensitive"]]
+    for user, horror, sensitive in holders.itertuples(index=False):
+        # what tells of a held category, and as much else as there is room for
+        attributes = ["expecting"] if sensitive else []
+        if horror or rng.random() < 0.15:
+            attributes.append("reads")
         order = rng.permutation(len(GENERAL))
-        wanted = 4 + int(rng.random() * 5) - len(attributes)
+        wanted = 4 + below(rng, 5) - len(attributes)
         attributes += [GENERAL[k] for k in order[: max(wanted, 3)]]
         facts = {}
         for attribute in ["tone", *attributes]:
@@ -61,11 +62,10 @@ def make_people(
             name = ""
             if "{name}" in entry["says"]:
                 pool = names["partner" if attribute == "household" else "name"]
-                name = pool[int(rng.random() * len(pool))]
-            facts[attribute] = Fact(first_memory + len(rows), entry, name)
-            rows.append(
-                (first_memory + len(rows), user, attribute, entry["says"].replace("{name}", name))
-            )
+                name = one(rng, pool)
+            memory = first_memory + len(rows)
+            facts[attribute] = Fact(memory, entry, name)
+            rows.append((memory, user, attribute, entry["says"].replace("{name}", name)))
         people.append(Person(int(user), facts["tone"].entry["copy"], facts))
     memories = pd.DataFrame(rows, columns=["memory", "user", "attribute", "statement"])
     return people, memories.astype({"memory": "int32", "user": "int32"})

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from workbench.worlds.shop.shelf import Left, Shelf, State, Visit
-from workbench.worlds.shop.shop import draw
+from workbench.worlds.shop.shop import below, draw, one
 
 NOISE = 0.05
 """Chance that a look is followed by a stray click."""
@@ -65,7 +65,7 @@ class _Play:
         if visit.aim in ("compare", "restock"):
             self._beside(visit)
         if visit.bought and rng.random() < GO_ON:
-            for _ in range(2 + int(3 * rng.random())):
+            for _ in range(2 + below(rng, 3)):
                 self._view(self.later, *self._drawn(self.choice))
         carts = [(item, "cart", cause) for item, cause in self.cart]
         paid = [(item, "purchase", cause) for item, cause in self.cart if item in visit.bought]
@@ -82,15 +82,15 @@ class _Play:
         target, cause = self._drawn(self.choice)
         visit = Visit("compare", int(self.shelf.kind[target]), target)
         end = self.rng.random()
-        if BUY <= end < BUY + LEAVE and (left := self._tempted(visit.kind)):
-            self._look([left.item], {left.item: "wish"})
-            self.cart.append((left.item, "wish"))
-            visit.target, visit.left = -1, left
+        left = self._tempted(visit.kind) if BUY <= end < BUY + LEAVE else None
+        if left is None:
+            self._look([target], cause)
+            if end < BUY:
+                self._buy(visit, target, cause)
             return visit
-        self._look([target], {target: cause})
-        if end < BUY:
-            self._buy(visit, target, cause)
-        return visit
+        self._look([left.item], "wish")
+        self.cart.append((left.item, "wish"))
+        return Visit("compare", visit.kind, left=left)
 
     def _tempted(self, kind: int) -> Left | None:
         """A product that strikes the eye, and the reason why it will be left; none where nothing
@@ -107,21 +107,20 @@ class _Play:
         """Back to a kind where something was left: compare again, and perhaps buy what is better
         for the reason that it was left for."""
         kinds = list(self.state.left)
-        kind = kinds[int(self.rng.random() * len(kinds))]
+        kind = one(self.rng, kinds)
         left = self.state.left[kind]
-        visit = Visit("wish", kind, -1)
+        visit = Visit("wish", kind)
         if self.rng.random() < FULFIL:
             reason = left.reason
             if reason is None:
                 regret = self.shelf.regret(self.user, left.item, self.state.open)
                 reason = draw(self.rng, regret) - 1
             better = self.shelf.better(self.user, left.item, reason, self.state.open)
-            target = int(better[draw(self.rng, self.logit[better] + 1e-12)])
-            self._look([target, left.item], {target: "wish", left.item: "wish"})
-            visit.target = target
-            self._buy(visit, target, "wish")
+            visit.target = self._among(better)
+            self._look([visit.target, left.item], "wish")
+            self._buy(visit, visit.target, "wish")
         else:
-            self._look([left.item], {left.item: "wish"})
+            self._look([left.item], "wish")
             if self.rng.random() < 0.5:
                 self.cart.append((left.item, "wish"))
         return visit
@@ -129,17 +128,17 @@ class _Play:
     def _restock(self, due: list[int]) -> Visit:
         """What runs out, mostly the same as last time; the first on the list for sure."""
         order = self.rng.permutation(len(due))
-        visit = Visit("restock", due[order[0]], -1)
+        visit = Visit("restock", due[order[0]])
         for number, place in enumerate(order):
             if number and self.rng.random() > ON_LIST:
                 continue
             own = self.shelf.members[due[place]]
             item = self.state.bought[due[place]][-1][1]
             if self.rng.random() > REPEAT:
-                item = int(own[draw(self.rng, self.logit[own] + 1e-12)])
+                item = self._among(own)
             if not number:
                 visit.target = item
-            other = int(own[int(self.rng.random() * len(own))])
+            other = int(one(self.rng, own))
             for look in dict.fromkeys([other, item]):
                 self._view(self.views, look, "repeat" if look == item else "compare")
             if self.rng.random() < 0.9:
@@ -148,12 +147,12 @@ class _Play:
 
     def _browse(self) -> Visit:
         """Looks here and there, each drawn by interest; nothing goes into the cart."""
-        for _ in range(3 + int(4 * self.rng.random())):
+        for _ in range(3 + below(self.rng, 4)):
             item, cause = self._drawn(self.choice)
             self._view(self.views, item, cause)
             if self.rng.random() < 0.1:
                 self.hearts.append((item, "favourite", cause))
-        return Visit("browse", -1, -1)
+        return Visit("browse")
 
     def _beside(self, visit: Visit) -> None:
         """Beside the first comparison: looks in the correlated category, or (after a purchase) a
@@ -170,14 +169,14 @@ class _Play:
             near = free * (self.shelf.category == category) * self.choice
             if near.sum() > 0:
                 target, cause = self._drawn(near)
-                self._look([target], {target: cause})
+                self._look([target], cause)
                 if self.rng.random() < BUY_MORE:
                     self._buy(visit, target, cause)
 
     def _neighbours(self, visit: Visit, near: np.ndarray) -> None:
         """A few looks here and there in the correlated category; the last may be bought."""
         item = -1
-        for _ in range(2 + int(3 * self.rng.random())):
+        for _ in range(2 + below(self.rng, 3)):
             if near.sum() > 0:
                 item = draw(self.rng, near)
                 near[item] = 0.0
@@ -185,31 +184,35 @@ class _Play:
         if item >= 0 and self.rng.random() < BUY_NEAR:
             self._buy(visit, item, "correlated")
 
-    def _look(self, wanted: list[int], causes: dict[int, str]) -> None:
+    def _look(self, wanted: list[int], cause: str) -> None:
         """Look at the wanted and one or two others of the kind, in any order, then back and forth:
         the first of the wanted comes last."""
         own = self.shelf.members[self.shelf.kind[wanted[0]]]
         rest = [int(item) for item in self.rng.permutation(own) if item not in wanted]
-        some = [*wanted, *rest[: 3 + (self.rng.random() < MORE) - 1 - len(wanted)]]
+        some = [*wanted, *rest[: 2 + (self.rng.random() < MORE) - len(wanted)]]
         seen = [some[place] for place in self.rng.permutation(len(some))]
-        for _ in range(1 + int(BACK * self.rng.random())):
+        for _ in range(1 + below(self.rng, BACK)):
             again = [item for item in some if item != seen[-1]]
-            seen.append(again[int(self.rng.random() * len(again))])
+            seen.append(one(self.rng, again))
         if seen[-1] != wanted[0]:
             seen.append(wanted[0])
         for item in seen:
-            self._view(self.views, item, causes.get(item, "compare"))
+            self._view(self.views, item, cause if item in wanted else "compare")
         if self.rng.random() < FAVOURITE:
-            self.hearts.append((wanted[0], "favourite", causes[wanted[0]]))
+            self.hearts.append((wanted[0], "favourite", cause))
 
     def _view(self, rows: list, item: int, cause: str) -> None:
         rows.append((item, "view", cause))
         if self.rng.random() < NOISE:
-            rows.append((int(self.rng.random() * self.shelf.n_items), "view", "noise"))
+            rows.append((below(self.rng, self.shelf.n_items), "view", "noise"))
 
     def _buy(self, visit: Visit, item: int, cause: str) -> None:
         self.cart.append((item, cause))
         visit.bought.append(item)
+
+    def _among(self, items: np.ndarray) -> int:
+        """One of these products, drawn by interest."""
+        return int(items[draw(self.rng, self.logit[items] + 1e-12)])
 
     def _drawn(self, choice: np.ndarray) -> tuple[int, str]:
         """A product drawn by interest, and whether that interest is new."""

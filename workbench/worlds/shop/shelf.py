@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from workbench.data.catalogue import Catalogue
+from workbench.worlds.shop.shop import levels_of, wide
 from workbench.worlds.shop.shoppers import ATTRIBUTE, STRENGTH, WEIGHTS
 
 LAPSE, RUNS_OUT = 60, 12
@@ -30,8 +31,8 @@ class Visit:
     """One visit: rows [(item, action, cause)], what was bought, what was newly left."""
 
     aim: str
-    kind: int
-    target: int
+    kind: int = -1
+    target: int = -1
     rows: list[tuple[int, str, str]] = field(default_factory=list)
     bought: list[int] = field(default_factory=list)
     left: Left | None = None
@@ -44,46 +45,36 @@ class Shelf:
     def __init__(self, catalogue: Catalogue, truth: dict[str, pd.DataFrame]) -> None:
         users, kinds = truth["users"], truth["kinds"]
         n, self.n_items = len(users), len(catalogue)
-        choice = truth["choice"]
-        self.choice = {
-            period: choice[period].to_numpy(dtype=float).reshape(n, self.n_items)
-            for period in ("before", "after")
-        }
+        periods = "before", "after"
+        self.choice = {period: wide(truth["choice"], period, n) for period in periods}
         self.drift_day = users["drift_day"].to_numpy()
         # where a product stands: kind, category, and the others of its kind
         self.kinds = kinds["kind"].tolist()
+        # and with its category; the last is that of no kind
+        self.names = [*zip(kinds["category"], self.kinds, strict=True), ("", "")]
         self.categories = list(dict.fromkeys(kinds["category"]))
         frame = catalogue.frame
+        self.price = frame["price"].to_numpy()
         self.kind = pd.Index(self.kinds).get_indexer(frame["kind"])
         self.category = pd.Index(self.categories).get_indexer(frame["category"])
         self.members = [np.flatnonzero(self.kind == kind) for kind in range(len(kinds))]
         self.again = kinds["again"].tolist()
         # what a wish may be about: the price (column 0, low is better) and every attribute
         self.attributes = truth["attributes"]["attribute"].tolist()
-        names = pd.Index(self.attributes)
-        table = truth["item_attributes"]
-        levels = np.zeros((self.n_items, len(names)))
-        levels[table["item"], names.get_indexer(table["attribute"])] = table["level"]
-        price = -truth["items"]["price_z"].to_numpy()
-        self.sides = np.column_stack([price, levels])
-        liking = truth["attribute_weights"]["weight"].to_numpy().reshape(n, len(names))
-        weights = users[[f"weight_{name}" for name in WEIGHTS]].to_numpy()
-        self.pulls = np.column_stack([STRENGTH * weights[:, 0], ATTRIBUTE * liking])
+        self.sides = np.column_stack([-truth["items"]["price_z"], levels_of(truth)])
+        liking = wide(truth["attribute_weights"], "weight", n)
+        self.weights = users[[f"weight_{name}" for name in WEIGHTS]].to_numpy()
+        self.pulls = np.column_stack([STRENGTH * self.weights[:, 0], ATTRIBUTE * liking])
         # what strikes the eye before price and sides are considered: the brand, the popular
-        houses = truth["tastes"]["house"].iloc[: truth["tastes"]["house"].nunique()].tolist()
-        affinity = truth["tastes"]["affinity"].to_numpy().reshape(n, len(houses))
-        self.house = np.array([houses.index(house) for house in truth["items"]["house"]])
+        self.affinity = wide(truth["tastes"], "affinity", n)
+        self.house = np.unique(truth["items"]["house"], return_inverse=True)[1]
         self.popularity = truth["items"]["popularity"].to_numpy()
-        self.affinity, self.weights = affinity, weights
         # neighbours of a category, and what is new after the drift
-        self.partner = {
-            self.categories.index(row.category): (self.categories.index(row.other), row.strength)
-            for row in truth["pairs"].itertuples()
-        }
-        self.nearest = {
-            self.categories.index(row.category): frame["kind"].isin(row.nearest.split(", "))
-            for row in truth["pairs"].itertuples()
-        }
+        self.partner, self.nearest = {}, {}
+        for row in truth["pairs"].itertuples():
+            category = self.categories.index(row.category)
+            self.partner[category] = self.categories.index(row.other), row.strength
+            self.nearest[category] = frame["kind"].isin(row.nearest.split(", "))
         one = np.eye(len(self.categories))[self.category]
         before, after = self.choice["before"] @ one, self.choice["after"] @ one
         self.fresh = (after > 0.05) & (before < 0.3 * after)
@@ -99,10 +90,9 @@ class Shelf:
         """What a product lacks against the best of its kind that is open to the shopper, by reason
         (price first), in utility."""
         own = self.members[self.kind[item]]
-        worth = self.pulls[user] * self.sides[own[open_[own]]]
-        return np.maximum(
-            worth.max(axis=0, initial=-np.inf) - self.pulls[user] * self.sides[item], 0
-        )
+        worth = self.pulls[user] * self.sides
+        best = worth[own[open_[own]]].max(axis=0, initial=-np.inf)
+        return np.maximum(best - worth[item], 0)
 
     def better(self, user: int, item: int, reason: int, open_: np.ndarray) -> np.ndarray:
         """The products of the kind, open to the shopper, that are better for this reason."""
@@ -124,9 +114,10 @@ class State:
 
     def lapse(self, day: int) -> None:
         """Give up the wishes that are too old."""
-        for kind in [k for k, left in self.left.items() if day - left.day > LAPSE]:
-            del self.left[kind]
-            self._refresh(kind)
+        for kind, left in list(self.left.items()):
+            if day - left.day > LAPSE:
+                del self.left[kind]
+                self._refresh(kind)
 
     def due(self, day: int) -> list[int]:
         """Kinds that run out: bought again and again, last some time ago, and no wish open."""

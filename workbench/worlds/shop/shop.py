@@ -2,29 +2,30 @@
 
 from __future__ import annotations
 
-import tomllib
-from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from workbench.data.catalogue import Catalogue
-
-WORDS = Path(__file__).parent / "words"
-
-
-@cache
-def bank(name: str) -> dict:
-    """A bank of words, read once: `words/<name>.toml`."""
-    return tomllib.loads((WORDS / f"{name}.toml").read_text(encoding="utf-8"))
+from workbench.worlds.corpus import bank
 
 
 def normal(rng: np.random.Generator, n: int) -> np.ndarray:
     """Twelve uniforms minus six: close to normal, and without a library's choice of algorithm in
     the result."""
     return rng.random((n, 12)).sum(axis=1) - 6.0
+
+
+def below(rng: np.random.Generator, n: int) -> int:
+    """A whole number from 0 to n − 1."""
+    return int(rng.random() * n)
+
+
+def one(rng: np.random.Generator, options: Sequence[Any]) -> Any:
+    """One of the options, each as likely."""
+    return options[below(rng, len(options))]
 
 
 def draw(rng: np.random.Generator, probability: np.ndarray) -> int:
@@ -34,25 +35,17 @@ def draw(rng: np.random.Generator, probability: np.ndarray) -> int:
     return min(int(place), len(probability) - 1)
 
 
-@dataclass(frozen=True)
-class Shop:
+class Shop(NamedTuple):
     """The catalogue, and the truth about it.
 
-    kinds: [kind, category, again, shown, told]; attributes: [attribute, low, high];
-    item_attributes: [item, attribute, value, level, where]; items: [item, quality, popularity,
-    price_z, house]. data/world/README.md explains every column.
+    items: [item, quality, popularity, price_z, house]; kinds: [kind, category, again, shown, told];
+    attributes: [attribute, low, high]; item_attributes: [item, attribute, value, level, where];
+    pairs: the correlated categories, of which a visit for `category` goes on to `other` with
+    probability `strength`. data/world/README.md explains every column.
     """
 
     catalogue: Catalogue
-    kinds: pd.DataFrame
-    attributes: pd.DataFrame
-    item_attributes: pd.DataFrame
-    items: pd.DataFrame
-
-    def truth(self) -> dict[str, pd.DataFrame]:
-        """The tables beside the catalogue, by name."""
-        names = ("items", "kinds", "attributes", "item_attributes")
-        return {name: getattr(self, name) for name in names}
+    truth: dict[str, pd.DataFrame]
 
 
 def make_shop(rng: np.random.Generator) -> Shop:
@@ -63,18 +56,21 @@ def make_shop(rng: np.random.Generator) -> Shop:
     spread, `house` the style of the brand; `rating` is quality seen through noise.
     """
     table, levels, topics = _products(rng)
-    n, brands = len(table), pd.DataFrame(bank("shop")["brands"]).T.loc[table["brand"]]
+    n = len(table)
+    brands = pd.DataFrame(bank("shop")["brands"]).T.loc[table["brand"]]
     # what the eye does not see, and what drives the price beside it
     quality = 0.8 * normal(rng, n) + brands["quality"].to_numpy(dtype=float)
     popularity = normal(rng, n)
     push = 0.5 * normal(rng, n) + 0.3 * quality
     # prices end in .95 and are apart within a kind; ratings have one decimal and are apart, too
-    price = table["price"] * brands["price"].to_numpy(dtype=float) * np.exp(table["spread"] * push)
+    brand = brands["price"].to_numpy(dtype=float)
+    price = table["price"] * brand * np.exp(table["spread"] * push)
     seen = 3.7 + 0.55 * quality + 0.25 * normal(rng, n)
-    groups = list(table.groupby("kind", sort=False).indices.values())
-    for own in groups:
-        price[own] = _apart(np.maximum(np.round(price[own].to_numpy()), 2), step=1.0)
-        seen[own] = -_apart(-np.clip(np.round(10 * seen[own]), 10, 50), step=1.0) / 10
+    for own in table.groupby("kind", sort=False).indices.values():
+        whole = np.round(price[own].to_numpy())
+        price[own] = _apart(np.maximum(whole, 2))
+        tenths = np.clip(np.round(10 * seen[own]), 10, 50)
+        seen[own] = -_apart(-tenths) / 10
     table["price"] = price - 0.05
     table["rating"] = np.clip(np.round(seen, 1), 1.0, 5.0)
     middle = table.groupby("kind")["price"].transform("median")
@@ -89,66 +85,70 @@ def make_shop(rng: np.random.Generator) -> Shop:
     )
     names = ["item", "title", "category", "brand", "price", "rating", "kind", "details"]
     catalogue = Catalogue.from_table(table[names], topics, "generated shop")
-    return Shop(catalogue, _kinds(), _attributes(), levels, items)
+    sides = [(name, side["low"], side["high"]) for name, side in bank("attributes").items()]
+    attributes = pd.DataFrame(sides, columns=["attribute", "low", "high"])
+    truth = {"items": items, "kinds": _kinds(), "attributes": attributes}
+    truth |= {"item_attributes": levels, "pairs": pd.DataFrame(bank("shop")["pairs"])}
+    return Shop(catalogue, truth)
 
 
 def _products(rng: np.random.Generator) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     """Products [item, title, …, spread], their attributes, and their topics."""
     rows, levels, topics = [], [], []
-    for category in bank("shop")["category"]:
-        for kind in category["kinds"]:
-            n = len(kind["values"])
-            place = np.linspace(-1.0, 1.0, n).round(4)
-            # each brand once, in an order of its own; what only reviews tell is dealt out anew
-            brands, told = rng.permutation(n), rng.permutation(n)
-            words = bank("attributes")[kind["told"]]["words"]
-            for number in rng.permutation(n):
-                item, value = len(rows), kind["values"][number]
-                form = kind["forms"][min(number, len(kind["forms"]) - 1)].format(value)
-                brand = category["brands"][brands[number]]
-                title = f"{form}, by {brand}" if category.get("book") else f"{brand} {form}"
-                details = f"{kind['shown']}: {value}"
-                levels.append((item, kind["shown"], value, place[number], "page"))
-                levels.append(
-                    (item, kind["told"], words[told[number]], place[told[number]], "reviews")
-                )
-                topics += [(item, name) for name in (category["name"], *_topics(kind))]
-                rows.append((item, title, category["name"], brand, kind["price"], kind["noun"]))
-                rows[-1] += (details, category["spread"])
+    for category, kind in _shelves():
+        shown, told, n = kind["shown"], kind["told"], len(kind["values"])
+        place = np.linspace(-1.0, 1.0, n).round(4)
+        # each brand once, in an order of its own; what only reviews tell is dealt out anew
+        brands, dealt = rng.permutation(n), rng.permutation(n)
+        words = bank("attributes")[told]["words"]
+        for number in rng.permutation(n):
+            item, value, side = len(rows), kind["values"][number], dealt[number]
+            form = kind["forms"][min(number, len(kind["forms"]) - 1)].format(value)
+            brand = category["brands"][brands[number]]
+            title = f"{form}, by {brand}" if category.get("book") else f"{brand} {form}"
+            levels.append((item, shown, value, place[number], "page"))
+            levels.append((item, told, words[side], place[side], "reviews"))
+            names = [category["name"], *kind["topics"].split(", ")]
+            topics += [(item, name) for name in names]
+            facts = item, title, category["name"], brand, float(kind["price"]), kind["noun"]
+            rows.append((*facts, f"{shown}: {value}", category["spread"]))
     columns = ["item", "title", "category", "brand", "price", "kind", "details", "spread"]
-    table = pd.DataFrame(rows, columns=columns).astype({"price": float})
     names = ["item", "attribute", "value", "level", "where"]
     attributes = pd.DataFrame(levels, columns=names).astype({"item": "int32"})
+    table = pd.DataFrame(rows, columns=columns)
     return table, attributes, pd.DataFrame(topics, columns=["item", "topic"])
 
 
-def _topics(kind: dict) -> list[str]:
-    return kind["topics"].split(", ")
+def _shelves() -> Iterator[tuple[dict, dict]]:
+    """Every kind after its category."""
+    for category in bank("shop")["category"]:
+        for kind in category["kinds"]:
+            yield category, kind
 
 
-def _apart(values: np.ndarray, step: float) -> np.ndarray:
-    """The same values in the same order, moved up where two are less than a step apart."""
+def _apart(values: np.ndarray) -> np.ndarray:
+    """The same values in the same order, moved up where two are less than 1 apart."""
     out, last = np.empty_like(values), -np.inf
     for place in np.argsort(values, kind="stable"):
-        out[place] = last = max(values[place], last + step)
+        out[place] = last = max(values[place], last + 1.0)
     return out
 
 
 def _kinds() -> pd.DataFrame:
-    rows = [
-        (kind["noun"], category["name"], kind.get("again", ""), kind["shown"], kind["told"])
-        for category in bank("shop")["category"]
-        for kind in category["kinds"]
-    ]
+    rows = []
+    for category, kind in _shelves():
+        again = kind.get("again", "")
+        rows.append((kind["noun"], category["name"], again, kind["shown"], kind["told"]))
     return pd.DataFrame(rows, columns=["kind", "category", "again", "shown", "told"])
 
 
-def _attributes() -> pd.DataFrame:
-    rows = [(name, sides["low"], sides["high"]) for name, sides in bank("attributes").items()]
-    return pd.DataFrame(rows, columns=["attribute", "low", "high"])
+def levels_of(truth: dict[str, pd.DataFrame]) -> np.ndarray:
+    """Level of every attribute, (items, attributes); 0 where a product has no such attribute."""
+    table = truth["item_attributes"]
+    levels = table.pivot(index="item", columns="attribute", values="level").fillna(0.0)
+    return np.ascontiguousarray(levels[truth["attributes"]["attribute"]])
 
 
-def make_pairs() -> pd.DataFrame:
-    """The correlated categories: a visit for `category` goes on to `other` with probability
-    `strength`."""
-    return pd.DataFrame(bank("shop")["pairs"])
+def wide(table: pd.DataFrame, value: str, n: int) -> np.ndarray:
+    """A long table by shopper as a matrix of one of its columns, one row each of `n` shoppers."""
+    return table[value].to_numpy(dtype=float).reshape(n, -1)

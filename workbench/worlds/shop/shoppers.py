@@ -8,12 +8,13 @@ P(item) = interest(category) · share(kind) · softmax over the kind of
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
 
 import numpy as np
 import pandas as pd
 
-from workbench.worlds.shop.shop import Shop, bank, draw, normal
+from workbench.worlds.corpus import bank
+from workbench.worlds.shop.shop import Shop, draw, levels_of, normal
 
 WEIGHTS = ("price", "quality", "brand", "popularity")
 DAYS = 240
@@ -30,9 +31,8 @@ EVEN, SELDOM = 2, 0.15
 hold a category want of the kinds nearest to it, against holders."""
 
 
-@dataclass(frozen=True)
-class Shoppers:
-    """Truth about the shoppers.
+def make_shoppers(rng: np.random.Generator, n: int, shop: Shop) -> dict[str, pd.DataFrame]:
+    """Draw `n` shoppers, about one and a half percent of them spam accounts: the truth about them.
 
     users: [user, spam, weight_*, drift_day (-1 none), holds_horror, holds_sensitive]; interests:
     [user, period, category, weight] (weights of a period sum to 1; period before/after the drift
@@ -40,83 +40,62 @@ class Shoppers:
     attribute_weights: [user, attribute, weight] (signed: above 0 likes the high side); choice:
     [user, item, before, after], the probability that a row made by interest falls on an item.
     """
-
-    users: pd.DataFrame
-    interests: pd.DataFrame
-    kind_shares: pd.DataFrame
-    tastes: pd.DataFrame
-    attribute_weights: pd.DataFrame
-    choice: pd.DataFrame
-
-    def truth(self) -> dict[str, pd.DataFrame]:
-        """The tables by name."""
-        return dict(self.__dict__)
-
-
-def make_shoppers(rng: np.random.Generator, n: int, shop: Shop) -> Shoppers:
-    """Draw `n` shoppers, about one and a half percent of them spam accounts."""
+    kinds, frame = shop.truth["kinds"], shop.catalogue.frame
     # who is real, what they weigh, when they drift, what they hold
     spam = np.zeros(n, dtype=bool)
     spam[rng.permutation(n)[: max(4, round(0.015 * n))]] = True
     weights = -np.log(1.0 - rng.random((n, len(WEIGHTS))))
     weights = np.round(weights / weights.sum(axis=1, keepdims=True), 4)
     drifts = rng.random(n) < 0.35
-    drift_day = np.where(drifts, 70 + np.floor(rng.random(n) * 100), -1).astype("int32")
-    drift_day[spam] = -1
+    day = 70 + np.floor(rng.random(n) * 100)
+    drift_day = np.where(drifts & ~spam, day, -1).astype("int32")
     real = np.flatnonzero(~spam)
-    holds = {name: np.isin(np.arange(n), rng.permutation(real)[: n // 4]) for name in HELD}
+    holds = {}
+    for name in HELD:
+        holders = rng.permutation(real)[: n // 4]
+        holds[name] = np.isin(np.arange(n), holders)
     # interests in categories, before and after the drift; then tastes inside them
     categories = [category["name"] for category in bank("shop")["category"]]
     before, after = _interests(rng, spam, drift_day, holds, categories)
-    houses = sorted(shop.items["house"].unique())
+    houses = np.unique(shop.truth["items"]["house"])
     affinity = np.round(2.0 * rng.random((n, len(houses))) - 1.0, 4)
-    liking = normal(rng, n * len(shop.attributes)).reshape(n, -1).round(4)
-    shares = _shares(rng, n, shop.kinds, holds)
+    attributes = shop.truth["attributes"]["attribute"]
+    liking = normal(rng, n * len(attributes)).reshape(n, -1).round(4)
+    shares = _shares(rng, n, kinds, holds)
     # the choice of a product: a conditional logit inside the kind
-    within = np.exp(utilities(shop, weights, affinity, liking))
-    kinds = pd.Index(shop.kinds["kind"]).get_indexer(shop.catalogue.frame["kind"])
-    for kind in range(len(shop.kinds)):
-        own = kinds == kind
-        within[:, own] *= shares[:, [kind]] / within[:, own].sum(axis=1, keepdims=True)
-    column = pd.Index(categories).get_indexer(shop.catalogue.frame["category"])
-    items = shop.items["item"].to_numpy()
-    chosen = {"before": before[:, column] * within, "after": after[:, column] * within}
-    tables = {name: np.round(p, 7).astype("float32").ravel() for name, p in chosen.items()}
-    users = pd.DataFrame(
-        {"user": np.arange(n, dtype="int32"), "spam": spam}
-        | {f"weight_{name}": weights[:, k] for k, name in enumerate(WEIGHTS)}
-        | {"drift_day": drift_day}
-        | {"holds_horror": holds[HELD[0]], "holds_sensitive": holds[HELD[1]]}
-    )
-    return Shoppers(
-        users,
-        _interest_table(before, after, categories),
-        _long(n, "kind", shop.kinds["kind"], "share", shares),
-        _long(n, "house", houses, "affinity", affinity),
-        _long(n, "attribute", shop.attributes["attribute"], "weight", liking),
-        _long(n, "item", items, "before", tables.pop("before")).assign(**tables),
-    )
+    within = np.exp(_utilities(shop, weights, affinity, liking))
+    for kind, name in enumerate(kinds["kind"]):
+        own = frame["kind"] == name
+        worth = within[:, own].sum(axis=1, keepdims=True)
+        within[:, own] *= shares[:, [kind]] / worth
+    column = pd.Index(categories).get_indexer(frame["category"])
+    choice = _long("item", frame["item"], before=before[:, column] * within)
+    choice["after"] = (after[:, column] * within).ravel()
+    choice = choice.round(7).astype({"before": "float32", "after": "float32"})
+    # the tables
+    users = {"user": np.arange(n, dtype="int32"), "spam": spam}
+    users |= {f"weight_{name}": weights[:, k] for k, name in enumerate(WEIGHTS)}
+    users |= {"drift_day": drift_day}
+    users |= {"holds_horror": holds[HELD[0]], "holds_sensitive": holds[HELD[1]]}
+    return {
+        "users": pd.DataFrame(users),
+        "interests": _interest_table(before, after, categories),
+        "kind_shares": _long("kind", kinds["kind"], share=shares),
+        "tastes": _long("house", houses, affinity=affinity),
+        "attribute_weights": _long("attribute", attributes, weight=liking),
+        "choice": choice,
+    }
 
 
-def utilities(
+def _utilities(
     shop: Shop, weights: np.ndarray, affinity: np.ndarray, liking: np.ndarray
 ) -> np.ndarray:
     """What every product is worth to every shopper, (n, items), before its kind is considered."""
-    items = shop.items
-    houses = sorted(items["house"].unique())
+    items = shop.truth["items"]
     seen = [-items["price_z"], items["quality"], np.zeros(len(items)), items["popularity"]]
-    brand = affinity[:, [houses.index(house) for house in items["house"]]]
+    brand = affinity[:, np.unique(items["house"], return_inverse=True)[1]]
     company = weights @ np.stack(seen) + weights[:, [2]] * 1.5 * brand
-    return STRENGTH * company + ATTRIBUTE * liking @ levels_of(shop).T
-
-
-def levels_of(shop: Shop) -> np.ndarray:
-    """Level of every attribute, (items, attributes); 0 where a product has no such attribute."""
-    names = pd.Index(shop.attributes["attribute"])
-    out = np.zeros((len(shop.items), len(names)))
-    table = shop.item_attributes
-    out[table["item"], names.get_indexer(table["attribute"])] = table["level"]
-    return out
+    return STRENGTH * company + ATTRIBUTE * liking @ levels_of(shop.truth).T
 
 
 def _shares(rng: np.random.Generator, n: int, kinds: pd.DataFrame, holds: dict) -> np.ndarray:
@@ -147,10 +126,8 @@ def _interests(rng, spam, drift_day, holds, categories):
             main.append(draw(rng, free))
             free[main[-1]] = 0.0
         shares = np.sort(0.2 + rng.random(3))[::-1]
-        for matrix, leading in (
-            (before, main[0]),
-            (after, main[3] if drift_day[user] >= 0 else main[0]),
-        ):
+        later = main[3] if drift_day[user] >= 0 else main[0]
+        for matrix, leading in ((before, main[0]), (after, later)):
             matrix[user, open_to_all] = 0.012
             matrix[user, [leading, main[1], main[2]]] += shares / shares.sum()
         for name, holders in holds.items():
@@ -158,7 +135,8 @@ def _interests(rng, spam, drift_day, holds, categories):
                 weight = 0.4 + 0.4 * rng.random()
                 before[user, categories.index(name)] = after[user, categories.index(name)] = weight
     for matrix in (before, after):
-        matrix[~spam] = np.round(matrix[~spam] / matrix[~spam].sum(axis=1, keepdims=True), 5)
+        real = matrix[~spam]
+        matrix[~spam] = np.round(real / real.sum(axis=1, keepdims=True), 5)
     return before, after
 
 
@@ -166,19 +144,15 @@ def _interest_table(before: np.ndarray, after: np.ndarray, categories: list[str]
     """The interests that are not zero, as a long table."""
     both = np.stack([before, after], axis=1)
     user, period, category = np.nonzero(both)
-    table = {"user": user.astype("int32"), "period": np.array(["before", "after"])[period]}
-    table |= {"category": np.array(categories)[category], "weight": both[user, period, category]}
-    return pd.DataFrame(table).astype({"period": str, "category": str})
+    table = pd.DataFrame({"user": user.astype("int32")})
+    table["period"] = np.array(["before", "after"])[period]
+    table["category"] = np.array(categories)[category]
+    return table.assign(weight=both[user, period, category])
 
 
-def _long(n: int, by: str, names, value: str, matrix: np.ndarray) -> pd.DataFrame:
+def _long(by: str, names: Iterable, **value: np.ndarray) -> pd.DataFrame:
     """A matrix with one row a shopper as a table [user, <by>, <value>]."""
-    names = np.asarray(names)
-    table = pd.DataFrame(
-        {
-            "user": np.repeat(np.arange(n, dtype="int32"), len(names)),
-            by: np.tile(names, n),
-            value: matrix.ravel(),
-        }
-    )
-    return table if by == "item" else table.astype({by: str})
+    ((name, matrix),) = value.items()
+    table = pd.DataFrame(matrix, columns=pd.Index(names, name=by))
+    long = table.rename_axis(index="user").stack().rename(name)
+    return long.reset_index().astype({"user": "int32"})

@@ -3,15 +3,15 @@ model needs."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections import defaultdict
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
+from workbench.worlds.corpus import Texts
 from workbench.worlds.shop.people import Person, make_people
-from workbench.worlds.shop.shop import draw, normal
+from workbench.worlds.shop.shop import below, draw, normal
 from workbench.worlds.shop.writing import Writer
 
 if TYPE_CHECKING:
@@ -20,71 +20,45 @@ if TYPE_CHECKING:
 HELD_FACTS = {"Horror novels": "reads", "Baby & pregnancy": "expecting"}
 """Categories that a fresh shopper buys from only with such a memory item."""
 
-ATTRIBUTES = ["text", "start", "end", "attribute", "praise"]
-
-
-@dataclass(frozen=True)
-class Texts:
-    """Texts and the truth about them; the columns are those of `World.texts` and `World.truth`."""
-
-    texts: pd.DataFrame
-    memories: pd.DataFrame
-    text_memories: pd.DataFrame
-    words: pd.DataFrame
-    sentences: pd.DataFrame
-    text_attributes: pd.DataFrame = field(default_factory=lambda: _frame([], ATTRIBUTES, {}))
-
-    def __repr__(self) -> str:
-        return f"Texts(generated, {len(self.texts):,} by {self.texts['user'].nunique():,} shoppers)"
-
-    def truth(self) -> dict[str, pd.DataFrame]:
-        """The tables beside the texts, by name."""
-        names = ("memories", "text_memories", "words", "sentences", "text_attributes")
-        return {name: getattr(self, name) for name in names}
-
 
 def write_texts(
     rng: np.random.Generator,
     writer: Writer,
-    people: dict[int, Person],
+    people: tuple[list[Person], pd.DataFrame],
     purchases: pd.DataFrame,
-    memories: pd.DataFrame,
-    liking: Mapping[int, Mapping[str, float]],
+    liking: pd.DataFrame,
 ) -> Texts:
     """One text for every row of `purchases` [user, item, interaction, timestamp], by the user's
-    person, who likes the attributes of products as `liking` says.
+    person (`people`: those of `make_people`), who likes the attributes of products as `liking`
+    says: one row a shopper, one column an attribute.
 
     The prompt of a text shows the memory items it tells, the tone, and one or two distractors;
     `shown` says so.
     """
-    texts, shown, words, sentences, attributes = [], [], [], [], []
-    for number, row in enumerate(purchases.itertuples(index=False)):
-        person = people[int(row.user)]
+    persons, memories = {person.user: person for person in people[0]}, people[1]
+    likes = liking.to_dict(orient="index")
+    rows = defaultdict(list)
+    for text, row in enumerate(purchases.itertuples(index=False)):
+        person = persons[row.user]
+        facts = person.facts.values()
         kind = "note" if rng.random() < 0.3 else "review"
-        query, page, told = writer.write(rng, person, int(row.item), kind, liking[person.user])
-        texts.append(
-            (number, row.user, row.item, row.interaction, kind, query, page.text, row.timestamp)
-        )
-        needed = {memory for *_, memory, _ in page.marks if memory >= 0} | {
-            person.facts["tone"].memory
-        }
-        needed |= {person.facts[attribute].memory for attribute in told}
-        others = [fact.memory for fact in person.facts.values() if fact.memory not in needed]
-        needed |= {others[k] for k in rng.permutation(len(others))[: 1 + int(rng.random() * 2)]}
-        shown += [(number, fact.memory, fact.memory in needed) for fact in person.facts.values()]
-        words += [(number, s, e, page.text[s:e], k, m, direct) for s, e, k, m, direct in page.marks]
-        sentences += [(number, *sentence) for sentence in page.sentences]
-        attributes += [(number, *said) for said in page.attributes]
-    columns = ["text", "user", "item", "interaction", "kind", "query", "response", "timestamp"]
-    small = dict.fromkeys(["text", "user", "item", "memory", "start", "end"], "int32")
-    return Texts(
-        _frame(texts, columns, small),
-        memories,
-        _frame(shown, ["text", "memory", "shown"], small),
-        _frame(words, ["text", "start", "end", "word", "kind", "memory", "direct"], small),
-        _frame(sentences, ["text", "start", "end", "role", "memory"], small),
-        _frame(attributes, ATTRIBUTES, small),
-    )
+        item, mine = int(row.item), likes[row.user]
+        query, page, told = writer.write(rng, person, item, kind, mine)
+        # the prompt shows what the text tells, and one or two memory items more
+        needed = {memory for *_, memory, _ in page.marks if memory >= 0}
+        needed |= {person.facts[attribute].memory for attribute in ["tone", *told]}
+        others = [fact.memory for fact in facts if fact.memory not in needed]
+        order = rng.permutation(len(others))
+        needed |= {others[place] for place in order[: 1 + below(rng, 2)]}
+        head = text, row.user, row.item, row.interaction, kind
+        rows["texts"].append((*head, query, page.text, row.timestamp))
+        for fact in facts:
+            rows["text_memories"].append((text, fact.memory, fact.memory in needed))
+        for start, end, *mark in page.marks:
+            rows["words"].append((text, start, end, page.text[start:end], *mark))
+        rows["sentences"] += [(text, *sentence) for sentence in page.sentences]
+        rows["text_attributes"] += [(text, *said) for said in page.attributes]
+    return Texts.of(rows, more=["timestamp"], memories=memories)
 
 
 def generate_texts(world: World, n: int, seed: int, per_shopper: int = 8) -> Texts:
@@ -104,31 +78,20 @@ def generate_texts(world: World, n: int, seed: int, per_shopper: int = 8) -> Tex
     users = pd.DataFrame({"user": world.log.n_users + np.arange(n_users)})
     users["holds_horror"] = rng.random(n_users) < 0.25
     users["holds_sensitive"] = rng.random(n_users) < 0.25
-    people, memories = make_people(rng, users, int(world.truth["memories"]["memory"].max()) + 1)
-    names = world.truth["attributes"]["attribute"].tolist()
+    first = int(world.truth["memories"]["memory"].max()) + 1
+    people = make_people(rng, users, first)
+    names = world.truth["attributes"]["attribute"]
     drawn = normal(rng, n_users * len(names)).reshape(n_users, -1)
-    liking = {
-        p.user: dict(zip(names, row, strict=True)) for p, row in zip(people, drawn, strict=True)
-    }
+    liking = pd.DataFrame(drawn, users["user"], names)
+    # what they bought: what is popular, of categories that are open to them
     popularity = np.exp(0.7 * world.truth["items"]["popularity"].to_numpy())
     category = world.catalogue.frame["category"].to_numpy()
     rows, times = [], world.log.frame["timestamp"]
     for number in range(n):
-        person = people[number // per_shopper]
+        person = people[0][number // per_shopper]
         closed = [name for name, attribute in HELD_FACTS.items() if attribute not in person.facts]
         item = draw(rng, popularity * ~np.isin(category, closed))
-        rows.append((person.user, item, -1, times.iat[int(rng.random() * len(times))]))
+        rows.append((person.user, item, -1, times.iat[below(rng, len(times))]))
     purchases = pd.DataFrame(rows, columns=["user", "item", "interaction", "timestamp"])
     writer = Writer(world.catalogue, world.truth)
-    persons = {person.user: person for person in people}
-    return write_texts(rng, writer, persons, purchases, memories, liking)
-
-
-def likings(weights: pd.DataFrame) -> dict[int, dict[str, float]]:
-    """Weights of attributes by shopper, from [user, attribute, weight]."""
-    wide = weights.pivot(index="user", columns="attribute", values="weight")
-    return wide.to_dict(orient="index")
-
-
-def _frame(rows: list[tuple], columns: list[str], types: dict[str, str]) -> pd.DataFrame:
-    return pd.DataFrame(rows, columns=columns).astype({c: types[c] for c in columns if c in types})
+    return write_texts(rng, writer, people, purchases, liking)

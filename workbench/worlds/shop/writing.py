@@ -11,6 +11,7 @@ much the writer likes that side.
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -18,11 +19,12 @@ import numpy as np
 import pandas as pd
 
 from workbench.data.catalogue import Catalogue
+from workbench.worlds.corpus import bank
 from workbench.worlds.shop.page import WORD, Page
 from workbench.worlds.shop.people import Person
-from workbench.worlds.shop.shop import bank
+from workbench.worlds.shop.shop import below, one
 
-SMALL = frozenset(["a", "an", "and", "by", "for", "in", "of", "on", "the", "to", "with"])
+SECOND = re.compile(r"( an?|second) \{thing|replaced")
 SHORTEST, LONGEST = 38, 89
 
 
@@ -48,11 +50,11 @@ class Writer:
         prices = catalogue.frame.groupby("kind")["price"]
         place = prices.rank().to_numpy()
         last = prices.transform("size").to_numpy()
-        self.dearness = np.where(place == last, "dear", np.where(place == 1, "cheap", "fair"))
-        self.attributes: dict[int, list] = {}
+        self.dearness = np.select([place == last, place == 1], ["dear", "cheap"], "fair")
+        self.attributes: dict[int, list] = defaultdict(list)
         for row in truth["item_attributes"].itertuples(index=False):
-            self.attributes.setdefault(row.item, []).append(row)
-        self.used: dict[int, set[str]] = {}
+            self.attributes[row.item].append(row)
+        self.used: dict[int, set[str]] = defaultdict(set)
 
     def write(
         self,
@@ -66,20 +68,17 @@ class Writer:
         most needed first. `liking`: the writer's weight of every attribute of a product."""
         frames, product = bank("frames"), self.items[item]
         sides = self._sides(rng, product, liking)
-        own = {
-            "title": product.title,
-            "thing": product.kind,
-            "one": sides[0].name,
-            "two": sides[1].name,
-        }
-        needs = [a for a in frames["needs"][product.category] if a in person.facts]
-        told = (needs or [a for a in person.facts if a != "tone"])[:3]
-        for extras in range(1 + int(4 * rng.random()), -1, -1):
+        own = {"title": product.title, "thing": product.kind}
+        own |= {"one": sides[0].name, "two": sides[1].name}
+        # what the category needs to know of the writer, or else anything
+        needs = [name for name in frames["needs"][product.category] if name in person.facts]
+        told = (needs or [name for name in person.facts if name != "tone"])[:3]
+        for extras in range(1 + below(rng, 4), -1, -1):
             page = self._compose(rng, person, item, kind, own, sides, told, extras)
             if page.length <= LONGEST:
                 break
-        self.used.setdefault(person.user, set()).update(page.said)
-        self._repeat_query(page, own)
+        self.used[person.user] |= page.said
+        page.repeat(WORD.findall(" ".join(own.values())))
         options = frames[f"{kind}_queries"]
         if product.category in self.books:
             options = [text.replace("the {title}", "{title}") for text in options]
@@ -89,27 +88,30 @@ class Writer:
         """Opening, two sides, two tells, `extras` of {third tell, copy, aside, two of delivery …},
         closing."""
         frames, tone = bank("frames"), bank("frames")["tone"][person.tone]
-        page = Page(rng, (tone["adverbs"], person.facts["tone"].memory))
+        mine = person.facts["tone"].memory
+        page = Page(rng, (tone["adverbs"], mine))
         # two sides and a look at the whole decide whether the writer is happy
         whole = self._good(rng, item)
         happy = whole + sides[0].praise + sides[1].praise > 1
         category = self.items[item].category
         shop = frames["book"] if category in self.books else frames
+        plain = shop | {"scene": bank("products")["scenes"][category]}
         styled = rng.random(2) < (0.3 if kind == "review" else 0.0, 0.45)
-        self._open(page, kind, own, shop, tone["openings" if happy else "bad"] if styled[0] else [])
+        if styled[0]:
+            page.add(tone["openings" if happy else "bad"], "opening", mine)
+        else:
+            page.add(self._openings(kind, own, shop), "opening")
         # which extras: by chance, as many as asked
         facts = ["usage", "delivery", str(self.dearness[item])]
-        chance = [
-            ("tell", 2),
-            ("copy", int(rng.random() * 2)),
-            ("aside", int(rng.random() * 2)),
-            ("scene", 0),
-        ]
-        chance += [(facts[k], 0) for k in rng.permutation(3)[:2]]
+        chance = [("tell", 2)]
+        chance += [(step, below(rng, 2)) for step in ("copy", "aside")]
+        chance.append(("scene", 0))
+        chance += [(facts[place], 0) for place in rng.permutation(3)[:2]]
         chance = [chance[k] for k in rng.permutation(len(chance))[:extras]]
         # a text opens with what it will conclude; asides follow their side, copies their tell
-        first = int(rng.random() * 2)
-        first = first if sides[first].praise == happy else 1 - first
+        first = below(rng, 2)
+        if sides[first].praise != happy:
+            first = 1 - first
         close = [step for step in chance if step[0] in ("aside", "copy")]
         rest = [("side", 1 - first), ("tell", 0), ("tell", 1)]
         rest += [step for step in chance if step not in close]
@@ -122,33 +124,28 @@ class Writer:
                 self._side(page, sides[number], happy, number == first)
             elif step == "aside":
                 asides = tone["asides" if sides[number].praise else "asides_bad"]
-                page.add(asides, "aside", page.style[1])
-            elif step in ("tell", "copy"):
-                if number < len(told):
-                    self._personal(page, person, told[number], step)
-            else:
-                scenes = bank("products")["scenes"][category]
-                page.add(scenes if step == "scene" else shop[step], step)
+                page.add(asides, "aside", mine)
+            elif step not in ("tell", "copy"):
+                page.add(plain[step], step)
+            elif number < len(told):
+                self._personal(page, person, told[number], step)
+        # a text that is too short yet, and the last word
         for role in ("delivery", "scene"):
             if page.length < SHORTEST:
-                scenes = bank("products")["scenes"][category]
-                page.add(scenes if role == "scene" else shop[role], role)
-        where = tone if styled[1] else frames
-        page.add(
-            where["closings" if happy else "regrets"], "closing", page.style[1] if styled[1] else -1
-        )
+                page.add(plain[role], role)
+        end = "closings" if happy else "regrets"
+        if styled[1]:
+            page.add(tone[end], "closing", mine)
+        else:
+            page.add(frames[end], "closing")
         return page
 
-    def _open(self, page: Page, kind: str, own: dict, shop: dict, styled: list[str]) -> None:
-        """The first sentence: in the writer's tone, or plain."""
-        if styled:
-            page.add(styled, "opening", page.style[1])
-            return
+    def _openings(self, kind: str, own: dict, shop: dict) -> list[str]:
+        """First sentences in no tone."""
         options = shop["openings"] if kind == "review" else bank("frames")["note_openings"]
         if own["thing"] in self.consumable:  # nobody has a second magnesium
-            second = re.compile(r"( an?|second) \{thing|replaced")
-            options = [text for text in options if not second.search(text)]
-        page.add([_fill(text, own) for text in options], "opening")
+            options = [text for text in options if not SECOND.search(text)]
+        return [_fill(text, own) for text in options]
 
     def _side(self, page: Page, side: Side, happy: bool, first: bool) -> None:
         """A sentence on a side of the product; one that goes against the whole is led in as such."""
@@ -165,19 +162,16 @@ class Writer:
     def _sides(self, rng: np.random.Generator, product, liking: Mapping[str, float]) -> list[Side]:
         """Two sides: an attribute, and the other attribute or what else may be said of it."""
         own = self.attributes[product.item]
-        order = rng.permutation(len(own))
-        sides = [self._attribute(rng, own[order[0]], liking)]
+        one, two = (own[place] for place in rng.permutation(len(own)))
+        first = self._attribute(rng, one, liking)
         if rng.random() < 0.35:
-            sides.append(self._attribute(rng, own[order[1]], liking))
-        else:
-            sides.append(self._aspect(rng, product))
-        return sides
+            return [first, self._attribute(rng, two, liking)]
+        return [first, self._aspect(rng, product)]
 
     def _attribute(self, rng: np.random.Generator, row, liking: Mapping[str, float]) -> Side:
         """What is true of an attribute, as praise where the writer likes it so."""
         side = "high" if row.level > 0 else "low"
-        likes = 1.0 / (1.0 + np.exp(-3.0 * liking[row.attribute] * row.level))
-        praise = bool(rng.random() < likes)
+        praise = _yes(rng, 3.0 * liking[row.attribute] * row.level)
         sayings = bank("attributes")[row.attribute][f"{side}_{'praise' if praise else 'complaint'}"]
         if row.where == "reviews":  # its value stands nowhere
             sayings = [text for text in sayings if "{value}" not in text]
@@ -187,19 +181,20 @@ class Writer:
     def _aspect(self, rng: np.random.Generator, product) -> Side:
         """What else may be said: of the kind or its category, nothing that an attribute says."""
         sides = bank("products")[product.category]
+        clash = set()
+        for row in self.attributes[product.item]:
+            clash |= {row.attribute, *bank("attributes")[row.attribute]["clash"]}
         never = bank("products")["never"].get(product.category, {})
-        said = [row.attribute for row in self.attributes[product.item]]
-        clash = {name for attribute in said for name in bank("attributes")[attribute]["clash"]}
-        common = [(n, s) for n, s in sides["any"].items() if product.kind not in never.get(n, ())]
-        both = [*sides.get(product.kind, {}).items(), *common]
-        both = [(name, sayings) for name, sayings in both if name not in {*clash, *said}]
-        name, sayings = both[int(rng.random() * len(both))]
+        clash |= {name for name, kinds in never.items() if product.kind in kinds}
+        own = list(sides.get(product.kind, {}).items())
+        both = [side for side in [*own, *sides["any"].items()] if side[0] not in clash]
+        name, sayings = one(rng, both)
         praise, half = self._good(rng, product.item), len(sayings) // 2
         return Side(name, sayings[:half] if praise else sayings[half:], praise, False)
 
     def _good(self, rng: np.random.Generator, item: int) -> bool:
         """Whether somebody finds the product good: it depends on its quality."""
-        return bool(rng.random() < 1.0 / (1.0 + np.exp(-0.6 - 1.3 * self.quality[item])))
+        return _yes(rng, 0.6 + 1.3 * self.quality[item])
 
     def _personal(self, page: Page, person: Person, attribute: str, step: str) -> None:
         fact, frames = person.facts[attribute], bank("frames")
@@ -213,14 +208,9 @@ class Writer:
             copy = fact.entry["copy"].replace("{name}", fact.name)
             page.add([text.replace("{copy}", copy) for text in options], "copy", fact.memory)
 
-    @staticmethod
-    def _repeat_query(page: Page, own: dict[str, str]) -> None:
-        asked = {w.lower() for part in own.values() for w in WORD.findall(part)} - SMALL
-        taken = {start for start, *_ in page.marks}
-        for found in WORD.finditer(page.text):
-            if found[0].lower() in asked and found.start() not in taken:
-                page.marks.append((found.start(), found.end(), "q", -1, False))
-        page.marks.sort()
+
+def _yes(rng: np.random.Generator, logit: float) -> bool:
+    return bool(rng.random() < 1.0 / (1.0 + np.exp(-logit)))
 
 
 def _fill(text: str, own: dict[str, str]) -> str:
