@@ -145,8 +145,7 @@ def world(
     folder: Annotated[Path | None, typer.Option(help="where to; data/world unless told")] = None,
 ) -> None:
     """Make the generated world anew: the same seed and size give the same tables."""
-    from workbench.worlds.shop import ship_world, write_world
-    from workbench.worlds.shop.generated import generate, sized
+    from workbench.worlds.shop import generate, ship_world, sized, write_world
 
     if folder is None and (size, seed) != ("tiny", 1):
         what = "data/world holds the world of size tiny and seed 1"

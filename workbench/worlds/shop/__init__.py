@@ -6,14 +6,9 @@ import lazy_loader as lazy
 __getattr__, __dir__, __all__ = lazy.attach(
     __name__,
     submod_attrs={
-        "generated": [
-            "SIZES",
-            "ShopConfig",
-            "World",
-            "generate",
-            "load_world",
-            "ship_world",
-            "write_world",
+        "generated": ["generate"],
+        "world": [
+            *("SIZES", "ShopConfig", "World", "load_world", "ship_world", "sized", "write_world"),
         ],
         "future": ["next_purchases", "next_visits"],
         "texts": ["generate_texts"],

@@ -18,7 +18,7 @@ from workbench.worlds.shop.shelf import Left, Shelf, State, Visit
 from workbench.worlds.shop.visits import START
 
 if TYPE_CHECKING:
-    from workbench.worlds.shop.generated import World
+    from workbench.worlds.shop.world import World
 
 
 def day_of(times: pd.Series) -> np.ndarray:

@@ -15,7 +15,7 @@ from workbench.worlds.shop.shop import below, draw, normal
 from workbench.worlds.shop.writing import Writer
 
 if TYPE_CHECKING:
-    from workbench.worlds.shop.generated import World
+    from workbench.worlds.shop.world import World
 
 HELD_FACTS = {"Horror novels": "reads", "Baby & pregnancy": "expecting"}
 """Categories that a fresh shopper buys from only with such a memory item."""
