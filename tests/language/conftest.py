@@ -130,6 +130,11 @@ def other_tokens(answer):
     return answer
 
 
+def unspelt(answer):
+    next(iter(answer["choices"][0]["prompt_logprobs"][-1].values()))["decoded_token"] = "?"
+    return answer
+
+
 SPOILT = {
     "list": lambda answer: [answer],
     "nochoice": lambda answer: answer | {"choices": []} if "choices" in answer else answer,
@@ -139,6 +144,7 @@ SPOILT = {
     "notokens": lambda answer: {} if "tokens" in answer else answer,
     "fewer": lambda answer: fewer(answer) if "choices" in answer else answer,
     "others": lambda answer: other_tokens(answer) if "choices" in answer else answer,
+    "unspelt": lambda answer: unspelt(answer) if "choices" in answer else answer,
     "nan": lambda answer: change(answer, float("nan")) if "choices" in answer else answer,
     "null": lambda answer: change(answer, None) if "choices" in answer else answer,
     "clamped": lambda answer: change(answer, -9999.0) if "choices" in answer else answer,

@@ -95,6 +95,7 @@ FAULTS = {
     "noscores": r"another shape: no prompt_logprobs",
     "fewer": r"fewer tokens: 1 scored of \d+",
     "others": r"another shape: other tokens",
+    "unspelt": r"another shape: tokens that do not spell",
     "nan": r"another shape: nan for a log-probability",
     "null": r"another shape: None for a log-probability",
     "clamped": r"another shape: -9999.0 for a log-probability",
