@@ -25,10 +25,10 @@ def encode_pairs(
 ) -> list[dict[str, Any]]:
     """Check `pairs` and turn each row into token ids.
 
-    A row becomes {text, response, ids, offsets, with, without, others, boundary}: `ids` and
-    `offsets` are those of the response, `with` and `without` the prompts' ids; `others` holds the
-    second and later prompts where `prompt_without` is a tuple of prompts (`without` is its first);
-    `boundary`: the joined text would be cut otherwise where they meet. Raises `DataError` as
+    A row becomes {text, response, ids, offsets, prompts, with, without, boundary}: `ids` and
+    `offsets` are those of the response; `prompts` holds the ids of each prompt, `with` first, then
+    `without` and whatever else stands in a tuple of `prompt_without`; `boundary`: the joined text
+    would be cut otherwise where they meet. Raises `DataError` as
     `check_pairs` does and for a prompt or response without any token, `TooLarge` for a row of more
     than `context` tokens, `ConfigError` for a tokenizer without character offsets.
     """
@@ -66,7 +66,7 @@ def encode_pairs(
                 cut = ids[prompt] + first
                 mixed |= together[prompt + row.response][: len(cut)] != cut
         made = {"text": row.text, "response": row.response, "ids": answer, "offsets": offsets}
-        made |= {"with": before[0], "without": before[1], "others": tuple(before[2:])}
+        made |= {"prompts": tuple(before), "with": before[0], "without": before[1]}
         out.append(made | {"boundary": mixed})
     return out
 
