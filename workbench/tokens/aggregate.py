@@ -142,7 +142,9 @@ def add_up(
     return pd.concat(parts[1:] or parts, ignore_index=True)
 
 
-def pieces(tokens: pd.DataFrame, pairs: pd.DataFrame, level: str = "sentence") -> pd.DataFrame:
+def pieces(
+    tokens: pd.DataFrame, pairs: pd.DataFrame, level: str = "sentence", also: Sequence[str] = ()
+) -> pd.DataFrame:
     """Add token scores up to pieces of the response: [text, piece, start, end, n_tokens, <sums>].
 
     `level` is "word" (a run without white space), "sentence", "line", or a regular expression whose
@@ -158,10 +160,11 @@ def pieces(tokens: pd.DataFrame, pairs: pd.DataFrame, level: str = "sentence") -
     for text, response in pairs[["text", "response"]].itertuples(index=False):
         for start, end in spans_of(response, level).tolist():
             rows.append((text, response[start:end], start, end))
-    return add_up(tokens, pairs, pd.DataFrame(rows, columns=["text", "piece", "start", "end"]))
+    spans = pd.DataFrame(rows, columns=["text", "piece", "start", "end"])
+    return add_up(tokens, pairs, spans, also)
 
 
-def words(tokens: pd.DataFrame, pairs: pd.DataFrame) -> pd.DataFrame:
+def words(tokens: pd.DataFrame, pairs: pd.DataFrame, also: Sequence[str] = ()) -> pd.DataFrame:
     """Add token scores up to words, runs without white space: [text, word, start, end, n_tokens,
     <sums>]."""
-    return pieces(tokens, pairs, "word").rename(columns={"piece": "word"})
+    return pieces(tokens, pairs, "word", also).rename(columns={"piece": "word"})

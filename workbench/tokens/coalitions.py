@@ -9,6 +9,7 @@ PIR.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from workbench.errors import DataError
 from workbench.tokens import prompts
 from workbench.tokens.contrast import score_tokens
 from workbench.tokens.encoding import prompt_ids
@@ -39,14 +41,11 @@ def score_coalitions(
     """
     kept = np.asarray(coalitions, dtype=bool).reshape(len(coalitions), len(example.memories))
     kept, place = np.unique(kept, axis=0, return_inverse=True)
-    told = [
-        [memory for memory, here in zip(example.memories, row, strict=True) if here] for row in kept
-    ]
+    told = [list(itertools.compress(example.memories, row)) for row in kept]
     each = [prompt(tokenizer, memories, example.query, template) for memories in told]
     pairs = pd.DataFrame({"text": range(len(kept)), "prompt_with": each, "prompt_without": each})
-    table = score_tokens(
-        model, tokenizer, pairs.assign(response=example.response), batch_size=batch_size
-    )
+    pairs["response"] = example.response
+    table = score_tokens(model, tokenizer, pairs, batch_size=batch_size)
     return table["log_prob_with"].to_numpy().reshape(len(kept), -1)[place.reshape(-1)]
 
 
@@ -57,17 +56,22 @@ def checked(
     return list(make_pairs(examples, tokenizer, template=template).itertuples(index=False))
 
 
+def single(example: pd.DataFrame) -> None:
+    """Raise `DataError` unless the table holds one text."""
+    if len(example) != 1:
+        raise DataError(f"{len(example)} texts", "example", "one row", "pass examples.iloc[[0]]")
+
+
 def tidy(text: Any, values: np.ndarray, whole: np.ndarray, **columns: Any) -> pd.DataFrame:
     """[text, position, memory, value, whole] from values (memory items × tokens).
 
     `whole` (one number a token) is what the values of a token's memory items should add up to.
     """
     memory, position = (place.reshape(-1) for place in np.indices(values.shape))
-    table = {"text": text, "position": position, "memory": memory, "value": values.reshape(-1)}
-    table |= {
-        name: np.broadcast_to(column, values.shape).reshape(-1) for name, column in columns.items()
-    }
-    return pd.DataFrame(table | {"whole": whole[position]})
+    table = {"text": text, "position": position, "memory": memory}
+    for name, column in ({"value": values} | columns | {"whole": whole}).items():
+        table[name] = np.broadcast_to(column, values.shape).reshape(-1)
+    return pd.DataFrame(table)
 
 
 def located(
