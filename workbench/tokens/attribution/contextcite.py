@@ -58,8 +58,8 @@ def context_cite(
         scores = score_coalitions(model, tokenizer, row, asked, template, batch_size)
         if link == "logit":
             scores = scores - np.log(-np.expm1(np.minimum(scores, -1e-12)))
-        scaler = StandardScaler().fit(sets.astype(float))
-        fitted = Lasso(alpha=penalty).fit(scaler.transform(sets.astype(float)), scores[:ablations])
+        scaler = StandardScaler()
+        fitted = Lasso(alpha=penalty).fit(scaler.fit_transform(sets.astype(float)), scores[:-2])
         weights = np.atleast_2d(fitted.coef_) / scaler.scale_
         tables.append(tidy(row.text, weights.T, scores[-2] - scores[-1]))
     return pd.concat(tables, ignore_index=True)
