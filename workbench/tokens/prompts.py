@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from workbench.errors import ConfigError, DataError, TooLarge
-from workbench.tokens.encoding import HALF, prompt_ids, response_ids
+from workbench.tokens.encoding import HALF, check_columns, prompt_ids, response_ids
 from workbench.tokens.rendering import located, prompt
 
 EXAMPLE = ("text", "user", "item", "query", "response", "memories")
@@ -201,11 +201,7 @@ def _fitted(
 
 
 def _check(examples: pd.DataFrame) -> None:
-    missing = [name for name in EXAMPLE if name not in examples.columns]
-    if missing:
-        raise DataError(
-            f"missing columns {missing}", where="examples", expected=f"columns {list(EXAMPLE)}"
-        )
+    check_columns(examples, EXAMPLE, "examples")
     for place, (memories, query) in enumerate(
         zip(examples["memories"], examples["query"], strict=True)
     ):

@@ -131,18 +131,13 @@ def trust(
         *perplexities(model, tokenizer, pairs[pairs["number"] == 0], tokens, seed),
         *chance(each, wins, rng),
     ]
-    bad = [one for one in checks if one.ok is False]
-    fatal = [one.says for one in bad if one.fatal]
-    verdict = f"Do not read the scores: {'; '.join(fatal)}."
-    if not fatal:
-        care = "; ".join(one.says for one in bad)
-        verdict = (
-            f"The scores can be read, with care: {care}." if care else "The scores can be read."
-        )
-    frame = pd.DataFrame([one[:4] for one in checks], columns=["check", "value", "expected", "ok"])
-    return Trust(
-        type(model).__name__, not fatal, verdict, frame.astype({"ok": "boolean"}), each, seed
-    )
+    fatal = "; ".join(one.says for one in checks if one.ok is False and one.fatal)
+    care = "; ".join(one.says for one in checks if one.ok is False)
+    verdict = f"The scores can be read, with care: {care}." if care else "The scores can be read."
+    if fatal:
+        verdict = f"Do not read the scores: {fatal}."
+    frame = pd.DataFrame(checks)[["check", "value", "expected", "ok"]].astype({"ok": "boolean"})
+    return Trust(type(model).__name__, not fatal, verdict, frame, each, seed)
 
 
 def _with_others(
