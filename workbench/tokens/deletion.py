@@ -77,8 +77,7 @@ class Deletion:
     @property
     def counts(self) -> dict[str, int]:
         """Words by fate."""
-        found = self.words["fate"].value_counts()
-        return {fate: int(found.get(fate, 0)) for fate in FATES}
+        return self.words["fate"].value_counts().reindex(FATES, fill_value=0).to_dict()
 
     def to_frame(self) -> pd.DataFrame:
         """One row per word of the old reply."""
