@@ -18,10 +18,9 @@ import numpy as np
 import pandas as pd
 
 from workbench.errors import DataError
-from workbench.tokens import prompts
 from workbench.tokens.contrast import score_tokens
 from workbench.tokens.encoding import prompt_ids
-from workbench.tokens.prompts import make_pairs
+from workbench.tokens.prompts import make_pairs, owners
 from workbench.tokens.rendering import prompt
 
 
@@ -78,20 +77,8 @@ def located(
     tokenizer: Any, example: Any, template: str | Path | None = None
 ) -> tuple[tuple[int, ...], np.ndarray]:
     """Token ids of the prompt, and for each of them the number of the memory item it belongs to, −1
-    for none.
-
-    A token that holds a piece of an item belongs to it (to the first of two), as where the persona
-    is masked in place; headings, separators and markers belong to none. Raises `ConfigError` for a
-    template that changes the items.
-    """
-    text, spans = prompts.located(tokenizer, example.memories, example.query, template)
-    offsets = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)[
-        "offset_mapping"
-    ]
+    for none; what a token belongs to is as where the persona is masked in place (`owners`)."""
+    text, _, owner = owners(tokenizer, example.memories, example.query, template)
     (ids,) = prompt_ids(tokenizer, [text])
-    mine = [
-        next((k for k, (a, b) in enumerate(spans) if start < b and a < end), -1)
-        for start, end in offsets
-    ]
     # the bos token that was put before belongs to none
-    return ids, np.array([-1] * (len(ids) - len(mine)) + mine)
+    return ids, np.array([-1] * (len(ids) - len(owner)) + owner)

@@ -30,6 +30,7 @@ import torch.nn.functional as F
 
 from workbench.errors import ConfigError, DataError
 from workbench.tokens.encoding import encode_pairs, prompts_of
+from workbench.tokens.passes import left, padded
 from workbench.tokens.weights.protocol import TokenLoss, Tokens, token_losses
 
 IGNORED = -100  # the label of what is not trained on, as everywhere in Transformers
@@ -119,27 +120,15 @@ class Collator:
         ids = [row["input_ids"] for row in rows] + [row["input_ids_without"] for row in rows[:k]]
         said = [[label for label in row["labels"] if label != IGNORED] for row in twice]
         labels = [row["labels"] for row in rows] + [[IGNORED]] * k
-        batch = _padded(ids, self.pad) | {"labels": _left(labels, IGNORED)}
-        batch["response_labels"] = _left(said, IGNORED)
+        batch = padded(ids, self.pad or 0) | {"labels": left(labels, IGNORED)}
+        batch["response_labels"] = left(said, IGNORED)
         batch["response_share"] = torch.tensor([1.0] * len(rows) + [share] * k)
         if "input_ids_without" in rows[0]:
-            without = _padded([row["input_ids_without"] for row in rows], self.pad)
+            without = padded([row["input_ids_without"] for row in rows], self.pad or 0)
             batch |= {f"{name}_without": tensor for name, tensor in without.items()}
         for name in self.columns:
-            batch[f"response_{name}"] = _left([row[name] for row in twice], 0.0)
+            batch[f"response_{name}"] = left([row[name] for row in twice], 0.0)
         return batch
-
-
-def _padded(ids: Sequence[Sequence[int]], pad: int | None) -> dict[str, torch.Tensor]:
-    mask = _left([[1] * len(row) for row in ids], 0)
-    positions = (mask.cumsum(dim=1) - 1).clamp(min=0)
-    return {"input_ids": _left(ids, pad or 0), "attention_mask": mask, "position_ids": positions}
-
-
-def _left(rows: Sequence[Sequence[Any]], filler: Any) -> torch.Tensor:
-    """Rows of unequal length as one tensor, filled up on the left."""
-    longest = max(len(row) for row in rows)
-    return torch.tensor([[filler] * (longest - len(row)) + list(row) for row in rows])
 
 
 class Objective:

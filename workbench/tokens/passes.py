@@ -11,7 +11,7 @@ from __future__ import annotations
 import inspect
 import itertools
 import weakref
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -152,6 +152,19 @@ def response_logits(model: Any, batch: list[Pass]) -> list[torch.Tensor]:
         shapes = tuple(logits.shape), tuple(tokens.shape)
         raise ModelError(f"logits of shape {shapes[0]} for tokens of shape {shapes[1]}")
     return list((logits[0] if picked else logits[row, column]).split(sizes))
+
+
+def left(rows: Sequence[Sequence[Any]], filler: Any) -> torch.Tensor:
+    """Rows of unequal length as one tensor, filled up on the left."""
+    longest = max(map(len, rows))
+    return torch.tensor([[filler] * (longest - len(row)) + list(row) for row in rows])
+
+
+def padded(ids: Sequence[Sequence[int]], pad: int) -> dict[str, torch.Tensor]:
+    """What a model takes of texts that are filled up on the left; padding takes no position."""
+    mask = left([[1] * len(row) for row in ids], 0)
+    positions = (mask.cumsum(dim=1) - 1).clamp(min=0)
+    return {"input_ids": left(ids, pad), "attention_mask": mask, "position_ids": positions}
 
 
 def gold(logits: torch.Tensor, ids: tuple[int, ...]) -> np.ndarray:
