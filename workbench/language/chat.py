@@ -40,14 +40,17 @@ class Chat:
     temperature: float = 0.0
 
     def __post_init__(self) -> None:
-        pair = isinstance(self.speaker, tuple) and len(self.speaker) == 2
-        template = pair and getattr(self.speaker[1], "chat_template", None)
-        if not (template or isinstance(self.speaker, Endpoint)):
-            expected = "an Endpoint, or (model, tokenizer with a chat template)"
-            raise ConfigError("cannot reply", "speaker", expected)
+        here = isinstance(self.speaker, tuple) and len(self.speaker) == 2
+        if not isinstance(self.speaker, Endpoint) and not (
+            here and getattr(self.speaker[1], "chat_template", None)
+        ):
+            raise ConfigError(
+                "cannot reply", "speaker", "an Endpoint, or (model, tokenizer with a chat template)"
+            )
         if self.max_tokens < 1 or self.temperature < 0:
-            what = "max_tokens or temperature out of range"
-            raise ConfigError(what, expected="max_tokens ≥ 1, temperature ≥ 0")
+            raise ConfigError(
+                "max_tokens or temperature out of range", expected="max_tokens ≥ 1, temperature ≥ 0"
+            )
 
     def __repr__(self) -> str:
         who = self.speaker if isinstance(self.speaker, Endpoint) else type(self.speaker[0]).__name__
@@ -56,14 +59,16 @@ class Chat:
     def complete(self, messages: Sequence[dict[str, str]], seed: int = 0) -> Reply:
         """The reply to `messages` [{role, content}]; raises what `Endpoint` raises."""
         begun = time.perf_counter()
-        answer = self._ask if isinstance(self.speaker, Endpoint) else self._write
-        text, tokens = answer(list(messages), seed)
+        text, tokens = (self._ask if isinstance(self.speaker, Endpoint) else self._write)(
+            list(messages), seed
+        )
         return Reply(text, tokens, time.perf_counter() - begun)
 
     def _ask(self, messages: list[dict[str, str]], seed: int) -> tuple[str, int | None]:
         body = {"model": self.speaker.model, "messages": messages, "max_tokens": self.max_tokens}
-        body |= {"temperature": self.temperature, "seed": seed}
-        answer = self.speaker.post("/chat/completions", body)
+        answer = self.speaker.post(
+            "/chat/completions", body | {"temperature": self.temperature, "seed": seed}
+        )
         said, usage = self.speaker.choice(answer).get("message"), answer.get("usage")
         text = said.get("content") if isinstance(said, dict) else None
         if not isinstance(text, str):
@@ -78,13 +83,19 @@ class Chat:
         options = {"add_generation_prompt": True, "return_tensors": "pt", "return_dict": True}
         given = tokenizer.apply_chat_template(messages, **options).to(model.device)
         pad = tokenizer.eos_token_id if tokenizer.pad_token_id is None else tokenizer.pad_token_id
-        options = {name: given[name] for name in ("input_ids", "attention_mask")}
-        options |= {"max_new_tokens": self.max_tokens, "pad_token_id": pad}
-        options["do_sample"] = self.temperature > 0
-        if self.temperature:
-            options |= {"temperature": self.temperature, "top_k": 0}
+        dice = (
+            {"do_sample": True, "temperature": self.temperature, "top_k": 0}
+            if self.temperature
+            else {}
+        )
         with torch.random.fork_rng(), torch.no_grad():
             torch.manual_seed(seed)
-            made = model.generate(**options)
+            made = model.generate(
+                input_ids=given["input_ids"],
+                attention_mask=given["attention_mask"],
+                max_new_tokens=self.max_tokens,
+                pad_token_id=pad,
+                **(dice or {"do_sample": False}),
+            )
         ids = made[0, given["input_ids"].shape[1] :]
         return tokenizer.decode(ids, skip_special_tokens=True), len(ids)

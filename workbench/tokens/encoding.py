@@ -41,10 +41,9 @@ def encode_pairs(
     # every text is cut once: prompts, responses, and the two beside each other
     ids = _each(prompt_ids, tokenizer, [prompt for each in wanted for prompt in each])
     apart = _each(response_ids, tokenizer, [row.response for row in rows])
-    both = [
-        (prompt, row.response) for row, each in zip(rows, wanted, strict=True) for prompt in each
-    ]
-    met = [prompt + said for prompt, said in both if isinstance(prompt, str)]
+    met = []
+    for row, each in zip(rows, wanted, strict=True):
+        met += [prompt + row.response for prompt in each if isinstance(prompt, str)]
     together = _each(prompt_ids, tokenizer, met)
     out = []
     for place, (row, each) in enumerate(zip(rows, wanted, strict=True)):
@@ -56,7 +55,15 @@ def encode_pairs(
         before = [ids[prompt] for prompt in each]
         for number, prompt in enumerate(before):
             side = "prompt_without" if number else "prompt_with"
-            _check_length(side, len(prompt), len(answer), context, where)
+            if not prompt:
+                what = f"{side} holds no token and the tokenizer has no bos token"
+                raise DataError(what, where, do="add a query or a heading")
+            if context is not None and len(prompt) + len(answer) > context:
+                what = (
+                    f"{side} ({len(prompt)} tokens) and response ({len(answer)}) exceed the context"
+                )
+                do = f'make_pairs(..., context={context}, cut="last"), or a shorter response'
+                raise TooLarge(what, where, f"at most {context} tokens together", do)
         # only the first word can be cut otherwise by what stands before it
         word = re.match(r"\s*\S+", row.response).end()
         first = answer[: max(1, sum(end <= word for _, end in offsets))]
@@ -75,16 +82,6 @@ def _each(cut: Callable, tokenizer: Any, texts: list[Any]) -> dict[Any, Any]:
     """{text: what `cut` makes of it}, each text once."""
     texts = list(dict.fromkeys(texts))
     return dict(zip(texts, cut(tokenizer, texts), strict=True))
-
-
-def _check_length(side: str, prompt: int, answer: int, context: int | None, where: str) -> None:
-    if not prompt:
-        what = f"{side} holds no token and the tokenizer has no bos token"
-        raise DataError(what, where, do="add a query or a heading")
-    if context is not None and prompt + answer > context:
-        what = f"{side} ({prompt} tokens) and response ({answer}) exceed the context"
-        do = f'make_pairs(..., context={context}, cut="last") drops memory items; or shorten the response'
-        raise TooLarge(what, where, f"at most {context} tokens together", do)
 
 
 def check_columns(table: pd.DataFrame, columns: Sequence[str], where: str) -> None:

@@ -30,7 +30,7 @@ from workbench.tokens.weights.protocol import TokenLoss
 
 class FineTuneConfig(BaseModel):
     """Schedule of a fine-tuning run: AdamW (β 0.9, 0.98), linear warm-up, cosine to a tenth of the
-    peak."""
+    peak; a step's gradient has norm 1 at most."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
@@ -46,8 +46,6 @@ class FineTuneConfig(BaseModel):
     """Steps until the peak."""
     weight_decay: float = Field(default=0.01, ge=0)
     """Decoupled weight decay of the matrices; norms and biases have none."""
-    clip: float = Field(default=1.0, ge=0)
-    """Largest norm of a step's gradient; 0 leaves it as it is."""
     persona_dropout: float = Field(default=0.125, ge=0, le=1)
     """Share of the texts that are also trained on without persona, the same for all losses."""
     film_every: int = Field(default=0, ge=0)
@@ -172,7 +170,7 @@ def _arguments(config: FineTuneConfig, seed: int, folder: str, device: str) -> T
         warmup_steps=config.warm_up,
         adam_beta2=0.98,
         weight_decay=config.weight_decay,
-        max_grad_norm=config.clip,
+        max_grad_norm=1.0,
         seed=seed,
         data_seed=seed,
         logging_steps=1,
