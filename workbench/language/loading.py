@@ -49,14 +49,10 @@ def load_causal_lm(
     shared = settings()
     if str(id_or_folder) in SHIPPED:
         id_or_folder = shared.data / str(id_or_folder)
-    folder = Path(id_or_folder)
+    folder, name = Path(id_or_folder), str(id_or_folder)
     if not folder.is_dir() and (folder.exists() or _looks_like_path(id_or_folder)):
-        raise ModelError(
-            "no such model folder",
-            where=str(folder),
-            expected="a folder with config.json",
-            do="check the path",
-        )
+        expected = "a folder with config.json"
+        raise ModelError("no such model folder", name, expected, "check the path")
 
     import torch
     from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
@@ -64,8 +60,6 @@ def load_causal_lm(
 
     logging.disable_progress_bar()  # a bar per file is noise in a notebook
     options = {"local_files_only": folder.is_dir() or not download, "trust_remote_code": False}
-    weights = {"use_safetensors": True, "dtype": getattr(torch, dtype), "device_map": device_map}
-    name = str(id_or_folder)
     try:
         if folder.is_dir():
             _check_files(folder, CONFIG)
@@ -73,33 +67,24 @@ def load_causal_lm(
         if folder.is_dir():
             _check_files(folder, TOKENIZER, WEIGHTS)
         tokenizer = AutoTokenizer.from_pretrained(name, **options)
-        model, loaded = AutoModelForCausalLM.from_pretrained(
-            name, output_loading_info=True, **weights, **options
-        )
+        options |= {"use_safetensors": True, "dtype": getattr(torch, dtype)}
+        options |= {"device_map": device_map, "output_loading_info": True}
+        model, loaded = AutoModelForCausalLM.from_pretrained(name, **options)
     except ModelError:
         raise
     except Exception as error:  # transformers raises a dozen kinds; the reader needs one
-        do = (
-            "check the files"
-            if folder.is_dir()
-            else "pass download=True, or the folder of a model you already have"
-        )
         said = str(error).partition("\n")[0]
+        what = f"cannot load the model ({type(error).__name__}: {said})"
+        expected = "a causal language model of Transformers with safetensors weights"
+        do = "pass download=True, or the folder of a model you already have"
         raise ModelError(
-            f"cannot load the model ({type(error).__name__}: {said})",
-            where=name,
-            expected="a causal language model of a standard Transformers architecture with "
-            "safetensors weights",
-            do=do,
+            what, name, expected, "check the files" if folder.is_dir() else do
         ) from error
     if lacking := sorted(loaded["missing_keys"]):
-        what = (
-            f"no weights for {lacking[0]} and {len(lacking) - 1} more: they would be "
-            f"drawn at random"
-        )
-        raise ModelError(
-            what, name, "all weights of a causal language model", "save it with its output layer"
-        )
+        more = f"{lacking[0]} and {len(lacking) - 1} more"
+        what = f"no weights for {more}: they would be drawn at random"
+        expected = "all weights of a causal language model"
+        raise ModelError(what, name, expected, "save it with its output layer")
     torch.set_num_threads(shared.threads)
     return (model if device_map is not None else model.to(shared.device)).eval(), tokenizer
 
@@ -109,16 +94,14 @@ def _check_causal(config: Any, name: str) -> None:
     ways."""
     from transformers.models.auto.modeling_auto import MODEL_FOR_MASKED_LM_MAPPING_NAMES
 
-    kind, why = config.model_type, ""
+    why = ""
     if config.is_encoder_decoder:
         why = "is an encoder-decoder"
-    elif kind in MODEL_FOR_MASKED_LM_MAPPING_NAMES and not getattr(config, "is_decoder", False):
-        why = "reads a text both ways"
+    elif config.model_type in MODEL_FOR_MASKED_LM_MAPPING_NAMES:
+        why = "" if getattr(config, "is_decoder", False) else "reads a text both ways"
     if why:
-        what = f"not a causal language model: {kind} {why}"
-        raise ModelError(
-            what, name, "a model that predicts the next token (Llama, Qwen, GPT-2, ...)"
-        )
+        what = f"not a causal language model: {config.model_type} {why}"
+        raise ModelError(what, name, "a model that predicts the next token (Llama, Qwen, ...)")
 
 
 def _looks_like_path(id_or_folder: str | Path) -> bool:

@@ -11,7 +11,7 @@ import pandas as pd
 from jinja2 import TemplateError
 
 from workbench.tokens.contrast import score_tokens
-from workbench.tokens.encoding import prompt_ids, response_ids
+from workbench.tokens.encoding import encode_pairs, prompt_ids
 from workbench.tokens.passes import context_of
 from workbench.tokens.rendering import prompt, quoted
 
@@ -51,16 +51,9 @@ def prompt_checks(tokenizer: Any, row: Any, template: Any) -> Iterator[Check]:
         True,
     )
     # what is left of the persona-free prompt when all that it shares with the other is gone
-    start = next(
-        (i for i, (a, b) in enumerate(zip(full, bare, strict=False)) if a != b),
-        min(len(full), len(bare)),
-    )
-    full, rest = full[start:], bare[start:]
-    end = next(
-        (i for i, (a, b) in enumerate(zip(full[::-1], rest[::-1], strict=False)) if a != b),
-        len(rest),
-    )
-    left = rest[: len(rest) - end].strip()
+    start = _shared(full, bare)
+    end = _shared(full[start:][::-1], bare[start:][::-1])
+    left = bare[start : len(bare) - end].strip()
     says = (
         "without a persona the template puts words of its own, which PIR is then measured against"
     )
@@ -127,27 +120,15 @@ def perplexities(
         return
     from workbench.tokens.decoding import write
 
-    length = int(mine.groupby("text").size().median())
+    length = min(64, int(mine.groupby("text").size().median()))
     prompts = own["prompt_without"].tolist()[:8]
-    options = {
-        "max_new_tokens": min(64, length),
-        "temperature": 1.0,
-        "seeds": [seed + i for i in range(len(prompts))],
-    }
-    written = pd.DataFrame(
-        {"prompt_with": prompts, "response": write(model, tokenizer, prompts, **options)}
-    )
-    written = written.assign(prompt_without=prompts, text=range(len(prompts)))
-    written = written[written["response"].str.strip() != ""]
-    ids = zip(
-        prompt_ids(tokenizer, list(written["prompt_with"])),
-        response_ids(tokenizer, list(written["response"])),
-        strict=True,
-    )
-    fits = [
-        len(before) + len(after) <= (context_of(model) or math.inf) for before, (after, _) in ids
-    ]
-    written = written[fits]  # read again, it may have more tokens than were written
+    options = {"max_new_tokens": length, "temperature": 1.0}
+    said = write(model, tokenizer, prompts, seeds=range(seed, seed + len(prompts)), **options)
+    written = pd.DataFrame({"prompt_with": prompts, "prompt_without": prompts, "response": said})
+    written = written.assign(text=range(len(prompts)))[written["response"].str.strip() != ""]
+    # read again, it may have more tokens than were written
+    sizes = [len(row["with"]) + len(row["ids"]) for row in encode_pairs(tokenizer, written)]
+    written = written[np.array(sizes) <= (context_of(model) or math.inf)]
     if len(written):
         reference = -score_tokens(model, tokenizer, written)["log_prob_with"].mean()
         says = (
@@ -206,6 +187,12 @@ def chance(each: pd.DataFrame, wins: np.ndarray, rng: np.random.Generator) -> It
         good,
         says,
     )
+
+
+def _shared(one: str, other: str) -> int:
+    """How many letters two texts share from the beginning."""
+    pairs = enumerate(zip(one, other, strict=False))
+    return next((i for i, (a, b) in pairs if a != b), min(len(one), len(other)))
 
 
 def _said(yes: bool) -> str:

@@ -98,17 +98,15 @@ def cut(text: str, start: np.ndarray, end: np.ndarray, level: str) -> Pieces:
     # spans without a token are left out, the others numbered anew
     kept, number = np.unique(group[group >= 0], return_inverse=True)
     group[group >= 0] = number
-    return Pieces(spans[kept, 0], spans[kept, 1], group)
+    return Pieces(*spans[kept].T, group)
 
 
 def _tokens(start: np.ndarray, end: np.ndarray) -> Pieces:
-    if not len(start):
-        return Pieces(start, end, start)
     # a token begins a piece where all before it have ended
     reach = np.maximum.accumulate(end)
-    begins = (start[1:] >= reach[:-1]) & (end[1:] > start[1:])
-    first = np.concatenate([[True], begins])
-    last = np.append(np.flatnonzero(first)[1:], len(start)) - 1
+    first = np.ones(len(start), dtype=bool)
+    first[1:] = (start[1:] >= reach[:-1]) & (end[1:] > start[1:])
+    last = np.roll(first, -1)
     return Pieces(start[first], reach[last], np.cumsum(first) - 1)
 
 
@@ -127,10 +125,8 @@ def add_up(
     names = [name for name in (*SUMS, *also) if name in tokens]
     responses = dict(zip(pairs["text"], pairs["response"], strict=True))
     scored = dict(list(tokens.groupby("text", sort=False)))
-    parts = []
-    for text, table in spans.groupby("text", sort=False):
-        if text not in scored:
-            continue
+    parts = [spans.iloc[:0].assign(**dict.fromkeys([*names, "n_tokens"], 0.0))]
+    for text, table in spans[spans["text"].isin(scored)].groupby("text", sort=False):
         if text not in responses:
             raise DataError(f"no response of text {text!r}", "pairs", "one row for each text")
         # which of its spans each token belongs to
@@ -143,11 +139,12 @@ def add_up(
         sums = added[names].sum().assign(n_tokens=added.size())
         held = table.iloc[sums.index].reset_index(drop=True)
         parts.append(pd.concat([held, sums.reset_index(drop=True)], axis=1))
-    empty = spans.iloc[:0].assign(**dict.fromkeys([*names, "n_tokens"], 0.0))
-    return pd.concat(parts, ignore_index=True) if parts else empty
+    return pd.concat(parts[1:] or parts, ignore_index=True)
 
 
-def pieces(tokens: pd.DataFrame, pairs: pd.DataFrame, level: str = "sentence") -> pd.DataFrame:
+def pieces(
+    tokens: pd.DataFrame, pairs: pd.DataFrame, level: str = "sentence", also: Sequence[str] = ()
+) -> pd.DataFrame:
     """Add token scores up to pieces of the response: [text, piece, start, end, n_tokens, <sums>].
 
     `level` is "word" (a run without white space), "sentence", "line", or a regular expression whose
@@ -163,10 +160,11 @@ def pieces(tokens: pd.DataFrame, pairs: pd.DataFrame, level: str = "sentence") -
     for text, response in pairs[["text", "response"]].itertuples(index=False):
         for start, end in spans_of(response, level).tolist():
             rows.append((text, response[start:end], start, end))
-    return add_up(tokens, pairs, pd.DataFrame(rows, columns=["text", "piece", "start", "end"]))
+    spans = pd.DataFrame(rows, columns=["text", "piece", "start", "end"])
+    return add_up(tokens, pairs, spans, also)
 
 
-def words(tokens: pd.DataFrame, pairs: pd.DataFrame) -> pd.DataFrame:
+def words(tokens: pd.DataFrame, pairs: pd.DataFrame, also: Sequence[str] = ()) -> pd.DataFrame:
     """Add token scores up to words, runs without white space: [text, word, start, end, n_tokens,
     <sums>]."""
-    return pieces(tokens, pairs, "word").rename(columns={"piece": "word"})
+    return pieces(tokens, pairs, "word", also).rename(columns={"piece": "word"})

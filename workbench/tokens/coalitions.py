@@ -9,6 +9,7 @@ PIR.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -16,10 +17,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from workbench.tokens import prompts
+from workbench.errors import DataError
 from workbench.tokens.contrast import score_tokens
 from workbench.tokens.encoding import prompt_ids
-from workbench.tokens.prompts import make_pairs
+from workbench.tokens.prompts import make_pairs, owners
 from workbench.tokens.rendering import prompt
 
 
@@ -39,14 +40,11 @@ def score_coalitions(
     """
     kept = np.asarray(coalitions, dtype=bool).reshape(len(coalitions), len(example.memories))
     kept, place = np.unique(kept, axis=0, return_inverse=True)
-    told = [
-        [memory for memory, here in zip(example.memories, row, strict=True) if here] for row in kept
-    ]
+    told = [list(itertools.compress(example.memories, row)) for row in kept]
     each = [prompt(tokenizer, memories, example.query, template) for memories in told]
     pairs = pd.DataFrame({"text": range(len(kept)), "prompt_with": each, "prompt_without": each})
-    table = score_tokens(
-        model, tokenizer, pairs.assign(response=example.response), batch_size=batch_size
-    )
+    pairs["response"] = example.response
+    table = score_tokens(model, tokenizer, pairs, batch_size=batch_size)
     return table["log_prob_with"].to_numpy().reshape(len(kept), -1)[place.reshape(-1)]
 
 
@@ -57,37 +55,30 @@ def checked(
     return list(make_pairs(examples, tokenizer, template=template).itertuples(index=False))
 
 
+def single(example: pd.DataFrame) -> None:
+    """Raise `DataError` unless the table holds one text."""
+    if len(example) != 1:
+        raise DataError(f"{len(example)} texts", "example", "one row", "pass examples.iloc[[0]]")
+
+
 def tidy(text: Any, values: np.ndarray, whole: np.ndarray, **columns: Any) -> pd.DataFrame:
     """[text, position, memory, value, whole] from values (memory items × tokens).
 
     `whole` (one number a token) is what the values of a token's memory items should add up to.
     """
     memory, position = (place.reshape(-1) for place in np.indices(values.shape))
-    table = {"text": text, "position": position, "memory": memory, "value": values.reshape(-1)}
-    table |= {
-        name: np.broadcast_to(column, values.shape).reshape(-1) for name, column in columns.items()
-    }
-    return pd.DataFrame(table | {"whole": whole[position]})
+    table = {"text": text, "position": position, "memory": memory}
+    for name, column in ({"value": values} | columns | {"whole": whole}).items():
+        table[name] = np.broadcast_to(column, values.shape).reshape(-1)
+    return pd.DataFrame(table)
 
 
 def located(
     tokenizer: Any, example: Any, template: str | Path | None = None
 ) -> tuple[tuple[int, ...], np.ndarray]:
     """Token ids of the prompt, and for each of them the number of the memory item it belongs to, −1
-    for none.
-
-    A token that holds a piece of an item belongs to it (to the first of two), as where the persona
-    is masked in place; headings, separators and markers belong to none. Raises `ConfigError` for a
-    template that changes the items.
-    """
-    text, spans = prompts.located(tokenizer, example.memories, example.query, template)
-    offsets = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)[
-        "offset_mapping"
-    ]
+    for none; what a token belongs to is as where the persona is masked in place (`owners`)."""
+    text, _, owner = owners(tokenizer, example.memories, example.query, template)
     (ids,) = prompt_ids(tokenizer, [text])
-    mine = [
-        next((k for k, (a, b) in enumerate(spans) if start < b and a < end), -1)
-        for start, end in offsets
-    ]
     # the bos token that was put before belongs to none
-    return ids, np.array([-1] * (len(ids) - len(mine)) + mine)
+    return ids, np.array([-1] * (len(ids) - len(owner)) + owner)

@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -80,23 +80,10 @@ def score_tokens(
     if unknown:
         raise ConfigError(f"unknown score {unknown}", where="scores", expected=f"some of {SCORES}")
     if min(batch_size, batch_tokens, batch_logits) < 1:
-        raise ConfigError(
-            "a batch of nothing", "batch_size, batch_tokens, batch_logits", "at least 1"
-        )
-    behind, rows = hasattr(model, "of_ids"), []
-    if behind and set(scores) & set(WHOLE):
-        what = f"{sorted(set(scores) & set(WHOLE))} need the probabilities of the whole vocabulary"
-        raise ConfigError(
-            what,
-            "scores",
-            "an endpoint returns that of one token",
-            "load the model with load_causal_lm",
-        )
-    if behind and tokenizer is None:
-        rows = _ask_texts(model, pairs)
-    elif behind:
-        rows = encode_pairs(tokenizer, pairs)
-        _ask_ids(model, rows)
+        where = "batch_size, batch_tokens, batch_logits"
+        raise ConfigError("a batch of nothing", where, "at least 1")
+    if hasattr(model, "of_ids"):
+        rows = _ask(model, tokenizer, pairs, scores)
     else:
         rows = encode_pairs(tokenizer, pairs, passes.context_of(model))
         with passes.evaluating(model):
@@ -104,60 +91,47 @@ def score_tokens(
     return _table(pairs, rows, scores)
 
 
-def _prompts(row: dict[str, Any]) -> tuple[Any, ...]:
-    return row["with"], row["without"], *row["others"]
-
-
-def _ask_texts(scorer: Any, pairs: pd.DataFrame) -> list[dict[str, Any]]:
-    """Rows of `pairs` as the scorer tokenises and scores them; the prompts of one response are
-    asked for together."""
-    check_pairs(pairs)
-    rows = []
-    for row in pairs.itertuples(index=False):
-        (first,), (second, *others) = prompts_of(row.prompt_with), prompts_of(row.prompt_without)
-        if not all(isinstance(one, str) for one in (first, second, *others)):
-            do = "pass the model's tokenizer as well"
-            raise ConfigError(
-                "a prompt of token ids for a scorer that takes text", f"text {row.text!r}", do=do
-            )
-        rows.append(
-            {
-                "text": row.text,
-                "response": row.response,
-                "with": first,
-                "without": second,
-                "others": others,
-            }
-        )
-    for response, together in _by(rows, "response").items():
-        prompts = list(dict.fromkeys(prompt for row in together for prompt in _prompts(row)))
-        found = scorer.of_text(prompts, response)
-        ids, offsets = (
-            found.ids or (-1,) * len(found.tokens),
-            list(zip(found.start, found.end, strict=True)),
-        )
-        log_probs = dict(zip(prompts, found.log_probs, strict=True))
+def _ask(
+    scorer: Any, tokenizer: Any, pairs: pd.DataFrame, scores: Sequence[str]
+) -> list[dict[str, Any]]:
+    """Rows as a scorer behind an endpoint gives them; the prompts of one response are asked for
+    together."""
+    if whole := sorted(set(scores) & set(WHOLE)):
+        what = f"{whole} need the probabilities of the whole vocabulary"
+        expected = "an endpoint returns that of one token"
+        raise ConfigError(what, "scores", expected, "load the model with load_causal_lm")
+    rows = _texts(pairs) if tokenizer is None else encode_pairs(tokenizer, pairs)
+    same: dict[Any, list[dict[str, Any]]] = {}
+    for row in rows:
+        same.setdefault(row["response"], []).append(row)
+    for response, together in same.items():
+        prompts = list(dict.fromkeys(prompt for row in together for prompt in row["prompts"]))
+        cut: dict[str, Any] = {}
+        if tokenizer is None:
+            found = scorer.of_text(prompts, response)
+            log_probs, cut["boundary"] = found.log_probs, found.merged
+            cut["ids"] = found.ids or (-1,) * len(found.tokens)
+            cut["offsets"] = list(zip(found.start, found.end, strict=True))
+        else:
+            log_probs = scorer.of_ids(prompts, together[0]["ids"])
+        gold = dict(zip(prompts, log_probs, strict=True))
         for row in together:
-            row |= {"ids": ids, "offsets": offsets, "boundary": found.merged}
-            row["gold"] = np.array([log_probs[prompt] for prompt in _prompts(row)])
+            row |= cut | {"gold": np.array([gold[prompt] for prompt in row["prompts"]])}
     return rows
 
 
-def _ask_ids(scorer: Any, rows: list[dict[str, Any]]) -> None:
-    """Add `gold` (prompts × tokens) to each row, from a scorer of token ids."""
-    for ids, together in _by(rows, "ids").items():
-        prompts = list(dict.fromkeys(prompt for row in together for prompt in _prompts(row)))
-        log_probs = dict(zip(prompts, scorer.of_ids(prompts, ids), strict=True))
-        for row in together:
-            row["gold"] = np.array([log_probs[prompt] for prompt in _prompts(row)])
-
-
-def _by(rows: list[dict[str, Any]], name: str) -> dict[Any, list[dict[str, Any]]]:
-    """Rows that share a response: what is asked for its prompts is asked once."""
-    out: dict[Any, list[dict[str, Any]]] = {}
-    for row in rows:
-        out.setdefault(row[name], []).append(row)
-    return out
+def _texts(pairs: pd.DataFrame) -> list[dict[str, Any]]:
+    """Rows for a scorer that tokenises itself."""
+    check_pairs(pairs)
+    rows = []
+    for row in pairs.itertuples(index=False):
+        prompts = prompts_of(row.prompt_with) + prompts_of(row.prompt_without)
+        if not all(isinstance(one, str) for one in prompts):
+            what = "a prompt of token ids for a scorer that takes text"
+            do = "pass the model's tokenizer as well"
+            raise ConfigError(what, f"text {row.text!r}", do=do)
+        rows.append({"text": row.text, "response": row.response, "prompts": prompts})
+    return rows
 
 
 def _run(model: Any, rows: list[dict[str, Any]], scores: Sequence[str], *limits: int) -> None:
@@ -172,45 +146,46 @@ def _run(model: Any, rows: list[dict[str, Any]], scores: Sequence[str], *limits:
     entropy: dict[passes.Pass, np.ndarray] = {}
     whole = "kl" in scores
     groups = _groups(rows, limits[-1] // passes.vocabulary_of(model)) if whole else [rows]
-    owner = {(prompt, row["ids"]): row["text"] for row in rows for prompt in _prompts(row)}
+    owner = {one: row["text"] for row in rows for one in _passes(row)}
+    firsts = {_passes(row)[0] for row in rows} if "entropy" in scores else ()
     quiet = bool(os.environ.get("TQDM_DISABLE"))  # which tqdm's own bar for notebooks does not read
-    with tqdm(
-        total=len(owner), delay=2, leave=False, desc="score_tokens", unit="pass", disable=quiet
-    ) as bar:
+    options = {"delay": 2, "leave": False, "unit": "pass", "disable": quiet}
+    with tqdm(total=len(owner), desc="score_tokens", **options) as bar:
         for group in groups:
-            firsts = {(row["with"], row["ids"]) for row in group}
             kept: dict[passes.Pass, torch.Tensor] = {}
-            for batch in passes.batches(
-                {(p, row["ids"]) for row in group for p in _prompts(row)}, model, *limits
-            ):
+            asked = {one for row in group for one in _passes(row)}
+            for batch in passes.batches(asked, model, *limits):
                 for one, logits in zip(batch, passes.response_logits(model, batch), strict=True):
                     gold[one] = _finite(passes.gold(logits, one[1]), owner[one])
-                    if "entropy" in scores and one in firsts:
+                    if one in firsts:
                         entropy[one] = passes.entropy(logits)
                     if whole:
                         kept[one] = logits
                 bar.update(len(batch))
             for row in group if whole else ():
-                first, *others = (kept[prompt, row["ids"]] for prompt in _prompts(row))
-                row["kl"] = passes.divergence(first, others)
+                row["kl"] = passes.divergence(*[kept[one] for one in _passes(row)])
     for row in rows:
-        row["gold"] = np.array([gold[prompt, row["ids"]] for prompt in _prompts(row)])
-        row["entropy"] = entropy.get((row["with"], row["ids"]))
+        row["gold"] = np.array([gold[one] for one in _passes(row)])
+        row["entropy"] = entropy.get(_passes(row)[0])
 
 
-def _groups(rows: list[dict[str, Any]], limit: int) -> Iterable[list[dict[str, Any]]]:
+def _passes(row: dict[str, Any]) -> list[passes.Pass]:
+    return [(prompt, row["ids"]) for prompt in row["prompts"]]
+
+
+def _groups(rows: list[dict[str, Any]], limit: int) -> Iterator[list[dict[str, Any]]]:
     """Rows whose distinct passes have at most `limit` response tokens (or one row); equal responses
     lie together."""
     group: list[dict[str, Any]] = []
     run: set[passes.Pass] = set()
     size = 0
     for row in sorted(rows, key=lambda row: (len(row["ids"]), row["ids"])):
-        own = {(prompt, row["ids"]) for prompt in _prompts(row)}
-        if group and size + len(own - run) * len(row["ids"]) > limit:
+        new = set(_passes(row)) - run
+        if group and size + len(new) * len(row["ids"]) > limit:
             yield group
-            group, run, size = [], set(), 0
-        size += len(own - run) * len(row["ids"])
-        run |= own
+            group, run, size, new = [], set(), 0, set(_passes(row))
+        size += len(new) * len(row["ids"])
+        run |= new
         group.append(row)
     yield group
 
@@ -218,34 +193,28 @@ def _groups(rows: list[dict[str, Any]], limit: int) -> Iterable[list[dict[str, A
 def _finite(log_probs: np.ndarray, text: Any) -> np.ndarray:
     wrong = np.flatnonzero(~np.isfinite(log_probs))
     if len(wrong):
+        what = "the model returned logits that are not finite"
         if log_probs[wrong[0]] == -np.inf:
             what = "the model gives a token probability 0, so that its PIR is not defined"
-        else:
-            what = "the model returned logits that are not finite"
-        where = f"text {text!r}, token {wrong[0]}"
-        raise ModelError(
-            what, where, "finite numbers", "load the model in float32, or drop the text"
-        )
+        do = "load the model in float32, or drop the text"
+        raise ModelError(what, f"text {text!r}, token {wrong[0]}", "finite numbers", do)
     return log_probs
 
 
 def _table(pairs: pd.DataFrame, rows: list[dict[str, Any]], scores: Sequence[str]) -> pd.DataFrame:
     """One line a token, in the order of the rows."""
-    # which text, which of its tokens
+    # which text, which of its tokens, and the characters that each covers
     sizes = np.array([len(row["ids"]) for row in rows], dtype=int)
     position = _joined([np.arange(size) for size in sizes]).astype(np.int64)
-    # the characters that each token covers
-    offsets = [np.reshape(row["offsets"], (-1, 2)) for row in rows]
-    start = _joined([part[:, 0] for part in offsets]).astype(np.int64)
-    end = _joined([part[:, 1] for part in offsets]).astype(np.int64)
-    covered = []
-    for row, part in zip(rows, offsets, strict=True):
-        covered += [row["response"][a:b] for a, b in part.tolist()]
+    offsets = np.array([span for row in rows for span in row["offsets"]], dtype=np.int64)
+    start, end = offsets.reshape(-1, 2).T
+    covered = [row["response"][a:b] for row in rows for a, b in row["offsets"]]
     # both sides; p⁻ of several prompts is the mean of their probabilities
     with_ = _joined([row["gold"][0] for row in rows])
-    sums = [np.logaddexp.reduce(row["gold"][1:], axis=0) for row in rows]
-    counts = [len(row["gold"]) - 1 for row in rows]
-    means = [total - math.log(n) for total, n in zip(sums, counts, strict=True)]
+    means = []
+    for row in rows:
+        others = row["gold"][1:]
+        means.append(np.logaddexp.reduce(others, axis=0) - math.log(len(others)))
     without = _joined(means)
     table = {
         "text": pairs["text"].repeat(sizes).reset_index(drop=True),

@@ -27,20 +27,14 @@ def examples_of(
     `users` keeps some shoppers; `n` draws so many texts. Raises `DataError` when no text is left.
     """
     rng = np.random.default_rng(seed)
-    says = corpus.truth["memories"].set_index("memory")["statement"]
-    shown = corpus.truth["text_memories"].query("shown")
-    memories = {
-        text: part.tolist() for text, part in shown["memory"].map(says).groupby(shown["text"])
-    }
     table = corpus.texts if users is None else corpus.texts[corpus.texts["user"].isin(users)]
     if table.empty:
         raise DataError("no text of these shoppers", where="texts", do="choose other users")
     if n is not None and n < len(table):
         table = table.iloc[np.sort(rng.choice(len(table), n, replace=False))]
     out = table[["text", "user", "item", "query", "response"]].reset_index(drop=True)
-    return out.assign(
-        memories=[list(map(str, rng.permutation(memories[text]))) for text in out["text"]]
-    )
+    told = _shown(corpus).groupby("text")["statement"].agg(list)
+    return out.assign(memories=[rng.permutation(told[text]).tolist() for text in out["text"]])
 
 
 def pairs_table(
@@ -66,9 +60,7 @@ def pairs_table(
         rng = np.random.default_rng(seed)
         drawn = [foreign(rng, pool, row, 1)[0] for row in examples.itertuples(index=False)]
         examples = examples.assign(memories=pool["memories"].iloc[drawn].tolist())
-    return make_pairs(examples, tokenizer).assign(
-        persona=["\n".join(told) for told in examples["memories"]]
-    )
+    return make_pairs(examples, tokenizer).assign(persona=examples["memories"].map("\n".join))
 
 
 def excerpts(corpus: Any, tokenizer: Any, seed: int = 0) -> pd.DataFrame:
@@ -80,12 +72,12 @@ def excerpts(corpus: Any, tokenizer: Any, seed: int = 0) -> pd.DataFrame:
     all of them. For training only.
     """
     rng = np.random.default_rng(seed)
-    says = corpus.truth["memories"].set_index("memory")["statement"]
-    shown = corpus.truth["text_memories"].query("shown").groupby("text")["memory"].agg(list)
+    shown = dict(list(_shown(corpus).set_index("memory").groupby("text")["statement"]))
     said = corpus.texts.set_index("text")[["user", "response"]]
     rows = []
     for number, row in enumerate(corpus.truth["sentences"].query("memory >= 0").itertuples()):
-        others = [memory for memory in shown[row.text] if memory != row.memory]
+        says = shown[row.text]
+        others = says.index[says.index != row.memory]
         told = [row.memory, *rng.permutation(others)[: 1 + int(rng.integers(2))]]
         persona = "\n".join(says[rng.permutation(told)])
         user, response = said.loc[row.text]
@@ -94,6 +86,13 @@ def excerpts(corpus: Any, tokenizer: Any, seed: int = 0) -> pd.DataFrame:
     out["prompt_with"] = [prompt(tokenizer, told.splitlines(), EXCERPT) for told in out["persona"]]
     out["prompt_without"] = prompt(tokenizer, [], EXCERPT)
     return out
+
+
+def _shown(corpus: Any) -> pd.DataFrame:
+    """The memory items that each text's prompt shows: [text, memory, ..., statement]."""
+    shown = corpus.truth["text_memories"].query("shown")
+    says = corpus.truth["memories"].set_index("memory")["statement"]
+    return shown.assign(statement=shown["memory"].map(says))
 
 
 def mark(tokens: pd.DataFrame, corpus: Any, pairs: pd.DataFrame) -> pd.DataFrame:
@@ -106,35 +105,24 @@ def mark(tokens: pd.DataFrame, corpus: Any, pairs: pd.DataFrame) -> pd.DataFrame
     text (later ones follow from it). `word_match` is 1 where the token's word stands in the
     persona.
     """
-    spans = dict(list(corpus.truth["words"].groupby("text")))
+    words = corpus.truth["words"]
+    spans, nothing = dict(list(words.groupby("text"))), words.iloc[:0]
     said = pairs.set_index("text")
     personas = said["persona"] if "persona" in said else said["memories"].map("\n".join)
     parts = []
     for text, part in tokens.groupby("text", sort=False):
+        # words that stand in the persona, and words that were planted
         persona = set(re.findall(r"\w+", personas.at[text].lower()))
-        found = [
-            m.span()
-            for m in re.finditer(r"\w+", said.at[text, "response"])
-            if m[0].lower() in persona
-        ]
-        copied = _overlap(part, np.array(found, dtype=int).reshape(-1, 2))
-        planted = spans.get(text)
-        place = (
-            np.full(len(part), -1)
-            if planted is None
-            else _overlap(part, planted[["start", "end"]].to_numpy())
-        )
-        kind = np.array(["g", *([] if planted is None else planted["kind"])])[place + 1]
-        direct = np.array([False, *([] if planted is None else planted["direct"])], dtype=bool)[
-            place + 1
-        ]
+        found = re.finditer(r"\w+", said.at[text, "response"])
+        copied = [match.span() for match in found if match[0].lower() in persona]
+        planted = spans.get(text, nothing)
+        place = _overlap(part, planted[["start", "end"]].to_numpy())
+        # the truth of the word that each token overlaps; the last row is that of none
+        kind = np.append(planted["kind"], "g")[place]
         personal = np.isin(kind, ["c", "d", "s"])
-        marks = {
-            "kind": kind,
-            "personal": personal,
-            "direct": direct & personal,
-            "word_match": (copied >= 0) * 1.0,
-        }
+        direct = np.append(planted["direct"], False).astype(bool)[place] & personal
+        match = (_overlap(part, np.reshape(copied, (-1, 2))) >= 0) * 1.0
+        marks = {"kind": kind, "personal": personal, "direct": direct, "word_match": match}
         parts.append(part.assign(**marks))
     return pd.concat(parts, ignore_index=True)
 
@@ -155,9 +143,8 @@ def sentences(tokens: pd.DataFrame, corpus: Any) -> pd.DataFrame:
 
 def _overlap(part: pd.DataFrame, spans: np.ndarray) -> np.ndarray:
     """For each token the row of the first span that it overlaps, −1 where there is none."""
-    if len(spans) == 0:
-        return np.full(len(part), -1)
-    touches = (part["start"].to_numpy()[:, None] < spans[:, 1]) & (
-        part["end"].to_numpy()[:, None] > spans[:, 0]
-    )
-    return np.where(touches.any(axis=1), touches.argmax(axis=1), -1)
+    start, end = (part[side].to_numpy()[:, None] for side in ("start", "end"))
+    touches = (start < spans[:, 1]) & (end > spans[:, 0])
+    # behind them a column for tokens that overlap none
+    first = np.column_stack([touches, np.ones(len(part), dtype=bool)]).argmax(axis=1)
+    return np.where(first < len(spans), first, -1)

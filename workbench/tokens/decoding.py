@@ -27,7 +27,7 @@ from transformers import GenerationConfig, LogitsProcessor, LogitsProcessorList
 
 from workbench.errors import ConfigError
 from workbench.tokens.encoding import prompt_ids
-from workbench.tokens.passes import evaluating
+from workbench.tokens.passes import evaluating, padded
 
 
 class Guidance(LogitsProcessor):
@@ -75,22 +75,16 @@ class Guidance(LogitsProcessor):
         """Logits of the next token after the persona-free prompt and what has been written so
         far."""
         if self.seen is not None:
-            if input_ids.shape[0] != len(self.seen) or not torch.equal(
-                input_ids[:, :-1], self.seen
-            ):
-                raise ConfigError(
-                    "rows were re-ordered",
-                    where="Guidance",
-                    do="use one object a call, and no beams",
-                )
+            if not torch.equal(input_ids[:, :-1], self.seen):
+                do = "use one object a call, and no beams"
+                raise ConfigError("rows were re-ordered", "Guidance", do=do)
             self.tokens = input_ids[:, -1:]
             self.mask = torch.cat([self.mask, torch.ones_like(self.tokens)], dim=1)
         self.seen = input_ids
         options = {"past_key_values": self.cache, "use_cache": True}
         if self.placed:  # padding takes no position
-            options["position_ids"] = (self.mask.cumsum(1) - 1).clamp(min=0)[
-                :, -self.tokens.shape[1] :
-            ]
+            places = (self.mask.cumsum(1) - 1).clamp(min=0)
+            options["position_ids"] = places[:, -self.tokens.shape[1] :]
         out = self.model(input_ids=self.tokens, attention_mask=self.mask, **options)
         self.cache = out.past_key_values
         return out.logits[:, -1]
@@ -134,37 +128,30 @@ def write(
     """
     seeds = [seeds] * len(prompts) if isinstance(seeds, int) else list(seeds)
     if len(seeds) != len(prompts) or (without is not None and len(without) != len(prompts)):
-        raise ConfigError(
-            "unequal numbers of prompts, persona-free prompts and seeds", expected="as many of each"
-        )
+        what = "unequal numbers of prompts, persona-free prompts and seeds"
+        raise ConfigError(what, expected="as many of each")
     if without is None and gamma != 1:
-        raise ConfigError(
-            f"gamma {gamma} without persona-free prompts", where="without", do="pass prompt_without"
-        )
+        what = f"gamma {gamma} without persona-free prompts"
+        raise ConfigError(what, "without", do="pass prompt_without")
     stop, pad = tokenizer.eos_token_id, tokenizer.pad_token_id
     pad = next((one for one in (pad, stop) if one is not None), 0)
-    config = GenerationConfig(
-        do_sample=False,
-        num_beams=1,
-        max_new_tokens=max_new_tokens,
-        eos_token_id=stop,
-        pad_token_id=pad,
-    )
+    limits = {"max_new_tokens": max_new_tokens, "eos_token_id": stop, "pad_token_id": pad}
+    config = GenerationConfig(do_sample=False, num_beams=1, **limits)
     out: list[str] = []
     with evaluating(model), _plain(model):
         for first in range(0, len(prompts), batch_size):
             batch = slice(first, first + batch_size)
-            tokens, mask = _padded(tokenizer, prompts[batch], pad)
+            told = padded(prompt_ids(tokenizer, prompts[batch]), pad)
             processors = LogitsProcessorList()
             if without is not None:
-                bare = _padded(tokenizer, without[batch], pad)
-                processors.append(Guidance(model, *bare, gamma=gamma, plausible=plausible))
+                bare = padded(prompt_ids(tokenizer, without[batch]), pad)
+                tokens, mask = bare["input_ids"], bare["attention_mask"]
+                processors.append(Guidance(model, tokens, mask, gamma=gamma, plausible=plausible))
             if temperature > 0:
                 processors.append(SeededNoise(seeds[batch], temperature))
-            tokens, mask = tokens.to(model.device), mask.to(model.device)
-            made = model.generate(
-                tokens, attention_mask=mask, generation_config=config, logits_processor=processors
-            )
+            tokens, mask = (told[name].to(model.device) for name in ("input_ids", "attention_mask"))
+            options = {"generation_config": config, "logits_processor": processors}
+            made = model.generate(tokens, attention_mask=mask, **options)
             out += tokenizer.batch_decode(made[:, tokens.shape[1] :], skip_special_tokens=True)
     return out
 
@@ -179,12 +166,3 @@ def _plain(model: Any) -> Iterator[None]:
         yield
     finally:
         model.generation_config = kept
-
-
-def _padded(tokenizer: Any, prompts: Sequence[str], pad: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """Token ids and mask of prompts, padded on the left, where a decoder needs it."""
-    rows = prompt_ids(tokenizer, prompts)
-    longest = max(map(len, rows))
-    tokens = torch.tensor([[*[pad] * (longest - len(row)), *row] for row in rows])
-    mask = torch.tensor([[0] * (longest - len(row)) + [1] * len(row) for row in rows])
-    return tokens, mask

@@ -41,24 +41,18 @@ import pandas as pd
 from workbench.errors import ConfigError, DataError
 from workbench.html import content_id, escape, table
 from workbench.tokens.aggregate import words
-from workbench.tokens.coalitions import checked, score_coalitions
+from workbench.tokens.coalitions import checked, score_coalitions, single
 from workbench.tokens.contrast import score_tokens
 from workbench.tokens.decoding import write
 from workbench.tokens.prompts import make_pairs
 from workbench.tokens.rendering import prompt
 
-FATES = ("went", "came back", "stayed", "changed")
-MARKS = {
-    "went": ("<del>", "</del>"),
-    "came back": ("<b>", "</b>"),
-    "stayed": ("", ""),
-    "changed": ("<i>", "</i>"),
-}
-SAYS = {
-    "went": "struck out: went with the memory",
-    "came back": "bold: came back from other memories",
-    "stayed": "plain: stayed for other reasons",
-    "changed": "italic: changed, no reason found but the dice",
+# each fate: the mark before and behind a word, and what it says
+FATES = {
+    "went": ("<del>", "</del>", "struck out: went with the memory"),
+    "came back": ("<b>", "</b>", "bold: came back from other memories"),
+    "stayed": ("", "", "plain: stayed for other reasons"),
+    "changed": ("<i>", "</i>", "italic: changed, no reason found but the dice"),
 }
 
 
@@ -83,8 +77,7 @@ class Deletion:
     @property
     def counts(self) -> dict[str, int]:
         """Words by fate."""
-        found = self.words["fate"].value_counts()
-        return {fate: int(found.get(fate, 0)) for fate in FATES}
+        return self.words["fate"].value_counts().reindex(FATES, fill_value=0).to_dict()
 
     def to_frame(self) -> pd.DataFrame:
         """One row per word of the old reply."""
@@ -100,24 +93,20 @@ class Deletion:
     def _repr_html_(self) -> str:
         """The old reply with a mark at each word, the new one, and a table of the words that did
         not just stay."""
-        out, at = [], 0
+        marked, at = "", 0
         for row in self.words.itertuples():
-            first, last = MARKS[row.fate]
-            out += [
-                escape(self.old[at : row.start]),
-                first,
-                escape(self.old[row.start : row.end]),
-                last,
-            ]
+            first, last, _ = FATES[row.fate]
+            word = escape(self.old[row.start : row.end])
+            marked += f"{escape(self.old[at : row.start])}{first}{word}{last}"
             at = row.end
+        marked += escape(self.old[at:])
         told = f"Without memory {self.memory}: “{self.memories[self.memory]}”"
-        legend = "; ".join(f"{says} ({self.counts[fate]})" for fate, says in SAYS.items())
+        legend = "; ".join(f"{says} ({self.counts[fate]})" for fate, (_, _, says) in FATES.items())
         null = f"{len(self.seeds) - 1} other seeds with the memory still there are the null"
         moved = self.words[self.words["fate"] != "stayed"].drop(columns=["start", "end"])
         name = content_id("deletion", self.old, self.new, self.memory)
         return (
-            f'<div id="{name}"><p><b>{escape(told)}</b></p><p '
-            f'dir="auto">{"".join(out)}{escape(self.old[at:])}</p>'
+            f'<div id="{name}"><p><b>{escape(told)}</b></p><p dir="auto">{marked}</p>'
             f"<p><small>{escape(legend)}; {null}</small></p><p>The same seed without it:</p>"
             f'<blockquote dir="auto">{escape(self.new)}</blockquote>'
             f"<details><summary>the words that did not stay</summary>"
@@ -148,72 +137,39 @@ def delete_memory(
     each seed, in batches. Raises `DataError` for several texts or an empty reply, `ConfigError` for
     a memory that is not there or too few seeds.
     """
-    if len(example) != 1:
-        raise DataError(
-            f"{len(example)} texts",
-            where="example",
-            expected="one row",
-            do="pass examples.iloc[[0]]",
-        )
+    single(example)
     row = checked(example, tokenizer, template)[0]
     items = len(row.memories)
     if not 0 <= memory < items:
         raise ConfigError(f"memory {memory}", expected=f"0 to {items - 1}")
     if len(set(seeds)) != len(seeds) or len(seeds) < 3:
-        raise ConfigError(
-            f"{len(set(seeds))} different seeds", expected="the reply's own and two others or more"
-        )
+        expected = "the reply's own and two others or more"
+        raise ConfigError(f"{len(set(seeds))} different seeds", expected=expected)
+    # replies with the item and without it, a pair a seed
     rest = [item for number, item in enumerate(row.memories) if number != memory]
-    prompts = [row.prompt_with] * len(seeds) + [prompt(tokenizer, rest, row.query, template)] * len(
-        seeds
-    )
-    replies = write(
-        model,
-        tokenizer,
-        prompts,
-        seeds=[*seeds, *seeds],
-        max_new_tokens=max_new_tokens,
-        temperature=temperature,
-        batch_size=batch_size,
-    )
-    there, gone = replies[: len(seeds)], replies[len(seeds) :]
+    without, n = prompt(tokenizer, rest, row.query, template), len(seeds)
+    options = {"max_new_tokens": max_new_tokens, "temperature": temperature}
+    options |= {"seeds": [*seeds, *seeds], "batch_size": batch_size}
+    replies = write(model, tokenizer, [row.prompt_with] * n + [without] * n, **options)
+    there, gone = replies[:n], replies[n:]
     if not there[0].strip():
-        raise DataError(
-            "the model writes nothing",
-            where=f"text {row.text!r}, seed {seeds[0]}",
-            do="try another seed",
-        )
-    found = _scores(
-        model, tokenizer, example.assign(response=there[0]), memory, template, batch_size
-    )
+        where = f"text {row.text!r}, seed {seeds[0]}"
+        raise DataError("the model writes nothing", where, do="try another seed")
+    # what the item does to each word of the first reply, and how often the others lack it
+    example = example.assign(response=there[0])
+    found = _scores(model, tokenizer, example, memory, template, batch_size)
     keys = _occurrences(found["word"])
-    found["missing_with"], found["missing_without"] = (
-        _missing(keys, there[1:]),
-        _missing(keys, gone[1:]),
-    )
+    found["missing_with"] = _missing(keys, there[1:])
+    found["missing_without"] = _missing(keys, gone[1:])
     stands = _missing(keys, gone[:1]) == 0
-    found["p"] = _chance(found["missing_with"], found["missing_without"], len(seeds) - 1, ~stands)
+    found["p"] = _chance(found["missing_with"], found["missing_without"], n - 1, ~stands)
+    # the fates, by the table above
     both = (found["alone"] >= threshold) & (found["others"] >= threshold)
     lost = (found["effect"] >= threshold) | (found["p"] <= alpha)
-    fate = np.where(
-        stands, np.where(both, "came back", "stayed"), np.where(lost, "went", "changed")
-    )
-    names = [
-        "word",
-        "start",
-        "end",
-        "fate",
-        "effect",
-        "alone",
-        "others",
-        "missing_with",
-        "missing_without",
-        "p",
-    ]
-    table_ = found.assign(fate=fate)[names]
-    return Deletion(
-        row.text, memory, tuple(map(str, row.memories)), there[0], gone[0], tuple(seeds), table_
-    )
+    fate = np.select([stands & both, stands, lost], ["came back", "stayed", "went"], "changed")
+    found.insert(3, "fate", fate)
+    told = tuple(map(str, row.memories))
+    return Deletion(row.text, memory, told, there[0], gone[0], tuple(seeds), found)
 
 
 def _scores(
@@ -230,14 +186,9 @@ def _scores(
     mine = np.arange(len(row.memories)) == memory
     sets = np.array([mine | ~mine, ~mine, mine, mine & ~mine])
     whole, rest, item, none = score_coalitions(model, tokenizer, row, sets, template, batch_size)
-    out = words(scored, pairs)[["word", "start", "end"]]
-    for name, value in {
-        "effect": whole - rest,
-        "alone": item - none,
-        "others": rest - none,
-    }.items():
-        out[name] = words(scored.assign(pir=value), pairs)["pir"]
-    return out
+    values = {"effect": whole - rest, "alone": item - none, "others": rest - none}
+    added = words(scored.assign(**values), pairs, also=[*values])
+    return added[["word", "start", "end", *values]]
 
 
 def _plain(word: str) -> str:
@@ -247,12 +198,9 @@ def _plain(word: str) -> str:
 
 def _occurrences(said: Sequence[str]) -> list[tuple[str, int]]:
     """(word, which occurrence of it this is) for each word of a text."""
-    count: Counter[str] = Counter()
-    out = []
-    for word in map(_plain, said):
-        count[word] += 1
-        out.append((word, count[word]))
-    return out
+    words = pd.Series(list(map(_plain, said)))
+    number = words.groupby(words).cumcount() + 1
+    return list(zip(words, number, strict=True))
 
 
 def _missing(keys: list[tuple[str, int]], replies: Sequence[str]) -> np.ndarray:

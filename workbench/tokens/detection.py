@@ -33,35 +33,25 @@ def detection(
     """
     mark = tokens[truth].to_numpy(dtype=bool)
     if mark.all() or not mark.any():
-        raise DataError(
-            f"{int(mark.sum())} of {len(mark)} tokens are marked",
-            where=truth,
-            expected="some, not all",
-        )
-    text = pd.factorize(tokens["text"])[0]
-    rng, n = np.random.default_rng(seed), text.max() + 1
+        what = f"{int(mark.sum())} of {len(mark)} tokens are marked"
+        raise DataError(what, truth, "some, not all")
     # how often each text is in a resample: its tokens count so often, and nothing has to be sorted
     # again
+    text = pd.factorize(tokens["text"])[0]
+    rng, n = np.random.default_rng(seed), text.max() + 1
     draws = [np.bincount(rng.integers(0, n, n), minlength=n)[text] for _ in range(RESAMPLES)]
     often = np.array(draws)
     rows = []
     for score in scores:
         values = tokens[score].to_numpy(dtype=float)
         if np.isnan(values).any():
-            said = f"{int(np.isnan(values).sum())} of {len(values)} tokens have no score"
-            raise DataError(
-                said, where=score, expected="a number for each token", do="leave those tokens out"
-            )
+            what = f"{int(np.isnan(values).sum())} of {len(values)} tokens have no score"
+            raise DataError(what, score, "a number for each token", "leave those tokens out")
         low, high = np.nanquantile(auc(values, mark, often), [0.025, 0.975])
+        row = {"score": score, "auc": auc(values, mark), "low": low, "high": high}
         # among equals the order is a coin's, not that of the text
         first = np.lexsort((rng.random(len(values)), -values))[: mark.sum()]
-        row = {
-            "score": score,
-            "auc": auc(values, mark),
-            "low": low,
-            "high": high,
-            "precision": mark[first].mean(),
-        }
+        row["precision"] = mark[first].mean()
         if threshold is not None:
             row["f1"] = f1_score(mark, values > threshold)
         rows.append(row | {"tokens": len(mark), "personal": int(mark.sum())})
@@ -74,7 +64,9 @@ def detection_by_kind(tokens: pd.DataFrame, scores: Sequence[str], seed: int = 0
 
     An average over kinds hides that a score may find copies and miss style.
     """
-    other = ~tokens["personal"]
-    kinds = [kind for kind in ("c", "d", "s") if (tokens["kind"] == kind).any()]
-    parts = {k: detection(tokens[other | (tokens["kind"] == k)], scores, seed=seed) for k in kinds}
-    return pd.concat(parts, names=["kind"]).reset_index(level=0).reset_index(drop=True)
+    parts = {}
+    for kind in ("c", "d", "s"):
+        mine = tokens["kind"] == kind
+        if mine.any():
+            parts[kind] = detection(tokens[mine | ~tokens["personal"]], scores, seed=seed)
+    return pd.concat(parts, names=["kind"]).reset_index("kind").reset_index(drop=True)

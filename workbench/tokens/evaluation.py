@@ -9,8 +9,8 @@ from typing import Any
 
 import pandas as pd
 
-from workbench.errors import DataError
 from workbench.tokens.contrast import score_tokens
+from workbench.tokens.encoding import check_columns
 from workbench.tokens.prompts import make_pairs
 
 
@@ -34,26 +34,16 @@ def personal_and_generic(
     """
     other = make_pairs(examples, tokenizer, "other", seed=seed)
     tokens = mark(score_tokens(model, tokenizer, other, batch_size=batch_size))
-    if "personal" not in tokens:
-        raise DataError(
-            "no column 'personal'", where="mark(tokens)", expected="the token table with it"
-        )
-    personal = tokens["personal"].to_numpy(dtype=bool)
+    check_columns(tokens, ["personal"], "mark(tokens)")
+    # the second prompt of these pairs holds the stranger, so that PIR is the gap
+    loss, gap = -tokens["log_prob_with"], tokens["pir"]
+    values = {"personal_nll": loss, "generic_nll": loss, "gap": gap, "generic_gap": gap}
     tables = []
-    for name, column, sign, rows in (
-        ("personal_nll", "log_prob_with", -1, personal),
-        ("generic_nll", "log_prob_with", -1, ~personal),
-        ("gap", "pir", 1, personal),  # the second prompt of these pairs holds the stranger
-        ("generic_gap", "pir", 1, ~personal),
-    ):
-        found = (
-            (sign * tokens.loc[rows, column])
-            .groupby(tokens.loc[rows, "text"], sort=False)
-            .agg(["mean", "size"])
-        )
-        tables.append(
-            found.reset_index().set_axis(["text", "value", "tokens"], axis=1).assign(measure=name)
-        )
+    for name, value in values.items():
+        rows = tokens["personal"].astype(bool) != name.startswith("generic")
+        found = value[rows].groupby(tokens.loc[rows, "text"], sort=False).agg(["mean", "size"])
+        found = found.reset_index().set_axis(["text", "value", "tokens"], axis=1)
+        tables.append(found.assign(measure=name))
     return pd.concat(tables, ignore_index=True)[["text", "measure", "value", "tokens"]]
 
 
@@ -66,32 +56,17 @@ def text_metrics(written: pd.DataFrame) -> pd.DataFrame:
     them. chrF and BLEU: of sacrebleu, per text (BLEU with effective order, so that short texts are
     not all zero).
     """
-    missing = sorted({"text", "response", "written"} - set(written.columns))
-    if missing:
-        raise DataError(
-            f"missing columns {missing}", where="written", expected="text, response, written"
-        )
+    check_columns(written, ["text", "response", "written"], "written")
     from rouge_score.rouge_scorer import RougeScorer
     from sacrebleu.metrics import BLEU, CHRF
 
     rouge, chrf, bleu = RougeScorer(["rougeL"]), CHRF(), BLEU(effective_order=True)
     rows = []
-    for row in written.itertuples(index=False):
-        readable = re.search("[a-z0-9]", row.response.lower())
-        longest = (
-            rouge.score(row.response, row.written)["rougeL"].fmeasure if readable else float("nan")
-        )
-        rows += [
-            (row.text, "rouge_l", longest),
-            (
-                row.text,
-                "chrf",
-                min(1.0, chrf.sentence_score(row.written, [row.response]).score / 100),
-            ),
-            (
-                row.text,
-                "bleu",
-                min(1.0, bleu.sentence_score(row.written, [row.response]).score / 100),
-            ),
-        ]
+    for text, response, said in written[["text", "response", "written"]].itertuples(index=False):
+        found = {"rouge_l": float("nan")}
+        if re.search("[a-z0-9]", response.lower()):
+            found["rouge_l"] = rouge.score(response, said)["rougeL"].fmeasure
+        for name, metric in (("chrf", chrf), ("bleu", bleu)):
+            found[name] = min(1.0, metric.sentence_score(said, [response]).score / 100)
+        rows += [(text, name, value) for name, value in found.items()]
     return pd.DataFrame(rows, columns=["text", "metric", "value"])

@@ -37,7 +37,7 @@ from tqdm.auto import tqdm
 from workbench.errors import ConfigError, DataError
 from workbench.language import Chat
 from workbench.statistics import paired_bootstrap
-from workbench.tokens.encoding import HALF
+from workbench.tokens.encoding import HALF, check_columns
 from workbench.tokens.prompts import foreign
 from workbench.tokens.rendering import TEMPLATES, rendered
 
@@ -189,18 +189,9 @@ def _scores(answer: str, criteria: dict[str, str]) -> dict[str, float] | None:
 
 
 def _check(written: pd.DataFrame) -> None:
-    missing = [name for name in COLUMNS if name not in written]
-    if (
-        missing
-        or not len(written)
-        or written["text"].duplicated().any()
-        or written["user"].isna().any()
-    ):
-        what = (
-            f"missing columns {missing}"
-            if missing
-            else "no text, one that occurs twice, or one by nobody"
-        )
+    check_columns(written, COLUMNS, "written")
+    if not len(written) or written["text"].duplicated().any() or written["user"].isna().any():
+        what = "no text, one that occurs twice, or one by nobody"
         raise DataError(what, "written", f"columns {list(COLUMNS)}, one row a text")
     for place, row in enumerate(written.itertuples(index=False)):
         listed = isinstance(row.memories, list | tuple | np.ndarray)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -24,11 +24,22 @@ KEYS = ["text", "position"]
 CLOSE = 1e-4  # of the largest value: rounding in float32
 
 
-def check_score(
-    mine: Callable[[Any, Any, pd.DataFrame], pd.DataFrame],
-    contrast: bool = True,
-    case: tuple[Any, Any, pd.DataFrame] | None = None,
-) -> Findings:
+class Case(NamedTuple):
+    """What a score is tried on."""
+
+    model: Any
+    tokenizer: Any
+    pairs: pd.DataFrame
+
+    def of(self, pairs: pd.DataFrame) -> Case:
+        """The same with other pairs."""
+        return self._replace(pairs=pairs.reset_index(drop=True))
+
+
+Score = Callable[[Any, Any, pd.DataFrame], pd.DataFrame]
+
+
+def check_score(mine: Score, contrast: bool = True, case: Case | None = None) -> Findings:
     """Hold `mine(model, tokenizer, pairs)` against the laws of a token score: [law, ok, detail].
 
     It returns [text, position, <its scores>], ready for `tokens.merge(table, on=["text",
@@ -41,14 +52,13 @@ def check_score(
     True
     """
     if not callable(mine):
-        raise ConfigError(
-            f"{mine!r} cannot be called", "mine", "a function (model, tokenizer, pairs) -> table"
-        )
-    model, tokenizer, pairs = case or small_case()
+        expected = "a function (model, tokenizer, pairs) -> table"
+        raise ConfigError(f"{mine!r} cannot be called", "mine", expected)
+    case = Case(*(case or small_case()))
+    name = getattr(mine, "__name__", type(mine).__name__)
     unasked = {} if contrast else {"equal prompts": "not claimed"}
     # what one law finds changed, the next does not see
-    given = lambda: (mine, *copy.deepcopy((model, tokenizer, pairs)))  # noqa: E731
-    return hold(_name(mine), SCORE_LAWS, given, unasked=unasked)
+    return hold(name, SCORE_LAWS, lambda: (mine, copy.deepcopy(case)), unasked=unasked)
 
 
 def check_loss(loss: TokenLoss) -> Findings:
@@ -57,43 +67,29 @@ def check_loss(loss: TokenLoss) -> Findings:
 
     "any order" is broken by design where weights are dealt out at random (the control `Permuted`).
     """
-    if not callable(getattr(loss, "weights", None)) or not isinstance(
-        getattr(loss, "name", None), str
-    ):
-        raise ConfigError(
-            f"{loss!r} has no name or no weights", "loss", "a name, and weights(tokens)"
-        )
+    named = isinstance(getattr(loss, "name", None), str)
+    if not (named and callable(getattr(loss, "weights", None))):
+        expected = "a name, and weights(tokens)"
+        raise ConfigError(f"{loss!r} has no name or no weights", "loss", expected)
     return hold(loss.name, LOSS_LAWS, lambda: (loss, _random_tokens(loss)))
 
 
-def small_case(seed: int = 0) -> tuple[Any, Any, pd.DataFrame]:
+def small_case(seed: int = 0) -> Case:
     """A Llama of random weights, its tokenizer, and three pairs of unequal lengths."""
     from workbench.tokens.small_models import PocketConfig, make_model, make_tokenizer
 
     texts = ["The lamp is bright.", "I camp in a tent whenever it is dry, and I like it.", "No."]
     tokenizer = make_tokenizer(texts, 320)
-    model = make_model(
-        PocketConfig(hidden=16, layers=1, heads=2, feed_forward=16, seed=seed), tokenizer
-    ).eval()
-    told = [
-        f"<s><persona>{'likes lamps ' * (1 + place)}<query>review<response>"
-        for place in range(len(texts))
-    ]
+    size = PocketConfig(hidden=16, layers=1, heads=2, feed_forward=16, seed=seed)
+    told = [f"<s><persona>{'likes lamps ' * n}<query>review<response>" for n in (1, 2, 3)]
     pairs = pd.DataFrame({"text": list("abc"), "prompt_with": told, "response": texts})
-    return model, tokenizer, pairs.assign(prompt_without="<s><query>review<response>")
-
-
-def _name(mine: Any) -> str:
-    return getattr(mine, "__name__", type(mine).__name__)
-
-
-def _values(table: pd.DataFrame) -> pd.DataFrame:
-    return table.set_index(KEYS)
+    pairs["prompt_without"] = "<s><query>review<response>"
+    return Case(make_model(size, tokenizer).eval(), tokenizer, pairs)
 
 
 def _apart(found: pd.DataFrame, want: pd.DataFrame) -> str | None:
     """How two tables of scores differ beyond rounding, whatever the order of their rows."""
-    found, want = _values(found), _values(want)
+    found, want = found.set_index(KEYS), want.set_index(KEYS)
     if set(found.columns) != set(want.columns) or set(found.index) != set(want.index):
         return "other rows or columns"
     found = found.loc[want.index, want.columns].astype(float)
@@ -101,92 +97,72 @@ def _apart(found: pd.DataFrame, want: pd.DataFrame) -> str | None:
     return None if most <= CLOSE else f"values that differ by {most:.2g} of the largest"
 
 
-def _table(mine: Callable, model: Any, tokenizer: Any, pairs: pd.DataFrame) -> str | None:
-    found = mine(model, tokenizer, pairs)
+def _table(mine: Score, case: Case) -> str | None:
+    found = mine(*case)
     if not isinstance(found, pd.DataFrame) or not {*KEYS} < {*found.columns}:
         return f"{type(found).__name__} without text, position and a score"
-    words = [
-        name for name in found.columns.difference(KEYS) if found[name].dtype.kind not in "fiub"
-    ]
+    words = [*found.drop(columns=KEYS).select_dtypes(exclude=["number", "bool"])]
     return f"columns that hold no numbers: {words}" if words else None
 
 
-def _rows(mine: Callable, model: Any, tokenizer: Any, pairs: pd.DataFrame) -> str | None:
-    found, want = mine(model, tokenizer, pairs), score_tokens(model, tokenizer, pairs)
-    got, wanted = (pd.MultiIndex.from_frame(table[KEYS]) for table in (found, want))
+def _rows(mine: Score, case: Case) -> str | None:
+    tables = mine(*case), score_tokens(*case)
+    got, wanted = (pd.MultiIndex.from_frame(table[KEYS]) for table in tables)
     if got.has_duplicates:
         return f"two rows for {got[got.duplicated()][0]}"
     off = got.symmetric_difference(wanted)
     return f"{len(off)} rows too few or too many, {off[0]} among them" if len(off) else None
 
 
-def _finite(mine: Callable, *case: Any) -> str | None:
-    found = _values(mine(*case)).astype(float)
-    bad = ~np.isfinite(found).all(axis=1)
-    return (
-        f"{int(bad.sum())} rows that are not finite, {found.index[bad][0]} among them"
-        if bad.any()
-        else None
-    )
+def _finite(mine: Score, case: Case) -> str | None:
+    found = mine(*case).set_index(KEYS).astype(float)
+    bad = found.index[~np.isfinite(found).all(axis=1)]
+    return f"{len(bad)} rows that are not finite, {bad[0]} among them" if len(bad) else None
 
 
-def _again(mine: Callable, *case: Any) -> str | None:
+def _again(mine: Score, case: Case) -> str | None:
     return _apart(mine(*case), mine(*case))
 
 
-def _order(mine: Callable, model: Any, tokenizer: Any, pairs: pd.DataFrame) -> str | None:
-    return _apart(
-        mine(model, tokenizer, pairs.iloc[::-1].reset_index(drop=True)),
-        mine(model, tokenizer, pairs),
-    )
+def _order(mine: Score, case: Case) -> str | None:
+    return _apart(mine(*case.of(case.pairs.iloc[::-1])), mine(*case))
 
 
-def _alone(mine: Callable, model: Any, tokenizer: Any, pairs: pd.DataFrame) -> str | None:
-    each = [
-        mine(model, tokenizer, pairs.iloc[[place]].reset_index(drop=True))
-        for place in range(len(pairs))
-    ]
-    return _apart(pd.concat(each), mine(model, tokenizer, pairs))
+def _alone(mine: Score, case: Case) -> str | None:
+    each = [mine(*case.of(case.pairs.iloc[[place]])) for place in range(len(case.pairs))]
+    return _apart(pd.concat(each), mine(*case))
 
 
-def _equal(mine: Callable, model: Any, tokenizer: Any, pairs: pd.DataFrame) -> str | None:
-    found = _values(
-        mine(model, tokenizer, pairs.assign(prompt_with=pairs["prompt_without"]))
-    ).astype(float)
+def _equal(mine: Score, case: Case) -> str | None:
+    same = case.of(case.pairs.assign(prompt_with=case.pairs["prompt_without"]))
+    found = mine(*same).set_index(KEYS).astype(float)
     most = float((found.max() - found.min()).max())
-    return (
-        None
-        if most <= CLOSE
-        else f"values that lie {most:.2g} apart although the persona changed nothing"
-    )
+    says = f"values that lie {most:.2g} apart although the persona changed nothing"
+    return None if most <= CLOSE else says
 
 
-def _unchanged(mine: Callable, model: Any, tokenizer: Any, pairs: pd.DataFrame) -> str | None:
-    def state() -> dict[str, Any]:
-        out = {f"weight {name}": value.clone() for name, value in model.state_dict().items()}
-        out |= {f"gradient of {name}": value.grad for name, value in model.named_parameters()}
-        out |= {
-            f"requires_grad of {name}": value.requires_grad
-            for name, value in model.named_parameters()
-        }
-        hooks = sum(
-            len(part._forward_hooks) + len(part._forward_pre_hooks) for part in model.modules()
-        )
-        return out | {"training mode": model.training, "number of hooks": hooks}
-
-    given, before = pairs.copy(), state()
-    mine(model, tokenizer, given)
-    other = [name for name, value in state().items() if not _same(value, before.get(name))]
-    other += [] if given.equals(pairs) else ["pairs"]
+def _unchanged(mine: Score, case: Case) -> str | None:
+    before, given = _state(case.model), case.pairs.copy()
+    mine(case.model, case.tokenizer, given)
+    after = _state(case.model)
+    other = [name for name in after if not _same(after[name], before.get(name))]
+    other += [] if given.equals(case.pairs) else ["pairs"]
     return f"changed: {other[0]} and {len(other) - 1} more" if other else None
 
 
+def _state(model: Any) -> dict[str, Any]:
+    """What a score has to leave as it was."""
+    out = {f"weight {name}": value.clone() for name, value in model.state_dict().items()}
+    for name, value in model.named_parameters():
+        out[f"gradient of {name}"] = value.grad
+        out[f"requires_grad of {name}"] = value.requires_grad
+    hooks = [len(part._forward_hooks) + len(part._forward_pre_hooks) for part in model.modules()]
+    return out | {"training mode": model.training, "number of hooks": sum(hooks)}
+
+
 def _same(one: Any, other: Any) -> bool:
-    return (
-        torch.equal(one, other)
-        if torch.is_tensor(one) and torch.is_tensor(other)
-        else one is other or one == other
-    )
+    tensors = torch.is_tensor(one) and torch.is_tensor(other)
+    return torch.equal(one, other) if tensors else one is other or one == other
 
 
 SCORE_LAWS: dict[str, Law] = {
@@ -204,15 +180,10 @@ SCORE_LAWS: dict[str, Law] = {
 def _random_tokens(loss: Any, n: int = 24, vocabulary: int = 9) -> Tokens:
     """n tokens with the logits and columns that the loss says it reads, and no others; the last one
     ends its text."""
-    generator = torch.Generator().manual_seed(0)
-    one, other = (
-        torch.randn(n, vocabulary, generator=generator, dtype=torch.float64) for _ in range(2)
-    )
-    labels = torch.randint(vocabulary, (n,), generator=generator)
-    columns = {
-        name: torch.rand(n, generator=generator, dtype=torch.float64)
-        for name in getattr(loss, "columns", ())
-    }
+    draw = {"generator": torch.Generator().manual_seed(0), "dtype": torch.float64}
+    one, other = (torch.randn(n, vocabulary, **draw) for _ in range(2))
+    labels = torch.randint(vocabulary, (n,), generator=draw["generator"])
+    columns = {name: torch.rand(n, **draw) for name in getattr(loss, "columns", ())}
     for values in columns.values():
         values[-1] = torch.nan  # as `training_rows` carries it
     return Tokens(one, labels, other if getattr(loss, "persona_free", True) else None, columns)
@@ -225,11 +196,8 @@ def _weights(loss: Any, tokens: Tokens) -> str | None:
 
 def _descent(loss: Any, tokens: Tokens) -> str | None:
     low = float(token_weights(loss, tokens).min())
-    return (
-        f"a weight of {low:.2g}, which makes a token that was written less likely"
-        if low < 0
-        else None
-    )
+    says = f"a weight of {low:.2g}, which makes a token that was written less likely"
+    return says if low < 0 else None
 
 
 def _loss_again(loss: Any, tokens: Tokens) -> str | None:
@@ -241,18 +209,21 @@ def _loss_again(loss: Any, tokens: Tokens) -> str | None:
 
 
 def _loss_order(loss: Any, tokens: Tokens) -> str | None:
-    order = torch.arange(len(tokens.labels)).flip(0)
-    parts = {name: getattr(tokens, name) for name in ("logits_with", "labels", "logits_without")}
-    moved = {name: value[order] if value is not None else None for name, value in parts.items()}
-    moved["columns"] = {name: value[order] for name, value in tokens.columns.items()}
-    same = torch.allclose(token_weights(loss, Tokens(**moved)), token_weights(loss, tokens)[order])
+    without = tokens.logits_without
+    moved = Tokens(
+        tokens.logits_with.flip(0),
+        tokens.labels.flip(0),
+        None if without is None else without.flip(0),
+        {name: value.flip(0) for name, value in tokens.columns.items()},
+    )
+    same = torch.allclose(token_weights(loss, moved), token_weights(loss, tokens).flip(0))
     return None if same else "weights that do not move with their tokens"
 
 
 def _loss_unchanged(loss: Any, tokens: Tokens) -> str | None:
     before = tokens.logits_with.clone(), tokens.labels.clone()
     token_losses(loss, tokens)
-    same = torch.equal(before[0], tokens.logits_with) and torch.equal(before[1], tokens.labels)
+    same = all(map(torch.equal, before, (tokens.logits_with, tokens.labels)))
     return None if same else "logits or labels were written to"
 
 

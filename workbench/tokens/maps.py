@@ -13,8 +13,11 @@ import pandas as pd
 from workbench.errors import ConfigError, DataError
 from workbench.html import content_id, escape, table
 from workbench.tokens.aggregate import words
+from workbench.tokens.coalitions import single
 from workbench.tokens.contrast import score_tokens
 from workbench.tokens.prompts import make_pairs
+
+LEAST = 0.1  # nats: below it a cell of the table is left empty
 
 
 @dataclass(frozen=True, repr=False)
@@ -44,58 +47,53 @@ class MemoryMap:
     def totals(self) -> pd.DataFrame:
         """What each memory item does to the whole text: [memory, item, value, word], `word` being
         its strongest."""
-        columns = [f"memory {number}" for number in range(len(self.memories))]
-        best = [self.words["word"].iloc[int(self.words[name].argmax())] for name in columns]
-        value = self.words[columns].sum().to_numpy()
-        return pd.DataFrame(
-            {"memory": range(len(columns)), "item": self.memories, "value": value, "word": best}
-        )
+        best = self.words["word"].iloc[self._values.to_numpy().argmax(axis=0)]
+        totals = {"item": self.memories, "value": self._values.sum().to_numpy(), "word": [*best]}
+        return pd.DataFrame({"memory": range(len(self.memories)), **totals})
+
+    @property
+    def _values(self) -> pd.DataFrame:
+        """Words × memory items."""
+        return self.words[[f"memory {number}" for number in range(len(self.memories))]]
 
     def to_frame(self) -> pd.DataFrame:
         """The words, each with the memory item (`most`) that raises it most."""
-        columns = [f"memory {number}" for number in range(len(self.memories))]
-        return self.words.assign(most=self.words[columns].to_numpy().argmax(axis=1))
+        return self.words.assign(most=self._values.to_numpy().argmax(axis=1))
 
     def __repr__(self) -> str:
         size = f"{len(self.words)} words × {len(self.memories)} memory items"
         return f"MemoryMap({size}, {self.method}, largest gap {_small(self.gap)})"
 
-    def _repr_html_(self, limit: int = 400, least: float = 0.1) -> str:
-        """A plain table: words in their order, the strongest cell of a word bold, cells below
-        `least` left empty."""
-        numbers = range(len(self.memories))
-        items = "".join(
-            f"<li value={number}>{escape(self.memories[number])}</li>" for number in numbers
-        )
-        heads = ["word", "PIR", *map(str, numbers), "sum"]
+    def _repr_html_(self) -> str:
+        """A plain table: words in their order, the strongest cell of a word bold, cells near 0
+        left empty."""
+        items = [f"<li value={k}>{escape(item)}</li>" for k, item in enumerate(self.memories)]
+        heads = ["word", "PIR", *range(len(self.memories)), "sum"]
         head = "".join(f'<th scope="col">{name}</th>' for name in heads)
-        rows = []
-        for row in self.to_frame().head(limit).to_dict("records"):
-            cells = [
-                self._cell(row[f"memory {number}"], number == row["most"], least)
-                for number in numbers
-            ]
-            ends = f"<td>{_signed(row['pir'])}</td>", f"<td>{_signed(row['sum'])}</td>"
-            word = f'<th scope="row" dir="auto">{escape(row["word"])}</th>'
-            rows.append(f"<tr>{word}{ends[0]}{''.join(cells)}{ends[1]}</tr>")
-        left = len(self.words) - len(rows)
+        rows = ""
+        best = self.to_frame()["most"]
+        for row, most, each in zip(
+            self.words.itertuples(), best, self._values.to_numpy(), strict=True
+        ):
+            rows += f'<tr><th scope="row" dir="auto">{escape(row.word)}</th>'
+            rows += f"<td>{_signed(row.pir)}</td>"
+            rows += "".join(_cell(value, k == most) for k, value in enumerate(each))
+            rows += f"<td>{_signed(row.sum)}</td></tr>"
         name = content_id("map", self.response, self.method, self.words["sum"].round(9).tolist())
-        check = (
-            f"{self.method}; largest gap between a word's sum and what it should be: "
-            f"{_small(self.gap)}"
-        )
-        check += f"; {left:,} more words not drawn" if left > 0 else ""
-        grid = f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
+        check = "largest gap between a word's sum and what it should be"
+        check = escape(f"{self.method}; {check}: {_small(self.gap)}")
+        grid = f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
         foot = table(self.totals.to_dict("records"), caption="the whole text", digits=2)
-        return f'<div id="{name}"><ol>{items}</ol>{grid}<p><small>{escape(check)}</small></p>{foot}</div>'
+        listed = f'<div id="{name}"><ol>{"".join(items)}</ol>'
+        return f"{listed}{grid}<p><small>{check}</small></p>{foot}</div>"
 
-    @staticmethod
-    def _cell(value: float, strongest: bool, least: float) -> str:
-        if abs(value) < least:
-            return "<td></td>"
-        colour = "230,97,1" if value > 0 else "33,113,199"
-        text = f"<b>{_signed(value)}</b>" if strongest else _signed(value)
-        return f'<td style="background:rgba({colour},{min(0.6, abs(value) / 5):.2f})">{text}</td>'
+
+def _cell(value: float, strongest: bool) -> str:
+    if abs(value) < LEAST:
+        return "<td></td>"
+    colour = "230,97,1" if value > 0 else "33,113,199"
+    text = f"<b>{_signed(value)}</b>" if strongest else _signed(value)
+    return f'<td style="background:rgba({colour},{min(0.6, abs(value) / 5):.2f})">{text}</td>'
 
 
 def _signed(value: float) -> str:
@@ -124,46 +122,36 @@ def memory_map(
     """
     from workbench.tokens import attribution
 
-    if len(example) != 1:
-        raise DataError(
-            f"{len(example)} texts",
-            where="example",
-            expected="one row",
-            do="pass examples.iloc[[0]]",
-        )
-    if isinstance(method, str) and method not in attribution.METHODS:
-        raise ConfigError(
-            f"method {method!r}", expected=f"one of {sorted(attribution.METHODS)}, or a function"
-        )
-    attribute = (
-        getattr(attribution, attribution.METHODS[method]) if isinstance(method, str) else method
-    )
+    single(example)
+    attribute, name = method, method
+    if isinstance(method, str):
+        if method not in attribution.METHODS:
+            expected = f"one of {sorted(attribution.METHODS)}, or a function"
+            raise ConfigError(f"method {method!r}", expected=expected)
+        attribute = getattr(attribution, attribution.METHODS[method])
+    else:
+        name = method.__name__
     pairs = make_pairs(example, tokenizer, template=template)
     scored = score_tokens(model, tokenizer, pairs)
     values = attribute(model, tokenizer, example, template=template, **options)
-    wide = values.pivot(index="position", columns="memory", values="value").reindex(
-        scored["position"]
-    )
-    whole = values.groupby("position")["whole"].first().reindex(scored["position"])
-    if wide.isna().any(axis=None):
-        raise DataError(
-            "some tokens have no value",
-            where=str(method),
-            expected="every token × every memory item",
-        )
-    added = words(scored, pairs)[["word", "start", "end", "n_tokens", "pir"]]
-    for name, column in {
-        "whole": whole,
-        **{f"memory {number}": wide[number] for number in wide},
-    }.items():
-        added[name] = words(scored.assign(pir=column.to_numpy()), pairs)["pir"]
-    added["sum"] = added[[f"memory {number}" for number in wide]].sum(axis=1)
+    # a row a token, a column a memory item, and what these should add up to
+    cells = values.pivot(index="position", columns="memory", values="value").add_prefix("memory ")
+    items = [*cells]
+    cells.insert(0, "whole", values.groupby("position")["whole"].first())
+    cells = cells.reindex(scored["position"])
+    if cells.isna().any(axis=None):
+        expected = "every token × every memory item"
+        raise DataError("some tokens have no value", where=name, expected=expected)
+    told = scored.join(cells, on="position")
+    added = words(told, pairs, also=[*cells])
+    added = added[["word", "start", "end", "n_tokens", "pir", *cells]]
+    added["sum"] = added[items].sum(axis=1)
     added["gap"] = added["whole"] - added["sum"]
     return MemoryMap(
         text=example["text"].iloc[0],
         response=str(example["response"].iloc[0]),
         memories=tuple(map(str, example["memories"].iloc[0])),
-        method=method if isinstance(method, str) else method.__name__,
+        method=name,
         values=values.merge(scored[["position", "token", "start", "end"]], on="position"),
         words=added,
     )
@@ -179,18 +167,16 @@ def planted_memory(
     the sentence, with `of="sentences"`); a row per token whose last character stands in a word with
     a source that the prompt shows.
     """
-    says = corpus.truth["memories"].set_index("memory")["statement"]
-    spans = corpus.truth[of].query("memory >= 0")
-    spans = spans.assign(item=spans["memory"].map(says)).drop(columns="memory")
+    tables = corpus.truth
+    spans = tables[of].query("memory >= 0").rename(columns={"memory": "planted"})
     found = scored[["text", "position", "end"]].merge(spans, on="text", suffixes=("", "_word"))
     found = found[(found["start"] < found["end"]) & (found["end"] <= found["end_word"])]
-    told = examples[["text", "memories"]].assign(
-        memory=[list(range(len(m))) for m in examples["memories"]]
-    )
-    told = told.explode(["memories", "memory"]).rename(columns={"memories": "item"})
-    out = found.merge(told.drop_duplicates(["text", "item"]), on=["text", "item"])
-    known = [name for name in ("kind", "direct") if name in out]
-    return out[["text", "position", *known, "memory"]].astype({"memory": int})
+    found["memories"] = found["planted"].map(tables["memories"].set_index("memory")["statement"])
+    # the number of each item in its example's list
+    told = examples[["text", "memories"]].explode("memories")
+    told["memory"] = told.groupby("text").cumcount()
+    out = found.merge(told.drop_duplicates(["text", "memories"]), on=["text", "memories"])
+    return out[["text", "position", *out.columns.intersection(["kind", "direct"]), "memory"]]
 
 
 def credit(values: pd.DataFrame, planted: pd.DataFrame) -> dict[str, float]:
@@ -200,12 +186,10 @@ def credit(values: pd.DataFrame, planted: pd.DataFrame) -> dict[str, float]:
     planted memory item; `words`: how many of them have values. `gap`: mean over all tokens of
     |whole − Σ over memory items|.
     """
-    best = values.loc[values.groupby(["text", "position"])["value"].idxmax()]
-    both = planted.merge(best, on=["text", "position"], suffixes=("", "_found"))
-    each = values.groupby(["text", "position"]).agg({"value": "sum", "whole": "first"})
+    keys = ["text", "position"]
+    best = values.loc[values.groupby(keys)["value"].idxmax()]
+    both = planted.merge(best, on=keys, suffixes=("", "_found"))
+    each = values.groupby(keys).agg({"value": "sum", "whole": "first"})
     right = float((both["memory"] == both["memory_found"]).mean())
-    return {
-        "words": len(both),
-        "right": right,
-        "gap": float((each["whole"] - each["value"]).abs().mean()),
-    }
+    gap = float((each["whole"] - each["value"]).abs().mean())
+    return {"words": len(both), "right": right, "gap": gap}

@@ -30,6 +30,7 @@ import torch.nn.functional as F
 
 from workbench.errors import ConfigError, DataError
 from workbench.tokens.encoding import encode_pairs, prompts_of
+from workbench.tokens.passes import left, padded
 from workbench.tokens.weights.protocol import TokenLoss, Tokens, token_losses
 
 IGNORED = -100  # the label of what is not trained on, as everywhere in Transformers
@@ -40,16 +41,12 @@ def carry(pairs: pd.DataFrame, table: pd.DataFrame, **columns: str) -> pd.DataFr
 
     >>> carry(pairs, score_tokens(teacher, tokenizer, pairs), teacher="pir")  # doctest: +SKIP
     """
-    ordered = table.sort_values(["text", "position"], kind="stable").groupby("text")
-    lists = {name: ordered[column].agg(list) for name, column in columns.items()}
     missing = sorted(set(pairs["text"]) - set(table["text"]), key=str)
     if missing:
-        raise DataError(
-            f"no scores of text {missing[0]!r}",
-            "table",
-            "every text of pairs",
-            "score the same pairs",
-        )
+        what = f"no scores of text {missing[0]!r}"
+        raise DataError(what, "table", "every text of pairs", "score the same pairs")
+    ordered = table.sort_values(["text", "position"], kind="stable").groupby("text")
+    lists = {name: ordered[column].agg(list) for name, column in columns.items()}
     return pairs.assign(**{name: pairs["text"].map(found) for name, found in lists.items()})
 
 
@@ -70,42 +67,30 @@ def training_rows(
     response's or a number is missing.
     """
     if any(len(prompts_of(prompt)) > 1 for prompt in pairs.get("prompt_without", ())):
-        raise ConfigError(
-            "several prompts without the persona",
-            "pairs",
-            "one",
-            "use FrozenTeacher with their scores",
-        )
+        do = "use FrozenTeacher with their scores"
+        raise ConfigError("several prompts without the persona", "pairs", "one", do)
     unknown = [name for name in columns if name not in pairs]
     if unknown:
-        raise ConfigError(
-            f"no column {unknown[0]!r}", "pairs", do="add it with carry(pairs, table, …)"
-        )
+        do = "add it with carry(pairs, table, …)"
+        raise ConfigError(f"no column {unknown[0]!r}", "pairs", do=do)
     tail = [tokenizer.eos_token_id] if end and tokenizer.eos_token_id is not None else []
+    room = None if context is None else context - len(tail)
     out = []
-    for place, row in enumerate(
-        encode_pairs(tokenizer, pairs, None if context is None else context - len(tail))
-    ):
+    for place, row in enumerate(encode_pairs(tokenizer, pairs, room)):
         response = [*row["ids"], *tail]
-        ids = {
-            "input_ids": [*row["with"], *response],
-            "input_ids_without": [*row["without"], *response],
-        }
-        out.append({**ids, "labels": [IGNORED] * len(row["with"]) + response, "text": row["text"]})
+        made = {"text": row["text"], "labels": [IGNORED] * len(row["with"]) + response}
+        made["input_ids"] = [*row["with"], *response]
+        made["input_ids_without"] = [*row["without"], *response]
         for name in columns:
+            where = f"column {name!r}, pairs row {place}"
             values = [float(value) for value in pairs[name].iloc[place]]
             if len(values) != len(row["ids"]):
                 what = f"{len(values)} values for {len(row['ids'])} tokens"
-                raise DataError(
-                    what, f"column {name!r}, pairs row {place}", do="score with the same tokenizer"
-                )
+                raise DataError(what, where, do="score with the same tokenizer")
             if any(map(math.isnan, values)):
-                raise DataError(
-                    "a value is missing",
-                    f"column {name!r}, pairs row {place}",
-                    "a number for each token",
-                )
-            out[-1][name] = values + [math.nan] * len(tail)
+                raise DataError("a value is missing", where, "a number for each token")
+            made[name] = values + [math.nan] * len(tail)
+        out.append(made)
     return out
 
 
@@ -128,40 +113,22 @@ class Collator:
 
         The labels of the k rows are −100, so that they do not count among `num_items_in_batch`.
         """
-        said = [
-            row["labels"][next(i for i, y in enumerate(row["labels"]) if y != IGNORED) :]
-            for row in rows
-        ]
         k = math.ceil(self.persona_dropout * len(rows))
+        share = self.persona_dropout * len(rows) / max(k, 1)
+        # every row with its persona, the first k once more without
         twice = [*rows, *rows[:k]]
         ids = [row["input_ids"] for row in rows] + [row["input_ids_without"] for row in rows[:k]]
-        batch = {**self._padded(ids), "response_labels": _left([*said, *said[:k]], IGNORED)}
-        batch["labels"] = _left(
-            [*(row["labels"] for row in rows), *([IGNORED] for _ in range(k))], IGNORED
-        )
-        share = self.persona_dropout * len(rows) / max(k, 1)
+        said = [[label for label in row["labels"] if label != IGNORED] for row in twice]
+        labels = [row["labels"] for row in rows] + [[IGNORED]] * k
+        batch = padded(ids, self.pad or 0) | {"labels": left(labels, IGNORED)}
+        batch["response_labels"] = left(said, IGNORED)
         batch["response_share"] = torch.tensor([1.0] * len(rows) + [share] * k)
         if "input_ids_without" in rows[0]:
-            without = self._padded([row["input_ids_without"] for row in rows])
+            without = padded([row["input_ids_without"] for row in rows], self.pad or 0)
             batch |= {f"{name}_without": tensor for name, tensor in without.items()}
         for name in self.columns:
-            batch[f"response_{name}"] = _left([row[name] for row in twice], 0.0)
+            batch[f"response_{name}"] = left([row[name] for row in twice], 0.0)
         return batch
-
-    def _padded(self, ids: Sequence[Sequence[int]]) -> dict[str, torch.Tensor]:
-        mask = _left([[1] * len(row) for row in ids], 0)
-        positions = (mask.cumsum(dim=1) - 1).clamp(min=0)
-        return {
-            "input_ids": _left(ids, self.pad or 0),
-            "attention_mask": mask,
-            "position_ids": positions,
-        }
-
-
-def _left(rows: Sequence[Sequence[Any]], filler: Any) -> torch.Tensor:
-    """Rows of unequal length as one tensor, filled up on the left."""
-    longest = max(len(row) for row in rows)
-    return torch.tensor([[filler] * (longest - len(row)) + list(row) for row in rows])
 
 
 class Objective:
@@ -184,22 +151,21 @@ class Objective:
         """Leave the model as it was."""
         self._hook.remove()
 
-    def _before(
-        self, _: Any, args: tuple, kwargs: dict[str, Any]
-    ) -> tuple[tuple, dict[str, Any]] | None:
+    def _before(self, _: Any, args: tuple, kwargs: dict[str, Any]) -> tuple[tuple, dict[str, Any]]:
         mine = [
             name for name in kwargs if name.startswith("response_") or name.endswith("_without")
         ]
-        if not mine:
-            return None
         self._kept = {name: kwargs.pop(name) for name in mine}
-        kwargs["use_cache"] = False
-        if "position_ids" not in self._takes:  # no absolute positions, as in Bloom
-            kwargs.pop("position_ids")
-        if (
-            "logits_to_keep" in self._takes and "labels" not in kwargs
-        ):  # TRL asks once more, for its own measures, with labels
-            kwargs["logits_to_keep"] = _places(kwargs["input_ids"], self._kept["response_labels"])
+        if mine:
+            kwargs["use_cache"] = False
+            if "position_ids" not in self._takes:  # no absolute positions, as in Bloom
+                kwargs.pop("position_ids")
+            # TRL asks once more, for its own measures, with labels
+            if "logits_to_keep" in self._takes and "labels" not in kwargs:
+                # as many places as the longest response has tokens, each before the one it predicts
+                length, ids = self._kept["response_labels"].shape[1], kwargs["input_ids"]
+                last = ids.shape[1] - 1
+                kwargs["logits_to_keep"] = torch.arange(last - length, last, device=ids.device)
         return args, kwargs
 
     def __call__(
@@ -209,17 +175,11 @@ class Objective:
         collator's."""
         batch, self._kept = self._kept, {}
         if "response_labels" not in batch:
-            do = (
-                "Objective(the model that the Trainer gets), "
-                "data_collator=Collator(…), remove_unused_columns=False"
-            )
+            do = "Objective(the Trainer's model), Collator(…), remove_unused_columns=False"
             raise ConfigError("a batch without the collator's columns", "compute_loss_func", do=do)
         if len(outputs.logits) != len(batch["response_labels"]):
-            raise ConfigError(
-                "a batch that was split over devices",
-                "compute_loss_func",
-                do="one device, or torchrun",
-            )
+            what = "a batch that was split over devices"
+            raise ConfigError(what, "compute_loss_func", do="one device, or torchrun")
         tokens, plain = self.tokens(outputs.logits, batch)
         total = token_losses(self.loss, tokens).sum() + plain
         return total / (len(tokens.labels) if num_items_in_batch is None else num_items_in_batch)
@@ -235,58 +195,41 @@ class Objective:
         labels, share = batch["response_labels"], batch["response_share"]
         wanted = labels != IGNORED
         rows = len(batch.get("input_ids_without", labels))  # the rest is there by dropout
-        logits = _response(logits, labels.shape[1])
-        need = getattr(self.loss, "persona_free", True) if persona_free is None else persona_free
-        if need and "input_ids_without" not in batch:
-            raise ConfigError(
-                "no input_ids_without", f"loss {self.loss.name!r}", "rows with both prompts"
-            )
+        n = int(wanted[:rows].sum())
+        picked, said = _pick(logits, wanted), labels[wanted]
+        # the pass without the persona, where it is read
         without = None
-        if need:
-            with torch.set_grad_enabled(
-                torch.is_grad_enabled() and getattr(self.loss, "through_both", False)
-            ):
-                bare = _response(self._pass(batch, "_without"), labels.shape[1])
-                without = _pick(bare, wanted[:rows])
+        if getattr(self.loss, "persona_free", True) if persona_free is None else persona_free:
+            if "input_ids_without" not in batch:
+                where = f"loss {self.loss.name!r}"
+                raise ConfigError("no input_ids_without", where, "rows with both prompts")
+            through = torch.is_grad_enabled() and getattr(self.loss, "through_both", False)
+            with torch.set_grad_enabled(through):
+                without = _pick(self._pass(batch, "_without"), wanted[:rows])
         columns = {
-            name.removeprefix("response_"): _pick(values[:rows], wanted[:rows])
+            name.removeprefix("response_"): values[wanted][:n]
             for name, values in batch.items()
             if name.startswith("response_") and name not in ("response_labels", "response_share")
         }
-        tokens = Tokens(
-            _pick(logits[:rows], wanted[:rows]),
-            _pick(labels[:rows], wanted[:rows]),
-            without,
-            columns,
-        )
-        plain = _pick(logits[rows:], wanted[rows:]), _pick(labels[rows:], wanted[rows:])
-        scale = share[rows:, None].expand_as(labels[rows:])[wanted[rows:]]
-        return tokens, (F.cross_entropy(*plain, reduction="none") * scale).sum()
+        # what dropout adds
+        losses = F.cross_entropy(picked[n:], said[n:], reduction="none")
+        scale = share[:, None].expand_as(labels)[wanted][n:]
+        return Tokens(picked[:n], said[:n], without, columns), (losses * scale).sum()
 
     def run(self, batch: Mapping[str, torch.Tensor], persona_free: bool) -> Tokens:
         """The response tokens of a batch that did not come through the Trainer."""
         return self.tokens(self._pass(batch), batch, persona_free)[0]
 
     def _pass(self, batch: Mapping[str, torch.Tensor], suffix: str = "") -> torch.Tensor:
-        names = ("input_ids", "attention_mask", *({"position_ids"} & self._takes))
+        names = ("input_ids", "attention_mask", "position_ids")
         inputs = {name: batch[name + suffix] for name in names}
-        if "logits_to_keep" in self._takes:
-            inputs["logits_to_keep"] = _places(inputs["input_ids"], batch["response_labels"])
-        return self.model(**inputs, use_cache=False).logits
-
-
-def _places(ids: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-    """The places whose logits predict the response: as many as the longest has tokens, all but the
-    last place."""
-    return torch.arange(ids.shape[1] - labels.shape[1], ids.shape[1], device=ids.device) - 1
-
-
-def _response(logits: torch.Tensor, count: int) -> torch.Tensor:
-    return logits if logits.shape[1] == count else logits[:, -count - 1 : -1]
+        return self.model(**inputs, response_labels=batch["response_labels"]).logits
 
 
 def _pick(values: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
-    """The wanted places one after another, in at least single precision; no copy where all are
-    wanted."""
+    """The logits of the wanted places of the response one after another, in at least single
+    precision; no copy where all are wanted."""
+    count = wanted.shape[1]
+    values = values if values.shape[1] == count else values[:, -count - 1 : -1]
     picked = values.flatten(0, 1) if bool(wanted.all()) else values[wanted]
     return picked.float() if picked.dtype in (torch.float16, torch.bfloat16) else picked

@@ -11,7 +11,7 @@ from __future__ import annotations
 import inspect
 import itertools
 import weakref
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -56,24 +56,27 @@ def check_causal(model: Any) -> None:
     once, on three)."""
     if model in CAUSAL:
         return
-    do = "load a causal language model (AutoModelForCausalLM)"
-    if getattr(getattr(model, "config", None), "is_encoder_decoder", False):
-        raise ModelError(
-            "an encoder-decoder model: it does not continue its prompt", type(model).__name__, do=do
-        )
+    what = None
     tokens = torch.tensor([[0, 0, 0], [0, 0, 1]], device=input_device(model))
-    logits = getattr(model(input_ids=tokens), "logits", None)
-    if logits is None or logits.shape[:2] != tokens.shape:
-        raise ModelError("the model returns no logits for every token", type(model).__name__, do=do)
-    one, other = logits[:, :2].double()
-    scale = float(one[one.isfinite()].abs().max()) if one.isfinite().any() else 0.0
-    if not torch.allclose(
-        one, other, rtol=0, atol=64 * torch.finfo(logits.dtype).eps * scale, equal_nan=True
-    ):
-        raise ModelError(
-            "the model looks at later tokens: it is not causal", type(model).__name__, do=do
-        )
+    if getattr(_config(model), "is_encoder_decoder", False):
+        what = "an encoder-decoder model: it does not continue its prompt"
+    else:
+        logits = getattr(model(input_ids=tokens), "logits", None)
+        if logits is None or logits.shape[:2] != tokens.shape:
+            what = "the model returns no logits for every token"
+        elif not _close(*logits[:, :2]):
+            what = "the model looks at later tokens: it is not causal"
+    if what:
+        do = "load a causal language model (AutoModelForCausalLM)"
+        raise ModelError(what, type(model).__name__, do=do)
     CAUSAL.add(model)
+
+
+def _close(one: torch.Tensor, other: torch.Tensor) -> bool:
+    """Equal but for rounding, and for what is not finite in both."""
+    scale = float(one[one.isfinite()].abs().amax()) if one.isfinite().any() else 0.0
+    most = 64 * torch.finfo(one.dtype).eps * scale
+    return torch.allclose(one.double(), other.double(), rtol=0, atol=most, equal_nan=True)
 
 
 def batches(
@@ -121,23 +124,20 @@ def response_logits(model: Any, batch: list[Pass]) -> list[torch.Tensor]:
     and the model surely knows it.
     """
     texts = [[*prompt, *ids][:-1] for prompt, ids in batch]  # nothing is asked of the last token
-    longest, device = max(map(len, texts)), input_device(model)
-    tokens = torch.tensor(
-        [text + text[-1:] * (longest - len(text)) for text in texts], device=device
-    )
-    row = torch.repeat_interleave(
-        torch.arange(len(batch)), torch.tensor([len(ids) for _, ids in batch])
-    )
-    column = torch.cat(
-        [torch.arange(len(prompt) - 1, len(prompt) + len(ids) - 1) for prompt, ids in batch]
-    )
+    longest, sizes = max(map(len, texts)), [len(ids) for _, ids in batch]
+    padded = [text + text[-1:] * (longest - len(text)) for text in texts]
+    tokens = torch.tensor(padded, device=input_device(model))
+    # where the response of each text is predicted: its last places
+    row = np.repeat(np.arange(len(batch)), sizes)
+    places = [np.arange(len(text) - n, len(text)) for text, n in zip(texts, sizes, strict=True)]
+    column = np.concatenate(places)
     picked = []
 
     def pick(_: Any, given: tuple) -> tuple | None:
         if not given or given[0].shape[:2] != tokens.shape:
             return None
         picked.append(True)
-        return (given[0][row.to(given[0].device), column.to(given[0].device)][None], *given[1:])
+        return (given[0][row, column][None], *given[1:])
 
     known = inspect.signature(model.forward).parameters
     cache = "use_cache" in known or any(one.kind is one.VAR_KEYWORD for one in known.values())
@@ -149,11 +149,22 @@ def response_logits(model: Any, batch: list[Pass]) -> list[torch.Tensor]:
         if hook is not None:
             hook.remove()
     if logits.shape[:2] != ((1, len(row)) if picked else tokens.shape):
-        raise ModelError(
-            f"logits of shape {tuple(logits.shape)} for tokens of shape {tuple(tokens.shape)}"
-        )
-    logits = logits[0] if picked else logits[row.to(logits.device), column.to(logits.device)]
-    return list(logits.split([len(ids) for _, ids in batch]))
+        shapes = tuple(logits.shape), tuple(tokens.shape)
+        raise ModelError(f"logits of shape {shapes[0]} for tokens of shape {shapes[1]}")
+    return list((logits[0] if picked else logits[row, column]).split(sizes))
+
+
+def left(rows: Sequence[Sequence[Any]], filler: Any) -> torch.Tensor:
+    """Rows of unequal length as one tensor, filled up on the left."""
+    longest = max(map(len, rows))
+    return torch.tensor([[filler] * (longest - len(row)) + list(row) for row in rows])
+
+
+def padded(ids: Sequence[Sequence[int]], pad: int) -> dict[str, torch.Tensor]:
+    """What a model takes of texts that are filled up on the left; padding takes no position."""
+    mask = left([[1] * len(row) for row in ids], 0)
+    positions = (mask.cumsum(dim=1) - 1).clamp(min=0)
+    return {"input_ids": left(ids, pad), "attention_mask": mask, "position_ids": positions}
 
 
 def gold(logits: torch.Tensor, ids: tuple[int, ...]) -> np.ndarray:
@@ -175,7 +186,7 @@ def entropy(logits: torch.Tensor) -> np.ndarray:
     return torch.cat(found).cpu().numpy()
 
 
-def divergence(one: torch.Tensor, others: list[torch.Tensor]) -> np.ndarray:
+def divergence(one: torch.Tensor, *others: torch.Tensor) -> np.ndarray:
     """KL(p ‖ q) at each token (float64, nats); q is the mean of the probabilities of `others`."""
     found = []
     for first, *rest in _parts(one, *others):

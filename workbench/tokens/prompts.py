@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from workbench.errors import ConfigError, DataError, TooLarge
-from workbench.tokens.encoding import HALF, prompt_ids, response_ids
+from workbench.tokens.encoding import HALF, check_columns, prompt_ids, response_ids
 from workbench.tokens.rendering import located, prompt
 
 EXAMPLE = ("text", "user", "item", "query", "response", "memories")
@@ -32,9 +32,8 @@ def make_pairs(
     seed: int = 0,
     pool: pd.DataFrame | None = None,
     others: int = 4,
-    neutral: str = NEUTRAL,
     context: int | None = None,
-    cut: Literal["error", "last", "first"] = "error",
+    cut: Literal["error", "last"] = "error",
 ) -> pd.DataFrame:
     """Pairs for `score_tokens`: the columns of `examples` and [prompt_with, prompt_without,
     intervention].
@@ -43,7 +42,7 @@ def make_pairs(
     |---|---|
     | delete | nothing, its heading included: the paper's choice |
     | mask | a mask (else pad, unknown, eos) token for each of its tokens; all others stay where they are (`masked`) |
-    | neutral | the sentence `neutral` |
+    | neutral | the sentence `NEUTRAL` |
     | other | the persona of one random example of `pool` by somebody else, drawn with `seed` |
     | peer | that of somebody else's text about the same item |
     | others | those of `others` examples by somebody else, as a tuple: p⁻ is the mean of their probabilities |
@@ -53,10 +52,10 @@ def make_pairs(
     "each" the texts are named `text/memory`.
 
     `context` is the number of tokens that a prompt and its response may have together. Where a
-    persona is too long for it, `cut` says what to do: "error" refuses; "last" and "first" drop
-    whole memory items from that end of the list until the rest fits, and the table gets the column
-    `cut`, the items that were dropped from the person's own persona. `memories` then lists those
-    that are left; `table["cut"].str.len()` counts the others.
+    persona is too long for it, `cut` says what to do: "error" refuses; "last" drops whole memory
+    items from the end of the list until the rest fits, and the table gets the column `cut`, the
+    items that were dropped from the person's own persona. `memories` then lists those that are
+    left; `table["cut"].str.len()` counts the others.
 
     Raises `ConfigError` for another intervention or a template that changes what is to be masked,
     `DataError` for missing columns, an empty persona, or nobody to draw, `TooLarge` for a persona
@@ -64,20 +63,20 @@ def make_pairs(
     """
     if intervention not in INTERVENTIONS:
         raise ConfigError(f"intervention {intervention!r}", expected=f"one of {INTERVENTIONS}")
-    if cut not in ("error", "last", "first"):
-        raise ConfigError(f"cut {cut!r}", expected="error, last or first")
+    if cut not in ("error", "last"):
+        raise ConfigError(f"cut {cut!r}", expected="error or last")
     _check(examples)
-    rng, pool, limits = (
-        np.random.default_rng(seed),
-        examples if pool is None else pool,
-        (template, context, cut),
-    )
+    rng, pool = np.random.default_rng(seed), examples if pool is None else pool
+    limits = template, context, cut
     out = examples.assign(intervention=intervention)
     if context is not None:
-        out = _cut(tokenizer, out, *limits)
-    out["prompt_with"] = [
-        prompt(tokenizer, row.memories, row.query, template) for row in out.itertuples()
-    ]
+        # the items that fit, and those that do not
+        left = [_fitted(tokenizer, row.memories, row, *limits) for row in out.itertuples()]
+        both = zip(out["memories"], left, strict=True)
+        out["cut"] = [list(told[len(kept) :]) for told, kept in both]
+        out["memories"] = left
+    each = out[["memories", "query"]].itertuples(index=False)
+    out["prompt_with"] = [prompt(tokenizer, *row, template) for row in each]
     without = []
     for row in out.itertuples():
         told = list(row.memories)
@@ -85,16 +84,14 @@ def make_pairs(
             without.append(masked(tokenizer, told, row.query, template))
             continue
         if intervention in ("delete", "neutral"):
-            instead = [() if intervention == "delete" else (neutral,)]
+            instead = [() if intervention == "delete" else (NEUTRAL,)]
         elif intervention == "each":
             instead = [told[:k] + told[k + 1 :] for k in range(len(told))]
         else:
-            drawn = foreign(
-                rng, pool, row, others if intervention == "others" else 1, intervention == "peer"
-            )
-            instead = [
-                _fitted(tokenizer, pool["memories"].iat[place], row, *limits) for place in drawn
-            ]
+            count = others if intervention == "others" else 1
+            drawn = foreign(rng, pool, row, count, intervention == "peer")
+            personas = pool["memories"].iloc[drawn]
+            instead = [_fitted(tokenizer, persona, row, *limits) for persona in personas]
         each = tuple(prompt(tokenizer, memories, row.query, template) for memories in instead)
         without.append(each if intervention in ("others", "each") else each[0])
     if intervention != "each":
@@ -108,17 +105,32 @@ def make_pairs(
 def filler_of(tokenizer: Any) -> str:
     """The token that stands for nothing: mask, else pad, unknown, eos; `ConfigError` where there is
     none of them."""
+    do = "delete the persona instead"
     if tokenizer is None:
-        raise ConfigError(
-            "no tokenizer", expected="the model's own", do="delete the persona instead"
-        )
+        raise ConfigError("no tokenizer", expected="the model's own", do=do)
     each = (tokenizer.mask_token, tokenizer.pad_token, tokenizer.unk_token, tokenizer.eos_token)
-    filler = next((token for token in each if token), None)
+    filler = next(filter(None, each), None)
     if filler is None:
-        raise ConfigError(
-            "the tokenizer has no mask, pad, unknown or eos token", do="delete the persona instead"
-        )
+        raise ConfigError("the tokenizer has no mask, pad, unknown or eos token", do=do)
     return filler
+
+
+def owners(
+    tokenizer: Any, memories: Sequence[str], query: str, template: str | Path | None = None
+) -> tuple[str, list[tuple[int, int]], list[int]]:
+    """The prompt, the characters that each of its tokens covers, and the number of the memory item
+    that it belongs to, −1 for none; without the bos token.
+
+    A token that holds a piece of an item belongs to it (to the first of two); headings, separators
+    and markers belong to none. Raises `ConfigError` for a template that changes the items.
+    """
+    text, spans = located(tokenizer, memories, query, template)
+    found = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
+    offsets, owner = found["offset_mapping"], []
+    for start, end in offsets:
+        mine = [number for number, (a, b) in enumerate(spans) if start < b and a < end]
+        owner.append(mine[0] if mine else -1)
+    return text, offsets, owner
 
 
 def masked(
@@ -132,39 +144,20 @@ def masked(
     tokenizers cut a text in another way after a special token.
     """
     filler = filler_of(tokenizer)
-    text, spans = located(tokenizer, memories, query, template)
-    found = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
-    hidden = [
-        any(start < b and a < end for a, b in spans) for start, end in found["offset_mapping"]
-    ]
-    number = tokenizer.convert_tokens_to_ids(filler)
-    wanted = tuple(
-        number if gone else one for one, gone in zip(found["input_ids"], hidden, strict=True)
-    )
+    text, offsets, owner = owners(tokenizer, memories, query, template)
+    (ids,) = prompt_ids(tokenizer, [text])
+    # as ids, behind the bos token where there is one
+    number, bos = tokenizer.convert_tokens_to_ids(filler), len(ids) - len(owner)
+    hidden = [number if k >= 0 else one for one, k in zip(ids[bos:], owner, strict=True)]
+    wanted = (*ids[:bos], *hidden)
+    # as text
     said, at = "", 0
-    for (start, end), gone in zip(found["offset_mapping"], hidden, strict=True):
-        if gone:  # several tokens may share the characters of one letter
+    for (start, end), mine in zip(offsets, owner, strict=True):
+        if mine >= 0:  # several tokens may share the characters of one letter
             said += text[at : max(at, start)] + filler
             at = max(at, end)
     said += text[at:]
-    with_bos = prompt_ids(tokenizer, [text])[0][: -len(wanted)] + wanted
-    return said if prompt_ids(tokenizer, [said]) == [with_bos] else list(with_bos)
-
-
-def _cut(
-    tokenizer: Any, examples: pd.DataFrame, template: str | Path | None, context: int, cut: str
-) -> pd.DataFrame:
-    """The examples with the memory items that fit into the context, and those that do not in the
-    column `cut`."""
-    left = [
-        _fitted(tokenizer, row.memories, row, template, context, cut)
-        for row in examples.itertuples()
-    ]
-    both = zip(examples["memories"], left, strict=True)
-    gone = [
-        list(told[: -len(kept)] if cut == "first" else told[len(kept) :]) for told, kept in both
-    ]
-    return examples.assign(memories=left, cut=gone)
+    return said if prompt_ids(tokenizer, [said]) == [wanted] else list(wanted)
 
 
 def _fitted(
@@ -180,49 +173,33 @@ def _fitted(
     if context is None:
         return left
     ((answer, _),) = response_ids(tokenizer, [row.response])
-    room = context - len(answer)
-    while (
-        size := len(prompt_ids(tokenizer, [prompt(tokenizer, left, row.query, template)])[0])
-    ) > room:
+    while True:
+        (ids,) = prompt_ids(tokenizer, [prompt(tokenizer, left, row.query, template)])
+        if len(ids) + len(answer) <= context:
+            return left
         if cut == "error" or len(left) < 2:
+            what = f"prompt ({len(ids)} tokens) and response ({len(answer)}) exceed the context"
             do = (
-                'cut="last" or cut="first" drops memory items'
+                'cut="last" drops memory items'
                 if len(left) > 1
                 else "shorten item, query or response"
             )
-            raise TooLarge(
-                f"prompt ({size} tokens) and response ({len(answer)}) exceed the context",
-                where=f"text {row.text!r}",
-                expected=f"at most {context} tokens together",
-                do=do,
-            )
-        del left[0 if cut == "first" else -1]
-    return left
+            raise TooLarge(what, f"text {row.text!r}", f"at most {context} tokens together", do)
+        del left[-1]
 
 
 def _check(examples: pd.DataFrame) -> None:
-    missing = [name for name in EXAMPLE if name not in examples.columns]
-    if missing:
-        raise DataError(
-            f"missing columns {missing}", where="examples", expected=f"columns {list(EXAMPLE)}"
-        )
-    for place, (memories, query) in enumerate(
-        zip(examples["memories"], examples["query"], strict=True)
-    ):
-        where, listed = f"examples row {place}", isinstance(memories, list | tuple | np.ndarray)
-        if (
-            not listed
-            or not len(memories)
-            or not all(isinstance(one, str) and one.strip() for one in memories)
-        ):
-            raise DataError(
-                "empty persona", where, "a list of memory items, each a text", "drop the row"
-            )
-        if any(HALF.search(one) for one in memories):
-            raise DataError(
-                "half a surrogate pair", where, "memory items of whole letters", "repair the text"
-            )
-        if not isinstance(query, str):
+    check_columns(examples, EXAMPLE, "examples")
+    for place, row in enumerate(examples.itertuples(index=False)):
+        where, memories = f"examples row {place}", row.memories
+        listed = isinstance(memories, list | tuple | np.ndarray) and len(memories) > 0
+        if not listed or not all(isinstance(one, str) and one.strip() for one in memories):
+            expected = "a list of memory items, each a text"
+            raise DataError("empty persona", where, expected, "drop the row")
+        if any(map(HALF.search, memories)):
+            expected = "memory items of whole letters"
+            raise DataError("half a surrogate pair", where, expected, "repair the text")
+        if not isinstance(row.query, str):
             raise DataError("no query", where, 'a text, "" if need be', "repair or drop the row")
 
 

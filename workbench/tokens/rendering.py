@@ -47,20 +47,17 @@ def located(
 
     Raises `ConfigError` for a template that changes, leaves out or reorders the memory items.
     """
-    signs = prompt(
-        tokenizer, [f"\ue000{number}\ue001" for number in range(len(memories))], query, template
-    )
+    signs = [f"\ue000{number}\ue001" for number in range(len(memories))]
     told = [quoted(text, tokenizer, template).strip() for text in memories]
-    text, spans = "", []
-    for literal, memory in zip(re.split("\ue000\\d+\ue001", signs), [*told, ""], strict=False):
-        text += literal
+    text, *after = re.split("\ue000\\d+\ue001", prompt(tokenizer, signs, query, template))
+    spans = []
+    for memory, literal in zip(told, after, strict=False):
         spans.append((len(text), len(text) + len(memory)))
-        text += memory
-    if text != prompt(tokenizer, memories, query, template) or len(spans) != len(told) + 1:
-        raise ConfigError(
-            "the template changes the memory items", "template", "each of them, in order, as it is"
-        )
-    return text, spans[:-1]
+        text += memory + literal
+    if len(after) != len(told) or text != prompt(tokenizer, memories, query, template):
+        expected = "each of them, in order, as it is"
+        raise ConfigError("the template changes the memory items", "template", expected)
+    return text, spans
 
 
 def rendered(source: str, **fields: Any) -> str:
@@ -118,36 +115,26 @@ def _compiled(source: str) -> Template:
 
 
 def _source(template: str | Path) -> str:
-    shipped = TEMPLATES / f"{template}.jinja"
-    if (
-        shipped.parent == TEMPLATES
-        and "\n" not in str(template)
-        and len(str(template)) < 100
-        and shipped.is_file()
-    ):
-        return shipped.read_text(encoding="utf-8")
-    if isinstance(template, Path) or str(template).endswith(".jinja"):
+    shipped = {path.stem: path for path in TEMPLATES.glob("*.jinja")}
+    if str(template) in shipped:
+        return shipped[str(template)].read_text(encoding="utf-8")
+    if isinstance(template, Path) or template.endswith(".jinja"):
         try:
             return Path(template).read_text(encoding="utf-8")
         except OSError as error:
-            raise ConfigError(
-                "no such template", where=str(template), expected="a jinja file"
-            ) from error
-    if "{{" not in str(template):
-        names = sorted(path.stem for path in TEMPLATES.glob("*.jinja"))
-        raise ConfigError(
-            f"template {template!r}", expected=f"one of {names}, a jinja file, or jinja text"
-        )
-    return str(template)
+            raise ConfigError("no such template", str(template), "a jinja file") from error
+    if "{{" not in template:
+        expected = f"one of {sorted(shipped)}, a jinja file, or jinja text"
+        raise ConfigError(f"template {template!r}", expected=expected)
+    return template
 
 
 def _chat(tokenizer: Any, told: list[str], query: str) -> str:
     persona, options = "\n".join(told), {"tokenize": False, "add_generation_prompt": True}
     system = [{"role": "system", "content": persona}] if told else []
     try:
-        return tokenizer.apply_chat_template(
-            [*system, {"role": "user", "content": query}], **options
-        )
+        ask = [*system, {"role": "user", "content": query}]
+        return tokenizer.apply_chat_template(ask, **options)
     except TemplateError:  # some templates refuse a system message
-        content = "\n\n".join([*([persona] if told else []), query])
+        content = f"{persona}\n\n{query}" if told else query
         return tokenizer.apply_chat_template([{"role": "user", "content": content}], **options)

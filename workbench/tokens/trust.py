@@ -25,7 +25,6 @@ import pandas as pd
 
 from workbench.errors import ConfigError, DataError
 from workbench.html import content_id, escape, provenance, table
-from workbench.language.endpoint import Endpoint
 from workbench.tokens._trust_checks import chance, pair_checks, perplexities, prompt_checks
 from workbench.tokens.contrast import score_tokens
 from workbench.tokens.passes import context_of
@@ -93,7 +92,7 @@ def trust(
     >>> trust(*load_causal_lm("pocket"), examples_of(load_world(), n=200), seed=1)   # doctest: +SKIP
     Trust(LlamaForCausalLM: readable, own persona wins 0.99, 30 texts)
     """
-    if isinstance(model, Endpoint):
+    if hasattr(model, "of_ids"):
         do = "load the model, or compare score_tokens with your own and with another persona"
         raise ConfigError(
             "the panel reads the model's logits and lets it write",
@@ -131,18 +130,13 @@ def trust(
         *perplexities(model, tokenizer, pairs[pairs["number"] == 0], tokens, seed),
         *chance(each, wins, rng),
     ]
-    bad = [one for one in checks if one.ok is False]
-    fatal = [one.says for one in bad if one.fatal]
-    verdict = f"Do not read the scores: {'; '.join(fatal)}."
-    if not fatal:
-        care = "; ".join(one.says for one in bad)
-        verdict = (
-            f"The scores can be read, with care: {care}." if care else "The scores can be read."
-        )
-    frame = pd.DataFrame([one[:4] for one in checks], columns=["check", "value", "expected", "ok"])
-    return Trust(
-        type(model).__name__, not fatal, verdict, frame.astype({"ok": "boolean"}), each, seed
-    )
+    fatal = "; ".join(one.says for one in checks if one.ok is False and one.fatal)
+    care = "; ".join(one.says for one in checks if one.ok is False)
+    verdict = f"The scores can be read, with care: {care}." if care else "The scores can be read."
+    if fatal:
+        verdict = f"Do not read the scores: {fatal}."
+    frame = pd.DataFrame(checks)[["check", "value", "expected", "ok"]].astype({"ok": "boolean"})
+    return Trust(type(model).__name__, not fatal, verdict, frame, each, seed)
 
 
 def _with_others(

@@ -33,10 +33,10 @@ def attention_share(
     The model attends eagerly meanwhile (other implementations return no attentions) and is put back
     as it was. Raises `ModelError` for a model that shows no attentions.
     """
-    before = getattr(model.config, "_attn_implementation", None)
+    before = getattr(model.config, "_attn_implementation", "eager")
     tables = []
     try:
-        if before not in (None, "eager"):
+        if before != "eager":
             model.set_attn_implementation("eager")
         for row in checked(examples, tokenizer, template):
             ids, owner = located(tokenizer, row, template)
@@ -45,20 +45,20 @@ def attention_share(
             with evaluating(model):
                 layers = model(input_ids=tokens, output_attentions=True, use_cache=False).attentions
             if not layers or layers[0] is None:
-                raise ModelError(
-                    "the model returns no attentions", expected="a decoder with eager attention"
-                )
-            persona = torch.from_numpy(np.flatnonzero(owner >= 0)).to(model.device)
-            first = len(ids) - 1
-            spent = [
-                layer[0, :, first : first + len(said)][..., persona].sum(-1).mean(0)
-                for layer in layers
-            ]
-            share = torch.stack(spent).mean(0).float().cpu().numpy().astype(float)
-            tables.append(
-                pd.DataFrame({"text": row.text, "position": range(len(said)), "attention": share})
-            )
+                expected = "a decoder with eager attention"
+                raise ModelError("the model returns no attentions", expected=expected)
+            # on the persona, from each place that predicts a token
+            share = 0.0
+            for layer in layers:
+                seen = layer[0, :, len(ids) - 1 : -1, np.flatnonzero(owner >= 0)]
+                share = share + seen.sum(-1).mean(0).float().cpu() / len(layers)
+            table = {
+                "text": row.text,
+                "position": range(len(said)),
+                "attention": share.double().numpy(),
+            }
+            tables.append(pd.DataFrame(table))
     finally:
-        if before not in (None, "eager"):
+        if before != "eager":
             model.set_attn_implementation(before)
     return pd.concat(tables, ignore_index=True)

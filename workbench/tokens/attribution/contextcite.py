@@ -32,7 +32,6 @@ def context_cite(
     examples: pd.DataFrame,
     template: str | Path | None = None,
     ablations: int = 64,
-    keep: float = 0.5,
     penalty: float = 0.01,
     link: str = "logit",
     seed: int = 0,
@@ -41,8 +40,8 @@ def context_cite(
     """w_ik of every token and memory item: [text, position, memory, value, whole].
 
     In log odds, or in nats with `link="log"`. `whole` is the change from no persona to the whole
-    one on the same scale; the values need not add up to it. `ablations` sets are drawn with `seed`,
-    each item in with probability `keep`; sets that come twice are scored once. Raises `ConfigError`
+    one on the same scale; the values need not add up to it. `ablations` sets are drawn with `seed`;
+    sets that come twice are scored once. Raises `ConfigError`
     for another link.
     """
     from sklearn.linear_model import Lasso
@@ -53,13 +52,13 @@ def context_cite(
     tables = []
     for row in checked(examples, tokenizer, template):
         items = len(row.memories)
-        sets = np.random.default_rng(seed).random((ablations, items)) < keep
+        sets = np.random.default_rng(seed).random((ablations, items)) < 0.5
         asked = np.vstack([sets, np.ones(items, bool), np.zeros(items, bool)])
         scores = score_coalitions(model, tokenizer, row, asked, template, batch_size)
         if link == "logit":
             scores = scores - np.log(-np.expm1(np.minimum(scores, -1e-12)))
-        scaler = StandardScaler().fit(sets.astype(float))
-        fitted = Lasso(alpha=penalty).fit(scaler.transform(sets.astype(float)), scores[:ablations])
+        scaler = StandardScaler()
+        fitted = Lasso(alpha=penalty).fit(scaler.fit_transform(sets.astype(float)), scores[:-2])
         weights = np.atleast_2d(fitted.coef_) / scaler.scale_
         tables.append(tidy(row.text, weights.T, scores[-2] - scores[-1]))
     return pd.concat(tables, ignore_index=True)

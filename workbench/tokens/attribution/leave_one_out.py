@@ -33,10 +33,8 @@ def leave_each_out(
     tables = []
     for row in checked(examples, tokenizer, template):
         items = len(row.memories)
-        coalitions = np.vstack(
-            [~np.eye(items, dtype=bool), np.ones(items, bool), np.zeros(items, bool)]
-        )
-        scores = score_coalitions(model, tokenizer, row, coalitions, template, batch_size)
-        values, pir = scores[-2] - scores[:items], scores[-2] - scores[-1]
+        kept = np.vstack([~np.eye(items, dtype=bool), np.ones(items, bool), np.zeros(items, bool)])
+        *less, whole, none = score_coalitions(model, tokenizer, row, kept, template, batch_size)
+        values, pir = whole - less, whole - none
         tables.append(tidy(row.text, values, pir, residual=pir - values.sum(axis=0)))
     return pd.concat(tables, ignore_index=True)

@@ -7,8 +7,8 @@ persona, |N| = K:
 
 The sum is PIR because the empty coalition drops the persona's heading too; what the heading does by
 itself is thereby divided among the items. Up to `exact` items all 2^K coalitions are scored. With
-more, the mean over random orders of the items is taken (Captum's ShapleyValueSampling): each order
-adds up to PIR, each φ_k has a standard error.
+more, the mean over random orders of the items is taken, in each of which an item gains what it adds
+to those before it: each order adds up to PIR, each φ_k has a standard error.
 """
 
 from __future__ import annotations
@@ -38,20 +38,13 @@ def shapley_values(
     standard_error].
 
     `whole` is PIR; `standard_error` is 0 where all coalitions were scored. `orders` random orders
-    are drawn with `seed` for a text with more than `exact` items, at most K · `orders` + 1 passes.
+    are drawn with `seed` for a text with more than `exact` items, at most K · `orders` + 3 passes.
     """
     tables = []
     for row in checked(examples, tokenizer, template):
-        known: dict[tuple[bool, ...], np.ndarray] = {}
 
-        def value(coalitions: np.ndarray, row: Any = row, known: dict = known) -> np.ndarray:
-            new = [
-                key for key in dict.fromkeys(map(tuple, coalitions.tolist())) if key not in known
-            ]
-            if new:
-                scores = score_coalitions(model, tokenizer, row, new, template, batch_size)
-                known.update(zip(new, scores, strict=True))
-            return np.stack([known[key] for key in map(tuple, coalitions.tolist())])
+        def value(coalitions: np.ndarray, row: Any = row) -> np.ndarray:
+            return score_coalitions(model, tokenizer, row, coalitions, template, batch_size)
 
         items = len(row.memories)
         part, error = _all(value, items) if items <= exact else _sampled(value, items, orders, seed)
@@ -64,9 +57,8 @@ def _all(value: Any, items: int) -> tuple[np.ndarray, float]:
     """The sum above, term by term; bit k of a coalition's number says whether item k is in it."""
     coalitions = (np.arange(2**items)[:, None] >> np.arange(items)) & 1 == 1
     scores, sizes = value(coalitions), coalitions.sum(axis=1)
-    weight = np.array(
-        [math.factorial(n) * math.factorial(items - n - 1) for n in range(items)]
-    ) / math.factorial(items)
+    orders = [math.factorial(n) * math.factorial(items - n - 1) for n in range(items)]
+    weight = np.array(orders) / math.factorial(items)
     part = []
     for item in range(items):
         without = np.flatnonzero(~coalitions[:, item])
@@ -76,17 +68,12 @@ def _all(value: Any, items: int) -> tuple[np.ndarray, float]:
 
 
 def _sampled(value: Any, items: int, orders: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Mean over random orders, one call of Captum an order, so that their spread is known."""
-    from captum.attr import ShapleyValueSampling
-
-    sampler = ShapleyValueSampling(lambda kept: torch.from_numpy(value(kept.numpy() > 0)))
-    drawn = []
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)  # Captum draws its orders from torch's own generator
-        for _ in range(orders):
-            found = sampler.attribute(
-                torch.ones(1, items), n_samples=1, perturbations_per_eval=items
-            )
-            drawn.append(found[0].double().numpy().T)  # tokens × items, turned
-    gain = np.stack(drawn)
+    """Mean over random orders, and its standard error."""
+    dice = torch.Generator().manual_seed(seed)
+    drawn = torch.stack([torch.randperm(items, generator=dice) for _ in range(orders)])
+    # the place of each item in each order, and who has come after none, one, ... all
+    place = drawn.argsort(dim=1).numpy()
+    come = place[:, None] < np.arange(items + 1)[:, None]
+    scores = value(come.reshape(-1, items)).reshape(orders, items + 1, -1)
+    gain = np.take_along_axis(np.diff(scores, axis=1), place[..., None], axis=1)
     return gain.mean(axis=0), gain.std(axis=0, ddof=1) / math.sqrt(orders)

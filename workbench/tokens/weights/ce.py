@@ -8,15 +8,12 @@ from __future__ import annotations
 from typing import ClassVar
 
 import torch
-from pydantic import BaseModel, ConfigDict
 
-from workbench.tokens.weights.protocol import Tokens
+from workbench.tokens.weights.protocol import Loss, Tokens
 
 
-class CE(BaseModel):
+class CE(Loss):
     """Plain supervised fine-tuning on the response, with the persona in the prompt."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     name: str = "CE"
     """What tables call it."""

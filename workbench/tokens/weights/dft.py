@@ -12,15 +12,12 @@ from __future__ import annotations
 from typing import ClassVar
 
 import torch
-from pydantic import BaseModel, ConfigDict
 
-from workbench.tokens.weights.protocol import Tokens
+from workbench.tokens.weights.protocol import Loss, Tokens
 
 
-class DFT(BaseModel):
+class DFT(Loss):
     """Cross-entropy weighted by the token's own probability."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     name: str = "DFT"
     """What tables call it."""

@@ -13,15 +13,13 @@ import math
 from typing import ClassVar
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-from workbench.tokens.weights.protocol import Tokens
+from workbench.tokens.weights.protocol import Loss, Tokens
 
 
-class EntCE(BaseModel):
+class EntCE(Loss):
     """Cross-entropy on the tokens of highest entropy."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     name: str = "EntCE"
     """What tables call it."""

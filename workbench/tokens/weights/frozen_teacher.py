@@ -17,15 +17,12 @@ from __future__ import annotations
 from typing import ClassVar
 
 import torch
-from pydantic import BaseModel, ConfigDict
 
-from workbench.tokens.weights.protocol import Tokens
+from workbench.tokens.weights.protocol import Loss, Tokens
 
 
-class FrozenTeacher(BaseModel):
+class FrozenTeacher(Loss):
     """Cross-entropy weighted by scores that were computed beforehand, clipped."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     name: str = "frozen teacher"
     """What tables call it."""

@@ -17,16 +17,14 @@ import math
 from typing import ClassVar
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-from workbench.tokens.weights.protocol import Tokens
+from workbench.tokens.weights.protocol import Loss, Tokens
 
 
-class LossCE(BaseModel):
+class LossCE(Loss):
     """Cross-entropy on the tokens that the model finds hardest, or harder than a reference model
     does."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     name: str = "LossCE"
     """What tables call it."""

@@ -24,15 +24,13 @@ from typing import Literal
 
 import torch
 import torch.nn.functional as F
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-from workbench.tokens.weights.protocol import Tokens
+from workbench.tokens.weights.protocol import Loss, Tokens
 
 
-class NextQuill(BaseModel):
+class NextQuill(Loss):
     """Weights by p⁺ − p⁻ and the causal preference term."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     name: str = "NextQuill"
     """What tables call it."""

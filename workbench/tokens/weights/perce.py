@@ -18,15 +18,13 @@ from __future__ import annotations
 from typing import Literal
 
 import torch
-from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic import model_validator
 
-from workbench.tokens.weights.protocol import Tokens
+from workbench.tokens.weights.protocol import Loss, Tokens
 
 
-class PerCE(BaseModel):
+class PerCE(Loss):
     """Cross-entropy weighted by the clipped personal influence ratio."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     name: str = "PerCE"
     """What tables call it."""

@@ -17,18 +17,16 @@ from typing import Any
 
 import numpy as np
 import torch
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-from workbench.tokens.weights.protocol import Tokens
+from workbench.tokens.weights.protocol import Loss, Tokens
 
 
-class Permuted(BaseModel):
+class Permuted(Loss):
     """The weights of `loss` in random order.
 
     >>> Permuted(loss=PerCE())  # doctest: +SKIP
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     loss: Any
     """The loss whose weights are dealt out; an `extra` term of it is left out."""

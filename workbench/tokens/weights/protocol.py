@@ -23,6 +23,7 @@ from typing import Protocol
 
 import torch
 import torch.nn.functional as F
+from pydantic import BaseModel, ConfigDict
 
 from workbench.errors import ConfigError, ModelError
 
@@ -98,6 +99,12 @@ class TokenLoss(Protocol):
 
     def weights(self, tokens: Tokens) -> Tensor:
         """(n,) a finite weight for each token; its gradient is cut."""
+
+
+class Loss(BaseModel):
+    """What the losses here have in common: settings that do not change, and are told apart."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
 
 def token_weights(loss: TokenLoss, tokens: Tokens) -> Tensor:
