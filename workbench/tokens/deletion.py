@@ -77,7 +77,8 @@ class Deletion:
     @property
     def counts(self) -> dict[str, int]:
         """Words by fate."""
-        return self.words["fate"].value_counts().reindex(FATES, fill_value=0).to_dict()
+        found = self.words["fate"].value_counts()
+        return {fate: int(found.get(fate, 0)) for fate in FATES}
 
     def to_frame(self) -> pd.DataFrame:
         """One row per word of the old reply."""

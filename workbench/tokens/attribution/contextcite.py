@@ -32,6 +32,7 @@ def context_cite(
     examples: pd.DataFrame,
     template: str | Path | None = None,
     ablations: int = 64,
+    keep: float = 0.5,
     penalty: float = 0.01,
     link: str = "logit",
     seed: int = 0,
@@ -40,8 +41,8 @@ def context_cite(
     """w_ik of every token and memory item: [text, position, memory, value, whole].
 
     In log odds, or in nats with `link="log"`. `whole` is the change from no persona to the whole
-    one on the same scale; the values need not add up to it. `ablations` sets are drawn with `seed`;
-    sets that come twice are scored once. Raises `ConfigError`
+    one on the same scale; the values need not add up to it. `ablations` sets are drawn with `seed`,
+    each item in with probability `keep`; sets that come twice are scored once. Raises `ConfigError`
     for another link.
     """
     from sklearn.linear_model import Lasso
@@ -52,7 +53,7 @@ def context_cite(
     tables = []
     for row in checked(examples, tokenizer, template):
         items = len(row.memories)
-        sets = np.random.default_rng(seed).random((ablations, items)) < 0.5
+        sets = np.random.default_rng(seed).random((ablations, items)) < keep
         asked = np.vstack([sets, np.ones(items, bool), np.zeros(items, bool)])
         scores = score_coalitions(model, tokenizer, row, asked, template, batch_size)
         if link == "logit":

@@ -15,6 +15,7 @@ the gap, `whole` − Σ value, is reported by the table.
 from __future__ import annotations
 
 import inspect
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ import numpy as np
 import pandas as pd
 import torch
 
+from workbench.errors import ConfigError
 from workbench.tokens.coalitions import checked, located, tidy
 from workbench.tokens.encoding import response_ids
 from workbench.tokens.passes import evaluating
@@ -34,38 +36,52 @@ def integrate_gradients(
     examples: pd.DataFrame,
     template: str | Path | None = None,
     steps: int = 64,
+    positions: Sequence[int] | None = None,
     batch_size: int = 64,
 ) -> pd.DataFrame:
-    """Value of every memory item for every token, in nats.
+    """Value of every memory item for every token, or those at `positions`, in nats.
 
     Returns [text, position, memory, value, whole, gap]: `whole` is the masked PIR, `gap` = `whole`
     − Σ_k value; more `steps` make it smaller. A forward and a backward pass a token and step,
-    `batch_size` of them at a time: slow for long texts.
+    `batch_size` of them at a time: for long texts, name the positions. Raises `ConfigError` for a
+    position outside the response.
     """
     tables, filler = [], tokenizer.convert_tokens_to_ids(filler_of(tokenizer))
     for row in checked(examples, tokenizer, template):
         ids, owner = located(tokenizer, row, template)
         ((said, _),) = response_ids(tokenizer, [row.response])
-        tokens = torch.tensor(ids + said, device=model.device)
+        chosen = np.arange(len(said)) if positions is None else np.array(sorted(positions))
+        if chosen.min() < 0 or chosen.max() >= len(said):
+            raise ConfigError(
+                "no such position", f"text {row.text!r}", f"0 to {len(said) - 1}", "leave it out"
+            )
         with evaluating(model), torch.enable_grad():
-            value, whole = _row(model, filler, tokens, owner, steps, batch_size)
-        tables.append(tidy(row.text, value, whole, gap=whole - value.sum(axis=0)))
+            value, whole = _row(model, filler, ids, owner, said, chosen, steps, batch_size)
+        table = tidy(row.text, value, whole, gap=whole - value.sum(axis=0))
+        tables.append(table.assign(position=chosen[table["position"]]))
     return pd.concat(tables, ignore_index=True)
 
 
 def _row(
-    model: Any, filler: int, tokens: torch.Tensor, owner: np.ndarray, steps: int, batch_size: int
+    model: Any,
+    filler: int,
+    ids: tuple[int, ...],
+    owner: np.ndarray,
+    said: tuple[int, ...],
+    chosen: np.ndarray,
+    steps: int,
+    batch_size: int,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Values (memory items × tokens of the response) and the masked PIR of those tokens."""
+    """Values (memory items × chosen tokens) and the masked PIR of those tokens."""
     from captum.attr import IntegratedGradients
 
+    tokens = torch.tensor(ids + said, device=model.device)
     masked = tokens.clone()
-    masked[np.flatnonzero(owner >= 0)] = filler
+    masked[torch.from_numpy(np.flatnonzero(owner >= 0)).to(model.device)] = filler
     embed = model.get_input_embeddings()
     with torch.no_grad():
         there, gone = embed(tokens[None]), embed(masked[None])
-    # where each token is predicted
-    place = torch.arange(len(owner), len(tokens), device=model.device) - 1
+    place = torch.from_numpy(chosen + len(ids) - 1).to(model.device)
     gold = tokens[place + 1]
     partial = "logits_to_keep" in inspect.signature(model.forward).parameters
 
@@ -75,8 +91,9 @@ def _row(
         options = {"logits_to_keep": kept} if partial else {}
         logits = model(inputs_embeds=embeddings, use_cache=False, **options).logits
         each = torch.arange(len(place), device=logits.device)
-        found = logits[each, which if partial else place].float()
-        return torch.log_softmax(found, dim=-1)[each, gold]
+        return torch.log_softmax(logits[each, which if partial else place].float(), dim=-1)[
+            each, gold
+        ]
 
     method, parts, whole = IntegratedGradients(log_prob), [], []
     # a copy of the text for each token that is explained
@@ -85,11 +102,17 @@ def _row(
         where, last = (place[some], gold[some]), int(place[some].max()) + 1
         copies = there[:, :last].expand(len(some), -1, -1).contiguous()
         empty = gone[:, :last].expand_as(copies).contiguous()
-        options = {"n_steps": steps, "internal_batch_size": batch_size}
-        found = method.attribute(copies, empty, additional_forward_args=where, **options)
-        parts.append(found.sum(-1)[:, : len(owner)].float().cpu().double().numpy())
+        found = method.attribute(
+            copies,
+            empty,
+            additional_forward_args=where,
+            n_steps=steps,
+            internal_batch_size=batch_size,
+        )
+        parts.append(found.sum(-1)[:, : len(ids)].float().cpu().double().numpy())
         with torch.no_grad():
-            change = log_prob(copies, *where) - log_prob(empty, *where)
-        whole.append(change.cpu().double().numpy())
+            whole.append(
+                (log_prob(copies, *where) - log_prob(empty, *where)).cpu().double().numpy()
+            )
     each_item = (owner == np.arange(owner.max() + 1)[:, None]).astype(float)
     return each_item @ np.concatenate(parts).T, np.concatenate(whole)
