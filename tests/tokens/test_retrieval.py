@@ -1,10 +1,12 @@
 """Memory items chosen by the query: nearest first, ties in order, refusals."""
 
+import sys
+
 import numpy as np
 import pandas as pd
 import pytest
 
-from workbench.errors import ConfigError
+from workbench.errors import ConfigError, ModelError
 from workbench.tokens.retrieval import retrieve
 
 
@@ -52,11 +54,28 @@ def test_similarity_equals_a_plain_loop():
         assert likeness == sorted(likeness, reverse=True) and sorted(chosen) == sorted(row[1])
 
 
-def test_no_item_at_all_is_refused_and_no_example_is_none():
+def test_an_encoder_is_used_only_where_there_is_one(tmp_path, monkeypatch):
     examples = table(("cats", ["a dog", "cats"]))
+    monkeypatch.setitem(sys.modules, "sentence_transformers", None)
+    with pytest.raises(ConfigError, match="not installed"):
+        retrieve(examples, encoder=tmp_path)
+
+    class SentenceTransformer:
+        def __init__(self, folder, **options):
+            assert options == {"local_files_only": True, "trust_remote_code": False}
+
+        def encode(self, texts, normalize_embeddings):
+            return np.array([[float("cats" in text), float("dog" in text)] for text in texts])
+
+    fake = type(sys)("sentence_transformers")
+    fake.SentenceTransformer = SentenceTransformer
+    monkeypatch.setitem(sys.modules, "sentence_transformers", fake)
+    with pytest.raises(ModelError, match=r"modules\.json"):
+        retrieve(examples, encoder=tmp_path)
+    (tmp_path / "modules.json").write_text("[]")
+    assert retrieve(examples, k=1, encoder=tmp_path)["memories"][0] == ["cats"]
     with pytest.raises(ConfigError, match="1 or more"):
         retrieve(examples, k=0)
-    assert retrieve(examples[:0]).empty
 
 
 def test_without_a_word_to_count_the_first_items_are_kept():

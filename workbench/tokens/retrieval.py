@@ -1,41 +1,49 @@
-"""Choose the memory items that a prompt shows: those most like the query, by TF-IDF."""
+"""Choose the memory items that a prompt shows: those most like the query, by TF-IDF or by sentence
+embeddings."""
 
 from __future__ import annotations
 
+import importlib
 import re
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from workbench.errors import ConfigError
+from workbench.errors import ConfigError, ModelError
 
 
-def retrieve(examples: pd.DataFrame, k: int = 4) -> pd.DataFrame:
+def retrieve(examples: pd.DataFrame, k: int = 4, encoder: str | Path | None = None) -> pd.DataFrame:
     """The same examples with at most `k` of their `memories` (list[str]), the most like the query
     first.
 
-    TF-IDF vectors are compared: cosine; document frequencies over all memory items and queries.
-    Equally similar items keep their order. The paper takes the four nearest by Contriever. This
-    choice makes the query a common cause of persona and text (arXiv:2603.06595, Figure 2): see
-    `FoolingWorld`. Raises `ConfigError` for k < 1.
+    `encoder` None compares TF-IDF vectors (cosine; document frequencies over all memory items and
+    queries); else the folder of a sentence-transformers model, whose embeddings are compared
+    instead. Equally similar items keep their order. The paper takes the four nearest by Contriever.
+    This choice makes the query a common cause of persona and text (arXiv:2603.06595, Figure 2): see
+    `FoolingWorld`. Raises `ConfigError` for k < 1 or a package that is not installed, `ModelError`
+    for a folder that is not one.
     """
     if k < 1:
         raise ConfigError(f"k = {k}", "retrieve", "1 or more")
     if examples.empty:
         return examples.copy()
-    items = examples["memories"].explode().dropna().tolist()
     sizes = examples["memories"].map(len).to_numpy()
-    row = np.repeat(np.arange(len(examples)), sizes)
-    likeness = np.split(_likeness(examples["query"].tolist(), items, row), np.cumsum(sizes))
+    items = [item for memories in examples["memories"] for item in memories]
+    queries = examples["query"].tolist()
+    likeness = (_tfidf if encoder is None else _embedded)(
+        queries, items, np.repeat(np.arange(len(queries)), sizes), encoder
+    )
+    first = np.concatenate([[0], np.cumsum(sizes)])
     chosen = []
-    for memories, values in zip(examples["memories"], likeness, strict=False):
-        order = np.argsort(-values, kind="stable")[:k]
+    for row, memories in enumerate(examples["memories"]):
+        order = np.argsort(-likeness[first[row] : first[row + 1]], kind="stable")[:k]
         chosen.append([memories[place] for place in order])
     return examples.assign(memories=chosen)
 
 
-def _likeness(queries: list[str], items: list[str], row: np.ndarray) -> np.ndarray:
-    """Cosine of each item and the query of its row."""
+def _tfidf(queries: list[str], items: list[str], row: np.ndarray, _: Any) -> np.ndarray:
     from sklearn.feature_extraction.text import TfidfVectorizer
 
     # nothing to count: all items are equal
@@ -45,3 +53,26 @@ def _likeness(queries: list[str], items: list[str], row: np.ndarray) -> np.ndarr
     asked, told = fitted.transform(queries), fitted.transform(items)
     # equal but for rounding is equal
     return np.round(np.asarray(told.multiply(asked[row]).sum(axis=1)).ravel(), 12)
+
+
+def _embedded(
+    queries: list[str], items: list[str], row: np.ndarray, encoder: str | Path
+) -> np.ndarray:
+    try:
+        # a choice of the reader's, no dependency
+        library = importlib.import_module("sentence_transformers")
+    except ImportError as error:
+        do = "pip install sentence-transformers, or leave `encoder` out for TF-IDF"
+        raise ConfigError("sentence-transformers is not installed", "retrieve", do=do) from error
+    if not (Path(encoder) / "modules.json").is_file():
+        raise ModelError(
+            "no sentence-transformers model",
+            str(encoder),
+            "a folder with modules.json",
+            "check the path",
+        )
+    model = library.SentenceTransformer(
+        str(encoder), local_files_only=True, trust_remote_code=False
+    )
+    asked, told = (model.encode(texts, normalize_embeddings=True) for texts in (queries, items))
+    return np.round((told * asked[row]).sum(axis=1), 6)
