@@ -1,4 +1,4 @@
-"""fine_tune: the training film, and that it leaves everything else as it was."""
+"""fine_tune: resume, the training film, and that it leaves everything else as it was."""
 
 import random
 
@@ -13,7 +13,7 @@ from workbench.tokens import FineTuneConfig, fine_tune, finetune, make_pairs, sc
 from workbench.tokens.small_models import PocketConfig, make_model, make_tokenizer
 
 CONFIG = FineTuneConfig(
-    steps=6, batch_size=4, accumulate=2, learning_rate=0.01, warm_up=2, film_every=2
+    steps=6, batch_size=4, accumulate=2, learning_rate=0.01, warm_up=2, film_every=2, save_every=2
 )
 
 
@@ -88,6 +88,42 @@ def test_it_learns_and_leaves_the_given_model_and_the_generators(model, tokenize
         and repr(record) == "Training(CE, 25 steps, seed 1)"
     )
     assert capsys.readouterr() == ("", "")
+
+
+def test_a_stopped_run_ends_like_one_that_was_not(
+    model, tokenizer, pairs, whole, tmp_path, monkeypatch, capsys
+):
+    loss, film = weights.Permuted(loss=weights.PerCE()), pairs.head(3)
+    count, step = [0], finetune.Trainer.training_step
+
+    def stops(self, *args, **kwargs):
+        count[0] += 1
+        if count[0] == 6:  # in step 4: an epoch has three batches, its second step only one
+            raise KeyboardInterrupt
+        return step(self, *args, **kwargs)
+
+    monkeypatch.setattr(finetune.Trainer, "training_step", stops)
+    with pytest.raises(KeyboardInterrupt):
+        fine_tune(model, tokenizer, pairs, loss, CONFIG, 1, film, tmp_path)
+    assert (tmp_path / "checkpoint-2").is_dir() and not (tmp_path / "checkpoint-4").exists()
+    assert pd.read_parquet(tmp_path / "film.parquet")["step"].unique().tolist() == [0, 2]
+    (tmp_path / "checkpoint-3").mkdir()  # one that was never finished
+    tuned, record = fine_tune(model, tokenizer, pairs, loss, CONFIG, 1, film, tmp_path)
+    assert count[0] == 6 + 6  # steps 3 to 6
+    assert capsys.readouterr() == ("", "")
+    assert torch.equal(vector(tuned), vector(whole[0]))
+    pd.testing.assert_frame_equal(record.film, whole[1].film)
+    pd.testing.assert_frame_equal(record.steps, whole[1].steps)
+    pd.testing.assert_frame_equal(pd.read_parquet(tmp_path / "film.parquet"), record.film)
+    for change in (
+        {"seed": 2},
+        {"config": CONFIG.model_copy(update={"learning_rate": 0.5})},
+        {"loss": weights.CE()},
+        {"model": tuned},
+    ):
+        given = {"model": model, "loss": loss, "config": CONFIG, "seed": 1} | change
+        with pytest.raises(ConfigError, match="another model, config, loss, seed or corpus"):
+            fine_tune(**given, tokenizer=tokenizer, pairs=pairs, film=film, folder=tmp_path)
 
 
 def test_the_film_shows_what_the_model_thinks_and_disturbs_nothing(model, tokenizer, pairs, whole):

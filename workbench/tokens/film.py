@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import torch
 from transformers import TrainerCallback
 
 from workbench.tokens.objective import Collator, Objective
-from workbench.tokens.passes import evaluating, input_device
 from workbench.tokens.weights.protocol import token_losses, token_weights
+from workbench.whole import whole_file
 
 FILM = ["step", "text", "position", "pir", "weight", "log_prob_with", "loss"]
 
@@ -21,23 +21,28 @@ class Film(TrainerCallback):
     """Score the same few texts every `every` steps, and before the first and after the last.
 
     `table` has a row for each response token and picture: `pir`, the `weight` that `loss` gives it
-    (among these texts), `log_prob_with`, and `loss`, what it adds to n times the loss. Nats.
-    Nothing here touches a random generator.
+    (among these texts), `log_prob_with`, and `loss`, what it adds to n times the loss. Nats. With
+    `path` (parquet) the table is also kept on disk, whole at any moment, and a run that is resumed
+    goes on with it. Nothing here touches a random generator.
     """
 
     def __init__(
-        self, objective: Objective, rows: Sequence[dict], collator: Collator, every: int
-    ) -> None:
-        self.objective, self.every = objective, every
-        self.batch = Collator(collator.pad, 0.0, collator.columns)(rows)
-        # which text each response token belongs to, and its place there
-        sizes = [sum(label >= 0 for label in row["labels"]) for row in rows]
-        self.text = np.repeat([row["text"] for row in rows], sizes)
-        self.position = np.concatenate([np.arange(size) for size in sizes])
+        self,
+        objective: Objective,
+        rows: Sequence[dict],
+        collator: Collator,
+        every: int,
+        path: Path | None,
+    ):
+        self.objective, self.every, self.path = objective, every, path
+        self.rows, self.batch = rows, Collator(collator.pad, 0.0, collator.columns)(rows)
         self.table = pd.DataFrame(columns=FILM)
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        """Take the first picture."""
+        """Go on with the film on disk, or take the first picture."""
+        if state.global_step and self.path and self.path.is_file():
+            kept = pd.read_parquet(self.path)
+            self.table = kept[kept["step"] <= state.global_step]
         self._take(state.global_step)
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
@@ -47,15 +52,33 @@ class Film(TrainerCallback):
 
     @torch.no_grad()
     def _take(self, step: int) -> None:
+        if step in set(self.table["step"]):
+            return
         model, loss = self.objective.model, self.objective.loss
-        with evaluating(model):
-            device = input_device(model)
-            batch = {name: values.to(device) for name, values in self.batch.items()}
-            tokens = self.objective.run(batch, persona_free=True)
-        picture = {"step": step, "text": self.text, "position": self.position}
-        picture |= {"pir": tokens.pir, "weight": token_weights(loss, tokens)}
-        picture |= {"log_prob_with": tokens.log_prob_with, "loss": token_losses(loss, tokens)}
-        for name in FILM[3:]:
-            picture[name] = picture[name].double().cpu().numpy()
+        device, training = next(model.parameters()).device, model.training
+        model.eval()
+        batch = {name: values.to(device) for name, values in self.batch.items()}
+        tokens = self.objective.run(batch, persona_free=True)
+        model.train(training)
+        sizes = [sum(label >= 0 for label in row["labels"]) for row in self.rows]
+        picture = {
+            "step": step,
+            "text": [
+                row["text"] for row, n in zip(self.rows, sizes, strict=True) for _ in range(n)
+            ],
+        }
+        picture["position"] = [place for n in sizes for place in range(n)]
+        values = (
+            tokens.pir,
+            token_weights(loss, tokens),
+            tokens.log_prob_with,
+            token_losses(loss, tokens),
+        )
+        picture |= {
+            name: v.double().cpu().numpy() for name, v in zip(FILM[3:], values, strict=True)
+        }
         new = pd.DataFrame(picture)
         self.table = pd.concat([self.table, new], ignore_index=True) if len(self.table) else new
+        if self.path:
+            with whole_file(self.path) as new:
+                self.table.to_parquet(new, index=False)

@@ -8,12 +8,15 @@ sent. For anything it does not do, use the Trainer itself as `workbench.tokens.o
 from __future__ import annotations
 
 import copy
+import hashlib
+import json
 import random
 import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,6 +26,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from transformers import PrinterCallback, Trainer, TrainingArguments
 from transformers.utils import logging as hf_logging
 
+from workbench.errors import ConfigError
 from workbench.tokens.film import FILM, Film
 from workbench.tokens.objective import Collator, Objective, training_rows
 from workbench.tokens.weights.protocol import TokenLoss
@@ -50,6 +54,8 @@ class FineTuneConfig(BaseModel):
     """Share of the texts that are also trained on without persona, the same for all losses."""
     film_every: int = Field(default=0, ge=0)
     """Steps between two pictures of the training film; 0: none."""
+    save_every: int = Field(default=0, ge=0)
+    """Steps between two checkpoints, in a run that has a folder; 0: none."""
 
 
 @dataclass(frozen=True)
@@ -83,15 +89,18 @@ def fine_tune(
     config: FineTuneConfig | None = None,
     seed: int = 0,
     film: pd.DataFrame | None = None,
+    folder: Path | None = None,
 ) -> tuple[Any, Training]:
     """Train a copy of `model` on `pairs` [text, prompt_with, prompt_without, response]; return it
     and its record.
 
     `model` is left as it was, so several losses can start from it; a PEFT model trains its adapter
-    alone. `film`: pairs for the training film, taken every `film_every` steps.
+    alone. `film`: pairs for the training film, taken every `film_every` steps. `folder` keeps
+    checkpoints every `save_every` steps and the film: a run that was stopped goes on from there and
+    ends with the weights of one that was not.
 
-    Same seed, same order of texts, whatever the loss. Raises what `training_rows` and the loss
-    raise.
+    Same seed, same order of texts, whatever the loss. Raises `ConfigError` when `folder` belongs to
+    another run, and what `training_rows` and the loss raise.
 
     >>> tuned, record = fine_tune(model, tokenizer, pairs, PerCE(), FineTuneConfig(steps=300))  # doctest: +SKIP
     """
@@ -104,13 +113,21 @@ def fine_tune(
     objective = Objective(model, loss)
     callbacks = []
     if film is not None and config.film_every:
+        path = Path(folder) / "film.parquet" if folder else None
         shown = training_rows(tokenizer, film, columns, context, end=False)
-        callbacks.append(Film(objective, shown, collator, config.film_every))
+        callbacks.append(Film(objective, shown, collator, config.film_every, path))
     begun = time.perf_counter()
     with tempfile.TemporaryDirectory() as work, _own_dice(), _quiet():
+        last = _claim(folder, config, loss, seed, rows, model) if folder else None
         trainer = Trainer(
             model,
-            _arguments(config, seed, work, next(model.parameters()).device.type),
+            _arguments(
+                config,
+                seed,
+                Path(folder or work),
+                folder is not None,
+                next(model.parameters()).device.type,
+            ),
             data_collator=collator,
             train_dataset=rows,
             compute_loss_func=objective,
@@ -118,16 +135,22 @@ def fine_tune(
         )
         trainer.remove_callback(PrinterCallback)
         try:
-            trainer.train()
+            trainer.train(resume_from_checkpoint=last)
         finally:
             objective.remove()
-    # what the Trainer logs, under the names of the record
-    names = {"grad_norm": "gradient_norm"}
-    wanted = ["step", "loss", "gradient_norm", "learning_rate"]
-    lines = [line for line in trainer.state.log_history if "loss" in line]
-    steps = pd.DataFrame(lines).rename(columns=names)[wanted]
+    names = {
+        "step": "step",
+        "loss": "loss",
+        "grad_norm": "gradient_norm",
+        "learning_rate": "learning_rate",
+    }
+    logged = [
+        {new: line[old] for old, new in names.items()}
+        for line in trainer.state.log_history
+        if "loss" in line
+    ]
     pictures = callbacks[0].table if callbacks else pd.DataFrame(columns=FILM)
-    record = Training(loss.name, seed, steps, pictures, time.perf_counter() - begun)
+    record = Training(loss.name, seed, pd.DataFrame(logged), pictures, time.perf_counter() - begun)
     return model.eval(), record
 
 
@@ -158,9 +181,11 @@ def _quiet() -> Iterator[None]:
             hf_logging.enable_progress_bar()
 
 
-def _arguments(config: FineTuneConfig, seed: int, folder: str, device: str) -> TrainingArguments:
+def _arguments(
+    config: FineTuneConfig, seed: int, folder: Path, keep: bool, device: str
+) -> TrainingArguments:
     return TrainingArguments(
-        output_dir=folder,
+        output_dir=str(folder),
         max_steps=config.steps,
         per_device_train_batch_size=config.batch_size,
         gradient_accumulation_steps=config.accumulate,
@@ -174,7 +199,9 @@ def _arguments(config: FineTuneConfig, seed: int, folder: str, device: str) -> T
         seed=seed,
         data_seed=seed,
         logging_steps=1,
-        save_strategy="no",
+        save_strategy="steps" if keep and config.save_every else "no",
+        save_steps=config.save_every or 500,
+        save_total_limit=2,
         remove_unused_columns=False,
         # the Trainer would take a model to the GPU that its owner left on the processor
         use_cpu=device == "cpu",
@@ -182,3 +209,28 @@ def _arguments(config: FineTuneConfig, seed: int, folder: str, device: str) -> T
         report_to="none",
         disable_tqdm=True,
     )
+
+
+def _claim(
+    folder: Path, config: FineTuneConfig, loss: TokenLoss, seed: int, rows: list[dict], model: Any
+) -> str | None:
+    """Mark `folder` as this run's; the last whole checkpoint in it, if there is one."""
+    told = loss.model_dump(mode="json") if isinstance(loss, BaseModel) else loss.name
+    data = hashlib.sha256(json.dumps(rows, default=str).encode()).hexdigest()
+    start = hashlib.sha256()  # a checkpoint would otherwise stand in for whatever model was given
+    for name, value in model.state_dict().items():
+        start.update(name.encode())
+        start.update(value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
+    identity = json.dumps([config.model_dump(), told, seed, data, start.hexdigest()], indent=1)
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    mark = folder / "run.json"
+    if mark.is_file() and mark.read_text(encoding="utf-8") != identity:
+        do = "remove it to train anew, or give another folder"
+        raise ConfigError(
+            "the folder belongs to another model, config, loss, seed or corpus", str(folder), do=do
+        )
+    mark.write_text(identity, encoding="utf-8")
+    # the Trainer writes it last
+    whole = [path.parent for path in folder.glob("checkpoint-*/trainer_state.json")]
+    return str(max(whole, key=lambda path: int(path.name.split("-")[1]))) if whole else None
