@@ -92,11 +92,15 @@ class Server:
             return {"choices": [{"message": {"content": text}}], "usage": {"completion_tokens": 4}}
         sent = body["prompt"] if isinstance(body["prompt"], list) else self.ids(body["prompt"])
         table = [None, *self.scored(sent)]
-        cells = [
-            {str(i): {"logprob": v, "decoded_token": self.decode(i)}}
-            for i, v in zip(sent, table, strict=True)
-        ]
-        return {"choices": [{"text": "x", "prompt_logprobs": [None, *cells[1:]]}]}
+        if body.get("prompt_logprobs"):
+            cells = [
+                {str(i): {"logprob": v, "decoded_token": self.decode(i)}}
+                for i, v in zip(sent, table, strict=True)
+            ]
+            return {"choices": [{"text": "x", "prompt_logprobs": [None, *cells[1:]]}]}
+        names = [*map(self.decode, sent), "x"]
+        found = {"tokens": names, "token_logprobs": [*table, -1.0], "top_logprobs": None}
+        return {"choices": [{"text": "", "logprobs": found}], "usage": {"prompt_tokens": len(sent)}}
 
     def ids(self, text):
         return self.tokenizer(text, add_special_tokens=False)["input_ids"]
@@ -113,25 +117,30 @@ class Server:
 
 
 def change(answer, value, place=-2):
-    """One log-probability replaced."""
-    table = answer["choices"][0]["prompt_logprobs"]
-    next(iter(table[place].values()))["logprob"] = value
+    """One log-probability replaced, in either form."""
+    choice = answer["choices"][0]
+    if "logprobs" in choice:
+        choice["logprobs"]["token_logprobs"][place] = value
+    else:
+        next(iter(choice["prompt_logprobs"][place].values()))["logprob"] = value
     return answer
 
 
 def fewer(answer):
-    answer["choices"][0]["prompt_logprobs"] = [None]
+    choice = answer["choices"][0]
+    if "logprobs" in choice:
+        choice["logprobs"] = {"tokens": ["x"], "token_logprobs": [-1.0]}
+    else:
+        choice["prompt_logprobs"] = [None]
     return answer
 
 
 def other_tokens(answer):
-    found = {"999999": {"logprob": -1.0, "decoded_token": "?"}}
-    answer["choices"][0]["prompt_logprobs"][-1] = found
-    return answer
-
-
-def unspelt(answer):
-    next(iter(answer["choices"][0]["prompt_logprobs"][-1].values()))["decoded_token"] = "?"
+    choice = answer["choices"][0]
+    if "logprobs" in choice:
+        choice["logprobs"]["tokens"] = ["?"] * len(choice["logprobs"]["tokens"])
+    else:
+        choice["prompt_logprobs"][-1] = {"999999": {"logprob": -1.0, "decoded_token": "?"}}
     return answer
 
 
@@ -144,7 +153,6 @@ SPOILT = {
     "notokens": lambda answer: {} if "tokens" in answer else answer,
     "fewer": lambda answer: fewer(answer) if "choices" in answer else answer,
     "others": lambda answer: other_tokens(answer) if "choices" in answer else answer,
-    "unspelt": lambda answer: unspelt(answer) if "choices" in answer else answer,
     "nan": lambda answer: change(answer, float("nan")) if "choices" in answer else answer,
     "null": lambda answer: change(answer, None) if "choices" in answer else answer,
     "clamped": lambda answer: change(answer, -9999.0) if "choices" in answer else answer,

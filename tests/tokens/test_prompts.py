@@ -213,20 +213,21 @@ def test_a_persona_longer_than_the_context(llama, examples, intervention):
     )
     with pytest.raises(TooLarge, match=r"text 't0'.*at most 100 tokens.*cut=\"last\""):
         make_pairs(long, tokenizer, intervention, context=100)
-    pairs = make_pairs(long, tokenizer, intervention, context=100, cut="last")
-    assert all(
-        len(row["with"]) + len(row["ids"]) <= 100
-        for row in encode_pairs(tokenizer, pairs, context=100)
-    )
-    for row in pairs.drop_duplicates("user").itertuples():
-        told = long["memories"][row.user]
-        assert row.memories + row.cut == told
-        assert bool(row.cut) == (row.user != 1)  # the short persona fits
-        more = [told[len(row.memories)], *row.memories] if row.cut else None
-        assert (
-            more is None
-            or len(prompt_ids(tokenizer, [prompt(tokenizer, more, row.query)])[0]) + 3 > 100
+    for cut in ("last", "first"):
+        pairs = make_pairs(long, tokenizer, intervention, context=100, cut=cut)
+        assert all(
+            len(row["with"]) + len(row["ids"]) <= 100
+            for row in encode_pairs(tokenizer, pairs, context=100)
         )
+        for row in pairs.drop_duplicates("user").itertuples():
+            told = long["memories"][row.user]
+            assert (row.memories + row.cut if cut == "last" else row.cut + row.memories) == told
+            assert bool(row.cut) == (row.user != 1)  # the short persona fits
+            more = [told[len(row.memories)], *row.memories] if row.cut and cut == "last" else None
+            assert (
+                more is None
+                or len(prompt_ids(tokenizer, [prompt(tokenizer, more, row.query)])[0]) + 3 > 100
+            )
     with pytest.raises(TooLarge, match="shorten"):
         make_pairs(long, tokenizer, intervention, context=9, cut="last")
     assert "cut" not in make_pairs(examples, tokenizer)

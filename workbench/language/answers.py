@@ -22,41 +22,54 @@ def other_shape(where: str, what: str, expected: str, do: str | None = None) -> 
 def of_prompt(
     choice: Mapping[str, Any], ids: Sequence[int], sent: int, where: str
 ) -> tuple[np.ndarray, list[str]]:
-    """Log-probability (float64, nats) and text of `ids`, the last of the `sent` tokens, from vLLM's
-    `prompt_logprobs`.
-
-    No log-probability may be missing, above 0 or stand for minus infinity.
-    """
+    """Log-probability and text of `ids`, the last of the `sent` tokens, from vLLM's
+    `prompt_logprobs`."""
     table = choice.get("prompt_logprobs")
     if not isinstance(table, list) or not all(isinstance(entry, dict) for entry in table[1:]):
         expected = "null and then a table for each prompt token"
-        do = "use a server that has this extension of the completions API, as vLLM"
+        do = 'try form="echo": vLLM alone has this extension'
         raise other_shape(where, "no prompt_logprobs", expected, do)
-    if len(table) < sent:
-        what = f"fewer tokens: {len(table)} scored of {sent}"
-        do = "use a server that scores prompts: some score what they generate alone"
-        raise ModelError(what, where, "all prompt tokens", do)
+    _enough(len(table), sent, where)
     response = table[sent - len(ids) :]
     cells = [(entry or {}).get(str(one)) for one, entry in zip(ids, response, strict=False)]
     if len(table) > sent or not all(isinstance(cell, dict) for cell in cells):
         expected = "a log-probability for each token that was sent"
         raise other_shape(where, "other tokens than those sent", expected)
-    values = [cell.get("logprob") for cell in cells]
+    values = numbers([cell.get("logprob") for cell in cells], where)
+    return values, [str(cell.get("decoded_token")) for cell in cells]
+
+
+def echoed(choice: Mapping[str, Any], count: int, where: str) -> tuple[list[Any], list[str]]:
+    """Values and tokens of what is echoed, `count` at least."""
+    found = choice.get("logprobs")
+    found = found if isinstance(found, dict) else {}
+    values, tokens = found.get("token_logprobs"), found.get("tokens")
+    listed = isinstance(values, list) and isinstance(tokens, list)
+    if not listed or len(values) != len(tokens):
+        expected = "tokens and token_logprobs of equal length"
+        raise other_shape(where, "no logprobs of what is echoed", expected)
+    _enough(len(values), count, where)
+    return values, [str(token) for token in tokens]
+
+
+def numbers(values: Sequence[Any], where: str) -> np.ndarray:
+    """Log-probabilities as float64; none may be missing, above 0 or stand for minus infinity."""
     for value in values:
         good = isinstance(value, int | float) and not isinstance(value, bool)
         if not (good and math.isfinite(value) and NOTHING < value <= 1e-6):
-            what = f"{value!r} for a log-probability"
-            raise other_shape(where, what, "a finite number, at most 0")
-    return np.array(values, dtype=np.float64), [str(cell.get("decoded_token")) for cell in cells]
+            expected = "a finite number, at most 0"
+            raise other_shape(where, f"{value!r} for a log-probability", expected)
+    return np.array(values, dtype=np.float64)
 
 
 def spelled(
     tokens: Sequence[str], response: str, where: str
 ) -> tuple[tuple[str, ...], np.ndarray, np.ndarray]:
-    """Tokens and offsets in the response; the first may begin with a space."""
+    """Tokens and offsets in the response; the first may begin with a space, or reach back into the
+    prompt."""
     joined = "".join(tokens)
-    before = joined.removesuffix(response)
-    if not joined.endswith(response) or before.strip():
+    before = joined[: len(joined) - len(response)] if joined.endswith(response) else None
+    if before is None or not (before.isspace() or len(before) < max(1, len(tokens[0]))):
         what = "tokens that do not spell the response"
         do = "pass the model's tokenizer: this server does not tell where its tokens begin and end"
         raise other_shape(where, what, "the response, cut into tokens", do)
@@ -64,3 +77,13 @@ def spelled(
     start = np.concatenate([[0], end[:-1]])
     cut = tuple(response[a:b] for a, b in zip(start, end, strict=True))
     return cut, start, end
+
+
+def _enough(found: int, sent: int, where: str) -> None:
+    if found < sent:
+        do = (
+            "use a server that scores prompts: some accept the request and score "
+            "what they generate alone"
+        )
+        what = f"fewer tokens: {found} scored of {sent}"
+        raise ModelError(what, where, "all prompt tokens", do)

@@ -1,13 +1,16 @@
 """Log-probabilities of a text from a language model behind an endpoint, asked only when the reader
 names one.
 
-What is spoken is vLLM's extension of the OpenAI completions API: `prompt_logprobs` returns for
-each prompt token a table {token id: {logprob, decoded_token}}. The first token has null for a
-log-probability, since nothing stands before it, and one token is generated and dropped: many
-servers refuse to generate none.
+Two forms of request are spoken. vLLM's extension of the OpenAI completions API, `prompt_logprobs`,
+returns for each prompt token a table {token id: {logprob, decoded_token}}; `echo` is the form of
+the completions API itself (`echo=true` with `logprobs`), which returns `tokens` and
+`token_logprobs`. In both the first token has null for a log-probability, since nothing stands
+before it, and one token is generated and dropped: many servers refuse to generate none.
 
-PIR compares the same response tokens after two prompts. So prompt and response are tokenised apart,
-by a tokenizer here or by the server's `/tokenize`, and sent as token ids.
+PIR compares the same response tokens after two prompts. Where token ids can be had, from a
+tokenizer here or from vLLM's `/tokenize`, prompt and response are tokenised apart and sent as ids.
+In the `echo` form without a tokenizer they are sent as one text: a token that straddles the
+boundary is flagged, and passes that cut the response differently are refused.
 """
 
 from __future__ import annotations
@@ -19,18 +22,17 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import httpx
 import numpy as np
 
 from workbench.errors import ConfigError, ModelError
-from workbench.language.answers import of_prompt, other_shape, spelled
+from workbench.language.answers import echoed, numbers, of_prompt, other_shape, spelled
 
 AGAIN = (408, 429, 500, 502, 503, 504)  # what may be better a moment later
 PAUSE = 0.5  # seconds before the first repetition; doubled each time
 LIMIT = 1 << 28  # bytes of an answer; a hundred thousand tokens take a tenth of it
-ADDRESS = r"https?://([^/@?#\s:\[\]]+|\[[0-9a-fA-F:.]+\])(:\d{1,5})?(/[^@?#\s]*)?"
 ADVICE = {
     401: "check the key and its variable",
     403: "check the key and its variable",
@@ -87,20 +89,28 @@ class Endpoint:
     url: str
     model: str
     key_from: str | None = None
+    form: Literal["prompt_logprobs", "echo"] = "prompt_logprobs"
     timeout: float = 60.0
     retries: int = 2
 
     def __post_init__(self) -> None:
         # what may be a secret in the wrong place is not repeated
-        if not re.fullmatch(ADDRESS, self.url):
-            expected = "http(s)://host/v1 without user, password or query"
-            raise ConfigError("cannot be used", "url", expected)
+        if not re.fullmatch(
+            r"https?://([^/@?#\s:\[\]]+|\[[0-9a-fA-F:.]+\])(:\d{1,5})?(/[^@?#\s]*)?", self.url
+        ):
+            raise ConfigError(
+                "cannot be used", "url", "http(s)://host/v1 without user, password or query"
+            )
         if self.key_from is not None and not re.fullmatch(r"[A-Z][A-Z0-9_]*", self.key_from):
-            what = "not the name of an environment variable"
-            raise ConfigError(what, "key_from", "a name like MY_SERVER_KEY")
+            raise ConfigError(
+                "not the name of an environment variable", "key_from", "a name like MY_SERVER_KEY"
+            )
+        if self.form not in ("prompt_logprobs", "echo"):
+            raise ConfigError(f"form {self.form!r}", expected="prompt_logprobs or echo")
         if not (self.timeout > 0 and self.retries >= 0):
-            what = "timeout or retries out of range"
-            raise ConfigError(what, expected="timeout > 0, retries ≥ 0")
+            raise ConfigError(
+                "timeout or retries out of range", expected="timeout > 0, retries ≥ 0"
+            )
         object.__setattr__(self, "url", self.url.rstrip("/"))
 
     def of_ids(self, prompts: Sequence[Sequence[int]], ids: Sequence[int]) -> np.ndarray:
@@ -114,15 +124,33 @@ class Endpoint:
         Whether the prompt begins with a beginning-of-sequence token is the server's choice.
         """
         each = list(dict.fromkeys(prompts))
-        ids = self._tokenize(response, False)
-        before = [self._tokenize(prompt, True) for prompt in each]
-        met = [self._tokenize(prompt + response, True) for prompt in each]
-        found = [self._ids(prompt, ids) for prompt in before]
-        rows = dict(zip(each, [log_probs for log_probs, _ in found], strict=True))
+        if self.form == "echo":
+            ids, found = None, [self._text(prompt, response) for prompt in each]
+            over = ["".join(tokens)[: -len(response)] for _, tokens in found]
+            merged = any(
+                left and prompt.endswith(left) for prompt, left in zip(each, over, strict=True)
+            )
+            if any(tokens != found[0][1] for _, tokens in found):
+                raise ModelError(
+                    "the response is cut into other tokens after one prompt than after another",
+                    where=self._named,
+                    do="pass the model's tokenizer, so that token ids are sent",
+                )
+        else:
+            ids, before = (
+                self._tokenize(response, False),
+                [self._tokenize(prompt, True) for prompt in each],
+            )
+            merged = any(
+                self._tokenize(p + response, True) != b + ids
+                for p, b in zip(each, before, strict=True)
+            )
+            found = [self._ids(prompt, ids) for prompt in before]
         tokens, start, end = spelled(found[0][1], response, self._named)
-        log_probs = np.array([rows[prompt] for prompt in prompts])
-        merged = met != [prompt + ids for prompt in before]
-        return Passes(ids, tokens, start, end, log_probs, merged)
+        rows = {prompt: log_probs for prompt, (log_probs, _) in zip(each, found, strict=True)}
+        return Passes(
+            ids, tokens, start, end, np.array([rows[prompt] for prompt in prompts]), merged
+        )
 
     def post(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
         """POST `body` as JSON to `url` + `path` and return the answer, a JSON object."""
@@ -145,15 +173,19 @@ class Endpoint:
             do = "check that the server runs and is not overloaded, or raise timeout and retries"
             raise ModelError(said, where, f"an answer (asked {self.retries + 1} times)", do)
         if status != 200:
-            do = ADVICE.get(status, "read what the server says")
-            raise ModelError(said, where, "status 200", do)
+            raise ModelError(
+                said, where, "status 200", ADVICE.get(status, "read what the server says")
+            )
         try:
             answer = json.loads(content)
         except (ValueError, RecursionError) as error:
-            what = f"no JSON, or cut off: {self._quoted(content)}"
-            raise ModelError(what, where, "a JSON object") from error
+            raise ModelError(
+                f"no JSON, or cut off: {self._quoted(content)}", where, "a JSON object"
+            ) from error
         if not isinstance(answer, dict):
-            raise other_shape(where, f"a JSON {type(answer).__name__}", "a JSON object")
+            raise ModelError(
+                f"another shape: a JSON {type(answer).__name__}", where, "a JSON object"
+            )
         return answer
 
     def choice(self, answer: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -212,10 +244,35 @@ class Endpoint:
 
     def _ids(self, prompt: tuple[int, ...], ids: tuple[int, ...]) -> tuple[np.ndarray, list[str]]:
         """Log-probability and text of each token of `ids` after the prompt."""
-        sent = [*prompt, *ids]
-        body = {"model": self.model, "prompt": sent, "max_tokens": 1, "temperature": 0}
-        answer = self.post("/completions", body | {"prompt_logprobs": 1})
-        return of_prompt(self.choice(answer), ids, len(sent), self._named)
+        sent, first = prompt + ids, len(prompt)
+        asked = {"echo": True, "logprobs": 1} if self.form == "echo" else {"prompt_logprobs": 1}
+        body = {"model": self.model, "prompt": list(sent), "max_tokens": 1, "temperature": 0}
+        choice = self.choice(self.post("/completions", body | asked))
+        if self.form == "echo":
+            values, tokens = echoed(choice, len(sent), self._named)
+            return numbers(values[first : len(sent)], self._named), tokens[first : len(sent)]
+        return of_prompt(choice, ids, len(sent), self._named)
+
+    def _text(self, prompt: str, response: str) -> tuple[np.ndarray, list[str]]:
+        """Log-probability and text of the response's tokens, found from the end of what is
+        echoed."""
+        body = {"model": self.model, "prompt": prompt + response, "max_tokens": 1, "temperature": 0}
+        answer = self.post("/completions", body | {"echo": True, "logprobs": 1})
+        usage = answer.get("usage")
+        count = usage.get("prompt_tokens") if isinstance(usage, dict) else None
+        if not isinstance(count, int):
+            raise self.shape("no usage.prompt_tokens", "the number of tokens of the prompt")
+        values, tokens = echoed(self.choice(answer), count, self._named)
+        first = count
+        while first > 0 and len("".join(tokens[first:count])) < len(response):
+            first -= 1
+        if first > 0 and not tokens[first - 1]:
+            what, do = (
+                "a token without text where the response begins",
+                "pass the model's tokenizer",
+            )
+            raise self.shape(what, "tokens that spell the text", do)
+        return numbers(values[first:count], self._named), tokens[first:count]
 
     def _tokenize(self, text: str, prompt: bool) -> tuple[int, ...]:
         """Token ids from the server; a beginning-of-sequence token that a prompt has already is not

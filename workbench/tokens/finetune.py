@@ -34,7 +34,10 @@ from workbench.tokens.weights.protocol import TokenLoss
 
 class FineTuneConfig(BaseModel):
     """Schedule of a fine-tuning run: AdamW (β 0.9, 0.98), linear warm-up, cosine to a tenth of the
-    peak; a step's gradient has norm 1 at most."""
+    peak."""
+
+    clip: float = Field(default=1.0, ge=0)
+    """Largest norm of a step's gradient; 0 leaves it as it is."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
@@ -195,7 +198,7 @@ def _arguments(
         warmup_steps=config.warm_up,
         adam_beta2=0.98,
         weight_decay=config.weight_decay,
-        max_grad_norm=1.0,
+        max_grad_norm=config.clip,
         seed=seed,
         data_seed=seed,
         logging_steps=1,

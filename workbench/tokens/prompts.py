@@ -33,7 +33,8 @@ def make_pairs(
     pool: pd.DataFrame | None = None,
     others: int = 4,
     context: int | None = None,
-    cut: Literal["error", "last"] = "error",
+    neutral: str = NEUTRAL,
+    cut: Literal["error", "last", "first"] = "error",
 ) -> pd.DataFrame:
     """Pairs for `score_tokens`: the columns of `examples` and [prompt_with, prompt_without,
     intervention].
@@ -42,7 +43,7 @@ def make_pairs(
     |---|---|
     | delete | nothing, its heading included: the paper's choice |
     | mask | a mask (else pad, unknown, eos) token for each of its tokens; all others stay where they are (`masked`) |
-    | neutral | the sentence `NEUTRAL` |
+    | neutral | the sentence `neutral` |
     | other | the persona of one random example of `pool` by somebody else, drawn with `seed` |
     | peer | that of somebody else's text about the same item |
     | others | those of `others` examples by somebody else, as a tuple: p⁻ is the mean of their probabilities |
@@ -52,10 +53,10 @@ def make_pairs(
     "each" the texts are named `text/memory`.
 
     `context` is the number of tokens that a prompt and its response may have together. Where a
-    persona is too long for it, `cut` says what to do: "error" refuses; "last" drops whole memory
-    items from the end of the list until the rest fits, and the table gets the column `cut`, the
-    items that were dropped from the person's own persona. `memories` then lists those that are
-    left; `table["cut"].str.len()` counts the others.
+    persona is too long for it, `cut` says what to do: "error" refuses; "last" and "first" drop
+    whole memory items from that end of the list until the rest fits, and the table gets the column
+    `cut`, the items that were dropped from the person's own persona. `memories` then lists those
+    that are left; `table["cut"].str.len()` counts the others.
 
     Raises `ConfigError` for another intervention or a template that changes what is to be masked,
     `DataError` for missing columns, an empty persona, or nobody to draw, `TooLarge` for a persona
@@ -63,8 +64,8 @@ def make_pairs(
     """
     if intervention not in INTERVENTIONS:
         raise ConfigError(f"intervention {intervention!r}", expected=f"one of {INTERVENTIONS}")
-    if cut not in ("error", "last"):
-        raise ConfigError(f"cut {cut!r}", expected="error or last")
+    if cut not in ("error", "last", "first"):
+        raise ConfigError(f"cut {cut!r}", expected="error, last or first")
     _check(examples)
     rng, pool = np.random.default_rng(seed), examples if pool is None else pool
     limits = template, context, cut
@@ -73,7 +74,7 @@ def make_pairs(
         # the items that fit, and those that do not
         left = [_fitted(tokenizer, row.memories, row, *limits) for row in out.itertuples()]
         both = zip(out["memories"], left, strict=True)
-        out["cut"] = [list(told[len(kept) :]) for told, kept in both]
+        out["cut"] = [_dropped(told, len(kept), cut) for told, kept in both]
         out["memories"] = left
     each = out[["memories", "query"]].itertuples(index=False)
     out["prompt_with"] = [prompt(tokenizer, *row, template) for row in each]
@@ -84,7 +85,7 @@ def make_pairs(
             without.append(masked(tokenizer, told, row.query, template))
             continue
         if intervention in ("delete", "neutral"):
-            instead = [() if intervention == "delete" else (NEUTRAL,)]
+            instead = [() if intervention == "delete" else (neutral,)]
         elif intervention == "each":
             instead = [told[:k] + told[k + 1 :] for k in range(len(told))]
         else:
@@ -180,12 +181,17 @@ def _fitted(
         if cut == "error" or len(left) < 2:
             what = f"prompt ({len(ids)} tokens) and response ({len(answer)}) exceed the context"
             do = (
-                'cut="last" drops memory items'
+                'cut="last" or cut="first" drops memory items'
                 if len(left) > 1
                 else "shorten item, query or response"
             )
             raise TooLarge(what, f"text {row.text!r}", f"at most {context} tokens together", do)
-        del left[-1]
+        del left[0 if cut == "first" else -1]
+
+
+def _dropped(memories: Sequence[str], kept: int, cut: str) -> list[str]:
+    """The memory items that do not fit, from the end that `cut` names."""
+    return list(memories[: len(memories) - kept] if cut == "first" else memories[kept:])
 
 
 def _check(examples: pd.DataFrame) -> None:
