@@ -35,13 +35,16 @@ class Shelf(NamedTuple):
 # first match wins
 SHELVES = (
     Shelf("views", r"views/", 18_000),
-    Shelf("worlds", r"worlds/", None),
+    # the two tiny architectures that learn the worlds: no core file imports them
+    Shelf("worlds", r"(worlds/|tokens/small_models\.py)", None),
     Shelf("sources", r"sources/", None),
     Shelf("command", r"(cli|doctor)\.py", None),
     # what a loss must offer: fine-tuning stands on it
     Shelf("science core", r"tokens/weights/protocol\.py", None),
     # one page a published method, and the parts that the methods of a family share
     Shelf("recommenders", r"recommend/(collaborative|session|basket)/", None),
+    # measures that a reader asks for; no other code stands on them
+    Shelf("recommenders", r"recommend/beyond\.py", None),
     Shelf("token methods", r"tokens/(weights|attribution)/", None),
     Shelf(
         "token methods",

@@ -22,8 +22,11 @@ from workbench.recommend import (
     ItemKNN,
     ItemKNNConfig,
     Popularity,
+    coverage,
     evaluate,
     list_metrics,
+    novelty,
+    popularity_bias,
 )
 from workbench.sources.logs.lists import read_lists
 
@@ -285,3 +288,12 @@ def test_nothing_to_find_is_not_zero():
     assert all(
         np.isnan(v).all() for v in list_metrics(np.zeros((1, 2)), np.zeros((1, 2)), 2).values()
     )
+
+
+def test_beyond_accuracy():
+    log = make([(0, 0), (0, 1), (1, 0), (2, 0), (3, 0)])
+    lists = np.array([[0, 1], [1, -1], [-1, -1], [5, 6]])
+    assert coverage(lists, 7) == 4 / 7
+    assert novelty(lists, log) == pytest.approx([1.0, 2.0, np.nan, 2.0], nan_ok=True)
+    bias = popularity_bias(lists, log, np.array([0, 0, 0, 5]))
+    assert bias == pytest.approx([0.0, -0.6, np.nan, np.nan], nan_ok=True)

@@ -36,9 +36,6 @@ class FineTuneConfig(BaseModel):
     """Schedule of a fine-tuning run: AdamW (β 0.9, 0.98), linear warm-up, cosine to a tenth of the
     peak."""
 
-    clip: float = Field(default=1.0, ge=0)
-    """Largest norm of a step's gradient; 0 leaves it as it is."""
-
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     steps: int = Field(default=300, ge=1)
@@ -51,6 +48,8 @@ class FineTuneConfig(BaseModel):
     """Peak learning rate."""
     warm_up: int = Field(default=20, ge=0)
     """Steps until the peak."""
+    clip: float = Field(default=1.0, ge=0)
+    """Largest norm of a step's gradient; 0 leaves it as it is."""
     weight_decay: float = Field(default=0.01, ge=0)
     """Decoupled weight decay of the matrices; norms and biases have none."""
     persona_dropout: float = Field(default=0.125, ge=0, le=1)
