@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from workbench.data.histories import unique_ids
+from workbench.errors import UnknownUser
 from workbench.ledger.exposure import touched
 from workbench.ledger.memory import Service
 from workbench.ledger.purge import purge
@@ -28,6 +29,9 @@ def canaries(
     difference of the stored vectors, of the scores of strangers with everybody's remaining
     histories, and other shoppers whose top 10 differs. A place that the service does not have is
     left out. caches (with `folder`): rows of the shoppers in tables under it.
+
+    A model that knows people by their codes alone can score no stranger: there the shoppers' own
+    scores are compared.
     """
     ids = unique_ids(interactions)
     removal = before.removal(ids)
@@ -53,7 +57,11 @@ def canaries(
         np.flatnonzero(np.bincount(clean.frame["user"], minlength=clean.n_users))
     )
     strangers = replace(probe, user=np.full(len(probe), -1, dtype=np.int32))
-    found["item_weights"] = np.abs(after.model.score(strangers) - model.score(strangers)).max()
+    try:
+        apart = after.model.score(strangers) - model.score(strangers)
+    except UnknownUser:
+        apart = after.model.score(probe) - model.score(probe)
+    found["item_weights"] = np.abs(apart).max()
     found["others"] = float(touched(refitted, after, users)["changed"].iloc[0])
     if folder is not None:
         rows = [purge(str(before.log.users[user]), folder, dry=True) for user in users]

@@ -254,12 +254,13 @@ class Removal:
 
     @cached_property
     def weights(self) -> Any:
-        """The model with cleaned item weights (and, where it is refitted, user vectors)."""
+        """The model with cleaned item weights: rows taken out where it can do that, else refitted
+        on what remains (and then user vectors are clean, too)."""
         model = self.service.model.copy()
         held = self.service.weights_log
         if hasattr(model, "forget"):
             return model.forget(held.select(self.found[id(held)]))
-        return model.rebuild(self.weights_log)
+        return model.fit(self.weights_log)
 
     @cached_property
     def vectors(self) -> Any:
