@@ -14,7 +14,6 @@ from workbench.errors import UnknownUser
 from workbench.ledger.exposure import touched
 from workbench.ledger.memory import Service
 from workbench.ledger.purge import purge
-from workbench.ledger.tiers import Switches
 
 TOLERANCE = 1e-8
 
@@ -39,8 +38,7 @@ def canaries(
     users = removal.users
     # the exact reference: cleaned everywhere, the model refitted
     model = before.keep(("refit", ids.tobytes()), lambda: before.model.copy().fit(clean))
-    reference = removal.at(before.reach(Switches()))
-    parts = (clean, before.catalogue, model, reference.stores, clean)
+    parts = (clean, before.catalogue, model, removal.stores, clean)
     refitted = Service(*parts, mask_seen=before.mask_seen)
     # rows that are still named
     named = int(np.isin(after.log.frame["interaction"], ids).sum())
@@ -53,9 +51,7 @@ def canaries(
         found["user_vector"] = np.abs(
             after.model.score(own) - after.model.fold_in(own) @ after.model.items.T
         ).max()
-    probe = clean.histories(
-        np.flatnonzero(np.bincount(clean.frame["user"], minlength=clean.n_users))
-    )
+    probe = clean.histories(np.unique(clean.frame["user"]))
     strangers = replace(probe, user=np.full(len(probe), -1, dtype=np.int32))
     try:
         apart = after.model.score(strangers) - model.score(strangers)
@@ -66,8 +62,6 @@ def canaries(
     if folder is not None:
         rows = [purge(str(before.log.users[user]), folder, dry=True) for user in users]
         found["caches"] = float(sum(table["removed"].sum() for table in rows))
-    lines = [
-        {"tier": tier, "found": int(amount > TOLERANCE), "amount": float(amount)}
-        for tier, amount in found.items()
-    ]
-    return pd.DataFrame(lines)
+    table = pd.DataFrame({"tier": list(found), "amount": np.array(list(found.values()), float)})
+    table.insert(1, "found", (table["amount"] > TOLERANCE).astype(int))
+    return table

@@ -13,7 +13,7 @@ import pandas as pd
 from workbench.errors import DataError
 from workbench.html import escape, table
 from workbench.ledger.causes import causes
-from workbench.ledger.exposure import exposure, lists_of, served_to, touched
+from workbench.ledger.exposure import exposure, touched
 from workbench.ledger.memory import Removal, Service
 from workbench.ledger.null import Control, placebos, strangers
 from workbench.ledger.tiers import Switches, rungs
@@ -25,8 +25,8 @@ class Forgetting:
     """What one request did; every table is made when first asked for, and then kept.
 
     removal: the request, bound to the service it was made to. changed: the service it made of it.
-    action: forget, filter or steer. topic: what `exposure` and `lists` look for. seed, draws: of
-    the reports' ranges and of the controls.
+    topic: what `exposure` and `lists` look for. seed, draws: of the reports' ranges and of the
+    controls.
 
     >>> forget(service, 3, [17, 18]).fates["fate"].value_counts()  # doctest: +SKIP
     """
@@ -34,7 +34,6 @@ class Forgetting:
     removal: Removal
     changed: Service = field(repr=False)
     user: int
-    action: str
     switches: Switches
     topic: str | None
     seed: int = 0
@@ -71,10 +70,7 @@ class Forgetting:
     @cached_property
     def causes(self) -> pd.DataFrame:
         """[claim, cause], for every claim that was not simply kept."""
-        if self.action == "forget":
-            return causes(self.removal, self.user, self.switches, self.fates)
-        changed = self.fates.loc[self.fates["fate"] != "kept", "claim"]
-        return pd.DataFrame({"claim": changed, "cause": self.action}).reset_index(drop=True)
+        return causes(self.removal, self.user, self.switches, self.fates)
 
     @cached_property
     def exposure(self) -> pd.DataFrame:
@@ -93,13 +89,12 @@ class Forgetting:
         deleted = rows.loc[rows["interaction"].isin(self.removal.ids), "item"].to_numpy()
         parts = []
         for name, service in zip(("now", "after"), self.services, strict=True):
-            items = lists_of(service, self.user, 10)
-            scores = served_to(service, self.user, 10)[0]
+            items = service.listed(self.user)
             columns = {
                 "list": name,
                 "place": np.arange(1, len(items) + 1),
                 "item": items,
-                "score": scores[items],
+                "score": service.evidence(self.user).scores[items],
                 "topic": np.isin(items, self._topic_items),
                 "deleted": np.isin(items, deleted),
             }
@@ -125,7 +120,7 @@ class Forgetting:
             "gone": int((fates == "gone").sum()),
             "new": int((fates == "new").sum()),
             "others": int(self.others["changed"].iloc[0]),
-            "listed": lists_of(self.changed, self.user, 10),
+            "listed": self.changed.listed(self.user),
         }
         asked = [("this request", 0, self.removal.ids, own)]
         asked += [(one.kind, one.draw, one.ids, one.effect) for one in self.controls]
@@ -153,7 +148,7 @@ class Forgetting:
     def __repr__(self) -> str:
         counts = self.fates["fate"].value_counts().sort_index()
         told = ", ".join(f"{n} {fate}" for fate, n in counts.items()) or "no claims"
-        done = f"forget {len(self.removal.ids)} rows" if self.action == "forget" else self.action
+        done = f"forget {len(self.removal.ids)} rows"
         changed = int(self.others["changed"].iloc[0])
         return f"Forgetting(user {self.user}, {done}: {told}; {changed} others changed)"
 
@@ -192,22 +187,7 @@ def forget(
     if topic is None:
         topic = _shared_topic(removal)
     changed = removal.at(service.reach(switches))
-    return Forgetting(removal, changed, user, "forget", switches, topic, seed, draws)
-
-
-def filter_topic(service: Service, user: int, topic: str, seed: int = 0) -> Forgetting:
-    """Hide a topic from a shopper's list and pick; nothing is forgotten."""
-    hidden = service.hide(user, topic)
-    return _unforgotten("filter", service, hidden, user, topic, seed)
-
-
-def steer(
-    service: Service, user: int, topic: str, strength: float = 1.0, seed: int = 0
-) -> Forgetting:
-    """ "No horror, please": the topic's scores fall by `strength` standard deviations; nothing is
-    forgotten."""
-    steered = service.steer(user, topic, strength)
-    return _unforgotten("steer", service, steered, user, topic, seed)
+    return Forgetting(removal, changed, user, switches, topic, seed, draws)
 
 
 def ladder(
@@ -228,13 +208,6 @@ def ladder(
         row["others changed"] = int(told.others["changed"].iloc[0])
         rows.append(row)
     return pd.DataFrame(rows)
-
-
-def _unforgotten(
-    action: str, before: Service, after: Service, user: int, topic: str, seed: int
-) -> Forgetting:
-    nowhere = Switches.only([])
-    return Forgetting(before.removal([]), after, user, action, nowhere, topic, seed, draws=0)
 
 
 def _shared_topic(removal: Removal) -> str | None:

@@ -17,6 +17,8 @@ from workbench.ledger.tiers import Switches, Tier, check_stores, tiers_of
 from workbench.recommend import scores_or_none, top_k
 from workbench.reports import Claim, EntityStore, Evidence, Report, Store, make_claims, write
 
+TOP = 10
+"""Length of the lists that are served and compared."""
 REMOVALS = 8
 """Requests that a service keeps: each may hold a copy of the model."""
 
@@ -29,10 +31,9 @@ class Service:
     stores: what is remembered beside the log, by name; the stored profile is the first.
     weights_log: the log that the item weights stand for. stale: for a shopper whose stored vector
     was not computed anew, the log it was computed from. tombstones: (user, item) never to be
-    offered again. hidden: (user, topic). steered: (user, topic) → penalty on the topic's items, in
-    standard deviations of the shopper's scores. mask_seen: whether products of the log are
-    never offered again; False for baskets, where people buy again. unsaid: topics that no report
-    names unasked.
+    offered again. steered: (user, topic) → penalty on the topic's items, in standard deviations of
+    the shopper's scores; inf hides them. mask_seen: whether products of the log are never offered
+    again; False for baskets, where people buy again. unsaid: topics that no report names unasked.
 
     >>> service = Service.build(world.log, world.catalogue, EASE())  # doctest: +SKIP
     """
@@ -44,7 +45,6 @@ class Service:
     weights_log: Interactions = field(repr=False)
     stale: dict[int, Interactions] = field(default_factory=dict, repr=False)
     tombstones: frozenset[tuple[int, int]] = frozenset()
-    hidden: frozenset[tuple[int, str]] = frozenset()
     steered: dict[tuple[int, str], float] = field(default_factory=dict)
     mask_seen: bool = True
     unsaid: frozenset[str] = frozenset()
@@ -102,8 +102,7 @@ class Service:
 
     def hide(self, user: int, topic: str) -> Service:
         """Filter: show the shopper nothing of a topic; nothing is forgotten."""
-        self.catalogue.items_of(topic)
-        return replace(self, hidden=self.hidden | {(int(user), topic)})
+        return self.steer(user, topic, np.inf)
 
     def steer(self, user: int, topic: str, strength: float = 1.0) -> Service:
         """ "No horror, please": lower the topic's scores by `strength` standard deviations; nothing
@@ -111,15 +110,19 @@ class Service:
         self.catalogue.items_of(topic)
         return replace(self, steered={**self.steered, (int(user), topic): float(strength)})
 
-    def recommend(self, user: int, k: int = 10) -> pd.DataFrame:
+    def listed(self, user: int, k: int = TOP) -> np.ndarray:
+        """The shopper's list as served, item codes, best first."""
+        return self.evidence(user).ranked[:k]
+
+    def recommend(self, user: int, k: int = TOP) -> pd.DataFrame:
         """The list as served: [item, title, category, price, score], best
         first."""
-        scores, items = self.served(self.log.histories([user]), k)
-        items = items[0][items[0] >= 0]
+        items = self.listed(user, k)
         table = self.catalogue.frame.loc[items, ["item", "title", "category", "price"]]
-        return table.assign(score=scores[0, items]).reset_index(drop=True)
+        scores = self.evidence(user).scores[items]
+        return table.assign(score=scores).reset_index(drop=True)
 
-    def served(self, histories: Histories, k: int = 10) -> tuple[np.ndarray, np.ndarray]:
+    def served(self, histories: Histories, k: int = TOP) -> tuple[np.ndarray, np.ndarray]:
         """Scores as ranked (B, n_items) and lists (B, k) for many shoppers, by one pass of the
         model.
 
@@ -140,7 +143,7 @@ class Service:
 
     @cached_property
     def _adjusted(self) -> list[int]:
-        return sorted({user for user, _ in (*self.tombstones, *self.hidden, *self.steered)})
+        return sorted({user for user, _ in (*self.tombstones, *self.steered)})
 
     def adjust(self, user: int) -> np.ndarray | None:
         """What is added to the shopper's scores before ranking: −inf where nothing may be
@@ -148,24 +151,25 @@ class Service:
         if user not in self._adjusted:
             return None
         added = np.zeros(len(self.catalogue))
-        for owner, topic in self.steered:
+        for (owner, topic), strength in self.steered.items():
             if owner == user:
-                spread = float(np.std(self.model.score(self.log.histories([user]))))
-                added[self.catalogue.items_of(topic)] -= self.steered[owner, topic] * spread
+                spread = np.std(self.model.score(self.log.histories([user])))
+                # what is hidden is so even where all scores are equal
+                lowered = strength * spread if np.isfinite(strength) else strength
+                added[self.catalogue.items_of(topic)] -= lowered
         added[[item for owner, item in self.tombstones if owner == user]] = -np.inf
-        for owner, topic in self.hidden:
-            if owner == user:
-                added[self.catalogue.items_of(topic)] = -np.inf
         return added
 
     def evidence(self, user: int) -> Evidence:
         """What a report may look at: this service as it remembers one shopper; made once."""
-        served = {"adjust": self.adjust(user), "stale": self.stale.get(user)}
-        served["mask_seen"] = self.mask_seen
         parts = (self.log, self.catalogue, self.model, user, self.stores)
-        return self.keep(
-            ("evidence", user), lambda: Evidence.of(*parts, unsaid=self.unsaid, **served)
-        )
+        rules = {"unsaid": self.unsaid, "mask_seen": self.mask_seen}
+
+        def made() -> Evidence:
+            served = {"adjust": self.adjust(user), "stale": self.stale.get(user)}
+            return Evidence.of(*parts, **rules, **served)
+
+        return self.keep(("evidence", user), made)
 
     @cached_property
     def _kept(self) -> dict[Any, Any]:
@@ -213,7 +217,6 @@ class Removal:
         owners = self._owners(unlogged) if len(unlogged) else []
         self.users = np.unique(np.r_[rows["user"].to_numpy(), owners].astype(np.int32))
         self._made: dict[frozenset[str], Service] = {}
-        self._stores: dict[str, Store] = {}
 
     def _owners(self, ids: np.ndarray) -> list[int]:
         """Whose these rows are, for the stores; raises `DataError` for a row that none names."""
@@ -246,11 +249,11 @@ class Removal:
         same = self.service.weights_log is self.service.log
         return self.log if same else self._clean(self.service.weights_log)
 
-    def store(self, name: str) -> Store:
-        """A cleaned store."""
-        if name not in self._stores:
-            self._stores[name] = self.service.stores[name].forget(self.ids, self.users)
-        return self._stores[name]
+    @cached_property
+    def stores(self) -> dict[str, Store]:
+        """The stores, cleaned."""
+        stores = self.service.stores.items()
+        return {name: store.forget(self.ids, self.users) for name, store in stores}
 
     @cached_property
     def weights(self) -> Any:
@@ -279,9 +282,9 @@ class Removal:
         changed: dict[str, Any] = {}
         if "log" in on:
             changed["log"] = self.log
-        if on & old.stores.keys():
-            cleaned = {name: self.store(name) for name in old.stores if name in on}
-            changed["stores"] = old.stores | cleaned
+        cleaned = on & old.stores.keys()
+        if cleaned:
+            changed["stores"] = old.stores | {name: self.stores[name] for name in cleaned}
         if "tombstone" in on:
             changed["tombstones"] = old.tombstones | self.pairs
         if "item_weights" in on:

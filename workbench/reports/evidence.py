@@ -158,7 +158,11 @@ class Evidence:
 
     @cached_property
     def ranked(self) -> np.ndarray:
-        """All items that may be offered, best first."""
+        """All items that may be offered, best first; none to a shopper without rows to whom the
+        model gives every item the same score."""
+        finite = self.scores[np.isfinite(self.scores)]
+        if not len(self.history.item) and len(np.unique(finite)) < 2:
+            return np.zeros(0, dtype=np.int64)
         best = top_k(self.scores[None], len(self.scores), self.seen)[0]
         return best[best >= 0]
 

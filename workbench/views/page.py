@@ -71,7 +71,7 @@ def export(screen: Screen | Any, path: Path | str) -> Path:
         return screen._export(path)
     service, user = screen.service, screen.user
     # the file starts from the service as it was built, and knows of nothing done to it since
-    changed = service.tombstones or service.hidden or service.steered or service.stale
+    changed = service.tombstones or service.steered or service.stale
     if changed or service.weights_log is not service.log:
         raise ModelError(
             "the service has been changed since it was built",

@@ -32,7 +32,7 @@ def state(forgetting: Forgetting, controls: Iterable[Control] | None = None) -> 
     compared = [line(control) for control in chosen]
     done = {"done": len(compared), "of": len(forgetting.controls)}
     # what is shown as changed only once something was asked for
-    asked = _asks(forgetting)
+    asked = bool(forgetting.interactions)
     sentences = _sentences(forgetting)
     if not asked:
         sentences = [{**one, "fate": None, "cause": None} for one in sentences]
@@ -66,15 +66,11 @@ def line(control: Control) -> dict[str, Any]:
     return {"kind": control.kind, "rows": len(control.ids), **numbers}
 
 
-def _asks(forgetting: Forgetting) -> bool:
-    return bool(forgetting.interactions) or forgetting.action != "forget"
-
-
 def _footer(
     forgetting: Forgetting, compared: list[dict[str, Any]], done: dict[str, int]
 ) -> list[str]:
     """What stands under the columns: what changed here, for others, and for no reason."""
-    lines = _changes(forgetting) if _asks(forgetting) else []
+    lines = _changes(forgetting) if forgetting.interactions else []
     if done["done"] < done["of"]:
         lines.append(f"{done['done']} of {done['of']} controls so far.")
     else:
@@ -217,7 +213,7 @@ def _never(service: Service, user: int, topic: str | None) -> list[dict[str, Any
         return []
     # their lists, as served before
     group = never_had(service, user, topic)
-    shown = lists(service, 10)[group]
+    shown = lists(service)[group]
     if not len(shown):
         return []
     # the ten products that most of them are shown; ties: lower code first
