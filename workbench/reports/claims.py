@@ -170,7 +170,7 @@ def _interests(e: Evidence) -> Iterator[Statement]:
     """The largest topics of the list, and of each store."""
     found = {"list": (e.topic_counts(e.listed), len(e.listed))}
     for store in e.stores:
-        topic, _, weight = e.notes(store)
+        topic, _, weight = e.notes[store]
         stored = {name: float(weight[topic == name].sum()) for name in sorted(set(topic))}
         found[store] = (stored, sum(stored.values()))
     for relation, (held, total) in found.items():

@@ -9,9 +9,9 @@ from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
-import pandas as pd
 
 from workbench.data import Catalogue, Histories, Interactions
+from workbench.data.histories import places
 from workbench.recommend import scores_or_none, top_k
 from workbench.reports.statements import Executed, NotSo, Statement, Unsaid, is_item, item_code
 from workbench.reports.support import Deletion, by_deletion
@@ -109,28 +109,21 @@ class Evidence:
         the history, weighed by leaving them out), or a store."""
         if source in ("history", "deletion"):
             return self.history.interaction
-        return self.notes(source).interaction
-
-    def notes(self, store: str) -> Notes:
-        """What a store holds about the shopper's topics; empty where there is no such store."""
-        if store not in self._notes:
-            self._notes[store] = self._read(store)
-        return self._notes[store]
-
-    def _read(self, store: str) -> Notes:
-        if store not in self.stores:
-            return Notes(np.zeros(0, dtype=object), np.zeros(0, dtype=np.int64), np.zeros(0))
-        lineage = self.stores[store].lineage(self.user)
-        topics = lineage["kind"].to_numpy(dtype=object) == "topic"
-        return Notes(
-            lineage["entity"].to_numpy(dtype=object)[topics],
-            lineage["interaction"].to_numpy(dtype=np.int64)[topics],
-            lineage["weight"].to_numpy(dtype=np.float64)[topics],
-        )
+        return self.notes[source].interaction
 
     @cached_property
-    def _notes(self) -> dict[str, Notes]:
-        return {}
+    def notes(self) -> dict[str, Notes]:
+        """What each store holds about the shopper's topics."""
+        held = {}
+        for name, store in self.stores.items():
+            lineage = store.lineage(self.user)
+            topics = lineage["kind"].to_numpy(dtype=object) == "topic"
+            held[name] = Notes(
+                lineage["entity"].to_numpy(dtype=object)[topics],
+                lineage["interaction"].to_numpy(dtype=np.int64)[topics],
+                lineage["weight"].to_numpy(dtype=np.float64)[topics],
+            )
+        return held
 
     # --- what is offered ---
 
@@ -220,36 +213,28 @@ class Evidence:
         return "history" if self.additive else "deletion"
 
     def weights(self, items: np.ndarray) -> np.ndarray:
-        """What each row of the history adds to the model's score of each item; (n_items, n_rows).
+        """What each row of the history adds to the model's score of each item that is listed or
+        offered; (n_items, n_rows).
 
         From a model without `contributions`: what the score loses when the row's product is left
         out, shared among the product's rows; 0 below the noise floor.
         """
-        if not self.additive:
-            return self.deletion.effects[items]
-        wanted = [int(item) for item in items]
-        if not self._known:
-            # one question for everything that a page is likely to ask
-            wanted = np.union1d(np.r_[self.listed, list(self.offers.values())], items).tolist()
-        new = np.array([i for i in wanted if int(i) not in self._known], dtype=np.int64)
-        if len(new):
-            self._known.update(zip(new.tolist(), self._contributed(new), strict=True))
-        empty = np.zeros((0, len(self.history.item)))
-        return np.stack([self._known[int(item)] for item in items]) if len(items) else empty
+        added = [self._added[item] for item in np.asarray(items).tolist()]
+        return np.reshape(added, (len(added), len(self.history.item)))
 
     @cached_property
-    def _known(self) -> dict[int, np.ndarray]:
-        return {}
-
-    def _contributed(self, items: np.ndarray) -> np.ndarray:
-        """The model's table of contributions as an array (n_items, n_rows)."""
-        table = self.model.contributions(self.history, items[None, :])
-        column = pd.Index(self.history.interaction).get_indexer(table["interaction"])
-        order = np.argsort(items)
-        row = order[np.searchsorted(items, table["item"], sorter=order)]
-        filled = np.zeros((len(items), len(self.history.item)))
-        np.add.at(filled, (row, column), table["weight"].to_numpy())
-        return filled
+    def _added(self) -> dict[int, np.ndarray]:
+        """The weights of everything that a page may ask for, by item: one question to the model."""
+        items = np.union1d(self.listed, list(self.offers.values())).astype(np.int64)
+        if self.additive:
+            table = self.model.contributions(self.history, items[None, :])
+            row = np.searchsorted(items, table["item"])
+            column = places(table["interaction"].to_numpy(), self.history.interaction)
+            weights = np.zeros((len(items), len(self.history.item)))
+            np.add.at(weights, (row, column), table["weight"].to_numpy())
+        else:
+            weights = self.deletion.effects[items]
+        return dict(zip(items.tolist(), weights, strict=True))
 
     @cached_property
     def deletion(self) -> Deletion:

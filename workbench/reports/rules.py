@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -36,7 +37,7 @@ def _stored_interest(e: Evidence, subject: str, store: str, topic: str) -> Execu
     _same(subject, e.name)
     if store not in e.stores:
         raise NotSo(f"no list and no store is called {store!r}")
-    notes = e.notes(store)
+    notes = e.notes[store]
     own = notes.topic == topic
     total = notes.weight.sum()
     share = float(notes.weight[own].sum() / total) if total > 0 else 0.0
@@ -52,19 +53,11 @@ def _pick(e: Evidence, subject: str, role: str, object: str) -> Executed:
     return e.carried(item)
 
 
-def _because(e: Evidence, subject: str, relation: str, object: str) -> Executed:
-    if not e.additive:
-        raise NotSo("the model's scores are not sums over rows")
-    return _reason(e, subject, relation, object)
-
-
-def _by_deletion(e: Evidence, subject: str, relation: str, object: str) -> Executed:
-    if e.additive:
-        raise NotSo("the model's scores are sums over rows")
-    return _reason(e, subject, relation, object)
-
-
-def _reason(e: Evidence, subject: str, relation: str, object: str) -> Executed:
+def _because(
+    e: Evidence, subject: str, relation: str, object: str, additive: bool = True
+) -> Executed:
+    if e.additive != additive:
+        raise NotSo(f"the model's scores are {'' if e.additive else 'not '}sums over rows")
     item = _offered(e, subject)
     signed = e.weights(np.array([item]))[0]
     carried = e.carried(item)
@@ -140,7 +133,7 @@ KINDS: dict[str, Rule] = {
     "pick": Rule(_pick, stability.offered_scores, smallest.heaviest_products, True),
     "pick pick": Rule(_pick, stability.offered_scores, smallest.scored_again, True),
     "because": Rule(_because, None, smallest.named_product, True),
-    "by_deletion": Rule(_by_deletion, None, smallest.named_product, False),
+    "by_deletion": Rule(partial(_because, additive=False), None, smallest.named_product, False),
     "compare": Rule(_compare, None, smallest.heaviest_products, True),
     "catalogue_fact": Rule(_catalogue_fact, None, smallest.heaviest_products, True),
 }

@@ -65,7 +65,7 @@ def listed_shares(left_out: LeaveOneBasketOut, statement: Statement) -> np.ndarr
 def stored_shares(left_out: LeaveOneBasketOut, statement: Statement) -> np.ndarray:
     """The topic's share of what a store still holds."""
     _, _, store, topic = statement
-    notes = left_out.evidence.notes(store)
+    notes = left_out.evidence.notes[store]
     interactions = left_out.evidence.history.interaction
     gone = [np.isin(notes.interaction, interactions[~part]) for part in left_out.keep]
     kept = ~np.array(gone)

@@ -10,9 +10,9 @@ import pandas as pd
 
 from workbench.ledger import Forgetting, Service
 from workbench.ledger.exposure import lists, never_had
-from workbench.ledger.fewest import fewest
 from workbench.ledger.null import Control
 from workbench.reports import Report
+from workbench.reports.rules import rule_of
 from workbench.reports.sentences import plain, section_name
 from workbench.views.screen.static import words
 
@@ -180,11 +180,13 @@ def _said(user: int, report: Report, service: Service, wanted: set[str]) -> list
     claims = {claim.claim: claim for claim in report.claims}
     support = report.support.sort_values(["weight", "interaction"], ascending=[False, True])
     parts = dict(list(support.groupby("claim")))
+    evidence = service.evidence(user)
     said = []
     for row in report.sentences.itertuples():
         if row.claim not in wanted:
             continue
         part = parts[row.claim]
+        statement = claims[row.claim].statement
         weights = zip(part["interaction"].tolist(), part["weight"].tolist(), strict=True)
         told = {
             "claim": row.claim,
@@ -192,7 +194,7 @@ def _said(user: int, report: Report, service: Service, wanted: set[str]) -> list
             "section": section_name(row.section),
             "text": plain(report.text[row.start : row.end]),
             "rows": [[interaction, round(weight, 6)] for interaction, weight in weights],
-            "smallest": fewest(service, user, claims[row.claim], part),
+            "smallest": rule_of(statement).ended(evidence, statement, part),
         }
         said.append(told)
     return said
