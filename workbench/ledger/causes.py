@@ -5,11 +5,11 @@ from __future__ import annotations
 import pandas as pd
 
 from workbench.ledger.memory import Removal
-from workbench.ledger.tiers import TOMBSTONE, Switches
+from workbench.ledger.tiers import TOMBSTONE
 from workbench.reports import Claim
 
 
-def causes(removal: Removal, user: int, switches: Switches, fates: pd.DataFrame) -> pd.DataFrame:
+def causes(removal: Removal, user: int, on: frozenset[str], fates: pd.DataFrame) -> pd.DataFrame:
     """[claim, cause]: which place made it so, found by switching one at a time.
 
     gone, new, weakened: the switches without which it would not have happened (each turned off
@@ -17,7 +17,7 @@ def causes(removal: Removal, user: int, switches: Switches, fates: pd.DataFrame)
     whose cleaning alone would end it; where it takes several, those; "implied by other rows" where
     the claim stands although every place is clean.
     """
-    ablation = Ablation(removal, user, switches)
+    ablation = Ablation(removal, user, on)
     changed = fates[fates["fate"] != "kept"].reset_index(drop=True)
     found = []
     for claim, fate, delta in zip(changed["claim"], changed["fate"], changed["delta"], strict=True):
@@ -32,14 +32,13 @@ class Ablation:
     """What the shopper's claims would be if the request reached other tiers; each answer made
     once, and kept by the removal."""
 
-    def __init__(self, removal: Removal, user: int, switches: Switches) -> None:
-        service = removal.service
+    def __init__(self, removal: Removal, user: int, on: frozenset[str]) -> None:
         self.removal = removal
         self.user = user
         # the order in which a cause is looked for; a tombstone is no place that could be cleaned
-        self.order = [tier.name for tier in service.tiers if tier.enabled]
+        self.order = [tier.name for tier in removal.service.tiers if tier.enabled]
         self.places = [name for name in self.order if name != TOMBSTONE.name]
-        self.on = service.reach(switches).intersection(self.order)
+        self.on = on.intersection(self.order)
 
     def claims(self, tiers: frozenset[str]) -> dict[str, Claim]:
         """The claims that stand when the request reaches these tiers."""

@@ -4,7 +4,7 @@ claim."""
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -24,17 +24,15 @@ from workbench.reports import Report, dependence, diff
 class Forgetting:
     """What one request did; every table is made when first asked for, and then kept.
 
-    removal: the request, bound to the service it was made to. changed: the service it made of it.
-    topic: what `exposure` and `lists` look for. seed, draws: of the reports' ranges and of the
-    controls.
+    removal: the request, bound to the service it was made to. on: the places it reaches. topic:
+    what `exposure` and `lists` look for. seed, draws: of the reports' ranges and of the controls.
 
     >>> forget(service, 3, [17, 18]).fates["fate"].value_counts()  # doctest: +SKIP
     """
 
     removal: Removal
-    changed: Service = field(repr=False)
     user: int
-    switches: Switches
+    on: frozenset[str]
     topic: str | None
     seed: int = 0
     draws: int = 3
@@ -42,7 +40,7 @@ class Forgetting:
     @property
     def services(self) -> tuple[Service, Service]:
         """The service before and after."""
-        return self.removal.service, self.changed
+        return self.removal.service, self.removal.at(self.on)
 
     @property
     def interactions(self) -> tuple[int, ...]:
@@ -52,12 +50,12 @@ class Forgetting:
     @cached_property
     def before(self) -> Report:
         """The report as it was."""
-        return self.removal.service.report(self.user, self.seed)
+        return self.services[0].report(self.user, self.seed)
 
     @cached_property
     def after(self) -> Report:
         """The report written again."""
-        return self.changed.report(self.user, self.seed)
+        return self.services[1].report(self.user, self.seed)
 
     @cached_property
     def fates(self) -> pd.DataFrame:
@@ -70,7 +68,7 @@ class Forgetting:
     @cached_property
     def causes(self) -> pd.DataFrame:
         """[claim, cause], for every claim that was not simply kept."""
-        return causes(self.removal, self.user, self.switches, self.fates)
+        return causes(self.removal, self.user, self.on, self.fates)
 
     @cached_property
     def exposure(self) -> pd.DataFrame:
@@ -105,11 +103,9 @@ class Forgetting:
     def controls(self) -> tuple[Control, ...]:
         """Requests that should change nothing of this one's kind, none answered before it is asked
         for its `effect`."""
-        service = self.removal.service
-        places = service.reach(self.switches)
         drawn = (self.seed, self.draws)
-        own = placebos(self.removal, self.user, places, self._topic_items, *drawn)
-        return (*own, *strangers(service, self.user, *drawn))
+        own = placebos(self.removal, self.user, self.on, self._topic_items, *drawn)
+        return (*own, *strangers(self.removal.service, self.user, *drawn))
 
     @cached_property
     def null(self) -> pd.DataFrame:
@@ -120,15 +116,14 @@ class Forgetting:
             "gone": int((fates == "gone").sum()),
             "new": int((fates == "new").sum()),
             "others": int(self.others["changed"].iloc[0]),
-            "listed": self.changed.listed(self.user),
+            "listed": self.services[1].listed(self.user),
         }
-        asked = [("this request", 0, self.removal.ids, own)]
-        asked += [(one.kind, one.draw, one.ids, one.effect) for one in self.controls]
-        lines = []
-        for kind, draw, ids, effect in asked:
-            line = {"kind": kind, "draw": draw, "rows": len(ids), **effect}
+        lines = [{"kind": "this request", "draw": 0, "rows": len(self.removal.ids), **own}]
+        for one in self.controls:
+            lines.append({"kind": one.kind, "draw": one.draw, "rows": len(one.ids), **one.effect})
+        for line in lines:
             shown = np.isin(line.pop("listed"), self._topic_items).any()
-            lines.append({**line, "exposed": np.nan if self.topic is None else float(shown)})
+            line["exposed"] = np.nan if self.topic is None else float(shown)
         return pd.DataFrame(lines)
 
     @cached_property
@@ -174,7 +169,7 @@ def forget(
     """
     service.log.check_user(user)
     removal = service.removal(interactions)
-    switches = switches or Switches()
+    on = service.reach(switches or Switches())
     # one shopper's request: nobody deletes what is another's
     foreign = removal.users[removal.users != user]
     if len(foreign):
@@ -186,8 +181,7 @@ def forget(
         )
     if topic is None:
         topic = _shared_topic(removal)
-    changed = removal.at(service.reach(switches))
-    return Forgetting(removal, changed, user, switches, topic, seed, draws)
+    return Forgetting(removal, user, on, topic, seed, draws)
 
 
 def ladder(

@@ -232,7 +232,7 @@ def _never(service: Service, user: int, topic: str | None) -> list[dict[str, Any
 def _switches(forgetting: Forgetting) -> list[dict[str, Any]]:
     rows = []
     for tier in forgetting.services[0].tiers:
-        on = tier.enabled and forgetting.switches.on(tier.name)
+        on = tier.enabled and tier.name in forgetting.on
         row = {"name": tier.name, "label": tier.label, "on": on, "enabled": tier.enabled}
         rows.append({**row, "help": tier.help})
     return rows
