@@ -162,6 +162,14 @@ def execute(evidence: Evidence, statement: Statement) -> Executed:
     return Executed(value, ids[keep], weights[keep] / weights[keep].sum(), source)
 
 
+def attempt(evidence: Evidence, statement: Statement) -> Executed | NotSo:
+    """A statement executed, or why it does not hold."""
+    try:
+        return execute(evidence, statement)
+    except NotSo as wrong:
+        return wrong
+
+
 def portable(evidence: Evidence, statement: Statement) -> bool:
     """Whether a mailed file can make this statement again by itself: it knows the kind, and holds
     what was read."""

@@ -11,10 +11,13 @@ import numpy as np
 from workbench.reports.evidence import Evidence
 from workbench.reports.statements import Statement, item_code
 
+MOST = 64
+"""Baskets that are left out, one at a time."""
+
 
 class LeaveOneBasketOut:
     """The shopper's history with each basket left out once (a row without basket is one of its
-    own); of more than `most` baskets some are drawn with `seed`.
+    own); of more than `MOST` baskets so many are drawn with `seed`.
 
     keep: (units, rows), which rows of the history are left in each part.
     """
@@ -22,12 +25,12 @@ class LeaveOneBasketOut:
     SPREAD = "left out"
     """What claims call an interval that was found so."""
 
-    def __init__(self, evidence: Evidence, seed: int = 0, most: int = 64) -> None:
+    def __init__(self, evidence: Evidence, seed: int = 0) -> None:
         history = evidence.history
         baskets = np.where(history.basket >= 0, history.basket, -1 - history.interaction)
         units = np.unique(baskets)
-        if len(units) > most:
-            units = np.sort(np.random.default_rng(seed).choice(units, most, replace=False))
+        if len(units) > MOST:
+            units = np.sort(np.random.default_rng(seed).choice(units, MOST, replace=False))
         self.evidence = evidence
         self.keep = baskets[None, :] != units[:, None]
 
