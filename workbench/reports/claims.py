@@ -166,15 +166,11 @@ def _about_the_pick(e: Evidence) -> Iterator[Statement]:
 
 def _interests(e: Evidence) -> Iterator[Statement]:
     """The largest topics of the list, and of each store."""
-    found = {"list": (e.topic_counts(e.listed), len(e.listed))}
-    for store in e.stores:
-        topic, _, weight = e.notes[store]
-        stored = {name: float(weight[topic == name].sum()) for name in sorted(set(topic))}
-        found[store] = (stored, sum(stored.values()))
-    for relation, (held, total) in found.items():
-        large = [topic for topic in held if held[topic] >= SHARE * total]
-        best = sorted(large, key=lambda topic, held=held: (-held[topic], topic))[:INTERESTS]
-        for topic in best:
+    for relation in ("list", *e.stores):
+        shares = e.shares(relation)
+        large = [topic for topic, share in shares.items() if share >= SHARE]
+        best = sorted(large, key=lambda topic, shares=shares: (-shares[topic], topic))
+        for topic in best[:INTERESTS]:
             yield "interest", e.name, relation, str(topic)
 
 

@@ -3,6 +3,7 @@ stores."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -251,21 +252,20 @@ class Evidence:
 
     # --- the catalogue ---
 
-    @cached_property
-    def _topics(self) -> tuple[np.ndarray, np.ndarray]:
-        topics = self.catalogue.topics
-        return topics["item"].to_numpy(), topics["topic"].to_numpy(dtype=object)
-
     def within(self, topic: str, items: np.ndarray) -> np.ndarray:
         """Which of the items have the topic; the shape of `items`."""
-        item, name = self._topics
-        return np.isin(items, item[name == topic])
+        return np.isin(items, self.catalogue.items_of(topic))
 
-    def topic_counts(self, items: np.ndarray) -> dict[str, int]:
-        """How many of the items have each topic."""
-        item, name = self._topics
-        names, counts = np.unique(name[np.isin(item, items)].astype(str), return_counts=True)
-        return dict(zip(names.tolist(), counts.tolist(), strict=True))
+    def shares(self, relation: str) -> dict[str, float]:
+        """How much of the list ("list"), or of what a store holds, is of each topic."""
+        if relation == "list":
+            counts = Counter(t for item in self.listed for t in self.catalogue.topics_of(item))
+            return {topic: count / len(self.listed) for topic, count in counts.items()}
+        if relation not in self.notes:
+            raise NotSo(f"no list and no store is called {relation!r}")
+        topics, _, weight = self.notes[relation]
+        total = max(weight.sum(), 1e-300)
+        return {topic: float(weight[topics == topic].sum() / total) for topic in set(topics)}
 
     @cached_property
     def price(self) -> np.ndarray:

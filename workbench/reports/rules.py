@@ -24,25 +24,18 @@ AGAINST = 0.02
 """A row speaks against a pick when it takes away at least this share of what the others add."""
 
 
-def _listed_interest(e: Evidence, subject: str, relation: str, topic: str) -> Executed:
+def _interest(e: Evidence, subject: str, relation: str, topic: str) -> Executed:
     _same(subject, e.name)
-    within = e.listed[e.within(topic, e.listed)]
-    share = len(within) / len(e.listed) if len(e.listed) else 0.0
-    _enough(share)
-    weights = np.maximum(e.weights(within), 0.0).sum(axis=0)
-    return Executed(share, e.history.interaction, weights, e.carrier)
-
-
-def _stored_interest(e: Evidence, subject: str, store: str, topic: str) -> Executed:
-    _same(subject, e.name)
-    if store not in e.stores:
-        raise NotSo(f"no list and no store is called {store!r}")
-    notes = e.notes[store]
+    share = e.shares(relation).get(topic, 0.0)
+    if share < SHARE:
+        raise NotSo(f"share {share:.3f} is below {SHARE}")
+    if relation == "list":
+        items = e.listed[e.within(topic, e.listed)]
+        weights = np.maximum(e.weights(items), 0.0).sum(axis=0)
+        return Executed(share, e.history.interaction, weights, e.carrier)
+    notes = e.notes[relation]
     own = notes.topic == topic
-    total = notes.weight.sum()
-    share = float(notes.weight[own].sum() / total) if total > 0 else 0.0
-    _enough(share)
-    return Executed(share, notes.interaction[own], notes.weight[own], store)
+    return Executed(share, notes.interaction[own], notes.weight[own], relation)
 
 
 def _pick(e: Evidence, subject: str, role: str, object: str) -> Executed:
@@ -128,8 +121,8 @@ class Rule:
 
 
 KINDS: dict[str, Rule] = {
-    "interest": Rule(_stored_interest, stability.stored_shares, smallest.heaviest_notes, True),
-    "interest list": Rule(_listed_interest, stability.listed_shares, smallest.scored_again, True),
+    "interest": Rule(_interest, stability.stored_shares, smallest.heaviest_notes, True),
+    "interest list": Rule(_interest, stability.listed_shares, smallest.scored_again, True),
     "pick": Rule(_pick, stability.offered_scores, smallest.heaviest_products, True),
     "pick pick": Rule(_pick, stability.offered_scores, smallest.scored_again, True),
     "because": Rule(_because, None, smallest.named_product, True),
@@ -198,11 +191,6 @@ def fact_name(fact: object) -> str:
 def _same(given: str, expected: str) -> None:
     if given != expected:
         raise NotSo(f"{given!r} is not {expected!r}")
-
-
-def _enough(share: float) -> None:
-    if share < SHARE:
-        raise NotSo(f"share {share:.3f} is below {SHARE}")
 
 
 def _offered(e: Evidence, name: str) -> int:
