@@ -7,6 +7,8 @@ import hashlib
 import json
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 import pandas as pd
@@ -54,6 +56,14 @@ class Report:
         """The id: the first 12 hex digits of the hash."""
         return self.hash[:12]
 
+    @property
+    def lines(self) -> list[tuple[str, str, str]]:
+        """The sentences in the order of the page: claim, heading of its section, plain text."""
+        return [
+            (row.claim, section_name(row.section), plain(self.text[row.start : row.end]))
+            for row in self.sentences.itertuples()
+        ]
+
     def to_frame(self) -> pd.DataFrame:
         """One row a claim: its fields, the sentence that says it, and how many rows carry it."""
         said = {}
@@ -76,15 +86,12 @@ class Report:
 
     def _repr_html_(self) -> str:
         body = []
-        last = ""
-        for row in self.sentences.itertuples():
-            if row.section != last:
-                body.append(f"<h4>{escape(section_name(row.section))}</h4>")
-                last = row.section
-            body.append(f"<p>{escape(plain(self.text[row.start : row.end]))}</p>")
-        empty = f"<p>{escape(self.text)}</p>" if not body else ""
+        for section, lines in groupby(self.lines, key=itemgetter(1)):
+            body.append(f"<h4>{escape(section)}</h4>")
+            body += [f"<p>{escape(text)}</p>" for _, _, text in lines]
+        said = "".join(body) or f"<p>{escape(self.text)}</p>"
         note = f"<p><small>{escape(repr(self))}</small></p>"
-        return f'<article id="{content_id("report", self.hash)}">{"".join(body)}{empty}{note}</article>'
+        return f'<article id="{content_id("report", self.hash)}">{said}{note}</article>'
 
 
 def made_of(evidence: Evidence, seed: int, writer: str) -> dict[str, Any]:

@@ -13,7 +13,6 @@ from workbench.ledger.exposure import lists, never_had
 from workbench.ledger.null import Control
 from workbench.reports import Report
 from workbench.reports.rules import rule_of
-from workbench.reports.sentences import plain, section_name
 from workbench.views.screen.static import words
 
 State = dict[str, Any]
@@ -49,7 +48,7 @@ def state(forgetting: Forgetting, controls: Iterable[Control] | None = None) -> 
         },
         "switches": _switches(forgetting),
         "causes": {tier.name: list(tier.causes) for tier in before.tiers},
-        "exposure": [_finite(row) for row in forgetting.exposure.to_dict("records")],
+        "exposure": _records(forgetting.exposure),
         "others": {
             name: float(others[name]) for name in ("others", "changed", "share", "max_churn")
         },
@@ -131,7 +130,6 @@ def _history(forgetting: Forgetting) -> list[dict[str, Any]]:
 
 
 def _rows(service: Service, user: int) -> list[dict[str, Any]]:
-    price = service.catalogue.frame["price"]
     rows = []
     for row in service.log.rows_of(user).itertuples():
         known = {"interaction": int(row.interaction), "when": "", "action": str(row.action)}
@@ -139,7 +137,8 @@ def _rows(service: Service, user: int) -> list[dict[str, Any]]:
             known["when"] = f"{row.timestamp.day} {row.timestamp:%b}"
         known |= _products(service)[row.item]
         known["topics"] = service.catalogue.topics_of(row.item)
-        known["price"] = _number(price.iat[row.item])
+        price = service.catalogue.frame["price"].iat[row.item]
+        known["price"] = None if pd.isna(price) else float(price)
         rows.append(known)
     return rows
 
@@ -163,9 +162,7 @@ def _sentences(forgetting: Forgetting) -> list[dict[str, Any]]:
     if added:
         rows = rows + _said(user, forgetting.after, after, added)
     # how the new report puts what the old one said
-    later = {}
-    for row in forgetting.after.sentences.itertuples():
-        later[row.claim] = plain(forgetting.after.text[row.start : row.end])
+    later = {claim: text for claim, _, text in forgetting.after.lines}
     told = []
     for one in rows:
         claim = one["claim"]
@@ -182,17 +179,17 @@ def _said(user: int, report: Report, service: Service, wanted: set[str]) -> list
     parts = dict(list(support.groupby("claim")))
     evidence = service.evidence(user)
     said = []
-    for row in report.sentences.itertuples():
-        if row.claim not in wanted:
+    for claim, section, text in report.lines:
+        if claim not in wanted:
             continue
-        part = parts[row.claim]
-        statement = claims[row.claim].statement
+        part = parts[claim]
+        statement = claims[claim].statement
         weights = zip(part["interaction"].tolist(), part["weight"].tolist(), strict=True)
         told = {
-            "claim": row.claim,
-            "kind": claims[row.claim].kind,
-            "section": section_name(row.section),
-            "text": plain(report.text[row.start : row.end]),
+            "claim": claim,
+            "kind": claims[claim].kind,
+            "section": section,
+            "text": text,
             "rows": [[interaction, round(weight, 6)] for interaction, weight in weights],
             "smallest": rule_of(statement).ended(evidence, statement, part),
         }
@@ -232,15 +229,12 @@ def _never(service: Service, user: int, topic: str | None) -> list[dict[str, Any
 def _switches(forgetting: Forgetting) -> list[dict[str, Any]]:
     rows = []
     for tier in forgetting.services[0].tiers:
-        on = tier.enabled and tier.name in forgetting.on
-        row = {"name": tier.name, "label": tier.label, "on": on, "enabled": tier.enabled}
-        rows.append({**row, "help": tier.help})
+        row = tier._asdict() | {"on": tier.enabled and tier.name in forgetting.on}
+        del row["causes"]
+        rows.append(row)
     return rows
 
 
-def _finite(row: dict[str, Any]) -> dict[str, Any]:
-    return {**row, **{name: _number(row[name]) for name in ("value", "low", "high")}}
-
-
-def _number(value: float) -> float | None:
-    return float(value) if np.isfinite(value) else None
+def _records(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """The rows of a table; None where there is no number."""
+    return table.astype(object).where(table.notna(), None).to_dict("records")
