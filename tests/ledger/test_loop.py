@@ -198,7 +198,7 @@ def test_filter_hides_and_steer_lowers_but_neither_forgets(service):
     assert counts[1] < before
     ids = topic_rows(service, user)
     for changed in (hidden, steered):
-        assert touched(service, changed, np.array([user]))["changed"].iloc[0] == 0
+        assert touched(service, changed, np.array([user]))["changed"] == 0
         assert changed.log is service.log
         assert changed.report(user).dropped.empty
         found = canaries(service, changed, ids).set_index("tier")["found"]

@@ -58,10 +58,10 @@ def canaries(
     except UnknownUser:
         apart = after.model.score(probe) - model.score(probe)
     found["item_weights"] = np.abs(apart).max()
-    found["others"] = float(touched(refitted, after, users)["changed"].iloc[0])
+    found["others"] = touched(refitted, after, users)["changed"]
     if folder is not None:
         rows = [purge(str(before.log.users[user]), folder, dry=True) for user in users]
-        found["caches"] = float(sum(table["removed"].sum() for table in rows))
+        found["caches"] = sum(table["removed"].sum() for table in rows)
     table = pd.DataFrame({"tier": list(found), "amount": np.array(list(found.values()), float)})
     table.insert(1, "found", (table["amount"] > TOLERANCE).astype(int))
     return table

@@ -56,8 +56,8 @@ def exposure(before: Service, after: Service, user: int, topic: str | None) -> p
     return pd.DataFrame(rows, columns=columns)
 
 
-def touched(before: Service, after: Service, left_out: np.ndarray) -> pd.DataFrame:
-    """What a change does to everybody else's list, one row: [others, changed, share, max_churn].
+def touched(before: Service, after: Service, left_out: np.ndarray) -> dict[str, float]:
+    """What a change does to everybody else's list: others, changed, share, max_churn.
 
     Everybody else's rows are the same before and after, so that only shared weights can change
     their lists. Churn is the share of a list that was replaced.
@@ -70,10 +70,9 @@ def touched(before: Service, after: Service, left_out: np.ndarray) -> pd.DataFra
     active[left_out] = False
     moved = churn(old[active], new[active])
     changed = int((moved > 0).sum())
-    facts = {
+    return {
         "others": len(moved),
         "changed": changed,
         "share": changed / max(len(moved), 1),
         "max_churn": float(moved.max(initial=0.0)),
     }
-    return pd.DataFrame([facts])

@@ -17,7 +17,7 @@ from workbench.ledger.exposure import exposure, touched
 from workbench.ledger.memory import Removal, Service
 from workbench.ledger.null import Control, placebos, strangers
 from workbench.ledger.tiers import Switches, rungs
-from workbench.reports import Report, dependence, diff
+from workbench.reports import Report, diff
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -59,11 +59,8 @@ class Forgetting:
 
     @cached_property
     def fates(self) -> pd.DataFrame:
-        """[claim, fate, delta, dependence]; dependence: share of a claim's support on the removed
-        rows."""
-        fates = diff(self.before, self.after, self.removal.ids)
-        rested = dependence(self.before.support, self.removal.ids)
-        return fates.assign(dependence=fates["claim"].map(rested).fillna(0.0))
+        """[claim, fate, delta, dependence], see `workbench.reports.diff`."""
+        return diff(self.before, self.after, self.removal.ids)
 
     @cached_property
     def causes(self) -> pd.DataFrame:
@@ -78,7 +75,7 @@ class Forgetting:
     @cached_property
     def others(self) -> pd.DataFrame:
         """What changed for everybody else, one row, see `touched`."""
-        return touched(*self.services, np.array([self.user]))
+        return pd.DataFrame([touched(*self.services, np.array([self.user]))])
 
     @cached_property
     def lists(self) -> pd.DataFrame:
@@ -111,15 +108,9 @@ class Forgetting:
     def null(self) -> pd.DataFrame:
         """The request beside its controls: [kind, draw, rows, gone, new, others, exposed]; its own
         line first."""
-        fates = self.fates["fate"]
-        own = {
-            "gone": int((fates == "gone").sum()),
-            "new": int((fates == "new").sum()),
-            "others": int(self.others["changed"].iloc[0]),
-            "listed": self.services[1].listed(self.user),
-        }
-        lines = [{"kind": "this request", "draw": 0, "rows": len(self.removal.ids), **own}]
-        for one in self.controls:
+        asked = ("this request", 0, self.user, self.removal.ids, self.on)
+        lines = []
+        for one in (Control(self.removal.service, *asked), *self.controls):
             lines.append({"kind": one.kind, "draw": one.draw, "rows": len(one.ids), **one.effect})
         for line in lines:
             shown = np.isin(line.pop("listed"), self._topic_items).any()

@@ -80,7 +80,7 @@ class Service:
     def reach(self, switches: Switches) -> frozenset[str]:
         """The tiers that are switched on; raises `ConfigError` for names that are no tier here."""
         known = [tier.name for tier in self.tiers]
-        unknown = sorted(switches.named.difference(known))
+        unknown = sorted(switches.model_extra.keys() - known)
         if unknown:
             raise ConfigError(f"no place is called {unknown[0]!r}", "switches", ", ".join(known))
         return frozenset(name for name in known if switches.on(name))

@@ -16,9 +16,10 @@ from workbench.ledger.tiers import Switches
 
 @dataclass(frozen=True, eq=False)
 class Control:
-    """A request that should change nothing of the real one's kind; answered when first asked for.
+    """A request that is held beside others; answered when first asked for.
 
-    kind: "placebo rows" or "another shopper leaves". draw: its number within the kind. user: the
+    kind: "this request", or what should change nothing of its kind: "placebo rows" and "another
+    shopper leaves". draw: its number within the kind. user: the
     shopper whose claims and list are watched. ids: the rows taken away. on: the places they leave.
 
     >>> [control.effect["gone"] for control in told.controls]  # doctest: +SKIP
@@ -40,11 +41,11 @@ class Control:
         changed = removal.at(self.on)
         old = self.service.claims(self.user).keys()
         new = changed.claims(self.user).keys()
-        others = touched(self.service, changed, np.append(removal.users, self.user))
+        others = touched(self.service, changed, np.append(removal.users, self.user))["changed"]
         return {
             "gone": len(old - new),
             "new": len(new - old),
-            "others": int(others["changed"].iloc[0]),
+            "others": others,
             "listed": changed.listed(self.user),
         }
 

@@ -229,13 +229,13 @@ def dependence(support: pd.DataFrame, interactions: Iterable[int]) -> pd.Series:
 
 
 def diff(before: Any, after: Any, removed: Iterable[int] = ()) -> pd.DataFrame:
-    """What became of every claim between two reports: [claim, fate, delta], those of `before`
-    first, in their order.
+    """What became of every claim between two reports: [claim, fate, delta, dependence], those of
+    `before` first, in their order.
 
     gone: no longer there. new: was not there. back: rested on `removed` by half or more and yet
     stands. weakened: the value of an interest, pick or reason fell below its range (where it has
     none: by more than a tenth). kept: the rest. delta = value after − value before, absence
-    counting as 0; NaN for facts that have no value.
+    counting as 0; NaN for facts that have no value. dependence: see there; 0 for new claims.
     """
     old = {claim.claim: claim for claim in before.claims}
     new = {claim.claim: claim for claim in after.claims}
@@ -244,8 +244,9 @@ def diff(before: Any, after: Any, removed: Iterable[int] = ()) -> pd.DataFrame:
     for name in old | new:
         was, now = old.get(name), new.get(name)
         delta = (now.value if now else 0.0) - (was.value if was else 0.0)
-        rows.append((name, _fate(was, now, rested.get(name, 0.0)), delta))
-    return pd.DataFrame(rows, columns=["claim", "fate", "delta"])
+        share = rested.get(name, 0.0)
+        rows.append((name, _fate(was, now, share), delta, share))
+    return pd.DataFrame(rows, columns=["claim", "fate", "delta", "dependence"])
 
 
 def _fate(was: Claim | None, now: Claim | None, rested: float) -> str:
