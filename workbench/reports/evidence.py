@@ -154,11 +154,12 @@ class Evidence:
     def ranked(self) -> np.ndarray:
         """All items that may be offered, best first; none to a shopper without rows to whom the
         model gives every item the same score."""
-        finite = self.scores[np.isfinite(self.scores)]
-        if not len(self.history.item) and len(np.unique(finite)) < 2:
-            return np.zeros(0, dtype=np.int64)
-        best = top_k(self.scores[None], len(self.scores), self.seen)[0]
-        return best[best >= 0]
+        scores = np.where(self.seen[0], -np.inf, self.scores)
+        best = np.argsort(-scores, kind="stable")
+        best = best[scores[best] > -np.inf]
+        if not len(self.history.item) and len(np.unique(scores[best])) < 2:
+            return best[:0]
+        return best
 
     @cached_property
     def listed(self) -> np.ndarray:
