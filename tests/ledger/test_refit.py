@@ -43,7 +43,7 @@ def test_cleaned_item_weights_answer_as_a_model_fitted_without_the_rows(case):
     # and it is said that others' lists moved
     told = forget(service, 0, rows, draws=0)
     asked = present(service)
-    lists = [np.sort(one.served(asked)[1]) for one in (service, fresh)]
+    lists = [np.sort(one.served(asked)) for one in (service, fresh)]
     moved = (lists[0] != lists[1]).any(axis=1) & (asked.user != 0)
     assert told.others["changed"].iloc[0] == moved.sum() > 0
 

@@ -34,7 +34,7 @@ def canaries(
     """
     ids = unique_ids(interactions)
     removal = before.removal(ids)
-    clean = removal.log
+    clean = removal.left[id(before.log)]
     users = removal.users
     # the exact reference: cleaned everywhere, the model refitted
     model = before.keep(("refit", ids.tobytes()), lambda: before.model.copy().fit(clean))

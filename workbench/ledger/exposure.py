@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from workbench.ledger.memory import TOP, Service
+from workbench.ledger.memory import Service
 from workbench.statistics import wilson
 from workbench.unlearning.exposure import churn
 from workbench.unlearning.exposure import exposure as exposed
@@ -27,8 +27,8 @@ def never_had(service: Service, user: int, topic: str) -> np.ndarray:
 
 
 def lists(service: Service) -> np.ndarray:
-    """Everybody's list as served, (n_users, TOP)."""
-    return service.keep("lists", lambda: service.served(service.everyone, TOP)[1])
+    """Everybody's list as served, (n_users, 10)."""
+    return service.keep("lists", lambda: service.served(service.everyone))
 
 
 def exposure(before: Service, after: Service, user: int, topic: str | None) -> pd.DataFrame:
@@ -64,7 +64,7 @@ def touched(before: Service, after: Service, left_out: np.ndarray) -> dict[str, 
     """
     old = lists(before)
     # the same weights give everybody else the same list
-    new = old if after.model is before.model else after.served(before.everyone, TOP)[1]
+    new = old if after.model is before.model else after.served(before.everyone)
     # everybody with a row but those left out
     active = np.diff(before.everyone.offsets) > 0
     active[left_out] = False

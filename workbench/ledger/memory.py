@@ -122,9 +122,8 @@ class Service:
         scores = self.evidence(user).scores[items]
         return table.assign(score=scores).reset_index(drop=True)
 
-    def served(self, histories: Histories, k: int = TOP) -> tuple[np.ndarray, np.ndarray]:
-        """Scores as ranked (B, n_items) and lists (B, k) for many shoppers, by one pass of the
-        model.
+    def served(self, histories: Histories) -> np.ndarray:
+        """Lists (B, TOP) for many shoppers, by one pass of the model.
 
         A shopper without rows to whom the model gives no scores, or every product the same, gets no
         list: all −1.
@@ -134,7 +133,7 @@ class Service:
         for row in np.flatnonzero(np.isin(histories.user, self._adjusted)):
             scores[row] += self.adjust(int(histories.user[row]))
         seen = histories.matrix() if self.mask_seen else None
-        return scores, np.where(empty[:, None], -1, top_k(scores, k, seen))
+        return np.where(empty[:, None], -1, top_k(scores, TOP, seen))
 
     @cached_property
     def everyone(self) -> Histories:
@@ -198,19 +197,24 @@ class Service:
 
 class Removal:
     """One request against one service: each place is cleaned at most once, then combined as the
-    switches say."""
+    switches say.
+
+    ids: sorted. users: whose rows they are. pairs: (user, item) of them. taken, left: the rows of
+    every log of the service, by `id(log)`.
+    """
 
     def __init__(self, service: Service, interactions: Iterable[int]) -> None:
         self.service = service
         self.ids = unique_ids(interactions)
-        # the rows as the logs know them: what the shopper has, what the weights and old vectors saw
-        logs = {id(log): log for log in (service.log, service.weights_log, *service.stale.values())}
-        self.found = {
-            name: np.isin(log.frame["interaction"].to_numpy(), self.ids)
-            for name, log in logs.items()
-        }
-        columns = ["interaction", "user", "item"]
-        rows = pd.concat([log.frame.loc[self.found[name], columns] for name, log in logs.items()])
+        # each log in two: what the shopper has, what the weights and old vectors saw
+        logs = (service.log, service.weights_log, *service.stale.values())
+        self.taken: dict[int, Interactions] = {}
+        self.left: dict[int, Interactions] = {}
+        for name, log in {id(log): log for log in logs}.items():
+            found = np.isin(log.frame["interaction"].to_numpy(), self.ids)
+            self.taken[name] = log.select(found)
+            self.left[name] = log.select(~found) if found.any() else log
+        rows = pd.concat([log.frame for log in self.taken.values()])
         self.pairs = frozenset(zip(rows["user"].tolist(), rows["item"].tolist(), strict=True))
         # rows that only a store still names
         unlogged = np.setdiff1d(self.ids, rows["interaction"])
@@ -234,21 +238,6 @@ class Removal:
             raise DataError(what, "interactions", "rows of this service", do)
         return owners
 
-    def _clean(self, log: Interactions) -> Interactions:
-        found = self.found[id(log)]
-        return log.select(~found) if found.any() else log
-
-    @cached_property
-    def log(self) -> Interactions:
-        """The log without the rows."""
-        return self._clean(self.service.log)
-
-    @cached_property
-    def weights_log(self) -> Interactions:
-        """What the item weights stand for once they are cleaned."""
-        same = self.service.weights_log is self.service.log
-        return self.log if same else self._clean(self.service.weights_log)
-
     @cached_property
     def stores(self) -> dict[str, Store]:
         """The stores, cleaned."""
@@ -260,16 +249,16 @@ class Removal:
         """The model with cleaned item weights: rows taken out where it can do that, else refitted
         on what remains (and then user vectors are clean, too)."""
         model = self.service.model.copy()
-        held = self.service.weights_log
+        held = id(self.service.weights_log)
         if hasattr(model, "forget"):
-            return model.forget(held.select(self.found[id(held)]))
-        return model.fit(self.weights_log)
+            return model.forget(self.taken[held])
+        return model.fit(self.left[held])
 
     @cached_property
     def vectors(self) -> Any:
         """The model with old item weights and user vectors computed anew."""
-        clean = self._clean(self.service.log)
-        return self.service.model.copy().forget_user_vector(self.users, clean.histories(self.users))
+        histories = self.left[id(self.service.log)].histories(self.users)
+        return self.service.model.copy().forget_user_vector(self.users, histories)
 
     def at(self, on: frozenset[str]) -> Service:
         """The service when these switches are on."""
@@ -281,14 +270,14 @@ class Removal:
         old = self.service
         changed: dict[str, Any] = {}
         if "log" in on:
-            changed["log"] = self.log
+            changed["log"] = self.left[id(old.log)]
         cleaned = on & old.stores.keys()
         if cleaned:
             changed["stores"] = old.stores | {name: self.stores[name] for name in cleaned}
         if "tombstone" in on:
             changed["tombstones"] = old.tombstones | self.pairs
         if "item_weights" in on:
-            changed |= {"model": self.weights, "weights_log": self.weights_log}
+            changed |= {"model": self.weights, "weights_log": self.left[id(old.weights_log)]}
         if not old.stores_vectors:
             return replace(old, **changed)
         # stored vectors: computed anew, or from now on older than the log
