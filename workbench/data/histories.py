@@ -83,6 +83,10 @@ class Histories:
             np.flatnonzero(mask), self.user, np.concatenate([[0], np.cumsum(kept)]).astype(np.int64)
         )
 
+    def parts(self, kept: np.ndarray) -> Histories:
+        """The one history here, once for each row of `kept` (m, N), with what that row keeps."""
+        return self.select(np.zeros(len(kept), dtype=np.int64)).keep(kept.ravel())
+
     def take(self, take: np.ndarray, user: np.ndarray, offsets: np.ndarray) -> Histories:
         """Histories made of the interactions at `take`: row b owns `take[offsets[b]:offsets[b +
         1]]`."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -14,7 +14,7 @@ import numpy as np
 from workbench.data import Catalogue, Histories, Interactions
 from workbench.data.histories import places
 from workbench.recommend import scores_or_none, top_k
-from workbench.reports.statements import Executed, NotSo, Statement, Unsaid, is_item, item_code
+from workbench.reports.statements import Executed, NotSo
 from workbench.reports.support import Deletion, by_deletion
 
 LIST = 20
@@ -138,6 +138,11 @@ class Evidence:
         if self.model is None:
             raise NotSo("needs the model to be executed again")
         return self.model
+
+    def rescored(self, parts: Histories) -> np.ndarray:
+        """Adjusted scores (B, n_items) of parts of the history. Code −1 is nobody's: models with
+        stored user vectors score what is left, not what they remember."""
+        return self.adjusted(replace(parts, user=np.full(len(parts), -1, dtype=np.int32)))
 
     @cached_property
     def scores(self) -> np.ndarray:
@@ -279,12 +284,3 @@ class Evidence:
         prices = self.price[self.history.item]
         known = np.isfinite(prices)
         return (float(np.median(prices[known])) if known.any() else np.nan), known
-
-    def refuse_unsaid(self, statement: Statement) -> None:
-        """Raise `Unsaid` for a statement that names a topic left unsaid, or a product of it."""
-        for name in (statement[1], statement[3]) if self.unsaid else ():
-            topics = {name}
-            if is_item(name):
-                topics |= set(self.catalogue.topics_of(item_code(name)))
-            if topics & self.unsaid:
-                raise Unsaid(f"{name} is of a topic that is left unsaid")

@@ -18,7 +18,14 @@ import pandas as pd
 from workbench.reports import smallest, stability
 from workbench.reports.evidence import SHARE, Evidence
 from workbench.reports.stability import LeaveOneBasketOut
-from workbench.reports.statements import Executed, NotSo, Statement, item_code
+from workbench.reports.statements import (
+    Executed,
+    NotSo,
+    Statement,
+    Unsaid,
+    is_item,
+    item_code,
+)
 
 AGAINST = 0.02
 """A row speaks against a pick when it takes away at least this share of what the others add."""
@@ -151,7 +158,10 @@ def execute(evidence: Evidence, statement: Statement) -> Executed:
     keep = weights > 1e-12
     if not keep.any():
         raise NotSo("no row carries it")
-    evidence.refuse_unsaid(statement)
+    for name in (statement[1], statement[3]) if evidence.unsaid else ():
+        topics = evidence.catalogue.topics_of(item_code(name)) if is_item(name) else [name]
+        if evidence.unsaid.intersection(topics):
+            raise Unsaid(f"{name} is of a topic that is left unsaid")
     return Executed(value, ids[keep], weights[keep] / weights[keep].sum(), source)
 
 

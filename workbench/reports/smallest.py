@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import combinations
 from math import comb
 
@@ -130,9 +130,7 @@ def _ends(history: Histories, holds: Holds) -> Ended:
         gone = np.zeros((len(sets), history.n_items), dtype=bool)
         for row, items in enumerate(sets):
             gone[row, list(items)] = True
-        many = history.select(np.zeros(len(sets), dtype=np.int64))
-        left = many.keep(~gone[many.rows, many.item])
-        return ~np.asarray(holds(left), dtype=bool)
+        return ~np.asarray(holds(history.parts(~gone[:, history.item])), dtype=bool)
 
     return ended
 
@@ -181,8 +179,7 @@ def scored_again(evidence: Evidence, statement: Statement, support: pd.DataFrame
     kind, _, role, object = statement
 
     def holds(histories: Histories) -> np.ndarray:
-        nobody = replace(histories, user=np.full(len(histories), -1, dtype=np.int32))
-        best = evidence.lists(evidence.adjusted(nobody))
+        best = evidence.lists(evidence.rescored(histories))
         if kind == "pick":
             return best[:, 0] == evidence.offers[role]
         return evidence.within(object, best).mean(axis=1) >= SHARE

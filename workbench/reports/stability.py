@@ -3,7 +3,6 @@ interval."""
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import cached_property
 
 import numpy as np
@@ -37,12 +36,7 @@ class LeaveOneBasketOut:
     @cached_property
     def scores(self) -> np.ndarray:
         """Adjusted scores of every part, (units, n_items)."""
-        history = self.evidence.history
-        many = history.select(np.zeros(len(self.keep), dtype=np.int64))
-        # code −1 is nobody's: models with stored user vectors score what is left, not what they
-        # remember
-        nobody = np.full(len(self.keep), -1, dtype=np.int32)
-        return self.evidence.adjusted(replace(many.keep(self.keep.ravel()), user=nobody))
+        return self.evidence.rescored(self.evidence.history.parts(self.keep))
 
     @cached_property
     def lists(self) -> np.ndarray:
