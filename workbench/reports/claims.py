@@ -31,6 +31,12 @@ MEASURED = ("interest", "pick", "because", "by_deletion")
 """Kinds whose value may weaken."""
 
 
+def json_hash(content: Any) -> str:
+    """sha256 of the canonical JSON, in hex digits."""
+    canonical = json.dumps(content, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode()).hexdigest()
+
+
 @dataclass(frozen=True)
 class Claim:
     """One checkable statement; `claim` is made from its meaning, never from its value or wording.
@@ -66,8 +72,7 @@ class Claim:
     @cached_property
     def claim(self) -> str:
         """The first 12 hex digits of the sha256 of the statement's canonical JSON."""
-        text = json.dumps(self.statement, ensure_ascii=False, separators=(",", ":"))
-        return hashlib.sha256(text.encode()).hexdigest()[:12]
+        return json_hash(self.statement)[:12]
 
     def to_dict(self) -> dict[str, Any]:
         """All fields, the id first."""

@@ -7,6 +7,7 @@ from functools import cached_property
 
 import numpy as np
 
+from workbench.data.histories import places
 from workbench.reports.evidence import Evidence
 from workbench.reports.statements import Statement, item_code
 
@@ -63,9 +64,9 @@ def stored_shares(left_out: LeaveOneBasketOut, statement: Statement) -> np.ndarr
     """The topic's share of what a store still holds."""
     _, _, store, topic = statement
     notes = left_out.evidence.notes[store]
-    interactions = left_out.evidence.history.interaction
-    gone = [np.isin(notes.interaction, interactions[~part]) for part in left_out.keep]
-    kept = ~np.array(gone)
+    # notes of rows that the history does not have stay
+    row = places(notes.interaction, left_out.evidence.history.interaction)
+    kept = left_out.keep[:, row] | (row < 0)
     total = kept @ notes.weight
     own = kept @ (notes.weight * (notes.topic == topic))
     return np.divide(own, total, out=np.full(len(total), np.nan), where=total > 0)

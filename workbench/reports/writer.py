@@ -3,8 +3,6 @@ is said. With it the claims, the rows that carry them, and what it was made of."
 
 from __future__ import annotations
 
-import hashlib
-import json
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import groupby
@@ -14,7 +12,7 @@ from typing import Any
 import pandas as pd
 
 from workbench.html import content_id, escape
-from workbench.reports.claims import Claim, check, count_unsaid, make_claims
+from workbench.reports.claims import Claim, check, count_unsaid, json_hash, make_claims
 from workbench.reports.evidence import Evidence
 from workbench.reports.sentences import count_words, plain, section_name, sentence, templates
 
@@ -49,7 +47,7 @@ class Report:
             "text": self.text,
             "made": self.made,
         }
-        return _sha256(content)
+        return json_hash(content)
 
     @property
     def report(self) -> str:
@@ -66,14 +64,13 @@ class Report:
 
     def to_frame(self) -> pd.DataFrame:
         """One row a claim: its fields, the sentence that says it, and how many rows carry it."""
+        told = [claim.to_dict() for claim in self.claims]
+        frame = pd.DataFrame(told, columns=["claim", *Claim.__annotations__])
+        rows = frame["claim"].map(self.support["claim"].value_counts())
+        frame["rows"] = rows.fillna(0).astype(int)
         said = {}
         for row in self.sentences.itertuples():
             said |= dict.fromkeys(row.claims, self.text[row.start : row.end])
-        frame = pd.DataFrame(
-            [claim.to_dict() for claim in self.claims], columns=["claim", *Claim.__annotations__]
-        )
-        rows = frame["claim"].map(self.support["claim"].value_counts())
-        frame["rows"] = rows.fillna(0).astype(int)
         return frame.assign(sentence=frame["claim"].map(said))
 
     def __repr__(self) -> str:
@@ -174,8 +171,8 @@ def made_of(evidence: Evidence, seed: int, writer: str) -> dict[str, Any]:
         "log": evidence.log.fingerprint[:12],
         "stale": None if evidence.stale is None else evidence.stale.fingerprint[:12],
         "catalogue": evidence.catalogue.fingerprint[:12],
-        "model": f"{type(evidence.model).__name__} {_sha256(setting)[:12]}",
-        "scores": _sha256([f"{score:.9g}" for score in evidence.scores])[:12],
+        "model": f"{type(evidence.model).__name__} {json_hash(setting)[:12]}",
+        "scores": json_hash([f"{score:.9g}" for score in evidence.scores])[:12],
         "support": "contributions" if evidence.additive else "by deletion",
         "stores": {name: _held(evidence, name) for name in evidence.stores},
         "offers": {role: int(item) for role, item in (evidence.chosen or {}).items()},
@@ -187,7 +184,7 @@ def _held(evidence: Evidence, store: str) -> str:
     """Fingerprint of what a store holds of the shopper."""
     notes = evidence.stores[store].lineage(evidence.user)
     columns = ["kind", "entity", "interaction", "weight"]
-    return _sha256(notes[columns].to_csv(index=False, float_format="%.9g"))[:12]
+    return json_hash(notes[columns].to_csv(index=False, float_format="%.9g"))[:12]
 
 
 def _rounded(fields: dict[str, Any]) -> dict[str, Any]:
@@ -196,9 +193,3 @@ def _rounded(fields: dict[str, Any]) -> dict[str, Any]:
         name: f"{value:.9g}" if isinstance(value, float) else value
         for name, value in fields.items()
     }
-
-
-def _sha256(content: Any) -> str:
-    """Hash of the canonical JSON."""
-    canonical = json.dumps(content, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(canonical.encode()).hexdigest()

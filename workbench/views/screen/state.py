@@ -35,7 +35,6 @@ def state(forgetting: Forgetting, controls: Iterable[Control] | None = None) -> 
     sentences = _sentences(forgetting)
     if not asked:
         sentences = [{**one, "fate": None, "cause": None} for one in sentences]
-    others = forgetting.others.iloc[0]
     return {
         "user": {"code": int(user), "name": str(before.log.users[user])},
         "topic": topic,
@@ -49,9 +48,7 @@ def state(forgetting: Forgetting, controls: Iterable[Control] | None = None) -> 
         "switches": _switches(forgetting),
         "causes": {tier.name: list(tier.causes) for tier in before.tiers},
         "exposure": _records(forgetting.exposure),
-        "others": {
-            name: float(others[name]) for name in ("others", "changed", "share", "max_churn")
-        },
+        "others": forgetting.others.iloc[0].astype(float).to_dict(),
         "null": compared,
         "controls": done,
         "footer": _footer(forgetting, compared, done),
@@ -123,9 +120,9 @@ def _span(values: list[int]) -> str:
 
 def _history(forgetting: Forgetting) -> list[dict[str, Any]]:
     before, _ = forgetting.services
-    removed = set(forgetting.interactions)
     # the rows are the same for every press, so the service keeps them
     rows = before.keep(("history", forgetting.user), lambda: _rows(before, forgetting.user))
+    removed = forgetting.interactions
     return [{**row, "removed": row["interaction"] in removed} for row in rows]
 
 
