@@ -9,17 +9,8 @@ import pytest
 from tests.ledger.shoppers import TOPIC, readers, topic_rows
 from workbench.data import load_world
 from workbench.errors import DataError, UnknownUser
-from workbench.ledger import (
-    Service,
-    Switches,
-    canaries,
-    filter_topic,
-    forget,
-    ladder,
-    rungs,
-    steer,
-)
-from workbench.ledger.exposure import never_had
+from workbench.ledger import Service, Switches, canaries, forget, ladder, rungs
+from workbench.ledger.exposure import never_had, touched
 from workbench.recommend import ALS, EASE, ItemKNN
 from workbench.recommend.collaborative.als import ALSConfig
 from workbench.views import show
@@ -198,23 +189,20 @@ def test_filter_hides_and_steer_lowers_but_neither_forgets(service):
     user = readers(service)[0]
     items = service.catalogue.items_of("Dark stories")
     before = np.isin(service.recommend(user)["item"], items).sum()
-    hidden, steered = (
-        filter_topic(service, user, "Dark stories"),
-        steer(service, user, "Dark stories", strength=1.0),
-    )
-    counts = [told.lists.query("list == 'after'")["topic"].sum() for told in (hidden, steered)]
+    hidden = service.hide(user, "Dark stories")
+    steered = service.steer(user, "Dark stories", strength=1.0)
+    lists = [changed.recommend(user)["item"] for changed in (hidden, steered)]
+    counts = [np.isin(listed, items).sum() for listed in lists]
     assert before > 0
     assert counts[0] == 0
     assert counts[1] < before
-    for told in (hidden, steered):
-        assert told.others["changed"].iloc[0] == 0
-        assert told.services[1].log is service.log
-        assert set(told.causes["cause"]) <= {told.action}
-        assert told.after.dropped.empty
-        ids = topic_rows(service, user)
-        assert (
-            canaries(service, told.services[1], ids).set_index("tier")["found"].drop("others").all()
-        )
+    ids = topic_rows(service, user)
+    for changed in (hidden, steered):
+        assert touched(service, changed, np.array([user]))["changed"] == 0
+        assert changed.log is service.log
+        assert changed.report(user).dropped.empty
+        found = canaries(service, changed, ids).set_index("tier")["found"]
+        assert found.drop("others").all()
 
 
 def test_touched_against_brute_force(service):

@@ -70,8 +70,8 @@ def test_the_same_stranger_keeps_no_draw_of_another_seed():
 
 def test_no_control_is_answered_before_it_is_asked_for(als, monkeypatch):
     """One fit for the request's own answer; then one for each control, and none for the same again."""
-    fits, rebuild = [], ALS.rebuild
-    monkeypatch.setattr(ALS, "rebuild", lambda self, log: fits.append(0) or rebuild(self, log))
+    fits, fit = [], ALS.fit
+    monkeypatch.setattr(ALS, "fit", lambda self, log: fits.append(0) or fit(self, log))
     als = dataclasses.replace(als)  # one that has kept no answer yet
     user = readers(als)[1]
     told = forget(als, user, topic_rows(als, user))

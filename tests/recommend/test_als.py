@@ -69,9 +69,9 @@ def test_nothing_is_kept_of_a_user_whose_rows_are_all_gone():
     assert np.array_equal(model.known, ALS(SMALL).fit(log.without(ids)).known)
 
 
-def test_rebuild_equals_a_fit():
+def test_fitting_again_equals_a_fresh_fit():
     log = random_log()
-    model = ALS(SMALL).fit(log).rebuild(log.without([0, 1, 2]))
+    model = ALS(SMALL).fit(log).fit(log.without([0, 1, 2]))
     assert np.array_equal(model.items, ALS(SMALL).fit(log.without([0, 1, 2])).items)
 
 

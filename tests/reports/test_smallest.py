@@ -67,15 +67,6 @@ def test_random_order_needs_more():
     assert greedy < random
 
 
-def test_a_claim_falls_with_half_of_its_weight():
-    log, _ = shop(1)
-    history = log.histories([0])
-    rows = history.interaction[:4]
-    support = pd.DataFrame({"interaction": rows, "weight": [5.0, 1.0, 1.0, 1.0]})
-    found = smallest_set(EASE(), history, support=support)
-    assert rows[0] in found.interactions and len(found.items) == 1 and found.proven
-
-
 def test_a_claim_that_can_be_checked():
     log, _ = shop(1, n_rows=200)
     history = log.histories([0])

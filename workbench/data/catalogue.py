@@ -81,11 +81,15 @@ class Catalogue:
 
     def items_of(self, topic: str) -> np.ndarray:
         """Codes of the items of a topic, ascending; raises `UnknownItem` for a topic nobody has."""
-        items = self.topics.loc[self.topics["topic"] == topic, "item"].to_numpy()
-        if not len(items):
-            some = ", ".join(sorted(self.topics["topic"].unique())[:8])
+        if topic not in self._items:
+            some = ", ".join(sorted(self._items)[:8])
             raise UnknownItem(f"no item has the topic {topic!r}", "topic", f"one of {some}, …")
-        return items
+        return self._items[topic]
+
+    @cached_property
+    def _items(self) -> dict[str, np.ndarray]:
+        parts = self.topics.groupby("topic")["item"]
+        return {topic: items.to_numpy() for topic, items in parts}
 
     def topics_of(self, item: int) -> list[str]:
         """The topics of one item."""

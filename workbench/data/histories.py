@@ -79,6 +79,10 @@ class Histories:
         kept = np.bincount(self.rows[mask], minlength=len(self))
         return self.take(np.flatnonzero(mask), self.user, kept)
 
+    def parts(self, kept: np.ndarray) -> Histories:
+        """The one history here, once for each row of `kept` (m, N), with what that row keeps."""
+        return self.select(np.zeros(len(kept), dtype=np.int64)).keep(kept.ravel())
+
     def take(self, take: np.ndarray, user: np.ndarray, lengths: np.ndarray) -> Histories:
         """Histories made of the interactions at `take`: row b owns the next `lengths[b]` of
         them."""

@@ -7,7 +7,7 @@ __getattr__, __dir__, __all__ = lazy.attach(
     submod_attrs={
         "memory": ["Service"],
         "tiers": ["Switches", "rungs"],
-        "loop": ["Forgetting", "filter_topic", "forget", "ladder", "steer"],
+        "loop": ["Forgetting", "forget", "ladder"],
         "canaries": ["canaries"],
         "purge": ["purge"],
     },

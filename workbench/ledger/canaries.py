@@ -10,10 +10,10 @@ import numpy as np
 import pandas as pd
 
 from workbench.data.histories import unique_ids
+from workbench.errors import UnknownUser
 from workbench.ledger.exposure import touched
 from workbench.ledger.memory import Service
 from workbench.ledger.purge import purge
-from workbench.ledger.tiers import Switches
 
 TOLERANCE = 1e-8
 
@@ -28,15 +28,17 @@ def canaries(
     difference of the stored vectors, of the scores of strangers with everybody's remaining
     histories, and other shoppers whose top 10 differs. A place that the service does not have is
     left out. caches (with `folder`): rows of the shoppers in tables under it.
+
+    A model that knows people by their codes alone can score no stranger: there the shoppers' own
+    scores are compared.
     """
     ids = unique_ids(interactions)
     removal = before.removal(ids)
-    clean = removal.log
+    clean = removal.left[id(before.log)]
     users = removal.users
     # the exact reference: cleaned everywhere, the model refitted
     model = before.keep(("refit", ids.tobytes()), lambda: before.model.copy().fit(clean))
-    reference = removal.at(before.reach(Switches()))
-    parts = (clean, before.catalogue, model, reference.stores, clean)
+    parts = (clean, before.catalogue, model, removal.stores, clean)
     refitted = Service(*parts, mask_seen=before.mask_seen)
     # rows that are still named
     named = int(np.isin(after.log.frame["interaction"], ids).sum())
@@ -49,17 +51,17 @@ def canaries(
         found["user_vector"] = np.abs(
             after.model.score(own) - after.model.fold_in(own) @ after.model.items.T
         ).max()
-    probe = clean.histories(
-        np.flatnonzero(np.bincount(clean.frame["user"], minlength=clean.n_users))
-    )
+    probe = clean.histories(np.unique(clean.frame["user"]))
     strangers = replace(probe, user=np.full(len(probe), -1, dtype=np.int32))
-    found["item_weights"] = np.abs(after.model.score(strangers) - model.score(strangers)).max()
-    found["others"] = float(touched(refitted, after, users)["changed"].iloc[0])
+    try:
+        apart = after.model.score(strangers) - model.score(strangers)
+    except UnknownUser:
+        apart = after.model.score(probe) - model.score(probe)
+    found["item_weights"] = np.abs(apart).max()
+    found["others"] = touched(refitted, after, users)["changed"]
     if folder is not None:
         rows = [purge(str(before.log.users[user]), folder, dry=True) for user in users]
-        found["caches"] = float(sum(table["removed"].sum() for table in rows))
-    lines = [
-        {"tier": tier, "found": int(amount > TOLERANCE), "amount": float(amount)}
-        for tier, amount in found.items()
-    ]
-    return pd.DataFrame(lines)
+        found["caches"] = sum(table["removed"].sum() for table in rows)
+    table = pd.DataFrame({"tier": list(found), "amount": np.array(list(found.values()), float)})
+    table.insert(1, "found", (table["amount"] > TOLERANCE).astype(int))
+    return table

@@ -4,7 +4,7 @@ claim."""
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -13,29 +13,26 @@ import pandas as pd
 from workbench.errors import DataError
 from workbench.html import escape, table
 from workbench.ledger.causes import causes
-from workbench.ledger.exposure import exposure, lists_of, served_to, touched
+from workbench.ledger.exposure import exposure, touched
 from workbench.ledger.memory import Removal, Service
 from workbench.ledger.null import Control, placebos, strangers
 from workbench.ledger.tiers import Switches, rungs
-from workbench.reports import Report, dependence, diff
+from workbench.reports import Report, diff
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Forgetting:
     """What one request did; every table is made when first asked for, and then kept.
 
-    removal: the request, bound to the service it was made to. changed: the service it made of it.
-    action: forget, filter or steer. topic: what `exposure` and `lists` look for. seed, draws: of
-    the reports' ranges and of the controls.
+    removal: the request, bound to the service it was made to. on: the places it reaches. topic:
+    what `exposure` and `lists` look for. seed, draws: of the reports' ranges and of the controls.
 
     >>> forget(service, 3, [17, 18]).fates["fate"].value_counts()  # doctest: +SKIP
     """
 
     removal: Removal
-    changed: Service = field(repr=False)
     user: int
-    action: str
-    switches: Switches
+    on: frozenset[str]
     topic: str | None
     seed: int = 0
     draws: int = 3
@@ -43,7 +40,7 @@ class Forgetting:
     @property
     def services(self) -> tuple[Service, Service]:
         """The service before and after."""
-        return self.removal.service, self.changed
+        return self.removal.service, self.removal.at(self.on)
 
     @property
     def interactions(self) -> tuple[int, ...]:
@@ -53,28 +50,22 @@ class Forgetting:
     @cached_property
     def before(self) -> Report:
         """The report as it was."""
-        return self.removal.service.report(self.user, self.seed)
+        return self.services[0].report(self.user, self.seed)
 
     @cached_property
     def after(self) -> Report:
         """The report written again."""
-        return self.changed.report(self.user, self.seed)
+        return self.services[1].report(self.user, self.seed)
 
     @cached_property
     def fates(self) -> pd.DataFrame:
-        """[claim, fate, delta, dependence]; dependence: share of a claim's support on the removed
-        rows."""
-        fates = diff(self.before, self.after, self.removal.ids)
-        rested = dependence(self.before.support, self.removal.ids)
-        return fates.assign(dependence=fates["claim"].map(rested).fillna(0.0))
+        """[claim, fate, delta, dependence], see `workbench.reports.diff`."""
+        return diff(self.before, self.after, self.removal.ids)
 
     @cached_property
     def causes(self) -> pd.DataFrame:
         """[claim, cause], for every claim that was not simply kept."""
-        if self.action == "forget":
-            return causes(self.removal, self.user, self.switches, self.fates)
-        changed = self.fates.loc[self.fates["fate"] != "kept", "claim"]
-        return pd.DataFrame({"claim": changed, "cause": self.action}).reset_index(drop=True)
+        return causes(self.removal, self.user, self.on, self.fates)
 
     @cached_property
     def exposure(self) -> pd.DataFrame:
@@ -84,7 +75,7 @@ class Forgetting:
     @cached_property
     def others(self) -> pd.DataFrame:
         """What changed for everybody else, one row, see `touched`."""
-        return touched(*self.services, np.array([self.user]))
+        return pd.DataFrame([touched(*self.services, np.array([self.user]))])
 
     @cached_property
     def lists(self) -> pd.DataFrame:
@@ -93,13 +84,12 @@ class Forgetting:
         deleted = rows.loc[rows["interaction"].isin(self.removal.ids), "item"].to_numpy()
         parts = []
         for name, service in zip(("now", "after"), self.services, strict=True):
-            items = lists_of(service, self.user, 10)
-            scores = served_to(service, self.user, 10)[0]
+            items = service.listed(self.user)
             columns = {
                 "list": name,
                 "place": np.arange(1, len(items) + 1),
                 "item": items,
-                "score": scores[items],
+                "score": service.evidence(self.user).scores[items],
                 "topic": np.isin(items, self._topic_items),
                 "deleted": np.isin(items, deleted),
             }
@@ -110,30 +100,21 @@ class Forgetting:
     def controls(self) -> tuple[Control, ...]:
         """Requests that should change nothing of this one's kind, none answered before it is asked
         for its `effect`."""
-        service = self.removal.service
-        places = service.reach(self.switches)
         drawn = (self.seed, self.draws)
-        own = placebos(self.removal, self.user, places, self._topic_items, *drawn)
-        return (*own, *strangers(service, self.user, *drawn))
+        own = placebos(self.removal, self.user, self.on, self._topic_items, *drawn)
+        return (*own, *strangers(self.removal.service, self.user, *drawn))
 
     @cached_property
     def null(self) -> pd.DataFrame:
         """The request beside its controls: [kind, draw, rows, gone, new, others, exposed]; its own
         line first."""
-        fates = self.fates["fate"]
-        own = {
-            "gone": int((fates == "gone").sum()),
-            "new": int((fates == "new").sum()),
-            "others": int(self.others["changed"].iloc[0]),
-            "listed": lists_of(self.changed, self.user, 10),
-        }
-        asked = [("this request", 0, self.removal.ids, own)]
-        asked += [(one.kind, one.draw, one.ids, one.effect) for one in self.controls]
+        asked = ("this request", 0, self.user, self.removal.ids, self.on)
         lines = []
-        for kind, draw, ids, effect in asked:
-            line = {"kind": kind, "draw": draw, "rows": len(ids), **effect}
+        for one in (Control(self.removal.service, *asked), *self.controls):
+            lines.append({"kind": one.kind, "draw": one.draw, "rows": len(one.ids), **one.effect})
+        for line in lines:
             shown = np.isin(line.pop("listed"), self._topic_items).any()
-            lines.append({**line, "exposed": np.nan if self.topic is None else float(shown)})
+            line["exposed"] = np.nan if self.topic is None else float(shown)
         return pd.DataFrame(lines)
 
     @cached_property
@@ -153,7 +134,7 @@ class Forgetting:
     def __repr__(self) -> str:
         counts = self.fates["fate"].value_counts().sort_index()
         told = ", ".join(f"{n} {fate}" for fate, n in counts.items()) or "no claims"
-        done = f"forget {len(self.removal.ids)} rows" if self.action == "forget" else self.action
+        done = f"forget {len(self.removal.ids)} rows"
         changed = int(self.others["changed"].iloc[0])
         return f"Forgetting(user {self.user}, {done}: {told}; {changed} others changed)"
 
@@ -179,7 +160,7 @@ def forget(
     """
     service.log.check_user(user)
     removal = service.removal(interactions)
-    switches = switches or Switches()
+    on = service.reach(switches or Switches())
     # one shopper's request: nobody deletes what is another's
     foreign = removal.users[removal.users != user]
     if len(foreign):
@@ -191,23 +172,7 @@ def forget(
         )
     if topic is None:
         topic = _shared_topic(removal)
-    changed = removal.at(service.reach(switches))
-    return Forgetting(removal, changed, user, "forget", switches, topic, seed, draws)
-
-
-def filter_topic(service: Service, user: int, topic: str, seed: int = 0) -> Forgetting:
-    """Hide a topic from a shopper's list and pick; nothing is forgotten."""
-    hidden = service.hide(user, topic)
-    return _unforgotten("filter", service, hidden, user, topic, seed)
-
-
-def steer(
-    service: Service, user: int, topic: str, strength: float = 1.0, seed: int = 0
-) -> Forgetting:
-    """ "No horror, please": the topic's scores fall by `strength` standard deviations; nothing is
-    forgotten."""
-    steered = service.steer(user, topic, strength)
-    return _unforgotten("steer", service, steered, user, topic, seed)
+    return Forgetting(removal, user, on, topic, seed, draws)
 
 
 def ladder(
@@ -228,13 +193,6 @@ def ladder(
         row["others changed"] = int(told.others["changed"].iloc[0])
         rows.append(row)
     return pd.DataFrame(rows)
-
-
-def _unforgotten(
-    action: str, before: Service, after: Service, user: int, topic: str, seed: int
-) -> Forgetting:
-    nowhere = Switches.only([])
-    return Forgetting(before.removal([]), after, user, action, nowhere, topic, seed, draws=0)
 
 
 def _shared_topic(removal: Removal) -> str | None:

@@ -17,6 +17,8 @@ from workbench.ledger.tiers import Switches, Tier, check_stores, tiers_of
 from workbench.recommend import scores_or_none, top_k
 from workbench.reports import Claim, EntityStore, Evidence, Report, Store, make_claims, write
 
+TOP = 10
+"""Length of the lists that are served and compared."""
 REMOVALS = 8
 """Requests that a service keeps: each may hold a copy of the model."""
 
@@ -29,10 +31,9 @@ class Service:
     stores: what is remembered beside the log, by name; the stored profile is the first.
     weights_log: the log that the item weights stand for. stale: for a shopper whose stored vector
     was not computed anew, the log it was computed from. tombstones: (user, item) never to be
-    offered again. hidden: (user, topic). steered: (user, topic) → penalty on the topic's items, in
-    standard deviations of the shopper's scores. mask_seen: whether products of the log are
-    never offered again; False for baskets, where people buy again. unsaid: topics that no report
-    names unasked.
+    offered again. steered: (user, topic) → penalty on the topic's items, in standard deviations of
+    the shopper's scores; inf hides them. mask_seen: whether products of the log are never offered
+    again; False for baskets, where people buy again. unsaid: topics that no report names unasked.
 
     >>> service = Service.build(world.log, world.catalogue, EASE())  # doctest: +SKIP
     """
@@ -44,7 +45,6 @@ class Service:
     weights_log: Interactions = field(repr=False)
     stale: dict[int, Interactions] = field(default_factory=dict, repr=False)
     tombstones: frozenset[tuple[int, int]] = frozenset()
-    hidden: frozenset[tuple[int, str]] = frozenset()
     steered: dict[tuple[int, str], float] = field(default_factory=dict)
     mask_seen: bool = True
     unsaid: frozenset[str] = frozenset()
@@ -80,7 +80,7 @@ class Service:
     def reach(self, switches: Switches) -> frozenset[str]:
         """The tiers that are switched on; raises `ConfigError` for names that are no tier here."""
         known = [tier.name for tier in self.tiers]
-        unknown = sorted(switches.named.difference(known))
+        unknown = sorted(switches.model_extra.keys() - known)
         if unknown:
             raise ConfigError(f"no place is called {unknown[0]!r}", "switches", ", ".join(known))
         return frozenset(name for name in known if switches.on(name))
@@ -102,8 +102,7 @@ class Service:
 
     def hide(self, user: int, topic: str) -> Service:
         """Filter: show the shopper nothing of a topic; nothing is forgotten."""
-        self.catalogue.items_of(topic)
-        return replace(self, hidden=self.hidden | {(int(user), topic)})
+        return self.steer(user, topic, np.inf)
 
     def steer(self, user: int, topic: str, strength: float = 1.0) -> Service:
         """ "No horror, please": lower the topic's scores by `strength` standard deviations; nothing
@@ -111,17 +110,20 @@ class Service:
         self.catalogue.items_of(topic)
         return replace(self, steered={**self.steered, (int(user), topic): float(strength)})
 
-    def recommend(self, user: int, k: int = 10) -> pd.DataFrame:
+    def listed(self, user: int, k: int = TOP) -> np.ndarray:
+        """The shopper's list as served, item codes, best first."""
+        return self.evidence(user).ranked[:k]
+
+    def recommend(self, user: int, k: int = TOP) -> pd.DataFrame:
         """The list as served: [item, title, category, price, score], best
         first."""
-        scores, items = self.served(self.log.histories([user]), k)
-        items = items[0][items[0] >= 0]
+        items = self.listed(user, k)
         table = self.catalogue.frame.loc[items, ["item", "title", "category", "price"]]
-        return table.assign(score=scores[0, items]).reset_index(drop=True)
+        scores = self.evidence(user).scores[items]
+        return table.assign(score=scores).reset_index(drop=True)
 
-    def served(self, histories: Histories, k: int = 10) -> tuple[np.ndarray, np.ndarray]:
-        """Scores as ranked (B, n_items) and lists (B, k) for many shoppers, by one pass of the
-        model.
+    def served(self, histories: Histories) -> np.ndarray:
+        """Lists (B, TOP) for many shoppers, by one pass of the model.
 
         A shopper without rows to whom the model gives no scores, or every product the same, gets no
         list: all −1.
@@ -131,7 +133,7 @@ class Service:
         for row in np.flatnonzero(np.isin(histories.user, self._adjusted)):
             scores[row] += self.adjust(int(histories.user[row]))
         seen = histories.matrix() if self.mask_seen else None
-        return scores, np.where(empty[:, None], -1, top_k(scores, k, seen))
+        return np.where(empty[:, None], -1, top_k(scores, TOP, seen))
 
     @cached_property
     def everyone(self) -> Histories:
@@ -140,7 +142,7 @@ class Service:
 
     @cached_property
     def _adjusted(self) -> list[int]:
-        return sorted({user for user, _ in (*self.tombstones, *self.hidden, *self.steered)})
+        return sorted({user for user, _ in (*self.tombstones, *self.steered)})
 
     def adjust(self, user: int) -> np.ndarray | None:
         """What is added to the shopper's scores before ranking: −inf where nothing may be
@@ -148,24 +150,25 @@ class Service:
         if user not in self._adjusted:
             return None
         added = np.zeros(len(self.catalogue))
-        for owner, topic in self.steered:
+        for (owner, topic), strength in self.steered.items():
             if owner == user:
-                spread = float(np.std(self.model.score(self.log.histories([user]))))
-                added[self.catalogue.items_of(topic)] -= self.steered[owner, topic] * spread
+                spread = np.std(self.model.score(self.log.histories([user])))
+                # what is hidden is so even where all scores are equal
+                lowered = strength * spread if np.isfinite(strength) else strength
+                added[self.catalogue.items_of(topic)] -= lowered
         added[[item for owner, item in self.tombstones if owner == user]] = -np.inf
-        for owner, topic in self.hidden:
-            if owner == user:
-                added[self.catalogue.items_of(topic)] = -np.inf
         return added
 
     def evidence(self, user: int) -> Evidence:
         """What a report may look at: this service as it remembers one shopper; made once."""
-        served = {"adjust": self.adjust(user), "stale": self.stale.get(user)}
-        served["mask_seen"] = self.mask_seen
         parts = (self.log, self.catalogue, self.model, user, self.stores)
-        return self.keep(
-            ("evidence", user), lambda: Evidence.of(*parts, unsaid=self.unsaid, **served)
-        )
+        rules = {"unsaid": self.unsaid, "mask_seen": self.mask_seen}
+
+        def made() -> Evidence:
+            served = {"adjust": self.adjust(user), "stale": self.stale.get(user)}
+            return Evidence.of(*parts, **rules, **served)
+
+        return self.keep(("evidence", user), made)
 
     @cached_property
     def _kept(self) -> dict[Any, Any]:
@@ -194,26 +197,30 @@ class Service:
 
 class Removal:
     """One request against one service: each place is cleaned at most once, then combined as the
-    switches say."""
+    switches say.
+
+    ids: sorted. users: whose rows they are. pairs: (user, item) of them. taken, left: the rows of
+    every log of the service, by `id(log)`.
+    """
 
     def __init__(self, service: Service, interactions: Iterable[int]) -> None:
         self.service = service
         self.ids = unique_ids(interactions)
-        # the rows as the logs know them: what the shopper has, what the weights and old vectors saw
-        logs = {id(log): log for log in (service.log, service.weights_log, *service.stale.values())}
-        self.found = {
-            name: np.isin(log.frame["interaction"].to_numpy(), self.ids)
-            for name, log in logs.items()
-        }
-        columns = ["interaction", "user", "item"]
-        rows = pd.concat([log.frame.loc[self.found[name], columns] for name, log in logs.items()])
+        # each log in two: what the shopper has, what the weights and old vectors saw
+        logs = (service.log, service.weights_log, *service.stale.values())
+        self.taken: dict[int, Interactions] = {}
+        self.left: dict[int, Interactions] = {}
+        for name, log in {id(log): log for log in logs}.items():
+            found = np.isin(log.frame["interaction"].to_numpy(), self.ids)
+            self.taken[name] = log.select(found)
+            self.left[name] = log.select(~found) if found.any() else log
+        rows = pd.concat([log.frame for log in self.taken.values()])
         self.pairs = frozenset(zip(rows["user"].tolist(), rows["item"].tolist(), strict=True))
         # rows that only a store still names
         unlogged = np.setdiff1d(self.ids, rows["interaction"])
         owners = self._owners(unlogged) if len(unlogged) else []
         self.users = np.unique(np.r_[rows["user"].to_numpy(), owners].astype(np.int32))
         self._made: dict[frozenset[str], Service] = {}
-        self._stores: dict[str, Store] = {}
 
     def _owners(self, ids: np.ndarray) -> list[int]:
         """Whose these rows are, for the stores; raises `DataError` for a row that none names."""
@@ -231,41 +238,27 @@ class Removal:
             raise DataError(what, "interactions", "rows of this service", do)
         return owners
 
-    def _clean(self, log: Interactions) -> Interactions:
-        found = self.found[id(log)]
-        return log.select(~found) if found.any() else log
-
     @cached_property
-    def log(self) -> Interactions:
-        """The log without the rows."""
-        return self._clean(self.service.log)
-
-    @cached_property
-    def weights_log(self) -> Interactions:
-        """What the item weights stand for once they are cleaned."""
-        same = self.service.weights_log is self.service.log
-        return self.log if same else self._clean(self.service.weights_log)
-
-    def store(self, name: str) -> Store:
-        """A cleaned store."""
-        if name not in self._stores:
-            self._stores[name] = self.service.stores[name].forget(self.ids, self.users)
-        return self._stores[name]
+    def stores(self) -> dict[str, Store]:
+        """The stores, cleaned."""
+        stores = self.service.stores.items()
+        return {name: store.forget(self.ids, self.users) for name, store in stores}
 
     @cached_property
     def weights(self) -> Any:
-        """The model with cleaned item weights (and, where it is refitted, user vectors)."""
+        """The model with cleaned item weights: rows taken out where it can do that, else refitted
+        on what remains (and then user vectors are clean, too)."""
         model = self.service.model.copy()
-        held = self.service.weights_log
+        held = id(self.service.weights_log)
         if hasattr(model, "forget"):
-            return model.forget(held.select(self.found[id(held)]))
-        return model.rebuild(self.weights_log)
+            return model.forget(self.taken[held])
+        return model.fit(self.left[held])
 
     @cached_property
     def vectors(self) -> Any:
         """The model with old item weights and user vectors computed anew."""
-        clean = self._clean(self.service.log)
-        return self.service.model.copy().forget_user_vector(self.users, clean.histories(self.users))
+        histories = self.left[id(self.service.log)].histories(self.users)
+        return self.service.model.copy().forget_user_vector(self.users, histories)
 
     def at(self, on: frozenset[str]) -> Service:
         """The service when these switches are on."""
@@ -277,14 +270,14 @@ class Removal:
         old = self.service
         changed: dict[str, Any] = {}
         if "log" in on:
-            changed["log"] = self.log
-        if on & old.stores.keys():
-            cleaned = {name: self.store(name) for name in old.stores if name in on}
-            changed["stores"] = old.stores | cleaned
+            changed["log"] = self.left[id(old.log)]
+        cleaned = on & old.stores.keys()
+        if cleaned:
+            changed["stores"] = old.stores | {name: self.stores[name] for name in cleaned}
         if "tombstone" in on:
             changed["tombstones"] = old.tombstones | self.pairs
         if "item_weights" in on:
-            changed |= {"model": self.weights, "weights_log": self.weights_log}
+            changed |= {"model": self.weights, "weights_log": self.left[id(old.weights_log)]}
         if not old.stores_vectors:
             return replace(old, **changed)
         # stored vectors: computed anew, or from now on older than the log

@@ -9,18 +9,18 @@ from typing import Any
 
 import numpy as np
 
-from workbench.ledger.exposure import lists_of, touched
+from workbench.ledger.exposure import touched
 from workbench.ledger.memory import Removal, Service
 from workbench.ledger.tiers import Switches
 
 
 @dataclass(frozen=True, eq=False)
 class Control:
-    """A request that should change nothing of the real one's kind; answered when first asked for.
+    """A request that is held beside others; answered when first asked for.
 
-    kind: "placebo rows" or "another shopper leaves". draw: its number within the kind. user: the
+    kind: "this request", or what should change nothing of its kind: "placebo rows" and "another
+    shopper leaves". draw: its number within the kind. user: the
     shopper whose claims and list are watched. ids: the rows taken away. on: the places they leave.
-    stranger: who leaves; None for placebo rows.
 
     >>> [control.effect["gone"] for control in told.controls]  # doctest: +SKIP
     """
@@ -31,31 +31,22 @@ class Control:
     user: int
     ids: np.ndarray = field(repr=False)
     on: frozenset[str] = field(repr=False)
-    stranger: int | None = None
 
     @cached_property
     def effect(self) -> dict[str, Any]:
         """gone, new: claims of the shopper; others: shoppers with another list; listed: item codes
         of the shopper's list."""
         # the service keeps its last requests: a flipped switch asks for the same placebo rows again
-        if self.stranger is None:
-            return self._of(self.service.removal(self.ids), [self.user])
-        # a stranger leaving is the same for every request of the shopper: what it did is kept, the
-        # changed model is not
-        key = ("leaves", self.stranger, self.user)
-        left_out = [self.user, self.stranger]
-        return self.service.keep(key, lambda: self._of(Removal(self.service, self.ids), left_out))
-
-    def _of(self, removal: Removal, left_out: list[int]) -> dict[str, Any]:
+        removal = self.service.removal(self.ids)
         changed = removal.at(self.on)
-        old = set(self.service.claims(self.user))
-        new = set(changed.claims(self.user))
-        others = touched(self.service, changed, np.array(left_out))
+        old = self.service.claims(self.user).keys()
+        new = changed.claims(self.user).keys()
+        others = touched(self.service, changed, np.append(removal.users, self.user))["changed"]
         return {
             "gone": len(old - new),
             "new": len(new - old),
-            "others": int(others["changed"].iloc[0]),
-            "listed": lists_of(changed, self.user, 10),
+            "others": others,
+            "listed": changed.listed(self.user),
         }
 
 
@@ -83,13 +74,15 @@ def placebos(
 
 
 def strangers(service: Service, user: int, seed: int, draws: int) -> list[Control]:
-    """Other shoppers who leave with all their rows, from every place."""
-    random = np.random.default_rng([seed, user, 1])
-    present = np.flatnonzero(np.diff(service.everyone.offsets) > 0)
-    leaving = random.permutation(present[present != user])[: max(draws, 0)]
-    kind, on = "another shopper leaves", service.reach(Switches())
-    controls = []
-    for draw, stranger in enumerate(leaving.tolist()):
-        ids = service.log.rows_of(stranger)["interaction"].to_numpy()
-        controls.append(Control(service, kind, draw, user, ids, on, stranger))
-    return controls
+    """Other shoppers who leave with all their rows, from every place: the same for every request of
+    the shopper, so the service keeps them with what they did."""
+
+    def drawn() -> list[Control]:
+        random = np.random.default_rng([seed, user, 1])
+        present = np.flatnonzero(np.diff(service.everyone.offsets) > 0)
+        leaving = random.permutation(present[present != user])[: max(draws, 0)]
+        kind, on = "another shopper leaves", service.reach(Switches())
+        rows = [service.log.rows_of(stranger)["interaction"].to_numpy() for stranger in leaving]
+        return [Control(service, kind, draw, user, ids, on) for draw, ids in enumerate(rows)]
+
+    return service.keep(("strangers", user, seed, draws), drawn)

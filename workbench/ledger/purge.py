@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 
 import pandas as pd
@@ -28,38 +29,31 @@ def purge(
     Returns [file, rows, removed, note], one line a file; files of other kinds are counted by kind,
     not opened. Raises `DataError` for a folder that is not there.
     """
-    folders = [Path(folder)] if folder is not None else [settings().runs, settings().cache]
-    if folder is not None and not folders[0].is_dir():
-        raise DataError(
-            "no such folder",
-            str(folder),
-            "a cache or run folder",
-            "leave it out for the settings' folders",
-        )
-    lines, other = [], dict[str, int]()
-    for root in (path for path in folders if path.is_dir()):
-        for path in sorted(
-            path for path in root.rglob("*") if path.is_file() and not path.is_symlink()
-        ):
+    folders = [settings().runs, settings().cache]
+    if folder is not None:
+        folders = [Path(folder)]
+        if not folders[0].is_dir():
+            do = "leave it out for the settings' folders"
+            raise DataError("no such folder", str(folder), "a cache or run folder", do)
+    lines = []
+    other: Counter[str] = Counter()
+    for root in folders:
+        for path in sorted(root.rglob("*")):
+            if path.is_symlink() or not path.is_file():
+                continue
             if path.suffix == ".parquet":
-                rows, removed, note = _purge_file(path, user, code, dry)
-                lines.append(
-                    {
-                        "file": path.relative_to(root).as_posix(),
-                        "rows": rows,
-                        "removed": removed,
-                        "note": note,
-                    }
-                )
+                name = path.relative_to(root).as_posix()
+                lines.append((name, *_purge_file(path, user, code, dry)))
             else:
-                other[path.suffix or "no suffix"] = other.get(path.suffix or "no suffix", 0) + 1
+                other[path.suffix or "no suffix"] += 1
     for suffix, n in sorted(other.items()):
         note = f"{n} file{'s' * (n > 1)} not opened: look for this user there yourself"
-        lines.append({"file": f"*{suffix}", "rows": 0, "removed": 0, "note": note})
+        lines.append((f"*{suffix}", 0, 0, note))
     return pd.DataFrame(lines, columns=["file", "rows", "removed", "note"])
 
 
 def _purge_file(path: Path, user: str, code: int | None, dry: bool) -> tuple[int, int, str]:
+    """Rows of the file, rows of the user among them, and a note."""
     try:
         with pq.ParquetFile(path) as file:
             table = file.read()
@@ -70,18 +64,17 @@ def _purge_file(path: Path, user: str, code: int | None, dry: bool) -> tuple[int
     column = table.column("user")
     if pa.types.is_dictionary(column.type):
         column = column.cast(column.type.value_type)
+    # whole numbers are codes, or ids that are numbers themselves
+    wanted: int | str = user
     if pa.types.is_integer(column.type):
-        wanted = (
-            code if code is not None else int(user) if user.isascii() and user.isdigit() else None
-        )
-        if wanted is None:
+        if code is None and not (user.isascii() and user.isdigit()):
             return len(table), 0, "users are whole numbers: pass code="
-        mask = pc.equal(column, pa.scalar(wanted, pa.int64()))
+        wanted = int(user) if code is None else code
     else:
-        mask = pc.equal(column.cast(pa.string()), user)
-    mask = pc.fill_null(mask, False)
-    removed = int(pc.sum(mask).as_py() or 0)
+        column = column.cast(pa.string())
+    found = pc.fill_null(pc.equal(column, wanted), False)
+    removed = int(pc.sum(found).as_py() or 0)
     if removed and not dry:
         with whole_file(path) as new:
-            pq.write_table(table.filter(pc.invert(mask)), new)
+            pq.write_table(table.filter(pc.invert(found)), new)
     return len(table), removed, "would be removed" if removed and dry else ""

@@ -82,14 +82,9 @@ class Switches(BaseModel):
     rest: StrictBool = True
     """Whether tiers that are not named are cleaned, too."""
 
-    @property
-    def named(self) -> frozenset[str]:
-        """The tiers that are named here, on or off."""
-        return frozenset(self.__pydantic_extra__)
-
     def on(self, tier: str) -> bool:
         """Whether the request reaches this tier."""
-        return self.__pydantic_extra__.get(tier, self.rest and tier != TOMBSTONE.name)
+        return self.model_extra.get(tier, self.rest and tier != TOMBSTONE.name)
 
     @classmethod
     def only(cls, names: Iterable[str]) -> Switches:

@@ -8,11 +8,10 @@ __getattr__, __dir__, __all__ = lazy.attach(
     submod_attrs={
         "claims": ["Claim", "check", "dependence", "diff", "make_claims"],
         "evidence": ["Evidence"],
-        "report": ["Report"],
         "sentences": ["count_words"],
         "smallest": ["smallest_set"],
         "stores": ["EntityStore", "Store"],
         "support": ["by_deletion"],
-        "writer": ["write"],
+        "writer": ["Report", "write"],
     },
 )

@@ -6,7 +6,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Any
 
@@ -16,7 +16,7 @@ import pandas as pd
 from workbench.errors import ModelError
 from workbench.reports.evidence import SHARE, Evidence
 from workbench.reports.offers import BESIDE
-from workbench.reports.rules import execute, fact_name, rule_of, strongest
+from workbench.reports.rules import attempt, fact_name, rule_of, strongest
 from workbench.reports.stability import LeaveOneBasketOut
 from workbench.reports.statements import NotSo, Statement, Unsaid, item_name
 
@@ -30,6 +30,12 @@ BACK = 0.5
 back."""
 MEASURED = ("interest", "pick", "because", "by_deletion")
 """Kinds whose value may weaken."""
+
+
+def json_hash(content: Any) -> str:
+    """sha256 of the canonical JSON, in hex digits."""
+    canonical = json.dumps(content, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode()).hexdigest()
 
 
 @dataclass(frozen=True)
@@ -68,12 +74,11 @@ class Claim:
     @cached_property
     def claim(self) -> str:
         """The first 12 hex digits of the sha256 of the statement's canonical JSON."""
-        text = json.dumps(self.statement, ensure_ascii=False, separators=(",", ":"))
-        return hashlib.sha256(text.encode()).hexdigest()[:12]
+        return json_hash(self.statement)[:12]
 
     def to_dict(self) -> dict[str, Any]:
         """All fields, the id first."""
-        return {"claim": self.claim} | {name: getattr(self, name) for name in Claim.__annotations__}
+        return {"claim": self.claim, **asdict(self)}
 
     def __repr__(self) -> str:
         return (
@@ -82,28 +87,33 @@ class Claim:
 
 
 def make_claims(
-    evidence: Evidence, seed: int = 0, *, ranges: bool = True, baskets: int = 64
+    evidence: Evidence, seed: int = 0, *, ranges: bool = True
 ) -> tuple[list[Claim], pd.DataFrame]:
     """All claims about the shopper and support[claim, interaction, weight], weights summing to 1 a
     claim.
 
-    `ranges=False` leaves low and high out; with more than `baskets` baskets, `seed` draws those
-    that are left out. A shopper without rows gets no claims. Raises `ModelError` without a model.
+    `ranges=False` leaves low and high out; of more than 64 baskets, `seed` draws those that are
+    left out. A shopper without rows gets no claims. Raises `ModelError` without a model.
     """
     left_out = None
     if ranges and len(evidence.history.item):
-        left_out = LeaveOneBasketOut(evidence, seed, baskets)
+        left_out = LeaveOneBasketOut(evidence, seed)
     claims = []
-    supports = []
+    carried = []
     for statement in propose(evidence):
-        try:
-            value, ids, weights, _ = execute(evidence, statement)
-        except NotSo:
-            continue
-        claim = Claim(*statement, value, *_interval(left_out, statement, value))
-        claims.append(claim)
-        supports.append((claim.claim, ids, weights))
-    return claims, support_table(supports)
+        found = attempt(evidence, statement)
+        if not isinstance(found, NotSo):
+            interval = _interval(left_out, statement, found.value)
+            claims.append(Claim(*statement, found.value, *interval))
+            carried.append(found)
+    # a row of support for each claim and row that carries it
+    names = np.array([claim.claim for claim in claims], dtype=str)
+    columns = {
+        "claim": np.repeat(names, [len(found.ids) for found in carried]),
+        "interaction": np.concatenate([np.zeros(0, np.int64), *(one.ids for one in carried)]),
+        "weight": np.concatenate([np.zeros(0), *(one.weights for one in carried)]),
+    }
+    return claims, pd.DataFrame(columns)
 
 
 def _interval(
@@ -119,15 +129,8 @@ def _interval(
 
 def count_unsaid(evidence: Evidence) -> int:
     """How many statements hold and are not made, because they name a topic that is left unsaid."""
-    count = 0
-    for statement in propose(evidence) if evidence.unsaid else ():
-        try:
-            execute(evidence, statement)
-        except Unsaid:
-            count += 1
-        except NotSo:
-            continue
-    return count
+    statements = propose(evidence) if evidence.unsaid else ()
+    return sum(isinstance(attempt(evidence, statement), Unsaid) for statement in statements)
 
 
 def propose(evidence: Evidence) -> list[Statement]:
@@ -173,30 +176,12 @@ def _about_the_pick(e: Evidence) -> Iterator[Statement]:
 
 def _interests(e: Evidence) -> Iterator[Statement]:
     """The largest topics of the list, and of each store."""
-    found = {"list": (e.topic_counts(e.listed), len(e.listed))}
-    for store in e.stores:
-        topic, _, weight = e.notes(store)
-        stored = {name: float(weight[topic == name].sum()) for name in sorted(set(topic))}
-        found[store] = (stored, sum(stored.values()))
-    for relation, (held, total) in found.items():
-        large = [topic for topic in held if held[topic] >= SHARE * total]
-        best = sorted(large, key=lambda topic, held=held: (-held[topic], topic))[:INTERESTS]
-        for topic in best:
+    for relation in ("list", *e.stores):
+        shares = e.shares(relation)
+        large = [topic for topic, share in shares.items() if share >= SHARE]
+        best = sorted(large, key=lambda topic, shares=shares: (-shares[topic], topic))
+        for topic in best[:INTERESTS]:
             yield "interest", e.name, relation, str(topic)
-
-
-def support_table(parts: Iterable[tuple[str, np.ndarray, np.ndarray]]) -> pd.DataFrame:
-    """[claim, interaction, weight] from (claim, ids, weights), rows in the order of ids."""
-    parts = list(parts)
-    names = [claim for claim, _, _ in parts]
-    lengths = [len(ids) for _, ids, _ in parts]
-    ids = np.concatenate([np.zeros(0, np.int64), *(ids for _, ids, _ in parts)])
-    weights = np.concatenate([np.zeros(0), *(weights for _, _, weights in parts)])
-    claim = np.repeat(names, lengths).astype(str)
-    return pd.DataFrame({"claim": claim, "interaction": ids, "weight": weights})
-
-
-Carried = tuple[np.ndarray, np.ndarray]
 
 
 def check(claims: Iterable[Claim], evidence: Evidence, support: pd.DataFrame) -> pd.DataFrame:
@@ -209,35 +194,27 @@ def check(claims: Iterable[Claim], evidence: Evidence, support: pd.DataFrame) ->
     >>> bool(check(claims, evidence, support)["ok"].all())  # doctest: +SKIP
     True
     """
-    carried = _by_claim(support)
-    seen: set[str] = set()
-    results = []
-    for claim in claims:
-        reason = _refute(claim, evidence, carried.get(claim.claim))
-        if claim.claim in seen:
-            reason = "stands twice"
-        seen.add(claim.claim)
-        results.append({"claim": claim.claim, "ok": not reason, "reason": reason})
-    return pd.DataFrame(results, columns=["claim", "ok", "reason"]).astype({"ok": bool})
-
-
-def _by_claim(support: pd.DataFrame) -> dict[str, Carried]:
-    """The rows and weights of each claim."""
-    positions = support.groupby("claim", sort=False).indices
+    rows = support.groupby("claim", sort=False).indices
     ids = support["interaction"].to_numpy()
     weights = support["weight"].to_numpy(dtype=float)
-    return {claim: (ids[rows], weights[rows]) for claim, rows in positions.items()}
+    told = []
+    for claim in claims:
+        own = rows.get(claim.claim, [])
+        told.append((claim.claim, _refute(claim, evidence, ids[own], weights[own])))
+    table = pd.DataFrame(told, columns=["claim", "reason"])
+    table.loc[table["claim"].duplicated(), "reason"] = "stands twice"
+    table.insert(1, "ok", table["reason"] == "")
+    return table
 
 
-def _refute(claim: Claim, evidence: Evidence, support: Carried | None) -> str:
-    """Why a claim does not hold; empty when it does."""
-    if support is None:
+def _refute(claim: Claim, evidence: Evidence, ids: np.ndarray, weights: np.ndarray) -> str:
+    """Why a claim does not hold on these rows; empty when it does."""
+    if not len(ids):
         return "no row carries it"
-    ids, weights = support
-    try:
-        value, true_ids, true_weights, source = execute(evidence, claim.statement)
-    except NotSo as wrong:
-        return str(wrong)
+    found = attempt(evidence, claim.statement)
+    if isinstance(found, NotSo):
+        return str(found)
+    value, true_ids, true_weights, source = found
     foreign = ids[~np.isin(ids, evidence.rows(source))]
     if len(foreign):
         return f"interaction {foreign[0]} is not a row of {evidence.name}"
@@ -262,33 +239,34 @@ def dependence(support: pd.DataFrame, interactions: Iterable[int]) -> pd.Series:
 
 
 def diff(before: Any, after: Any, removed: Iterable[int] = ()) -> pd.DataFrame:
-    """What became of every claim between two reports: [claim, fate, delta], those of `before`
-    first, in their order.
+    """What became of every claim between two reports: [claim, fate, delta, dependence], those of
+    `before` first, in their order.
 
     gone: no longer there. new: was not there. back: rested on `removed` by half or more and yet
     stands. weakened: the value of an interest, pick or reason fell below its range (where it has
     none: by more than a tenth). kept: the rest. delta = value after − value before, absence
-    counting as 0; NaN for facts that have no value.
+    counting as 0; NaN for facts that have no value. dependence: see there; 0 for new claims.
     """
     old = {claim.claim: claim for claim in before.claims}
     new = {claim.claim: claim for claim in after.claims}
     rested = dependence(before.support, removed)
     rows = []
-    for name, claim in old.items():
-        later = new.get(name)
-        delta = (0.0 if later is None else later.value) - claim.value
-        bound = (1 - SLACK) * claim.value if np.isnan(claim.low) else claim.low
-        measured = claim.kind in MEASURED and claim.relation != "rows"
-        if later is None:
-            fate = "gone"
-        elif rested.get(name, 0.0) >= BACK:
-            fate = "back"
-        elif measured and later.value < bound - TOLERANCE:
-            fate = "weakened"
-        else:
-            fate = "kept"
-        rows.append({"claim": name, "fate": fate, "delta": delta})
-    for name, claim in new.items():
-        if name not in old:
-            rows.append({"claim": name, "fate": "new", "delta": claim.value})
-    return pd.DataFrame(rows, columns=["claim", "fate", "delta"])
+    for name in old | new:
+        was, now = old.get(name), new.get(name)
+        delta = (now.value if now else 0.0) - (was.value if was else 0.0)
+        share = rested.get(name, 0.0)
+        rows.append((name, _fate(was, now, share), delta, share))
+    return pd.DataFrame(rows, columns=["claim", "fate", "delta", "dependence"])
+
+
+def _fate(was: Claim | None, now: Claim | None, rested: float) -> str:
+    """What became of one claim of which this share rested on the removed rows."""
+    if was is None:
+        return "new"
+    if now is None:
+        return "gone"
+    if rested >= BACK:
+        return "back"
+    bound = (1 - SLACK) * was.value if np.isnan(was.low) else was.low
+    measured = was.kind in MEASURED and was.relation != "rows"
+    return "weakened" if measured and now.value < bound - TOLERANCE else "kept"

@@ -3,18 +3,19 @@ stores."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
-import pandas as pd
 
 from workbench.data import Catalogue, Histories, Interactions
+from workbench.data.histories import places
 from workbench.recommend import scores_or_none, top_k
 from workbench.reports.offers import roles
-from workbench.reports.statements import Executed, NotSo, Statement, Unsaid, is_item, item_code
+from workbench.reports.statements import Executed, NotSo
 from workbench.reports.support import Deletion, by_deletion
 
 LIST = 20
@@ -110,28 +111,21 @@ class Evidence:
         the history, weighed by leaving them out), or a store."""
         if source in ("history", "deletion"):
             return self.history.interaction
-        return self.notes(source).interaction
-
-    def notes(self, store: str) -> Notes:
-        """What a store holds about the shopper's topics; empty where there is no such store."""
-        if store not in self._notes:
-            self._notes[store] = self._read(store)
-        return self._notes[store]
-
-    def _read(self, store: str) -> Notes:
-        if store not in self.stores:
-            return Notes(np.zeros(0, dtype=object), np.zeros(0, dtype=np.int64), np.zeros(0))
-        lineage = self.stores[store].lineage(self.user)
-        topics = lineage["kind"].to_numpy(dtype=object) == "topic"
-        return Notes(
-            lineage["entity"].to_numpy(dtype=object)[topics],
-            lineage["interaction"].to_numpy(dtype=np.int64)[topics],
-            lineage["weight"].to_numpy(dtype=np.float64)[topics],
-        )
+        return self.notes[source].interaction
 
     @cached_property
-    def _notes(self) -> dict[str, Notes]:
-        return {}
+    def notes(self) -> dict[str, Notes]:
+        """What each store holds about the shopper's topics."""
+        held = {}
+        for name, store in self.stores.items():
+            lineage = store.lineage(self.user)
+            topics = lineage["kind"].to_numpy(dtype=object) == "topic"
+            held[name] = Notes(
+                lineage["entity"].to_numpy(dtype=object)[topics],
+                lineage["interaction"].to_numpy(dtype=np.int64)[topics],
+                lineage["weight"].to_numpy(dtype=np.float64)[topics],
+            )
+        return held
 
     # --- what is offered ---
 
@@ -146,6 +140,11 @@ class Evidence:
             raise NotSo("needs the model to be executed again")
         return self.model
 
+    def rescored(self, parts: Histories) -> np.ndarray:
+        """Adjusted scores (B, n_items) of parts of the history. Code −1 is nobody's: models with
+        stored user vectors score what is left, not what they remember."""
+        return self.adjusted(replace(parts, user=np.full(len(parts), -1, dtype=np.int32)))
+
     @cached_property
     def scores(self) -> np.ndarray:
         """Adjusted scores (n_items,)."""
@@ -159,9 +158,14 @@ class Evidence:
 
     @cached_property
     def ranked(self) -> np.ndarray:
-        """All items that may be offered, best first."""
-        best = top_k(self.scores[None], len(self.scores), self.seen)[0]
-        return best[best >= 0]
+        """All items that may be offered, best first; none to a shopper without rows to whom the
+        model gives every item the same score."""
+        scores = np.where(self.seen[0], -np.inf, self.scores)
+        best = np.argsort(-scores, kind="stable")
+        best = best[scores[best] > -np.inf]
+        if not len(self.history.item) and len(np.unique(scores[best])) < 2:
+            return best[:0]
+        return best
 
     @cached_property
     def listed(self) -> np.ndarray:
@@ -199,36 +203,28 @@ class Evidence:
         return "history" if self.additive else "deletion"
 
     def weights(self, items: np.ndarray) -> np.ndarray:
-        """What each row of the history adds to the model's score of each item; (n_items, n_rows).
+        """What each row of the history adds to the model's score of each item that is listed or
+        offered; (n_items, n_rows).
 
         From a model without `contributions`: what the score loses when the row's product is left
         out, shared among the product's rows; 0 below the noise floor.
         """
-        if not self.additive:
-            return self.deletion.effects[items]
-        wanted = [int(item) for item in items]
-        if not self._known:
-            # one question for everything that a page is likely to ask
-            wanted = np.union1d(np.r_[self.listed, list(self.offers.values())], items).tolist()
-        new = np.array([i for i in wanted if int(i) not in self._known], dtype=np.int64)
-        if len(new):
-            self._known.update(zip(new.tolist(), self._contributed(new), strict=True))
-        empty = np.zeros((0, len(self.history.item)))
-        return np.stack([self._known[int(item)] for item in items]) if len(items) else empty
+        added = [self._added[item] for item in np.asarray(items).tolist()]
+        return np.reshape(added, (len(added), len(self.history.item)))
 
     @cached_property
-    def _known(self) -> dict[int, np.ndarray]:
-        return {}
-
-    def _contributed(self, items: np.ndarray) -> np.ndarray:
-        """The model's table of contributions as an array (n_items, n_rows)."""
-        table = self.model.contributions(self.history, items[None, :])
-        column = pd.Index(self.history.interaction).get_indexer(table["interaction"])
-        order = np.argsort(items)
-        row = order[np.searchsorted(items, table["item"], sorter=order)]
-        filled = np.zeros((len(items), len(self.history.item)))
-        np.add.at(filled, (row, column), table["weight"].to_numpy())
-        return filled
+    def _added(self) -> dict[int, np.ndarray]:
+        """The weights of everything that a page may ask for, by item: one question to the model."""
+        items = np.union1d(self.listed, list(self.offers.values())).astype(np.int64)
+        if self.additive:
+            table = self.model.contributions(self.history, items[None, :])
+            row = np.searchsorted(items, table["item"])
+            column = places(table["interaction"].to_numpy(), self.history.interaction)
+            weights = np.zeros((len(items), len(self.history.item)))
+            np.add.at(weights, (row, column), table["weight"].to_numpy())
+        else:
+            weights = self.deletion.effects[items]
+        return dict(zip(items.tolist(), weights, strict=True))
 
     @cached_property
     def deletion(self) -> Deletion:
@@ -245,21 +241,20 @@ class Evidence:
 
     # --- the catalogue ---
 
-    @cached_property
-    def _topics(self) -> tuple[np.ndarray, np.ndarray]:
-        topics = self.catalogue.topics
-        return topics["item"].to_numpy(), topics["topic"].to_numpy(dtype=object)
-
     def within(self, topic: str, items: np.ndarray) -> np.ndarray:
         """Which of the items have the topic; the shape of `items`."""
-        item, name = self._topics
-        return np.isin(items, item[name == topic])
+        return np.isin(items, self.catalogue.items_of(topic))
 
-    def topic_counts(self, items: np.ndarray) -> dict[str, int]:
-        """How many of the items have each topic."""
-        item, name = self._topics
-        names, counts = np.unique(name[np.isin(item, items)].astype(str), return_counts=True)
-        return dict(zip(names.tolist(), counts.tolist(), strict=True))
+    def shares(self, relation: str) -> dict[str, float]:
+        """How much of the list ("list"), or of what a store holds, is of each topic."""
+        if relation == "list":
+            counts = Counter(t for item in self.listed for t in self.catalogue.topics_of(item))
+            return {topic: count / len(self.listed) for topic, count in counts.items()}
+        if relation not in self.notes:
+            raise NotSo(f"no list and no store is called {relation!r}")
+        topics, _, weight = self.notes[relation]
+        total = max(weight.sum(), 1e-300)
+        return {topic: float(weight[topics == topic].sum() / total) for topic in set(topics)}
 
     @cached_property
     def price(self) -> np.ndarray:
@@ -272,12 +267,3 @@ class Evidence:
         prices = self.price[self.history.item]
         known = np.isfinite(prices)
         return (float(np.median(prices[known])) if known.any() else np.nan), known
-
-    def refuse_unsaid(self, statement: Statement) -> None:
-        """Raise `Unsaid` for a statement that names a topic left unsaid, or a product of it."""
-        for name in (statement[1], statement[3]) if self.unsaid else ():
-            topics = {name}
-            if is_item(name):
-                topics |= set(self.catalogue.topics_of(item_code(name)))
-            if topics & self.unsaid:
-                raise Unsaid(f"{name} is of a topic that is left unsaid")

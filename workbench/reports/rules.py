@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -18,31 +19,32 @@ from workbench.reports import smallest, stability
 from workbench.reports.evidence import SHARE, Evidence
 from workbench.reports.offers import BESIDE, differences, fits, has_none
 from workbench.reports.stability import LeaveOneBasketOut
-from workbench.reports.statements import Executed, NotSo, Statement, item_code, item_name
+from workbench.reports.statements import (
+    Executed,
+    NotSo,
+    Statement,
+    Unsaid,
+    is_item,
+    item_code,
+    item_name,
+)
 
 AGAINST = 0.02
 """A row speaks against a pick when it takes away at least this share of what the others add."""
 
 
-def _listed_interest(e: Evidence, subject: str, relation: str, topic: str) -> Executed:
+def _interest(e: Evidence, subject: str, relation: str, topic: str) -> Executed:
     _same(subject, e.name)
-    within = e.listed[e.within(topic, e.listed)]
-    share = len(within) / len(e.listed) if len(e.listed) else 0.0
-    _enough(share)
-    weights = np.maximum(e.weights(within), 0.0).sum(axis=0)
-    return Executed(share, e.history.interaction, weights, e.carrier)
-
-
-def _stored_interest(e: Evidence, subject: str, store: str, topic: str) -> Executed:
-    _same(subject, e.name)
-    if store not in e.stores:
-        raise NotSo(f"no list and no store is called {store!r}")
-    notes = e.notes(store)
+    share = e.shares(relation).get(topic, 0.0)
+    if share < SHARE:
+        raise NotSo(f"share {share:.3f} is below {SHARE}")
+    if relation == "list":
+        items = e.listed[e.within(topic, e.listed)]
+        weights = np.maximum(e.weights(items), 0.0).sum(axis=0)
+        return Executed(share, e.history.interaction, weights, e.carrier)
+    notes = e.notes[relation]
     own = notes.topic == topic
-    total = notes.weight.sum()
-    share = float(notes.weight[own].sum() / total) if total > 0 else 0.0
-    _enough(share)
-    return Executed(share, notes.interaction[own], notes.weight[own], store)
+    return Executed(share, notes.interaction[own], notes.weight[own], relation)
 
 
 def _pick(e: Evidence, subject: str, role: str, object: str) -> Executed:
@@ -55,19 +57,11 @@ def _pick(e: Evidence, subject: str, role: str, object: str) -> Executed:
     return e.carried(item)
 
 
-def _because(e: Evidence, subject: str, relation: str, object: str) -> Executed:
-    if not e.additive:
-        raise NotSo("the model's scores are not sums over rows")
-    return _reason(e, subject, relation, object)
-
-
-def _by_deletion(e: Evidence, subject: str, relation: str, object: str) -> Executed:
-    if e.additive:
-        raise NotSo("the model's scores are sums over rows")
-    return _reason(e, subject, relation, object)
-
-
-def _reason(e: Evidence, subject: str, relation: str, object: str) -> Executed:
+def _because(
+    e: Evidence, subject: str, relation: str, object: str, additive: bool = True
+) -> Executed:
+    if e.additive != additive:
+        raise NotSo(f"the model's scores are {'' if e.additive else 'not '}sums over rows")
     item = _offered(e, subject)
     signed = e.weights(np.array([item]))[0]
     carried = e.carried(item)
@@ -150,12 +144,12 @@ class Rule:
 
 
 KINDS: dict[str, Rule] = {
-    "interest": Rule(_stored_interest, stability.stored_shares, smallest.heaviest_notes, True),
-    "interest list": Rule(_listed_interest, stability.listed_shares, smallest.scored_again, True),
+    "interest": Rule(_interest, stability.stored_shares, smallest.heaviest_notes, True),
+    "interest list": Rule(_interest, stability.listed_shares, smallest.scored_again, True),
     "pick": Rule(_pick, stability.offered_scores, smallest.heaviest_products, True),
     "pick pick": Rule(_pick, stability.offered_scores, smallest.scored_again, True),
     "because": Rule(_because, None, smallest.named_product, True),
-    "by_deletion": Rule(_by_deletion, None, smallest.named_product, False),
+    "by_deletion": Rule(partial(_because, additive=False), None, smallest.named_product, False),
     "compare": Rule(_compare, None, smallest.heaviest_products, True),
     "catalogue_fact": Rule(_catalogue_fact, None, smallest.heaviest_products, True),
 }
@@ -180,8 +174,19 @@ def execute(evidence: Evidence, statement: Statement) -> Executed:
     keep = weights > 1e-12
     if not keep.any():
         raise NotSo("no row carries it")
-    evidence.refuse_unsaid(statement)
+    for name in (statement[1], statement[3]) if evidence.unsaid else ():
+        topics = evidence.catalogue.topics_of(item_code(name)) if is_item(name) else [name]
+        if evidence.unsaid.intersection(topics):
+            raise Unsaid(f"{name} is of a topic that is left unsaid")
     return Executed(value, ids[keep], weights[keep] / weights[keep].sum(), source)
+
+
+def attempt(evidence: Evidence, statement: Statement) -> Executed | NotSo:
+    """A statement executed, or why it does not hold."""
+    try:
+        return execute(evidence, statement)
+    except NotSo as wrong:
+        return wrong
 
 
 def portable(evidence: Evidence, statement: Statement) -> bool:
@@ -212,11 +217,6 @@ def fact_name(fact: object) -> str:
 def _same(given: str, expected: str) -> None:
     if given != expected:
         raise NotSo(f"{given!r} is not {expected!r}")
-
-
-def _enough(share: float) -> None:
-    if share < SHARE:
-        raise NotSo(f"share {share:.3f} is below {SHARE}")
 
 
 def _offered(e: Evidence, name: str) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import combinations
 from math import comb
 
@@ -13,7 +13,7 @@ import pandas as pd
 from workbench import html
 from workbench.data import Histories
 from workbench.errors import DataError
-from workbench.recommend import Counted, ranks
+from workbench.recommend import Counted, top_k
 from workbench.reports.evidence import SHARE, Evidence
 from workbench.reports.statements import Statement, is_item
 
@@ -75,8 +75,7 @@ def smallest_set(
     Either `item`: it stands in the user's top k, and the set makes it leave. What the user had
     stays masked while rows go (as with a tombstone), so the item leaves for its score, not for
     films coming back above it. Or `support` [interaction, weight] of a claim, with
-    `holds(histories) -> bool (B,)` telling whether the claim still stands; without `holds` it falls
-    once half of its weight is gone.
+    `holds(histories) -> bool (B,)` telling whether the claim still stands.
 
     Greedy by contribution, one item after another, each step verified by scoring again; then every
     item that turns out not to be needed is put back. `prove`: sets of up to so many items are tried
@@ -87,26 +86,22 @@ def smallest_set(
     >>> smallest_set(model, log.histories([3]), item=17, orders=20)  # doctest: +SKIP
     SmallestSet(4 items, 5 rows: smallest found; random 26)
     """
-    if len(history) != 1 or (item is None) == (support is None):
+    if len(history) != 1 or (item is None) == (holds is None):
         do = "log.histories([user])"
         raise DataError("one history, and either item or support", "smallest_set", do)
-    if support is None:
+    if holds is None:
         support = model.contributions(history, np.array([item]))
         holds = _in_top(model, history, item, k)
-    # what the rows of each item carry together, and the items in that order
-    weight = dict(zip(support["interaction"].tolist(), support["weight"].tolist(), strict=True))
-    owned = np.array([weight.get(row, 0.0) for row in history.interaction.tolist()])
-    sums = pd.Series(owned).groupby(history.item).sum().sort_index()
-    order = sums.sort_values(ascending=False, kind="stable").index.to_numpy()
-    ended = _ends_by_weight(sums, owned) if holds is None else _ends_by_scoring(history, holds)
+    ended = _ends(history, holds)
     if ended([()])[0]:
         asked = "the claim" if item is None else f"item {item}"
         raise DataError(f"{asked} does not stand as it is", "smallest_set")
     # strongest first, until it ends
+    order = _by_product(history, support).index.to_numpy()
     prefixes = ended([order[:n] for n in range(1, len(order) + 1)])
     if not prefixes.any():
         return SmallestSet((), (), False, False, float("nan"))
-    chosen = [int(i) for i in order[: int(np.argmax(prefixes)) + 1]]
+    chosen = order[: int(np.argmax(prefixes)) + 1].tolist()
     # put back what turns out not to be needed
     for one in list(chosen):
         if len(chosen) > 1 and ended([[i for i in chosen if i != one]])[0]:
@@ -118,42 +113,34 @@ def smallest_set(
     return SmallestSet(tuple(rows), tuple(chosen), True, proven, random)
 
 
+def _by_product(history: Histories, support: pd.DataFrame) -> pd.Series:
+    """What the rows of each product carry together, heaviest first, ties by code; index: item."""
+    weight = support.set_index("interaction")["weight"]
+    sums = weight.reindex(history.interaction, fill_value=0.0).groupby(history.item).sum()
+    return sums.sort_values(ascending=False, kind="stable")
+
+
 Ended = Callable[[Sequence[Sequence[int]]], np.ndarray]
 
 
-def _ends_by_weight(sums: pd.Series, owned: np.ndarray) -> Ended:
-    """Whether half of the weight goes with each set of items."""
-    total = owned[owned > 0].sum()
-
-    def ended(sets: Sequence[Sequence[int]]) -> np.ndarray:
-        carried = [sums.loc[list(items)].clip(lower=0).sum() for items in sets]
-        return np.array([weight >= 0.5 * total > 0 for weight in carried], dtype=bool)
-
-    return ended
-
-
-def _ends_by_scoring(history: Histories, holds: Holds) -> Ended:
+def _ends(history: Histories, holds: Holds) -> Ended:
     """Whether it no longer holds for the history without each set of items."""
 
     def ended(sets: Sequence[Sequence[int]]) -> np.ndarray:
         gone = np.zeros((len(sets), history.n_items), dtype=bool)
         for row, items in enumerate(sets):
             gone[row, list(items)] = True
-        many = history.select(np.zeros(len(sets), dtype=np.int64))
-        left = many.keep(~gone[many.rows, many.item])
-        return ~np.asarray(holds(left), dtype=bool)
+        return ~np.asarray(holds(history.parts(~gone[:, history.item])), dtype=bool)
 
     return ended
 
 
 def _in_top(model: Counted, history: Histories, item: int, k: int) -> Holds:
-    seen = np.zeros((1, history.n_items), dtype=bool)
-    seen[0, history.item] = True
+    seen = history.matrix().toarray()
 
     def holds(histories: Histories) -> np.ndarray:
         out = np.repeat(seen, len(histories), axis=0)
-        rank = ranks(model.score(histories), np.full(len(histories), item), out)
-        return (rank > 0) & (rank <= k)
+        return (top_k(model.score(histories), k, out) == item).any(axis=1)
 
     return holds
 
@@ -168,7 +155,7 @@ def _try_smaller(
         sets = list(combinations(order.tolist(), size))
         hits = np.flatnonzero(ended(sets))
         if len(hits):
-            return [int(i) for i in sets[hits[0]]], True
+            return list(sets[hits[0]]), True
     return chosen, True
 
 
@@ -192,8 +179,7 @@ def scored_again(evidence: Evidence, statement: Statement, support: pd.DataFrame
     kind, _, role, object = statement
 
     def holds(histories: Histories) -> np.ndarray:
-        nobody = replace(histories, user=np.full(len(histories), -1, dtype=np.int32))
-        best = evidence.lists(evidence.adjusted(nobody))
+        best = evidence.lists(evidence.rescored(histories))
         if kind == "pick":
             return best[:, 0] == evidence.offers[role]
         return evidence.within(object, best).mean(axis=1) >= SHARE
@@ -210,11 +196,10 @@ def heaviest_products(evidence: Evidence, statement: Statement, support: pd.Data
     """Rows of the heaviest products that carry half of it: one row of a product left keeps all it
     says."""
     history = evidence.history
-    product = dict(zip(history.interaction.tolist(), history.item.tolist(), strict=True))
-    item = support["interaction"].map(product)
-    sums = support["weight"].groupby(item).sum().sort_values(ascending=False, kind="stable")
-    chosen = sums.index[: int(np.searchsorted(sums.cumsum(), 0.5 - 1e-12)) + 1]
-    return support.loc[item.isin(chosen), "interaction"].tolist()
+    carried = _by_product(history, support).cumsum()
+    heaviest = carried.index[: int(np.searchsorted(carried, 0.5 - 1e-12)) + 1]
+    rows = history.interaction[np.isin(history.item, heaviest)]
+    return support.loc[support["interaction"].isin(rows), "interaction"].tolist()
 
 
 def named_product(evidence: Evidence, statement: Statement, support: pd.DataFrame) -> list[int]:
@@ -227,7 +212,7 @@ def named_product(evidence: Evidence, statement: Statement, support: pd.DataFram
 def heaviest_notes(evidence: Evidence, statement: Statement, support: pd.DataFrame) -> list[int]:
     """The heaviest notes of a store, until the topic's share falls below what makes an interest."""
     _, _, store, topic = statement
-    notes = evidence.notes(store)
+    notes = evidence.notes[store]
     own = notes.topic == topic
     ids = support["interaction"].tolist()
     for n in range(1, len(ids) + 1):

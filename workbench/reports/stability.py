@@ -3,18 +3,21 @@ interval."""
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import cached_property
 
 import numpy as np
 
+from workbench.data.histories import places
 from workbench.reports.evidence import Evidence
 from workbench.reports.statements import Statement, item_code
+
+MOST = 64
+"""Baskets that are left out, one at a time."""
 
 
 class LeaveOneBasketOut:
     """The shopper's history with each basket left out once (a row without basket is one of its
-    own); of more than `most` baskets some are drawn with `seed`.
+    own); of more than `MOST` baskets so many are drawn with `seed`.
 
     keep: (units, rows), which rows of the history are left in each part.
     """
@@ -22,24 +25,19 @@ class LeaveOneBasketOut:
     SPREAD = "left out"
     """What claims call an interval that was found so."""
 
-    def __init__(self, evidence: Evidence, seed: int = 0, most: int = 64) -> None:
+    def __init__(self, evidence: Evidence, seed: int = 0) -> None:
         history = evidence.history
         baskets = np.where(history.basket >= 0, history.basket, -1 - history.interaction)
         units = np.unique(baskets)
-        if len(units) > most:
-            units = np.sort(np.random.default_rng(seed).choice(units, most, replace=False))
+        if len(units) > MOST:
+            units = np.sort(np.random.default_rng(seed).choice(units, MOST, replace=False))
         self.evidence = evidence
         self.keep = baskets[None, :] != units[:, None]
 
     @cached_property
     def scores(self) -> np.ndarray:
         """Adjusted scores of every part, (units, n_items)."""
-        history = self.evidence.history
-        many = history.select(np.zeros(len(self.keep), dtype=np.int64))
-        # code −1 is nobody's: models with stored user vectors score what is left, not what they
-        # remember
-        nobody = np.full(len(self.keep), -1, dtype=np.int32)
-        return self.evidence.adjusted(replace(many.keep(self.keep.ravel()), user=nobody))
+        return self.evidence.rescored(self.evidence.history.parts(self.keep))
 
     @cached_property
     def lists(self) -> np.ndarray:
@@ -65,10 +63,10 @@ def listed_shares(left_out: LeaveOneBasketOut, statement: Statement) -> np.ndarr
 def stored_shares(left_out: LeaveOneBasketOut, statement: Statement) -> np.ndarray:
     """The topic's share of what a store still holds."""
     _, _, store, topic = statement
-    notes = left_out.evidence.notes(store)
-    interactions = left_out.evidence.history.interaction
-    gone = [np.isin(notes.interaction, interactions[~part]) for part in left_out.keep]
-    kept = ~np.array(gone)
+    notes = left_out.evidence.notes[store]
+    # notes of rows that the history does not have stay
+    row = places(notes.interaction, left_out.evidence.history.interaction)
+    kept = left_out.keep[:, row] | (row < 0)
     total = kept @ notes.weight
     own = kept @ (notes.weight * (notes.topic == topic))
     return np.divide(own, total, out=np.full(len(total), np.nan), where=total > 0)

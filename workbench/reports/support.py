@@ -85,9 +85,8 @@ def by_deletion(
     labels = _labels(history, unit)
     units, member = np.unique(labels, return_inverse=True)
     # the whole history first, then a copy without each unit
-    copies = history.select(np.zeros(len(units) + 1, dtype=np.int64))
     left_out = np.arange(-1, len(units))
-    parts = copies.keep((member[None, :] != left_out[:, None]).ravel())
+    parts = history.parts(member[None, :] != left_out[:, None])
     scores = np.stack([np.asarray(score(parts, seed + draw)) for draw in range(draws)])
     rounding = _rounding(scores)
     if draws == 1 and (np.abs(score(history, seed + 1)[0] - scores[0, 0]) > rounding).any():

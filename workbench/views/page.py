@@ -6,9 +6,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-import tomllib
 from collections.abc import Iterable
-from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +16,7 @@ from workbench.data import Catalogue
 from workbench.errors import ModelError
 from workbench.html import escape
 from workbench.reports.rules import portable
+from workbench.reports.sentences import templates
 from workbench.views.screen.static import static_screen, words
 from workbench.whole import whole_file
 
@@ -54,9 +53,8 @@ def inert_json(value: Any) -> str:
     >>> inert_json("</script>")
     '"\\\\u003c/script>"'
     """
-    return json.dumps(value, ensure_ascii=True, allow_nan=False, separators=(",", ":")).replace(
-        "<", "\\u003c"
-    )
+    text = json.dumps(value, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
+    return text.replace("<", "\\u003c")
 
 
 def export(screen: Screen | Any, path: Path | str) -> Path:
@@ -71,7 +69,7 @@ def export(screen: Screen | Any, path: Path | str) -> Path:
         return screen._export(path)
     service, user = screen.service, screen.user
     # the file starts from the service as it was built, and knows of nothing done to it since
-    changed = service.tombstones or service.hidden or service.steered or service.stale
+    changed = service.tombstones or service.steered or service.stale
     if changed or service.weights_log is not service.log:
         raise ModelError(
             "the service has been changed since it was built",
@@ -84,12 +82,9 @@ def export(screen: Screen | Any, path: Path | str) -> Path:
     claims = {claim.claim: claim for claim in service.report(user, screen.seed).claims}
     lows = [claims[sentence["claim"]].low for sentence in screen.state["sentences"]]
     # the shopper's own notes
-    notes = service.stores["profile"].lineage(user)
-    notes = notes.loc[notes["kind"] == "topic", ["entity", "interaction", "weight"]]
+    notes = [column.tolist() for column in service.evidence(user).notes["profile"]]
     model = pack(service.model, service.catalogue)
-    model["profile"] = [
-        [str(topic), int(row), float(weight)] for topic, row, weight in notes.to_numpy()
-    ]
+    model["profile"] = list(zip(*notes, strict=True))
     model["low"] = [low if low == low else None for low in lows]
     size = f"{model['items']} products × {model['users']} shoppers"
     footer = f"This page computes by itself: EASE, {size}. No server, no network."
@@ -176,13 +171,6 @@ def pack(model: Any, catalogue: Catalogue) -> dict[str, Any]:
         "catalogue": known,
         "templates": templates(),
     }
-
-
-def templates() -> dict[str, Any]:
-    """The sentences that a report is made of."""
-    return tomllib.loads(
-        files("workbench.reports").joinpath("sentences.toml").read_text(encoding="utf-8")
-    )
 
 
 def write(text: str, path: Path | str) -> Path:

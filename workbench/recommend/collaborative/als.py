@@ -5,7 +5,7 @@
 
 r_ui is the number of rows of user u on item i. The model *stores* x_u, so it remembers a user after
 the log has forgotten: the user-vector tier. Solving x_u again is exact given Y only; Y keeps the
-user's footprint until `rebuild`.
+user's footprint until the model is fitted anew.
 """
 
 from __future__ import annotations
@@ -72,10 +72,6 @@ class ALS:
         self.users, self.items = self._solve(counts, items), items
         self.known = np.diff(counts.indptr) > 0
         return self
-
-    def rebuild(self, log: Interactions) -> Self:
-        """Refit with the same seed, in place: the only way to clear the item vectors."""
-        return self.fit(log)
 
     def fold_in(self, histories: Histories) -> np.ndarray:
         """User vectors (B, factors) solved from histories alone; zeros for an empty history."""

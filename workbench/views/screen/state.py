@@ -10,10 +10,9 @@ import pandas as pd
 
 from workbench.ledger import Forgetting, Service
 from workbench.ledger.exposure import lists, never_had
-from workbench.ledger.fewest import fewest
 from workbench.ledger.null import Control
 from workbench.reports import Report
-from workbench.reports.sentences import plain, section_name
+from workbench.reports.rules import rule_of
 from workbench.views.screen.static import words
 
 State = dict[str, Any]
@@ -32,11 +31,10 @@ def state(forgetting: Forgetting, controls: Iterable[Control] | None = None) -> 
     compared = [line(control) for control in chosen]
     done = {"done": len(compared), "of": len(forgetting.controls)}
     # what is shown as changed only once something was asked for
-    asked = _asks(forgetting)
+    asked = bool(forgetting.interactions)
     sentences = _sentences(forgetting)
     if not asked:
         sentences = [{**one, "fate": None, "cause": None} for one in sentences]
-    others = forgetting.others.iloc[0]
     return {
         "user": {"code": int(user), "name": str(before.log.users[user])},
         "topic": topic,
@@ -49,10 +47,8 @@ def state(forgetting: Forgetting, controls: Iterable[Control] | None = None) -> 
         },
         "switches": _switches(forgetting),
         "causes": {tier.name: list(tier.causes) for tier in before.tiers},
-        "exposure": [_finite(row) for row in forgetting.exposure.to_dict("records")],
-        "others": {
-            name: float(others[name]) for name in ("others", "changed", "share", "max_churn")
-        },
+        "exposure": _records(forgetting.exposure),
+        "others": forgetting.others.iloc[0].astype(float).to_dict(),
         "null": compared,
         "controls": done,
         "footer": _footer(forgetting, compared, done),
@@ -66,15 +62,11 @@ def line(control: Control) -> dict[str, Any]:
     return {"kind": control.kind, "rows": len(control.ids), **numbers}
 
 
-def _asks(forgetting: Forgetting) -> bool:
-    return bool(forgetting.interactions) or forgetting.action != "forget"
-
-
 def _footer(
     forgetting: Forgetting, compared: list[dict[str, Any]], done: dict[str, int]
 ) -> list[str]:
     """What stands under the columns: what changed here, for others, and for no reason."""
-    lines = _changes(forgetting) if _asks(forgetting) else []
+    lines = _changes(forgetting) if forgetting.interactions else []
     if done["done"] < done["of"]:
         lines.append(f"{done['done']} of {done['of']} controls so far.")
     else:
@@ -128,14 +120,13 @@ def _span(values: list[int]) -> str:
 
 def _history(forgetting: Forgetting) -> list[dict[str, Any]]:
     before, _ = forgetting.services
-    removed = set(forgetting.interactions)
     # the rows are the same for every press, so the service keeps them
     rows = before.keep(("history", forgetting.user), lambda: _rows(before, forgetting.user))
+    removed = forgetting.interactions
     return [{**row, "removed": row["interaction"] in removed} for row in rows]
 
 
 def _rows(service: Service, user: int) -> list[dict[str, Any]]:
-    price = service.catalogue.frame["price"]
     rows = []
     for row in service.log.rows_of(user).itertuples():
         known = {"interaction": int(row.interaction), "when": "", "action": str(row.action)}
@@ -143,7 +134,8 @@ def _rows(service: Service, user: int) -> list[dict[str, Any]]:
             known["when"] = f"{row.timestamp.day} {row.timestamp:%b}"
         known |= _products(service)[row.item]
         known["topics"] = service.catalogue.topics_of(row.item)
-        known["price"] = _number(price.iat[row.item])
+        price = service.catalogue.frame["price"].iat[row.item]
+        known["price"] = None if pd.isna(price) else float(price)
         rows.append(known)
     return rows
 
@@ -167,9 +159,7 @@ def _sentences(forgetting: Forgetting) -> list[dict[str, Any]]:
     if added:
         rows = rows + _said(user, forgetting.after, after, added)
     # how the new report puts what the old one said
-    later = {}
-    for row in forgetting.after.sentences.itertuples():
-        later[row.claim] = plain(forgetting.after.text[row.start : row.end])
+    later = {claim: text for claim, _, text in forgetting.after.lines}
     told = []
     for one in rows:
         claim = one["claim"]
@@ -184,19 +174,21 @@ def _said(user: int, report: Report, service: Service, wanted: set[str]) -> list
     claims = {claim.claim: claim for claim in report.claims}
     support = report.support.sort_values(["weight", "interaction"], ascending=[False, True])
     parts = dict(list(support.groupby("claim")))
+    evidence = service.evidence(user)
     said = []
-    for row in report.sentences.itertuples():
-        if row.claim not in wanted:
+    for claim, section, text in report.lines:
+        if claim not in wanted:
             continue
-        part = parts[row.claim]
+        part = parts[claim]
+        statement = claims[claim].statement
         weights = zip(part["interaction"].tolist(), part["weight"].tolist(), strict=True)
         told = {
-            "claim": row.claim,
-            "kind": claims[row.claim].kind,
-            "section": section_name(row.section),
-            "text": plain(report.text[row.start : row.end]),
+            "claim": claim,
+            "kind": claims[claim].kind,
+            "section": section,
+            "text": text,
             "rows": [[interaction, round(weight, 6)] for interaction, weight in weights],
-            "smallest": fewest(service, user, claims[row.claim], part),
+            "smallest": rule_of(statement).ended(evidence, statement, part),
         }
         said.append(told)
     return said
@@ -217,7 +209,7 @@ def _never(service: Service, user: int, topic: str | None) -> list[dict[str, Any
         return []
     # their lists, as served before
     group = never_had(service, user, topic)
-    shown = lists(service, 10)[group]
+    shown = lists(service)[group]
     if not len(shown):
         return []
     # the ten products that most of them are shown; ties: lower code first
@@ -234,15 +226,12 @@ def _never(service: Service, user: int, topic: str | None) -> list[dict[str, Any
 def _switches(forgetting: Forgetting) -> list[dict[str, Any]]:
     rows = []
     for tier in forgetting.services[0].tiers:
-        on = tier.enabled and forgetting.switches.on(tier.name)
-        row = {"name": tier.name, "label": tier.label, "on": on, "enabled": tier.enabled}
-        rows.append({**row, "help": tier.help})
+        row = tier._asdict() | {"on": tier.enabled and tier.name in forgetting.on}
+        del row["causes"]
+        rows.append(row)
     return rows
 
 
-def _finite(row: dict[str, Any]) -> dict[str, Any]:
-    return {**row, **{name: _number(row[name]) for name in ("value", "low", "high")}}
-
-
-def _number(value: float) -> float | None:
-    return float(value) if np.isfinite(value) else None
+def _records(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """The rows of a table; None where there is no number."""
+    return table.astype(object).where(table.notna(), None).to_dict("records")
