@@ -112,7 +112,7 @@ def test_the_page_cuts_a_text_as_the_table_does(opened):
         page.get_by_label("numbers").uncheck()
         for level in ("word", "sentence"):
             page.get_by_label("Level").select_option(level)
-            said = page.locator(".wbt-text .wbt-w").all_inner_texts()
+            said = page.locator(".wbt-text .wbt-w").all_text_contents()
             assert [[text, value] for text, value in zip(said, shown(page), strict=True)] == [
                 [piece, value] for piece, value in case[level]
             ], case["why"]

@@ -95,7 +95,7 @@ def test_numeric_times_units_actions_and_named_sessions(tmp_path):
     ]
     assert log.frame["timestamp"].iloc[1] == pd.Timestamp("2023-11-14T22:13:20.123Z")
     with pytest.raises(
-        DataError, match=r"x\.csv: 1700000000123 in line 2 is no Unix time in seconds"
+        DataError, match=r"x\.csv: .1700000000123. in line 2 is no Unix time in seconds"
     ):
         read_table(path, mapping)
 
