@@ -187,12 +187,15 @@ class Service:
 
     def claims(self, user: int) -> dict[str, Claim]:
         """The claims of the report by id, without their ranges: what an ablation compares."""
-        if ("report", user, 0) in self._kept:
-            made = list(self.report(user).claims)
-        else:
-            evidence = self.evidence(user)
-            made = self.keep(("claims", user), lambda: make_claims(evidence, ranges=False)[0])
-        return {claim.claim: claim for claim in made}
+
+        def made() -> dict[str, Claim]:
+            if ("report", user, 0) in self._kept:
+                told = list(self.report(user).claims)
+            else:
+                told = make_claims(self.evidence(user), ranges=False)[0]
+            return {claim.claim: claim for claim in told}
+
+        return self.keep(("claims", user), made)
 
 
 class Removal:
