@@ -157,3 +157,19 @@ def test_a_shopper_without_rows_has_no_support():
     for draws in (1, 3):
         found = by_deletion(score, log.histories([11]), "item", draws)
         assert found.weights.shape == (0,)
+
+
+def test_terms_that_cancel_are_rounding_and_no_draw():
+    """A product in float32 depends in its last digits on how many histories are asked together."""
+    log, _ = shop(0)
+    history = log.histories([0])
+
+    def score(histories, _):
+        noise = np.float32(3e-5) * (len(histories) % 2)  # as much as a sum of terms of 100 may err
+        cancelled = np.full(len(histories), noise, dtype=np.float32)
+        return np.stack([cancelled, np.full(len(histories), 100, dtype=np.float32)], axis=1)
+
+    found = by_deletion(score, history)
+    assert not found.effects.any() and not found.weights.any()
+    with pytest.raises(DataError, match="draws random numbers"):
+        by_deletion(lambda histories, seed: score(histories, seed) + seed, history)

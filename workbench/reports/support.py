@@ -125,6 +125,8 @@ def _noise(lost: np.ndarray) -> np.ndarray:
 
 
 def _rounding(scores: np.ndarray) -> np.ndarray:
-    """What rounding alone may do to scores (draws, units + 1, …) of their type."""
+    """What rounding alone may do to scores (draws, units + 1, …) of their type: in proportion to
+    the largest of all targets, as a sum whose terms cancel is as coarse as its terms are."""
     step = np.finfo(scores.dtype).eps if scores.dtype.kind == "f" else 0.0
-    return ROUNDING * step * np.nan_to_num(np.abs(scores)).max(axis=(0, 1))
+    largest = np.nan_to_num(np.abs(scores)).max(initial=0.0)
+    return np.full(scores.shape[2:], ROUNDING * step * largest)
