@@ -4,6 +4,7 @@
     python start.py test       unit tests, notebooks, and browser tests where there is a Chromium
     python start.py site       execute the notebooks and write them as pages to site/
     python start.py refresh    execute the notebooks in place and normalise what they save
+    python start.py world      make the generated world anew, bit for bit
     python start.py train-pocket, train-persona        train the shipped language models again
     python start.py doctor     what is installed, found and missing; so for every `workbench` command
 

@@ -38,8 +38,15 @@ def canaries(
     users = removal.users
     # the exact reference: cleaned everywhere, the model refitted
     model = before.keep(("refit", ids.tobytes()), lambda: before.model.copy().fit(clean))
-    parts = (clean, before.catalogue, model, removal.stores, clean)
-    refitted = Service(*parts, mask_seen=before.mask_seen)
+    # what the service does besides remembering (steering, tombstones) is the same in both
+    refitted = replace(
+        after,
+        log=clean,
+        model=model,
+        stores=removal.stores,
+        weights_log=clean,
+        stale={},
+    )
     # rows that are still named
     named = int(np.isin(after.log.frame["interaction"], ids).sum())
     found: dict[str, float] = {"log": named}

@@ -17,8 +17,11 @@ NEVER = 25
 
 def never_had(service: Service, user: int, topic: str) -> np.ndarray:
     """The `NEVER` users without a row on the topic whose number of distinct products is nearest to
-    what the shopper holds, the topic's own products included; see
-    `workbench.unlearning.never_had`."""
+    what the shopper holds before the request.
+
+    The rule is `workbench.unlearning.never_had`; what is matched here counts the topic's own
+    products too, where `boomerang` counts what is left of a shopper.
+    """
     held = service.everyone.matrix()
     own = held.indptr[user + 1] - held.indptr[user]
     items = service.catalogue.items_of(topic)

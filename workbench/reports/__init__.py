@@ -1,5 +1,10 @@
 """Reports that can be checked: claims with the rows that carry them, and the page rendered from
-claims."""
+claims.
+
+A page is made from one `Evidence`. An agent hands in what it offers (`offers`, by role) and the
+places where it remembers (`stores`, each a `Store`); its own pages of method go to
+`reports/recpilot/`.
+"""
 
 import lazy_loader as lazy
 

@@ -1,4 +1,11 @@
-"""Unlearning: what taking rows out of a model changes, and what it does not."""
+"""Unlearning: what taking rows out of a model changes, and what it does not.
+
+`exposure.py` says who is shown what; `boomerang.py` and `leavers.py` ask it one question each. A
+method is one page in `unlearning/algorithms/`, a function `algorithm(model, before, request, config,
+seed)` that changes the copy it is handed; it may use what every trained model offers
+(`recommend/trained.py`: tune, examples, targets, logits, rows, copy). Attacks go to
+`unlearning/audit/`.
+"""
 
 import lazy_loader as lazy
 

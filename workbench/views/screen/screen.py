@@ -50,7 +50,7 @@ class Screen:
     def state(self) -> State:
         """What the screen shows first: nothing forgotten yet.
 
-        Strangers leaving are part of it only where the model takes rows out without training.
+        Controls are part of it only where the model takes rows out without training.
         """
         told = self.forget([])
         counted = hasattr(self.service.model, "forget")
