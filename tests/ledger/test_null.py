@@ -8,7 +8,7 @@ import pytest
 from tests.ledger.shoppers import TOPIC, readers, topic_rows
 from tests.reports.shops import shop
 from workbench.data import load_world
-from workbench.ledger import Service, Switches, forget
+from workbench.ledger import Service, Switches, canaries, forget
 from workbench.recommend import ALS, EASE
 from workbench.recommend.collaborative.als import ALSConfig
 
@@ -86,3 +86,13 @@ def test_no_control_is_answered_before_it_is_asked_for(als, monkeypatch):
     flipped = forget(als, user, topic_rows(als, user), Switches(tombstone=True))
     assert len(flipped.null) == 1 + 6
     assert len(fits) == 1 + 6
+
+
+def test_steering_somebody_else_is_no_trace_of_a_deletion(service):
+    user, other = readers(service)[:2]
+    steered = service.steer(other, TOPIC, strength=3.0)
+    lists = [set(one.recommend(other)["item"]) for one in (service, steered)]
+    assert lists[0] != lists[1], "a list that steering changes"
+    rows = topic_rows(service, user)[:2]
+    found = canaries(steered, steered.remove(rows, Switches()), rows)
+    assert not found["found"].any()

@@ -210,13 +210,3 @@ def test_a_trained_network_goes_round_too():
     assert "by deletion" in told.before.text.lower()
     assert told.before.hash == write(service.evidence(0)).hash
     assert all(one["smallest"] for one in state(told)["sentences"])
-
-
-def test_steering_somebody_else_is_no_trace_of_a_deletion(service):
-    steered = service.steer(1, str(service.catalogue.topics["topic"].iat[0]), strength=3.0)
-    steered = steered.remove(
-        service.log.rows_of(2)["interaction"].iloc[:1], Switches(tombstone=True)
-    )
-    rows = service.log.rows_of(0)["interaction"].iloc[:2]
-    found = canaries(steered, steered.remove(rows, Switches()), rows)
-    assert not found["found"].any()
