@@ -7,7 +7,6 @@ import argparse
 import itertools
 import json
 import shutil
-import sys
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -17,8 +16,9 @@ import numpy as np
 import pandas as pd
 import torch
 
+from tools.command import answered, count
 from tools.save_model import save_model
-from workbench.errors import ConfigError, WorkbenchError
+from workbench.errors import ConfigError
 from workbench.settings import settings
 from workbench.tokens.contrast import score_tokens
 from workbench.tokens.corpora import excerpts, mark, pairs_table, sentences
@@ -47,7 +47,7 @@ def build_pocket(
     return its card.
 
     Nobody of the shipped world is among the writers; its shoppers are the evaluation. A run that
-    was stopped goes on where it was. About half an hour on two cores.
+    was stopped goes on where it was. About ten minutes on two idle cores.
     """
     from workbench.data import load_world
     from workbench.worlds.shop.texts import generate_texts
@@ -255,19 +255,15 @@ PIR is a direct effect: it falls on the word that gives a sentence away, which i
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """`train-pocket`: half an hour on two cores; resumes where it was stopped."""
+    """`train-pocket`: about ten minutes on two idle cores; resumes where it was stopped."""
     parser = argparse.ArgumentParser(prog="start.py train-pocket")
     parser.add_argument("--folder", type=Path, help="where the model goes; data/pocket unless told")
     parser.add_argument(
-        "--steps", type=int, help="optimiser steps; the shipped model's unless told"
+        "--steps", type=count, help="optimiser steps; the shipped model's unless told"
     )
     asked = parser.parse_args(arguments)
-    try:
-        print(build_pocket(asked.folder, PocketConfig(steps=asked.steps) if asked.steps else None))
-    except WorkbenchError as error:
-        print(f"start.py: {error}", file=sys.stderr)
-        return 2
-    return 0
+    config = PocketConfig(steps=asked.steps) if asked.steps else None
+    return answered(lambda: build_pocket(asked.folder, config))
 
 
 if __name__ == "__main__":

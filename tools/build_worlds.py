@@ -4,7 +4,6 @@ cards."""
 from __future__ import annotations
 
 import argparse
-import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,8 +12,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from tools.command import answered, count
 from tools.save_model import save_model
-from workbench.errors import ConfigError, WorkbenchError
+from workbench.errors import ConfigError
 from workbench.settings import settings
 from workbench.tokens.corpora import examples_of
 from workbench.tokens.detection import detection
@@ -159,16 +159,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--world", choices=list(WORLDS), default="persona-world")
     parser.add_argument("--folder", type=Path, help="where the model goes; data/WORLD unless told")
     parser.add_argument(
-        "--steps", type=int, help="optimiser steps; the shipped model's unless told"
+        "--steps", type=count, help="optimiser steps; the shipped model's unless told"
     )
     asked = parser.parse_args(arguments)
     config = BaseConfig(steps=asked.steps) if asked.steps else None
-    try:
-        print(build_world_model(asked.world, asked.folder, config))
-    except WorkbenchError as error:
-        print(f"start.py: {error}", file=sys.stderr)
-        return 2
-    return 0
+    return answered(lambda: build_world_model(asked.world, asked.folder, config))
 
 
 if __name__ == "__main__":

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import html
 import re
-import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,8 +13,8 @@ from typing import Any
 import nbformat
 from nbformat import NotebookNode
 
+from tools.command import answered
 from tools.notebooks import chosen, execute, normalise, read, refresh, student, title, write
-from workbench.errors import WorkbenchError
 from workbench.settings import ROOT
 
 PLOTLY = "application/vnd.plotly.v1+json"
@@ -176,18 +175,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--as-saved", action="store_true", help="site: pages of the saved outputs, nothing is run"
     )
     asked = parser.parse_intermixed_args(arguments)  # names may follow an option
-    try:
+
+    def work() -> str | None:
         if asked.what == "refresh":
             refresh(asked.names)
-        else:
-            written = write_site(
-                asked.out, asked.names, run=not asked.as_saved, for_students=asked.student
-            )
-            print(f"{len(written) - 1} pages; open {written[0]}")
-    except WorkbenchError as error:
-        print(f"start.py: {error}", file=sys.stderr)
-        return 2
-    return 0
+            return None
+        written = write_site(
+            asked.out, asked.names, run=not asked.as_saved, for_students=asked.student
+        )
+        return f"{len(written) - 1} pages; open {written[0]}"
+
+    return answered(work)
 
 
 if __name__ == "__main__":

@@ -88,6 +88,7 @@ def prompt_checks(tokenizer: Any, row: Any, template: Any) -> Iterator[Check]:
 
 
 def pair_checks(pairs: pd.DataFrame, tokens: pd.DataFrame) -> Iterator[Check]:
+    """Texts that the seam with the prompt cuts otherwise, and personas that were cut."""
     own = tokens[tokens["own"]]
     share = float(own.groupby("text")["boundary"].any().mean())
     says = f"in {share:.0%} of the texts the first word is cut otherwise than the model has learnt"
