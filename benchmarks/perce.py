@@ -316,8 +316,8 @@ had learnt its world less well: its cross-entropy ended at 1.17 nats on personal
 a unit test of losses, no result about people.
 
 `nextquill_gap` was first judged on NextQuill with its term, and printed as missed; later on its weights alone, which
-is what the pilot had run, and printed as a hit, without a word. Both rows stand now, and the prediction counts as missed:
-it did not say which.
+is what the pilot had run, and printed as a hit, without a word. Both rows stand now, and the
+prediction counts as missed: it did not say which.
 
 The run of 130 steps was to test whether the first table misses some of the pilot's numbers because it is further along
 than the pilot was. The answer is no: where cross-entropy stands as it stood there, PerCE, its control and LossCE are

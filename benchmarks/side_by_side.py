@@ -600,8 +600,9 @@ other. Sizes and batch as in the timing; everything else, regularisation too, at
 %, bootstrap over users (drawn for both sides together) and over the seeds of each side; *missed* where the whole
 interval of the difference is below zero, *rival not trained out* where the clock had cut RecBole: what is compared
 there is what the same minutes buy, and no quality. RecBole publishes figures on these files for BPR alone (the first
-table; the split is random); for the other six none stand beside ours. One seed. *Until it stops*: ours without the limit, trained again only where the clock
-had cut a seed; where that line is cut as well, it was left at that (`--no-longer`) and repeats the first.
+table; the split is random); for the other six none stand beside ours. One seed. *Until it stops*:
+ours without the limit, trained again only where the clock had cut a seed; where that line is cut as well, it was left
+at that (`--no-longer`) and repeats the first.
 """.strip()
 
 
