@@ -1,4 +1,4 @@
-"""The README quotes measurements: each must stand in the file that the benchmark wrote."""
+"""README and results page quote measurements: each must stand in the file that the benchmark wrote."""
 
 import importlib.util
 import re
@@ -8,8 +8,12 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from tools.starting import COMMANDS
+
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+RESULTS = (ROOT / "docs" / "results.md").read_text(encoding="utf-8")
+LATEST = RESULTS.split("\n# Earlier versions")[0]
 BOOMERANG = (ROOT / "benchmarks" / "results" / "boomerang.md").read_text(encoding="utf-8")
 
 
@@ -30,7 +34,7 @@ def measured() -> pd.DataFrame:
 def test_the_boomerang_table_is_the_one_measured():
     lines = [
         line
-        for line in README.splitlines()
+        for line in LATEST.splitlines()
         if re.match(r"\| (model|EASE|ItemKNN|Popularity) \|", line)
     ]
     heads = cells(lines[0])
@@ -47,9 +51,9 @@ def test_the_ranges_and_the_influence_on_others_are_the_ones_measured():
     ease = measured().loc["EASE"]
     for column in ("AUC", "AUC, deleted films hidden"):
         values = ease[column].str.split().str[0]
-        assert f"{values.min()[1:]} to {values.max()[1:]}" in README
+        assert f"{values.min()[1:]} to {values.max()[1:]}" in LATEST
     assert "| EASE | 0.084 [0.075, 0.092] | 0.175 | 100 |" in BOOMERANG
-    assert "8.4 % [7.5, 9.2]" in README and "17.5 %" in README
+    assert "8.4 % [7.5, 9.2]" in LATEST and "17.5 %" in LATEST
 
 
 def test_the_words_table_is_the_one_of_the_training_card():
@@ -57,7 +61,7 @@ def test_the_words_table_is_the_one_of_the_training_card():
     found = {tuple(row[:2]): row[2] for row in map(cells, card.splitlines()) if len(row) == 4}
     lines = [
         cells(line)
-        for line in README.splitlines()
+        for line in LATEST.splitlines()
         if re.match(r"\| (sentence|first word|word) \|", line)
     ]
     assert len(lines) == 3
@@ -70,25 +74,25 @@ def test_the_words_table_is_the_one_of_the_training_card():
 def test_the_timings_of_ease_are_the_ones_measured():
     ease = (ROOT / "benchmarks" / "results" / "ease.md").read_text(encoding="utf-8")
     row = next(cells(line) for line in ease.splitlines() if line.startswith("| 1,008 |"))
-    assert f"median {row[2]}, slowest of 40 {row[3]}" in README
-    assert f"scores {row[6]}" in README
+    assert f"median {row[2]}, slowest of 40 {row[3]}" in LATEST
+    assert f"scores {row[6]}" in LATEST
 
 
 def test_the_seconds_per_epoch_are_the_ones_measured():
     page = (ROOT / "benchmarks" / "results" / "side_by_side.md").read_text(encoding="utf-8")
     found = [cells(line) for line in page.splitlines() if "| epoch, RecBole |" in line]
-    told = README.split("| method | ours | RecBole |")[1].split("\n\n")[0].splitlines()[2:]
+    told = LATEST.split("| method | ours | RecBole |")[1].split("\n\n")[0].splitlines()[2:]
     assert [cells(line) for line in told] == [[row[0], *row[2:6]] for row in found] and len(
         found
     ) == 7
     ranking = [cells(line)[4] for line in page.splitlines() if "its default batch" in line]
     few = sorted(float(text.rstrip("×")) for text in ranking[:3])
-    assert f"{few[0]:.1f} to {few[-1]:.1f} times" in README
+    assert f"{few[0]:.1f} to {few[-1]:.1f} times" in LATEST
     rest = sorted(float(text.rstrip("×")) for text in ranking[3:])
-    assert f"{rest[0]:.2f} to {rest[-1]:.2f} times" in README
+    assert f"{rest[0]:.2f} to {rest[-1]:.2f} times" in LATEST
     for what in ("| epoch, implicit |", "| epoch, rectools |"):
         assert (
-            next(cells(line)[4].lstrip("0") for line in page.splitlines() if what in line) in README
+            next(cells(line)[4].lstrip("0") for line in page.splitlines() if what in line) in LATEST
         )
 
 
@@ -100,19 +104,19 @@ def test_the_reproduced_numbers_are_the_ones_measured():
         if "| VSKNN" in line
     )
     reached = [cell.split()[0] for cell in cells(row)[1:3]]
-    assert " / ".join(reached) in README and cells(row)[3] in README
+    assert " / ".join(reached) in LATEST and cells(row)[3] in LATEST
     row = next(
         line
         for line in (results / "tafeng_counted.md").read_text("utf-8").splitlines()
         if "| TIFU-KNN | 10" in line
     )
-    assert cells(row)[2].split()[0].lstrip("0") in README
+    assert cells(row)[2].split()[0].lstrip("0") in LATEST
 
 
 WORDS = {
     "perce": r"\| (PerCE|its weights|cross-entropy, as|highest loss|NextQuill|the planted words)",
     "world_b": r"\| (nothing|history retrieved|facts told|style told|a memory item)",
-    "reviews": r"(of a person help by|reviews hold too it is)",
+    "reviews": r"(five seeds of fine-tuning|reviews hold too it is)",
     "strip": r"\| the live strip",
     "perce_step": r"\| a PerCE step",
 }
@@ -121,7 +125,7 @@ WORDS = {
 @pytest.mark.parametrize("name", WORDS)
 def test_the_numbers_about_words_are_the_ones_measured(name):
     page = (ROOT / "benchmarks" / "results" / f"{name}.md").read_text(encoding="utf-8")
-    rows = [line for line in README.splitlines() if re.match(WORDS[name], line)]
+    rows = [line for line in LATEST.splitlines() if re.match(WORDS[name], line)]
     numbers = {
         number for row in rows for number in re.findall(r"[+-]?\d*\.\d+(?:%| \[[^\]]+\])?", row)
     }
@@ -131,13 +135,27 @@ def test_the_numbers_about_words_are_the_ones_measured(name):
 
 def test_what_scoring_costs_is_what_was_measured():
     table = pd.read_csv(ROOT / "benchmarks" / "results" / "contrast.csv")
-    told = next(part for part in README.split("\n\n") if part.startswith("**What scoring costs.**"))
+    told = next(part for part in LATEST.split("\n\n") if part.startswith("**What scoring costs.**"))
     ratio, times = table["over_plain"], table["inseq"] / (table["score_tokens"] / table["scored"])
     assert (
         f"{ratio.min():.2f} to {ratio.max():.2f} times" in told
         and f"{times.min():.0f} to {times.max():.0f} times" in told
     )
     assert f"{len(table)} settings" in told and f"{table['inseq_difference'].max():.1e}" in told
+
+
+def test_the_front_page_is_short_and_its_numbers_stand_on_the_results_page():
+    assert len(README.splitlines()) <= 130
+    found = README.split("## What it found")[1].split("\n## ")[0]
+    numbers = set(re.findall(r"[+−-]?\d?\.\d+(?: ?%)?(?: \[[^\]]+\])?", found))
+    assert len(numbers) >= 6
+    assert not (absent := sorted(number for number in numbers if number not in LATEST)), absent
+
+
+def test_the_commands_of_the_front_page_are_ones_that_exist():
+    words = set(re.findall(r"python start\.py (\w+)", README))
+    assert {"lab", "test", "site", "doctor", "data"} <= words
+    assert words <= COMMANDS
 
 
 def report():

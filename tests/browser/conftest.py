@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 import nbformat
 import pytest
 
-import start
+from tools import starting as start
 from workbench.doctor import find_chromium
 
 ROOT = Path(__file__).resolve().parents[2]
