@@ -23,7 +23,7 @@ from workbench.data import Catalogue, Interactions, keep_at_least, keep_core, op
 from workbench.recommend import EASE, Counted, ItemKNN, Popularity
 from workbench.runs import run
 from workbench.settings import ROOT, settings
-from workbench.statistics import bootstrap_mean, wilson
+from workbench.statistics import bootstrap_mean
 from workbench.unlearning import boomerang, leavers
 
 MODELS = {"EASE": EASE, "ItemKNN": ItemKNN, "Popularity": Popularity}
@@ -112,20 +112,20 @@ def summary(config: Cell, found) -> pd.DataFrame:
     rows = means.assign(what="exposed " + means["row"] + minus)[
         ["what", "estimate", "low", "high", "n"]
     ]
-    after = found.table.query("row == 'after'")["again"]
-    again = [
-        (
-            "offered a deleted item again",
-            after.mean(),
-            *wilson(int(after.sum()), len(after)),
-            len(after),
-        )
-    ]
+    again = found.to_frame("again", seed=config.seed).query("minus == ''")
+    names = {"after": "offered a deleted item again", "placebo": "placebo, its own offered again"}
+    again = again[again["row"].isin(list(names))]
+    again = again.assign(what=again["row"].map(names)).drop(columns=["row", "minus"])
     auc = found.auc(config.seed)
     auc = auc.assign(what="paired AUC, " + auc["list"]).drop(columns="list")
-    pool = [("users who never had it", float(found.n_never), np.nan, np.nan, found.n_never)]
-    extra = pd.DataFrame(again + pool, columns=["what", "estimate", "low", "high", "n"])
-    return pd.concat([rows, extra, auc], ignore_index=True)
+    pool = pd.DataFrame(
+        [
+            ("users who never had it", float(found.n_never), np.nan, np.nan, found.n_never),
+            ("users without a match", float(found.unmatched), np.nan, np.nan, len(found.scores)),
+        ],
+        columns=["what", "estimate", "low", "high", "n"],
+    )
+    return pd.concat([rows, again, pool, auc], ignore_index=True)
 
 
 def rule() -> list[str]:
@@ -156,20 +156,24 @@ def per_genre(table: pd.DataFrame, model: str = "EASE") -> pd.DataFrame:
             [form.format(*values) for values in zip(*parts, strict=True)], index=wide.index
         )
 
-    def value(what: str) -> pd.Series:
-        return wide["estimate", what].map("{:.2f}".format)
+    def value(what: str, form: str = "{:.2f}", of: str = "estimate") -> pd.Series:
+        return wide[of, what].map(form.format)
 
     columns = {
         "users": wide["n", "exposed after"].astype(int).astype(str),
         "as served before": value("exposed as served before"),
         "after": value("exposed after"),
-        "never had": value("exposed never had"),
         "after − before": interval("exposed after minus as served before", sign=True),
-        "with tombstone": value("exposed after, tombstone"),
         "placebo": value("exposed placebo"),
+        "never had": interval("exposed never had"),
+        "without a match": value("users without a match", "{:.0f}"),
+        "with tombstone": value("exposed after, tombstone"),
         "offered a deleted film": interval("offered a deleted item again"),
-        "AUC": interval("paired AUC, all items"),
+        "placebo: offered one of its own": interval("placebo, its own offered again"),
+        "AUC": interval("paired AUC, the topic"),
         "AUC, deleted films hidden": interval("paired AUC, without the deleted items"),
+        "AUC, other films (control)": interval("paired AUC, other items that neither had"),
+        "matches": value("paired AUC, the topic", "{:.0f}", "matches"),
     }
     return pd.DataFrame(columns).reset_index()
 
@@ -189,16 +193,20 @@ NOTES = """
 How it was made. MovieLens 100K, ratings ≥ 4, 5-core: {users} users × {items:,} items, {rows:,} rows, all of them
 training data; EASE λ = 100, ItemKNN k = 100, Popularity; top {k}. Every user with at least three films of a genre
 (ItemKNN: 100 of them, drawn) deletes all of them, alone, exactly (equal to a refit); everybody else stays. Exposed: at
-least one film of the genre in the top {k}. *As served before* masks the films the user is known to have seen, *after*
-masks those still known. *Never had*: for each deleter the user without the genre whose number of films is nearest to
-what the deleter has left (matches repeat, so its interval, which counts deleters, is too narrow where few never had
-it). *Placebo*: as many other rows deleted. Intervals: 95 %, percentile bootstrap over users (paired where a
-difference), Wilson for shares. *AUC*: how often the mean score of the genre's films, by the model after deletion, is
-higher for the deleter than for the match; .5 is chance. *Deleted films hidden*: the same without the films the deleter
-deleted, for both. Genres: at least {few} users to delete and {never} who never had it.
+least one film of the genre in the top {k}. *As served before* masks the films the user is known to have seen,
+*after* masks those still known. *Never had*: for each deleter the user without the genre whose number of films is
+nearest to what the deleter has left, at most a tenth (or 2) more or fewer; *without a match*: deleters whom nobody is like.
+Matches repeat (*matches*: how many different ones), so the intervals of that row and of AUC draw matches with all their
+deleters; for the share it is Wilson's interval at the number of draws that they are worth. *Placebo*: as many other
+films deleted, and how often one of *these* is offered again. Intervals: 95 %, Wilson for shares, percentile bootstrap
+over users for differences. *AUC*: how often the mean score of the genre's films, by the model after deletion, is higher
+for the deleter than for the match; .5 is chance. *Deleted films hidden*: the same without the films the deleter
+deleted, for both. *Other films*: films outside the genre that neither had, which is what the same comparison says about activity
+and taste at large. Genres: at least {few} users to delete and {never} who never had it.
 
-Not checked: other data sets, session and basket tasks, other cut-offs than {k}, other ways of matching, several users
-deleting at once, users who delete only a part of a genre; whether anybody minds being offered a film again.
+Not checked: other data sets, session and basket tasks, other cut-offs than {k}, matching on more than the number of
+films, several users deleting at once, users who delete only a part of a genre; whether anybody minds being offered a
+film again.
 """.strip()
 
 
@@ -221,8 +229,8 @@ def main() -> None:
     ]
     configs += [Cell(model=m) for m in MODELS]
     runs = settings().runs / "boomerang"
-    table = run(configs, cell, runs, options.jobs, data=log.fingerprint, version="2", progress=True)
-    table = table[["model", "genre", "k", "what", "estimate", "low", "high", "n"]]
+    table = run(configs, cell, runs, options.jobs, data=log.fingerprint, version="3", progress=True)
+    table = table[["model", "genre", "k", "what", "estimate", "low", "high", "n", "matches"]]
     RESULTS.mkdir(exist_ok=True)
     table.round(4).to_csv(RESULTS / "boomerang.csv", index=False, lineterminator="\n")
     notes = NOTES.format(

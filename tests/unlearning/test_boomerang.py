@@ -1,6 +1,8 @@
 """The boomerang on logs small enough to check by hand, and on ml-100k against the prototype's
 numbers."""
 
+import sys
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -8,7 +10,7 @@ import pytest
 from workbench.data import Interactions, keep_at_least, keep_core, read_recbole
 from workbench.errors import DataError
 from workbench.recommend import EASE, EASEConfig, ItemKNN, Popularity, top_k
-from workbench.unlearning import boomerang, never_had, score_after
+from workbench.unlearning import boomerang, leavers, never_had, score_after
 
 
 def random_log(seed=0, users=40, items=30, n=700):
@@ -89,6 +91,7 @@ def test_summary_and_repr():
     assert set(summary["minus"]) == {"", "as served before"}
     assert repr(found).startswith(f"Boomerang({found.table['user'].nunique()} users: exposed@10 ")
     assert found.auc()["estimate"].between(0, 1).all() and found._repr_html_().startswith("<table>")
+    assert found.auc()["list"].iloc[-1] == "other items that neither had"
 
 
 def test_the_same_model_scores_both():
@@ -104,8 +107,12 @@ def test_the_match_is_the_one_nearest_by_what_is_left():
     rest = held.copy()
     rest[:, topic] = False
     left = rest.sum(axis=1)[found.scores["user"]]
-    assert found.scores["match"].tolist() == never_had(log, topic, left, n=1)[:, 0].tolist()
-    assert not held[found.scores["match"]][:, topic].any()
+    matches = found.scores["match"].to_numpy()
+    assert matches.tolist() == never_had(log, topic, left, n=1)[:, 0].tolist()
+    near = matches >= 0
+    assert near.any() and not held[matches[near]][:, topic].any()
+    apart = np.abs(rest.sum(axis=1)[matches[near]] - left[near])
+    assert (apart <= np.maximum(2, left[near] / 10)).all(), "somebody like them, or nobody"
 
 
 def test_nobody_to_delete_for():
@@ -125,19 +132,133 @@ def test_a_user_with_nothing_else_and_a_topic_that_all_have():
     assert found.n_never == 0 and found.auc()["n"].eq(0).all()
 
 
-def test_the_prototype_on_ml_100k(real_data):
+def small(rows, users=None):
+    """A log from (user, item) pairs, codes as given."""
+    frame = pd.DataFrame(rows, columns=["user", "item"])
+    ids = {name: pd.Index(range(int(frame[name].max()) + 1)) for name in ("user", "item")}
+    return Interactions.from_table(frame, users=ids["user"], items=ids["item"])
+
+
+def test_who_has_no_match_is_counted_and_has_no_row():
+    # user 0 keeps eight others; of those without the topic one has a single item, one has nine
+    rows = [(0, i) for i in range(11)] + [(1, 3)] + [(2, i) for i in (0, 1, 2, 3)]
+    log = small([*rows, *[(3, i) for i in range(3, 12)]])
+    found = boomerang(EASE().fit(log), log, np.array([0, 1, 2]))
+    assert found.scores.set_index("user")["match"].to_dict() == {0: 3, 2: 1}
+    narrow = small([*rows, *[(3, i) for i in (3, 4, 5, 6)]])
+    found = boomerang(EASE().fit(narrow), narrow, np.array([0, 1, 2]))
+    assert found.scores.set_index("user")["match"].to_dict() == {0: -1, 2: 1}
+    row = found.table.query("row == 'never had'").set_index("user")["exposed"]
+    assert found.unmatched == 1 and row.isna().to_dict() == {0: True, 2: False}
+    assert found.scores.set_index("user").loc[0].drop("match").isna().all()
+    assert "1 without a match" in repr(found) and "1 of 2 have no match" in found._repr_html_()
+
+
+@every
+def test_the_placebo_deletes_other_items_and_is_asked_about_those(model):
+    # as many other items as topic items: the placebo can only delete them all
+    own, topic = [0, 1, 2, 3, 4, 5], [0, 1, 2]
+    log = small(
+        [(0, i) for i in own] + [(u, (u * 3 + j) % 9) for u in range(1, 9) for j in range(5)]
+    )
+    found = boomerang(model.fit(log), log, np.array(topic), users=[0], k=3)
+    gone = log.rows_of(0).query("item in [3, 4, 5]")["interaction"]
+    rest = log.without(gone)
+    scores = type(model)(model.config).fit(rest).score(rest.histories([0]))
+    best = top_k(scores, 3, rest.histories([0]).matrix())[0]
+    row = found.table.query("row == 'placebo'").iloc[0]
+    assert row["again"] == np.isin(best, [3, 4, 5]).any()
+    assert (
+        row["exposed"] == np.isin(best, [6, 7, 8, 0, 1, 2])[:3].any() * np.isin(best, topic).any()
+    )
+    assert not np.isin(best, topic).any(), "the topic is still known, so it is masked"
+
+
+def test_a_placebo_takes_items_whole_and_no_more_rows_than_the_topic_had():
+    rows = [(0, 0), (0, 0), (0, 1), (0, 2)] + [(0, i) for i in (3, 4, 5) for _ in range(3)]
+    log = small(rows + [(1, i) for i in range(6)] + [(2, i) for i in (3, 4, 5)])
+    for seed in range(5):
+        found = boomerang(Popularity().fit(log), log, np.array([0, 1, 2]), users=[0], seed=seed)
+        # four rows went, so one item of three rows: it is the only one that can come back
+        row = found.table.query("row == 'placebo'").iloc[0]
+        assert row["again"] == 1 and row["share"] == 0
+
+
+def test_scores_are_compared_on_the_topic_and_on_what_neither_had():
+    log, topic = random_log(), np.array([3, 8, 9, 14, 21])
+    model = EASE(EASEConfig(l2=10)).fit(log)
+    found = boomerang(model, log, topic, at_least=2)
+    x = log.matrix().toarray() > 0
+    line = found.scores.dropna().iloc[0]
+    user, match = int(line["user"]), int(line["match"])
+    ids = log.rows_of(user).query("item in @topic")["interaction"]
+    rest = log.without(ids)
+    after, never = EASE(EASEConfig(l2=10)).fit(rest).score(rest.histories([user, match]))
+    mine = np.isin(np.arange(log.n_items), topic)
+    for kind, end in (
+        (mine, ""),
+        (mine & ~x[user], "_hidden"),
+        (~mine & ~x[user] & ~x[match], "_other"),
+    ):
+        assert line[f"after{end}"] == pytest.approx(after[kind].mean())
+        assert line[f"never{end}"] == pytest.approx(never[kind].mean())
+
+
+def test_an_interval_of_the_matches_counts_each_once():
+    # ten deleters, one person without the topic: the row rests on one draw
+    rows = [(u, i) for u in range(10) for i in (0, 1, 2, 3 + u % 3)] + [(10, 3), (10, 4)]
+    log = small(rows)
+    found = boomerang(EASE().fit(log), log, np.array([0, 1, 2]))
+    lines = found.to_frame().query("minus == ''").set_index("row")
+    assert found.scores["match"].eq(10).all()
+    never, after = lines.loc["never had"], lines.loc["after"]
+    assert never["high"] - never["low"] > 0.75 > after["high"] - after["low"]
+    auc = found.auc().set_index("list").loc["the topic"]
+    assert auc["matches"] == 1 and np.isnan(auc["low"])
+
+
+def test_shares_of_few_users_stay_between_0_and_1():
+    log = random_log(users=12, n=200)
+    found = boomerang(EASE().fit(log), log, np.array([3, 8, 9, 14]), users=None, at_least=2, k=3)
+    for value in ("exposed", "again"):
+        means = found.to_frame(value).query("minus == ''")
+        assert means["low"].between(0, 1).all() and means["high"].between(0, 1).all()
+        assert (means["high"] > means["low"]).all(), "nobody or everybody is no certainty"
+
+
+def test_users_without_the_topic_are_named():
+    log = small([(0, 0), (0, 1), (1, 1), (2, 2)])
+    with pytest.raises(DataError, match=r"2 of 3 users hold none of the 1 items.*leave them out"):
+        boomerang(Popularity().fit(log), log, np.array([0]), users=[0, 1, 2])
+
+
+def test_batches_of_users_change_nothing(monkeypatch):
+    log = random_log()
+    model, topic = EASE().fit(log), np.array([3, 8, 9])
+    whole, left = boomerang(model, log, topic), leavers(model, log, np.arange(5))
+    monkeypatch.setattr(sys.modules["workbench.unlearning.leavers"], "BATCH", 70)
+    pd.testing.assert_frame_equal(boomerang(model, log, topic).table, whole.table)
+    pd.testing.assert_frame_equal(leavers(model, log, np.arange(5)), left)
+
+
+def test_one_genre_of_ml_100k(real_data):
     data = read_recbole(real_data / "ml-100k-recbole")
     kept = keep_core(keep_at_least(data.log, 4), reindex=True)
     log, horror = kept.log, kept.match(data.catalogue).items_of("Horror")
     assert (log.n_users, log.n_items, len(horror)) == (938, 1008, 55)
     found = boomerang(EASE().fit(log), log, horror)
     mean = found.table.groupby("row")[["exposed", "again"]].mean().round(2)
-    assert found.table["user"].nunique() == 311
-    want = {"as served before": 0.43, "after": 0.71, "after, tombstone": 0.16, "never had": 0.18}
+    assert (found.table["user"].nunique(), found.unmatched) == (311, 53)
+    want = {"as served before": 0.43, "after": 0.71, "after, tombstone": 0.16, "never had": 0.22}
     assert {row: mean["exposed"][row] for row in want} == want
-    assert mean["exposed"]["placebo"] == pytest.approx(0.39, abs=0.03)  # which rows is drawn
+    assert mean["exposed"]["placebo"] == pytest.approx(0.39, abs=0.03)  # which films is drawn
     assert mean["again"]["after"] == 0.64
+    assert mean["again"]["placebo"] > 0.64, "other films come back as often"
     row = found.to_frame().set_index(["row", "minus"]).loc[("after", "as served before")]
     assert row[["estimate", "low", "high"]].round(2).tolist() == pytest.approx(
         [0.27, 0.20, 0.35], abs=0.015
     )
+    auc = found.auc().set_index("list")
+    assert auc.loc["the topic", "low"] > 0.7
+    control = auc.loc["other items that neither had"]
+    assert control["low"] < 0.5 < control["high"], "matched: no difference elsewhere"

@@ -12,7 +12,15 @@ import lazy_loader as lazy
 __getattr__, __dir__, __all__ = lazy.attach(
     __name__,
     submod_attrs={
-        "exposure": ["churn", "exposure", "matched_mean", "never_had", "replaced", "share"],
+        "exposure": [
+            "churn",
+            "exposure",
+            "matched_mean",
+            "matched_share",
+            "never_had",
+            "replaced",
+            "share",
+        ],
         "leavers": ["leavers", "score_after"],
         "boomerang": ["Boomerang", "boomerang"],
     },

@@ -8,7 +8,7 @@ same without the topic; f and f' are the models fitted with and without the dele
     after               top_k(f'(x') without x')
     after, tombstone    top_k(f'(x') without x)        never offer again what was deleted
     never had           top_k(f(z) without z)          z: a user like x' who never had the topic
-    placebo             as `after`, with as many rows outside the topic deleted instead
+    placebo             as `after`, with other items deleted instead, of as many rows at most
 """
 
 from __future__ import annotations
@@ -20,17 +20,21 @@ import pandas as pd
 from scipy import sparse
 
 from workbench import html
-from workbench.data import Interactions
+from workbench.data import Histories, Interactions
 from workbench.errors import DataError
 from workbench.recommend import Counted, top_k
-from workbench.statistics import paired_auc, paired_bootstrap
-from workbench.unlearning.exposure import exposure, never_had, share
-from workbench.unlearning.leavers import rows_of_each, score_after
+from workbench.statistics import paired_bootstrap, wins
+from workbench.unlearning.exposure import exposure, matched_mean, matched_share, never_had, share
+from workbench.unlearning.leavers import lists_of, rows_of_each, score_after
 
 ROWS = ("as served before", "after", "after, tombstone", "never had", "placebo")
 SERVED, AFTER, TOMBSTONE, NEVER, PLACEBO = ROWS
-MATCHES, CALIPER = 1, None
-"""Never had: the one user nearest by the number of items *left*, however far."""
+KINDS = {
+    "the topic": "",
+    "without the deleted items": "_hidden",
+    "other items that neither had": "_other",
+}
+"""Of which items the scores of deleter and match are compared; the last is the control."""
 
 
 @dataclass(frozen=True)
@@ -38,10 +42,12 @@ class Boomerang:
     """One topic deleted exactly by each of many users, each alone.
 
     table: [user, row, exposed, share, again]; one line per user and row of `ROWS`. exposed: a topic
-    item in the top k; share: of the top k; again: a *deleted* item in it. NaN where a row does not
-    exist (nobody matches; nothing else to delete). scores: [user, match, after, never,
-    after_hidden, never_hidden]; mean score of the topic's items by the model after deletion, for
-    the user and for the match; `hidden`: without the items that the user deleted.
+    item in the top k; share: of the top k; again: a *deleted* item in it, in the placebo one of
+    those that the placebo deleted. NaN where a row does not exist (nobody matches; nothing else to
+    delete). scores: [user, match, after, never, after_hidden, never_hidden, after_other,
+    never_other]; mean score of the topic's items by the model after deletion, for the user and for
+    the match; `hidden`: without the items that the user deleted; `other`: of items outside the
+    topic that neither of them had. A match of −1 is none.
     """
 
     table: pd.DataFrame
@@ -49,28 +55,65 @@ class Boomerang:
     k: int
     n_never: int
 
+    @property
+    def unmatched(self) -> int:
+        """Users whom nobody without the topic is like."""
+        return int((self.scores["match"] < 0).sum())
+
     def __repr__(self) -> str:
         mean = self.table.groupby("row")["exposed"].mean()
         shown = f"exposed@{self.k} {mean[SERVED]:.2f} before, {mean[AFTER]:.2f} after"
-        return f"Boomerang({self.table['user'].nunique()} users: {shown})"
+        alone = f", {self.unmatched} without a match" if self.unmatched else ""
+        return f"Boomerang({len(self.scores)} users: {shown}{alone})"
 
     def to_frame(self, value: str = "exposed", seed: int = 0) -> pd.DataFrame:
-        """Means, paired differences to `as served before`: [row, minus, estimate, low, high, n]."""
+        """Means, paired differences to `as served before`: [row, minus, estimate, low, high, n].
+
+        value: exposed, share or again. Intervals of the row *never had* draw matches, who may stand
+        beside many users each; the others draw users, and shares of them have Wilson's interval.
+        """
+        wide = self.table.pivot(index="user", columns="row", values=value)
+        match = self.scores.set_index("user")["match"].reindex(wide.index)
+        counts = value != "share"  # 0 or 1 for each user
+        rows = []
+        for row in ROWS:
+            had = wide[row].dropna()
+            # everybody else is a draw of their own
+            drawn = match[had.index] if row == NEVER else had.index
+            mean = (matched_share if counts else matched_mean)(had.to_numpy(), drawn)
+            rows.append((row, "", *mean, len(had)))
         table = self.table.dropna(subset=[value])
-        return paired_bootstrap(table, by="row", value=value, seed=seed)
+        differences = paired_bootstrap(table, by="row", value=value, seed=seed).query("minus != ''")
+        means = pd.DataFrame(rows, columns=["row", "minus", "estimate", "low", "high", "n"])
+        both = pd.concat([means, differences], ignore_index=True)
+        less = (both["row"] == NEVER) & (both["minus"] != "")
+        apart = (wide[NEVER] - wide[SERVED]).dropna()
+        if len(apart):
+            found = matched_mean(apart.to_numpy(), match[apart.index], seed)
+            both.loc[less, ["estimate", "low", "high"]] = found
+        return both
 
     def auc(self, seed: int = 0) -> pd.DataFrame:
-        """How often scores tell deleter from match, .5 is chance: [list, estimate, low, high, n]."""
-        pairs = self.scores.dropna()
+        """How often scores tell deleter from match, .5 is chance: [list, estimate, low, high, n,
+        matches].
+
+        The last line is the control: items outside the topic that neither had. What it is off .5 is
+        taste and activity at large, not the topic. Intervals draw the matches, of whom there are
+        `matches` different ones.
+        """
         rows = []
-        for kind, end in (("all items", ""), ("without the deleted items", "_hidden")):
-            found = paired_auc(pairs[f"after{end}"], pairs[f"never{end}"], seed)
-            rows.append((kind, *found, len(pairs)))
-        return pd.DataFrame(rows, columns=["list", "estimate", "low", "high", "n"])
+        for kind, end in KINDS.items():
+            pairs = self.scores.dropna(subset=[f"after{end}", f"never{end}"])
+            won = wins(pairs[f"after{end}"].to_numpy(), pairs[f"never{end}"].to_numpy())
+            found = matched_mean(won, pairs["match"], seed)
+            rows.append((kind, *found, len(pairs), pairs["match"].nunique()))
+        return pd.DataFrame(rows, columns=["list", "estimate", "low", "high", "n", "matches"])
 
     def _repr_html_(self) -> str:
         means = self.to_frame().query("minus == ''").drop(columns="minus")
         title = f"Share of users shown the topic in their top {self.k}"
+        if self.unmatched:
+            title += f"; {self.unmatched} of {len(self.scores)} have no match that never had it"
         return html.table(means.to_dict("records"), title, digits=2)
 
 
@@ -87,63 +130,107 @@ def boomerang(
     """Let each user alone delete all rows on `items` (a topic), exactly, and compare the lists.
 
     model: fitted on `log`. users: by default everybody with at least `at_least` of the items.
-    Raises `DataError` where no user has enough.
+    Memory grows with users × k, not with users × items. Raises `DataError` where no user has
+    enough, or one of `users` holds none of the items.
 
     >>> boomerang(EASE().fit(log), log, catalogue.items_of("Horror novels"))  # doctest: +SKIP
     Boomerang(311 users: exposed@10 0.43 before, 0.71 after)
     """
     # who deletes, and who like them never had the topic
     topic = np.isin(np.arange(log.n_items), items)
-    having = log.matrix()[:, topic].sum(axis=1)
-    users = np.flatnonzero(having >= at_least) if users is None else np.asarray(users)
-    if not len(users) or (having[users] == 0).any():
-        wanted = f"users with at least {at_least} of the {topic.sum()} items"
-        raise DataError("nobody to delete for", "boomerang", wanted)
-    own = log.matrix()[users].toarray() > 0
-    left = (own & ~topic).sum(axis=1)
-    matches = never_had(log, np.flatnonzero(topic), left, MATCHES, CALIPER)[:, 0]
-    # each of them alone: scores by the model after the topic's rows, or placebo rows, are gone
+    held = log.matrix()
+    having = held[:, topic].count_nonzero(axis=1)
+    users = _deleters(having, users, at_least, int(topic.sum()))
+    distinct = held[users].count_nonzero(axis=1)
+    matches = never_had(log, np.flatnonzero(topic), distinct - having[users], n=1)[:, 0]
+    # each of them alone; their lists are kept, their scores are not
     everybody, rng = log.histories(), np.random.default_rng(seed)
-    after, placebo, rest = np.zeros(own.shape), np.zeros(own.shape), own.copy()
-    means = np.full((len(users), 4), np.nan)
-    for at, rows in enumerate(rows_of_each(log, users)):
-        history = everybody.select([users[at]])
-        deleted = history.interaction[topic[history.item]]
-        both = everybody.select([users[at], max(matches[at], 0)]).without(deleted)
-        after[at], never = score_after(model, rows.only(deleted), both)
-        if matches[at] >= 0:
-            kinds = (topic, topic & ~own[at])
-            means[at] = [_mean(scores, kind) for kind in kinds for scores in (after[at], never)]
-        others = history.interaction[~topic[history.item]]
-        if len(others):
-            drawn = rng.choice(others, min(len(deleted), len(others)), replace=False)
-            kept = history.without(drawn)
-            placebo[at] = score_after(model, rows.only(drawn), kept)[0]
-            rest[at] = kept.matrix().toarray()[0] > 0
-    # the five lists, and for whom a row does not exist
-    served = top_k(model.score(everybody), k, log.matrix())
+    alone = [
+        _deletes(model, rows, everybody.select([user, max(match, 0)]), topic, k, rng)
+        for user, match, rows in zip(users, matches, rows_of_each(log, users), strict=True)
+    ]
     lists = {
-        SERVED: served[users],
-        AFTER: top_k(after, k, own & ~topic),
-        TOMBSTONE: top_k(after, k, own),
-        NEVER: served[matches],
-        PLACEBO: top_k(placebo, k, rest),
+        row: np.stack([one.lists[row] for one in alone]) for row in (AFTER, TOMBSTONE, PLACEBO)
     }
-    absent = {NEVER: matches < 0, PLACEBO: left == 0}
+    lists[SERVED] = lists_of(model.score, everybody.select(users), k)
+    lists[NEVER] = lists_of(model.score, everybody.select(np.maximum(matches, 0)), k)
+    # what was deleted, and for whom a row does not exist
+    gone = sparse.csr_array(held[users].multiply(topic))
+    drawn = sparse.vstack([one.drawn for one in alone], format="csr")
+    absent = {NEVER: matches < 0, PLACEBO: np.diff(drawn.indptr) == 0}
     # one line per user and row
     parts = []
     for row in ROWS:
         part = pd.DataFrame({"user": users.astype(np.int64), "row": row})
         part["exposed"] = exposure(lists[row], np.flatnonzero(topic))
         part["share"] = share(lists[row], np.flatnonzero(topic))
-        part["again"] = exposure(lists[row], sparse.csr_array(own & topic))
+        part["again"] = exposure(lists[row], drawn if row == PLACEBO else gone)
         part.loc[absent.get(row, []), ["exposed", "share", "again"]] = np.nan
         parts.append(part)
     table = pd.concat(parts).sort_index(kind="stable").reset_index(drop=True)
     # and one per user and match
     pairs = pd.DataFrame({"user": users.astype(np.int64), "match": matches})
-    pairs[["after", "never", "after_hidden", "never_hidden"]] = means
+    columns = [f"{side}{end}" for end in KINDS.values() for side in ("after", "never")]
+    pairs[columns] = np.stack([one.means for one in alone])
+    pairs.loc[matches < 0, columns] = np.nan
     return Boomerang(table, pairs, k, int((having == 0).sum()))
+
+
+def _deleters(having: np.ndarray, users: np.ndarray | None, at_least: int, size: int) -> np.ndarray:
+    """Who deletes: those named, or everybody who holds enough."""
+    if users is None:
+        users = np.flatnonzero(having >= at_least)
+        if not len(users):
+            wanted = f"users with at least {at_least} of the {size} items"
+            raise DataError("nobody to delete for", "boomerang", wanted, "lower at_least")
+        return users
+    users = np.asarray(users)
+    without = users[having[users] == 0]
+    if len(without) or not len(users):
+        what = f"{len(without)} of {len(users)} users hold none of the {size} items"
+        wanted = f"users with a row to delete; {without[:3].tolist()} have none"
+        raise DataError(what, "users", wanted, "leave them out")
+    return users
+
+
+@dataclass(frozen=True)
+class _Alone:
+    """What one user's deletion leaves: a list of each row, (1, n_items) what the placebo deleted,
+    and mean scores of `KINDS`, for the user and the match."""
+
+    lists: dict[str, np.ndarray]
+    drawn: sparse.csr_array
+    means: list[float]
+
+
+def _deletes(
+    model: Counted,
+    rows: Interactions,
+    both: Histories,
+    topic: np.ndarray,
+    k: int,
+    rng: np.random.Generator,
+) -> _Alone:
+    """One user deletes the topic, and elsewhere a placebo. both: that user's history, the match's."""
+    own, theirs = both.matrix().toarray() > 0
+    history = both.select([0])
+    # the topic goes: what the model then says of the user, and of the match
+    deleted = history.interaction[topic[history.item]]
+    after, never = score_after(model, rows.only(deleted), both.without(deleted))
+    lists = {
+        AFTER: top_k(after[None], k, (own & ~topic)[None])[0],
+        TOMBSTONE: top_k(after[None], k, own[None])[0],
+    }
+    kinds = (topic, topic & ~own, ~topic & ~own & ~theirs)
+    means = [_mean(scores, kind) for kind in kinds for scores in (after, never)]
+    # the placebo: other items, whole, in a random order, of as many rows as the topic at most
+    elsewhere = rng.permutation(np.flatnonzero(own & ~topic))
+    sizes = np.bincount(history.item, minlength=len(topic))[elsewhere]
+    drawn = np.isin(np.arange(len(topic)), elsewhere[np.cumsum(sizes) <= len(deleted)])
+    others = history.interaction[drawn[history.item]]
+    placebo = score_after(model, rows.only(others), history.without(others))
+    lists[PLACEBO] = top_k(placebo, k, (own & ~drawn)[None])[0]
+    return _Alone(lists, sparse.csr_array(drawn[None]), means)
 
 
 def _mean(scores: np.ndarray, items: np.ndarray) -> float:

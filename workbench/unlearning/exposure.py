@@ -13,6 +13,9 @@ from workbench.data import Interactions
 from workbench.errors import ConfigError, DataError
 from workbench.statistics import RESAMPLES
 
+CALIPER, LEAST = 0.1, 2
+"""Alike: a tenth more or fewer items than a person has left, at least 2 more or fewer."""
+
 
 def listed(lists: np.ndarray, items: np.ndarray | sparse.csr_array) -> np.ndarray:
     """Which places of the lists hold one of `items`; bool (B, k).
@@ -49,16 +52,19 @@ def never_had(
     items: np.ndarray,
     left: np.ndarray,
     n: int,
-    caliper: float | None = None,
+    caliper: float | None = CALIPER,
     users: np.ndarray | None = None,
 ) -> np.ndarray:
-    """For each of B people the n users most like them who hold none of `items`; int64 (B, n).
+    """For each of B people the n users most like them who hold none of `items`; int64 (B, n): the
+    one rule of everything that shows a row *never had*.
 
     log: interactions, or the matrix of what each user holds. left: (B,) the number of distinct
     items that a person has left; alike are users who hold about as many. Nearest first, among
-    equals the lower code; −1 where nobody more is there. caliper: nobody whose number is further
-    away. users: (B,) the people's own codes, who are no match of theirs; needed where a person may
-    hold none of `items`. A user may match several people: see `matched_mean`.
+    equals the lower code; −1 where nobody more is there, so that whoever shows the row can say how
+    many have no match. caliper: nobody whose number is further away than this share of `left`, or
+    than `LEAST`; None: however far. users: (B,) the people's own codes, who are no match of theirs;
+    needed where a person may hold none of `items`. A user may match several people: see
+    `matched_mean`.
 
     Raises `ConfigError` for n < 1 or a negative caliper.
 
@@ -79,7 +85,8 @@ def never_had(
         candidates = free if users is None else free[free != users[row]]
         apart = np.abs(distinct[candidates] - size)
         if caliper is not None:
-            candidates, apart = candidates[apart <= caliper], apart[apart <= caliper]
+            near = apart <= max(caliper * size, LEAST)
+            candidates, apart = candidates[near], apart[near]
         # codes ascend, so a stable order puts the lower one first among equals
         nearest = candidates[np.argsort(apart, kind="stable")][:n]
         matches[row, : len(nearest)] = nearest
@@ -118,6 +125,30 @@ def matched_mean(
         rng=np.random.default_rng(seed),
     ).confidence_interval
     return float(values.mean()), float(interval.low), float(interval.high)
+
+
+def matched_share(
+    values: np.ndarray, matches: np.ndarray, level: float = 0.95
+) -> tuple[float, float, float]:
+    """Share of pairs whose value is 1, with Wilson's interval for as many draws as the matches are
+    worth.
+
+    values: (B,) 0 or 1 a pair; matches: (B,) who was drawn with it. Matches of m₁, m₂ … pairs are
+    worth (Σm)² / Σm² draws (Kish, 1965), B where each has one pair. Sensible at 0 and 1, where
+    `matched_mean` has no width; NaN bounds without a pair.
+
+    >>> tuple(round(x, 2) for x in matched_share(np.zeros(9), np.array([7, 7, 7, 8, 8, 8, 9, 9, 9])))
+    (0.0, 0.0, 0.56)
+    """
+    values = np.asarray(values, dtype=np.float64)
+    if not len(values):
+        return np.nan, np.nan, np.nan
+    counts = np.unique(np.asarray(matches), return_counts=True)[1]
+    n, mean = counts.sum() ** 2 / (counts**2).sum(), values.mean()
+    z = stats.norm.ppf(0.5 + level / 2)
+    centre = (mean + z**2 / (2 * n)) / (1 + z**2 / n)
+    half = z * np.sqrt(mean * (1 - mean) / n + z**2 / (4 * n**2)) / (1 + z**2 / n)
+    return float(mean), max(float(centre - half), 0.0), min(float(centre + half), 1.0)
 
 
 def _ratio(sums: np.ndarray, counts: np.ndarray, axis: int) -> np.ndarray:

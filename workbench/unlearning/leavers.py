@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -31,6 +32,20 @@ def score_after(model: Counted, removed: Interactions, histories: Histories) -> 
     return model.copy().forget(removed).score(histories)
 
 
+BATCH = 1 << 22
+"""Scores held at a time."""
+
+
+def lists_of(score: Callable[[Histories], np.ndarray], histories: Histories, k: int) -> np.ndarray:
+    """The k best items of each history but those that it holds, some users at a time; (B, k)."""
+    lists = np.empty((len(histories), min(k, histories.n_items)), dtype=np.int64)
+    rows = max(1, BATCH // max(histories.n_items, 1))
+    for start in range(0, len(histories), rows):
+        part = histories.select(np.arange(start, min(start + rows, len(histories))))
+        lists[start : start + rows] = top_k(score(part), k, part.matrix())
+    return lists
+
+
 def leavers(model: Counted, log: Interactions, users: np.ndarray, k: int = 10) -> pd.DataFrame:
     """One user after another leaves entirely and comes back; how many *other* users' lists change?
 
@@ -38,13 +53,13 @@ def leavers(model: Counted, log: Interactions, users: np.ndarray, k: int = 10) -
     items; the share of them; most items replaced in one list. Counted models are deterministic:
     without a leaver nothing changes.
     """
-    everybody, held = log.histories(), log.matrix()
-    before = top_k(model.score(everybody), k, held)
-    active = np.diff(held.indptr) > 0
+    everybody = log.histories()
+    before = lists_of(model.score, everybody, k)
+    active = np.diff(everybody.offsets) > 0
     rows = []
     for user, gone in zip(users, rows_of_each(log, users), strict=True):
         # the lists without this user's rows
-        after = top_k(score_after(model, gone, everybody), k, held)
+        after = lists_of(partial(score_after, model, gone), everybody, k)
         # everybody else's, item by item
         others = np.flatnonzero(active & (np.arange(log.n_users) != user))
         moved = replaced(before[others], after[others])
