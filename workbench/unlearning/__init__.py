@@ -22,6 +22,7 @@ __getattr__, __dir__, __all__ = lazy.attach(
             "share",
         ],
         "leavers": ["leavers", "score_after"],
-        "boomerang": ["Boomerang", "boomerang"],
+        "boomerang": ["boomerang"],
+        "boomerang_result": ["Boomerang"],
     },
 )
