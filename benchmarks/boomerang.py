@@ -192,17 +192,18 @@ def markdown(table: pd.DataFrame) -> str:
 NOTES = """
 How it was made. MovieLens 100K, ratings ≥ 4, 5-core: {users} users × {items:,} items, {rows:,} rows, all of them
 training data; EASE λ = 100, ItemKNN k = 100, Popularity; top {k}. Every user with at least three films of a genre
-(ItemKNN: 100 of them, drawn) deletes all of them, alone, exactly (equal to a refit); everybody else stays. Exposed: at
-least one film of the genre in the top {k}. *As served before* masks the films the user is known to have seen,
+(ItemKNN: 100 of them, drawn) deletes all of them, alone, exactly (equal to a refit); everybody else stays. Exposed:
+at least one film of the genre in the top {k}. *As served before* masks the films the user is known to have seen,
 *after* masks those still known. *Never had*: for each deleter the user without the genre whose number of films is
 nearest to what the deleter has left, at most a tenth (or 2) more or fewer; *without a match*: deleters whom nobody is
-like. Matches repeat (*matches*: how many different ones), so the intervals of that row and of AUC draw matches with all
-their deleters; for the share it is Wilson's interval at the number of draws that they are worth. *Placebo*: as many other
-films deleted, and how often one of *these* is offered again. Intervals: 95 %, Wilson for shares, percentile bootstrap
-over users for differences. *AUC*: how often the mean score of the genre's films, by the model after deletion, is higher
-for the deleter than for the match; .5 is chance. *Deleted films hidden*: the same without the films the deleter
-deleted, for both. *Other films*: films outside the genre that neither had, which is what the same comparison says
-about activity and taste at large. Genres: at least {few} users to delete and {never} who never had it.
+like. Matches repeat (*matches*: how many different ones), so the intervals of that row and of AUC draw matches with
+all their deleters; for the share it is Wilson's interval at the number of draws that they are worth. *Placebo*: as
+many other films deleted, and how often one of *these* is offered again. Intervals: 95 %, Wilson for shares,
+percentile bootstrap over users for differences. *AUC*: how often the mean score of the genre's films, by the model
+after deletion, is higher for the deleter than for the match; .5 is chance. *Deleted films hidden*: the same without
+the films the deleter deleted, for both. *Other films*: films outside the genre that neither had, which is what the
+same comparison says about activity and taste at large. Genres: at least {few} users to delete and {never} who never
+had it.
 
 Not checked: other data sets, session and basket tasks, other cut-offs than {k}, matching on more than the number of
 films, several users deleting at once, users who delete only a part of a genre; whether anybody minds being offered a
