@@ -15,6 +15,7 @@ import os
 from functools import cache
 from pathlib import Path
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from pydantic import BaseModel, ConfigDict
@@ -189,6 +190,33 @@ def markdown(table: pd.DataFrame) -> str:
     )
 
 
+def picture(table: pd.DataFrame) -> None:
+    """The README's: before, after and never had, a line a genre, with 95 % intervals (EASE)."""
+    rows = table[(table["model"] == "EASE") & (table["genre"] != "")]
+    wide = rows.pivot(index="genre", columns="what").sort_values(("estimate", "exposed after"))
+    kinds = {
+        "as served before": ("o", "#777777", -0.22),
+        "after": ("s", "#D55E00", 0.0),
+        "never had": ("^", "#009E73", 0.22),
+    }
+    figure, axes = plt.subplots(figsize=(9, 5.2), layout="constrained")
+    for row, (marker, colour, shift) in kinds.items():
+        what = f"exposed {row}"
+        mean, low, high = (wide[side, what] for side in ("estimate", "low", "high"))
+        place = np.arange(len(wide)) + shift
+        spread = [mean - low, high - mean]
+        label = {"after": "after deleting it, exactly", "never had": "people who never had it"}
+        shown = label.get(row, row)
+        axes.errorbar(mean, place, xerr=spread, fmt=marker, color=colour, ms=8, label=shown)
+    axes.set_yticks(range(len(wide)), wide.index, fontsize=13)
+    axes.tick_params(axis="x", labelsize=12)
+    axes.set_xlim(-0.02, 1.02)
+    axes.set_xlabel("share of users with a film of the genre in their top 10", fontsize=13)
+    figure.legend(loc="outside lower center", ncols=3, fontsize=12, frameon=False)
+    figure.savefig(ROOT / "docs" / "boomerang.png", dpi=100, metadata={"Software": None})
+    plt.close(figure)
+
+
 NOTES = """
 How it was made. MovieLens 100K, ratings ≥ 4, 5-core: {users} users × {items:,} items, {rows:,} rows, all of them
 training data; EASE λ = 100, ItemKNN k = 100, Popularity; top {k}. Every user with at least three films of a genre
@@ -266,6 +294,7 @@ def main() -> None:
     ]
     text = "\n\n".join([*parts, "## Notes", notes]) + "\n"
     (RESULTS / "boomerang.md").write_text(text, encoding="utf-8")
+    picture(table)
     print(text)
 
 
