@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import base64
+import hashlib
 import html
 import re
 import time
@@ -45,6 +47,46 @@ to change something, run <code>python start.py lab</code>.</p>
 """
 
 
+# --- text of the notebook --------------------------------------------------------------------------
+
+MATHML = "math merror mfrac mi mmultiscripts mn mo mover mpadded mphantom mprescripts mroot mrow ms"
+MATHML += " mspace msqrt mstyle msub msubsup msup mtable mtd mtext mtr munder munderover"
+DRAWN = "accent accentunder columnalign columnlines columnspacing depth display displaystyle fence"
+DRAWN += " form height largeop linethickness lspace mathsize mathvariant maxsize minsize"
+DRAWN += " movablelimits rowlines rowspacing rspace scriptlevel separator stretchy symmetric width"
+"""Elements and attributes of MathML that draw; none that links or runs."""
+KEPT = {"div": {"class"}, "span": {"class"}, "pre": {"class"}, "code": {"class"}}
+KEPT |= {f"h{level}": {"id"} for level in range(1, 7)}
+"""What code and headings need beside the attributes that nh3 lets through."""
+
+
+def _clean(text: str) -> str:
+    """HTML without scripts, handlers, styles and addresses that load or run something."""
+    import nh3
+
+    math = {tag: set(DRAWN.split()) for tag in MATHML.split()}
+    attributes = {tag: set(names) for tag, names in nh3.ALLOWED_ATTRIBUTES.items()}
+    attributes |= {tag: names | attributes.get(tag, set()) for tag, names in (math | KEPT).items()}
+
+    def kept(tag: str, name: str, value: str) -> str | None:
+        inline = value.lower().startswith("data:image/")
+        if name == "src":  # a picture that the page carries, or that stands beside it
+            return (
+                value
+                if inline or not re.match(r"\s*([a-z][a-z0-9+.-]*:|//)", value, re.I)
+                else None
+            )
+        return None if value.lower().startswith("data:") else value
+
+    return nh3.clean(
+        text,
+        tags=nh3.ALLOWED_TAGS | math.keys(),
+        attributes=attributes,
+        url_schemes={"http", "https", "mailto", "data"},
+        attribute_filter=kept,
+    )
+
+
 def _equation(text: str, display: str) -> str:
     """MathML, which browsers draw by themselves; LaTeX that cannot be converted is shown as it was
     written."""
@@ -73,22 +115,25 @@ def _markdown(source: str) -> str:
         def latex_environment(self, name: str, body: str) -> str:
             return _equation(rf"\begin{{{name}}}{body}\end{{{name}}}", "block")
 
-    return MarkdownWithMath(renderer=Renderer(escape=False, exclude_anchor_links=True)).render(
-        source
-    )
+    renderer = Renderer(escape=False, exclude_anchor_links=True)
+    return _clean(MarkdownWithMath(renderer=renderer).render(source))
 
 
-def _draw_plotly(notebook: NotebookNode) -> bool:
-    """Give every plotly output an HTML form that reads plotly.min.js beside the page; True if there
-    was one."""
+# --- figures, and what the page may do -------------------------------------------------------------
+
+SCRIPT = re.compile(r"<script[^>]*>(.*?)</script>", re.DOTALL)
+
+
+def _draw_plotly(notebook: NotebookNode) -> list[str]:
+    """Give every plotly output an HTML form that reads plotly.min.js beside the page; the scripts
+    that draw them."""
     import plotly.io
 
-    found = False
+    scripts: list[str] = []
     for cell in notebook.cells:
         for number, output in enumerate(cell.get("outputs", [])):
             figure: dict[str, Any] | None = output.get("data", {}).pop(PLOTLY, None)
             if figure:
-                found = True
                 figure = {key: figure[key] for key in ("data", "layout") if key in figure}
                 name = f"figure-{cell.get('id', 'cell')}-{number}"
                 options = {
@@ -98,43 +143,61 @@ def _draw_plotly(notebook: NotebookNode) -> bool:
                     "validate": False,
                 }
                 output.data["text/html"] = plotly.io.to_html(figure, **options)
-    return found
+                scripts += SCRIPT.findall(output.data["text/html"])
+    return scripts
+
+
+def _policy(scripts: Sequence[str]) -> str:
+    """A page runs the scripts that draw its figures and no other, and asks nobody for anything."""
+    sums = [hashlib.sha256(text.encode("utf-8")).digest() for text in scripts]
+    runs = [f"'sha256-{base64.b64encode(sum_).decode()}'" for sum_ in sums]
+    beside = ["'self'", "file:"] if scripts else []  # plotly.min.js, from a server or a folder
+    rules = {
+        "default-src": "'none'",
+        "img-src": "'self' file: data: blob:",
+        "style-src": "'unsafe-inline'",
+        "font-src": "data:",
+        "script-src": " ".join([*beside, *runs]) or "'none'",
+        "base-uri": "'none'",
+        "form-action": "'none'",
+    }
+    content = "; ".join(f"{name} {value}" for name, value in rules.items())
+    return f'<meta http-equiv="Content-Security-Policy" content="{content}">'
 
 
 def page(notebook: NotebookNode, name: str) -> str:
     """A notebook as one HTML page: no script, style, font or picture from elsewhere.
 
     Equations become MathML; plotly figures read `plotly.min.js` beside the page; widgets show their
-    static form.
+    static form. Markdown is cleaned, and the page carries a policy under which nothing runs that an
+    output brings along.
     """
     from jinja2 import DictLoader
     from nbconvert import HTMLExporter
 
     notebook = normalise(nbformat.from_dict(notebook))
-    plotly_found = _draw_plotly(notebook)
+    scripts = _draw_plotly(notebook)
     exporter = HTMLExporter(
         extra_loaders=[DictLoader({"page.html.j2": PAGE})], template_file="page.html.j2"
     )
     exporter.register_filter("markdown2html", _markdown)
     body, _ = exporter.from_notebook_node(notebook, resources={"metadata": {"name": name}})
-    return (
-        body.replace("</head>", '<script src="plotly.min.js"></script></head>', 1)
-        if plotly_found
-        else body
-    )
+    library = '<script src="plotly.min.js"></script>' if scripts else ""
+    body = body.replace("</head>", f"{library}</head>", 1)
+    # before anything that it rules
+    return re.sub(r"(<head[^>]*>)", lambda head: head[1] + _policy(scripts), body, count=1)
 
 
 def index(rows: Sequence[tuple[str, str]], for_students: bool = False) -> str:
-    """The first page: number and question of each notebook, linked."""
-    lines = [
-        f'<tr><td>{stem[:2]}</td><td><a href="{stem}.html">{question}</a></td></tr>'
-        for stem, question in (
-            (html.escape(stem), html.escape(question)) for stem, question in rows
-        )
-    ]
-    return INDEX.format(
-        rows="\n".join(lines), student=", without the solutions" if for_students else ""
-    )
+    """The first page: number and question of each notebook, linked; for students the notebooks,
+    too."""
+    lines = []
+    for stem, question in rows:
+        name, text = html.escape(stem), re.sub(r"\*(.+?)\*", r"<em>\1</em>", html.escape(question))
+        book = f'<td><a href="notebooks/{name}.ipynb">notebook</a></td>' if for_students else ""
+        lines.append(f'<tr><td>{name[:2]}</td><td><a href="{name}.html">{text}</a></td>{book}</tr>')
+    told = ", without the solutions" if for_students else ""
+    return INDEX.format(rows="\n".join(lines), student=told)
 
 
 def write_site(

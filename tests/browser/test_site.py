@@ -51,3 +51,35 @@ def test_pages_are_whole_without_a_network(quiet, pages: Path) -> None:
         "98_sample.html",
         "plotly.min.js",
     }
+
+
+ELSEWHERE = "http://127.0.0.1:9"
+MARKDOWN = f"""
+{HOSTILE} ![]({ELSEWHERE}/a.png) [link](javascript:alert%281%29) <b onclick=alert(1)>bold</b>
+[in](data:text/html,x) <script>alert(1)</script><style>@import '{ELSEWHERE}/b';</style>
+<iframe src="{ELSEWHERE}/d"></iframe>
+
+An equation: $\\href{{javascript:alert(1)}}{{x}}$
+"""
+OUTPUT = f"""<script>document.title = "ran"</script><img src=x onerror="document.title = 'ran'">
+<img src="{ELSEWHERE}/c.png"><b id="shown">shown</b>"""
+
+
+def test_what_a_notebook_brings_along_does_not_run(quiet, tmp_path: Path) -> None:
+    new = nbformat.v4
+    html = new.new_output("display_data", {"text/html": OUTPUT, "text/plain": "x"})
+    cells = [new.new_markdown_cell(MARKDOWN), new.new_code_cell("x", outputs=[html])]
+    page = tmp_path / "hostile.html"
+    page.write_text(site.page(new.new_notebook(cells=cells), "hostile"), encoding="utf-8")
+    stopped = {}
+    quiet.on("requestfailed", lambda request: stopped.update({request.url: request.failure}))
+    quiet.goto(page.as_uri())
+    assert quiet.locator("#shown").inner_text() == "shown" and quiet.title() == "hostile"
+    text = quiet.locator(".jp-MarkdownCell")
+    assert text.locator("b").inner_text() == "bold" and text.locator("math").count() == 1
+    assert (
+        text.locator("script, style, iframe, [onerror], [onclick], [href], img[src^=http]").count()
+        == 0
+    )
+    asked = [url for url in quiet.requests if url.startswith(ELSEWHERE)]
+    assert [stopped.get(url) for url in asked] == ["csp"] * len(asked), "the policy lets none out"
