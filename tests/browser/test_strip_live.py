@@ -101,6 +101,16 @@ def test_pieces_values_and_levels_are_those_of_python(opened):
     assert not page.locator(".wbt-w.k9").count()
 
 
+def test_a_text_of_one_s_own_without_truth_or_persona_says_no_null(opened):
+    strip = full_strip()
+    tokens = strip.tokens[["start", "end", "pir"]]
+    page = opened(TokenStrip(tokens.assign(text="t"), strip.response))
+    for look in ("colour", "grey", "underline"):
+        page.get_by_label("Show as").select_option(look)
+        said = page.locator("body").inner_text()
+        assert not re.search(r"\b(null|undefined|NaN|false)\b", said), said
+
+
 def test_the_page_cuts_a_text_as_the_table_does(opened):
     cases = json.loads((ROOT / "tests" / "tokens" / "cuts.json").read_text(encoding="utf-8"))
     for case in cases:

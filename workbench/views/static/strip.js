@@ -85,7 +85,7 @@ export function draw(root, state, hooks) {
       const range = ui.range || robustRange(...parts);
       const order = strongest(whole, 40).sort((a, b) => a - b);
       head.firstChild.textContent = ui.level;
-      rows.replaceChildren(...order.map((piece) => {
+      fill(rows, ...order.map((piece) => {
         const sum = parts.reduce((total, part) => total + part[piece], 0);
         const cell = (value, kind = "") => h("td", { class: kind }, signed(value));
         return h("tr", { "data-p": piece, tabindex: "0", "aria-selected": String(piece === pieceOf(ui.pinned)) },
@@ -157,7 +157,7 @@ export function draw(root, state, hooks) {
       const [yes, no] = [kinds.filter(Boolean).length, kinds.filter((one) => !one).length];
       line.textContent = kinds.length ? `Marked: ${yes} personal, ${no} not personal. ` + (no ? "Only marked words count." : "Words without a mark count as not personal.")
         : "Click a word, or press p (personal), n (not personal), u (no mark) on it. The scores are then measured against your marks.";
-      answer.replaceChildren(records(hooks ? ui.answer || [] : scoreMarks()));
+      fill(answer, records(hooks ? ui.answer || [] : scoreMarks()));
     };
     return { element: h("div", {}, line, answer), views, update };
   }
@@ -190,7 +190,7 @@ export function draw(root, state, hooks) {
       const curve = planted ? films.map((film) => auc(add(film), planted)) : films.map((film) => robustRange(add(film)));
       const what = planted ? "AUC against the planted truth" : "98 % quantile of the size";
       line.textContent = `Step ${steps[ui.step]}: ${what} ${plain(curve[ui.step])}; first ${plain(curve[0])}, last ${plain(curve.at(-1))}.`;
-      chart.replaceChildren(spark(curve, ui.step, what));
+      fill(chart, spark(curve, ui.step, what));
     };
     return { element: h("div", { class: "wbt-tools" }, play, at.element, line, chart), views, update, close: stop };
   }
@@ -326,7 +326,7 @@ export function draw(root, state, hooks) {
     root.querySelectorAll(".wbt-lit").forEach((lit) => lit.classList.remove("wbt-lit"));
     for (const other of panes) if (other !== pane) other.element.querySelector(`[data-p="${piece}"]`)?.classList.add("wbt-lit");
     const more = panes.length > 1 ? panes.map((each) => signed(each.view.values[piece])).join(" · ") : one.sequential ? plain(one.base + value, 3) : signed(value, 3);
-    tip.replaceChildren(h("b", {}, more), ` ${short(said(piece), 40)}`);
+    fill(tip, h("b", {}, more), ` ${short(said(piece), 40)}`);
     const [box, frame] = [element.getClientRects()[0], root.getBoundingClientRect()];
     if (!box) return;
     tip.hidden = false;
@@ -421,7 +421,7 @@ export function draw(root, state, hooks) {
   });
   root.classList.add("wbt");
   root.setAttribute("data-lm-suppress-shortcuts", "true"); // keys typed here are not JupyterLab's
-  root.replaceChildren(
+  fill(root, 
     h("header", { class: "wbt-head" }, h("strong", { class: "wbt-title", dir: "auto" }, state.title), tabs.length > 1 && list),
     h("div", { class: "wbt-controls" }, field("Score", fields.score), field("Level", fields.level), field("Show as", fields.look), field("Range ±", fields.range),
       tick("numbers", "numbers"), tick("fold quiet sentences", "fold"), h("span", { class: "wbt-saves" }, "Save ", buttons)),
@@ -432,7 +432,7 @@ export function draw(root, state, hooks) {
     open1?.close?.();
     ui.tab = tab.key;
     open1 = tab.build();
-    tool.replaceChildren(open1.element);
+    fill(tool, open1.element);
     for (const button of list.children) {
       button.setAttribute("aria-selected", String(button.dataset.tab === tab.key));
       button.setAttribute("tabindex", button.dataset.tab === tab.key ? "0" : "-1");
@@ -453,7 +453,7 @@ export function draw(root, state, hooks) {
         pane.element.addEventListener("keydown", keys);
         pane.element.addEventListener("scroll", () => (tip.hidden = true, drawMini()), { passive: true });
       });
-      stage.replaceChildren(...panes.map((pane) => h("section", {}, views.length > 1 && h("h4"), pane.element)));
+      fill(stage, ...panes.map((pane) => h("section", {}, views.length > 1 && h("h4"), pane.element)));
     }
     if (beside !== open1.beside) {
       beside?.parentElement.remove();
@@ -470,8 +470,8 @@ export function draw(root, state, hooks) {
       pane.draw(lookOf(one), version, folds);
       pane.element.scrollTop = held;
     });
-    bar.replaceChildren(...scale(views[0]));
-    side.replaceChildren(...detail());
+    fill(bar, ...scale(views[0]));
+    fill(side, ...detail());
     side.classList.toggle("wbt-empty", pieceOf(ui.pinned) < 0);
     open1.update?.();
     drawMini();

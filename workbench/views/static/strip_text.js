@@ -8,8 +8,15 @@ export function h(tag, attributes, ...children) {
     if (typeof value === "function") element.addEventListener(name, value);
     else if (value !== null && value !== undefined && value !== false) element.setAttribute(name, value);
   }
-  element.append(...children.flat().filter((child) => child !== null && child !== undefined && child !== false));
+  element.append(...shown(children));
   return element;
+}
+
+const shown = (children) => children.flat().filter((child) => child !== null && child !== undefined && child !== false);
+
+/** Other children for an element; what is null or false is left out, where `replaceChildren` would print the word. */
+export function fill(element, ...children) {
+  element.replaceChildren(...shown(children));
 }
 
 export function signed(value, digits = 2) {

@@ -23,18 +23,26 @@ if TYPE_CHECKING:
 
 # apart for the colour-blind; blended over the page, so both themes work
 ORANGE, BLUE = "230,97,1", "33,113,199"
+# two columns as in the live form, one under the other where there is no room, or no style
+COLUMNS = "display:flex;flex-wrap:wrap;gap:1em;align-items:flex-start"
+PAPER = "flex:3 1 24em;min-width:0;padding:.2em .8em;border:1px solid rgba(128,128,128,.5)"
+PAPER += ";border-radius:4px"
+PANEL = "flex:1 1 15em;min-width:0;padding:.4em .8em;background:rgba(128,128,128,.1)"
+PANEL += ";border-radius:4px;overflow-x:auto"
+STEPS = 10
 
 
 def draw(strip: TokenStrip) -> str:
     """Everything the strip has, one part under another; the id is made of the content."""
     parts = []
     if strip.title:
-        parts.append(f"<p><b>{escape(readable(strip.title)[0])}</b></p>")
-    # the text, how to read it, what it counts to
-    parts.append(_text(strip, strip.tokens))
-    parts.append(_small(_legend(strip)))
+        title = escape(readable(strip.title)[0])
+        parts.append(f'<p style="font-size:1.25em;margin:.2em 0"><b>{title}</b></p>')
+    # what the colours mean; the text beside its strongest pieces; what it counts to
+    parts += [_ramp(strip), _small(_legend(strip))]
+    parts.append(f'<div style="{COLUMNS}"><div style="{PAPER}">{_text(strip, strip.tokens)}</div>')
+    parts.append(f'<div style="{PANEL}">{_top(strip)}</div></div>')
     parts += [_small(escape(line)) for line in _lines(strip)]
-    parts.append(_top(strip))
     # the same text under another persona, by memory item, over training
     if strip.against is not None:
         parts.append(_compared(strip))
@@ -51,6 +59,23 @@ def draw(strip: TokenStrip) -> str:
 def strongest(values: np.ndarray, count: int = 10) -> np.ndarray:
     """Places of the largest |values|, first come first among equals."""
     return np.argsort(-np.nan_to_num(np.abs(values)), kind="stable")[:count]
+
+
+def _ramp(strip: TokenStrip) -> str:
+    """The bar of colours, from the one end to the other, as wide as in the live form."""
+    width = strip.colour_range
+    cells = []
+    for step in range(-STEPS, STEPS + 1):
+        colour = _colour(strip, width * step / STEPS)
+        cells.append(f'<i style="background:{colour};padding:0 .45em">&nbsp;</i>')
+    name = escape(readable(strip.score)[0])
+    bar = f'<i style="border:1px solid rgba(128,128,128,.4)">{"".join(cells)}</i>'
+    return f"<p><small><b>{name}</b> {_number(-width)} {bar} {_number(width)}</small></p>"
+
+
+def _number(value: float, digits: int = 1) -> str:
+    """A signed number with a minus sign at which no line breaks."""
+    return f"{value:+.{digits}f}".replace("-", "−")
 
 
 def _small(html: str) -> str:
@@ -79,6 +104,7 @@ def _text(strip: TokenStrip, frame: pd.DataFrame) -> str:
     else:
         out.append(escape(shown[here:]))
     style = "color:var(--jp-content-font-color1,inherit);line-height:2;white-space:pre-wrap;"
+    style += "font-size:1.1em;margin:.2em 0;"
     style += "max-width:60em;overflow-wrap:anywhere"
     return f'<p dir="auto" style="{style}">{"".join(out)}</p>'
 
@@ -97,7 +123,10 @@ def _marks(strip: TokenStrip, frame: pd.DataFrame, said: list[str]) -> list[str]
         # past the threshold: bold or italic, with the number, and a sign beyond the colours
         if abs(value) >= strip.threshold:
             tag = "b" if value > 0 else "i"
-            piece = f"<{tag}>{piece}</{tag}><sub>{value:+.1f}{_beyond(strip, value)}</sub>"
+            number = f"{_number(value)}{_beyond(strip, value)}"
+            # a number stands before the line ends
+            piece, ends = piece.rstrip("\n"), "\n" * text.endswith("\n")
+            piece = f'<{tag}>{piece}</{tag}><sub style="white-space:nowrap">{number}</sub>{ends}'
         style = f"background:{_colour(strip, value)};border-radius:2px"
         out.append(f'<span style="{style}" title="{escape(hover)}">{piece}</span>')
     return out
@@ -166,8 +195,14 @@ def _lines(strip: TokenStrip) -> list[str]:
     return lines
 
 
-def _table(strip: TokenStrip, order: np.ndarray, columns: Mapping[str, Any], title: str) -> str:
-    """Chosen pieces as rows, under a heading that can be opened."""
+def _table(
+    strip: TokenStrip,
+    order: np.ndarray,
+    columns: Mapping[str, Any],
+    title: str,
+    folded: bool = True,
+) -> str:
+    """Chosen pieces as rows, under a heading that can be opened, or is."""
     found = strip.pieces[strip.level]
     shown, at = readable(strip.response)
     rows = []
@@ -175,16 +210,18 @@ def _table(strip: TokenStrip, order: np.ndarray, columns: Mapping[str, Any], tit
         said = shown[at[found.start[place]] : at[found.end[place]]]
         cells = {name: _plain(column[place]) for name, column in columns.items()}
         rows.append({"piece": blanks(said), **cells})
-    return f"<details><summary>{escape(title)}</summary>{table(rows, digits=2)}</details>"
+    opened = "" if folded else " open"
+    body = table(rows, digits=2)
+    return f"<details{opened}><summary>{escape(title)}</summary>{body}</details>"
 
 
 def _top(strip: TokenStrip) -> str:
-    known = (strip.score, "log_prob_with", "log_prob_without")
-    columns = {name: strip.values(name) for name in known if name in strip.tokens}
+    known = {strip.score: strip.score, "log_prob_with": "log p with", "log_prob_without": "without"}
+    columns = {told: strip.values(name) for name, told in known.items() if name in strip.tokens}
     order = strongest(columns[strip.score])
     if strip.truth:
         columns[strip.truth] = strip.planted()
-    return _table(strip, order, columns, f"the {len(order)} strongest")
+    return _table(strip, order, columns, f"the {len(order)} strongest", folded=False)
 
 
 def _compared(strip: TokenStrip) -> str:
