@@ -91,8 +91,7 @@ class Service:
         return self.removal(interactions).at(self.reach(switches))
 
     def removal(self, interactions: Iterable[int]) -> Removal:
-        """The request, ready to be combined with any switches; those last asked for are kept, with
-        what they have cleaned."""
+        """The request, for any switches; the last ones are kept, with what they have cleaned."""
         ids = unique_ids(interactions)
         key = ("removal", ids.tobytes())
         # the one asked for goes to the end, the first ones go
@@ -117,8 +116,7 @@ class Service:
         return self.evidence(user).ranked[:k]
 
     def recommend(self, user: int, k: int = TOP) -> pd.DataFrame:
-        """The list as served: [item, title, category, price, score], best
-        first."""
+        """The list as served: [item, title, category, price, score], best first."""
         items = self.listed(user, k)
         table = self.catalogue.frame.loc[items, ["item", "title", "category", "price"]]
         scores = self.evidence(user).scores[items]
