@@ -56,6 +56,8 @@ SHELVES = (
     # leavers: one question of notebook 20, asked of one core function
     Shelf("unlearning methods", r"unlearning/(algorithms/|audit/|boomerang|leavers)", None),
     Shelf("unlearning methods", r"unlearning/(grid|receipt)\.py", None),
+    # canaries: an audit that a reader asks for, as those of unlearning/audit; no code stands on it
+    Shelf("unlearning methods", r"ledger/canaries\.py", None),
     Shelf("report methods", r"reports/(recpilot/|evaluation|judges)", None),
     # whoever brings a model of their own reads these, and nobody else; a folder, as one file of
     # 660 lines was three ideas

@@ -1,14 +1,19 @@
 """On random logs, emptied shoppers and products included: cleaning everything equals never having
 had the rows."""
 
+import gc
+
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.reports.shops import shop
-from workbench.ledger import Service, Switches
+from workbench.ledger import Service, Switches, canaries, forget
+from workbench.ledger.memory import REMOVALS, Removal
 from workbench.recommend import EASE, ItemKNN
 from workbench.recommend.collaborative.ease import EASEConfig
+from workbench.unlearning.exposure import off_refit
+from workbench.views import show
 
 
 @settings(max_examples=8)
@@ -34,6 +39,51 @@ def test_any_requests_in_any_order_equal_a_fresh_service(seed, share, whole_user
                 old, new = ({c.claim: c.value for c in s.report(user).claims} for s in (now, fresh))
                 stable = np.diff(np.sort(fresh.evidence(user).scores)).min() > 1e-7
                 assert not stable or old.keys() == new.keys()
+
+
+class Halfway(EASE):
+    """A model that forgets half of what it is told to."""
+
+    def forget(self, removed):
+        return super().forget(removed.select(np.arange(len(removed)) % 2 == 0))
+
+
+def test_a_deletion_that_is_off_a_refit_is_not_called_exact():
+    log, catalogue = shop(3, n_users=30, n_rows=400)
+    rows = log.rows_of(0)["interaction"].iloc[:2]
+    exact = forget(Service.build(log, catalogue, EASE()), 0, rows, draws=0)
+    assert exact.inexact == "" and "exact" not in repr(exact) + show(exact).static
+    service = Service.build(log, catalogue, Halfway())
+    told = forget(service, 0, rows, draws=0)
+    off = off_refit(service.model, log)
+    assert told.inexact == f" (not exact: off by {off:.2g} of the largest score)"
+    assert told.inexact in repr(told)
+    for page in (show(told).static, told._repr_html_()):
+        assert told.inexact in page
+    # only where the weights are reached
+    assert forget(service, 0, rows, Switches(item_weights=False), draws=0).inexact == ""
+
+
+def test_exactness_is_looked_at_once_a_service(monkeypatch):
+    log, catalogue = shop(3)
+    service = Service.build(log, catalogue, EASE())
+    fits, fit = [], EASE.fit
+    monkeypatch.setattr(EASE, "fit", lambda self, log: fits.append(0) or fit(self, log))
+    for user in range(3):
+        repr(forget(service, user, log.rows_of(user)["interaction"].iloc[:2], draws=0))
+    assert len(fits) == 1
+
+
+def test_a_service_keeps_few_refitted_models():
+    log, catalogue = shop(3, n_users=20, n_rows=300)
+    service = Service.build(log, catalogue, EASE())
+    asked = [log.frame["interaction"].iloc[[row]] for row in range(REMOVALS + 4)]
+    for ids in asked:
+        canaries(service, service.remove(ids, Switches()), ids)
+        service.removal(asked[0])  # the one asked for again and again stays
+    held = [one for one in gc.get_objects() if isinstance(one, Removal) and one.service is service]
+    assert len(held) <= REMOVALS
+    assert service.removal(asked[0]) in held and service.removal(asked[-1]) in held
 
 
 def test_the_service_handed_in_never_changes():

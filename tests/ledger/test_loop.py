@@ -10,9 +10,10 @@ from tests.ledger.shoppers import TOPIC, readers, topic_rows
 from workbench.data import load_world
 from workbench.errors import DataError, UnknownUser
 from workbench.ledger import Service, Switches, canaries, forget, ladder, rungs
-from workbench.ledger.exposure import never_had, touched
+from workbench.ledger.exposure import NEVER, never_had, touched
 from workbench.recommend import ALS, EASE, ItemKNN
 from workbench.recommend.collaborative.als import ALSConfig
+from workbench.statistics import wilson
 from workbench.views import show
 from workbench.views.screen.state import state
 
@@ -162,7 +163,9 @@ def test_cleaning_the_weights_alone_keeps_the_sentences(service):
     user = readers(service)[0]
     table = ladder(service, user, topic_rows(service, user)).set_index("taken away from")
     assert table.loc["weights only", "gone"] <= table.loc["everything", "gone"]
-    assert table.loc["nothing", ["gone", "weakened", "new", "others changed"]].sum() == 0
+    still = ["gone", "weakened", "back", "new", "deleted in top 10", "others changed"]
+    assert table.loc["nothing", still].sum() == 0, "where nothing is taken away nothing comes back"
+    assert table.loc["weights only", "back"] > 0
     assert table.loc["log", "others changed"] == 0  # without the weights nobody else can notice
     assert table.loc["everything", "others changed"] > 0
 
@@ -172,17 +175,33 @@ def test_exposure_has_its_three_rows_and_a_matched_group(service):
     told = forget(service, user, topic_rows(service, user), draws=0)
     assert told.topic == TOPIC  # the smallest topic that all removed rows share
     assert told.exposure["row"].tolist() == ["as served before", "after", "never had"]
-    group = never_had(service, user, TOPIC)
+    group = never_had(told.removal, user, TOPIC)
     rows = service.log.frame[service.log.frame["user"].isin(group)]
     assert not rows["item"].isin(service.catalogue.items_of(TOPIC)).any()
     assert told.exposure["n"].tolist() == [1, 1, len(group)]
-    own = service.log.rows_of(user)["item"].nunique()
+    # nearest to what is left after the request, and none further away than a tenth of it
+    left = told.services[1].log.rows_of(user)["item"].nunique()
+    assert left < service.log.rows_of(user)["item"].nunique()
     distinct = service.log.frame.groupby("user")["item"].nunique()
     had = service.log.frame.loc[
         service.log.frame["item"].isin(service.catalogue.items_of(TOPIC)), "user"
     ].unique()
     left_out = distinct.drop([*group, *had, user], errors="ignore")
-    assert (distinct[group] - own).abs().max() <= (left_out - own).abs().min()
+    assert (distinct[group] - left).abs().max() <= min(
+        max(0.1 * left, 2), (left_out - left).abs().min() if len(group) == NEVER else np.inf
+    )
+    # which places are reached changes nothing in whom the shopper is held against
+    raw = forget(service, user, told.interactions, RAW, draws=0)
+    assert never_had(raw.removal, user, TOPIC).tolist() == group.tolist()
+
+
+def test_a_never_had_group_has_an_interval_where_none_is_shown_the_topic(service):
+    user = 187
+    told = forget(service, user, topic_rows(service, user), topic=TOPIC, draws=0)
+    never = told.exposure.set_index("row").loc["never had"]
+    assert never["value"] == 0 and never["low"] == 0
+    assert never["high"] == pytest.approx(wilson(0, int(never["n"]))[1]) and never["high"] > 0
+    assert told.exposure[["low", "high"]].iloc[:2].isna().all(axis=None), "one shopper has none"
 
 
 def test_filter_hides_and_steer_lowers_but_neither_forgets(service):
@@ -255,12 +274,14 @@ def test_a_shopper_without_rows_is_offered_nothing_and_told_so(service):
     # equal scores are no reason to offer anything
     assert told.lists["list"].unique().tolist() == ["now"]
     assert told.exposure["value"].tolist()[:2] == [1, 0]
+    # nobody holds as little as nothing: that is said, and no number stands in its place
+    assert told.exposure["n"].tolist() == [1, 1, 0] and np.isnan(told.exposure["value"].iloc[2])
     empty = forget(told.services[1], user, [], topic=TOPIC)
     for one in (told, empty):
         screen = state(one)
         assert not screen["lists"]["after"]
         assert "nothing to report" in one.after.text
-        assert "never had it" in show(one).static
+        assert "<td>never had</td><td>nobody alike</td><td>0</td>" in show(one).static
         assert json.dumps(screen, allow_nan=False)
     assert empty.null["kind"].tolist()[1:] == ["another shopper leaves"] * 3
 

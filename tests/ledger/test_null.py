@@ -60,6 +60,41 @@ def test_placebo_rows_go_product_by_product(service):
     assert table.loc["placebo rows", "rows"].tolist() == [len(rows) for rows in drawn]
 
 
+def test_placebo_rows_are_none_of_the_topic_where_the_request_is_a_part_of_it(service):
+    user = readers(service)[0]
+    rows = topic_rows(service, user)
+    told = forget(service, user, rows[: len(rows) // 2], topic=TOPIC, draws=5)
+    placebos = [one.ids for one in told.controls if one.kind == "placebo rows"]
+    assert len(placebos) == 5
+    for ids in placebos:
+        assert not np.isin(ids, rows).any()
+
+
+def test_the_null_counts_what_came_back_and_what_is_offered_again(service):
+    user = 187
+    told = forget(service, user, topic_rows(service, user), draws=2)
+    lines = told.null
+    own = lines.iloc[0]
+    assert own["back"] == (told.fates["fate"] == "back").sum() == 1
+    after = told.lists[told.lists["list"] == "after"]
+    assert own["again"] == after["deleted"].sum() == 1
+    # a placebo is asked for its own rows: as if it were the request
+    for line, control in zip(lines.iloc[1:].itertuples(), told.controls, strict=True):
+        if control.kind == "placebo rows":
+            same = forget(service, user, control.ids, topic=TOPIC, draws=0)
+            fates = same.fates["fate"].tolist()
+            after = same.lists[same.lists["list"] == "after"]
+            counts = [fates.count(fate) for fate in ("gone", "new", "back")]
+            assert [line.gone, line.new, line.back] == counts
+            assert line.again == after["deleted"].sum()
+        else:
+            assert (line.back, line.again) == (0, 0), "none of the shopper's rows went"
+    placebo = lines[lines["kind"] == "placebo rows"]
+    assert placebo["again"].max() > 0, "other deleted products are offered again, too"
+    kept = forget(service, user, told.interactions, Switches(tombstone=True), draws=2).null
+    assert not kept["again"].any()
+
+
 def test_the_same_stranger_keeps_no_draw_of_another_seed():
     log, catalogue = shop(3)  # few strangers: each is drawn again and again
     small = Service.build(log, catalogue, EASE())

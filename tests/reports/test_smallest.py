@@ -77,13 +77,49 @@ def test_a_claim_that_can_be_checked():
     assert len(history.item) - len(found.interactions) < 5 and found.found
 
 
+class Twofold:
+    """A claim that the two lightest products carry together: with the heavier ones it goes on
+    being made, and without anything as well."""
+
+    def __init__(self, history):
+        self.first, self.second, *self.rest = np.unique(history.item)[::-1]
+        heavy = np.isin(history.item, self.rest)
+        weight = np.where(heavy, 2.0, np.where(history.item == self.first, 1.0, 0.5))
+        self.support = pd.DataFrame({"interaction": history.interaction, "weight": weight})
+
+    def holds(self, histories):
+        had = histories.counts().toarray() > 0
+        # it ends where exactly these two are gone
+        return had[:, [self.first, self.second]].any(axis=1) | ~had[:, self.rest].any(axis=1)
+
+
+def test_a_set_is_found_where_no_strongest_ones_end_it():
+    log, _ = shop(1, n_rows=200)
+    history = log.histories([0])
+    claim = Twofold(history)
+    found = smallest_set(EASE(), history, support=claim.support, holds=claim.holds, orders=3)
+    assert found.found and found.proven and set(found.items) == {claim.first, claim.second}
+    assert not claim.holds(history.without(found.interactions)).any()
+    assert found.ends == "the claim is made"
+    # where pairs are not tried, none is found, and that is not called nothing
+    alone = smallest_set(EASE(), history, support=claim.support, holds=claim.holds, prove=1)
+    assert not alone.found and not alone.proven
+    assert "no set found, not all were tried" in repr(alone)
+
+
 def test_what_cannot_be_ended_or_does_not_stand():
     log, _ = shop(1)
     history = log.histories([0])
     popular = Popularity().fit(log)
     top = top_k(popular.score(history), 10, history.matrix())[0]
     nothing = smallest_set(popular, history, int(top[0]), k=3)
-    assert not nothing.found and repr(nothing) == "SmallestSet(nothing in this history carries it)"
+    assert not nothing.found and not nothing.proven
+    told = f"SmallestSet(item {top[0]} in the top 3: no set found, not all were tried)"
+    assert repr(nothing) == told
+    few = history.parts(np.isin(history.item, np.unique(history.item)[:3])[None])
+    assert len(np.unique(few.item)) == 3, "all sets of one and two are tried"
+    none = smallest_set(popular, few, int(top[0]), k=3)
+    assert none.proven and "nothing in this history does it" in repr(none)
     with pytest.raises(DataError, match="does not stand"):
         smallest_set(popular, history, int(top[6]), k=3)
     with pytest.raises(DataError, match="either item or support"):
@@ -100,5 +136,7 @@ def test_how_it_reads():
         model, history, int(top_k(model.score(history), 1, history.matrix())[0, 0]), k=1, orders=3
     )
     assert "items" in repr(found) and "random" in repr(found)
+    assert "in the top 1: " in repr(found), "what it ends is said: another k is another set"
+    assert found.ends in found._repr_html_()
     assert list(found.to_frame()["interaction"]) == list(found.interactions)
     assert found._repr_html_().startswith("<table>")

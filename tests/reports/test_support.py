@@ -135,6 +135,9 @@ def test_only_rows_above_the_floor_carry():
     assert set(history.item[found.weights > 0]) == {heavy}
     assert found.weights.sum() == pytest.approx(1)
     assert f"noise floor {found.floor:.3g}" in repr(found)
+    table = found.to_frame()
+    assert (table["floor"] == float(found.floor)).all() and found.floor > 0
+    assert (table.loc[table["weight"] > 0, "effect"].abs() > table["floor"].iloc[0]).all()
 
 
 def test_what_cannot_be_answered_is_refused():

@@ -8,14 +8,19 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy import sparse
 
+from tests.reports.shops import shop
 from workbench.data import Interactions
 from workbench.errors import ConfigError, DataError
+from workbench.recommend import ALS, BPR, EASE, BPRConfig, ItemKNN, Popularity
+from workbench.recommend.training import Training
 from workbench.statistics import bootstrap_mean
 from workbench.unlearning.exposure import (
+    apart,
     churn,
     exposure,
     matched_mean,
     never_had,
+    off_refit,
     replaced,
     share,
 )
@@ -46,7 +51,7 @@ def test_never_had_is_the_nearest_by_brute_force(held, data):
     people = data.draw(st.lists(st.integers(0, users - 1), min_size=1, max_size=4))
     left = data.draw(st.lists(st.integers(0, 9), min_size=len(people), max_size=len(people)))
     n = data.draw(st.integers(1, 5))
-    caliper = data.draw(st.none() | st.integers(0, 5))
+    caliper = data.draw(st.sampled_from([None, 0.0, 0.1, 0.5, 2.0]))
     matrix = sparse.csr_array(held.astype(float))
     found = never_had(matrix, topic, left, n, caliper, users=people)
     assert found.shape == (len(people), n)
@@ -54,9 +59,9 @@ def test_never_had_is_the_nearest_by_brute_force(held, data):
         # everybody in the order of distance, then code
         order = sorted((abs(int(held[u].sum()) - size), u) for u in range(users))
         wanted = []
-        for apart, user in order:
+        for away, user in order:
             holder = any(held[user, item] for item in topic)
-            far = caliper is not None and apart > caliper
+            far = caliper is not None and away > max(caliper * size, 2)
             if user != person and held[user].any() and not holder and not far:
                 wanted.append(user)
         wanted = wanted[:n]
@@ -71,12 +76,21 @@ def test_who_never_had_it():
         items=pd.Index(range(6)),
     )
     left = np.array([1, 2, 3, 9, 0])
-    assert never_had(log, [0], left, n=1)[:, 0].tolist() == [2, 3, 1, 1, 2]
+    assert never_had(log, [0], left, 1, None)[:, 0].tolist() == [2, 3, 1, 1, 2]
+    assert never_had(log, [0], left, n=1)[:, 0].tolist() == [2, 3, 1, -1, 2], "nobody holds about 9"
     assert never_had(log, np.arange(6), [1], n=2).tolist() == [[-1, -1]]
     assert never_had(log, [0], [2], n=3).tolist() == [[3, 1, 2]], "among equals the lower code"
-    assert never_had(log, [0], [9], n=1, caliper=6).tolist() == [[1]]
-    assert never_had(log, [0], [9], n=1, caliper=5).tolist() == [[-1]], "too far away"
+    assert never_had(log, [0], [9], n=1, caliper=0.67).tolist() == [[1]]
+    assert never_had(log, [0], [9], n=1, caliper=0.66).tolist() == [[-1]], "too far away"
     assert never_had(log.matrix(), [0], [2], n=1, users=[3]).tolist() == [[1]], "not themselves"
+
+
+def test_alike_is_a_tenth_more_or_fewer_and_at_least_two():
+    held = sparse.csr_array(np.tri(60, 61, 0)[:, ::-1])  # users with 1, 2, ..., 60 of the items
+    for size, least, most in [(50, 45, 55), (30, 27, 33), (8, 6, 10), (1, 1, 3), (0, 1, 2)]:
+        found = never_had(held, [0], [size], n=60)[0]
+        assert sorted(found[found >= 0] + 1) == list(range(least, most + 1)), size
+    assert (never_had(held, [0], [80], n=3) == -1).all()
 
 
 def test_a_stored_zero_is_not_held():
@@ -167,3 +181,61 @@ def test_churn_is_that_of_sets(before, after, random):
     places = list(range(K))
     random.shuffle(places)
     assert np.array_equal(found, churn(before[:, places], after))
+
+
+# --- exact is what a refit confirms ---------------------------------------------------------------
+
+
+class Halfway(EASE):
+    """A model that forgets half of what it is told to."""
+
+    def forget(self, removed):
+        return super().forget(removed.select(np.arange(len(removed)) % 2 == 0))
+
+
+class Stubborn(EASE):
+    """A model that forgets nothing."""
+
+    def forget(self, removed):
+        return self
+
+
+@pytest.mark.parametrize("model", [EASE(), ItemKNN(), Popularity()], ids=repr)
+def test_a_forget_that_equals_a_refit_is_off_by_nothing(model):
+    log, _ = shop(1, n_users=30, n_rows=400)
+    scores = model.fit(log).score(log.histories()).copy()
+    assert off_refit(model, log) == 0.0
+    assert np.array_equal(model.score(log.histories()), scores), "asked in copies"
+
+
+def test_a_model_that_is_refitted_has_nothing_to_be_off():
+    log, _ = shop(1)
+    assert off_refit(ALS(), log) == 0.0, "not even fitted"
+
+
+@pytest.mark.parametrize("kind", [Halfway, Stubborn])
+def test_a_forget_that_is_off_a_refit_says_by_how_much(kind):
+    log, _ = shop(1, n_users=30, n_rows=400)
+    model = kind().fit(log)
+    ids = log.frame["interaction"][1:20:2]
+    left = log.without(ids)
+    histories = left.histories(np.unique(left.frame["user"]))
+    found = model.copy().forget(log.only(ids)).score(histories)
+    want = kind().fit(left).score(histories)
+    wanted = np.abs(found - want).max() / max(np.abs(want).max(), 1.0)
+    assert off_refit(model, log) == pytest.approx(wanted) and wanted > 1e-3
+
+
+def test_models_are_apart_by_their_largest_difference():
+    log, _ = shop(2)
+    one, other = Popularity().fit(log), Popularity().fit(log.select(np.arange(len(log)) >= 10))
+    histories = log.histories(np.unique(log.frame["user"]))
+    found, want = (model.score(histories) for model in (one, other))
+    assert apart(one, other, log) == pytest.approx(np.abs(found - want).max() / want.max())
+    assert apart(one, one, log) == 0.0
+
+
+def test_models_that_know_people_by_their_codes_are_asked_about_them():
+    log, _ = shop(2)
+    config = BPRConfig(embedding=4, training=Training(epochs=1, batch=64))
+    assert apart(BPR(config).fit(log), BPR(config).fit(log), log) == 0.0

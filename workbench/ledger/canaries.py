@@ -10,10 +10,10 @@ import numpy as np
 import pandas as pd
 
 from workbench.data.histories import unique_ids
-from workbench.errors import UnknownUser
 from workbench.ledger.exposure import touched
 from workbench.ledger.memory import Service
 from workbench.ledger.purge import purge
+from workbench.unlearning.exposure import apart
 
 TOLERANCE = 1e-8
 
@@ -36,13 +36,12 @@ def canaries(
     removal = before.removal(ids)
     clean = removal.left[id(before.log)]
     users = removal.users
-    # the exact reference: cleaned everywhere, the model refitted
-    model = before.keep(("refit", ids.tobytes()), lambda: before.model.copy().fit(clean))
+    # the exact reference: cleaned everywhere, the model refitted;
     # what the service does besides remembering (steering, tombstones) is the same in both
     refitted = replace(
         after,
         log=clean,
-        model=model,
+        model=removal.refitted,
         stores=removal.stores,
         weights_log=clean,
         stale={},
@@ -58,13 +57,7 @@ def canaries(
         found["user_vector"] = np.abs(
             after.model.score(own) - after.model.fold_in(own) @ after.model.items.T
         ).max()
-    probe = clean.histories(np.unique(clean.frame["user"]))
-    strangers = replace(probe, user=np.full(len(probe), -1, dtype=np.int32))
-    try:
-        apart = after.model.score(strangers) - model.score(strangers)
-    except UnknownUser:
-        apart = after.model.score(probe) - model.score(probe)
-    found["item_weights"] = np.abs(apart).max()
+    found["item_weights"] = apart(after.model, removal.refitted, clean)
     found["others"] = touched(refitted, after, users)["changed"]
     if folder is not None:
         rows = [purge(str(before.log.users[user]), folder, dry=True) for user in users]

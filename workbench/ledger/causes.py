@@ -1,30 +1,37 @@
-"""Which place made a claim go, stay or come: found by switching one place at a time."""
+"""What made a claim go, stay or come: found by switching one thing at a time, the places and the
+mask on what the log has seen."""
 
 from __future__ import annotations
 
+from typing import Any
+
+import numpy as np
 import pandas as pd
 
 from workbench.ledger.memory import Removal
-from workbench.ledger.tiers import TOMBSTONE
+from workbench.ledger.tiers import LOG, TOMBSTONE
 from workbench.reports import Claim
+
+OTHERS = "implied by other rows"
+AGAIN = "deleted products offered again"
+"""The mask opened: a product whose rows left the log is no longer known as seen."""
+TOLERANCE = 1e-9
 
 
 def causes(removal: Removal, user: int, on: frozenset[str], fates: pd.DataFrame) -> pd.DataFrame:
-    """[claim, cause]: which place made it so, found by switching one at a time.
+    """[claim, cause]: what made it so, found by switching one thing at a time; several are joined
+    by " + ".
 
     gone, new, weakened: the switches without which it would not have happened (each turned off
     alone); where any one would have sufficed, the first that suffices alone. back: the places off
-    whose cleaning alone would end it; where it takes several, those; "implied by other rows" where
-    the claim stands although every place is clean.
+    whose cleaning alone would end it; where it takes several, those; `OTHERS` where the claim
+    stands although every place is clean. And for all of them `AGAIN` where a tombstone, added
+    alone, would undo it: in place of the log and of other rows, or beside them where only a part
+    would be undone.
     """
     ablation = Ablation(removal, user, on)
     changed = fates[fates["fate"] != "kept"].reset_index(drop=True)
-    found = []
-    for claim, fate, delta in zip(changed["claim"], changed["fate"], changed["delta"], strict=True):
-        if fate == "back":
-            found.append(ablation.why_back(claim))
-        else:
-            found.append(ablation.why_changed(claim, delta))
+    found = [" + ".join(ablation.why(row)) for row in changed.itertuples()]
     return changed[["claim"]].assign(cause=pd.Series(found, dtype=str))
 
 
@@ -35,40 +42,51 @@ class Ablation:
     def __init__(self, removal: Removal, user: int, on: frozenset[str]) -> None:
         self.removal = removal
         self.user = user
-        # the order in which a cause is looked for; a tombstone is no place that could be cleaned
+        # the order in which a cause is looked for; the tombstone, the last, is no place to clean
         self.order = [tier.name for tier in removal.service.tiers if tier.enabled]
-        self.places = [name for name in self.order if name != TOMBSTONE.name]
+        self.places = self.order[:-1]
         self.on = on.intersection(self.order)
 
     def claims(self, tiers: frozenset[str]) -> dict[str, Claim]:
         """The claims that stand when the request reaches these tiers."""
         return self.removal.at(tiers).claims(self.user)
 
-    def why_back(self, claim: str) -> str:
+    def why(self, row: Any) -> list[str]:
+        """The causes of one claim's fate; row: claim, fate, delta."""
+        back = row.fate == "back"
+        # what is to be undone of what came back is that it stands
+        delta = self.claims(self.on)[row.claim].value if back else row.delta
+        names = self.why_back(row.claim) if back else self.why_changed(row.claim, delta)
+        # a shop that masks nothing had offered the products before
+        if not (back or self.removal.service.mask_seen):
+            return names
+        undone = self.undone(row.claim, self.on | {TOMBSTONE.name}, delta)
+        if undone > 1 - TOLERANCE:
+            names = [name for name in names if name not in (LOG.name, OTHERS)]
+        return [*names, AGAIN] if undone > TOLERANCE else names
+
+    def why_back(self, claim: str) -> list[str]:
         """Why a claim stands although the rows it rested on are gone."""
         everywhere = self.on.union(self.places)
         if claim in self.claims(everywhere):
-            return "implied by other rows"
+            return [OTHERS]
         off = [tier for tier in self.places if tier not in self.on]
         alone = [tier for tier in off if claim not in self.claims(self.on | {tier})]
         together = [tier for tier in off if claim in self.claims(everywhere - {tier})]
-        return " + ".join(alone[:1] or together or off)
+        return alone[:1] or together or off
 
-    def why_changed(self, claim: str, delta: float) -> str:
-        """Why a claim went, came, or weakened by `delta`."""
+    def why_changed(self, claim: str, delta: float) -> list[str]:
+        """Why a claim went, came, or weakened by `delta`: what undoes more than half of it."""
         on = [tier for tier in self.order if tier in self.on]
-        needed = [tier for tier in on if not self._same(claim, self.on - {tier}, delta)]
-        if needed:
-            return " + ".join(needed)
+        needed = [tier for tier in on if abs(self.undone(claim, self.on - {tier}, delta)) > 0.5]
         # any one of several would have sufficed: the first
-        sufficient = (tier for tier in on if self._same(claim, frozenset({tier}), delta))
-        return next(sufficient, "together")
+        alone = (tier for tier in on if not abs(self.undone(claim, frozenset({tier}), delta)) > 0.5)
+        return needed or [next(alone, "together")]
 
-    def _same(self, claim: str, tiers: frozenset[str], delta: float) -> bool:
-        """Whether the claim would be what it is now: there or not, and within half of what it
-        changed by."""
-        now = self.claims(self.on).get(claim)
-        then = self.claims(tiers).get(claim)
+    def undone(self, claim: str, tiers: frozenset[str], delta: float) -> float:
+        """Share of a change by `delta` that would be undone if the request reached these tiers
+        instead; 1 where the claim itself would go, or return."""
+        now, then = (self.claims(reached).get(claim) for reached in (self.on, tiers))
         if now is None or then is None:
-            return now is then
-        return not abs(then.value - now.value) > abs(delta) / 2
+            return float(now is not then)
+        return (now.value - then.value) / (delta or np.nan)

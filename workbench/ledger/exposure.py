@@ -5,27 +5,27 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from workbench.ledger.memory import Service
+from workbench.ledger.memory import Removal, Service
 from workbench.statistics import wilson
 from workbench.unlearning.exposure import churn
 from workbench.unlearning.exposure import exposure as exposed
 from workbench.unlearning.exposure import never_had as matched
 
 NEVER = 25
-"""Shoppers in the group that never had the topic, however far the last of them is."""
+"""Shoppers in the group that never had the topic, at most; fewer where fewer are alike."""
 
 
-def never_had(service: Service, user: int, topic: str) -> np.ndarray:
-    """The `NEVER` users without a row on the topic whose number of distinct products is nearest to
-    what the shopper holds before the request.
+def never_had(removal: Removal, user: int, topic: str) -> np.ndarray:
+    """The users without a row on the topic who hold about as many distinct products as the shopper
+    has left after the request, by the rule of `workbench.unlearning.never_had`: at most `NEVER`,
+    nearest first; none where nobody is within its caliper.
 
-    The rule is `workbench.unlearning.never_had`; what is matched here counts the topic's own
-    products too, where `boomerang` counts what is left of a shopper.
+    The places that the request reaches change nothing in whom it is held against.
     """
-    held = service.everyone.matrix()
-    own = held.indptr[user + 1] - held.indptr[user]
+    service = removal.service
+    left = np.unique(removal.left[id(service.log)].rows_of(user)["item"])
     items = service.catalogue.items_of(topic)
-    found = matched(held, items, left=[own], n=NEVER, users=[user])[0]
+    found = matched(service.everyone.matrix(), items, left=[len(left)], n=NEVER, users=[user])[0]
     return found[found >= 0]
 
 
@@ -34,29 +34,33 @@ def lists(service: Service) -> np.ndarray:
     return service.keep("lists", lambda: service.served(service.everyone))
 
 
-def exposure(before: Service, after: Service, user: int, topic: str | None) -> pd.DataFrame:
+def exposure(removal: Removal, after: Service, user: int, topic: str | None) -> pd.DataFrame:
     """Share of shoppers whose list holds the topic: [row, value, low, high, n], always the same
     three rows.
 
-    One shopper gives 0 or 1 and no interval; the third row has the 95 % interval of Wilson (1927).
+    One shopper gives 0 or 1 and no interval; the third row, `never_had`, has the 95 % interval of
+    Wilson (1927), and no value where its n is 0.
     """
     columns = ["row", "value", "low", "high", "n"]
     if topic is None:
         return pd.DataFrame(columns=columns)
-    items = before.catalogue.items_of(topic)
+    # the shopper, as served before and after; the group that never had it, as served before
+    before = removal.service
+    served = {
+        "as served before": before.listed(user)[None],
+        "after": after.listed(user)[None],
+        "never had": lists(before)[never_had(removal, user, topic)],
+    }
     rows = []
-    # the shopper, as served before and after
-    for name, service in (("as served before", before), ("after", after)):
-        hit = exposed(service.listed(user)[None], items)[0]
-        rows.append((name, hit, np.nan, np.nan, 1))
-    # the group that never had it, as served before
-    group = never_had(before, user, topic)
-    shown = exposed(lists(before)[group], items)
-    told = (np.nan, np.nan, np.nan)
-    if len(group):
-        told = (shown.mean(), *wilson(int(shown.sum()), len(group)))
-    rows.append(("never had", *told, len(group)))
-    return pd.DataFrame(rows, columns=columns)
+    for name, shown in served.items():
+        hits = exposed(shown, before.catalogue.items_of(topic))
+        told = (np.nan, np.nan, np.nan)
+        if len(hits):
+            told = (hits.mean(), *wilson(int(hits.sum()), len(hits)))
+        rows.append((name, *told, len(hits)))
+    table = pd.DataFrame(rows, columns=columns)
+    table.loc[:1, ["low", "high"]] = np.nan
+    return table
 
 
 def touched(before: Service, after: Service, left_out: np.ndarray) -> dict[str, float]:

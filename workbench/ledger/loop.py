@@ -16,8 +16,9 @@ from workbench.ledger.causes import causes
 from workbench.ledger.exposure import exposure, touched
 from workbench.ledger.memory import Removal, Service
 from workbench.ledger.null import Control, placebos, strangers
-from workbench.ledger.tiers import Switches, rungs
+from workbench.ledger.tiers import ITEM_WEIGHTS, Switches, rungs
 from workbench.reports import Report, diff
+from workbench.unlearning.exposure import off_refit
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -59,8 +60,9 @@ class Forgetting:
 
     @cached_property
     def fates(self) -> pd.DataFrame:
-        """[claim, fate, delta, dependence], see `workbench.reports.diff`."""
-        return diff(self.before, self.after, self.removal.ids)
+        """[claim, fate, delta, dependence], see `workbench.reports.diff`. A request that reaches no
+        place takes nothing away: then nothing comes back."""
+        return diff(self.before, self.after, self.removal.ids if self.on else ())
 
     @cached_property
     def causes(self) -> pd.DataFrame:
@@ -70,12 +72,20 @@ class Forgetting:
     @cached_property
     def exposure(self) -> pd.DataFrame:
         """[row, value, low, high, n], see `workbench.ledger.exposure.exposure`."""
-        return exposure(*self.services, self.user, self.topic)
+        return exposure(self.removal, self.services[1], self.user, self.topic)
 
     @cached_property
     def others(self) -> pd.DataFrame:
         """What changed for everybody else, one row, see `touched`."""
         return pd.DataFrame([touched(*self.services, np.array([self.user]))])
+
+    @cached_property
+    def inexact(self) -> str:
+        """What is said beside a deletion whose item weights are not those of a refit; else ""."""
+        service = self.removal.service
+        off = service.keep("off", lambda: off_refit(service.model, service.weights_log))
+        told = f" (not exact: off by {off:.2g} of the largest score)"
+        return told if off and ITEM_WEIGHTS.name in self.on else ""
 
     @cached_property
     def lists(self) -> pd.DataFrame:
@@ -106,8 +116,8 @@ class Forgetting:
 
     @cached_property
     def null(self) -> pd.DataFrame:
-        """The request beside its controls: [kind, draw, rows, gone, new, others, exposed]; its own
-        line first."""
+        """The request beside its controls: [kind, draw, rows, gone, new, back, again, others,
+        exposed], see `Control.effect`; its own line first. exposed: whether the topic is listed."""
         asked = ("this request", 0, self.user, self.removal.ids, self.on)
         lines = []
         for one in (Control(self.removal.service, *asked), *self.controls):
@@ -134,7 +144,7 @@ class Forgetting:
     def __repr__(self) -> str:
         counts = self.fates["fate"].value_counts().sort_index()
         told = ", ".join(f"{n} {fate}" for fate, n in counts.items()) or "no claims"
-        done = f"forget {len(self.removal.ids)} rows"
+        done = f"forget {len(self.removal.ids)} rows{self.inexact}"
         changed = int(self.others["changed"].iloc[0])
         return f"Forgetting(user {self.user}, {done}: {told}; {changed} others changed)"
 
@@ -183,11 +193,11 @@ def ladder(
     rows = []
     for name, switches in rungs(service.tiers).items():
         told = forget(service, user, interactions, switches, topic, draws=0)
-        counts = told.fates["fate"].value_counts()
+        fates = told.fates["fate"].tolist()
         after = told.lists[told.lists["list"] == "after"]
         row = {"taken away from": name}
         for fate in ("gone", "weakened", "back", "new"):
-            row[fate] = int(counts.get(fate, 0))
+            row[fate] = fates.count(fate)
         row["topic in top 10"] = int(after["topic"].sum())
         row["deleted in top 10"] = int(after["deleted"].sum())
         row["others changed"] = int(told.others["changed"].iloc[0])

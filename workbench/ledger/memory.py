@@ -20,7 +20,7 @@ from workbench.reports import Claim, EntityStore, Evidence, Report, Store, make_
 TOP = 10
 """Length of the lists that are served and compared."""
 REMOVALS = 8
-"""Requests that a service keeps: each may hold a copy of the model."""
+"""Requests that a service keeps: each may hold copies of the model."""
 
 
 @dataclass(frozen=True)
@@ -91,14 +91,15 @@ class Service:
         return self.removal(interactions).at(self.reach(switches))
 
     def removal(self, interactions: Iterable[int]) -> Removal:
-        """The request, ready to be combined with any switches; the last few are kept, with what
-        they have cleaned."""
+        """The request, for any switches; the last ones are kept, with what they have cleaned."""
         ids = unique_ids(interactions)
         key = ("removal", ids.tobytes())
-        old = [name for name in self._kept if name[0] == "removal" and name != key]
-        for name in old[: max(len(old) - REMOVALS + 1, 0)]:
+        # the one asked for goes to the end, the first ones go
+        self._kept[key] = self._kept.pop(key, None) or Removal(self, ids)
+        held = [name for name in self._kept if name[0] == "removal"]
+        for name in held[:-REMOVALS]:
             del self._kept[name]
-        return self.keep(key, lambda: Removal(self, ids))
+        return self._kept[key]
 
     def hide(self, user: int, topic: str) -> Service:
         """Filter: show the shopper nothing of a topic; nothing is forgotten."""
@@ -115,8 +116,7 @@ class Service:
         return self.evidence(user).ranked[:k]
 
     def recommend(self, user: int, k: int = TOP) -> pd.DataFrame:
-        """The list as served: [item, title, category, price, score], best
-        first."""
+        """The list as served: [item, title, category, price, score], best first."""
         items = self.listed(user, k)
         table = self.catalogue.frame.loc[items, ["item", "title", "category", "price"]]
         scores = self.evidence(user).scores[items]
@@ -256,6 +256,11 @@ class Removal:
         if hasattr(model, "forget"):
             return model.forget(self.taken[held])
         return model.fit(self.left[held])
+
+    @cached_property
+    def refitted(self) -> Any:
+        """The exact reference: the model fitted on what is left of the log."""
+        return self.service.model.copy().fit(self.left[id(self.service.log)])
 
     @cached_property
     def vectors(self) -> Any:

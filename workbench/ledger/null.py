@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ import numpy as np
 from workbench.ledger.exposure import touched
 from workbench.ledger.memory import Removal, Service
 from workbench.ledger.tiers import Switches
+from workbench.reports import diff
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,19 +36,23 @@ class Control:
 
     @cached_property
     def effect(self) -> dict[str, Any]:
-        """gone, new: claims of the shopper; others: shoppers with another list; listed: item codes
-        of the shopper's list."""
+        """gone, new, back: claims of the shopper; others: shoppers with another list; listed: item
+        codes of the shopper's list; again: how many of them are products of the shopper's rows that
+        were taken away here."""
         # the service keeps its last requests: a flipped switch asks for the same placebo rows again
         removal = self.service.removal(self.ids)
         changed = removal.at(self.on)
-        old = self.service.claims(self.user).keys()
-        new = changed.claims(self.user).keys()
         others = touched(self.service, changed, np.append(removal.users, self.user))["changed"]
+        listed = changed.listed(self.user)
+        # the report, and what it would claim
+        claims = SimpleNamespace(claims=changed.claims(self.user).values())
+        taken = removal.ids if self.on else ()
+        fates = diff(self.service.report(self.user), claims, taken)["fate"].tolist()
         return {
-            "gone": len(old - new),
-            "new": len(new - old),
+            **{fate: fates.count(fate) for fate in ("gone", "new", "back")},
+            "again": sum((self.user, item) in removal.pairs for item in listed.tolist()),
             "others": others,
-            "listed": changed.listed(self.user),
+            "listed": listed,
         }
 
 

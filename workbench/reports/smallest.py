@@ -26,9 +26,10 @@ class SmallestSet:
     """Rows whose removal from the history ends what was asked about.
 
     items: their items, strongest first (all rows of an item go together). found: False where
-    nothing does it, and then the set is empty. proven: no set of fewer items does it, each was
-    tried. random: items that have to go when they are taken in random order (median over orders;
-    NaN where not asked for).
+    none was found, and then the set is empty. proven: no set of fewer items does it (where none was
+    found: no set at all), each was tried. random: items that have to go when they are taken in
+    random order (median over orders; NaN where not asked for). ends: what the set ends: for an item
+    that it stands in the list, for a claim that it is made.
     """
 
     interactions: tuple[int, ...]
@@ -36,26 +37,26 @@ class SmallestSet:
     found: bool
     proven: bool
     random: float
+    ends: str = ""
 
     def __repr__(self) -> str:
+        return f"SmallestSet({self.ends}: {self._told})"
+
+    @property
+    def _told(self) -> str:
         if not self.found:
-            return "SmallestSet(nothing in this history carries it)"
+            few = "nothing in this history does it"
+            return few if self.proven else "no set found, not all were tried"
         word = "smallest, all smaller ones tried" if self.proven else "smallest found"
-        return (
-            f"SmallestSet({len(self.items)} items, {len(self.interactions)} rows: "
-            f"{word}; random {self.random:g})"
-        )
+        size = f"{len(self.items)} items, {len(self.interactions)} rows"
+        return f"{size}, {word}; random {self.random:g}"
 
     def to_frame(self) -> pd.DataFrame:
         """[interaction]: the rows."""
         return pd.DataFrame({"interaction": np.array(self.interactions, dtype=np.int64)})
 
     def _repr_html_(self) -> str:
-        kind = "smallest (all smaller sets tried)" if self.proven else "smallest found"
-        row = {"kind": kind if self.found else "none found", "items": len(self.items)}
-        return html.table(
-            [row | {"rows": len(self.interactions), "items in random order": self.random}]
-        )
+        return html.table([{"ends": self.ends, "set": self._told}])
 
 
 def smallest_set(
@@ -84,7 +85,7 @@ def smallest_set(
     changed: the rows are taken from the input, not from the weights.
 
     >>> smallest_set(model, log.histories([3]), item=17, orders=20)  # doctest: +SKIP
-    SmallestSet(4 items, 5 rows: smallest found; random 26)
+    SmallestSet(item 17 in the top 10: 4 items, 5 rows, smallest found; random 26)
     """
     if len(history) != 1 or (item is None) == (holds is None):
         do = "log.histories([user])"
@@ -99,18 +100,18 @@ def smallest_set(
     # strongest first, until it ends
     order = _by_product(history, support).index.to_numpy()
     prefixes = ended([order[:n] for n in range(1, len(order) + 1)])
-    if not prefixes.any():
-        return SmallestSet((), (), False, False, float("nan"))
-    chosen = order[: int(np.argmax(prefixes)) + 1].tolist()
+    chosen = order[: int(np.argmax(prefixes)) + 1].tolist() if prefixes.any() else []
     # put back what turns out not to be needed
     for one in list(chosen):
         if len(chosen) > 1 and ended([[i for i in chosen if i != one]])[0]:
             chosen.remove(one)
-    # try all sets that are smaller still
-    chosen, proven = _try_smaller(chosen, order, ended, prove)
+    # try all sets that are smaller still; where the strongest end nothing, of any products
+    smaller, proven = _try_smaller(len(chosen) or len(order), order, ended, prove)
+    chosen = smaller or chosen
     rows = history.interaction[np.isin(history.item, chosen)].tolist()
     random = _random_orders(order, ended, orders, seed)
-    return SmallestSet(tuple(rows), tuple(chosen), True, proven, random)
+    ends = "the claim is made" if item is None else f"item {item} in the top {k}"
+    return SmallestSet(tuple(rows), tuple(chosen), bool(chosen), proven, random, ends)
 
 
 def _by_product(history: Histories, support: pd.DataFrame) -> pd.Series:
@@ -145,18 +146,17 @@ def _in_top(model: Counted, history: Histories, item: int, k: int) -> Holds:
     return holds
 
 
-def _try_smaller(
-    chosen: list[int], order: np.ndarray, ended: Ended, prove: int
-) -> tuple[list[int], bool]:
-    """A set of fewer items where one does it, and whether all smaller ones were tried."""
-    for size in range(1, len(chosen)):
+def _try_smaller(most: int, order: np.ndarray, ended: Ended, prove: int) -> tuple[list[int], bool]:
+    """A set of fewer than so many items where one does it, and whether all smaller ones were
+    tried."""
+    for size in range(1, most):
         if size > prove or comb(len(order), size) > MOST_COMBINATIONS:
-            return chosen, False
+            return [], False
         sets = list(combinations(order.tolist(), size))
         hits = np.flatnonzero(ended(sets))
         if len(hits):
             return list(sets[hits[0]]), True
-    return chosen, True
+    return [], True
 
 
 def _random_orders(order: np.ndarray, ended: Ended, orders: int, seed: int) -> float:

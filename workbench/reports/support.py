@@ -50,9 +50,9 @@ class Deletion:
         return np.divide(raised, total, out=np.zeros_like(raised), where=total > 0)
 
     def to_frame(self) -> pd.DataFrame:
-        """[interaction, unit, effect, weight], for a single score."""
-        columns = {"interaction": self.interaction, "unit": self.unit}
-        return pd.DataFrame(columns | {"effect": self.effects, "weight": self.weights})
+        """[interaction, unit, effect, weight, floor], for a single score."""
+        columns = {"interaction": self.interaction, "unit": self.unit, "effect": self.effects}
+        return pd.DataFrame(columns | {"weight": self.weights, "floor": float(self.floor)})
 
     def __repr__(self) -> str:
         floor = np.max(self.floor, initial=0.0)

@@ -11,6 +11,7 @@ import pandas as pd
 from workbench.ledger import Forgetting, Service
 from workbench.ledger.exposure import lists, never_had
 from workbench.ledger.null import Control
+from workbench.ledger.tiers import ITEM_WEIGHTS
 from workbench.reports import Report
 from workbench.reports.rules import rule_of
 from workbench.views.screen.static import words
@@ -43,7 +44,7 @@ def state(forgetting: Forgetting, controls: Iterable[Control] | None = None) -> 
         "lists": {
             "now": _listed(forgetting, "now"),
             "after": _listed(forgetting, "after") if asked else None,
-            "never": before.keep(("never", user, topic), lambda: _never(before, user, topic)),
+            "never": _never(forgetting),
         },
         "switches": _switches(forgetting),
         "causes": {tier.name: list(tier.causes) for tier in before.tiers},
@@ -203,12 +204,13 @@ def _listed(forgetting: Forgetting, name: str) -> list[dict[str, Any]]:
     return listed
 
 
-def _never(service: Service, user: int, topic: str | None) -> list[dict[str, Any]]:
+def _never(forgetting: Forgetting) -> list[dict[str, Any]]:
     """What people like this shopper, who never had the topic, are shown most."""
+    service, topic = forgetting.removal.service, forgetting.topic
     if topic is None:
         return []
     # their lists, as served before
-    group = never_had(service, user, topic)
+    group = never_had(forgetting.removal, forgetting.user, topic)
     shown = lists(service)[group]
     if not len(shown):
         return []
@@ -227,6 +229,8 @@ def _switches(forgetting: Forgetting) -> list[dict[str, Any]]:
     rows = []
     for tier in forgetting.services[0].tiers:
         row = tier._asdict() | {"on": tier.enabled and tier.name in forgetting.on}
+        if tier == ITEM_WEIGHTS:
+            row["label"] += forgetting.inexact
         del row["causes"]
         rows.append(row)
     return rows

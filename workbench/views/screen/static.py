@@ -128,13 +128,13 @@ def _switches(switches: list[dict[str, Any]]) -> str:
 
 
 def _exposure(rows: list[dict[str, Any]], topic: str | None) -> str:
-    rows = [row for row in rows if row["value"] is not None]
     if not topic or not rows:
         return ""
     lines = []
     for row in rows:
         between = "" if row["low"] is None else f" [{row['low']:.0%} to {row['high']:.0%}]"
-        lines.append(_line([escape(row["row"]), f"{row['value']:.0%}{between}", f"{row['n']:,}"]))
+        told = "nobody alike" if row["value"] is None else f"{row['value']:.0%}{between}"
+        lines.append(_line([escape(row["row"]), told, f"{row['n']:,}"]))
     return _table(["list", f"with {topic} in it", "shoppers"], lines)
 
 

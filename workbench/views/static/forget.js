@@ -1,7 +1,9 @@
 // The loop of workbench/ledger (memory.py, loop.py, exposure.py) and the state of its screen (views/screen/state.py) for one
 // shopper of an exported EASE service: which place is cleaned, what became of every sentence and why, who else changed, and what changes for no reason.
 
-const [BACK, SLACK, DRAWS, NEVER, TOP] = [0.5, 0.1, 3, 25, 10];
+const [BACK, SLACK, DRAWS, TOP] = [0.5, 0.1, 3, 10];
+const [NEVER, CALIPER, LEAST] = [25, 0.1, 2];
+const [OTHERS, AGAIN] = ["implied by other rows", "deleted products offered again"];
 const TIERS = ["log", "profile", "item_weights"]; // EASE stores no user vector
 
 /** `compute(action) → state` from what the file holds: the first state and the packed model. */
@@ -27,7 +29,7 @@ export function engine({ state: first, model: packed }) {
     });
     const values = (on) => once(`values ${[...on].sort()}`, () => new Map(claims(read(on)).map((claim) => [claim.key, claim.value])));
     const others = (on) => once(`others ${on.has("item_weights")}`, () => touched(before, on.has("item_weights") && ids.length ? everyones(weights()) : before, activity, me));
-    return { ids, gone, read, values, others, weights };
+    return { ids, gone, left: itemsOf(left).length, read, values, others, weights };
   }
 
   const start = request([]).read(new Set());
@@ -44,7 +46,7 @@ export function engine({ state: first, model: packed }) {
     const entry = (item, scores) => ({ item, title: catalogue.title[item], category: catalogue.category[item], topic: about(item, topic), deleted: deleted.has(item), score: scores[item] });
     const best = (r) => (r.rows.length ? r.ranked.slice(0, TOP) : []); // without a row every score is the same
     const listed = (r) => best(r).map((item) => entry(item, r.scores));
-    const group = neverHad(topic);
+    const group = neverHad(topic, asked.left);
     const hit = (list) => list.some((item) => about(item, topic));
     const one = (row, r) => ({ row, value: Number(hit(best(r))), low: null, high: null, n: 1 });
     const [low, high] = wilson(group.filter((user) => hit(before[user])).length, group.length);
@@ -68,7 +70,7 @@ export function engine({ state: first, model: packed }) {
       const found = later.get(claim.key);
       const measured = ["interest", "pick", "because"].includes(claim.statement[0]) && claim.statement[2] !== "rows";
       const bound = claim.low ?? (1 - SLACK) * claim.value;
-      const fate = !found ? "gone" : rested(claim) >= BACK ? "back" : measured && found.value < bound - 1e-9 ? "weakened" : "kept";
+      const fate = !found ? "gone" : on.size && rested(claim) >= BACK ? "back" : measured && found.value < bound - 1e-9 ? "weakened" : "kept";
       const delta = (found ? found.value : 0) - claim.value;
       return { ...claim.shown, after: found ? plainly(found.text) : null, fate: none ? null : fate, cause: none || fate === "kept" ? null : cause(asked, on, claim.key, fate, delta) };
     });
@@ -81,24 +83,30 @@ export function engine({ state: first, model: packed }) {
     return [...old, ...fresh];
   }
 
-  /** Which place made it so, found by switching one at a time; see workbench/ledger/causes.py. */
+  /** What made it so, found by switching one thing at a time; see workbench/ledger/causes.py. */
   function cause(asked, on, key, fate, delta) {
-    const [without, and] = [(tier) => new Set([...on].filter((one) => one !== tier)), (tiers) => new Set([...on, ...tiers])];
-    if (fate === "back") {
-      const [off, everywhere] = [TIERS.filter((tier) => !on.has(tier)), and(TIERS)];
-      if (asked.values(everywhere).has(key)) return "implied by other rows";
-      const alone = off.filter((tier) => !asked.values(and([tier])).has(key));
-      const together = off.filter((tier) => asked.values(new Set([...everywhere].filter((one) => one !== tier))).has(key));
-      return (alone.length ? alone.slice(0, 1) : together.length ? together : off).join(" + ");
-    }
     const now = asked.values(on).get(key);
-    const same = (tiers) => {
-      const value = asked.values(tiers).get(key);
-      return (value === undefined) === (now === undefined) && (now === undefined || !(Math.abs(value - now) > Math.abs(delta) / 2));
+    const undone = (tiers, change = delta) => {
+      const then = asked.values(new Set(tiers)).get(key);
+      return now === undefined || then === undefined ? Number(now !== then) : (now - then) / change;
     };
+    const names = fate === "back" ? whyBack(asked, on, key) : whyChanged(on, undone);
+    const share = undone([...on, "tombstone"], fate === "back" ? now : delta);
+    const kept = share > 1 - 1e-9 ? names.filter((name) => name !== "log" && name !== OTHERS) : names;
+    return [...kept, ...(share > 1e-9 ? [AGAIN] : [])].join(" + ");
+  }
+  function whyBack(asked, on, key) {
+    const [off, everywhere] = [TIERS.filter((tier) => !on.has(tier)), [...on, ...TIERS]];
+    const stands = (tiers) => asked.values(new Set(tiers)).has(key);
+    if (stands(everywhere)) return [OTHERS];
+    const alone = off.filter((tier) => !stands([...on, tier]));
+    const together = off.filter((tier) => stands(everywhere.filter((one) => one !== tier)));
+    return alone.length ? alone.slice(0, 1) : together.length ? together : off;
+  }
+  function whyChanged(on, undone) {
     const order = [...TIERS, "tombstone"].filter((tier) => on.has(tier));
-    const needed = order.filter((tier) => !same(without(tier)));
-    return (needed.length ? needed : order.filter((tier) => same(new Set([tier]))).slice(0, 1)).join(" + ") || "together";
+    const needed = order.filter((tier) => Math.abs(undone(order.filter((one) => one !== tier))) > 0.5);
+    return needed.length ? needed : [order.find((tier) => !(Math.abs(undone([tier])) > 0.5)) ?? "together"];
   }
 
   /** As many rows of the same shopper outside the topic, product by product; not the draws that Python makes. */
@@ -114,20 +122,23 @@ export function engine({ state: first, model: packed }) {
     });
   }
 
-  function neverHad(topic) {
+  /** Shoppers without the topic who hold about as many products as are left here; see workbench/unlearning/exposure.py. */
+  function neverHad(topic, left) {
     if (topic === null) return [];
-    const free = model.rows.map((_, user) => user).filter((user) => user !== me && activity[user] && !model.rows[user].some((item) => about(item, topic)));
-    return free.sort((a, b) => Math.abs(activity[a] - activity[me]) - Math.abs(activity[b] - activity[me]) || a - b).slice(0, NEVER);
+    const apart = (user) => Math.abs(activity[user] - left);
+    const alike = (user) => user !== me && activity[user] && apart(user) <= Math.max(CALIPER * left, LEAST);
+    const free = model.rows.map((_, user) => user).filter((user) => alike(user) && !model.rows[user].some((item) => about(item, topic)));
+    return free.sort((a, b) => apart(a) - apart(b) || a - b).slice(0, NEVER);
   }
   function shownMost(group, topic) {
     const counts = new Map();
     for (const user of group) for (const item of before[user]) counts.set(item, (counts.get(item) || 0) + 1);
     return [...counts].sort((a, b) => b[1] - a[1] || a[0] - b[0]).slice(0, TOP).map(([item, n]) =>
-      ({ item, title: catalogue.title[item], category: catalogue.category[item], topic: about(item, topic), share: n / group.length }));
+      ({ item, title: catalogue.title[item], category: catalogue.category[item], topic: about(item, topic), share: Math.round((1e4 * n) / group.length) / 1e4 }));
   }
 }
 
-/** The fewest rows under a claim, as workbench/ledger/fewest.py finds them: verified by scoring again where it can be. */
+/** The fewest rows under a claim, as workbench/reports/smallest.py finds them: verified by scoring again where it can be. */
 function fewest(r, model, { statement: [kind, , relation, object] }, rows) {
   const [ids, item] = [rows.map(([id]) => id), new Map(r.rows.map((row) => [row.interaction, row.item]))];
   if (kind === "because" && relation !== "rows" && object !== "nothing") return ids;
@@ -150,7 +161,7 @@ function fewest(r, model, { statement: [kind, , relation, object] }, rows) {
     const n = all.findIndex((_, at) => ended(all.slice(0, at + 1)));
     let chosen = n < 0 ? [] : all.slice(0, n + 1);
     for (const one of [...chosen]) if (chosen.length > 1 && ended(chosen.filter((other) => other !== one))) chosen = chosen.filter((other) => other !== one);
-    const single = chosen.length > 1 ? all.find((one) => ended([one])) : undefined;
+    const single = n < 0 || chosen.length > 1 ? all.find((one) => ended([one])) : undefined;
     if (single !== undefined) chosen = [single];
     return r.rows.filter((row) => chosen.includes(row.item)).map((row) => row.interaction);
   }
