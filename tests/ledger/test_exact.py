@@ -4,9 +4,11 @@ had the rows."""
 import gc
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import workbench.ledger.memory as memory
 from tests.reports.shops import shop
 from workbench.ledger import Service, Switches, canaries, forget
 from workbench.ledger.memory import REMOVALS, Removal
@@ -71,7 +73,7 @@ def test_exactness_is_looked_at_once_a_service(monkeypatch):
     monkeypatch.setattr(EASE, "fit", lambda self, log: fits.append(0) or fit(self, log))
     for user in range(3):
         repr(forget(service, user, log.rows_of(user)["interaction"].iloc[:2], draws=0))
-    assert len(fits) == 1
+    assert len(fits) == 2, "a sample, and what is left of it"
 
 
 def test_a_service_keeps_few_refitted_models():
@@ -106,3 +108,36 @@ def test_the_service_handed_in_never_changes():
     assert Service.build(log, catalogue, EASE()).report(0).hash == before[1]
     assert np.array_equal(service.model.score(log.histories()), before[2])
     assert not service.tombstones
+
+
+def test_what_a_service_keeps_does_not_grow_with_the_shoppers_looked_at(monkeypatch):
+    monkeypatch.setattr(memory, "KEPT", 12)
+    log, catalogue = shop(3, n_users=20, n_rows=300)
+    service = Service.build(log, catalogue, EASE())
+    reports, sizes = [], []
+    for user in range(20):
+        told = forget(service, user, log.rows_of(user)["interaction"].iloc[:2], draws=2)
+        reports.append(told.before.hash)
+        assert len(told.null) > 1
+        sizes.append(len(service._kept))
+    assert max(sizes) <= 12 + 2, "two answers are about everybody"
+    assert [service.report(user).hash for user in range(20)] == reports
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_other_lists_by_the_low_rank_of_the_change_are_those_of_the_model(monkeypatch, kept):
+    monkeypatch.setattr(memory, "SCORES", 1 << 27 if kept else 0)
+    monkeypatch.setattr(memory, "BATCH", 100)
+    log, catalogue = shop(4, n_users=40, n_rows=500)
+    service = Service.build(log, catalogue, EASE())
+    service = service.hide(5, catalogue.topics["topic"].iloc[0])
+    for user in (0, 3, 17):
+        removal = service.removal(log.rows_of(user)["interaction"].iloc[::2])
+        on = service.reach(Switches())
+        score = removal.score(on)
+        after = removal.at(on)
+        others = service.everyone.select(np.delete(np.arange(log.n_users), user))
+        assert score(others) == pytest.approx(after.model.score(others), abs=1e-12)
+        assert np.array_equal(after.served(others, score), after.served(others))
+    assert (service.scores is not None) == kept
+    assert removal.score(service.reach(Switches(item_weights=False))) is None

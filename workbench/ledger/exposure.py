@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from workbench.ledger.memory import Removal, Service
+from workbench.ledger.memory import Removal, Score, Service
 from workbench.statistics import wilson
 from workbench.unlearning.exposure import churn
 from workbench.unlearning.exposure import exposure as exposed
@@ -31,7 +31,14 @@ def never_had(removal: Removal, user: int, topic: str) -> np.ndarray:
 
 def lists(service: Service) -> np.ndarray:
     """Everybody's list as served, (n_users, 10)."""
-    return service.keep("lists", lambda: service.served(service.everyone))
+
+    def made() -> np.ndarray:
+        known = service.scores
+        return service.served(
+            service.everyone, None if known is None else lambda part: known[part.user]
+        )
+
+    return service.keep("lists", made)
 
 
 def exposure(removal: Removal, after: Service, user: int, topic: str | None) -> pd.DataFrame:
@@ -63,15 +70,19 @@ def exposure(removal: Removal, after: Service, user: int, topic: str | None) -> 
     return table
 
 
-def touched(before: Service, after: Service, left_out: np.ndarray) -> dict[str, float]:
+def touched(
+    before: Service, after: Service, left_out: np.ndarray, score: Score | None = None
+) -> dict[str, float]:
     """What a change does to everybody else's list: others, changed, share, max_churn.
 
     Everybody else's rows are the same before and after, so that only shared weights can change
-    their lists. Churn is the share of a list that was replaced.
+    their lists. Churn is the share of a list that was replaced. score: the scores afterwards, where
+    there is a shorter way to them (`Removal.score`).
     """
-    old = lists(before)
+    old = new = lists(before)
     # the same weights give everybody else the same list
-    new = old if after.model is before.model else after.served(before.everyone)
+    if after.model is not before.model:
+        new = after.served(before.everyone, score)
     # everybody with a row but those left out
     active = np.diff(before.everyone.offsets) > 0
     active[left_out] = False

@@ -77,7 +77,9 @@ class Forgetting:
     @cached_property
     def others(self) -> pd.DataFrame:
         """What changed for everybody else, one row, see `touched`."""
-        return pd.DataFrame([touched(*self.services, np.array([self.user]))])
+        return pd.DataFrame(
+            [touched(*self.services, np.array([self.user]), self.removal.score(self.on))]
+        )
 
     @cached_property
     def inexact(self) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -13,14 +13,23 @@ import pandas as pd
 from workbench.data import Catalogue, Histories, Interactions
 from workbench.data.histories import unique_ids
 from workbench.errors import ConfigError, DataError
-from workbench.ledger.tiers import Switches, Tier, check_stores, tiers_of
+from workbench.ledger.tiers import ITEM_WEIGHTS, Switches, Tier, check_stores, tiers_of
 from workbench.recommend import scores_or_none, top_k
 from workbench.reports import Claim, EntityStore, Evidence, Report, Store, make_claims, write
 
 TOP = 10
 """Length of the lists that are served and compared."""
+KEPT = 512
+"""Answers about single shoppers that a service keeps, some four a shopper."""
+BATCH = 1 << 22
+"""Scores that are ranked at a time."""
+SCORES = 1 << 27
+"""Bytes up to which everybody's scores are kept: other lists after a request follow from them."""
 REMOVALS = 8
 """Requests that a service keeps: each may hold copies of the model."""
+
+
+Score = Callable[[Histories], np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -122,23 +131,38 @@ class Service:
         scores = self.evidence(user).scores[items]
         return table.assign(score=scores).reset_index(drop=True)
 
-    def served(self, histories: Histories) -> np.ndarray:
-        """Lists (B, TOP) for many shoppers, by one pass of the model.
+    def served(self, histories: Histories, score: Score | None = None) -> np.ndarray:
+        """Lists (B, TOP) for many shoppers, some at a time; score: the model's unless told.
 
         A shopper without rows to whom the model gives no scores, or every product the same, gets no
         list: all −1.
         """
-        scores = np.asarray(scores_or_none(self.model, histories), dtype=np.float64)
-        empty = (np.diff(histories.offsets) == 0) & (np.ptp(scores, axis=1) == 0)
-        for row in np.flatnonzero(np.isin(histories.user, self._adjusted)):
-            scores[row] += self.adjust(int(histories.user[row]))
-        seen = histories.matrix() if self.mask_seen else None
-        return np.where(empty[:, None], -1, top_k(scores, TOP, seen))
+        score = score or partial(scores_or_none, self.model)
+        lists = np.full((len(histories), min(TOP, histories.n_items)), -1, dtype=np.int64)
+        rows = max(1, BATCH // max(histories.n_items, 1))
+        for start in range(0, len(histories), rows):
+            part = histories.select(np.arange(start, min(start + rows, len(histories))))
+            scores = np.asarray(score(part), dtype=np.float64)
+            empty = (np.diff(part.offsets) == 0) & (np.ptp(scores, axis=1) == 0)
+            for row in np.flatnonzero(np.isin(part.user, self._adjusted)):
+                scores[row] += self.adjust(int(part.user[row]))
+            best = top_k(scores, TOP, part.matrix() if self.mask_seen else None)
+            lists[start : start + rows] = np.where(empty[:, None], -1, best)
+        return lists
 
     @cached_property
     def everyone(self) -> Histories:
         """Histories of all shoppers."""
         return self.log.histories()
+
+    @cached_property
+    def scores(self) -> np.ndarray | None:
+        """Everybody's scores, before anything is hidden; None where they are many, or of no use
+        after a request."""
+        size = 8 * self.log.n_users * self.log.n_items
+        if size > SCORES or not hasattr(self.model, "score_without"):
+            return None
+        return scores_or_none(self.model, self.everyone)
 
     @cached_property
     def _adjusted(self) -> list[int]:
@@ -176,9 +200,15 @@ class Service:
         return {}
 
     def keep(self, key: Any, make: Callable[[], Any]) -> Any:
-        """The answer under `key`, made when first asked for."""
+        """The answer under `key`, made when first asked for. Of those about one shopper, whose keys
+        are tuples, only the last ones asked for are kept."""
+        if isinstance(key, tuple) and key in self._kept:
+            self._kept[key] = self._kept.pop(key)  # to the end
         if key not in self._kept:
             self._kept[key] = make()
+            held = [name for name in self._kept if isinstance(name, tuple)]
+            for name in held[:-KEPT]:
+                del self._kept[name]
         return self._kept[key]
 
     def report(self, user: int, seed: int = 0) -> Report:
@@ -261,6 +291,20 @@ class Removal:
     def refitted(self) -> Any:
         """The exact reference: the model fitted on what is left of the log."""
         return self.service.model.copy().fit(self.left[id(self.service.log)])
+
+    def score(self, on: frozenset[str]) -> Score | None:
+        """How other shoppers are scored when these switches are on, where there is a shorter way
+        than by the cleaned model: what it said before, and the low rank of the change."""
+        service = self.service
+        if ITEM_WEIGHTS.name not in on or not hasattr(service.model, "score_without"):
+            return None
+        removed = self.taken[id(service.weights_log)]
+
+        def scores(histories: Histories) -> np.ndarray:
+            now = None if service.scores is None else service.scores[histories.user]
+            return service.model.score_without(removed, histories, now)
+
+        return scores
 
     @cached_property
     def vectors(self) -> Any:

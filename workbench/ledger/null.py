@@ -42,7 +42,8 @@ class Control:
         # the service keeps its last requests: a flipped switch asks for the same placebo rows again
         removal = self.service.removal(self.ids)
         changed = removal.at(self.on)
-        others = touched(self.service, changed, np.append(removal.users, self.user))["changed"]
+        left_out = np.append(removal.users, self.user)
+        others = touched(self.service, changed, left_out, removal.score(self.on))["changed"]
         listed = changed.listed(self.user)
         # the report, and what it would claim
         claims = SimpleNamespace(claims=changed.claims(self.user).values())

@@ -95,18 +95,29 @@ class EASE:
             return self._solve(cells)
         return self
 
-    def score_without(self, removed: Interactions, histories: Histories) -> np.ndarray:
+    def score_without(
+        self, removed: Interactions, histories: Histories, scores: np.ndarray | None = None
+    ) -> np.ndarray:
         """What `score(histories)` would be after `forget(removed)`; changes nothing, copies no P.
 
-        x·P' = x·P − (x·Z)·K·Zᵀ and diag P' = diag P − Σ_q (Z K)_q ∘ Z_q need vectors of length n
-        only.
+        scores: what `score(histories)` is now; saves the product x·P. With y = x·P = (x − s)·diag P,
+        x·P' = y − (x·Z)·K·Zᵀ and diag P' = diag P − Σ_q (Z K)_q ∘ Z_q: vectors of length n only.
         """
         p, x = self._inverse_for(histories), histories.matrix()
         step = rank_update(p, changes(self.cells, self.cells.without(removed), removed))
         if step is None:
             return self.copy().forget(removed).score(histories)
         z, zk = step
-        return x.toarray() - (x @ p - (x @ zk) @ z.T) / (p.diagonal() - (zk * z).sum(axis=1))
+        diagonal = p.diagonal() - (zk * z).sum(axis=1)
+        less = (x @ zk) @ (z / diagonal[:, None]).T
+        if scores is None:
+            return x.toarray() - (x @ p) / diagonal + less
+        # s' = x − y / diag P' + less; x is not 0 in few places
+        ratio = p.diagonal() / diagonal
+        found = scores * ratio + less
+        row, item = x.nonzero()
+        found[row, item] += (1.0 - ratio)[item] * x[row, item]
+        return found
 
     def residual(self) -> float:
         """max |(G + λI)·P·v − v| for a fixed random vector v: near 1e-12 while P is right."""
