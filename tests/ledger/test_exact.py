@@ -120,7 +120,7 @@ def test_what_a_service_keeps_does_not_grow_with_the_shoppers_looked_at(monkeypa
         reports.append(told.before.hash)
         assert len(told.null) > 1
         sizes.append(len(service._kept))
-    assert max(sizes) <= 12 + 2, "two answers are about everybody"
+    assert max(sizes) <= 12 + 4, "some answers are about everybody"
     assert [service.report(user).hash for user in range(20)] == reports
 
 
