@@ -2,6 +2,7 @@
 had the rows."""
 
 import gc
+import weakref
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 import workbench.ledger.memory as memory
 from tests.reports.shops import shop
 from workbench.ledger import Service, Switches, canaries, forget
-from workbench.ledger.memory import REMOVALS, Removal
+from workbench.ledger.memory import REMOVALS
 from workbench.recommend import EASE, ItemKNN
 from workbench.recommend.collaborative.ease import EASEConfig
 from workbench.unlearning.exposure import off_refit
@@ -80,12 +81,14 @@ def test_a_service_keeps_few_refitted_models():
     log, catalogue = shop(3, n_users=20, n_rows=300)
     service = Service.build(log, catalogue, EASE())
     asked = [log.frame["interaction"].iloc[[row]] for row in range(REMOVALS + 4)]
+    first, models = service.removal(asked[0]), []
     for ids in asked:
         canaries(service, service.remove(ids, Switches()), ids)
-        service.removal(asked[0])  # the one asked for again and again stays
-    held = [one for one in gc.get_objects() if isinstance(one, Removal) and one.service is service]
-    assert len(held) <= REMOVALS
-    assert service.removal(asked[0]) in held and service.removal(asked[-1]) in held
+        models.append(weakref.ref(service.removal(ids).refitted))
+        assert service.removal(asked[0]) is first, "what is asked for again and again stays"
+    gc.collect()
+    kept = [number for number, model in enumerate(models) if model() is not None]
+    assert kept == [0, *range(len(asked) - REMOVALS + 1, len(asked))]
 
 
 def test_the_service_handed_in_never_changes():
