@@ -232,6 +232,25 @@ def test_users_without_the_topic_are_named():
         boomerang(Popularity().fit(log), log, np.array([0]), users=[0, 1, 2])
 
 
+class Halfway(EASE):
+    """A model that forgets the first half of a request."""
+
+    def forget(self, removed):
+        ids = removed.frame["interaction"].to_numpy()
+        return super().forget(removed.only(ids[: len(ids) // 2]))
+
+
+def test_exact_is_said_only_of_what_a_refit_confirms():
+    log, topic = random_log(), np.array([3, 8, 9])
+    sound = boomerang(EASE().fit(log), log, topic)
+    broken = boomerang(Halfway().fit(log), log, topic)
+    assert sound.off == 0 and "exact" not in repr(sound) + sound._repr_html_()
+    assert broken.off > 1e-3 and "not exact: off by" in repr(broken)
+    assert "not exact" in broken._repr_html_()
+    assert (leavers(Halfway().fit(log), log, [1])["off"] > 1e-3).all()
+    assert (leavers(EASE().fit(log), log, [1])["off"] == 0).all()
+
+
 def test_batches_of_users_change_nothing(monkeypatch):
     log = random_log()
     model, topic = EASE().fit(log), np.array([3, 8, 9])

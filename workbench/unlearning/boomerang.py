@@ -32,7 +32,7 @@ from workbench.unlearning.boomerang_result import (
     TOMBSTONE,
     Boomerang,
 )
-from workbench.unlearning.exposure import exposure, never_had, share
+from workbench.unlearning.exposure import exposure, never_had, off_refit, share
 from workbench.unlearning.leavers import lists_of, rows_of_each, score_after
 
 
@@ -46,7 +46,8 @@ def boomerang(
     k: int = 10,
     seed: int = 0,
 ) -> Boomerang:
-    """Let each user alone delete all rows on `items` (a topic), exactly, and compare the lists.
+    """Let each user alone delete all rows on `items` (a topic) and compare the lists; *exactly* is
+    said where the model's `forget` equals a refit.
 
     model: fitted on `log`. users: by default everybody with at least `at_least` of the items.
     Memory grows with users × k, not with users × items. Raises `DataError` where no user has
@@ -92,7 +93,8 @@ def boomerang(
     columns = [f"{side}{end}" for end in KINDS.values() for side in ("after", "never")]
     pairs[columns] = np.stack([one.means for one in alone])
     pairs.loc[matches < 0, columns] = np.nan
-    return Boomerang(table, pairs, k, int((having == 0).sum()))
+    never = int((having == 0).sum())
+    return Boomerang(table, pairs, k, never, off_refit(model, log))
 
 
 def _deleters(having: np.ndarray, users: np.ndarray | None, at_least: int, size: int) -> np.ndarray:

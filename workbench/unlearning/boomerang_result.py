@@ -22,7 +22,7 @@ KINDS = {
 
 @dataclass(frozen=True)
 class Boomerang:
-    """One topic deleted exactly by each of many users, each alone.
+    """One topic deleted by each of many users, each alone: exactly, where `off` is 0.
 
     table: [user, row, exposed, share, again]; one line per user and row of `ROWS`. exposed: a topic
     item in the top k; share: of the top k; again: a *deleted* item in it, in the placebo one of
@@ -37,6 +37,8 @@ class Boomerang:
     scores: pd.DataFrame
     k: int
     n_never: int
+    off: float = 0.0
+    """How far the model's `forget` is off a refit, as a share of the largest score."""
 
     @property
     def unmatched(self) -> int:
@@ -47,7 +49,11 @@ class Boomerang:
         mean = self.table.groupby("row")["exposed"].mean()
         shown = f"exposed@{self.k} {mean[SERVED]:.2f} before, {mean[AFTER]:.2f} after"
         alone = f", {self.unmatched} without a match" if self.unmatched else ""
-        return f"Boomerang({len(self.scores)} users: {shown}{alone})"
+        return f"Boomerang({len(self.scores)} users: {shown}{alone}{self._inexact})"
+
+    @property
+    def _inexact(self) -> str:
+        return f"; not exact: off by {self.off:.2g} of the largest score" if self.off else ""
 
     def to_frame(self, value: str = "exposed", seed: int = 0) -> pd.DataFrame:
         """Means, paired differences to `as served before`: [row, minus, estimate, low, high, n].
@@ -97,4 +103,5 @@ class Boomerang:
         title = f"Share of users shown the topic in their top {self.k}"
         if self.unmatched:
             title += f"; {self.unmatched} of {len(self.scores)} have no match that never had it"
+        title += self._inexact
         return html.table(means.to_dict("records"), title, digits=2)

@@ -11,7 +11,7 @@ import pandas as pd
 
 from workbench.data import Histories, Interactions
 from workbench.recommend import Counted, top_k
-from workbench.unlearning.exposure import replaced
+from workbench.unlearning.exposure import off_refit, replaced
 
 
 def rows_of_each(log: Interactions, users: np.ndarray) -> Iterator[Interactions]:
@@ -49,14 +49,14 @@ def lists_of(score: Callable[[Histories], np.ndarray], histories: Histories, k: 
 def leavers(model: Counted, log: Interactions, users: np.ndarray, k: int = 10) -> pd.DataFrame:
     """One user after another leaves entirely and comes back; how many *other* users' lists change?
 
-    [user, others, changed, share, most]: others with rows; those whose top k is another *set* of
-    items; the share of them; most items replaced in one list. Counted models are deterministic:
-    without a leaver nothing changes.
+    [user, others, changed, share, most, off]: others with rows; those whose top k is another *set*
+    of items; the share of them; most items replaced in one list; how far `forget` is off a refit
+    (0: exact). Counted models are deterministic: without a leaver nothing changes.
     """
     everybody = log.histories()
     before = lists_of(model.score, everybody, k)
     active = np.diff(everybody.offsets) > 0
-    rows = []
+    rows, off = [], off_refit(model, log)
     for user, gone in zip(users, rows_of_each(log, users), strict=True):
         # the lists without this user's rows
         after = lists_of(partial(score_after, model, gone), everybody, k)
@@ -65,5 +65,5 @@ def leavers(model: Counted, log: Interactions, users: np.ndarray, k: int = 10) -
         moved = replaced(before[others], after[others])
         changed = int((moved > 0).sum())
         share = changed / max(len(others), 1)
-        rows.append((int(user), len(others), changed, share, int(moved.max(initial=0))))
-    return pd.DataFrame(rows, columns=["user", "others", "changed", "share", "most"])
+        rows.append((int(user), len(others), changed, share, int(moved.max(initial=0)), off))
+    return pd.DataFrame(rows, columns=["user", "others", "changed", "share", "most", "off"])
