@@ -2,17 +2,34 @@
 
 from __future__ import annotations
 
-from collections import Counter
+import html
+import json
+import mmap
+import os
+import re
 from pathlib import Path
+from typing import Any
+from urllib.parse import quote
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from workbench.errors import DataError
+from workbench.errors import ConfigError, DataError
 from workbench.settings import settings
 from workbench.whole import whole_file
+
+USERS = re.compile(
+    r"(user|shopper|customer|visitor|reader|person|member|account|u(?=id))s?[\W_]*(id|code)?s?",
+    re.I,
+)
+"""What a column of users is called."""
+RAW = ("utf-8", "surrogatepass")
+LOOK = "look there yourself"
+PACKED = (b"\x1f\x8b", b"PK\x03\x04", b"BZh", b"\xfd7zXZ", b"(\xb5/\xfd", b"7z\xbc\xaf")
+"""How gzip, zip (npz, pt), bzip2, xz, zstandard and 7z files begin."""
 
 
 def purge(
@@ -21,60 +38,184 @@ def purge(
     """Remove the rows of a user (original id) from every parquet file below a folder (default: the
     settings).
 
-    A file counts as about users when it has a column `user`. Text is compared with the id. Whole
-    numbers may be codes of some log or ids: they are compared with `code`, and with the id only
-    where it is a number; otherwise the file is left as it is and the note says so. Files are
-    rewritten whole through a temporary file; `dry` only looks.
+    A parquet file, whatever its name, is about users when it has a column `user`, `User`, `userId`,
+    `shopper` and the like. Text is compared with the id. Whole numbers may be codes of some log or
+    ids: they are compared with `code`, and with the id only where it is a number; otherwise the
+    file is left as it is and the note says so. Files are rewritten whole; `dry` only looks. Then
+    every file is searched for the id, in any case: other columns, metadata, other kinds of file.
 
-    Returns [file, rows, removed, note], one line a file; files of other kinds are counted by kind,
-    not opened. Raises `DataError` for a folder that is not there.
+    Returns [file, rows, removed, note]: the parquet files, others that need a look, and in the last
+    line (file `*`) whether all is clean, or why not. Raises `DataError` for a folder that is not
+    there.
+
+    >>> purge("shopper 72", "runs", dry=True)["note"].iloc[-1]  # doctest: +SKIP
+    'clean: 12 files searched'
     """
+    if not isinstance(user, str) or not user.strip():
+        raise ConfigError(f"{user!r} is no id", "user", "the id of a user, as text", "name one")
     folders = [settings().runs, settings().cache]
     if folder is not None:
         folders = [Path(folder)]
         if not folders[0].is_dir():
             do = "leave it out for the settings' folders"
             raise DataError("no such folder", str(folder), "a cache or run folder", do)
-    lines = []
-    other: Counter[str] = Counter()
+    searched = _spellings(user)
+    lines, count = [], 0
     for root in folders:
         for path in sorted(root.rglob("*")):
-            if path.is_symlink() or not path.is_file():
+            if path.is_dir() and not path.is_symlink():
                 continue
-            if path.suffix == ".parquet":
-                name = path.relative_to(root).as_posix()
-                lines.append((name, *_purge_file(path, user, code, dry)))
-            else:
-                other[path.suffix or "no suffix"] += 1
-    for suffix, n in sorted(other.items()):
-        note = f"{n} file{'s' * (n > 1)} not opened: look for this user there yourself"
-        lines.append((f"*{suffix}", 0, 0, note))
+            count += 1
+            rows, removed, note = _look(path, user, searched, code, dry)
+            name = path.relative_to(root).as_posix()
+            if searched.search(os.fsencode(name)):
+                note = f"{user!r} is in its name: rename it. {note}".rstrip()
+            if rows is not None or note:
+                lines.append((name, rows or 0, removed, note))
+    told = "; ".join(f"{name}: {note}" for name, _, _, note in lines if note)
+    end = f"not clean: {told}" if told else f"clean: {count} file{'s' * (count != 1)} searched"
+    lines.append(("*", 0, 0, end))
     return pd.DataFrame(lines, columns=["file", "rows", "removed", "note"])
 
 
-def _purge_file(path: Path, user: str, code: int | None, dry: bool) -> tuple[int, int, str]:
-    """Rows of the file, rows of the user among them, and a note."""
+def _spellings(user: str) -> re.Pattern[bytes]:
+    """The id as a word of its own, as text, JSON, HTML, an address and UTF-16 write it."""
+    written = {user, html.escape(user), quote(user, errors="ignore") or user}
+    written |= {json.dumps(user, ensure_ascii=ascii)[1:-1] for ascii in (True, False)}
+    forms = {text.encode(*RAW) for text in written}
+    forms.add(user.encode("utf-16-le", "surrogatepass"))
+    words = b"|".join(map(re.escape, sorted(forms, reverse=True)))
+    return re.compile(b"(?<![0-9A-Za-z])(?:" + words + b")(?![0-9A-Za-z])", re.IGNORECASE)
+
+
+def _look(
+    path: Path, user: str, searched: re.Pattern[bytes], code: int | None, dry: bool
+) -> tuple[int | None, int, str]:
+    """Rows of a parquet file (None: another kind), rows of the user among them, and a note."""
+    if path.is_symlink():
+        return None, 0, f"a link, not followed: {LOOK}"
     try:
-        with pq.ParquetFile(path) as file:
-            table = file.read()
-    except (OSError, pa.ArrowException) as error:
-        return 0, 0, f"unreadable, left as it is: {str(error).splitlines()[0]}"
-    if "user" not in table.column_names:
-        return len(table), 0, "no column 'user'"
-    column = table.column("user")
-    if pa.types.is_dictionary(column.type):
-        column = column.cast(column.type.value_type)
-    # whole numbers are codes, or ids that are numbers themselves
-    wanted: int | str = user
-    if pa.types.is_integer(column.type):
+        with open(path, "rb") as file:
+            start = file.read(6)
+        if start.startswith(b"PAR1"):
+            return _purge_file(path, user, searched, code, dry)
+        if path.suffix.lower() in (".parquet", ".pq"):
+            return 0, 0, "unreadable, left as it is: no parquet"
+        if start.startswith(PACKED):
+            return None, 0, f"packed, not searched: {LOOK}"
+        held = start and _found_in(path, searched)
+        return None, 0, f"holds {user!r}: {LOOK}" if held else ""
+    except Exception as error:  # whatever a file holds, the others are still looked at
+        said = str(error).splitlines() or [type(error).__name__]
+        return 0, 0, f"unreadable or not written, left as it is: {said[0]}"
+
+
+def _found_in(path: Path, searched: re.Pattern[bytes]) -> bool:
+    with (
+        open(path, "rb") as file,
+        mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content,
+    ):
+        return bool(searched.search(content))
+
+
+def _purge_file(
+    path: Path, user: str, searched: re.Pattern[bytes], code: int | None, dry: bool
+) -> tuple[int, int, str]:
+    """Rows of the file, rows of the user among them, and what is left of the id."""
+    with pq.ParquetFile(path) as file:
+        table = file.read()
+    # which rows are the user's
+    notes, mine = [], np.zeros(len(table), dtype=bool)
+    for name, column in zip(table.column_names, table.columns, strict=True):
+        if USERS.fullmatch(name):
+            same = _equal(_values(column), user, code)
+            if same is None:
+                notes.append("users are whole numbers: pass code=")
+            else:
+                mine |= same
+    removed = int(mine.sum())
+    # the rest, in which no list of categories names the user any more
+    kept = table.filter(pa.array(~mine))
+    for place, column in enumerate(kept.columns):
+        if pa.types.is_dictionary(column.type):
+            kept = kept.set_column(place, kept.schema.field(place), _without(column, user))
+    left = _holding(kept, user, searched)
+    if removed or left != _holding(table, user, searched):
+        if dry:
+            notes.append("would be removed")
+        else:
+            with whole_file(path) as new:
+                pq.write_table(kept, new)
+            _recount(path, len(kept))
+    if left:
+        notes.append(f"{user!r} is still in {', '.join(left)}: {LOOK}")
+    return len(table), removed, "; ".join(notes)
+
+
+def _values(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    kind = column.type
+    return column.cast(kind.value_type) if pa.types.is_dictionary(kind) else column
+
+
+def _equal(column: pa.ChunkedArray, user: str, code: int | None) -> np.ndarray | None:
+    """Which rows hold the user, compared as bytes; None for numbers without a code."""
+    wanted, kind = user, column.type
+    if pa.types.is_integer(kind) or pa.types.is_floating(kind):
         if code is None and not (user.isascii() and user.isdigit()):
-            return len(table), 0, "users are whole numbers: pass code="
-        wanted = int(user) if code is None else code
-    else:
-        column = column.cast(pa.string())
-    found = pc.fill_null(pc.equal(column, wanted), False)
-    removed = int(pc.sum(found).as_py() or 0)
-    if removed and not dry:
-        with whole_file(path) as new:
-            pq.write_table(table.filter(pc.invert(found)), new)
-    return len(table), removed, "would be removed" if removed and dry else ""
+            return None
+        wanted, column = user if code is None else str(code), column.cast(pa.string())
+    try:
+        column = column.cast(pa.large_binary())
+    except pa.ArrowNotImplementedError:  # lists and the like: they are searched
+        return np.zeros(len(column), dtype=bool)
+    same = pc.equal(column, pa.scalar(wanted.encode(*RAW), pa.large_binary()))
+    return pc.fill_null(same, False).to_numpy()
+
+
+def _without(column: pa.ChunkedArray, user: str) -> pa.DictionaryArray:
+    """A column of categories whose list does not name the user, unless a row does."""
+    kind, values = column.type, _values(column).combine_chunks()
+    used = set(values.unique().to_pylist())
+    every = column.unify_dictionaries().combine_chunks().dictionary.to_pylist()
+    names = pa.array([name for name in every if name in used or name != user], kind.value_type)
+    codes = pc.index_in(values, value_set=names).cast(kind.index_type)
+    return pa.DictionaryArray.from_arrays(codes, names, ordered=kind.ordered)
+
+
+def _holding(table: pa.Table, user: str, searched: re.Pattern[bytes]) -> list[str]:
+    """What of a table holds the id: columns, their names, metadata."""
+    schema, told = table.schema, dict(table.schema.metadata or {})
+    if user.isdigit():
+        told.pop(b"pandas", None)  # full of numbers that are none
+    names = "\n".join(schema.names).encode(*RAW)
+    parts = {"its metadata": b" ".join(told.values()), "the columns' names": names}
+    for name, column in zip(schema.names, table.columns, strict=True):
+        if re.search("string|binary", str(column.type)):
+            parts[f"column {name}"] = parts.get(f"column {name}", b"") + _said(column)
+    return [name for name, content in parts.items() if searched.search(content)]
+
+
+def _said(column: pa.ChunkedArray) -> bytes:
+    """Every text in a column, however deep."""
+    texts = [column]
+    if pa.types.is_dictionary(column.type):
+        texts = [chunk.dictionary for chunk in column.chunks]
+    raw = [  # bytes that are no utf-8 would stop the search
+        text.cast(pa.large_binary()) if "string" in str(text.type)[:12] else text for text in texts
+    ]
+    lists = [text.to_pylist() for text in raw]
+    return json.dumps(lists, ensure_ascii=False, default=_plain).encode(*RAW)
+
+
+def _plain(value: Any) -> str:
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+
+
+def _recount(path: Path, rows: int) -> None:
+    """The manifest of a run says how many rows its result has."""
+    manifest = path.with_name("manifest.json")
+    if path.name == "result.parquet" and manifest.is_file():
+        facts = json.loads(manifest.read_text(encoding="utf-8")) | {"rows": rows}
+        text = json.dumps(facts, indent=1, sort_keys=True, ensure_ascii=False)
+        with whole_file(manifest) as new:
+            new.write_text(text, encoding="utf-8")
