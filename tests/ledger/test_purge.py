@@ -112,6 +112,7 @@ COLUMNS = {
     "large text": pa.array([USER, "bob", None], pa.large_string()),
     "bytes": pa.array([USER.encode(), b"bob", None]),
     "categories": pa.array([USER, "bob", None]).dictionary_encode(),
+    "categories of bytes": pa.array([USER.encode(), b"bob", None]).dictionary_encode(),
     "chunks": pa.chunked_array(
         [pa.array(["bob", USER]).dictionary_encode(), pa.array([None, "cy"]).dictionary_encode()]
     ),
@@ -208,6 +209,13 @@ def test_what_is_left_is_named_in_the_last_line(tmp_path):
     assert (told["removed"] == 0).all() and last(told).startswith("not clean: ")
     for path in tmp_path.iterdir():
         assert f"{path.name}: " in last(told), path.name
+
+
+def test_a_manifest_that_is_none_stops_nothing(tmp_path):
+    write(tmp_path, "result.parquet", user=[USER, "bob"])
+    (tmp_path / "manifest.json").write_text("no json")
+    assert purge(USER, tmp_path)["removed"].tolist() == [1, 0]
+    assert (tmp_path / "manifest.json").read_text() == "no json"
 
 
 def test_an_id_within_another_is_another(tmp_path):

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import html
 import json
-import mmap
 import os
 import re
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -59,16 +59,16 @@ def purge(
         if not folders[0].is_dir():
             do = "leave it out for the settings' folders"
             raise DataError("no such folder", str(folder), "a cache or run folder", do)
-    searched = _spellings(user)
+    forms = _spellings(user)
     lines, count = [], 0
     for root in folders:
         for path in sorted(root.rglob("*")):
             if path.is_dir() and not path.is_symlink():
                 continue
             count += 1
-            rows, removed, note = _look(path, user, searched, code, dry)
+            rows, removed, note = _look(path, user, forms, code, dry)
             name = path.relative_to(root).as_posix()
-            if searched.search(os.fsencode(name)):
+            if _holds(os.fsencode(name), forms):
                 note = f"{user!r} is in its name: rename it. {note}".rstrip()
             if rows is not None or note:
                 lines.append((name, rows or 0, removed, note))
@@ -78,18 +78,24 @@ def purge(
     return pd.DataFrame(lines, columns=["file", "rows", "removed", "note"])
 
 
-def _spellings(user: str) -> re.Pattern[bytes]:
-    """The id as a word of its own, as text, JSON, HTML, an address and UTF-16 write it."""
+def _spellings(user: str) -> set[bytes]:
+    """The id as text, JSON, HTML, an address and UTF-16 write it, in small letters."""
     written = {user, html.escape(user), quote(user, errors="ignore") or user}
     written |= {json.dumps(user, ensure_ascii=ascii)[1:-1] for ascii in (True, False)}
     forms = {text.encode(*RAW) for text in written}
     forms.add(user.encode("utf-16-le", "surrogatepass"))
-    words = b"|".join(map(re.escape, sorted(forms, reverse=True)))
-    return re.compile(b"(?<![0-9A-Za-z])(?:" + words + b")(?![0-9A-Za-z])", re.IGNORECASE)
+    return {form.lower() for form in forms}
+
+
+def _holds(content: bytes, forms: set[bytes]) -> bool:
+    """Whether one of the forms is a word of its own there, in any case."""
+    small = content.lower()
+    found = [re.escape(form) for form in forms if form in small]
+    return any(re.search(b"(?<![0-9a-z])" + form + b"(?![0-9a-z])", small) for form in found)
 
 
 def _look(
-    path: Path, user: str, searched: re.Pattern[bytes], code: int | None, dry: bool
+    path: Path, user: str, forms: set[bytes], code: int | None, dry: bool
 ) -> tuple[int | None, int, str]:
     """Rows of a parquet file (None: another kind), rows of the user among them, and a note."""
     if path.is_symlink():
@@ -97,29 +103,30 @@ def _look(
     try:
         with open(path, "rb") as file:
             start = file.read(6)
-        if start.startswith(b"PAR1"):
-            return _purge_file(path, user, searched, code, dry)
-        if path.suffix.lower() in (".parquet", ".pq"):
-            return 0, 0, "unreadable, left as it is: no parquet"
+        if start.startswith(b"PAR1") or path.suffix.lower() in (".parquet", ".pq"):
+            return _purge_file(path, user, forms, code, dry)
         if start.startswith(PACKED):
             return None, 0, f"packed, not searched: {LOOK}"
-        held = start and _found_in(path, searched)
-        return None, 0, f"holds {user!r}: {LOOK}" if held else ""
+        held = _found_in(path, forms)
+        return None, 0, f"holds the bytes of {user!r}: {LOOK}" if held else ""
     except Exception as error:  # whatever a file holds, the others are still looked at
         said = str(error).splitlines() or [type(error).__name__]
         return 0, 0, f"unreadable or not written, left as it is: {said[0]}"
 
 
-def _found_in(path: Path, searched: re.Pattern[bytes]) -> bool:
-    with (
-        open(path, "rb") as file,
-        mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content,
-    ):
-        return bool(searched.search(content))
+def _found_in(path: Path, forms: set[bytes]) -> bool:
+    """Whether a file holds one of the forms; read in pieces that overlap."""
+    end, longest = b"", max(map(len, forms)) + 2
+    with open(path, "rb") as file:
+        while part := file.read(1 << 24):
+            if _holds(end + part, forms):
+                return True
+            end = part[-longest:]
+    return False
 
 
 def _purge_file(
-    path: Path, user: str, searched: re.Pattern[bytes], code: int | None, dry: bool
+    path: Path, user: str, forms: set[bytes], code: int | None, dry: bool
 ) -> tuple[int, int, str]:
     """Rows of the file, rows of the user among them, and what is left of the id."""
     with pq.ParquetFile(path) as file:
@@ -139,8 +146,8 @@ def _purge_file(
     for place, column in enumerate(kept.columns):
         if pa.types.is_dictionary(column.type):
             kept = kept.set_column(place, kept.schema.field(place), _without(column, user))
-    left = _holding(kept, user, searched)
-    if removed or left != _holding(table, user, searched):
+    left = _holding(kept, user, forms)
+    if removed or left != _holding(table, user, forms):
         if dry:
             notes.append("would be removed")
         else:
@@ -175,14 +182,14 @@ def _equal(column: pa.ChunkedArray, user: str, code: int | None) -> np.ndarray |
 def _without(column: pa.ChunkedArray, user: str) -> pa.DictionaryArray:
     """A column of categories whose list does not name the user, unless a row does."""
     kind, values = column.type, _values(column).combine_chunks()
-    used = set(values.unique().to_pylist())
+    used, own = set(values.unique().to_pylist()), (user, user.encode(*RAW))
     every = column.unify_dictionaries().combine_chunks().dictionary.to_pylist()
-    names = pa.array([name for name in every if name in used or name != user], kind.value_type)
+    names = pa.array([name for name in every if name in used or name not in own], kind.value_type)
     codes = pc.index_in(values, value_set=names).cast(kind.index_type)
     return pa.DictionaryArray.from_arrays(codes, names, ordered=kind.ordered)
 
 
-def _holding(table: pa.Table, user: str, searched: re.Pattern[bytes]) -> list[str]:
+def _holding(table: pa.Table, user: str, forms: set[bytes]) -> list[str]:
     """What of a table holds the id: columns, their names, metadata."""
     schema, told = table.schema, dict(table.schema.metadata or {})
     if user.isdigit():
@@ -192,7 +199,7 @@ def _holding(table: pa.Table, user: str, searched: re.Pattern[bytes]) -> list[st
     for name, column in zip(schema.names, table.columns, strict=True):
         if re.search("string|binary", str(column.type)):
             parts[f"column {name}"] = parts.get(f"column {name}", b"") + _said(column)
-    return [name for name, content in parts.items() if searched.search(content)]
+    return [name for name, content in parts.items() if _holds(content, forms)]
 
 
 def _said(column: pa.ChunkedArray) -> bytes:
@@ -200,22 +207,22 @@ def _said(column: pa.ChunkedArray) -> bytes:
     texts = [column]
     if pa.types.is_dictionary(column.type):
         texts = [chunk.dictionary for chunk in column.chunks]
-    raw = [  # bytes that are no utf-8 would stop the search
-        text.cast(pa.large_binary()) if "string" in str(text.type)[:12] else text for text in texts
-    ]
+    # text as bytes first: those that are no utf-8 would stop the search
+    deep = ("list", "struct", "map", "dict")
+    raw = [t if str(t.type).startswith(deep) else t.cast(pa.large_binary()) for t in texts]
     lists = [text.to_pylist() for text in raw]
-    return json.dumps(lists, ensure_ascii=False, default=_plain).encode(*RAW)
+    return json.dumps(lists, ensure_ascii=False, default=_written).encode(*RAW)
 
 
-def _plain(value: Any) -> str:
-    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+def _written(value: Any) -> str:
+    return value.decode(errors="replace") if isinstance(value, bytes) else str(value)
 
 
 def _recount(path: Path, rows: int) -> None:
     """The manifest of a run says how many rows its result has."""
     manifest = path.with_name("manifest.json")
     if path.name == "result.parquet" and manifest.is_file():
-        facts = json.loads(manifest.read_text(encoding="utf-8")) | {"rows": rows}
-        text = json.dumps(facts, indent=1, sort_keys=True, ensure_ascii=False)
-        with whole_file(manifest) as new:
+        with suppress(ValueError, TypeError), whole_file(manifest) as new:  # it may be none
+            facts = json.loads(manifest.read_text(encoding="utf-8")) | {"rows": rows}
+            text = json.dumps(facts, indent=1, sort_keys=True, ensure_ascii=False)
             new.write_text(text, encoding="utf-8")
