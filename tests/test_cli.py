@@ -10,7 +10,6 @@ import pytest
 from typer.testing import CliRunner
 
 from workbench.cli import app
-from workbench.doctor import doctor
 
 
 def called(*words: str, **more: str) -> subprocess.CompletedProcess:
@@ -54,11 +53,12 @@ def test_nothing_is_asked_about_a_table_that_has_no_place_to_go(tmp_path, monkey
 
 
 @pytest.mark.parametrize("place", ["~/there/data", "/nowhere/data"])
-def test_a_folder_that_is_missing_is_shown_as_it_was_looked_for(tmp_path, monkeypatch, place):
+def test_the_command_shows_where_a_missing_folder_was_looked_for(tmp_path, monkeypatch, place):
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("USERPROFILE", str(tmp_path))
     monkeypatch.setenv("WORKBENCH_DATA", place)
-    frame = doctor().to_frame()
-    told = frame[frame["what"] == "WORKBENCH_DATA"].iloc[0]
-    shown = str(Path(place)) if place.startswith("~") else str(Path(place).absolute())
-    assert told["found"] == f"no folder {shown}" and "make that folder" in told["do"]
+    told = CliRunner().invoke(app, ["doctor"])
+    where = Path(place.replace("~", str(tmp_path))).absolute()
+    assert told.exit_code == 1 and told.output.splitlines()[-1].startswith(
+        f"WORKBENCH_DATA names {where}, "
+    )

@@ -176,6 +176,8 @@ def test_results_of_a_function_that_was_changed_are_not_passed_off(tmp_path):
     for again in (run, partial_rescore):
         with pytest.raises(ConfigError, match=r"made by cells\.cell before its source changed"):
             again(CONFIGS[:1], second, runs)
+    # the remedies work
+    assert run(CONFIGS[:1], second, runs, keep=True)["v"].tolist() == [1]
     assert run(CONFIGS[:1], second, runs, version="2")["v"].tolist() == [2]
     assert len(list(runs.iterdir())) == 2
 
@@ -303,6 +305,7 @@ class Run(BaseModel):
         (Rate(rate=float("nan")), ""),
         (Config(name="\ud800"), ""),
         ({"n": 1}, ""),
+        (None, ""),
         (Config(), pd.DataFrame()),
         (Run(), ""),
     ],
@@ -310,6 +313,8 @@ class Run(BaseModel):
 def test_what_cannot_name_a_run_is_refused_before_it(tmp_path, config, data):
     with pytest.raises(ConfigError, match="configs"):
         run([config], square, tmp_path, data=data)
+    with pytest.raises(ConfigError, match="configs"):
+        run(config, square, tmp_path)  # no list
     assert not list(tmp_path.iterdir())
 
 

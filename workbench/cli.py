@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from workbench.errors import ConfigError, WorkbenchError
+from workbench.settings import settings
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 data = typer.Typer(
@@ -48,6 +49,8 @@ def doctor() -> None:
 
     found = examine()
     _show(found)
+    if "WORKBENCH_DATA" in found.broken:
+        _show(f"WORKBENCH_DATA names {settings().own_data.absolute()}, where no folder is")
     raise typer.Exit(0 if found.ok else 1)
 
 

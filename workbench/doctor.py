@@ -1,7 +1,7 @@
 """What is installed, found and missing: `workbench doctor`, and the first cell of a notebook.
 
 A saved notebook must not tell where on whose machine it ran, so folders are shown by name, without
-their path; one that is missing is shown as it was looked for, from the home folder on.
+their path; the command shows the path of one that is missing.
 """
 
 from __future__ import annotations
@@ -106,11 +106,8 @@ def _own_data(path: Path | None) -> Finding:
     if path is None:
         return Finding("WORKBENCH_DATA", None, "not set", "only real/ notebooks need it")
     if not path.is_dir():
-        home, shown = Path.home(), path.absolute()
-        if shown.is_relative_to(home):
-            shown = "~" / shown.relative_to(home)
-        do = "make that folder, or set WORKBENCH_DATA to one that is there"
-        return Finding("WORKBENCH_DATA", False, f"no folder {shown}", do)
+        do = "make that folder or name another; `workbench doctor` shows its whole path"
+        return Finding("WORKBENCH_DATA", False, f"no folder {path.name}", do)
     return Finding(
         "WORKBENCH_DATA", True, f"{sum(1 for child in path.iterdir())} entries in {path.name}"
     )

@@ -11,7 +11,7 @@ import textwrap
 import time
 import traceback
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import BrokenExecutor
 from contextlib import suppress
 from pathlib import Path
@@ -50,17 +50,18 @@ def run(
     version: str = "1",
     data: Any = "",
     progress: bool = False,
+    keep: bool = False,
 ) -> pd.DataFrame:
     """Call `function(config)` for every config that has no result yet; return all results below
     each other.
 
     function: returns a table, whose index becomes a column unless it only counts; if it takes a
     second argument it gets the run's folder, to leave models in that `rescore` reads later.
-    version: raise it when the function changes its meaning; a change of its own source is refused,
-    one of what it calls is not seen. data: fingerprint of what it reads, or the log itself. Each
-    result is the folder `<hash>`: `result.parquet`, `manifest.json`. Stopping loses only the runs
-    under way. A damaged result is named and made again; folders from before functions were part of
-    the name are told of and left.
+    version: raise it when the function changes its meaning. A change of its own source is refused
+    unless `keep` says that older results may stand; one of what it calls is not seen. data:
+    fingerprint of what it reads, or the log itself. Each result is the folder `<hash>`:
+    `result.parquet`, `manifest.json`. Stopping loses only the runs under way. A damaged result is
+    named and made again; folders from before functions were part of the name are told of and left.
 
     Returns [run, <fields of the config>, <columns of the results>]. Raises `RunError` after the
     others are done where runs failed: each leaves `failed.json`, and is tried again the next time.
@@ -68,20 +69,20 @@ def run(
     import joblib
     from tqdm.auto import tqdm
 
-    folder, configs = Path(folder), list(configs)
+    folder, configs = Path(folder), list(configs) if isinstance(configs, Iterable) else [configs]
     facts = _all_facts(configs, function, version, data)
     names = [_hash(fact) for fact in facts]
     _sweep(folder)
     _tell_of_old(folder, facts)
     source = {"source": _source(function)}  # here: a worker may not find it
-    tables = {name: _finished(folder / name, source) for name in names}
+    tables = {name: _finished(folder / name, {} if keep else source) for name in names}
     todo = [name for name in names if tables[name] is None]
     cells = {name: (c, fact | source) for name, c, fact in zip(names, configs, facts, strict=True)}
     tasks = (joblib.delayed(_one)(function, *cells[name], folder / name) for name in todo)
     pool = joblib.Parallel(n_jobs=n_jobs, backend=backend, return_as="generator_unordered")
-    shown = {"disable": not (progress and todo), "desc": f"{len(names)} runs"}
+    shown = {"disable": not (progress and todo), "desc": f"{len(names)} runs", "total": len(todo)}
     try:
-        said = dict(tqdm(pool(tasks), total=len(todo), **shown))
+        said = dict(tqdm(pool(tasks), **shown))
     except BrokenExecutor as error:
         do = "run again with fewer n_jobs: what is finished is kept"
         raise RunError("a worker process was killed", str(folder), "memory for all", do) from error
@@ -89,7 +90,7 @@ def run(
     lines = [f"{name[:12]} {cells[name][0]!r}: {why}" for name, why in said.items() if why]
     if lines:
         what = f"{len(lines)} of {len(names)} runs failed: {'; '.join(lines[:SHOWN])}"
-        do = "see failed.json in their folders, mend, and run again: the others are kept"
+        do = "see failed.json there, mend and run again (keep=True if that changed the function)"
         raise RunError(what, str(folder), "a table from every run", do)
     done = [read(folder / n) if tables[n] is None else tables[n] for n in names]
     return _together(configs, names, done)
@@ -103,13 +104,14 @@ def rescore(
     of: Callable[..., pd.DataFrame],
     version: str = "1",
     data: Any = "",
+    keep: bool = False,
 ) -> pd.DataFrame:
     """`function(config, run_folder)` over finished runs of the function `of`: another metric from
     what they left, nothing trained again."""
     names = [_hash(fact) for fact in _all_facts(configs, of, version, data)]
     places = [Path(folder) / name for name in names]
     for place in places:
-        _result(place, {"source": _source(of)})
+        _result(place, {} if keep else {"source": _source(of)})
     tables = [function(config, place) for config, place in zip(configs, places, strict=True)]
     return _together(configs, names, tables)
 
@@ -128,7 +130,7 @@ def is_done(
 
 def read(folder: Path) -> pd.DataFrame:
     """The table of one run; raises `DataError` where there is none, or a damaged one."""
-    return _result(Path(folder))
+    return _result(Path(folder), {})
 
 
 def _all_facts(
@@ -173,9 +175,8 @@ def _name(thing: Any) -> str:
 
 def _hash(facts: dict[str, Any]) -> str:
     """sha256 of canonical JSON."""
-    text = json.dumps(
-        facts, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
-    )
+    form = {"sort_keys": True, "separators": (",", ":"), "ensure_ascii": False}
+    text = json.dumps(facts, allow_nan=False, **form)
     return hashlib.sha256(text.encode()).hexdigest()
 
 
@@ -192,24 +193,23 @@ def _source(function: Callable[..., Any]) -> str:
     return hashlib.sha256(repr((said, plain)).encode()).hexdigest()
 
 
-def _result(folder: Path, source: dict[str, str] | None = None) -> pd.DataFrame:
-    """The table of one run; source: what the manifest has to say of the function's."""
-    expected, do = "manifest.json and result.parquet, whole", "call run(…): it makes the run"
+def _result(folder: Path, told: dict[str, str]) -> pd.DataFrame:
+    """The table of one run; told: what the manifest has to say besides."""
+    where = str(folder), "manifest.json and result.parquet, whole", "call run(…): it makes the run"
     if not any((folder / name).exists() for name in ("manifest.json", "result.parquet")):
-        raise DataError("no finished run", str(folder), expected, do)
+        raise DataError("no finished run", *where)
     try:
         manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
         table = pd.read_parquet(folder / "result.parquet")
         good = _hash({name: manifest[name] for name in NAMING}) == folder.name
         if not good or len(table) != manifest["rows"]:
             raise ValueError("manifest and result do not match")
-        same = source is None or manifest["source"] == source["source"]
+        same = told.items() <= manifest.items()
     except (OSError, ValueError, TypeError, KeyError) as error:
-        what = f"a damaged run ({error})"
-        raise DataError(what, str(folder), expected, do) from error
+        raise DataError(f"a damaged run ({error})", *where) from error
     if not same:
         what = f"made by {manifest['function']} before its source changed"
-        do = "put the source back, or pass another version=, which runs it anew beside this"
+        do = "put it back, or pass version= (made anew, beside this) or keep=True (taken as it is)"
         raise ConfigError(what, str(folder), "a result of the function as it stands", do)
     return table
 

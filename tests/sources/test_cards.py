@@ -310,6 +310,24 @@ def test_a_card_of_somebody_else_writes_below_the_data_folder_only(own, server, 
     assert not (tmp_path / "outside").exists() and [p.name for p in own.iterdir()] == ["cards"]
 
 
+def test_get_says_what_is_in_its_way(own, server):
+    write_card(own, f"{server}/log.csv")
+    target = own / "tale"
+    target.mkdir()
+    (target / "notes.txt").write_text("mine")
+    with pytest.raises(DataError, match=r"tale: lacks log\.csv.*move the folder away"):
+        commands.get("tale")
+    assert [path.name for path in target.iterdir()] == ["notes.txt"]
+    (target / "notes.txt").unlink()
+    assert commands.get("tale") == target and sha256_of(target / "log.csv") == SHA
+    (target / "log.csv").unlink()
+    target.rmdir()
+    target.write_text("mine")
+    with pytest.raises(DataError, match=r"tale: .*not written here"):
+        commands.get("tale")
+    assert target.read_text() == "mine"
+
+
 class Endless(Quiet):
     """A file that never ends."""
 
@@ -377,6 +395,7 @@ def test_a_table_that_changed_behind_its_card_is_refused(own, tmp_path, copy):
     assert len(open_data("mine").log) == 4
 
 
+@pytest.mark.filterwarnings("ignore:.*is not the file")
 def test_another_release_of_a_published_data_set_is_told(own, tmp_path):
     folder = tmp_path / "gowalla-lightgcn"
     folder.mkdir()

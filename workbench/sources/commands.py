@@ -25,7 +25,7 @@ from workbench.sources.cards import (
     read_cards,
     sha256_of,
 )
-from workbench.sources.files import found
+from workbench.sources.files import exists, found
 from workbench.sources.logs.tables import Preview, preview, read_table
 from workbench.sources.opening import open_data, read_data
 from workbench.sources.sensitive import find_sensitive, load_rules
@@ -74,8 +74,11 @@ def get(name: str, folder: str | Path | None = None) -> Path:
     if card.place:  # shipped, or a table of the reader's own: it is here
         return find_folder(card)
     target = own_folder(folder) / (card.folders or (card.name,))[0]
-    if target.exists():
-        find_folder(card, target)
+    if target.is_dir() and any(target.iterdir()):
+        lacks = [file.name for file in card.files if not exists(target / file.path)]
+        if lacks:
+            what, do = f"lacks {', '.join(lacks)}", "put them in, or move the folder away"
+            raise DataError(what, str(target), "every file of the card", do)
         _compare(card, target)
         return target
     without = [file.name for file in card.files if not file.url]
@@ -195,37 +198,27 @@ def own_folder(folder: str | Path | None = None) -> Path:
 
 
 def _download(file: CardFile, folder: Path) -> None:
-    import pooch  # only who downloads needs it
-    import requests
+    """Fetch one file; stop where it would be larger than its card says."""
+    import httpx  # only who downloads needs it
 
     packed = ".gz" if file.url.endswith(".gz") and not file.name.endswith(".gz") else ""
-    try:
-        pooch.get_logger().setLevel("WARNING")
-        # checked when unpacked
-        how = {"known_hash": None, "fname": f"{file.name}{packed}", "downloader": _at_most(file)}
-        pooch.retrieve(file.url, path=folder, **how)
-    except (requests.RequestException, ValueError) as error:
-        what, do = f"cannot be downloaded ({error})", "check the network, or its page"
-        raise DataError(what, file.url, "the file", do) from error
-
-
-def _at_most(file: CardFile) -> Callable[..., None]:
-    """A downloader of pooch that stops where the file would be larger than its card says."""
-    import requests
-
     # gzip adds a little to what it cannot pack
     most = MOST if file.bytes is None else file.bytes + file.bytes // 1000 + 1000
-
-    def fetch(url: str, target: str, _: object) -> None:
-        with requests.get(url, stream=True, timeout=60) as answer, open(target, "wb") as out:
+    folder.mkdir(exist_ok=True)
+    try:
+        with (
+            open(folder / f"{file.name}{packed}", "wb") as out,
+            httpx.stream("GET", file.url, follow_redirects=True, timeout=60) as answer,
+        ):
             answer.raise_for_status()
-            for piece in answer.iter_content(1 << 16):
+            for piece in answer.iter_bytes(1 << 16):
                 out.write(piece)
                 if out.tell() > most:
                     what, do = f"more than {most:,} bytes", "see its page for the right address"
-                    raise DataError(what, url, "a file of the size that the card says", do)
-
-    return fetch
+                    raise DataError(what, file.url, "a file of the size that the card says", do)
+    except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
+        what, do = f"cannot be downloaded ({error})", "check the network, or its page"
+        raise DataError(what, file.url, "the file", do) from error
 
 
 def _compare(card: Card, folder: Path) -> None:
