@@ -13,6 +13,7 @@ import pytest
 
 from workbench.errors import ConfigError, DataError
 from workbench.ledger import purge
+from workbench.ledger.cached import count_rows
 
 
 def write(folder, name, **columns):
@@ -209,6 +210,13 @@ def test_what_is_left_is_named_in_the_last_line(tmp_path):
     assert (told["removed"] == 0).all() and last(told).startswith("not clean: ")
     for path in tmp_path.iterdir():
         assert f"{path.name}: " in last(told), path.name
+
+
+def test_rows_are_counted_past_files_that_cannot_be_read(tmp_path):
+    write(tmp_path, "b/a.parquet", userId=[USER, "bob", USER])
+    write(tmp_path, "c.parquet", user=[[USER]])
+    (tmp_path / "a.parquet").write_bytes(b"none")
+    assert count_rows(USER, tmp_path) == 2 and count_rows("cy", tmp_path) == 0
 
 
 def test_a_manifest_that_is_none_stops_nothing(tmp_path):

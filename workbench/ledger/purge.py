@@ -11,22 +11,16 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from workbench.errors import ConfigError, DataError
+from workbench.ledger.cached import RAW, rows_about, values_of
 from workbench.settings import settings
 from workbench.whole import whole_file
 
-USERS = re.compile(
-    r"(user|shopper|customer|visitor|reader|person|member|account|u(?=id))s?[\W_]*(id|code)?s?",
-    re.I,
-)
-"""What a column of users is called."""
-RAW = ("utf-8", "surrogatepass")
 LOOK = "look there yourself"
 PACKED = (b"\x1f\x8b", b"PK\x03\x04", b"BZh", b"\xfd7zXZ", b"(\xb5/\xfd", b"7z\xbc\xaf")
 """How gzip, zip (npz, pt), bzip2, xz, zstandard and 7z files begin."""
@@ -132,15 +126,8 @@ def _purge_file(
     with pq.ParquetFile(path) as file:
         table = file.read()
     # which rows are the user's
-    notes, mine = [], np.zeros(len(table), dtype=bool)
-    for name, column in zip(table.column_names, table.columns, strict=True):
-        if USERS.fullmatch(name):
-            same = _equal(_values(column), user, code)
-            if same is None:
-                notes.append("users are whole numbers: pass code=")
-            else:
-                mine |= same
-    removed = int(mine.sum())
+    mine, note = rows_about(table, user, code)
+    removed, notes = int(mine.sum()), [note] if note else []
     # the rest, in which no list of categories names the user any more
     kept = table.filter(pa.array(~mine))
     for place, column in enumerate(kept.columns):
@@ -159,29 +146,9 @@ def _purge_file(
     return len(table), removed, "; ".join(notes)
 
 
-def _values(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    kind = column.type
-    return column.cast(kind.value_type) if pa.types.is_dictionary(kind) else column
-
-
-def _equal(column: pa.ChunkedArray, user: str, code: int | None) -> np.ndarray | None:
-    """Which rows hold the user, compared as bytes; None for numbers without a code."""
-    wanted, kind = user, column.type
-    if pa.types.is_integer(kind) or pa.types.is_floating(kind):
-        if code is None and not (user.isascii() and user.isdigit()):
-            return None
-        wanted, column = user if code is None else str(code), column.cast(pa.string())
-    try:
-        column = column.cast(pa.large_binary())
-    except pa.ArrowNotImplementedError:  # lists and the like: they are searched
-        return np.zeros(len(column), dtype=bool)
-    same = pc.equal(column, pa.scalar(wanted.encode(*RAW), pa.large_binary()))
-    return pc.fill_null(same, False).to_numpy()
-
-
 def _without(column: pa.ChunkedArray, user: str) -> pa.DictionaryArray:
     """A column of categories whose list does not name the user, unless a row does."""
-    kind, values = column.type, _values(column).combine_chunks()
+    kind, values = column.type, values_of(column).combine_chunks()
     used, own = set(values.unique().to_pylist()), (user, user.encode(*RAW))
     every = column.unify_dictionaries().combine_chunks().dictionary.to_pylist()
     names = pa.array([name for name in every if name in used or name not in own], kind.value_type)
