@@ -170,7 +170,7 @@ def all_cards() -> dict[str, Card]:
 
 def read_cards() -> tuple[dict[str, tuple[Card, Path]], dict[Path, str]]:
     """Every card by name with its file, and of each file among them that gives none, why."""
-    folders = [folder for folder in (settings().data, settings().own_data) if folder is not None]
+    folders = dict.fromkeys(filter(None, (settings().data, settings().own_data)))
     cards: dict[str, tuple[Card, Path]] = {}
     notes: dict[Path, str] = {}
     for folder in folders:
@@ -231,7 +231,13 @@ def find_folder(card: Card, folder: str | Path | None = None) -> Path:
 def _bring(card: Card) -> str:
     """How the files of a card get where they are looked for."""
     if card.place:
-        return f"put it back, or remove the card {is_own(card.name)} and `workbench data add` it"
+        own = is_own(card.name)
+        again = (
+            f"remove the card {own} and `workbench data add` it"
+            if own
+            else "fetch the project anew"
+        )
+        return f"put it back, or {again}"
     name = (card.folders or (card.name,))[0]
     there = f"set WORKBENCH_DATA to the folder that holds {name}/"
     if any(file.url for file in card.files):
