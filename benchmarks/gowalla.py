@@ -43,7 +43,7 @@ from workbench.recommend import (
     Training,
     evaluate,
 )
-from workbench.runs import config_hash, run
+from workbench.runs import is_done, run
 from workbench.settings import settings
 
 METRICS = {"recall": "Recall@20", "ndcg": "NDCG@20", "hit_rate": "HitRate@20"}
@@ -236,7 +236,7 @@ def main() -> None:
     run(asked, apart, folder, progress=True)
     rows = []
     for cell in cells:
-        done = cell in asked or (folder / config_hash(cell)).is_dir()
+        done = cell in asked or is_done(cell, apart, folder)
         rows.append(told(cell, run([cell], apart, folder).to_dict("records")[0] if done else None))
     table = pd.DataFrame(rows).fillna("")
     RESULTS.mkdir(exist_ok=True)

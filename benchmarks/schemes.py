@@ -29,7 +29,7 @@ from workbench.data import open_data, split
 from workbench.data.splits import Split
 from workbench.recommend import Popularity, Training, evaluate_targets, next_items
 from workbench.recommend.evaluation import joined
-from workbench.runs import config_hash, run
+from workbench.runs import is_done, run
 from workbench.settings import settings
 from workbench.statistics import bootstrap_mean
 from workbench.worlds.shop import load_world
@@ -197,7 +197,7 @@ def main() -> None:
     folder = settings().runs / "schemes"
     run(grid(options.models, real), measure, folder, n_jobs=options.jobs, progress=True)
     every = grid(list(MODELS), True)
-    done = [cell for cell in every if (folder / config_hash(cell)).is_dir()]
+    done = [cell for cell in every if is_done(cell, measure, folder)]
     table = run(done, measure, folder)
     world = load_world()
     text = ["# Windows and prefixes", "Made by `python benchmarks/schemes.py`."]

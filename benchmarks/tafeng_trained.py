@@ -44,7 +44,7 @@ from workbench.recommend import (
 )
 from workbench.recommend.basket._baskets import Baskets
 from workbench.recommend.evaluation import evaluate_targets, joined, joined_logs
-from workbench.runs import config_hash, run
+from workbench.runs import is_done, run
 from workbench.settings import settings
 from workbench.sources.cards import find_card, is_here
 from workbench.statistics import bootstrap_mean, paired_bootstrap
@@ -376,9 +376,7 @@ def main() -> None:
     )
     # The tables hold all that is done, of this call or an earlier one.
     every = cells(list(range(5)), sorted({*given.seeds, 1, 2, 3}))
-    table = run(
-        [c for c in every if (folder / config_hash(c, "1", data)).is_dir()], cell, folder, data=data
-    )
+    table = run([c for c in every if is_done(c, cell, folder, data=data)], cell, folder, data=data)
     RESULTS.mkdir(exist_ok=True)
     table.drop(columns="run").round(6).to_csv(RESULTS / "tafeng_trained.csv", index=False)
     made = (

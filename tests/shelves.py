@@ -39,6 +39,10 @@ SHELVES = (
     Shelf("worlds", r"(worlds/|tokens/small_models\.py)", None),
     Shelf("sources", r"sources/", None),
     Shelf("command", r"(cli|doctor)\.py", None),
+    # grids of runs: benchmarks and a reader's own grid stand on it, no core code does
+    Shelf("command", r"runs\.py", None),
+    # the search of a folder's files for an id: housekeeping; the ledger counts rows by cached.py
+    Shelf("command", r"ledger/purge\.py", None),
     # what a loss must offer: fine-tuning stands on it
     Shelf("science core", r"tokens/weights/protocol\.py", None),
     # one page a published method, and the parts that the methods of a family share

@@ -1,7 +1,9 @@
 """Grids that survive being stopped."""
 
 import functools
+import hashlib
 import json
+import linecache
 import os
 import signal
 import subprocess
@@ -16,8 +18,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, ConfigDict
 
-from workbench.errors import ConfigError, DataError
-from workbench.runs import config_hash, read, rescore, run
+from workbench.data import load_world
+from workbench.errors import ConfigError, DataError, RunError
+from workbench.runs import config_hash, is_done, read, rescore, run
 
 
 class Config(BaseModel):
@@ -46,13 +49,27 @@ def times(config: Config, *, factor: int) -> pd.DataFrame:
 
 
 def fail_at_two(config: Config) -> pd.DataFrame:
-    if config.n == 2:
+    if config.n == 2 and not (Path(config.name) / "mended").exists():
         raise RuntimeError("two")
     return square(config)
 
 
-def never(config: Config) -> pd.DataFrame:
-    raise AssertionError("done before")
+def count_calls(config: Config) -> pd.DataFrame:
+    with open(config.name, "a", encoding="utf-8") as file:
+        file.write("x")
+    return square(config)
+
+
+def named(config: Config) -> pd.DataFrame:
+    return square(config)
+
+
+class Other(Config):
+    """Another config with the same fields."""
+
+
+def place(folder: Path, config: Config, function=square, **more) -> Path:
+    return folder / config_hash(config, function, **more)
 
 
 @pytest.mark.parametrize(("n_jobs", "backend"), [(1, "loky"), (2, "loky"), (2, "threading")])
@@ -61,45 +78,250 @@ def test_all_results_below_each_other(tmp_path, n_jobs, backend):
     assert list(table.columns) == ["run", "n", "name", "several", "value"]
     assert table["value"].tolist() == [0, 0, 1, -1, 4, -2, 9, -3]
     assert table["several"].unique().tolist() == ["[1, 2]"]
-    again = run(CONFIGS, never, tmp_path)
-    pd.testing.assert_frame_equal(table, again)
-    manifest = json.loads((tmp_path / config_hash(CONFIGS[3]) / "manifest.json").read_text())
+    manifest = json.loads((place(tmp_path, CONFIGS[3]) / "manifest.json").read_text())
     assert manifest["config"] == CONFIGS[3].model_dump(mode="json") and manifest["rows"] == 2
+    assert manifest["function"].endswith(".square") and manifest["config_class"].endswith(".Config")
 
 
-def test_bound_arguments_would_not_be_part_of_a_run(tmp_path):
-    with pytest.raises(ConfigError, match="bound arguments"):
-        run(CONFIGS, functools.partial(times, factor=10), tmp_path)
+def test_what_is_there_is_not_done_again(tmp_path):
+    calls = tmp_path / "calls"
+    configs = [Config(n=n, name=str(calls)) for n in range(3)]
+    table = run(configs, count_calls, tmp_path)
+    pd.testing.assert_frame_equal(table, run(configs, count_calls, tmp_path))
+    assert calls.read_text() == "xxx"
+    run(configs, count_calls, tmp_path, version="2")
+    assert calls.read_text() == "x" * 6
+
+
+class Callable:
+    """A function with a state."""
+
+    def __call__(self, config):
+        return square(config)
+
+    def method(self, config):
+        return square(config)
+
+
+@pytest.mark.parametrize(
+    "function", [functools.partial(times, factor=10), Callable(), Callable().method, "square"]
+)
+def test_what_a_function_holds_beside_its_config_is_no_part_of_a_run(tmp_path, function):
+    with pytest.raises(ConfigError, match="bound arguments, or a state"):
+        run(CONFIGS, function, tmp_path)
     assert not list(tmp_path.iterdir())
 
 
-def test_what_is_there_is_not_done_again_and_failures_leave_nothing(tmp_path):
-    with pytest.raises(RuntimeError, match="two"):
-        run(CONFIGS, fail_at_two, tmp_path)
-    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(
-        config_hash(c) for c in CONFIGS[:2]
-    )
-    assert len(run(CONFIGS, square, tmp_path)) == 8
+@pytest.mark.parametrize("n_jobs", [1, 2])
+def test_a_failed_run_is_told_when_the_others_are_done(tmp_path, n_jobs):
+    configs = [Config(n=n, name=str(tmp_path)) for n in range(4)]
+    with pytest.raises(
+        RunError, match=r"1 of 4 runs failed: \w{12} Config\(n=2.*RuntimeError: two"
+    ):
+        run(configs, fail_at_two, tmp_path / "runs", n_jobs, "threading")
+    places = [place(tmp_path / "runs", config, fail_at_two) for config in configs]
+    assert [len(read(where)) for where in (places[0], places[1], places[3])] == [2, 2, 2]
+    told = json.loads((places[2] / "failed.json").read_text())
+    assert told["config"]["n"] == 2 and told["error"] == "RuntimeError: two"
+    assert "in fail_at_two" in told["traceback"]
+    assert sorted(p.name for p in (tmp_path / "runs").iterdir()) == sorted(p.name for p in places)
+    with pytest.raises(DataError, match="no finished run"):
+        read(places[2])
+    done = [is_done(config, fail_at_two, tmp_path / "runs") for config in configs]
+    assert done == [True, True, False, True]
+    (tmp_path / "mended").touch()
+    assert len(run(configs, fail_at_two, tmp_path / "runs")) == 8
+    assert sorted(p.name for p in places[2].iterdir()) == ["manifest.json", "result.parquet"]
 
 
-def test_version_and_data_are_part_of_the_name(tmp_path):
-    names = {
-        config_hash(CONFIGS[0]),
-        config_hash(CONFIGS[0], "2"),
-        config_hash(CONFIGS[0], "1", "abc"),
-    }
-    assert len(names | {config_hash(CONFIGS[1])}) == 4
+def test_another_function_class_version_or_log_is_another_run(tmp_path):
     run(CONFIGS, square, tmp_path)
-    with pytest.raises(AssertionError, match="done before"):
-        run(CONFIGS, never, tmp_path, version="2")
+    assert run(CONFIGS[:1], square_and_leave, tmp_path)["run"][0] not in config_hash(
+        CONFIGS[0], square
+    )
+    others = {
+        config_hash(CONFIGS[0], square),
+        config_hash(CONFIGS[0], named),
+        config_hash(Other(), square),
+        config_hash(CONFIGS[0], square, "2"),
+        config_hash(CONFIGS[0], square, "1", "abc"),
+        config_hash(CONFIGS[1], square),
+    }
+    assert len(others) == 6
+    log = load_world().log
+    assert config_hash(CONFIGS[0], square, data=log) == config_hash(
+        CONFIGS[0], square, data=log.fingerprint
+    )
     with pytest.raises(ConfigError, match="appears twice"):
         run([CONFIGS[0], CONFIGS[0]], square, tmp_path)
 
 
+def made(text: str, folder: Path):
+    """The function `cell` of a file that was written anew."""
+    path = folder / "cells.py"
+    path.write_text(textwrap.dedent(text), encoding="utf-8")
+    linecache.clearcache()
+    spaces = {"pd": pd, "__name__": "cells"}
+    exec(compile(path.read_text(), str(path), "exec"), spaces)
+    return spaces["cell"]
+
+
+def test_results_of_a_function_that_was_changed_are_not_passed_off(tmp_path):
+    runs = tmp_path / "runs"
+    first = made('def cell(config):\n    return pd.DataFrame({"v": [1]})\n', tmp_path)
+    assert run(CONFIGS[:1], first, runs)["v"].tolist() == [1]
+    same = 'def cell(config):\n    # a comment\n    return pd.DataFrame(\n        {"v": [1]})\n'
+    assert run(CONFIGS[:1], made(same, tmp_path), runs)["v"].tolist() == [1]
+    second = made('def cell(config):\n    return pd.DataFrame({"v": [2]})\n', tmp_path)
+    for again in (run, partial_rescore):
+        with pytest.raises(ConfigError, match=r"made by cells\.cell before its source changed"):
+            again(CONFIGS[:1], second, runs)
+    # the remedies work
+    assert run(CONFIGS[:1], second, runs, keep=True)["v"].tolist() == [1]
+    assert run(CONFIGS[:1], second, runs, version="2")["v"].tolist() == [2]
+    assert len(list(runs.iterdir())) == 2
+
+
+def partial_rescore(configs, function, folder):
+    return rescore(configs, lambda config, folder: pd.DataFrame(), folder, of=function)
+
+
+def test_a_plain_value_that_a_function_holds_counts_as_its_source(tmp_path):
+    def times_by(factor):
+        def cell(config: Config) -> pd.DataFrame:
+            return pd.DataFrame({"v": [config.n * factor]})
+
+        return cell
+
+    assert run(CONFIGS[1:2], times_by(2), tmp_path)["v"].tolist() == [2]
+    with pytest.raises(ConfigError, match="before its source changed"):
+        run(CONFIGS[1:2], times_by(3), tmp_path)
+
+
+def spoil(where: Path, how: str) -> None:
+    result, manifest = where / "result.parquet", where / "manifest.json"
+    facts = json.loads(manifest.read_text())
+    if how == "cut":
+        result.write_bytes(result.read_bytes()[:50])
+    elif how == "empty":
+        result.write_bytes(b"")
+    elif how == "gone":
+        result.unlink()
+    elif how == "no manifest":
+        manifest.unlink()
+    elif how == "list":
+        manifest.write_text("[]")
+    else:
+        change = {"rows": 9} if how == "rows" else {how: "other"}
+        manifest.write_text("" if how == "no text" else json.dumps(facts | change))
+
+
+@pytest.mark.parametrize(
+    "how",
+    ["cut", "empty", "gone", "no manifest", "list", "no text", "rows", "version", "config"],
+)
+def test_a_damaged_result_is_named_and_made_again(tmp_path, how):
+    table = run(CONFIGS[:2], square, tmp_path)
+    where = place(tmp_path, CONFIGS[0])
+    spoil(where, how)
+    with pytest.raises(DataError, match=f"{where.name}: a damaged run"):
+        read(where)
+    with pytest.warns(UserWarning, match=f"{where.name}: a damaged run .* It is made again"):
+        again = run(CONFIGS[:2], square, tmp_path)
+    pd.testing.assert_frame_equal(table, again)
+    assert len(read(where)) == 2
+
+
+def test_what_a_reader_left_in_a_damaged_folder_stays(tmp_path):
+    run(CONFIGS[:1], square, tmp_path)
+    where = place(tmp_path, CONFIGS[0])
+    (where / "result.parquet").write_bytes(b"")
+    (where / "notes.txt").write_text("mine")
+    with pytest.warns(UserWarning), pytest.raises(RunError, match=r"holds notes\.txt"):
+        run(CONFIGS[:1], square, tmp_path)
+    assert (where / "notes.txt").read_text() == "mine"
+
+
+def test_results_of_before_are_told_of_and_left(tmp_path):
+    old = {"config": CONFIGS[0].model_dump(mode="json"), "version": "1", "data": ""}
+    text = json.dumps(old, sort_keys=True, separators=(",", ":"))
+    folder = tmp_path / hashlib.sha256(text.encode()).hexdigest()
+    folder.mkdir()
+    (folder / "manifest.json").write_text("{}")
+    with pytest.warns(UserWarning, match=f"1 results from before .*{folder.name}.*left as they"):
+        assert len(run(CONFIGS, square, tmp_path)) == 8
+    assert (folder / "manifest.json").read_text() == "{}"
+
+
+def returns(config: Config):
+    """What a function may hand back, by the name of its config."""
+    frame = pd.DataFrame({"v": [1, 2]})
+    kinds = {
+        "dict": {"v": [1]},
+        "nothing": None,
+        "a column run": frame.assign(run=2),
+        "mixed": pd.DataFrame({"v": [1, "a"]}),
+        "named": frame.set_index(pd.Index([0, 1], name="user")),
+        "labels": frame.set_axis(["a", "b"]),
+        "numbers": frame.set_axis([5, 7]),
+        "two": frame.set_index(pd.MultiIndex.from_tuples([(1, 2), (3, 4)], names=["a", "b"])),
+        "counts": frame,
+    }
+    return kinds[config.name]
+
+
+@pytest.mark.parametrize("kind", ["dict", "nothing", "a column run", "mixed"])
+def test_what_is_no_table_of_results_is_a_failed_run(tmp_path, kind):
+    with pytest.raises(RunError, match=r"1 of 1 runs failed: .*(returned|Arrow)"):
+        run([Config(name=kind)], returns, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("kind", "columns"),
+    [("named", ["user"]), ("labels", ["index"]), ("numbers", ["index"]), ("two", ["a", "b"])],
+)
+def test_an_index_that_says_something_becomes_a_column(tmp_path, kind, columns):
+    table = run([Config(name=kind)], returns, tmp_path)
+    assert list(table.columns) == ["run", "n", "name", "several", *columns, "v"]
+    plain = run([Config(name="counts")], returns, tmp_path)
+    assert list(plain.columns) == ["run", "n", "name", "several", "v"]
+
+
+class Rate(BaseModel):
+    """A config with a number that may be none."""
+
+    rate: float = 0.0
+
+
+class Run(BaseModel):
+    """A config with a field of a taken name."""
+
+    run: int = 0
+
+
+@pytest.mark.parametrize(
+    ("config", "data"),
+    [
+        (Rate(rate=float("nan")), ""),
+        (Config(name="\ud800"), ""),
+        ({"n": 1}, ""),
+        (None, ""),
+        (Config(), pd.DataFrame()),
+        (Run(), ""),
+    ],
+)
+def test_what_cannot_name_a_run_is_refused_before_it(tmp_path, config, data):
+    with pytest.raises(ConfigError, match="configs"):
+        run([config], square, tmp_path, data=data)
+    with pytest.raises(ConfigError, match="configs"):
+        run(config, square, tmp_path)  # no list
+    assert not list(tmp_path.iterdir())
+
+
 @given(st.integers(), st.text())
 def test_a_hash_depends_on_nothing_but_content(n, name):
-    assert config_hash(Config(n=n, name=name)) == config_hash(
-        Config(name=name, n=n, several=(1, 2))
+    assert config_hash(Config(n=n, name=name), square) == config_hash(
+        Config(name=name, n=n, several=(1, 2)), square
     )
 
 
@@ -109,9 +331,10 @@ def test_another_metric_without_another_run(tmp_path):
     def metric(config: Config, folder: Path) -> pd.DataFrame:
         return pd.DataFrame({"twice": [2 * int((folder / "left.txt").read_text())]})
 
-    assert rescore(CONFIGS, metric, tmp_path)["twice"].tolist() == [0, 2, 4, 6]
+    of = {"of": square_and_leave}
+    assert rescore(CONFIGS, metric, tmp_path, **of)["twice"].tolist() == [0, 2, 4, 6]
     with pytest.raises(DataError, match="no finished run"):
-        rescore([Config(n=9)], metric, tmp_path)
+        rescore([Config(n=9)], metric, tmp_path, **of)
     with pytest.raises(DataError, match="no finished run"):
         read(tmp_path)
 

@@ -6,9 +6,9 @@ from __future__ import annotations
 import argparse
 import itertools
 import json
-import shutil
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -67,7 +67,9 @@ def build_pocket(
         record, world, corpus, held_out, *evaluate_pocket(model, tokenizer, world, held_out)
     )
     save_model(folder, model, tokenizer, card)
-    shutil.rmtree(work)
+    (work / "checkpoint.pt").unlink()
+    with suppress(OSError):  # what somebody else put there stays
+        work.rmdir()
     return card
 
 

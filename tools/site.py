@@ -6,6 +6,7 @@ import argparse
 import base64
 import hashlib
 import html
+import os
 import re
 import time
 from collections.abc import Sequence
@@ -17,7 +18,9 @@ from nbformat import NotebookNode
 
 from tools.command import answered
 from tools.notebooks import chosen, execute, normalise, read, refresh, student, title, write
+from workbench.errors import DataError
 from workbench.settings import ROOT
+from workbench.whole import whole_file
 
 PLOTLY = "application/vnd.plotly.v1+json"
 PAGE = """
@@ -30,6 +33,7 @@ PAGE = """
 math[display="block"] { margin: .8em 0; }</style>
 {%- endblock -%}
 """
+TITLE = "<title>What depends on this person's data?</title>"
 INDEX = """<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
 <title>What depends on this person's data?</title>
@@ -204,25 +208,47 @@ def write_site(
     out: Path, names: Sequence[str] = (), run: bool = True, for_students: bool = False
 ) -> list[Path]:
     """Execute the notebooks and write a page for each, with an index; with `for_students` also the
-    notebooks."""
+    notebooks.
+
+    An older site is written over; raises `DataError` for files in the way that are none of its.
+    """
     import plotly.offline
 
     paths, rows, written = chosen(names), [], []
-    out.mkdir(parents=True, exist_ok=True)
+    _refuse_others(out, ["index", *(path.stem for path in paths)])
     for number, path in enumerate(paths, 1):
         begin, notebook = time.time(), read(path)
         print(f"[{number}/{len(paths)}] {path.name} ", end="", flush=True)
         notebook = execute(notebook, name=path.name) if run else notebook
         notebook = student(notebook) if for_students else notebook
         written.append(out / f"{path.stem}.html")
-        written[-1].write_text(page(notebook, path.stem), encoding="utf-8")
+        text = page(notebook, path.stem)
+        rows.append((path.stem, re.sub(r"^\d+\W+", "", title(notebook))))
+        _put(out / "index.html", index(rows, for_students))  # first: it says whose the folder is
+        _put(written[-1], text)
         if for_students:
             write(normalise(notebook), out / "notebooks" / path.name)
-        rows.append((path.stem, re.sub(r"^\d+\W+", "", title(notebook))))
         print(f"{time.time() - begin:.1f} s", flush=True)
-    (out / "plotly.min.js").write_text(plotly.offline.get_plotlyjs(), encoding="utf-8")
-    (out / "index.html").write_text(index(rows, for_students), encoding="utf-8")
+    _put(out / "plotly.min.js", plotly.offline.get_plotlyjs())
     return [out / "index.html", *written]
+
+
+def _refuse_others(out: Path, stems: Sequence[str]) -> None:
+    """Before anything runs: what has the name of a page must be a page of an older site."""
+    first = out / "index.html"
+    if first.is_file() and TITLE in first.read_text(encoding="utf-8", errors="replace"):
+        return
+    names = [*(f"{stem}.html" for stem in stems), "plotly.min.js", "notebooks"]
+    taken = [name for name in names if os.path.lexists(out / name)]
+    if taken:
+        what = f"holds {', '.join(taken)}, and is no site that was written here"
+        do = "move it away, or name another folder with --out"
+        raise DataError(what, str(out), "an empty folder, or an older site", do)
+
+
+def _put(path: Path, text: str) -> None:
+    with whole_file(path) as new:
+        new.write_text(text, encoding="utf-8")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -3,6 +3,7 @@ quick."""
 
 from __future__ import annotations
 
+import io
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -10,6 +11,7 @@ from typing import Annotated
 import typer
 
 from workbench.errors import ConfigError, WorkbenchError
+from workbench.settings import settings
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 data = typer.Typer(
@@ -47,6 +49,8 @@ def doctor() -> None:
 
     found = examine()
     _show(found)
+    if "WORKBENCH_DATA" in found.broken:
+        _show(f"WORKBENCH_DATA names {settings().own_data.absolute()}, where no folder is")
     raise typer.Exit(0 if found.ok else 1)
 
 
@@ -98,6 +102,7 @@ def data_add(
     from workbench.data import preview
     from workbench.sources import commands
 
+    commands.own_folder()  # before anything is asked
     mapping = _pairs(column or [])
     options = {"encoding": encoding} | ({"sep": sep} if sep else {})
     columns = preview(path, mapping=mapping, **options).columns
@@ -165,15 +170,22 @@ def purge(
     folder: Annotated[
         Path | None, typer.Option(help="cache or run folder; the settings' folders unless told")
     ] = None,
+    dry: Annotated[bool, typer.Option("--dry", help="only look, change nothing")] = False,
 ) -> None:
     """Remove a user's rows from caches and run folders: the workbench itself is a memory tier."""
     from workbench import ledger
 
-    _show(ledger.purge(user, folder, code=code))
+    found = ledger.purge(user, folder, code=code, dry=dry)
+    if len(found) > 1:
+        _show(found.iloc[:-1])
+    _show(found["note"].iloc[-1])
 
 
 def main() -> None:
     """Entry point: a WorkbenchError is one line on stderr and exit code 2, never a traceback."""
+    for stream in (sys.stdout, sys.stderr):  # a letter that the terminal lacks stops nothing
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     try:
         app(prog_name="workbench")
     except WorkbenchError as error:

@@ -1,7 +1,7 @@
 """What is installed, found and missing: `workbench doctor`, and the first cell of a notebook.
 
 A saved notebook must not tell where on whose machine it ran, so folders are shown by name, without
-their path.
+their path; the command shows the path of one that is missing.
 """
 
 from __future__ import annotations
@@ -106,7 +106,8 @@ def _own_data(path: Path | None) -> Finding:
     if path is None:
         return Finding("WORKBENCH_DATA", None, "not set", "only real/ notebooks need it")
     if not path.is_dir():
-        return Finding("WORKBENCH_DATA", False, f"no folder {path.name}", "correct WORKBENCH_DATA")
+        do = "make that folder or name another; `workbench doctor` shows its whole path"
+        return Finding("WORKBENCH_DATA", False, f"no folder {path.name}", do)
     return Finding(
         "WORKBENCH_DATA", True, f"{sum(1 for child in path.iterdir())} entries in {path.name}"
     )

@@ -50,3 +50,7 @@ class ModelError(WorkbenchError):
 
 class TooLarge(WorkbenchError):
     """A computation that would not fit; refused before it starts."""
+
+
+class RunError(WorkbenchError):
+    """Runs of a grid that failed; what finished is kept."""

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-import functools
+import ast
 import hashlib
 import inspect
 import json
 import shutil
+import textwrap
 import time
-from collections.abc import Callable, Sequence
+import traceback
+import warnings
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import BrokenExecutor
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -16,19 +20,24 @@ from typing import Any
 import pandas as pd
 from pydantic import BaseModel
 
-from workbench.errors import ConfigError, DataError
-from workbench.whole import PARTIAL, whole_folder
+from workbench.errors import ConfigError, DataError, RunError
+from workbench.whole import PARTIAL, whole_file, whole_folder
 
 DAY = 24 * 3600  # seconds
+NAMING = ("function", "config_class", "config", "version", "data")  # facts that name a run
+SHOWN = 10  # failed runs that an error names
 
 
-def config_hash(config: BaseModel, version: str = "1", data: str = "") -> str:
-    """sha256 of the canonical JSON of config, method version and data fingerprint."""
-    what = {"config": config.model_dump(mode="json"), "version": str(version), "data": data}
-    text = json.dumps(
-        what, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
-    )
-    return hashlib.sha256(text.encode()).hexdigest()
+def config_hash(
+    config: BaseModel, function: Callable[..., Any], version: str = "1", data: Any = ""
+) -> str:
+    """sha256 of the canonical JSON of function, config class, config, version and data fingerprint:
+    the name of a run's folder.
+
+    data: a fingerprint, or what has one as an attribute. Raises `ConfigError` for what has no
+    stable name: a bound or callable object in place of a function, NaN in a config.
+    """
+    return _hash(_facts(config, function, version, data))
 
 
 def run(
@@ -39,42 +48,52 @@ def run(
     backend: str = "loky",
     *,
     version: str = "1",
-    data: str = "",
+    data: Any = "",
     progress: bool = False,
+    keep: bool = False,
 ) -> pd.DataFrame:
     """Call `function(config)` for every config that has no result yet; return all results below
     each other.
 
-    function: returns a table; if it takes a second argument it gets the run's folder, to leave
-    models in that `rescore` reads later. version: raise it when the function changes its meaning.
-    data: fingerprint of what it reads. Each result is the folder `<hash>`: `result.parquet`,
-    `manifest.json`. Stopping loses only the runs under way.
+    function: returns a table, whose index becomes a column unless it only counts; if it takes a
+    second argument it gets the run's folder, to leave models in that `rescore` reads later.
+    version: raise it when the function changes its meaning. A change of its own source is refused
+    unless `keep` says that older results may stand; one of what it calls is not seen. data:
+    fingerprint of what it reads, or the log itself. Each result is the folder `<hash>`:
+    `result.parquet`, `manifest.json`. Stopping loses only the runs under way. A damaged result is
+    named and made again; folders from before functions were part of the name are told of and left.
 
-    Returns [run, <fields of the config>, <columns of the results>].
+    Returns [run, <fields of the config>, <columns of the results>]. Raises `RunError` after the
+    others are done where runs failed: each leaves `failed.json`, and is tried again the next time.
     """
     import joblib
     from tqdm.auto import tqdm
 
-    folder = Path(folder)
-    names = [config_hash(config, version, data) for config in configs]
-    if len(set(names)) < len(names):
-        raise ConfigError(
-            "a config appears twice", "configs", "every config once", "drop the repeated ones"
-        )
-    if isinstance(function, functools.partial):
-        do = "make them fields of the config, so that other values are another run"
-        raise ConfigError(
-            "a function with bound arguments", "function", "a function of the config", do
-        )
+    folder, configs = Path(folder), list(configs) if isinstance(configs, Iterable) else [configs]
+    facts = _all_facts(configs, function, version, data)
+    names = [_hash(fact) for fact in facts]
     _sweep(folder)
-    todo = [(c, name) for c, name in zip(configs, names, strict=True) if not _done(folder / name)]
-    tasks = (
-        joblib.delayed(_one)(function, config, folder / name, version, data)
-        for config, name in todo
-    )
-    done = joblib.Parallel(n_jobs=n_jobs, backend=backend, return_as="generator_unordered")(tasks)
-    list(tqdm(done, total=len(todo), disable=not (progress and todo), desc=f"{len(names)} runs"))
-    return _together(configs, names, [read(folder / name) for name in names])
+    _tell_of_old(folder, facts)
+    source = {"source": _source(function)}  # here: a worker may not find it
+    tables = {name: _finished(folder / name, {} if keep else source) for name in names}
+    todo = [name for name in names if tables[name] is None]
+    cells = {name: (c, fact | source) for name, c, fact in zip(names, configs, facts, strict=True)}
+    tasks = (joblib.delayed(_one)(function, *cells[name], folder / name) for name in todo)
+    pool = joblib.Parallel(n_jobs=n_jobs, backend=backend, return_as="generator_unordered")
+    shown = {"disable": not (progress and todo), "desc": f"{len(names)} runs", "total": len(todo)}
+    try:
+        said = dict(tqdm(pool(tasks), **shown))
+    except BrokenExecutor as error:
+        do = "run again with fewer n_jobs: what is finished is kept"
+        raise RunError("a worker process was killed", str(folder), "memory for all", do) from error
+    # what failed is told once everything else is done
+    lines = [f"{name[:12]} {cells[name][0]!r}: {why}" for name, why in said.items() if why]
+    if lines:
+        what = f"{len(lines)} of {len(names)} runs failed: {'; '.join(lines[:SHOWN])}"
+        do = "see failed.json there, mend and run again (keep=True if that changed the function)"
+        raise RunError(what, str(folder), "a table from every run", do)
+    done = [read(folder / n) if tables[n] is None else tables[n] for n in names]
+    return _together(configs, names, done)
 
 
 def rescore(
@@ -82,53 +101,175 @@ def rescore(
     function: Callable[[BaseModel, Path], pd.DataFrame],
     folder: Path,
     *,
+    of: Callable[..., pd.DataFrame],
     version: str = "1",
-    data: str = "",
+    data: Any = "",
+    keep: bool = False,
 ) -> pd.DataFrame:
-    """`function(config, run_folder)` over finished runs: another metric from what they left,
-    nothing trained again."""
-    names = [config_hash(config, version, data) for config in configs]
-    for name in names:
-        read(Path(folder) / name)
-    tables = [
-        function(config, Path(folder) / name) for config, name in zip(configs, names, strict=True)
-    ]
+    """`function(config, run_folder)` over finished runs of the function `of`: another metric from
+    what they left, nothing trained again."""
+    names = [_hash(fact) for fact in _all_facts(configs, of, version, data)]
+    places = [Path(folder) / name for name in names]
+    for place in places:
+        _result(place, {} if keep else {"source": _source(of)})
+    tables = [function(config, place) for config, place in zip(configs, places, strict=True)]
     return _together(configs, names, tables)
 
 
+def is_done(
+    config: BaseModel,
+    function: Callable[..., Any],
+    folder: Path,
+    version: str = "1",
+    data: Any = "",
+) -> bool:
+    """Whether `run` has a result of this config in the folder; a failed run has none."""
+    place = Path(folder) / config_hash(config, function, version, data)
+    return (place / "manifest.json").is_file()
+
+
 def read(folder: Path) -> pd.DataFrame:
-    """The table of one run; raises `DataError` where there is none."""
-    if not _done(folder):
-        raise DataError(
-            "no finished run", str(folder), "manifest.json and result.parquet", "call run(…) first"
+    """The table of one run; raises `DataError` where there is none, or a damaged one."""
+    return _result(Path(folder), {})
+
+
+def _all_facts(
+    configs: Sequence[BaseModel], function: Callable[..., Any], version: str, data: Any
+) -> list[dict[str, Any]]:
+    facts = [_facts(config, function, version, data) for config in configs]
+    if len({_hash(fact) for fact in facts}) < len(facts):
+        raise ConfigError(
+            "a config appears twice", "configs", "every config once", "drop the repeated ones"
         )
-    return pd.read_parquet(folder / "result.parquet")
+    return facts
 
 
-def _done(folder: Path) -> bool:
-    return (folder / "manifest.json").is_file() and (folder / "result.parquet").is_file()
+def _facts(
+    config: BaseModel, function: Callable[..., Any], version: str, data: Any
+) -> dict[str, Any]:
+    """What names a run; refuses what has no stable name."""
+    if not inspect.isfunction(function):
+        what = f"{function!r} holds what its name does not say (bound arguments, or a state)"
+        do = "make them fields of the config, so that other values are another run"
+        raise ConfigError(what, "function", "a plain function of the config", do)
+    try:
+        values = config.model_dump(mode="json")
+        data = getattr(data, "fingerprint", data)
+        named = (_name(function), _name(type(config)), values, str(version), data)
+        facts = dict(zip(NAMING, named, strict=True))
+        _hash(facts)
+    except (AttributeError, TypeError, ValueError) as error:
+        what, expected = (
+            f"{config!r} cannot name a run ({error})",
+            "a pydantic config of plain values",
+        )
+        raise ConfigError(what, "configs", f"{expected}, and data as text", "correct it") from error
+    if "run" in values:
+        raise ConfigError("a field called 'run'", "configs", "another name", "rename the field")
+    return facts
+
+
+def _name(thing: Any) -> str:
+    return f"{thing.__module__}.{thing.__qualname__}"
+
+
+def _hash(facts: dict[str, Any]) -> str:
+    """sha256 of canonical JSON."""
+    form = {"sort_keys": True, "separators": (",", ":"), "ensure_ascii": False}
+    text = json.dumps(facts, allow_nan=False, **form)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _source(function: Callable[..., Any]) -> str:
+    """Digest of what a function says, comments and layout left out, and of the plain values that
+    it holds."""
+    try:
+        said = ast.unparse(ast.parse(textwrap.dedent(inspect.getsource(function))))
+    except (OSError, SyntaxError):  # typed at a prompt, or a part of a longer line
+        code = function.__code__
+        said = repr((code.co_code, code.co_names, [str(c)[:20] for c in code.co_consts]))
+    held = [cell.cell_contents for cell in function.__closure__ or ()]
+    plain = [value for value in held if isinstance(value, str | int | float)]
+    return hashlib.sha256(repr((said, plain)).encode()).hexdigest()
+
+
+def _result(folder: Path, told: dict[str, str]) -> pd.DataFrame:
+    """The table of one run; told: what the manifest has to say besides."""
+    where = str(folder), "manifest.json and result.parquet, whole", "call run(…): it makes the run"
+    if not any((folder / name).exists() for name in ("manifest.json", "result.parquet")):
+        raise DataError("no finished run", *where)
+    try:
+        manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+        table = pd.read_parquet(folder / "result.parquet")
+        good = _hash({name: manifest[name] for name in NAMING}) == folder.name
+        if not good or len(table) != manifest["rows"]:
+            raise ValueError("manifest and result do not match")
+        same = told.items() <= manifest.items()
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise DataError(f"a damaged run ({error})", *where) from error
+    if not same:
+        what = f"made by {manifest['function']} before its source changed"
+        do = "put it back, or pass version= (made anew, beside this) or keep=True (taken as it is)"
+        raise ConfigError(what, str(folder), "a result of the function as it stands", do)
+    return table
+
+
+def _finished(folder: Path, source: dict[str, str]) -> pd.DataFrame | None:
+    """The table of a finished run; None where it is to be made, after a warning if it was there."""
+    try:
+        return _result(folder, source)
+    except DataError as error:
+        if error.what != "no finished run":
+            warnings.warn(f"{error} It is made again.", stacklevel=3)
+        return None
 
 
 def _one(
-    function: Callable[..., pd.DataFrame], config: BaseModel, folder: Path, version: str, data: str
-) -> None:
-    with whole_folder(folder) as work:
-        start = time.perf_counter()
-        both = len(inspect.signature(function).parameters) > 1
-        table = function(config, work) if both else function(config)
-        manifest: dict[str, Any] = {
-            "config": config.model_dump(mode="json"),
-            "version": version,
-            "data": data,
-        }
-        manifest |= {
-            "function": f"{function.__module__}.{function.__qualname__}",
-            "rows": len(table),
-        }
-        manifest["seconds"] = round(time.perf_counter() - start, 3)
-        table.to_parquet(work / "result.parquet", index=False)
-        text = json.dumps(manifest, indent=1, sort_keys=True, ensure_ascii=False)
-        (work / "manifest.json").write_text(text, encoding="utf-8")
+    function: Callable[..., pd.DataFrame], config: BaseModel, facts: dict[str, Any], folder: Path
+) -> tuple[str, str]:
+    """Make one run: its folder's name, and why it failed, where it did."""
+    failed = folder / "failed.json"
+    try:
+        # the name is a hash that only runs have; what they did not write stops the run all the same
+        with whole_folder(folder, Path.is_dir) as work:
+            start = time.perf_counter()
+            both = len(inspect.signature(function).parameters) > 1
+            table = _kept(function(config, work) if both else function(config))
+            seconds = round(time.perf_counter() - start, 3)
+            table.to_parquet(work / "result.parquet", index=False)
+            more = {"rows": len(table), "seconds": seconds}
+            _write(work / "manifest.json", facts | more)
+            failed.unlink(missing_ok=True)
+        return folder.name, ""
+    except Exception as error:
+        why = f"{type(error).__name__}: {error}"
+        with suppress(OSError, DataError), whole_file(failed) as new:
+            _write(new, facts | {"error": why, "traceback": traceback.format_exc()})
+        return folder.name, why
+
+
+def _kept(table: Any) -> pd.DataFrame:
+    """The table with its index as a column, unless that only counts."""
+    if not isinstance(table, pd.DataFrame) or "run" in table:
+        found = "one with a column 'run'" if hasattr(table, "columns") else type(table).__name__
+        do = "return one; call the column something else"
+        raise DataError(f"returned {found}", "function", "a DataFrame without a column 'run'", do)
+    counts = table.index.name is None and table.index.equals(pd.RangeIndex(len(table)))
+    return table if counts else table.reset_index()
+
+
+def _write(path: Path, facts: dict[str, Any]) -> None:
+    text = json.dumps(facts, indent=1, sort_keys=True, ensure_ascii=False)
+    path.write_text(text, encoding="utf-8", errors="backslashreplace")
+
+
+def _tell_of_old(folder: Path, facts: Sequence[dict[str, Any]]) -> None:
+    """Warn of results that were named before functions and classes were part of a name."""
+    names = [_hash({key: fact[key] for key in ("config", "version", "data")}) for fact in facts]
+    if old := [name for name in names if (folder / name).is_dir()]:
+        what = f"{folder}: {len(old)} results from before functions were part of a run's name, such"
+        what += f" as {old[0]}, are left as they are and not read: they may be of another function"
+        warnings.warn(f"{what}. Remove them when the new ones are there.", stacklevel=3)
 
 
 def _together(

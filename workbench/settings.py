@@ -64,7 +64,7 @@ def settings() -> Settings:
     names |= {"runs": "RUNS", "cache": "CACHE"}
     given = {field: os.environ.get(f"WORKBENCH_{name}") for field, name in names.items()}
     try:
-        return Settings(**{field: value for field, value in given.items() if value})
+        return Settings(**{field: os.path.expanduser(v) for field, v in given.items() if v})
     except ValidationError as error:
         wrong = error.errors()[0]
         field = str(wrong["loc"][0])

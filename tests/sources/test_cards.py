@@ -4,6 +4,7 @@ import gzip
 import hashlib
 import json
 import threading
+from contextlib import suppress
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
@@ -173,8 +174,22 @@ def test_cards_that_are_none(own):
     with pytest.raises(ConfigError, match=r"no card 'nobody'.*ml-100k"):
         find_card("nobody")
     write_card(own, name="broken", more='unknown_field = "x"')
-    with pytest.raises(ConfigError, match=r"broken\.toml: not a card .*unknown_field"):
-        commands.list_cards()
+    (own / "cards" / "folder.toml").mkdir()
+    (own / "cards" / "dangling.toml").symlink_to(own / "nowhere")
+    (own / "cards" / "bytes.toml").write_bytes(b"\xff\xfe")
+    (own / "cards" / "deep.toml").write_text("a = " + "[" * 100_000)
+    write_card(own, name="good")
+    shipped = (settings().data / "cards" / "ml-100k.toml").read_text(encoding="utf-8")
+    (own / "cards" / "same.toml").write_text(shipped, encoding="utf-8")
+    listed = commands.list_cards().set_index("name")
+    assert list(listed.index[-6:]) == [
+        f"{name}.toml" for name in ("broken", "bytes", "dangling", "deep", "folder", "same")
+    ]
+    assert "unknown_field" in listed.loc["broken.toml", "task"] and "good" in listed.index
+    assert "'ml-100k' is taken by" in listed.loc["same.toml", "task"]
+    assert find_card("good").name == "good"
+    with pytest.raises(ConfigError, match=r"no card 'broken'.*broken\.toml: not a card .*unknown"):
+        find_card("broken")
 
 
 def test_the_shipped_world_can_have_a_card(own):
@@ -198,6 +213,7 @@ def review(user, asin):
     return {"user_id": user, "category": "Home", "history": [one] * 4, "heldout": one}
 
 
+@pytest.mark.filterwarnings("ignore:.*is not the file")
 def test_texts_have_a_card_and_no_log(own, tmp_path):
     name = "amazon-reviews-2023-users"
     (tmp_path / name).mkdir()
@@ -216,6 +232,7 @@ def test_texts_have_a_card_and_no_log(own, tmp_path):
         _ = reviews.catalogue
 
 
+@pytest.mark.filterwarnings("ignore:.*is not the file")
 def test_files_of_a_card_are_found_by_name(own, tmp_path):
     folder = tmp_path / "tafeng-keysets"
     folder.mkdir()
@@ -256,10 +273,171 @@ def test_without_a_checksum_nothing_is_called_ok(own):
             Card(name="x", reader="table", files=[{"name": "a", "within": within}])
 
 
-@pytest.mark.parametrize("name", ["../secret", "a/b", "a\\b", "..", "."])
+@pytest.mark.parametrize(
+    "name", ["../secret", "/etc", "a/b", "a\\b", "..", ".", "", "C:x", "a\0b", "a\nb"]
+)
 def test_a_card_names_files_not_paths(name):
-    with pytest.raises(ValueError, match="pattern"):
-        Card(name="x", reader="table", files=[{"name": name, "sha256": SHA}])
+    for facts in (
+        {"files": [{"name": name}]},
+        {"folders": ["good", name]},
+        {"options": {"name": name}},
+    ):
+        with pytest.raises(ValueError, match="pattern"):
+            Card(**{"name": "x", "reader": "table", "files": [{"name": "a"}]} | facts)
+
+
+@pytest.mark.parametrize("name", ["con", "nul.csv", "com1", "lpt9.tar.gz", "aux", "a.", "a" * 250])
+def test_a_name_is_one_on_every_system(name):
+    for facts in (
+        {"name": name},
+        {"files": [{"name": name}]},
+        {"files": [{"name": "a", "within": name}]},
+        {"folders": [name]},
+    ):
+        with pytest.raises(ValueError, match=r"plain name|pattern"):
+            Card(**{"name": "x", "reader": "table", "files": [{"name": "a"}]} | facts)
+    for fine in ("console.csv", "com10", "null", "日本 1.csv", ".hidden", "a..b"):
+        Card(name="x", reader="table", files=[{"name": fine}], folders=[fine])
+
+
+def test_a_card_of_somebody_else_writes_below_the_data_folder_only(own, server, tmp_path):
+    for folder in ("../outside", str(tmp_path / "outside")):
+        write_card(own, f"{server}/log.csv")
+        path = own / "cards" / "tale.toml"
+        path.write_text(path.read_text().replace('["tale"]', json.dumps([folder])))
+        with pytest.raises(ConfigError, match=r"no card 'tale'.*not a card"):
+            commands.get("tale")
+    assert not (tmp_path / "outside").exists() and [p.name for p in own.iterdir()] == ["cards"]
+
+
+def test_get_says_what_is_in_its_way(own, server):
+    write_card(own, f"{server}/log.csv")
+    target = own / "tale"
+    target.mkdir()
+    (target / "notes.txt").write_text("mine")
+    with pytest.raises(DataError, match=r"tale: lacks log\.csv.*move the folder away"):
+        commands.get("tale")
+    assert [path.name for path in target.iterdir()] == ["notes.txt"]
+    (target / "notes.txt").unlink()
+    assert commands.get("tale") == target and sha256_of(target / "log.csv") == SHA
+    (target / "log.csv").unlink()
+    target.rmdir()
+    target.write_text("mine")
+    with pytest.raises(DataError, match=r"tale: .*not written here"):
+        commands.get("tale")
+    assert target.read_text() == "mine"
+
+
+class Endless(Quiet):
+    """A file that never ends."""
+
+    def do_GET(self):
+        self.send_response(200)
+        self.end_headers()
+        with suppress(OSError):
+            while True:
+                self.wfile.write(b"x" * 65536)
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_a_download_ends_where_the_card_says_that_the_file_does(own, monkeypatch, known):
+    monkeypatch.setattr(commands, "MOST", 500_000)
+    http = ThreadingHTTPServer(("127.0.0.1", 0), Endless)
+    threading.Thread(target=http.serve_forever, daemon=True).start()
+    write_card(own, f"http://127.0.0.1:{http.server_address[1]}/log.csv")
+    if known:
+        path = own / "cards" / "tale.toml"
+        path.write_text(path.read_text() + f"bytes = {len(LOG)}\n")
+    most = f"{len(LOG) + 1000:,}" if known else "500,000"
+    with pytest.raises(DataError, match=f"log.csv: more than {most} bytes"):
+        commands.get("tale")
+    http.shutdown()
+    http.server_close()
+    assert [path.name for path in own.iterdir()] == ["cards"]
+
+
+def test_every_file_that_is_fetched_has_its_size_on_the_card():
+    files = [file for card in all_cards().values() for file in card.files if file.url]
+    assert len(files) == 5 and all(file.bytes for file in files)
+
+
+@pytest.mark.parametrize("reader", ["table", "lists", "world", "recbole", "reviews", "files"])
+def test_an_option_that_no_reader_has_is_named(own, reader):
+    (own / "cards").mkdir()
+    text = f'name = "tale"\nreader = "{reader}"\nfolders = ["tale"]\n[options]\ncolour = "x"\n'
+    (own / "cards" / "tale.toml").write_text(f'{text}[[files]]\nname = "log.csv"\n')
+    (own / "tale").mkdir()
+    (own / "tale" / "log.csv").write_text(LOG)
+    with pytest.raises(ConfigError, match="the reader has no option 'colour'"):
+        open_data("tale")
+
+
+@pytest.mark.parametrize("copy", [False, True])
+def test_a_table_that_changed_behind_its_card_is_refused(own, tmp_path, copy):
+    path = tmp_path / "log.csv"
+    path.write_text(LOG, newline="")
+    added = commands.add(path, name="mine", copy=copy)
+    path = own / "mine" / "log.csv" if copy else path
+    header, rows = LOG.split("\n", 1)
+    path.write_text(f"{header}\n9,9,1\n{rows}", newline="")
+    with pytest.raises(
+        DataError, match=r"log\.csv is not the file that the card 'mine' was made of"
+    ):
+        open_data("mine")
+    found = commands.check("mine").set_index("check")
+    assert found.loc["rows", "found"] == 4 and not found.loc["rows", "ok"]
+    # both remedies work
+    path.write_text(LOG, newline="")
+    assert len(open_data("mine").log) == 3
+    path.write_text(f"{header}\n9,9,1\n{rows}", newline="")
+    added.path.unlink()
+    commands.add(path, name="mine")
+    assert len(open_data("mine").log) == 4
+
+
+@pytest.mark.filterwarnings("ignore:.*is not the file")
+def test_another_release_of_a_published_data_set_is_told(own, tmp_path):
+    folder = tmp_path / "gowalla-lightgcn"
+    folder.mkdir()
+    (folder / "train.txt").write_text("0 1 2\n")
+    (folder / "test.txt").write_text("0 3\n")
+    with pytest.warns(
+        UserWarning, match=r"train\.txt is not the file .*data check gowalla-lightgcn"
+    ):
+        open_data("gowalla-lightgcn", tmp_path)
+
+
+def test_a_table_that_was_moved_away_is_put_back_or_added_anew(own, tmp_path):
+    path = tmp_path / "log.csv"
+    path.write_text(LOG, newline="")
+    added = commands.add(path)
+    path.rename(tmp_path / "moved.csv")
+    with pytest.raises(
+        DataError, match=r"log is not here.*put it back, or remove the card"
+    ) as told:
+        open_data("log")
+    assert str(added.path) in str(told.value) and "data get" not in str(told.value)
+    added.path.unlink()
+    assert len(open_data(commands.add(tmp_path / "moved.csv", name="log").card.name).log) == 3
+
+
+def test_a_file_among_the_cards_that_is_none_is_not_written_over(own, tmp_path):
+    (own / "cards").mkdir()
+    (own / "cards" / "log.toml").write_text("notes = 'mine'")
+    (tmp_path / "log.csv").write_text(LOG)
+    with pytest.raises(DataError, match=r"log\.toml: .*not written here"):
+        commands.add(tmp_path / "log.csv")
+    assert (own / "cards" / "log.toml").read_text() == "notes = 'mine'"
+
+
+def test_a_tilde_is_the_home_folder(own, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    for name in ("DATA", "RUNS", "CACHE"):
+        monkeypatch.setenv(f"WORKBENCH_{name}", "~/own")
+    assert settings().own_data == settings().runs == settings().cache == own
+    (tmp_path / "log.csv").write_text(LOG)
+    assert commands.add(tmp_path / "log.csv").path == own / "cards" / "log.toml"
 
 
 def test_without_a_folder_the_variable_is_named(monkeypatch):

@@ -8,6 +8,7 @@ from workbench.errors import ConfigError, DataError
 from workbench.sources.cards import find_card
 
 
+@pytest.mark.filterwarnings("ignore:.*is not the file")
 def test_cards_open_splits_and_prepare_what_the_study_keeps(tmp_path):
     rows = "".join(
         f"1,10{item},4,2001-01-0{item}\n2,10{item},{item},2001-01-0{item}\n" for item in range(1, 6)

@@ -126,6 +126,14 @@ def test_a_stopped_run_ends_like_one_that_was_not(
             fine_tune(**given, tokenizer=tokenizer, pairs=pairs, film=film, folder=tmp_path)
 
 
+def test_a_folder_of_somebody_else_is_not_trained_in(model, tokenizer, pairs, tmp_path):
+    (tmp_path / "checkpoint-500").mkdir()
+    (tmp_path / "checkpoint-500" / "trainer_state.json").write_text("{}")
+    with pytest.raises(ConfigError, match="files that no run of this kind left"):
+        fine_tune(model, tokenizer, pairs, weights.CE(), CONFIG, 1, folder=tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["checkpoint-500"]
+
+
 def test_the_film_shows_what_the_model_thinks_and_disturbs_nothing(model, tokenizer, pairs, whole):
     film = whole[1].film
     assert film.columns.tolist() == finetune.FILM and film["step"].unique().tolist() == [0, 2, 4, 6]

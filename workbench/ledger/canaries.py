@@ -10,9 +10,9 @@ import numpy as np
 import pandas as pd
 
 from workbench.data.histories import unique_ids
+from workbench.ledger.cached import count_rows
 from workbench.ledger.exposure import touched
 from workbench.ledger.memory import Service
-from workbench.ledger.purge import purge
 from workbench.unlearning.exposure import apart
 
 TOLERANCE = 1e-8
@@ -60,8 +60,7 @@ def canaries(
     found["item_weights"] = apart(after.model, removal.refitted, clean)
     found["others"] = touched(refitted, after, users)["changed"]
     if folder is not None:
-        rows = [purge(str(before.log.users[user]), folder, dry=True) for user in users]
-        found["caches"] = sum(table["removed"].sum() for table in rows)
+        found["caches"] = sum(count_rows(str(before.log.users[user]), folder) for user in users)
     table = pd.DataFrame({"tier": list(found), "amount": np.array(list(found.values()), float)})
     table.insert(1, "found", (table["amount"] > TOLERANCE).astype(int))
     return table

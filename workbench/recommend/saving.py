@@ -28,21 +28,29 @@ def save_arrays(
     arrays: dict[str, np.ndarray],
     bound: str | None = None,
 ) -> None:
-    """Write `model.json` and `arrays.safetensors` into a new folder that takes the place of an old
-    one.
+    """Write `model.json` and `arrays.safetensors` into a new folder that takes the place of an
+    older model's; a folder that holds anything else is refused.
 
     bound: `index_fingerprint` of the log the model was fitted for; `saved_bound` reads it back.
     """
     facts = {"model": kind, "config": config.model_dump(mode="json")}
     if bound is not None:
         facts["indexes"] = bound
-    with whole_folder(Path(folder)) as work:
+    with whole_folder(Path(folder), _is_model) as work:
         save_file(
             {name: np.ascontiguousarray(array) for name, array in arrays.items()},
             work / "arrays.safetensors",
         )
         text = json.dumps(facts, indent=1, sort_keys=True)
         (work / "model.json").write_text(text, encoding="utf-8")
+
+
+def _is_model(folder: Path) -> bool:
+    """Whether `save_arrays` wrote the folder."""
+    try:
+        return {"model", "config"} <= set(_facts(folder))
+    except (OSError, ValueError, TypeError):
+        return False
 
 
 Config = TypeVar("Config", bound=BaseModel)

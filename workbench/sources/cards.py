@@ -4,12 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import pandas as pd
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    TypeAdapter,
+    model_validator,
+)
 
 from workbench import html
 from workbench.errors import ConfigError, DataError
@@ -21,18 +30,39 @@ WITHOUT_LOG = ("reviews", "files")
 COUNTS = ("rows", "users", "items")
 READERS = ("table", "lists", "world", *LAYOUTS, *WITHOUT_LOG)
 
+DEVICE = re.compile(r"(con|prn|aux|nul|(com|lpt)[\d¹²³]|conin\$|conout\$) *(\.|$)", re.IGNORECASE)
+"""What Windows takes for a device, whatever its ending."""
+
+
+def _one_name(text: str) -> str:
+    """Refuse what some system would take for a device, or would call otherwise."""
+    if text.endswith((".", " ")) or DEVICE.match(text) or len(text.encode()) > 200:
+        raise ValueError(f"{text!r} is not one plain name on every system")
+    return text
+
+
+LETTER = r'[^/\\<>:"|?*\x00-\x1f\x7f-\x9f]'
+Plain = Annotated[
+    str,
+    StringConstraints(pattern=rf"^{LETTER}*{LETTER[:-1]}.]{LETTER}*$"),
+    AfterValidator(_one_name),
+]
+"""The name of a file or folder, and no path, wherever the card is opened."""
+
 
 class CardFile(BaseModel):
     """One file of a data set."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
-    name: str = Field(pattern=r"^[^/\\]*[^/\\.][^/\\]*$")
+    name: Plain
     """Its name, unpacked; `name.gz` beside it counts as the same file."""
-    within: str = Field("", pattern=r"^[A-Za-z0-9_-]*$")
+    within: Annotated[str, AfterValidator(_one_name)] = Field("", pattern=r"^[A-Za-z0-9_-]*$")
     """The folder inside the data set's that holds it, where it is in one."""
     sha256: str | None = Field(None, pattern=r"^[0-9a-f]{64}$")
     """Of the unpacked content; none where we never saw the file, and then `check` cannot tell."""
+    bytes: int | None = Field(None, ge=0)
+    """Its size, unpacked; `get` reads no more, and a gigabyte where it is not known."""
     url: str | None = None
     """Where `get` may download it; none where the terms or the page leave that to the reader."""
 
@@ -54,7 +84,7 @@ class Card(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
-    name: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]*$")
+    name: Annotated[str, AfterValidator(_one_name)] = Field(pattern=r"^[a-z0-9][a-z0-9._-]*$")
     """What the commands call it."""
     title: str = ""
     """Its full name."""
@@ -66,7 +96,7 @@ class Card(BaseModel):
     """Its terms of use."""
     cite: str = ""
     """The work to cite."""
-    folders: tuple[str, ...] = ()
+    folders: tuple[Plain, ...] = ()
     """Names its folder may have below WORKBENCH_DATA; the first is the one `get` makes."""
     place: Path | None = None
     """The folder itself, for a table that `add` left where it was, or seen from `data` for what is
@@ -78,7 +108,7 @@ class Card(BaseModel):
     columns: dict[str, str] = {}
     """Role → column, for the table reader."""
     options: dict[str, bool | str | dict[str, str]] = {}
-    """More arguments of the reader, such as actions or time_unit."""
+    """More arguments of the reader, such as actions or time_unit; name is of files."""
     prepare: tuple[dict[str, bool | int | float | str], ...] = ()
     """Filters that a study applies after reading, in order: `step` names one of `STEPS`, the rest
     are its arguments."""
@@ -90,6 +120,11 @@ class Card(BaseModel):
     """Users that the reader finds."""
     items: int | None = None
     """Items that the reader finds, those without interactions included."""
+
+    @model_validator(mode="after")
+    def _plain(self) -> Card:
+        TypeAdapter(Plain).validate_python(self.options.get("name", "-"))
+        return self
 
     @property
     def has_log(self) -> bool:
@@ -130,22 +165,44 @@ class Card(BaseModel):
 
 def all_cards() -> dict[str, Card]:
     """Every card by name: those shipped, then the reader's own."""
-    folders = [folder for folder in (settings().data, settings().own_data) if folder is not None]
-    cards: dict[str, Card] = {}
+    return {name: card for name, (card, _) in read_cards()[0].items()}
+
+
+def read_cards() -> tuple[dict[str, tuple[Card, Path]], dict[Path, str]]:
+    """Every card by name with its file, and of each file among them that gives none, why."""
+    folders = dict.fromkeys(filter(None, (settings().data, settings().own_data)))
+    cards: dict[str, tuple[Card, Path]] = {}
+    notes: dict[Path, str] = {}
     for folder in folders:
         for path in sorted((folder / "cards").glob("*.toml")):
-            card = read_toml(Card, path, "not a card")
-            cards.setdefault(card.name, card)
-    return cards
+            try:
+                card = read_toml(Card, path, "not a card")
+            except (ConfigError, RecursionError) as error:
+                notes[path] = str(error)
+                continue
+            if card.name in cards:
+                other = cards[card.name][1]
+                notes[path] = f"{path}: the name {card.name!r} is taken by {other}; give it another"
+            else:
+                cards[card.name] = card, path
+    return cards, notes
 
 
 def find_card(name: str) -> Card:
-    """The card of this name; raises `ConfigError` with the names there are."""
-    cards = all_cards()
+    """The card of this name; raises `ConfigError` with the names there are, and with what is wrong
+    with files that are no cards."""
+    cards, notes = read_cards()
     if name not in cards:
         expected = f"one of {', '.join(cards)}"
-        raise ConfigError(f"no card {name!r}", "name", expected, "see `workbench data list`")
-    return cards[name]
+        do = " ".join(["see `workbench data list`.", *notes.values()])
+        raise ConfigError(f"no card {name!r}", "name", expected, do)
+    return cards[name][0]
+
+
+def is_own(name: str) -> Path | None:
+    """The file of a card that is the reader's own; None for one that is shipped."""
+    path = read_cards()[0][name][1]
+    return None if path.is_relative_to(settings().data) else path
 
 
 def find_folder(card: Card, folder: str | Path | None = None) -> Path:
@@ -160,15 +217,32 @@ def find_folder(card: Card, folder: str | Path | None = None) -> Path:
         last = []
     else:
         roots, places, last = [folder], [], [Path(folder)]
-    places += [Path(root) / name for root in roots if root for name in card.folders] + last
+    roots = [Path(root).expanduser() for root in roots if root]
+    places += [root / name for root in roots for name in card.folders] + last
     for place in places:
         if all(exists(place / file.path) for file in card.files):
             return place
     looked = ", ".join(map(str, places)) or "nowhere, as WORKBENCH_DATA is not set"
     names = ", ".join(file.path.as_posix() for file in card.files)
-    do = f"set WORKBENCH_DATA, then `workbench data get {card.name}`"
-    do += f"; its page is {card.page or 'unknown'}"
-    raise DataError(f"the data set {card.name} is not here; looked in {looked}", None, names, do)
+    what = f"the data set {card.name} is not here; looked in {looked}"
+    raise DataError(what, None, names, _bring(card))
+
+
+def _bring(card: Card) -> str:
+    """How the files of a card get where they are looked for."""
+    if card.place:
+        own = is_own(card.name)
+        again = (
+            f"remove the card {own} and `workbench data add` it"
+            if own
+            else "fetch the project anew"
+        )
+        return f"put it back, or {again}"
+    name = (card.folders or (card.name,))[0]
+    there = f"set WORKBENCH_DATA to the folder that holds {name}/"
+    if any(file.url for file in card.files):
+        there = f"set WORKBENCH_DATA, then `workbench data get {card.name}`"
+    return f"{there}; its page is {card.page}" if card.page else there
 
 
 def is_here(card: Card) -> bool:

@@ -22,15 +22,18 @@ from workbench.sources.cards import (
     find_card,
     find_folder,
     is_here,
+    read_cards,
     sha256_of,
 )
-from workbench.sources.files import found
+from workbench.sources.files import exists, found
 from workbench.sources.logs.tables import Preview, preview, read_table
-from workbench.sources.opening import open_data
+from workbench.sources.opening import open_data, read_data
 from workbench.sources.sensitive import find_sensitive, load_rules
 from workbench.whole import whole_file, whole_folder
 
 ANY = "any number"
+MOST = 1 << 30
+"""Bytes of a download whose card tells no size."""
 
 
 @dataclass(frozen=True)
@@ -51,9 +54,12 @@ class Added:
 
 def list_cards() -> pd.DataFrame:
     """Every card: [name, here, rows, task, page]; `here` tells whether its files are on this
-    machine."""
-    cards = all_cards().values()
-    rows = [(card.name, is_here(card), card.rows, card.task, card.page) for card in cards]
+    machine. A file among the cards that is none comes last, and says why as its task."""
+    cards, notes = read_cards()
+    rows = [
+        (card.name, is_here(card), card.rows, card.task, card.page) for card, _ in cards.values()
+    ]
+    rows += [(path.name, False, None, note, "") for path, note in notes.items()]
     table = pd.DataFrame(rows, columns=["name", "here", "rows", "task", "page"])
     return table.astype({"rows": "Int64"})
 
@@ -67,15 +73,20 @@ def get(name: str, folder: str | Path | None = None) -> Path:
     card = find_card(name)
     if card.place:  # shipped, or a table of the reader's own: it is here
         return find_folder(card)
-    target = _own(folder) / (card.folders or (card.name,))[0]
-    if target.exists():
-        find_folder(card, target)
+    target = own_folder(folder) / (card.folders or (card.name,))[0]
+    if target.is_dir() and any(target.iterdir()):
+        lacks = [file.name for file in card.files if not exists(target / file.path)]
+        if lacks:
+            what, do = f"lacks {', '.join(lacks)}", "put them in, or move the folder away"
+            raise DataError(what, str(target), "every file of the card", do)
         _compare(card, target)
         return target
     without = [file.name for file in card.files if not file.url]
     if without:
         what = f"{', '.join(without)} cannot be fetched for you"
-        do = f"download them at {card.page} under its terms and put them in {target}"
+        do = f"put them in {target}"
+        if card.page:
+            do = f"download them at {card.page} under its terms and {do}"
         raise DataError(what, card.name, "a download address", do)
     with whole_folder(target) as new:
         for file in card.files:
@@ -98,7 +109,7 @@ def add(
     options: of `read_table`, such as time_unit or actions. The table is read once, so a card that
     is written works.
     """
-    own, path = _own(None), found(Path(path).resolve())
+    own, path = own_folder(), found(Path(path).resolve())
     name = name or re.sub(r"[^a-z0-9]+", "-", path.name.split(".")[0].lower()).strip("-") or "table"
     if name in all_cards():
         raise ConfigError(f"there is a card {name!r}", "name", "a new name", "pass another name")
@@ -122,7 +133,7 @@ def add(
         with whole_folder(folder) as new:
             shutil.copy2(path, new)
     target = own / "cards" / f"{name}.toml"
-    with whole_file(target) as new:
+    with whole_file(target, None) as new:  # a file that is no card may have the name
         new.write_text(_toml(card), encoding="utf-8")
     return Added(card, target, seen)
 
@@ -141,7 +152,7 @@ def check(name: str, folder: str | Path | None = None) -> pd.DataFrame:
         rows.append((f"sha256 {file.name}", sha256_of(place / file.path), file.sha256))
     if card.has_log:
         try:
-            log = open_data(name, folder).log
+            log = read_data(card, place).log
         except WorkbenchError as error:
             rows.append(("reads", str(error), "a log"))
         else:
@@ -176,8 +187,10 @@ def sensitive(
     return find_sensitive(open_data(name, folder).catalogue, loaded, topic)
 
 
-def _own(folder: str | Path | None) -> Path:
-    own = Path(folder) if folder is not None else settings().own_data
+def own_folder(folder: str | Path | None = None) -> Path:
+    """The folder for the reader's data: WORKBENCH_DATA unless given; raises `ConfigError` where
+    there is none."""
+    own = Path(folder).expanduser() if folder is not None else settings().own_data
     if own is None:
         what, do = "WORKBENCH_DATA is not set", "set it or pass a folder"
         raise ConfigError(what, "folder", "a folder for your data", do)
@@ -185,14 +198,25 @@ def _own(folder: str | Path | None) -> Path:
 
 
 def _download(file: CardFile, folder: Path) -> None:
-    import pooch  # only who downloads needs it
+    """Fetch one file; stop where it would be larger than its card says."""
+    import httpx  # only who downloads needs it
 
     packed = ".gz" if file.url.endswith(".gz") and not file.name.endswith(".gz") else ""
+    # gzip adds a little to what it cannot pack
+    most = MOST if file.bytes is None else file.bytes + file.bytes // 1000 + 1000
+    folder.mkdir(exist_ok=True)
     try:
-        pooch.get_logger().setLevel("WARNING")
-        # checked when unpacked
-        pooch.retrieve(file.url, known_hash=None, fname=f"{file.name}{packed}", path=folder)
-    except (OSError, ValueError) as error:
+        with (
+            open(folder / f"{file.name}{packed}", "wb") as out,
+            httpx.stream("GET", file.url, follow_redirects=True, timeout=60) as answer,
+        ):
+            answer.raise_for_status()
+            for piece in answer.iter_bytes(1 << 16):
+                out.write(piece)
+                if out.tell() > most:
+                    what, do = f"more than {most:,} bytes", "see its page for the right address"
+                    raise DataError(what, file.url, "a file of the size that the card says", do)
+    except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
         what, do = f"cannot be downloaded ({error})", "check the network, or its page"
         raise DataError(what, file.url, "the file", do) from error
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
+import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -14,8 +17,8 @@ from workbench.data.catalogue import Catalogue
 from workbench.data.filters import Filtered, prepare
 from workbench.data.interactions import Interactions
 from workbench.data.splits import Split
-from workbench.errors import ConfigError
-from workbench.sources.cards import Card, find_card, find_folder
+from workbench.errors import ConfigError, DataError
+from workbench.sources.cards import Card, find_card, find_folder, is_own, sha256_of
 from workbench.sources.files import found
 from workbench.sources.logs import layout
 from workbench.sources.logs.lists import read_lists
@@ -98,7 +101,9 @@ def open_data(name: str, folder: str | Path | None = None, **options: object) ->
 
     folder: where to look, WORKBENCH_DATA unless given. options: more arguments of the card's
     reader, such as `tune`. Files are read here, once. Raises `ConfigError` where there is no such
-    card, `DataError` where its files are not here or cannot be read.
+    card, `DataError` where its files are not here or cannot be read, and where a table of the
+    reader's own was changed since its card was made: ids name rows by where they stand. A copy of a
+    published data set that is another release warns.
 
     >>> open_data("ml-100k").log  # doctest: +SKIP
     Interactions(100,000 rows, 943 users, 1,682 items)
@@ -107,24 +112,60 @@ def open_data(name: str, folder: str | Path | None = None, **options: object) ->
     """
     card = find_card(name)
     place = find_folder(card, folder)
+    _unchanged(card, place)
+    return read_data(card, place, **options)
+
+
+def read_data(card: Card, place: Path, **options: object) -> Opened:
+    """The data set of a card from a folder, whatever became of its files."""
     return Opened(card, place, _read(card, place, card.options | options))
+
+
+def _unchanged(card: Card, place: Path) -> None:
+    """Compare the files with the checksums of the card."""
+    for file in card.files:
+        if not file.sha256 or sha256_of(place / file.path) == file.sha256:
+            continue
+        what = f"{found(place / file.path)} is not the file that the card {card.name!r} was made of"
+        own = is_own(card.name)
+        if own is None:
+            warnings.warn(f"{what}: see `workbench data check {card.name}`", stacklevel=3)
+        else:
+            do = f"bring the old file back, or remove the card {own} and `workbench data add` it anew"
+            raise DataError(what, None, f"sha256 {file.sha256}", do)
 
 
 def _read(card: Card, place: Path, options: dict[str, Any]) -> Any:
     first = place / card.files[0].path
     if card.reader == "files":
-        return None
+        return _asked(_nothing, options)()
     if card.reader == "table":
-        return read_table(first, card.columns or None, **options)
+        return _asked(read_table, options, "mapping")(first, card.columns or None, **options)
     if card.reader == "lists":
-        return read_lists(first, **options)
+        return _asked(read_lists, options)(first)
     if card.reader == "reviews":
-        return _reviews(card, place)
+        return _asked(_reviews, options, "card")(card, place)
     if card.reader == "world":
         from workbench.data import load_world
 
-        return load_world(folder=place)
-    return layout(card.reader)(place, **options)
+        return _asked(load_world, options, "size")(folder=place)
+    return _asked(layout(card.reader), options)(place, **options)
+
+
+def _nothing() -> None:
+    """What is read of files that are opened one at a time."""
+
+
+def _asked(reader: Callable, options: dict[str, Any], *taken: str) -> Callable:
+    """The reader, if it has these options; taken: arguments that the card itself gives."""
+    names = [name for name in inspect.signature(reader).parameters if name not in taken]
+    names = [name for name in names if name not in ("folder", "path", "place")]
+    wrong = sorted(options.keys() - set(names))
+    if wrong:
+        expected = f"one of {', '.join(names)}" if names else "none"
+        what = f"the reader has no option {wrong[0]!r}"
+        raise ConfigError(what, "options", expected, "correct the card or the argument")
+    return reader
 
 
 def _reviews(card: Card, place: Path) -> pd.DataFrame:

@@ -225,8 +225,11 @@ def _claim(
         start.update(value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
     identity = json.dumps([config.model_dump(), told, seed, data, start.hexdigest()], indent=1)
     folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
     mark = folder / "run.json"
+    if folder.exists() and not mark.is_file() and any(folder.iterdir()):
+        what = "the folder holds files that no run of this kind left"
+        raise ConfigError(what, str(folder), "an empty folder", "give another folder")
+    folder.mkdir(parents=True, exist_ok=True)
     if mark.is_file() and mark.read_text(encoding="utf-8") != identity:
         do = "remove it to train anew, or give another folder"
         raise ConfigError(

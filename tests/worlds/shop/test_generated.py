@@ -5,6 +5,7 @@ import json
 import re
 import shutil
 import tomllib
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from workbench.data import load_world
 from workbench.errors import ConfigError, DataError
 from workbench.settings import Settings, settings
 from workbench.worlds.corpus import bank
-from workbench.worlds.shop import SIZES, ShopConfig, generate, ship_world, sized
+from workbench.worlds.shop import SIZES, ShopConfig, generate, ship_world, sized, write_world
 from workbench.worlds.shop import world as world_file
 from workbench.worlds.shop.shop import make_shop
 
@@ -84,6 +85,28 @@ def test_shipping_rewrites_the_card(world, tmp_path, monkeypatch):
     files = [{"name": "manifest.json", "sha256": hashlib.sha256(content).hexdigest()}]
     assert new == tomllib.loads(old) | {"files": files}
     assert load_world(folder=tmp_path / "world").fingerprints == world.fingerprints
+
+
+def test_a_world_is_written_over_an_older_one_and_nothing_else(world, tmp_path):
+    (tmp_path / "README.md").write_text("mine")
+    (tmp_path / "mine.parquet").write_bytes(b"mine")
+    smaller = replace(world, truth={name: world.truth[name] for name in ("items", "kinds")})
+    write_world(world, tmp_path)
+    write_world(smaller, tmp_path)
+    names = {f"{name}.parquet" for name in smaller.tables()}
+    assert {path.name for path in tmp_path.iterdir()} == names | {
+        *("README.md", "mine.parquet", "manifest.json")
+    }
+    assert load_world(folder=tmp_path).fingerprints == smaller.fingerprints
+
+
+@pytest.mark.parametrize("name", ["log.parquet", "manifest.json"])
+def test_a_file_that_no_world_names_stays(world, tmp_path, name):
+    (tmp_path / name).write_text('{"name": "mine"}')
+    with pytest.raises(DataError, match=f"{name}: .*not written here"):
+        write_world(world, tmp_path)
+    assert (tmp_path / name).read_text() == '{"name": "mine"}'
+    assert [path.name for path in tmp_path.iterdir()] == [name]
 
 
 def test_a_damaged_file_is_refused(tmp_path):

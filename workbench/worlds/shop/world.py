@@ -141,19 +141,37 @@ def load_world(size: str = "tiny", folder: Path | None = None) -> World:
 
 def write_world(world: World, folder: Path) -> None:
     """Write parquet files and a manifest beside what the folder holds (README): all of them, or
-    none."""
+    none.
+
+    In the place of an older world: its tables go, those that this one lacks, too. Raises
+    `DataError` for a file in the way that no world's manifest names.
+    """
+    older = _tables_in(folder)
     config, log = world.config.model_dump(), world.log
     manifest = {"name": "generated world", "version": world.version, "config": config}
     manifest |= {"users": log.n_users, "items": log.n_items, "licence": "CC BY 4.0", "tables": {}}
     with ExitStack() as whole:  # the files take their names when it ends
         for name, table in world.tables().items():
-            path = whole.enter_context(whole_file(folder / f"{name}.parquet"))
+            path = whole.enter_context(whole_file(folder / f"{name}.parquet", older.__contains__))
             table.to_parquet(path, index=False, compression="zstd")
             facts = {"rows": len(table), "bytes": path.stat().st_size, "sha256": _sha256(path)}
             manifest["tables"][name] = facts | {"content": world.fingerprints[name]}
-        path = whole.enter_context(whole_file(folder / "manifest.json"))
+        path = whole.enter_context(whole_file(folder / "manifest.json", lambda _: older))
         text = json.dumps(manifest, indent=1) + "\n"
         path.write_text(text, encoding="utf-8", newline="\n")
+    for path in older - {folder / f"{name}.parquet" for name in manifest["tables"]}:
+        path.unlink(missing_ok=True)
+
+
+def _tables_in(folder: Path) -> set[Path]:
+    """The tables that the manifest of a world names as its own, by plain names."""
+    try:
+        manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+        ours = manifest["name"] == "generated world"
+        names = [name for name in manifest["tables"] if ours and re.fullmatch(r"\w+", name)]
+    except (OSError, ValueError, LookupError, TypeError):
+        return set()
+    return {folder / f"{name}.parquet" for name in names}
 
 
 def ship_world(world: World) -> None:
