@@ -14,7 +14,7 @@ from workbench.data import Catalogue, Histories, Interactions
 from workbench.data.histories import unique_ids
 from workbench.errors import ConfigError, DataError
 from workbench.ledger.tiers import Switches, Tier, check_stores, tiers_of
-from workbench.recommend import scores_or_none, top_k
+from workbench.recommend import scores_of, scores_or_none, top_k
 from workbench.reports import Claim, EntityStore, Evidence, Report, Store, make_claims, write
 
 TOP = 10
@@ -61,8 +61,12 @@ class Service:
     ) -> Service:
         """Fit the model on the log and build the stores; the model handed in is fitted in place.
 
-        Raises `ConfigError` for two stores of one name.
+        Raises `ConfigError` for two stores of one name, and `DataError` for a catalogue of other
+        items than the log's.
         """
+        if len(catalogue) != log.n_items:
+            what, want = f"a catalogue of {len(catalogue)} items", f"the {log.n_items} of the log"
+            raise DataError(what, "Service.build", want, "make it of log.items, one row per code")
         built = check_stores(kind.build(log, catalogue) for kind in stores)
         rules = {"mask_seen": mask_seen, "unsaid": frozenset(unsaid)}
         return cls(log, catalogue, model.fit(log), built, weights_log=log, **rules)
@@ -85,15 +89,23 @@ class Service:
             raise ConfigError(f"no place is called {unknown[0]!r}", "switches", ", ".join(known))
         return frozenset(name for name in known if switches.on(name))
 
-    def remove(self, interactions: Iterable[int], switches: Switches) -> Service:
+    def remove(
+        self, interactions: Iterable[int], switches: Switches, digest: str | None = None
+    ) -> Service:
         """The service after a request that reaches where the switches say. Raises `DataError` for
-        rows nobody knows."""
-        return self.removal(interactions).at(self.reach(switches))
+        rows nobody knows, and as `removal`."""
+        return self.removal(interactions, digest).at(self.reach(switches))
 
-    def removal(self, interactions: Iterable[int]) -> Removal:
+    def removal(self, interactions: Iterable[int], digest: str | None = None) -> Removal:
         """The request, ready to be combined with any switches; the last few are kept, with what
-        they have cleaned."""
+        they have cleaned.
+
+        digest: that of the request when it was written down. Raises `DataError` where its ids name
+        other rows by now.
+        """
         ids = unique_ids(interactions)
+        if digest is not None:
+            self.log.only(ids, digest)
         key = ("removal", ids.tobytes())
         old = [name for name in self._kept if name[0] == "removal" and name != key]
         for name in old[: max(len(old) - REMOVALS + 1, 0)]:
@@ -107,6 +119,7 @@ class Service:
     def steer(self, user: int, topic: str, strength: float = 1.0) -> Service:
         """ "No horror, please": lower the topic's scores by `strength` standard deviations; nothing
         is forgotten."""
+        self.log.check_user(user)
         self.catalogue.items_of(topic)
         return replace(self, steered={**self.steered, (int(user), topic): float(strength)})
 
@@ -152,7 +165,7 @@ class Service:
         added = np.zeros(len(self.catalogue))
         for (owner, topic), strength in self.steered.items():
             if owner == user:
-                spread = np.std(self.model.score(self.log.histories([user])))
+                spread = np.std(scores_of(self.model, self.log.histories([user])))
                 # what is hidden is so even where all scores are equal
                 lowered = strength * spread if np.isfinite(strength) else strength
                 added[self.catalogue.items_of(topic)] -= lowered
@@ -240,6 +253,12 @@ class Removal:
             do = "take ids from the column 'interaction' of service.log"
             raise DataError(what, "interactions", "rows of this service", do)
         return owners
+
+    @cached_property
+    def digest(self) -> str:
+        """Which rows of the log these are, and under which indexes: what a request that is written
+        down keeps beside its ids, see `Interactions.only`."""
+        return self.taken[id(self.service.log)].fingerprint
 
     @cached_property
     def stores(self) -> dict[str, Store]:

@@ -9,7 +9,7 @@ import numpy as np
 from scipy import sparse
 
 from workbench.data import Histories
-from workbench.errors import DataError
+from workbench.errors import DataError, ModelError
 
 CHUNK = 1 << 18  # scores ranked at a time: what fits a core's cache
 
@@ -84,16 +84,37 @@ def ranks(
     return np.where(np.isneginf(own[:, 0]), 0, ahead.sum(axis=1) + 1)
 
 
+def scores_of(model: Any, histories: Histories) -> np.ndarray:
+    """The scores of any model, foreign ones too, once looked at: numbers (B, n_items).
+
+    −inf takes an item out of every list, and so does NaN. Raises `ModelError` for another shape, for
+    what no array of numbers can be made of, and for +inf.
+    """
+    found = model.score(histories)
+    where, want = f"{type(model).__name__}.score", (len(histories), histories.n_items)
+    try:
+        scores = np.asarray(found)
+    except (TypeError, ValueError, RuntimeError) as error:  # a tensor with its graph, for instance
+        what, do = f"a {type(found).__name__} ({error})", "return a numpy array"
+        raise ModelError(what, where, "scores as an array", do) from error
+    if scores.dtype.kind not in "biuf" or scores.shape != want:
+        what, do = f"{scores.dtype} of shape {scores.shape}", "score every item of every history"
+        raise ModelError(what, where, f"numbers of shape {want}: a column for each item", do)
+    if np.isposinf(scores).any():
+        raise ModelError("a score of +inf", where, "finite scores, −inf for what is never listed")
+    return scores
+
+
 def scores_or_none(model: Any, histories: Histories) -> np.ndarray:
     """The model's scores (B, n_items); NaN in the rows of empty histories where it cannot answer
     them, so that `top_k` lists nothing there."""
     filled = np.flatnonzero(np.diff(histories.offsets))
     try:
-        return model.score(histories)
+        return scores_of(model, histories)
     except DataError:  # it needs something to read
         if len(filled) == len(histories):
             raise
         scores = np.full((len(histories), histories.n_items), np.nan, dtype=np.float32)
         if len(filled):
-            scores[filled] = model.score(histories.select(filled))
+            scores[filled] = scores_of(model, histories.select(filled))
         return scores

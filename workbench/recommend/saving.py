@@ -58,7 +58,15 @@ def load_arrays(
         found = said["model"]
         if found == kind and set(names) <= set(arrays):
             return config(**said["config"]), arrays
-    except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
+    # a file of brackets within brackets is no model either
+    except (
+        OSError,
+        ValueError,
+        KeyError,
+        TypeError,
+        RecursionError,
+        SafetensorError,
+    ) as error:
         raise ModelError(
             f"cannot be read ({error})", str(folder), f"a saved {kind}", "save the model again"
         ) from error

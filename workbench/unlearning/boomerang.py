@@ -21,8 +21,9 @@ from scipy import sparse
 
 from workbench import html
 from workbench.data import Interactions
-from workbench.errors import DataError
-from workbench.recommend import Counted, top_k
+from workbench.data.checks import checked_codes
+from workbench.errors import DataError, UnknownItem, UnknownUser
+from workbench.recommend import Counted, scores_of, top_k
 from workbench.statistics import paired_auc, paired_bootstrap
 from workbench.unlearning.exposure import exposure, never_had, share
 from workbench.unlearning.leavers import rows_of_each, score_after
@@ -87,15 +88,18 @@ def boomerang(
     """Let each user alone delete all rows on `items` (a topic), exactly, and compare the lists.
 
     model: fitted on `log`. users: by default everybody with at least `at_least` of the items.
-    Raises `DataError` where no user has enough.
+    Raises `DataError` where no user has enough, `UnknownItem` and `UnknownUser` for codes outside
+    the log, and `ModelError` for a model that was fitted on another.
 
     >>> boomerang(EASE().fit(log), log, catalogue.items_of("Horror novels"))  # doctest: +SKIP
     Boomerang(311 users: exposed@10 0.43 before, 0.71 after)
     """
     # who deletes, and who like them never had the topic
+    items = checked_codes(items, log.n_items, "items", UnknownItem)
     topic = np.isin(np.arange(log.n_items), items)
     having = log.matrix()[:, topic].sum(axis=1)
-    users = np.flatnonzero(having >= at_least) if users is None else np.asarray(users)
+    users = np.flatnonzero(having >= at_least) if users is None else users
+    users = checked_codes(users, log.n_users, "users", UnknownUser)
     if not len(users) or (having[users] == 0).any():
         wanted = f"users with at least {at_least} of the {topic.sum()} items"
         raise DataError("nobody to delete for", "boomerang", wanted)
@@ -121,7 +125,7 @@ def boomerang(
             placebo[at] = score_after(model, rows.only(drawn), kept)[0]
             rest[at] = kept.matrix().toarray()[0] > 0
     # the five lists, and for whom a row does not exist
-    served = top_k(model.score(everybody), k, log.matrix())
+    served = top_k(scores_of(model, everybody), k, log.matrix())
     lists = {
         SERVED: served[users],
         AFTER: top_k(after, k, own & ~topic),

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 
 from workbench.data import Histories, Interactions
-from workbench.recommend import Counted, top_k
+from workbench.data.checks import checked_codes
+from workbench.errors import UnknownUser
+from workbench.recommend import Counted, scores_of, top_k
 from workbench.unlearning.exposure import replaced
 
 
@@ -18,7 +19,7 @@ def rows_of_each(log: Interactions, users: np.ndarray) -> Iterator[Interactions]
     by_user = log.frame.sort_values("user", kind="stable")
     first, last = np.searchsorted(by_user["user"], [users, np.asarray(users) + 1])
     for start, end in zip(first, last, strict=True):
-        yield replace(log, frame=by_user.iloc[start:end])
+        yield log.of_rows(by_user.iloc[start:end])
 
 
 def score_after(model: Counted, removed: Interactions, histories: Histories) -> np.ndarray:
@@ -28,7 +29,7 @@ def score_after(model: Counted, removed: Interactions, histories: Histories) -> 
         # vectors; no n × n matrix is copied or updated. `tests/unlearning` compares this with the
         # slow way below.
         return model.score_without(removed, histories)
-    return model.copy().forget(removed).score(histories)
+    return scores_of(model.copy().forget(removed), histories)
 
 
 def leavers(model: Counted, log: Interactions, users: np.ndarray, k: int = 10) -> pd.DataFrame:
@@ -36,10 +37,12 @@ def leavers(model: Counted, log: Interactions, users: np.ndarray, k: int = 10) -
 
     [user, others, changed, share, most]: others with rows; those whose top k is another *set* of
     items; the share of them; most items replaced in one list. Counted models are deterministic:
-    without a leaver nothing changes.
+    without a leaver nothing changes. Raises `UnknownUser`, and `ModelError` for a model that was
+    not fitted on this log.
     """
+    users = checked_codes(users, log.n_users, "users", UnknownUser)
     everybody, held = log.histories(), log.matrix()
-    before = top_k(model.score(everybody), k, held)
+    before = top_k(scores_of(model, everybody), k, held)
     active = np.diff(held.indptr) > 0
     rows = []
     for user, gone in zip(users, rows_of_each(log, users), strict=True):
