@@ -27,58 +27,48 @@ def whole_numbers(
     do: str | None = None,
     error: type[WorkbenchError] = ConfigError,
 ) -> np.ndarray:
-    """Ids or codes that somebody hands in, int64, as they stand: nothing is cast.
+    """Ids or codes that somebody hands in, int64 (n,), as they stand: nothing is cast.
 
     Raises `error` for a mask, fractions, text, or one number in place of several.
 
     >>> whole_numbers([3, 1], "users")
     array([3, 1])
     """
-    kind, odd = getattr(getattr(given, "dtype", None), "kind", "O"), given
+    # an array says of what kind all its values are; of anything else each value is looked at
+    whole = getattr(getattr(given, "dtype", None), "kind", "O") in "iu"
     try:
-        values = (
-            [given] if isinstance(given, str | bytes) else given if kind in "biuf" else list(given)
-        )
-        # an array says of what kind all its values are; of anything else each value is looked at
-        wrong = (v for v in values if isinstance(v, bool) or not isinstance(v, Integral))
-        odd = None if kind in "iu" else next(wrong, None)
-        numbers = np.array(values if odd is None else [], dtype=np.int64)
-        if odd is None and numbers.ndim:
-            return numbers
+        values = given if whole else [given] if isinstance(given, bytes) else list(given)
+        kinds = set() if whole else set(map(type, values))
+        if all(issubclass(kind, Integral) and kind is not bool for kind in kinds):
+            return np.array(values, dtype=np.int64).reshape(-1)
     except (TypeError, ValueError, OverflowError):  # not several, one absent, or one too large
         pass
-    found = "a mask" if kind == "b" else f"{type(given).__name__ if odd is None else odd}"[:40]
-    raise error(f"{found} in place of {what}", where, f"{what}, whole numbers", do)
+    shown = " ".join(f"{given!r}".split())[:40]
+    raise error(f"{shown} in place of {what}", where, f"{what}, whole numbers", do)
 
 
 def checked_codes(
-    codes: Any,
-    n: int | None,
-    where: str,
-    error: type[WorkbenchError] = DataError,
-    least: int = 0,
+    codes: Any, n: int, where: str, error: type[WorkbenchError] = DataError, least: int = 0
 ) -> np.ndarray:
     """Codes from `least` to n − 1 that somebody hands in, int64, as they stand.
 
-    n: how many there are; None takes any that is not below. Raises `error` for a code outside, and
-    as `whole_numbers` does.
+    Raises `error` for a code outside, and as `whole_numbers` does.
     """
     do = "log.user_code(id) and log.item_code(id) turn an id into its code"
     given = whole_numbers(codes, where, do=do)
-    outside = (given < least) | (given >= (np.inf if n is None else n))
-    if outside.any():
-        want = f"a code from {least} to {'the last' if n is None else n - 1}"
-        raise error(f"code {given[outside][0]}", where, want, do)
+    outside = given[(given < least) | (given >= n)]
+    if len(outside):
+        raise error(f"code {outside[0]}", where, f"a code from {least} to {n - 1}", do)
     return given
 
 
-def checked_mask(mask: Any, n: int, where: str) -> np.ndarray:
+def checked_mask(mask: Any, n: int) -> np.ndarray:
     """A mask that somebody hands in, bool (n,); raises `ConfigError` for anything else."""
     given = np.asarray(mask)
-    if given.shape != (n,) or (n and given.dtype != bool):
-        what, do = f"{given.dtype} of shape {given.shape}", "without(ids) and only(ids) take ids"
-        raise ConfigError(what, where, f"true or false for each of the {n} rows", do)
-    return given.astype(bool)
+    if given.dtype != bool or given.shape != (n,):
+        do = "without(ids) and only(ids) take ids"
+        raise ConfigError(f"{given.dtype} {given.shape}", "mask", f"true or false, ({n},)", do)
+    return given
 
 
 def place_of(column: pd.Series, at: np.ndarray | pd.Series) -> str:

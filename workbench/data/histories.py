@@ -79,7 +79,7 @@ class Histories:
 
     def keep(self, mask: np.ndarray) -> Histories:
         """The interactions where `mask` (N,) is true; emptied rows stay, empty."""
-        mask = checked_mask(mask, len(self.item), "mask")
+        mask = checked_mask(mask, len(self.item))
         kept = np.bincount(self.rows[mask], minlength=len(self))
         return self.take(np.flatnonzero(mask), self.user, kept)
 

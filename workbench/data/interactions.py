@@ -164,7 +164,7 @@ class Interactions:
 
     def select(self, mask: np.ndarray | pd.Series) -> Interactions:
         """The rows where `mask` (n,) is true; indexes stay."""
-        kept = checked_mask(mask, len(self), "mask")
+        kept = checked_mask(mask, len(self))
         return self.of_rows(self.frame[kept].reset_index(drop=True))
 
     def of_rows(self, frame: pd.DataFrame) -> Interactions:
@@ -173,10 +173,9 @@ class Interactions:
         vars(made)["index_fingerprint"] = self.index_fingerprint
         return made
 
-    def without(self, ids: Iterable[int], digest: str | None = None) -> Interactions:
-        """The log without these interactions (remaining = after + others); `digest` as in
-        `only`."""
-        return self.select(~self._named(ids, digest))
+    def without(self, ids: Iterable[int]) -> Interactions:
+        """The log without these interactions (remaining = after + others)."""
+        return self.select(~self._named(ids))
 
     def only(self, ids: Iterable[int], digest: str | None = None) -> Interactions:
         """Only these interactions (removed).
@@ -184,9 +183,14 @@ class Interactions:
         digest: what `log.only(ids).fingerprint` was when a request was written down. Raises
         `DataError` where the ids name other rows by now, or none.
         """
-        return self.select(self._named(ids, digest))
+        found = self.select(self._named(ids))
+        if digest not in (None, found.fingerprint):
+            what = "these ids name other rows than when the request was made"
+            do = "take the log it was made for, or make the request anew"
+            raise DataError(what, "ids", f"rows and indexes of digest {digest[:8]}…", do)
+        return found
 
-    def _named(self, ids: Iterable[int], digest: str | None) -> np.ndarray:
+    def _named(self, ids: Iterable[int]) -> np.ndarray:
         ids = unique_ids(ids)
         known = np.isin(ids, self.frame["interaction"].to_numpy())
         if not known.all():
@@ -196,15 +200,7 @@ class Interactions:
                 "ids from the column 'interaction'",
                 "take ids from the log you call this on",
             )
-        named = np.isin(self.frame["interaction"].to_numpy(), ids)
-        if digest not in (None, self.select(named).fingerprint):
-            raise DataError(
-                f"these {len(ids)} ids name other rows than when the request was made",
-                "ids",
-                f"rows and indexes of digest {digest[:8]}…",
-                "take the log it was made for, or make the request anew",
-            )
-        return named
+        return np.isin(self.frame["interaction"].to_numpy(), ids)
 
     def by_session(self) -> Interactions:
         """The same rows with every session as a user of its own, named `user/session`, in the order

@@ -89,12 +89,10 @@ class Service:
             raise ConfigError(f"no place is called {unknown[0]!r}", "switches", ", ".join(known))
         return frozenset(name for name in known if switches.on(name))
 
-    def remove(
-        self, interactions: Iterable[int], switches: Switches, digest: str | None = None
-    ) -> Service:
+    def remove(self, interactions: Iterable[int], switches: Switches) -> Service:
         """The service after a request that reaches where the switches say. Raises `DataError` for
-        rows nobody knows, and as `removal`."""
-        return self.removal(interactions, digest).at(self.reach(switches))
+        rows nobody knows."""
+        return self.removal(interactions).at(self.reach(switches))
 
     def removal(self, interactions: Iterable[int], digest: str | None = None) -> Removal:
         """The request, ready to be combined with any switches; the last few are kept, with what
@@ -174,6 +172,7 @@ class Service:
 
     def evidence(self, user: int) -> Evidence:
         """What a report may look at: this service as it remembers one shopper; made once."""
+        self.log.check_user(user)  # True is kept as 1
         parts = (self.log, self.catalogue, self.model, user, self.stores)
         rules = {"unsaid": self.unsaid, "mask_seen": self.mask_seen}
 
@@ -196,6 +195,7 @@ class Service:
 
     def report(self, user: int, seed: int = 0) -> Report:
         """The shopper's report, every claim checked."""
+        self.log.check_user(user)
         return self.keep(("report", user, seed), lambda: write(self.evidence(user), seed))
 
     def claims(self, user: int) -> dict[str, Claim]:

@@ -29,14 +29,11 @@ class Bound:
     bound: str | None = ""
 
     def __init__(self, config: BaseModel | None = None, **fields: Any) -> None:
-        kind = self.Config
-        if fields or not isinstance(config, kind | None):
-            given = ", ".join(fields) or type(config).__name__
-            name = type(self).__name__
-            field = next(iter(fields or kind.model_fields), "")
-            do = f"pass {name}({kind.__name__}({field and f'{field}=…'}))"
-            raise ConfigError(f"{given} in place of settings", name, f"a {kind.__name__}", do)
-        self.config: Any = config or kind()
+        if fields or not isinstance(config, self.Config | None):
+            name, kind = type(self).__name__, self.Config.__name__
+            do = f"pass {name}({kind}(…))"
+            raise ConfigError(f"{fields or config!r} in place of settings", name, f"a {kind}", do)
+        self.config: Any = config or self.Config()
 
     def _named(self, *said: str) -> str:
         """A repr of these settings."""

@@ -14,7 +14,7 @@ from scipy import sparse
 from workbench.data import Histories, Interactions
 from workbench.data.checks import checked_codes
 from workbench.data.histories import starts
-from workbench.errors import ConfigError, ModelError, UnknownItem
+from workbench.errors import ModelError, UnknownItem
 from workbench.recommend.protocol import held_at
 from workbench.recommend.saving import csr_from, csr_parts
 
@@ -28,12 +28,12 @@ class UserItemCounts:
     that copies may share it.
 
     No zero is stored: a cell that is left without rows would otherwise still be named, in memory
-    and in every file. ids (N,): cell after cell the rows that are left, in log order; None in a
-    folder that was written before they were kept.
+    and in every file. ids (N,): cell after cell the rows that are left, in log order; all −1 of a
+    folder that was written before they were kept, so that none of them can be forgotten.
     """
 
     counts: sparse.csr_array
-    ids: np.ndarray | None
+    ids: np.ndarray
 
     NAMES: ClassVar[tuple[str, ...]] = ("cells.data",)
 
@@ -62,9 +62,6 @@ class UserItemCounts:
 
     def without(self, removed: Interactions) -> UserItemCounts:
         """Take rows out. Raises `DataError` for rows that are not in here."""
-        if self.ids is None:
-            do = "fit it anew, and save it"
-            raise ModelError("it does not know which rows it holds", "an old folder", do=do)
         # the ids of cell e stand at begin[e]:begin[e + 1]
         begin, left = starts(self.counts.data), self.counts.copy()
 
@@ -78,16 +75,16 @@ class UserItemCounts:
 
     def arrays(self) -> dict[str, np.ndarray]:
         """What a saved model needs."""
-        named = {} if self.ids is None else {"cells.ids": self.ids}
-        return csr_parts(self.counts, "cells") | named
+        return csr_parts(self.counts, "cells") | {"cells.ids": self.ids}
 
     @classmethod
     def from_arrays(cls, arrays: dict[str, np.ndarray], config: Any = None) -> UserItemCounts:
         """The inverse of `arrays`; raises `ModelError` for arrays that are no matrix."""
-        counts, ids = csr_from(arrays, "cells"), arrays.get("cells.ids")
-        if ids is not None and len(np.unique(ids)) != counts.data.sum():
-            what, want = f"{len(ids)} ids for {counts.data.sum()} rows", "an id of its own for each"
-            raise ModelError(what, "arrays.safetensors", want, "save the model again")
+        counts = csr_from(arrays, "cells")
+        rows = int(counts.data.sum())
+        ids = arrays.get("cells.ids", np.broadcast_to(-1, rows))
+        if ids.shape != (rows,) or counts.data.min(initial=1) < 1:
+            raise ModelError("cells.ids do not fit", "arrays.safetensors", f"{rows} row ids")
         return cls(counts, ids)
 
 
@@ -185,9 +182,6 @@ def contribution_table(
     """
     # every row beside every target of its history
     targets = checked_codes(items, histories.n_items, "items", UnknownItem, least=-1)
-    if targets.size % max(len(histories), 1):
-        what, want = f"{targets.size} items", f"as many for each of {len(histories)} histories"
-        raise ConfigError(what, "items", want)
     targets = targets.reshape(len(histories), -1 if targets.size else 0)
     at = np.repeat(np.arange(len(histories.item)), targets.shape[1])
     target = targets[histories.rows].reshape(-1)

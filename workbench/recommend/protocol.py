@@ -165,25 +165,24 @@ def check_items(
     are read; without, people whom the model never met may ask.
     """
     check_kind(asked, kind)
-    what = "histories" if kind is Histories else "a log"
     if asked.n_items != n_items:
         raise ModelError(
-            f"{what} of {asked.n_items} items for a model of {n_items}",
-            what,
+            f"{kind.__name__} of {asked.n_items} items for a model of {n_items}",
+            "argument",
             "the item index of the fitted log",
             "take a log with the same indexes, and histories from it",
         )
-    found = asked.bound if kind is Histories else asked.index_fingerprint
-    check_bound(found, bound, what, users or kind is Interactions)
+    logs = kind is Interactions
+    check_bound(asked.index_fingerprint if logs else asked.bound, bound, users or logs)
 
 
-def check_bound(found: str | None, bound: str | None, where: str, users: bool = True) -> None:
+def check_bound(found: str | None, bound: str | None, users: bool = True) -> None:
     """Two fingerprints of indexes must be one, where both are known; without `users` in the half
     that is the items'."""
-    if None not in (bound, found) and found[32 * (not users) :] != bound[32 * (not users) :]:
-        other = "users" if found[32:] == bound[32:] else "items"
+    half = 0 if users else 32
+    if None not in (bound, found) and found[half:] != bound[half:]:
         do = "take parts of the log it was fitted for, or fit it anew"
-        raise ModelError(f"other {other} than those of the model", where, "the same indexes", do)
+        raise ModelError(f"other indexes, {found[half:]}", "argument", bound[half:], do)
 
 
 def held_at(
@@ -197,24 +196,23 @@ def held_at(
     User u holds the ids `offsets[u]:offsets[u + 1]`; item_at: the items of rows by their places.
     Raises `DataError` for the first row that is not held: by its id, its user and its item.
     """
-    asked, user, item = (removed.frame[name].to_numpy() for name in ("interaction", "user", "item"))
+    frame = removed.frame
+    asked, user, item = (frame[name].to_numpy() for name in ("interaction", "user", "item"))
     # only the rows of the users who are asked for are looked at
-    owners = np.unique(user)
-    owners = owners[owners < len(offsets) - 1]
+    owners = np.unique(user[user < len(offsets) - 1])
     owner, own = spans(offsets[owners], offsets[owners + 1])
     found = places(asked, ids[own])
-    # there, of this user and this item, and named once
-    held = (found >= 0) & (places(asked, asked) == np.arange(len(asked)))
+    # there, named once, of this user and of this item
+    held = (found >= 0) & ~frame["interaction"].duplicated().to_numpy()
     at = own[found[held]]
     held[held] = (owners[owner[found[held]]] == user[held]) & (item_at(at) == item[held])
-    if not held.all():
-        first = np.flatnonzero(~held)[0]
+    for row in np.flatnonzero(~held):
         raise DataError(
-            f"interaction {asked[first]} (user code {user[first]}, item code {item[first]}) is not "
+            f"interaction {asked[row]} (user code {user[row]}, item code {item[row]}) is not "
             "among the rows that the model holds",
             "removed",
             "rows the model was fitted on and has not forgotten yet",
-            "pass log.only(ids) of that log (of log.by_session() where sessions were fitted), "
-            "each row once",
+            "pass log.only(ids) of that log (log.by_session() where sessions were fitted), each "
+            "row once; a model that was saved before it kept ids must be fitted anew",
         )
     return at

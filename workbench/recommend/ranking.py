@@ -90,19 +90,19 @@ def scores_of(model: Any, histories: Histories) -> np.ndarray:
     −inf takes an item out of every list, and so does NaN. Raises `ModelError` for another shape, for
     what no array of numbers can be made of, and for +inf.
     """
-    found = model.score(histories)
-    where, want = f"{type(model).__name__}.score", (len(histories), histories.n_items)
+    found, want = model.score(histories), (len(histories), histories.n_items)
     try:
         scores = np.asarray(found)
-    except (TypeError, ValueError, RuntimeError) as error:  # a tensor with its graph, for instance
-        what, do = f"a {type(found).__name__} ({error})", "return a numpy array"
-        raise ModelError(what, where, "scores as an array", do) from error
-    if scores.dtype.kind not in "biuf" or scores.shape != want:
-        what, do = f"{scores.dtype} of shape {scores.shape}", "score every item of every history"
-        raise ModelError(what, where, f"numbers of shape {want}: a column for each item", do)
-    if np.isposinf(scores).any():
-        raise ModelError("a score of +inf", where, "finite scores, −inf for what is never listed")
-    return scores
+        right = scores.shape == want and scores.dtype.kind in "biuf"
+        if right and not np.isposinf(scores).any():
+            return scores
+    except (TypeError, ValueError, RuntimeError):  # a tensor with its graph, for instance
+        pass
+    what = (
+        f"{type(found).__name__} of {getattr(found, 'dtype', '?')}, {getattr(found, 'shape', '?')}"
+    )
+    want = f"an array {want} of numbers below +inf, a score for every item of every history"
+    raise ModelError(what, f"{type(model).__name__}.score", want, "return a numpy array")
 
 
 def scores_or_none(model: Any, histories: Histories) -> np.ndarray:

@@ -101,7 +101,7 @@ class TrainedModel(Bound, ABC):
         >>> model.tune(model.examples(remaining), epochs=1, learning_rate=1e-3, seed=0)  # doctest: +SKIP
         """
         module = fitted(self.module, self)
-        check_bound(examples.bound, self.bound, "examples")
+        check_bound(examples.bound, self.bound)
         config = self.config.training.told(epochs, learning_rate, seed)
 
         def batches(epoch: int) -> Iterable[Examples]:
@@ -161,7 +161,7 @@ class TrainedModel(Bound, ABC):
         `UnknownItem` for codes outside the indexes.
         """
         named = dict(fitted(self.module, self).named_parameters())
-        users = checked_codes(users, self.shape.get("n_users"), "users", UnknownUser)
+        users = checked_codes(users, self.shape.get("n_users", 2**31), "users", UnknownUser)
         items = checked_codes(items, self.shape["n_items"], "items", UnknownItem)
         users, items = np.unique(users), np.unique(items)
         return entries(named, self.per_user, users) | entries(named, self.per_item, items)
@@ -213,7 +213,7 @@ class TrainedModel(Bound, ABC):
             what = f"a log of {log.n_users} users and {log.n_items} items"
             do = "take a log with the indexes of the fitted one"
             raise ModelError(what, "log", " and ".join(want), do)
-        check_bound(log.index_fingerprint, self.bound, "log")
+        check_bound(log.index_fingerprint, self.bound)
 
     def _make(self, shape: dict[str, Any]) -> None:
         self.shape = shape
