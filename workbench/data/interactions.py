@@ -150,11 +150,8 @@ class Interactions:
 
     @cached_property
     def index_fingerprint(self) -> str:
-        """64 hexadecimal digits, equal for all logs whose codes mean the same: half a sha256 of the
-        users, and half a one of the items.
-
-        Made once: `select`, `without`, `only` and `of_rows` hand it on.
-        """
+        """Equal for all logs whose codes mean the same: 32 hexadecimal digits of the sha256 of the
+        users, then 32 of that of the items. Made once: `of_rows` hands it on."""
         names = (json.dumps([*map(str, index)]).encode() for index in (self.users, self.items))
         return "".join(hashlib.sha256(name).hexdigest()[:32] for name in names)
 

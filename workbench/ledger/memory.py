@@ -25,8 +25,7 @@ REMOVALS = 8
 
 @dataclass(frozen=True)
 class Service:
-    """Everything that remembers a shopper. Frozen: forgetting, hiding and steering return another
-    service.
+    """Everything that remembers a shopper. Frozen: every change returns another service.
 
     stores: what is remembered beside the log, by name; the stored profile is the first.
     weights_log: the log that the item weights stand for. stale: for a shopper whose stored vector
@@ -61,12 +60,11 @@ class Service:
     ) -> Service:
         """Fit the model on the log and build the stores; the model handed in is fitted in place.
 
-        Raises `ConfigError` for two stores of one name, and `DataError` for a catalogue of other
-        items than the log's.
+        Raises `ConfigError` for two stores of one name, `DataError` for a catalogue of other items.
         """
         if len(catalogue) != log.n_items:
-            what, want = f"a catalogue of {len(catalogue)} items", f"the {log.n_items} of the log"
-            raise DataError(what, "Service.build", want, "make it of log.items, one row per code")
+            what = f"{len(catalogue)} items in the catalogue, {log.n_items} in the log"
+            raise DataError(what, "Service.build", do="make it of log.items, one row per code")
         built = check_stores(kind.build(log, catalogue) for kind in stores)
         rules = {"mask_seen": mask_seen, "unsaid": frozenset(unsaid)}
         return cls(log, catalogue, model.fit(log), built, weights_log=log, **rules)
@@ -90,17 +88,12 @@ class Service:
         return frozenset(name for name in known if switches.on(name))
 
     def remove(self, interactions: Iterable[int], switches: Switches) -> Service:
-        """The service after a request that reaches where the switches say. Raises `DataError` for
-        rows nobody knows."""
+        """The service after a request that reaches so far; `DataError` for rows nobody knows."""
         return self.removal(interactions).at(self.reach(switches))
 
     def removal(self, interactions: Iterable[int], digest: str | None = None) -> Removal:
-        """The request, ready to be combined with any switches; the last few are kept, with what
-        they have cleaned.
-
-        digest: that of the request when it was written down. Raises `DataError` where its ids name
-        other rows by now.
-        """
+        """The request, ready for any switches; the last few are kept, with what they have cleaned.
+        digest: what it was when it was written down; `DataError` for other rows."""
         ids = unique_ids(interactions)
         if digest is not None:
             self.log.only(ids, digest)
@@ -115,8 +108,7 @@ class Service:
         return self.steer(user, topic, np.inf)
 
     def steer(self, user: int, topic: str, strength: float = 1.0) -> Service:
-        """ "No horror, please": lower the topic's scores by `strength` standard deviations; nothing
-        is forgotten."""
+        """ "No horror, please": lower the topic's scores by `strength` standard deviations."""
         self.log.check_user(user)
         self.catalogue.items_of(topic)
         return replace(self, steered={**self.steered, (int(user), topic): float(strength)})
@@ -126,8 +118,7 @@ class Service:
         return self.evidence(user).ranked[:k]
 
     def recommend(self, user: int, k: int = TOP) -> pd.DataFrame:
-        """The list as served: [item, title, category, price, score], best
-        first."""
+        """The list as served: [item, title, category, price, score], best first."""
         items = self.listed(user, k)
         table = self.catalogue.frame.loc[items, ["item", "title", "category", "price"]]
         scores = self.evidence(user).scores[items]
@@ -136,8 +127,7 @@ class Service:
     def served(self, histories: Histories) -> np.ndarray:
         """Lists (B, TOP) for many shoppers, by one pass of the model.
 
-        A shopper without rows to whom the model gives no scores, or every product the same, gets no
-        list: all −1.
+        Who has no rows, and from the model no scores or all the same, gets no list: all −1.
         """
         scores = np.asarray(scores_or_none(self.model, histories), dtype=np.float64)
         empty = (np.diff(histories.offsets) == 0) & (np.ptp(scores, axis=1) == 0)
@@ -156,8 +146,7 @@ class Service:
         return sorted({user for user, _ in (*self.tombstones, *self.steered)})
 
     def adjust(self, user: int) -> np.ndarray | None:
-        """What is added to the shopper's scores before ranking: −inf where nothing may be
-        offered."""
+        """What is added to the shopper's scores: −inf where nothing may be offered."""
         if user not in self._adjusted:
             return None
         added = np.zeros(len(self.catalogue))
@@ -240,8 +229,7 @@ class Removal:
 
     def _owners(self, ids: np.ndarray) -> list[int]:
         """Whose these rows are, for the stores; raises `DataError` for a row that none names."""
-        owners = []
-        named = np.zeros(0, dtype=np.int64)
+        owners, named = [], np.zeros(0, dtype=np.int64)
         for user in range(self.service.log.n_users):
             for store in self.service.stores.values():
                 known = store.knows(user, ids)
@@ -256,8 +244,7 @@ class Removal:
 
     @cached_property
     def digest(self) -> str:
-        """Which rows of the log these are, and under which indexes: what a request that is written
-        down keeps beside its ids, see `Interactions.only`."""
+        """What a request that is written down keeps beside its ids, see `Interactions.only`."""
         return self.taken[id(self.service.log)].fingerprint
 
     @cached_property

@@ -167,7 +167,7 @@ def check_items(
     check_kind(asked, kind)
     if asked.n_items != n_items:
         raise ModelError(
-            f"{kind.__name__} of {asked.n_items} items for a model of {n_items}",
+            f"{kind.__name__.lower()} of {asked.n_items} items for a model of {n_items}",
             "argument",
             "the item index of the fitted log",
             "take a log with the same indexes, and histories from it",

@@ -69,21 +69,6 @@ def _highest(scores: np.ndarray, k: int) -> np.ndarray:
     return lists
 
 
-def ranks(
-    scores: np.ndarray, items: np.ndarray, exclude: sparse.sparray | np.ndarray | None = None
-) -> np.ndarray:
-    """The rank (1 = best) of item `items[b]` in row b under the tie rule; 0 where the item itself
-    is masked."""
-    masked = np.array(scores, dtype=np.float64)
-    if exclude is not None:
-        masked[exclude.nonzero()] = -np.inf
-    items = np.asarray(items)
-    own = masked[np.arange(len(masked)), items][:, None]
-    codes = np.arange(masked.shape[1])[None, :]
-    ahead = (masked > own) | ((masked == own) & (codes < items[:, None]))
-    return np.where(np.isneginf(own[:, 0]), 0, ahead.sum(axis=1) + 1)
-
-
 def scores_of(model: Any, histories: Histories) -> np.ndarray:
     """The scores of any model, foreign ones too, once looked at: numbers (B, n_items).
 

@@ -29,7 +29,7 @@ from workbench.errors import ModelError, UnknownItem, UnknownUser
 from workbench.recommend._owners import Axes, Index, entries
 from workbench.recommend.bound import Bound
 from workbench.recommend.protocol import Examples, check_bound, check_kind, fitted
-from workbench.recommend.saving import load_trained, save_trained, saved_bound
+from workbench.recommend.saving import fill, weights
 from workbench.recommend.training import reproducible, train, validation
 from workbench.settings import settings
 
@@ -186,20 +186,17 @@ class TrainedModel(Bound, ABC):
 
     def save(self, folder: Path) -> None:
         """Write into a folder, whole or not at all."""
-        module, kind = fitted(self.module, self), type(self).__name__
-        save_trained(folder, kind, self.config, module, self.bound, **self.keep())
+        self._write(folder, weights(fitted(self.module, self)) | self.keep())
 
     @classmethod
     def load(cls, folder: Path) -> Self:
         """Read what `save` wrote; unbound where the folder says no fingerprint."""
-        config, arrays, fill = load_trained(folder, cls.__name__, cls.Config, cls.saved)
-        model = cls(config)
+        model, arrays = cls._read(folder, cls.saved)
         # the first weights are overwritten: their draws shall not reach the caller
         with torch.random.fork_rng():
             model._make(cls.sizes_of(arrays))
-        fill(model.module)
+        fill(model.module, arrays, folder)
         model.take(arrays, folder)
-        model.bound = saved_bound(folder)
         return model
 
     def check(self, log: Interactions) -> None:
