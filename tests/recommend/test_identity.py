@@ -238,6 +238,16 @@ def test_codes_are_never_cast(wrong):
                 model.contributions(LOG.histories([0]), wrong)
 
 
+def test_targets_may_stand_in_rows():
+    model, history = EASE().fit(LOG), LOG.histories([0])
+    want = model.contributions(history, np.array([[3, 1]]))
+    assert model.contributions(history, [[3, 1]]).equals(want)
+    assert model.contributions(history, [3, 1]).equals(want)
+    for wrong in ([[3.0, 1.0]], [["3"]], np.array([[True]]), [[99]]):
+        with pytest.raises((ConfigError, UnknownItem)):
+            model.contributions(history, wrong)
+
+
 def test_ids_of_items_are_no_codes():
     books = pd.Series(["0-306-40615-2", "0-306-40616-0"], name="isbn")
     with pytest.raises(ConfigError, match="in place of codes"):

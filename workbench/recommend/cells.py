@@ -18,6 +18,8 @@ from workbench.errors import ModelError, UnknownItem
 from workbench.recommend.protocol import held_at
 from workbench.recommend.saving import csr_from, csr_parts
 
+UNKNOWN = np.iinfo(np.int64).min
+"""An id that no log can give."""
 Change = tuple[np.ndarray, np.ndarray]
 """What a request does to one user: the items held before and after, as ascending codes."""
 
@@ -28,8 +30,8 @@ class UserItemCounts:
     that copies may share it.
 
     No zero is stored: a cell that is left without rows would otherwise still be named, in memory
-    and in every file. ids (N,): cell after cell the rows that are left, in log order; all −1 of a
-    folder that was written before they were kept, so that none of them can be forgotten.
+    and in every file. ids (N,): cell after cell the rows that are left, in log order; all `UNKNOWN`
+    of a folder that was written before they were kept, so that none of them can be forgotten.
     """
 
     counts: sparse.csr_array
@@ -71,18 +73,20 @@ class UserItemCounts:
         offsets = begin[left.indptr]
         at = held_at(removed, offsets, self.ids, lambda at: self.counts.indices[cell(at)])
         np.subtract.at(left.data, cell(at), 1)
-        return UserItemCounts(tidy(left), np.delete(self.ids, at))
+        left.eliminate_zeros()  # columns stay in order
+        return UserItemCounts(left, np.delete(self.ids, at))
 
     def arrays(self) -> dict[str, np.ndarray]:
         """What a saved model needs."""
-        return csr_parts(self.counts, "cells") | {"cells.ids": self.ids}
+        named = {} if UNKNOWN in self.ids[:1] else {"cells.ids": self.ids}
+        return csr_parts(self.counts, "cells") | named
 
     @classmethod
     def from_arrays(cls, arrays: dict[str, np.ndarray], config: Any = None) -> UserItemCounts:
         """The inverse of `arrays`; raises `ModelError` for arrays that are no matrix."""
         counts = csr_from(arrays, "cells")
         rows = int(counts.data.sum())
-        ids = arrays.get("cells.ids", np.broadcast_to(-1, rows))
+        ids = arrays.get("cells.ids", np.broadcast_to(UNKNOWN, rows))
         if ids.shape != (rows,) or counts.data.min(initial=1) < 1:
             raise ModelError("cells.ids do not fit", "arrays.safetensors", f"{rows} row ids")
         return cls(counts, ids)
@@ -181,6 +185,7 @@ def contribution_table(
     the rows of that item share equally; with `shared=False` each row's own.
     """
     # every row beside every target of its history
+    items = items if np.ndim(items) < 2 else np.asarray(items)
     targets = checked_codes(items, histories.n_items, "items", UnknownItem, least=-1)
     targets = targets.reshape(len(histories), -1 if targets.size else 0)
     at = np.repeat(np.arange(len(histories.item)), targets.shape[1])

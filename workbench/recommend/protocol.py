@@ -203,7 +203,7 @@ def held_at(
     owner, own = spans(offsets[owners], offsets[owners + 1])
     found = places(asked, ids[own])
     # there, named once, of this user and of this item
-    held = (found >= 0) & ~frame["interaction"].duplicated().to_numpy()
+    held = (found >= 0) & (np.bincount(found + 1)[found + 1] == 1)
     at = own[found[held]]
     held[held] = (owners[owner[found[held]]] == user[held]) & (item_at(at) == item[held])
     for row in np.flatnonzero(~held):
