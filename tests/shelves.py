@@ -47,6 +47,8 @@ SHELVES = (
     Shelf("science core", r"tokens/weights/protocol\.py", None),
     # one page a published method, and the parts that the methods of a family share
     Shelf("recommenders", r"recommend/(collaborative|session|basket)/", None),
+    # what counted methods count, and EASE's inverse: only methods' pages import them
+    Shelf("recommenders", r"recommend/(cells|gram)\.py", None),
     # measures that a reader asks for; no other code stands on them
     Shelf("recommenders", r"recommend/beyond\.py", None),
     Shelf("token methods", r"tokens/(weights|attribution)/", None),

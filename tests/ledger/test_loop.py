@@ -262,7 +262,7 @@ def test_refusals_name_what_is_wrong(service):
         with pytest.raises(UnknownUser):
             forget(service, nobody, [])
     # and never the row whose number is cut off
-    with pytest.raises(DataError, match="is no interaction id"):
+    with pytest.raises(DataError, match="in place of interaction ids"):
         forget(service, 5, [foreign + 0.5])
 
 

@@ -91,7 +91,7 @@ def test_copy_save_and_load(tmp_path):
     log = random_log()
     model = ALS(SMALL).fit(log)
     twin = model.copy()
-    twin.forget_user_vector([0], log.histories([1]))
+    twin.forget_user_vector([0], log.histories([0]).without(range(40)))
     assert np.array_equal(model.users, ALS(SMALL).fit(log).users)
     twin.save(tmp_path / "als")
     assert np.array_equal(

@@ -12,7 +12,7 @@ from workbench.recommend import GRU4Rec, GRU4RecConfig, Training
 from workbench.recommend.laws import small_log
 
 torch = pytest.importorskip("torch")
-from workbench.recommend.saving import load_trained, save_trained  # noqa: E402
+from workbench.recommend.saving import fill, load_arrays, save_arrays, weights  # noqa: E402
 from workbench.recommend.training import train  # noqa: E402
 
 QUICK = Training(epochs=1, batch=64)
@@ -63,15 +63,15 @@ def test_nothing_to_train_on_is_said():
 
 
 def test_weights_of_another_model_or_shape_are_refused(tmp_path):
-    save_trained(tmp_path / "model", "One", QUICK, torch.nn.Linear(2, 3))
-    config, _, fill = load_trained(tmp_path / "model", "One", Training, ())
-    assert config == QUICK and not fill(torch.nn.Linear(2, 3)).training
+    save_arrays(tmp_path / "model", "One", QUICK, weights(torch.nn.Linear(2, 3)))
+    config, arrays = load_arrays(tmp_path / "model", "One", Training, ())
+    assert config == QUICK and not fill(torch.nn.Linear(2, 3), arrays, tmp_path).training
     with pytest.raises(ModelError, match=r"weight weight is \(3, 2\), the model's is \(3, 4\)"):
-        fill(torch.nn.Linear(4, 3))
+        fill(torch.nn.Linear(4, 3), arrays, tmp_path)
     with pytest.raises(ModelError, match=r"weight bias is \(3,\), the model's is absent"):
-        fill(torch.nn.Linear(2, 3, bias=False))
+        fill(torch.nn.Linear(2, 3, bias=False), arrays, tmp_path)
     with pytest.raises(ModelError, match="holds One"):
-        load_trained(tmp_path / "model", "Two", Training, ())
+        load_arrays(tmp_path / "model", "Two", Training, ())
     quick().fit(small_log()).save(tmp_path / "gru")
     text = (tmp_path / "gru" / "model.json").read_text(encoding="utf-8")
     (tmp_path / "gru" / "model.json").write_text(

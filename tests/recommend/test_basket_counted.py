@@ -213,7 +213,7 @@ def test_what_is_not_held_cannot_be_forgotten(maker):
     model = maker().fit(log).forget(log.only([0]))
     before, held = model.score(log.histories()), model.state
     for strange in (log.only([0]), log.only([0, 1]), other.only([0, 1])):
-        with pytest.raises(DataError, match="of which the model does not hold all"):
+        with pytest.raises(DataError, match="is not among the rows that the model holds"):
             model.forget(strange)
     assert np.array_equal(model.score(log.histories()), before) and model.state is held
 

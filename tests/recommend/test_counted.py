@@ -121,7 +121,7 @@ def test_a_row_cannot_be_forgotten_twice(maker):
     model = maker().fit(log).forget(log.only([0]))
     before = model.score(log.histories())
     for ids in ([0], [0, 1]):
-        with pytest.raises(DataError, match="rows to remove that the model does not hold"):
+        with pytest.raises(DataError, match="is not among the rows that the model holds"):
             model.forget(log.only(ids))
     assert np.array_equal(model.score(log.histories()), before)
 

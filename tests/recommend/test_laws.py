@@ -121,7 +121,7 @@ def test_what_is_passed_in_is_left_alone():
 
 def test_the_result_says_itself():
     checks = check_recommender(Least)
-    assert repr(checks) == "Findings(Least: 13 hold, 0 broken, 26 not asked)"
+    assert repr(checks) == "Findings(Least: 13 hold, 0 broken, 28 not asked)"
     html = checks._repr_html_()
     assert "not offered: copy" in html and "<script" not in html and html == checks._repr_html_()
     broken = check_recommender(mutant(Least, score=lambda self, h: Least.score(self, h) * np.nan))
@@ -165,7 +165,7 @@ class Least:
     own."""
 
     def fit(self, log, valid=None):
-        self.held = log.counts().toarray()
+        self.held, self.ids = log.counts().toarray(), np.unique(log.frame["interaction"])
         return self
 
     def score(self, histories):
@@ -180,19 +180,19 @@ class Parts(Least):
 
     def save(self, folder):
         folder.mkdir()
-        save_file({"held": self.held}, folder / "arrays.safetensors")
+        save_file({"held": self.held, "ids": self.ids}, folder / "arrays.safetensors")
 
     @classmethod
     def load(cls, folder):
-        model = cls()
-        model.held = load_file(folder / "arrays.safetensors")["held"]
+        model, arrays = cls(), load_file(folder / "arrays.safetensors")
+        model.held, model.ids = arrays["held"], arrays.get("ids")
         return model
 
     def forget(self, removed):
-        left = self.held - removed.counts().toarray()
-        if (left < 0).any():
+        left, gone = self.held - removed.counts().toarray(), removed.frame["interaction"]
+        if (left < 0).any() or not (self.ids is None or np.isin(gone, self.ids).all()):
             raise DataError("rows that are not held")
-        self.held[:] = left
+        self.held[:], self.ids = left, None if self.ids is None else np.setdiff1d(self.ids, gone)
         return self
 
     def contributions(self, histories, items):
@@ -312,6 +312,17 @@ def counts_requests(self, removed):
     return Parts.forget(self, removed)
 
 
+def forgets_by_cell(self, removed):
+    self.ids = None
+    return Parts.forget(self, removed)
+
+
+def refuses(asked, answer):
+    if asked.bound != small_log().index_fingerprint:
+        raise DataError("another log")
+    return answer
+
+
 def forgets_half(self, removed):
     self.held -= 0.5 * removed.counts().toarray()
     return self
@@ -368,6 +379,11 @@ BROKEN = {
         {"forget": counts_requests, "save": saves_how_often},
     ],
     "forget once": [{"forget": forgets_again}],
+    "forget each id once": [{"forget": forgets_by_cell}, {"forget": forgets_again}],
+    "another log": [
+        {"bound": "any"},
+        {"bound": "any", "score": lambda self, h: refuses(h, Least.score(self, h))},
+    ],
     "contributions": [{"contributions": strangers}],
     "contributions sum": [{"contributions": doubled}],
 }

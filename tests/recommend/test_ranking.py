@@ -1,4 +1,4 @@
-"""Lists and ranks under one rule for ties."""
+"""Lists under one rule for ties."""
 
 import numpy as np
 from hypothesis import given
@@ -8,7 +8,7 @@ from scipy import sparse
 
 from tests.reports.shops import shop
 from workbench.errors import DataError
-from workbench.recommend import ranks, scores_or_none, top_k
+from workbench.recommend import scores_or_none, top_k
 
 scores = hnp.arrays(np.float64, (3, 6), elements=st.integers(-2, 2).map(float))
 masks = hnp.arrays(np.bool_, (3, 6))
@@ -49,14 +49,6 @@ def test_scores_that_differ_in_the_last_bit_do_not_tie():
     assert top_k(np.array([[1.0, np.nextafter(1.0, 2)]]), 1).tolist() == [[1]]
     assert top_k(np.array([[1.0, np.nextafter(np.float32(1), 2)]], np.float32), 1).tolist() == [[1]]
     assert top_k(np.zeros((0, 3)), 2).shape == (0, 2)
-
-
-@given(scores, masks, st.lists(st.integers(0, 5), min_size=3, max_size=3))
-def test_ranks_agree_with_lists(table, out, items):
-    lists = top_k(table, 6, sparse.csr_array(out.astype(float)))
-    for b, rank in enumerate(ranks(table, np.array(items), out)):
-        assert (rank == 0) == out[b, items[b]]
-        assert rank == 0 or lists[b, rank - 1] == items[b]
 
 
 class Reader:

@@ -154,5 +154,5 @@ def test_a_round_trip_keeps_what_is_kept_and_nothing_else(log):
 def test_a_row_is_named_by_its_id_its_user_and_its_item():
     state = FittedRows.of(make([(0, 1), (1, 2)]))
     for other in (make([(0, 2)]), make([(1, 1)]), make([(0, 1), (1, 2), (1, 2)])):
-        with pytest.raises(DataError, match="the model does not hold all"):
+        with pytest.raises(DataError, match="is not among the rows that the model holds"):
             state.without(other)

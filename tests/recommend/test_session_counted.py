@@ -296,7 +296,7 @@ def test_rows_that_are_not_held_change_nothing(maker):
         other_user.only([1]),
         make([(0, 1)] * 9).only([8]),
     ):
-        with pytest.raises(DataError, match="rows to remove"):
+        with pytest.raises(DataError, match="is not among the rows that the model holds"):
             model.forget(removed)
         assert equal(answers(model, log), before)
     assert equal(answers(model.forget(log.only([])), log), before)

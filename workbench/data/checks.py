@@ -1,6 +1,10 @@
-"""Checks of raw columns: each names the first place that is wrong."""
+"""Checks of raw columns, each of which names the first place that is wrong; and of the ids, codes and
+masks that are handed in as arguments."""
 
 from __future__ import annotations
+
+from numbers import Integral
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,6 +18,57 @@ UNITS = {
     "us": ("microseconds", 1e-3),
     "ns": ("nanoseconds", 1e-6),
 }
+
+
+def whole_numbers(
+    given: Any,
+    where: str,
+    what: str = "codes",
+    do: str | None = None,
+    error: type[WorkbenchError] = ConfigError,
+) -> np.ndarray:
+    """Ids or codes that somebody hands in, int64 (n,), as they stand: nothing is cast.
+
+    Raises `error` for a mask, fractions, text, or one number in place of several.
+
+    >>> whole_numbers([3, 1], "users")
+    array([3, 1])
+    """
+    # an array says of what kind all its values are; of anything else each value is looked at
+    whole = getattr(getattr(given, "dtype", None), "kind", "O") in "iu"
+    try:
+        values = given if whole else [given] if isinstance(given, bytes) else list(given)
+        kinds = set() if whole else set(map(type, values))
+        if all(issubclass(kind, Integral) and kind is not bool for kind in kinds):
+            return np.array(values, dtype=np.int64).reshape(-1)
+    except (TypeError, ValueError, OverflowError):  # not several, one absent, or one too large
+        pass
+    shown = " ".join(f"{given!r}".split())[:40]
+    raise error(f"{shown} in place of {what}", where, f"{what}, whole numbers", do)
+
+
+def checked_codes(
+    codes: Any, n: int, where: str, error: type[WorkbenchError] = DataError, least: int = 0
+) -> np.ndarray:
+    """Codes from `least` to n − 1 that somebody hands in, int64, as they stand.
+
+    Raises `error` for a code outside, and as `whole_numbers` does.
+    """
+    do = "log.user_code(id) and log.item_code(id) turn an id into its code"
+    given = whole_numbers(codes, where, do=do)
+    outside = given[(given < least) | (given >= n)]
+    if len(outside):
+        raise error(f"code {outside[0]}", where, f"a code from {least} to {n - 1}", do)
+    return given
+
+
+def checked_mask(mask: Any, n: int) -> np.ndarray:
+    """A mask that somebody hands in, bool (n,); raises `ConfigError` for anything else."""
+    given = np.asarray(mask)
+    if given.dtype != bool or given.shape != (n,):
+        do = "without(ids) and only(ids) take ids"
+        raise ConfigError(f"{given.dtype} {given.shape}", "mask", f"true or false, ({n},)", do)
+    return given
 
 
 def place_of(column: pd.Series, at: np.ndarray | pd.Series) -> str:

@@ -9,6 +9,7 @@ from functools import cached_property
 import numpy as np
 from scipy import sparse
 
+from workbench.data.checks import checked_codes, checked_mask, whole_numbers
 from workbench.errors import DataError
 
 
@@ -18,7 +19,8 @@ class Histories:
 
     Shapes: user (B,), offsets (B + 1,), all others (N,). `basket` and `session` are -1 where there
     is none (`session` is None where the histories were not taken from a log); `action` holds codes
-    into `actions`. Within a row, interactions stand in log order.
+    into `actions`. Within a row, interactions stand in log order. `bound` is the
+    `index_fingerprint` of the log they were taken from: a model of other indexes refuses them.
     """
 
     user: np.ndarray
@@ -31,6 +33,7 @@ class Histories:
     n_items: int
     actions: tuple[str, ...]
     session: np.ndarray | None = None
+    bound: str | None = None
 
     def __len__(self) -> int:
         return len(self.user)
@@ -70,12 +73,13 @@ class Histories:
 
     def select(self, rows: Sequence[int] | np.ndarray) -> Histories:
         """Some of the rows, in the order asked for."""
-        rows = np.asarray(rows, dtype=np.int64)
+        rows = checked_codes(rows, len(self), "rows")
         start, end = self.offsets[rows], self.offsets[rows + 1]
         return self.take(spans(start, end)[1], self.user[rows], end - start)
 
     def keep(self, mask: np.ndarray) -> Histories:
         """The interactions where `mask` (N,) is true; emptied rows stay, empty."""
+        mask = checked_mask(mask, len(self.item))
         kept = np.bincount(self.rows[mask], minlength=len(self))
         return self.take(np.flatnonzero(mask), self.user, kept)
 
@@ -95,17 +99,10 @@ class Histories:
 
 
 def unique_ids(ids: Iterable[int]) -> np.ndarray:
-    """Interaction ids as a sorted int64 array without repeats; raises `DataError` for numbers that
-    are not whole."""
-    given = np.asarray(ids if isinstance(ids, np.ndarray) else list(ids))
-    # NaN differs from itself
-    if given.dtype.kind == "f" and not np.array_equal(given, np.trunc(given)):
-        raise DataError(
-            f"{given[given != np.trunc(given)][0]} is no interaction id",
-            "interactions",
-            "whole numbers",
-        )
-    return np.unique(given.astype(np.int64))
+    """Interaction ids as a sorted int64 array without repeats; raises `DataError` for what are no
+    ids, a mask for instance."""
+    do = "log.frame.loc[mask, 'interaction'] are the ids of a mask"
+    return np.unique(whole_numbers(ids, "interactions", "interaction ids", do, DataError))
 
 
 def starts(lengths: np.ndarray) -> np.ndarray:

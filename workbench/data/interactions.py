@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -19,6 +20,8 @@ from workbench.data.checks import (
     as_row_ids,
     as_times,
     check_complete,
+    checked_codes,
+    checked_mask,
     columns_of,
     make_index,
 )
@@ -147,15 +150,10 @@ class Interactions:
 
     @cached_property
     def index_fingerprint(self) -> str:
-        """sha256 over the indexes of users and items: equal for all logs whose codes mean the same.
-
-        Made once: `select`, `without` and `only` hand it on.
-        """
-        digest = hashlib.sha256()
-        for index in (self.users, self.items):
-            digest.update(f"{len(index)}\x1e".encode())
-            digest.update("\x1f".join(map(str, index)).encode())
-        return digest.hexdigest()
+        """Equal for all logs whose codes mean the same: 32 hexadecimal digits of the sha256 of the
+        users, then 32 of that of the items. Made once: `of_rows` hands it on."""
+        names = (json.dumps([*map(str, index)]).encode() for index in (self.users, self.items))
+        return "".join(hashlib.sha256(name).hexdigest()[:32] for name in names)
 
     def to_frame(self) -> pd.DataFrame:
         """The table of rows."""
@@ -163,19 +161,31 @@ class Interactions:
 
     def select(self, mask: np.ndarray | pd.Series) -> Interactions:
         """The rows where `mask` (n,) is true; indexes stay."""
-        kept = self.frame[np.asarray(mask, dtype=bool)].reset_index(drop=True)
-        made = replace(self, frame=kept)
-        if "index_fingerprint" in vars(self):  # the indexes are the same
-            vars(made)["index_fingerprint"] = self.index_fingerprint
+        kept = checked_mask(mask, len(self))
+        return self.of_rows(self.frame[kept].reset_index(drop=True))
+
+    def of_rows(self, frame: pd.DataFrame) -> Interactions:
+        """Rows of this log as a log; the indexes are the same."""
+        made = replace(self, frame=frame)
+        vars(made)["index_fingerprint"] = self.index_fingerprint
         return made
 
     def without(self, ids: Iterable[int]) -> Interactions:
         """The log without these interactions (remaining = after + others)."""
         return self.select(~self._named(ids))
 
-    def only(self, ids: Iterable[int]) -> Interactions:
-        """Only these interactions (removed)."""
-        return self.select(self._named(ids))
+    def only(self, ids: Iterable[int], digest: str | None = None) -> Interactions:
+        """Only these interactions (removed).
+
+        digest: what `log.only(ids).fingerprint` was when a request was written down. Raises
+        `DataError` where the ids name other rows by now, or none.
+        """
+        found = self.select(self._named(ids))
+        if digest not in (None, found.fingerprint):
+            what = "these ids name other rows than when the request was made"
+            do = "take the log it was made for, or make the request anew"
+            raise DataError(what, "ids", f"rows and indexes of digest {digest[:8]}…", do)
+        return found
 
     def _named(self, ids: Iterable[int]) -> np.ndarray:
         ids = unique_ids(ids)
@@ -230,11 +240,8 @@ class Interactions:
                 want = "a date or datetime, UTC without a zone"
                 raise DataError(f"unreadable time {before!r}", "before", want)
             frame = frame[frame["timestamp"] < cut]
-        users = (
-            np.arange(self.n_users) if users is None else np.asarray(users, np.int64).reshape(-1)
-        )
-        for user in (users.min(), users.max()) if len(users) else ():
-            self.check_user(int(user))
+        users = np.arange(self.n_users) if users is None else users
+        users = checked_codes(users, self.n_users, "users", UnknownUser)
         if len(users) < 16:  # few users: sorting everybody's rows would cost more than the rest
             frame = frame[np.isin(frame["user"].to_numpy(), users)]
         # where the rows of each user stand once they are sorted; the frame is in log order already
@@ -253,6 +260,7 @@ class Interactions:
             interaction=frame["interaction"].to_numpy()[take],
             n_items=self.n_items,
             actions=tuple(map(str, frame["action"].cat.categories)),
+            bound=self.index_fingerprint,
         )
 
     def counts(self) -> sparse.csr_array:
@@ -270,7 +278,8 @@ class Interactions:
 
     def check_user(self, user: int) -> None:
         """Raise `UnknownUser` unless `user` is a code of this log."""
-        if not isinstance(user, int | np.integer) or not 0 <= user < self.n_users:
+        code = isinstance(user, int | np.integer) and not isinstance(user, bool)
+        if not code or not 0 <= user < self.n_users:
             want = f"a code from 0 to {self.n_users - 1}"
             raise UnknownUser(
                 f"user code {user!r}", "users", want, "log.user_code(id) turns an id into its code"
@@ -279,8 +288,10 @@ class Interactions:
 
 def _lookup(index: pd.Index, value: object, error: type[UnknownUser] | type[UnknownItem]) -> int:
     try:
+        if isinstance(value, bool):  # True is not the id 1
+            raise KeyError
         return int(index.get_loc(value))
-    except KeyError:
+    except (KeyError, TypeError, pd.errors.InvalidIndexError):
         shown = ", ".join(map(str, index[:3]))
         raise error(
             f"{value!r} is not in the index", expected=f"one of {len(index)} ids such as {shown}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -13,7 +13,7 @@ import pandas as pd
 from workbench import html
 from workbench.data.checks import check_complete
 from workbench.data.interactions import Interactions
-from workbench.errors import ConfigError
+from workbench.errors import ConfigError, DataError
 
 PARTS = ("train", "valid", "test")
 
@@ -54,9 +54,12 @@ def joined(split: Split, parts: Sequence[str]) -> Interactions:
 
 
 def joined_logs(*logs: Interactions) -> Interactions:
-    """Logs with the same indexes and no row in common, as one."""
+    """Logs with the same indexes and no row in common, as one; raises `DataError` for others."""
+    if len({log.index_fingerprint for log in logs}) > 1:
+        do = "read them with the same indexes: from_table(…, users=log.users, items=log.items)"
+        raise DataError("logs with other indexes", "joined_logs", "parts of one log", do)
     frame = pd.concat([log.frame for log in logs]).sort_values("position", ignore_index=True)
-    return replace(logs[0], frame=frame)
+    return logs[0].of_rows(frame)
 
 
 def split(log: Interactions, how: str = "temporal", **options: object) -> Split:

@@ -14,7 +14,7 @@ from workbench.data import Catalogue, Histories, Interactions
 from workbench.data.histories import unique_ids
 from workbench.errors import ConfigError, DataError
 from workbench.ledger.tiers import ITEM_WEIGHTS, Switches, Tier, check_stores, tiers_of
-from workbench.recommend import scores_or_none, top_k
+from workbench.recommend import scores_of, scores_or_none, top_k
 from workbench.reports import Claim, EntityStore, Evidence, Report, Store, make_claims, write
 
 TOP = 10
@@ -34,8 +34,7 @@ Score = Callable[[Histories], np.ndarray]
 
 @dataclass(frozen=True)
 class Service:
-    """Everything that remembers a shopper. Frozen: forgetting, hiding and steering return another
-    service.
+    """Everything that remembers a shopper. Frozen: every change returns another service.
 
     stores: what is remembered beside the log, by name; the stored profile is the first.
     weights_log: the log that the item weights stand for. stale: for a shopper whose stored vector
@@ -70,8 +69,11 @@ class Service:
     ) -> Service:
         """Fit the model on the log and build the stores; the model handed in is fitted in place.
 
-        Raises `ConfigError` for two stores of one name.
+        Raises `ConfigError` for two stores of one name, `DataError` for a catalogue of other items.
         """
+        if len(catalogue) != log.n_items:
+            what = f"{len(catalogue)} items in the catalogue, {log.n_items} in the log"
+            raise DataError(what, "Service.build", do="make it of log.items, one row per code")
         built = check_stores(kind.build(log, catalogue) for kind in stores)
         rules = {"mask_seen": mask_seen, "unsaid": frozenset(unsaid)}
         return cls(log, catalogue, model.fit(log), built, weights_log=log, **rules)
@@ -95,13 +97,15 @@ class Service:
         return frozenset(name for name in known if switches.on(name))
 
     def remove(self, interactions: Iterable[int], switches: Switches) -> Service:
-        """The service after a request that reaches where the switches say. Raises `DataError` for
-        rows nobody knows."""
+        """The service after a request that reaches so far; `DataError` for rows nobody knows."""
         return self.removal(interactions).at(self.reach(switches))
 
-    def removal(self, interactions: Iterable[int]) -> Removal:
-        """The request, for any switches; the last ones are kept, with what they have cleaned."""
+    def removal(self, interactions: Iterable[int], digest: str | None = None) -> Removal:
+        """The request, for any switches; the last ones are kept, with what they have cleaned.
+        digest: what it was when it was written down; `DataError` for other rows."""
         ids = unique_ids(interactions)
+        if digest is not None:
+            self.log.only(ids, digest)
         key = ("removal", ids.tobytes())
         # the one asked for goes to the end, the first ones go
         self._kept[key] = self._kept.pop(key, None) or Removal(self, ids)
@@ -115,8 +119,8 @@ class Service:
         return self.steer(user, topic, np.inf)
 
     def steer(self, user: int, topic: str, strength: float = 1.0) -> Service:
-        """ "No horror, please": lower the topic's scores by `strength` standard deviations; nothing
-        is forgotten."""
+        """ "No horror, please": lower the topic's scores by `strength` standard deviations."""
+        self.log.check_user(user)
         self.catalogue.items_of(topic)
         return replace(self, steered={**self.steered, (int(user), topic): float(strength)})
 
@@ -134,8 +138,7 @@ class Service:
     def served(self, histories: Histories, score: Score | None = None) -> np.ndarray:
         """Lists (B, TOP) for many shoppers, some at a time; score: the model's unless told.
 
-        A shopper without rows to whom the model gives no scores, or every product the same, gets no
-        list: all −1.
+        Who has no rows, and from the model no scores or all the same, gets no list: all −1.
         """
         score = score or partial(scores_or_none, self.model)
         lists = np.full((len(histories), min(TOP, histories.n_items)), -1, dtype=np.int64)
@@ -169,14 +172,13 @@ class Service:
         return sorted({user for user, _ in (*self.tombstones, *self.steered)})
 
     def adjust(self, user: int) -> np.ndarray | None:
-        """What is added to the shopper's scores before ranking: −inf where nothing may be
-        offered."""
+        """What is added to the shopper's scores: −inf where nothing may be offered."""
         if user not in self._adjusted:
             return None
         added = np.zeros(len(self.catalogue))
         for (owner, topic), strength in self.steered.items():
             if owner == user:
-                spread = np.std(self.model.score(self.log.histories([user])))
+                spread = np.std(scores_of(self.model, self.log.histories([user])))
                 # what is hidden is so even where all scores are equal
                 lowered = strength * spread if np.isfinite(strength) else strength
                 added[self.catalogue.items_of(topic)] -= lowered
@@ -185,6 +187,7 @@ class Service:
 
     def evidence(self, user: int) -> Evidence:
         """What a report may look at: this service as it remembers one shopper; made once."""
+        self.log.check_user(user)  # True is kept as 1
         parts = (self.log, self.catalogue, self.model, user, self.stores)
         rules = {"unsaid": self.unsaid, "mask_seen": self.mask_seen}
 
@@ -213,6 +216,7 @@ class Service:
 
     def report(self, user: int, seed: int = 0) -> Report:
         """The shopper's report, every claim checked."""
+        self.log.check_user(user)
         return self.keep(("report", user, seed), lambda: write(self.evidence(user), seed))
 
     def claims(self, user: int) -> dict[str, Claim]:
@@ -257,8 +261,7 @@ class Removal:
 
     def _owners(self, ids: np.ndarray) -> list[int]:
         """Whose these rows are, for the stores; raises `DataError` for a row that none names."""
-        owners = []
-        named = np.zeros(0, dtype=np.int64)
+        owners, named = [], np.zeros(0, dtype=np.int64)
         for user in range(self.service.log.n_users):
             for store in self.service.stores.values():
                 known = store.knows(user, ids)
@@ -270,6 +273,11 @@ class Removal:
             do = "take ids from the column 'interaction' of service.log"
             raise DataError(what, "interactions", "rows of this service", do)
         return owners
+
+    @cached_property
+    def digest(self) -> str:
+        """What a request that is written down keeps beside its ids, see `Interactions.only`."""
+        return self.taken[id(self.service.log)].fingerprint
 
     @cached_property
     def stores(self) -> dict[str, Store]:

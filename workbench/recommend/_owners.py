@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
-
-from workbench.errors import ConfigError, UnknownItem, UnknownUser
 
 Axes = dict[str, tuple[int, ...]]
 """Parameters by name, and the axes along which each counts users, or items."""
@@ -36,24 +33,3 @@ def _index(shape: tuple[int, ...], axes: tuple[int, ...], codes: np.ndarray) -> 
     for axis in axes:
         np.moveaxis(mask, axis, 0)[codes] = True
     return mask
-
-
-def checked_codes(
-    codes: Iterable[int], n: int | None, where: str, error: type[UnknownUser] | type[UnknownItem]
-) -> np.ndarray:
-    """Codes as an ascending int64 array without repeats.
-
-    n: how many there are; None takes any that is not below 0. Raises `error` for a code outside,
-    `ConfigError` for what is no whole number, a mask or an id for instance.
-    """
-    given = np.asarray(codes if isinstance(codes, np.ndarray) else list(codes))
-    if not given.size:
-        return np.zeros(0, np.int64)
-    if given.dtype.kind not in "iu":
-        raise ConfigError(f"{given.dtype} in place of codes", where, "whole numbers")
-    unique = np.unique(given.astype(np.int64))
-    most = unique[-1] if n is None else n - 1
-    outside = unique[(unique < 0) | (unique > most)]
-    if len(outside):
-        raise error(f"code {outside[0]}", where, f"a code from 0 to {most}")
-    return unique

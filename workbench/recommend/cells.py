@@ -12,30 +12,39 @@ import pandas as pd
 from scipy import sparse
 
 from workbench.data import Histories, Interactions
-from workbench.errors import DataError
+from workbench.data.checks import checked_codes
+from workbench.data.histories import starts
+from workbench.errors import ModelError, UnknownItem
+from workbench.recommend.protocol import held_at
 from workbench.recommend.saving import csr_from, csr_parts
 
+UNKNOWN = np.iinfo(np.int64).min
+"""An id that no log can give."""
 Change = tuple[np.ndarray, np.ndarray]
 """What a request does to one user: the items held before and after, as ascending codes."""
 
 
 @dataclass(frozen=True)
 class UserItemCounts:
-    """Rows per (user, item) as CSR with sorted columns; never changed in place, so that copies may
-    share it.
+    """Rows per (user, item) as CSR with sorted columns, and their ids; never changed in place, so
+    that copies may share it.
 
     No zero is stored: a cell that is left without rows would otherwise still be named, in memory
-    and in every file.
+    and in every file. ids (N,): cell after cell the rows that are left, in log order; all `UNKNOWN`
+    of a folder that was written before they were kept, so that none of them can be forgotten.
     """
 
     counts: sparse.csr_array
+    ids: np.ndarray
 
     NAMES: ClassVar[tuple[str, ...]] = ("cells.data",)
 
     @classmethod
     def of(cls, log: Interactions, config: Any = None) -> UserItemCounts:
         """Count the rows of a log; no setting changes them."""
-        return cls(tidy(log.counts().astype(np.int64)))
+        order = np.lexsort((log.frame["item"], log.frame["user"]))  # stable
+        ids = log.frame["interaction"].to_numpy()[order]
+        return cls(tidy(log.counts().astype(np.int64)), ids)
 
     @property
     def n_items(self) -> int:
@@ -55,26 +64,32 @@ class UserItemCounts:
 
     def without(self, removed: Interactions) -> UserItemCounts:
         """Take rows out. Raises `DataError` for rows that are not in here."""
-        left = tidy(self.counts - UserItemCounts.of(removed).counts)
-        absent = np.flatnonzero(left.data < 0)
-        if len(absent):
-            user = np.searchsorted(left.indptr, absent[0], side="right") - 1
-            raise DataError(
-                f"user code {user} has rows to remove that the model does not hold",
-                "removed",
-                "rows the model was fitted on and has not forgotten yet",
-                "pass log.only(ids) of that log, each row once",
-            )
-        return UserItemCounts(left)
+        # the ids of cell e stand at begin[e]:begin[e + 1]
+        begin, left = starts(self.counts.data), self.counts.copy()
+
+        def cell(at: np.ndarray) -> np.ndarray:
+            return np.searchsorted(begin, at, side="right") - 1
+
+        offsets = begin[left.indptr]
+        at = held_at(removed, offsets, self.ids, lambda at: self.counts.indices[cell(at)])
+        np.subtract.at(left.data, cell(at), 1)
+        left.eliminate_zeros()  # columns stay in order
+        return UserItemCounts(left, np.delete(self.ids, at))
 
     def arrays(self) -> dict[str, np.ndarray]:
         """What a saved model needs."""
-        return csr_parts(self.counts, "cells")
+        named = {} if UNKNOWN in self.ids[:1] else {"cells.ids": self.ids}
+        return csr_parts(self.counts, "cells") | named
 
     @classmethod
     def from_arrays(cls, arrays: dict[str, np.ndarray], config: Any = None) -> UserItemCounts:
         """The inverse of `arrays`; raises `ModelError` for arrays that are no matrix."""
-        return cls(csr_from(arrays, "cells"))
+        counts = csr_from(arrays, "cells")
+        rows = int(counts.data.sum())
+        ids = arrays.get("cells.ids", np.broadcast_to(UNKNOWN, rows))
+        if ids.shape != (rows,) or counts.data.min(initial=1) < 1:
+            raise ModelError("cells.ids do not fit", "arrays.safetensors", f"{rows} row ids")
+        return cls(counts, ids)
 
 
 @dataclass(frozen=True)
@@ -165,12 +180,14 @@ def contribution_table(
     """Contributions [row, item, interaction, weight] of every interaction of history b to the
     scores of `items[b]`.
 
-    items: (B,) or (B, m) target items, −1 for none. `weight(targets, at)` is what the history item
+    items: (B,) or (B, m) codes of target items, −1 for none. `weight(targets, at)` is what the history item
     at index `at` of the histories' arrays adds to the score of a target: an item's weight, which
     the rows of that item share equally; with `shared=False` each row's own.
     """
     # every row beside every target of its history
-    targets = np.asarray(items, dtype=np.int64).reshape(len(histories), -1 if np.size(items) else 0)
+    items = items if np.ndim(items) < 2 else np.asarray(items)
+    targets = checked_codes(items, histories.n_items, "items", UnknownItem, least=-1)
+    targets = targets.reshape(len(histories), -1 if targets.size else 0)
     at = np.repeat(np.arange(len(histories.item)), targets.shape[1])
     target = targets[histories.rows].reshape(-1)
     at, target = at[target >= 0], target[target >= 0]

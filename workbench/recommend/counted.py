@@ -10,17 +10,16 @@ item) and `rows.py` (the rows themselves). EASE stands alone: its P is changed i
 
 from __future__ import annotations
 
+import copy
 from pathlib import Path
-from typing import Any, Self
-
-from pydantic import BaseModel
+from typing import Any, ClassVar, Self
 
 from workbench.data import Histories, Interactions
-from workbench.recommend.protocol import check_items, fitted
-from workbench.recommend.saving import load_arrays, save_arrays
+from workbench.recommend.bound import Bound
+from workbench.recommend.protocol import check_items, check_kind, fitted
 
 
-class CountedModel:
+class CountedModel(Bound):
     """A model whose whole memory is its `State`; a method adds `score` and `contributions`.
 
     A state is what is kept of a log, frozen, so that copies of a model share it. It has `n_items`,
@@ -32,49 +31,43 @@ class CountedModel:
     >>> Popularity().fit(log).forget(log.only([17, 18])).score(log.histories())  # doctest: +SKIP
     """
 
-    Config: type[BaseModel]
     State: type[Any]
-
-    def __init__(self, config: BaseModel | None = None) -> None:
-        self.config: Any = config or self.Config()
-        self.state: Any = None
+    reads_users: ClassVar[bool] = False
+    """Whether scores depend on who asks, and not on the history alone."""
+    state: Any = None
 
     def __repr__(self) -> str:
-        settings = ", ".join(f"{name}={value}" for name, value in self.config)
-        return f"{type(self).__name__}({settings})"
+        return self._named(*(f"{name}={value}" for name, value in self.config))
 
     def fit(self, log: Interactions, valid: Interactions | None = None) -> Self:
         """Count; `valid` is not used."""
-        self.state = self.State.of(log, self.config)
+        check_kind(log, Interactions)
+        self.state, self.bound = self.State.of(log, self.config), log.index_fingerprint
         return self
 
     def forget(self, removed: Interactions) -> Self:
         """Take rows out, in place; equals a refit exactly. Raises `DataError` and changes nothing
         if it cannot."""
-        self.state = fitted(self.state, self).without(removed)
+        self.state = self._state_for(removed, Interactions).without(removed)
         return self
 
     def copy(self) -> Self:
         """An independent copy."""
-        twin = type(self)(self.config)
-        twin.state = self.state
-        return twin
+        return copy.copy(self)
 
     def save(self, folder: Path) -> None:
         """Write into a folder, whole or not at all."""
-        arrays = fitted(self.state, self).arrays()
-        save_arrays(folder, type(self).__name__, self.config, arrays)
+        self._write(folder, fitted(self.state, self).arrays())
 
     @classmethod
     def load(cls, folder: Path) -> Self:
         """Read what `save` wrote; raises `ModelError` for a damaged or another model."""
-        config, arrays = load_arrays(folder, cls.__name__, cls.Config, cls.State.NAMES)
-        model = cls(config)
-        model.state = cls.State.from_arrays(arrays, config)
+        model, arrays = cls._read(folder, cls.State.NAMES)
+        model.state = cls.State.from_arrays(arrays, model.config)
         return model
 
-    def _state_for(self, histories: Histories) -> Any:
-        """The state, if these histories can be asked about."""
+    def _state_for(self, asked: Any, kind: type[Any] = Histories) -> Any:
+        """The state, if these histories, or the rows of this log, can be asked about."""
         state = fitted(self.state, self)
-        check_items(histories, state.n_items)
+        check_items(asked, state.n_items, self.bound, kind, self.reads_users)
         return state

@@ -9,11 +9,12 @@ import pandas as pd
 from scipy import sparse
 
 from workbench.data import Histories, Interactions
+from workbench.data.checks import checked_codes
 from workbench.data.histories import spans
 from workbench.data.splits import PARTS, Split, joined, joined_logs
-from workbench.errors import ConfigError, DataError
+from workbench.errors import ConfigError, DataError, UnknownItem
 from workbench.recommend.protocol import Recommender
-from workbench.recommend.ranking import top_k
+from workbench.recommend.ranking import scores_of, top_k
 
 BLOCK = 1 << 24  # scores made at a time
 
@@ -127,7 +128,7 @@ def top_lists(
     lists = np.full((len(histories), k), -1)
     for start in range(0, len(histories), batch):
         rows = np.arange(start, min(start + batch, len(histories)))
-        scores = model.score(histories.select(rows))
+        scores = scores_of(model, histories.select(rows))
         found = top_k(scores, k, None if exclude is None else exclude[rows])
         lists[rows, : found.shape[1]] = found
     return lists
@@ -198,8 +199,9 @@ def as_targets(targets: sparse.csr_array | np.ndarray, histories: Histories) -> 
     """Targets (B, n_items) or (B,) item codes, as a 0/1 CSR matrix with sorted columns."""
     shape = (len(histories), histories.n_items)
     if not sparse.issparse(targets):
-        cells = (np.ones(len(targets)), (np.arange(len(targets)), np.asarray(targets)))
-        targets = sparse.coo_array(cells, shape=shape)
+        targets = checked_codes(targets, histories.n_items, "targets", UnknownItem)
+        cells = (np.ones(len(targets)), (np.arange(len(targets)), targets))
+        targets = sparse.coo_array(cells, shape=(len(targets), histories.n_items))
     targets = sparse.csr_array(targets, dtype=float)
     if targets.shape != shape:
         raise DataError(

@@ -1,9 +1,10 @@
-"""What every recommender offers; a model may offer more, a caller may rely on no more. And the two
-errors that every model raises alike: not fitted, and asked about another catalogue."""
+"""What every recommender offers; a model may offer more, a caller may rely on no more. And the errors
+that every model raises alike: not fitted, asked about another log, told to forget what it does not
+hold."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, Protocol, Self, TypeVar, runtime_checkable
 
@@ -11,7 +12,8 @@ import numpy as np
 import pandas as pd
 
 from workbench.data import Histories, Interactions
-from workbench.errors import DataError, ModelError
+from workbench.data.histories import places, spans
+from workbench.errors import ConfigError, DataError, ModelError
 
 
 @runtime_checkable
@@ -143,13 +145,74 @@ def check_filled(histories: Histories, instead: str) -> None:
         raise DataError("an empty history", where, want, do)
 
 
-def check_items(asked: Histories | Interactions, n_items: int) -> None:
-    """Histories, or a log, must have been coded with the item index of the fitted log."""
+def check_kind(asked: Any, kind: type[Histories] | type[Interactions]) -> None:
+    """Refuse what is no log, or no histories, by the way to one."""
+    if not isinstance(asked, kind):
+        do = "pass log.histories()" if kind is Histories else "pass a log, or log.only(ids) of one"
+        raise ConfigError(f"a {type(asked).__name__}", "argument", kind.__name__, do)
+
+
+def check_items(
+    asked: Any,
+    n_items: int,
+    bound: str | None = None,
+    kind: type[Histories] | type[Interactions] = Histories,
+    users: bool = True,
+) -> None:
+    """Histories, or a log, must have been coded with the indexes of the fitted log.
+
+    bound: the fingerprint of those; None where it is not known. users: whether the codes of users
+    are read; without, people whom the model never met may ask.
+    """
+    check_kind(asked, kind)
     if asked.n_items != n_items:
-        what = "histories" if isinstance(asked, Histories) else "a log"
         raise ModelError(
-            f"{what} of {asked.n_items} items for a model of {n_items}",
-            what,
+            f"{kind.__name__.lower()} of {asked.n_items} items for a model of {n_items}",
+            "argument",
             "the item index of the fitted log",
             "take a log with the same indexes, and histories from it",
         )
+    logs = kind is Interactions
+    check_bound(asked.index_fingerprint if logs else asked.bound, bound, users or logs)
+
+
+def check_bound(found: str | None, bound: str | None, users: bool = True) -> None:
+    """Two fingerprints of indexes must be one, where both are known; without `users` in the half
+    that is the items'."""
+    half = 0 if users else 32
+    if None not in (bound, found) and found[half:] != bound[half:]:
+        do = "take parts of the log it was fitted for, or fit it anew"
+        raise ModelError(f"other indexes, {found[half:]}", "argument", bound[half:], do)
+
+
+def held_at(
+    removed: Interactions,
+    offsets: np.ndarray,
+    ids: np.ndarray,
+    item_at: Callable[[np.ndarray], np.ndarray],
+) -> np.ndarray:
+    """Where the rows to remove stand among those that a model holds, row by row of `removed`.
+
+    User u holds the ids `offsets[u]:offsets[u + 1]`; item_at: the items of rows by their places.
+    Raises `DataError` for the first row that is not held: by its id, its user and its item.
+    """
+    frame = removed.frame
+    asked, user, item = (frame[name].to_numpy() for name in ("interaction", "user", "item"))
+    # only the rows of the users who are asked for are looked at
+    owners = np.unique(user[user < len(offsets) - 1])
+    owner, own = spans(offsets[owners], offsets[owners + 1])
+    found = places(asked, ids[own])
+    # there, named once, of this user and of this item
+    held = (found >= 0) & (np.bincount(found + 1)[found + 1] == 1)
+    at = own[found[held]]
+    held[held] = (owners[owner[found[held]]] == user[held]) & (item_at(at) == item[held])
+    for row in np.flatnonzero(~held):
+        raise DataError(
+            f"interaction {asked[row]} (user code {user[row]}, item code {item[row]}) is not "
+            "among the rows that the model holds",
+            "removed",
+            "rows the model was fitted on and has not forgotten yet",
+            "pass log.only(ids) of that log (log.by_session() where sessions were fitted), each "
+            "row once; a model that was saved before it kept ids must be fitted anew",
+        )
+    return at

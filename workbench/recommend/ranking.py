@@ -9,7 +9,7 @@ import numpy as np
 from scipy import sparse
 
 from workbench.data import Histories
-from workbench.errors import DataError
+from workbench.errors import DataError, ModelError
 
 CHUNK = 1 << 18  # scores ranked at a time: what fits a core's cache
 
@@ -69,19 +69,25 @@ def _highest(scores: np.ndarray, k: int) -> np.ndarray:
     return lists
 
 
-def ranks(
-    scores: np.ndarray, items: np.ndarray, exclude: sparse.sparray | np.ndarray | None = None
-) -> np.ndarray:
-    """The rank (1 = best) of item `items[b]` in row b under the tie rule; 0 where the item itself
-    is masked."""
-    masked = np.array(scores, dtype=np.float64)
-    if exclude is not None:
-        masked[exclude.nonzero()] = -np.inf
-    items = np.asarray(items)
-    own = masked[np.arange(len(masked)), items][:, None]
-    codes = np.arange(masked.shape[1])[None, :]
-    ahead = (masked > own) | ((masked == own) & (codes < items[:, None]))
-    return np.where(np.isneginf(own[:, 0]), 0, ahead.sum(axis=1) + 1)
+def scores_of(model: Any, histories: Histories) -> np.ndarray:
+    """The scores of any model, foreign ones too, once looked at: numbers (B, n_items).
+
+    −inf takes an item out of every list, and so does NaN. Raises `ModelError` for another shape, for
+    what no array of numbers can be made of, and for +inf.
+    """
+    found, want = model.score(histories), (len(histories), histories.n_items)
+    try:
+        scores = np.asarray(found)
+        right = scores.shape == want and scores.dtype.kind in "biuf"
+        if right and not np.isposinf(scores).any():
+            return scores
+    except (TypeError, ValueError, RuntimeError):  # a tensor with its graph, for instance
+        pass
+    what = (
+        f"{type(found).__name__} of {getattr(found, 'dtype', '?')}, {getattr(found, 'shape', '?')}"
+    )
+    want = f"an array {want} of numbers below +inf, a score for every item of every history"
+    raise ModelError(what, f"{type(model).__name__}.score", want, "return a numpy array")
 
 
 def scores_or_none(model: Any, histories: Histories) -> np.ndarray:
@@ -89,11 +95,11 @@ def scores_or_none(model: Any, histories: Histories) -> np.ndarray:
     them, so that `top_k` lists nothing there."""
     filled = np.flatnonzero(np.diff(histories.offsets))
     try:
-        return model.score(histories)
+        return scores_of(model, histories)
     except DataError:  # it needs something to read
         if len(filled) == len(histories):
             raise
         scores = np.full((len(histories), histories.n_items), np.nan, dtype=np.float32)
         if len(filled):
-            scores[filled] = model.score(histories.select(filled))
+            scores[filled] = scores_of(model, histories.select(filled))
         return scores

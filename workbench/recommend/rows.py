@@ -15,7 +15,8 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from workbench.data import Histories, Interactions
-from workbench.errors import DataError, ModelError
+from workbench.errors import ModelError
+from workbench.recommend.protocol import held_at
 
 
 @dataclass(frozen=True)
@@ -60,18 +61,8 @@ class FittedRows:
         Raises `DataError` for an id that is not in here, or that names a row of another user or
         item.
         """
-        rows, asked = self.rows, removed.frame.sort_values("interaction", kind="stable")
-        at = np.flatnonzero(np.isin(rows.interaction, asked["interaction"].to_numpy()))
-        by_id = at[np.argsort(rows.interaction[at], kind="stable")]
-        held = {"interaction": rows.interaction, "user": rows.rows, "item": rows.item}
-        if any(not np.array_equal(held[name][by_id], asked[name]) for name in held):
-            raise DataError(
-                f"{len(asked):,} rows to remove, of which the model does not hold all",
-                "removed",
-                "rows the model was fitted on and has not forgotten yet",
-                "pass log.only(ids) of that log (of log.by_session() where sessions were fitted), "
-                "each row once",
-            )
+        rows = self.rows
+        at = held_at(removed, rows.offsets, rows.interaction, rows.item.__getitem__)
         kept = np.ones(len(rows.item), dtype=bool)
         kept[at] = False
         return rows.keep(kept), np.unique(rows.rows[at])

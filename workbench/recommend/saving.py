@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -66,7 +65,15 @@ def load_arrays(
         found = said["model"]
         if found == kind and set(names) <= set(arrays):
             return config(**said["config"]), arrays
-    except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
+    # a file of brackets within brackets is no model either
+    except (
+        OSError,
+        ValueError,
+        KeyError,
+        TypeError,
+        RecursionError,
+        SafetensorError,
+    ) as error:
         raise ModelError(
             f"cannot be read ({error})", str(folder), f"a saved {kind}", "save the model again"
         ) from error
@@ -77,57 +84,27 @@ def load_arrays(
     )
 
 
-def save_trained(
-    folder: Path,
-    kind: str,
-    config: BaseModel,
-    module: nn.Module,
-    bound: str | None = None,
-    **arrays: np.ndarray,
-) -> None:
-    """Write the weights of a module, its config, and arrays beside them; whole or not at all.
-
-    bound: fingerprint of the indexes that the model was fitted for.
-    """
-    weights = {
-        f"module.{name}": value.detach().cpu().numpy()
-        for name, value in module.state_dict().items()
-    }
-    save_arrays(folder, kind, config, weights | arrays, bound)
+def weights(module: nn.Module) -> dict[str, np.ndarray]:
+    """The weights of a module as a saved model holds them."""
+    state = module.state_dict().items()
+    return {f"module.{name}": value.detach().cpu().numpy() for name, value in state}
 
 
-def load_trained(
-    folder: Path, kind: str, config: type[BaseModel], names: tuple[str, ...]
-) -> tuple[Any, dict[str, np.ndarray], Callable[[nn.Module], nn.Module]]:
-    """Read what `save_trained` wrote: config, the arrays beside the weights, and a function that
-    fills a module.
-
-    Filling raises `ModelError` where the weights are of another model or shape.
-    """
+def fill(module: nn.Module, arrays: dict[str, np.ndarray], folder: Path) -> nn.Module:
+    """The inverse of `weights`; raises `ModelError` for those of another model or shape."""
     import torch
 
-    loaded, arrays = load_arrays(folder, kind, config, names)
-
-    def fill(module: nn.Module) -> nn.Module:
-        weights = {
-            name.removeprefix("module."): torch.tensor(array)
-            for name, array in arrays.items()
-            if name.startswith("module.")
-        }
-        want = {name: tuple(value.shape) for name, value in module.state_dict().items()}
-        have = {name: tuple(value.shape) for name, value in weights.items()}
-        wrong = sorted(name for name, _ in want.items() ^ have.items())
-        if wrong:
-            found, own = (shapes.get(wrong[0], "absent") for shapes in (have, want))
-            what, do = (
-                f"weight {wrong[0]} is {found}, the model's is {own}",
-                "load it with the config it was saved with",
-            )
-            raise ModelError(what, str(folder), f"the weights of this {kind}", do)
-        module.load_state_dict(weights)
-        return module.eval()
-
-    return loaded, arrays, fill
+    named = {name.removeprefix("module."): arrays[name] for name in arrays if "module." in name}
+    want = {name: tuple(value.shape) for name, value in module.state_dict().items()}
+    have = {name: value.shape for name, value in named.items()}
+    wrong = sorted(name for name, _ in want.items() ^ have.items())
+    if wrong:
+        found, own = (shapes.get(wrong[0], "absent") for shapes in (have, want))
+        what = f"weight {wrong[0]} is {found}, the model's is {own}"
+        do = "load it with the config it was saved with"
+        raise ModelError(what, str(folder), "weights of the model's shapes", do)
+    module.load_state_dict({name: torch.tensor(value) for name, value in named.items()})
+    return module.eval()
 
 
 def saved_bound(folder: Path) -> str | None:

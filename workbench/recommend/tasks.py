@@ -16,6 +16,7 @@ from workbench.data.splits import Split
 from workbench.errors import ConfigError, DataError
 from workbench.recommend.evaluation import as_targets, evaluate_lists, joined, next_items, top_lists
 from workbench.recommend.protocol import Recommender
+from workbench.recommend.ranking import scores_of
 from workbench.statistics import paired_bootstrap, wins
 
 MOST_LEARNED = 1_000  # questions about training rows that are drawn
@@ -236,7 +237,7 @@ def target_auc(
     held = (held if had is None else held + had).tocsr()
     shares = np.full(len(histories), np.nan)
     for rows in np.array_split(np.arange(len(histories)), 1 + len(histories) // 512):
-        scores = np.asarray(model.score(histories.select(rows)), dtype=np.float64)
+        scores = scores_of(model, histories.select(rows)).astype(np.float64)
         # one line per target: its row, and how it does against every other item of that row
         wanted = targets[rows]
         count = np.diff(wanted.indptr)

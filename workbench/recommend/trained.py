@@ -24,25 +24,24 @@ from pydantic import BaseModel
 from scipy import sparse
 
 from workbench.data import Histories, Interactions
+from workbench.data.checks import checked_codes
 from workbench.errors import ModelError, UnknownItem, UnknownUser
-from workbench.recommend._owners import Axes, Index, checked_codes, entries
-from workbench.recommend.protocol import Examples, fitted
-from workbench.recommend.saving import load_trained, save_trained, saved_bound
+from workbench.recommend._owners import Axes, Index, entries
+from workbench.recommend.bound import Bound
+from workbench.recommend.protocol import Examples, check_bound, check_kind, fitted
+from workbench.recommend.saving import fill, weights
 from workbench.recommend.training import reproducible, train, validation
 from workbench.settings import settings
 
 
-class TrainedModel(ABC):
+class TrainedModel(Bound, ABC):
     """A recommender fitted by gradient descent.
 
     A family writes the hooks below, a method `Config`, `Network` and, if its family has none,
-    `loss`. `shape` is what the network was made for, `bound` the fingerprint of the indexes of the
-    log it was fitted for: another log is refused. A model saved before models carried it is
-    *unbound*, which its repr says; it takes any log of its shape. The way back from any change is
-    `copy()`: weights, buffers and the graph, bit for bit.
+    `loss`. `shape` is what the network was made for. The way back from any change is `copy()`:
+    weights, buffers and the graph, bit for bit.
     """
 
-    Config: type[BaseModel]
     Network: Callable[..., torch.nn.Module]
     saved: ClassVar[tuple[str, ...]] = ()
     """Arrays that a saved model must have."""
@@ -53,16 +52,14 @@ class TrainedModel(ABC):
     per_item: ClassVar[Axes] = {}
     """The same for items."""
 
-    def __init__(self, config: BaseModel | None = None) -> None:
-        self.config: Any = config or self.Config()
+    def __init__(self, config: BaseModel | None = None, **fields: Any) -> None:
+        super().__init__(config, **fields)
         self.module: Any = None
         self.record: pd.DataFrame | None = None
         self.shape: dict[str, Any] = {}
-        self.bound: str | None = None
 
     def __repr__(self) -> str:
-        unbound = ", unbound" if self.module is not None and self.bound is None else ""
-        return f"{type(self).__name__}({self.config}{unbound})"
+        return self._named(str(self.config))
 
     # --- training
 
@@ -78,6 +75,7 @@ class TrainedModel(ABC):
 
     def start(self, log: Interactions) -> Self:
         """First weights, of the config's seed, for the indexes of a log, and caches made of it."""
+        check_kind(log, Interactions)
         with reproducible(self.config.training):
             self._make(self.sizes(log))
         self.bound = log.index_fingerprint
@@ -103,7 +101,7 @@ class TrainedModel(ABC):
         >>> model.tune(model.examples(remaining), epochs=1, learning_rate=1e-3, seed=0)  # doctest: +SKIP
         """
         module = fitted(self.module, self)
-        self._check_bound(examples.bound, "examples")
+        check_bound(examples.bound, self.bound)
         config = self.config.training.told(epochs, learning_rate, seed)
 
         def batches(epoch: int) -> Iterable[Examples]:
@@ -163,8 +161,9 @@ class TrainedModel(ABC):
         `UnknownItem` for codes outside the indexes.
         """
         named = dict(fitted(self.module, self).named_parameters())
-        users = checked_codes(users, self.shape.get("n_users"), "users", UnknownUser)
+        users = checked_codes(users, self.shape.get("n_users", 2**31), "users", UnknownUser)
         items = checked_codes(items, self.shape["n_items"], "items", UnknownItem)
+        users, items = np.unique(users), np.unique(items)
         return entries(named, self.per_user, users) | entries(named, self.per_item, items)
 
     # --- caches, copies and files
@@ -187,24 +186,22 @@ class TrainedModel(ABC):
 
     def save(self, folder: Path) -> None:
         """Write into a folder, whole or not at all."""
-        module, kind = fitted(self.module, self), type(self).__name__
-        save_trained(folder, kind, self.config, module, self.bound, **self.keep())
+        self._write(folder, weights(fitted(self.module, self)) | self.keep())
 
     @classmethod
     def load(cls, folder: Path) -> Self:
         """Read what `save` wrote; unbound where the folder says no fingerprint."""
-        config, arrays, fill = load_trained(folder, cls.__name__, cls.Config, cls.saved)
-        model = cls(config)
+        model, arrays = cls._read(folder, cls.saved)
         # the first weights are overwritten: their draws shall not reach the caller
         with torch.random.fork_rng():
             model._make(cls.sizes_of(arrays))
-        fill(model.module)
+        fill(model.module, arrays, folder)
         model.take(arrays, folder)
-        model.bound = saved_bound(folder)
         return model
 
     def check(self, log: Interactions) -> None:
         """Refuse a log with other indexes than those of the fitted one, or of another shape."""
+        check_kind(log, Interactions)
         if self.module is None:
             return
         have = {"n_users": log.n_users, "n_items": log.n_items}
@@ -213,14 +210,7 @@ class TrainedModel(ABC):
             what = f"a log of {log.n_users} users and {log.n_items} items"
             do = "take a log with the indexes of the fitted one"
             raise ModelError(what, "log", " and ".join(want), do)
-        if self.bound is not None:
-            self._check_bound(log.index_fingerprint, "log")
-
-    def _check_bound(self, found: str | None, where: str) -> None:
-        if None not in (self.bound, found) and found != self.bound:
-            what = f"other indexes ({found[:8]}…) than those of {type(self).__name__}"
-            do = "take parts of the log it was fitted for, or fit it anew"
-            raise ModelError(what, where, f"the indexes {self.bound[:8]}…", do)
+        check_bound(log.index_fingerprint, self.bound)
 
     def _make(self, shape: dict[str, Any]) -> None:
         self.shape = shape
@@ -286,15 +276,15 @@ class TrainedModel(ABC):
         """A network of this shape with its first weights."""
         return type(self).Network(self.config, **self.shape)
 
-    def begin(self, seed: tuple[int, int] | None) -> None:  # noqa: B027
+    def begin(self, seed: tuple[int, int] | None) -> None:
         """Called with (seed, epoch) before every epoch, and with None when training has ended."""
 
-    def cache(self, log: Interactions) -> None:  # noqa: B027
+    def cache(self, log: Interactions) -> None:
         """Make anew what is kept of a log beside the weights."""
 
     def keep(self) -> dict[str, np.ndarray]:
         """What is saved beside the weights."""
         return {}
 
-    def take(self, arrays: dict[str, np.ndarray], folder: Path) -> None:  # noqa: B027
+    def take(self, arrays: dict[str, np.ndarray], folder: Path) -> None:
         """Take what `keep` gave back from a saved model."""

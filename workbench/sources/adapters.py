@@ -25,6 +25,9 @@ from workbench.recommend.protocol import check_items, fitted
 class _Adapter:
     """What the adapters have in common."""
 
+    bound: str | None = None
+    """`index_fingerprint` of the fitted log."""
+
     def copy(self) -> Self:
         """An independent copy; functions and classes are the same."""
         return copy.deepcopy(self)
@@ -54,13 +57,13 @@ class ImplicitModel(_Adapter):
         """Fit a fresh copy of the model on rows per user and item; `valid` is not used."""
         self.model = copy.deepcopy(self._fresh)
         self.model.fit(_matrix(log.counts()), show_progress=False)
-        self.shape = (log.n_users, log.n_items)
+        self.shape, self.bound = (log.n_users, log.n_items), log.index_fingerprint
         return self
 
     def score(self, histories: Histories) -> np.ndarray:
         """Scores (B, n_items) in float32 for factors, float64 for neighbours."""
         n_users, n_items = fitted(self.shape, self)
-        check_items(histories, n_items)
+        check_items(histories, n_items, self.bound)
         if not len(histories):
             return np.zeros((0, n_items), np.float32)
         rows, read = np.arange(len(histories)), _matrix(histories.counts())
@@ -112,12 +115,13 @@ class RecToolsModel(_Adapter):
         self.data = self.dataset(table.assign(weight=1.0, datetime=times))
         self.model.fit(self.data)
         self.users, self.n_items = np.unique(rows["user"]), log.n_items
+        self.bound = log.index_fingerprint
         return self
 
     def score(self, histories: Histories) -> np.ndarray:
         """Scores (B, n_items), float32, of the users as they were when fitted."""
         known = fitted(self.users, self)
-        check_items(histories, self.n_items)
+        check_items(histories, self.n_items, self.bound)
         users, row = np.unique(histories.user, return_inverse=True)
         absent = np.setdiff1d(users, known)
         if len(absent):
@@ -154,6 +158,7 @@ class RecBoleModel(_Adapter):
         """Call `train`."""
         self.model = self.train(log)
         self.items, self.users = (np.asarray(codes, np.int64) for codes in self.tokens(self.model))
+        self.bound = log.index_fingerprint
         return self
 
     def score(self, histories: Histories) -> np.ndarray:
@@ -162,7 +167,7 @@ class RecBoleModel(_Adapter):
         import torch
 
         model = fitted(self.model, self)
-        check_items(histories, len(self.items))
+        check_items(histories, len(self.items), self.bound)
         if not len(histories):
             return np.zeros((0, len(self.items)), np.float32)
         model.eval()  # the caller's training may have ended with dropout on

@@ -14,14 +14,16 @@ same without the topic; f and f' are the models fitted with and without the dele
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import pandas as pd
 from scipy import sparse
 
 from workbench.data import Histories, Interactions
-from workbench.errors import DataError
-from workbench.recommend import Counted, top_k
+from workbench.data.checks import checked_codes
+from workbench.errors import DataError, UnknownItem, UnknownUser
+from workbench.recommend import Counted, scores_of, top_k
 from workbench.unlearning.boomerang_result import (
     AFTER,
     KINDS,
@@ -51,15 +53,19 @@ def boomerang(
 
     model: fitted on `log`. users: by default everybody with at least `at_least` of the items.
     Memory grows with users × k, not with users × items. Raises `DataError` where no user has
-    enough, or one of `users` holds none of the items.
+    enough, or one of `users` holds none of the items, `UnknownItem` and `UnknownUser` for codes
+    outside the log, and `ModelError` for a model that was fitted on another.
 
     >>> boomerang(EASE().fit(log), log, catalogue.items_of("Horror novels"))  # doctest: +SKIP
     Boomerang(311 users: exposed@10 0.43 before, 0.71 after)
     """
     # who deletes, and who like them never had the topic
+    items = checked_codes(items, log.n_items, "items", UnknownItem)
     topic = np.isin(np.arange(log.n_items), items)
     held = log.matrix()
     having = held[:, topic].count_nonzero(axis=1)
+    if users is not None:
+        users = checked_codes(users, log.n_users, "users", UnknownUser)
     users = _deleters(having, users, at_least, int(topic.sum()))
     distinct = held[users].count_nonzero(axis=1)
     matches = never_had(log, np.flatnonzero(topic), distinct - having[users], n=1)[:, 0]
@@ -72,8 +78,8 @@ def boomerang(
     lists = {
         row: np.stack([one.lists[row] for one in alone]) for row in (AFTER, TOMBSTONE, PLACEBO)
     }
-    lists[SERVED] = lists_of(model.score, everybody.select(users), k)
-    lists[NEVER] = lists_of(model.score, everybody.select(np.maximum(matches, 0)), k)
+    lists[SERVED] = lists_of(partial(scores_of, model), everybody.select(users), k)
+    lists[NEVER] = lists_of(partial(scores_of, model), everybody.select(np.maximum(matches, 0)), k)
     # what was deleted, and for whom a row does not exist
     gone = sparse.csr_array(held[users].multiply(topic))
     drawn = sparse.vstack([one.drawn for one in alone], format="csr")
@@ -105,7 +111,6 @@ def _deleters(having: np.ndarray, users: np.ndarray | None, at_least: int, size:
             wanted = f"users with at least {at_least} of the {size} items"
             raise DataError("nobody to delete for", "boomerang", wanted, "lower at_least")
         return users
-    users = np.asarray(users)
     without = users[having[users] == 0]
     if len(without) or not len(users):
         what = f"{len(without)} of {len(users)} users hold none of the {size} items"

@@ -10,7 +10,9 @@ import numpy as np
 import pandas as pd
 
 from workbench.data import Histories, Interactions
-from workbench.recommend import Counted, top_k
+from workbench.data.checks import checked_codes
+from workbench.errors import UnknownUser
+from workbench.recommend import Counted, scores_of, top_k
 from workbench.unlearning.exposure import off_refit, replaced
 
 
@@ -29,7 +31,7 @@ def score_after(model: Counted, removed: Interactions, histories: Histories) -> 
         # vectors; no n × n matrix is copied or updated. `tests/unlearning` compares this with the
         # slow way below.
         return model.score_without(removed, histories)
-    return model.copy().forget(removed).score(histories)
+    return scores_of(model.copy().forget(removed), histories)
 
 
 BATCH = 1 << 22
@@ -51,10 +53,12 @@ def leavers(model: Counted, log: Interactions, users: np.ndarray, k: int = 10) -
 
     [user, others, changed, share, most, off]: others with rows; those whose top k is another *set*
     of items; the share of them; most items replaced in one list; how far `forget` is off a refit
-    (0: exact). Counted models are deterministic: without a leaver nothing changes.
+    (0: exact). Counted models are deterministic: without a leaver nothing changes. Raises
+    `UnknownUser`, and `ModelError` for a model that was not fitted on this log.
     """
+    users = checked_codes(users, log.n_users, "users", UnknownUser)
     everybody = log.histories()
-    before = lists_of(model.score, everybody, k)
+    before = lists_of(partial(scores_of, model), everybody, k)
     active = np.diff(everybody.offsets) > 0
     rows, off = [], off_refit(model, log)
     for user, gone in zip(users, rows_of_each(log, users), strict=True):

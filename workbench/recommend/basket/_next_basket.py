@@ -104,12 +104,12 @@ class NextBasket(TrainedModel):
 
     def represent(self, histories: Histories) -> torch.Tensor:
         """What the network makes of whole histories; (B, d), float32, with its graph."""
-        check_items(histories, fitted(self.module, self).n_items)
+        check_items(histories, fitted(self.module, self).n_items, self.bound, users=False)
         return self.module.represent(self._asked(histories).batch)
 
     def history_logits(self, histories: Histories) -> torch.Tensor:
         """Scores of the basket to come; (B, n_items)."""
-        check_items(histories, self.module.n_items)
+        check_items(histories, self.module.n_items, self.bound, users=False)
         return self.module.scores(self._asked(histories).batch)
 
     def example_logits(self, examples: BasketExamples) -> torch.Tensor:
@@ -119,7 +119,7 @@ class NextBasket(TrainedModel):
     def parts(self, histories: Histories) -> list[np.ndarray]:
         """Histories that read a like number of baskets together. Raises `DataError` for an empty
         history or rows without basket."""
-        check_items(histories, self.module.n_items)
+        check_items(histories, self.module.n_items, self.bound, users=False)
         asked = self._asked(histories)
         order = np.argsort(asked.end - asked.first, kind="stable")
         return np.split(order, np.arange(SCORED, len(order), SCORED)) if len(order) else []

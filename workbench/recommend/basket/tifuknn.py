@@ -74,6 +74,7 @@ class TIFUKNN(CountedModel):
 
     Config = TIFUKNNConfig
     State = UserVectors
+    reads_users = True  # one's own vector is no neighbour
 
     def score(self, histories: Histories) -> np.ndarray:
         """P_u of the histories, which need not be those fitted; float64 (B, n_items)."""

@@ -62,6 +62,7 @@ class UPCF(CountedModel):
 
     Config = UPCFConfig
     State = UserVectors
+    reads_users = True  # one's own vector is no neighbour
 
     def score(self, histories: Histories) -> np.ndarray:
         """Weighted shares of the user and the neighbours, not normalised; float64 (B, n_items)."""

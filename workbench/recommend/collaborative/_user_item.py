@@ -15,6 +15,7 @@ from torch import nn
 from torch.nn import functional
 
 from workbench.data import Histories, Interactions
+from workbench.data.checks import checked_codes
 from workbench.errors import ModelError, UnknownUser
 from workbench.recommend.collaborative._graph import Graph
 from workbench.recommend.collaborative._pairs import NegativeSampler, Pairs, margins
@@ -82,7 +83,9 @@ class UserItem(TrainedModel):
         self.check(log)
         frame, sampler = log.frame, NegativeSampler.of(log)
         owner = frame["user"].to_numpy()
-        chosen = np.ones(len(log), bool) if users is None else np.isin(owner, users)
+        chosen = np.ones(len(log), bool)
+        if users is not None:
+            chosen = np.isin(owner, checked_codes(users, log.n_users, "users", UnknownUser))
         possible = sampler.free[owner] > 0
         user, item, ids = (
             frame[name].to_numpy(np.int64)[chosen & possible]
@@ -142,7 +145,7 @@ class UserItem(TrainedModel):
 
     def parts(self, histories: Histories) -> list[np.ndarray]:
         """All rows at once, once the users are known."""
-        check_items(histories, self.shape["n_items"])
+        check_items(histories, self.shape["n_items"], self.bound)
         known = self.shape["n_users"]
         unknown = histories.user[(histories.user < 0) | (histories.user >= known)]
         if len(unknown):

@@ -21,10 +21,11 @@ from pydantic import PositiveFloat, PositiveInt
 from scipy import sparse
 
 from workbench.data import Histories, Interactions
-from workbench.errors import UnknownUser
+from workbench.data.checks import checked_codes
+from workbench.errors import DataError, UnknownUser
+from workbench.recommend.bound import Bound
 from workbench.recommend.cells import contribution_table
-from workbench.recommend.protocol import check_items, fitted
-from workbench.recommend.saving import load_arrays, save_arrays
+from workbench.recommend.protocol import check_items, check_kind, fitted
 from workbench.settings import Frozen
 
 
@@ -43,24 +44,24 @@ class ALSConfig(Frozen):
     """Seed of the first item vectors."""
 
 
-class ALS:
+class ALS(Bound):
     """Matrix factorisation with stored user vectors and a closed-form fold-in.
 
     >>> model = ALS(ALSConfig(factors=16)).fit(log)                     # doctest: +SKIP
     >>> model.forget_user_vector([3], log.without(ids).histories([3]))  # doctest: +SKIP
     """
 
-    def __init__(self, config: ALSConfig | None = None) -> None:
-        self.config = config or ALSConfig()
-        self.users: np.ndarray | None = None  # x, (n_users, factors)
-        self.items: np.ndarray | None = None  # y, (n_items, factors)
-        self.known: np.ndarray | None = None  # who has a stored vector
+    Config = ALSConfig
+    users: np.ndarray | None = None  # x, (n_users, factors)
+    items: np.ndarray | None = None  # y, (n_items, factors)
+    known: np.ndarray | None = None  # who has a stored vector
 
     def __repr__(self) -> str:
-        return f"ALS(factors={self.config.factors}, seed={self.config.seed})"
+        return self._named(f"factors={self.config.factors}", f"seed={self.config.seed}")
 
     def fit(self, log: Interactions, valid: Interactions | None = None) -> Self:
         """Alternate; `valid` is not used."""
+        check_kind(log, Interactions)
         counts = log.counts()
         transposed = counts.T.tocsr()
         rng = np.random.default_rng(self.config.seed)
@@ -70,18 +71,19 @@ class ALS:
             items = self._solve(transposed, users)
         # once more, so that what is stored is the fold-in of its user under the final item vectors
         self.users, self.items = self._solve(counts, items), items
-        self.known = np.diff(counts.indptr) > 0
+        self.known, self.bound = np.diff(counts.indptr) > 0, log.index_fingerprint
         return self
 
     def fold_in(self, histories: Histories) -> np.ndarray:
         """User vectors (B, factors) solved from histories alone; zeros for an empty history."""
-        check_items(histories, len(fitted(self.items, self)))
+        check_items(histories, len(fitted(self.items, self)), self.bound, users=False)
         return self._solve(histories.counts(), self.items)
 
     def score(self, histories: Histories) -> np.ndarray:
         """Stored vectors times item vectors, float64 (B, n_items); unknown users are folded in."""
+        check_items(histories, len(fitted(self.items, self)), self.bound)
         codes = histories.user
-        stored = (codes >= 0) & (codes < len(fitted(self.known, self)))
+        stored = (codes >= 0) & (codes < len(self.known))
         stored[stored] = self.known[codes[stored]]
         vectors = np.empty((len(codes), self.config.factors))
         vectors[stored] = self.users[codes[stored]]
@@ -89,10 +91,12 @@ class ALS:
         return vectors @ self.items.T
 
     def forget_user_vector(self, users: np.ndarray, histories: Histories) -> Self:
-        """Solve the stored vectors of `users` (B,) again from B histories; no rows, no vector."""
-        users = np.asarray(users, dtype=np.int64).reshape(-1)
-        if len(users) and not 0 <= users.min() <= users.max() < len(fitted(self.users, self)):
-            raise UnknownUser(f"user code {users.max()}", "users", f"codes below {len(self.users)}")
+        """Solve the stored vectors of `users` (B,) again from their B histories; no rows, no
+        vector."""
+        users = checked_codes(users, len(fitted(self.users, self)), "users", UnknownUser)
+        if not np.array_equal(users, histories.user):
+            do = "pass log.histories(users)"
+            raise DataError("histories of other users", "histories", "those of `users`", do)
         self.users[users] = self.fold_in(histories)
         self.known[users] = np.diff(histories.offsets) > 0
         return self
@@ -102,7 +106,7 @@ class ALS:
 
         The weights sum to the score of the folded-in vector, not of a stored vector gone stale.
         """
-        check_items(histories, len(fitted(self.items, self)))
+        check_items(histories, len(fitted(self.items, self)), self.bound, users=False)
         # c_uj · W_u y_j of every interaction
         y, carried = self.items, np.zeros((len(histories.item), self.config.factors))
         for b, held, c, normal in self._systems(histories.counts(), y):
@@ -118,14 +122,13 @@ class ALS:
     def save(self, folder: Path) -> None:
         """Write into a folder, whole or not at all."""
         arrays = {"users": fitted(self.users, self), "items": self.items, "known": self.known}
-        save_arrays(folder, "ALS", self.config, arrays)
+        self._write(folder, arrays)
 
     @classmethod
     def load(cls, folder: Path) -> Self:
         """Read what `save` wrote."""
         names = ("users", "items", "known")
-        config, arrays = load_arrays(folder, "ALS", ALSConfig, names)
-        model = cls(config)
+        model, arrays = cls._read(folder, names)
         for name in names:
             setattr(model, name, np.array(arrays[name]))
         return model

@@ -11,8 +11,9 @@ for m users.
 
 from __future__ import annotations
 
+import copy
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import pandas as pd
@@ -21,10 +22,10 @@ from scipy.linalg import blas
 
 from workbench.data import Histories, Interactions
 from workbench.errors import ModelError
+from workbench.recommend.bound import Bound
 from workbench.recommend.cells import UserItemCounts, changes, contribution_table
 from workbench.recommend.gram import rank_update, ridge_inverse
-from workbench.recommend.protocol import check_items, fitted
-from workbench.recommend.saving import load_arrays, save_arrays
+from workbench.recommend.protocol import check_items, check_kind, fitted
 from workbench.settings import Frozen
 
 
@@ -39,24 +40,26 @@ class EASEConfig(Frozen):
     """Refuse to fit when P and its working space need more; None: half of this machine's memory."""
 
 
-class EASE:
+class EASE(Bound):
     """Linear item-item model with a closed form.
 
     >>> EASE(EASEConfig(l2=50)).fit(log).forget(log.only([17, 18])).score(log.histories())  # doctest: +SKIP
     """
 
-    def __init__(self, config: EASEConfig | None = None) -> None:
-        self.config = config or EASEConfig()
-        self.cells: UserItemCounts | None = None
-        self.inverse: np.ndarray | None = None  # P, C order
-        self.updates = 0
+    Config = EASEConfig
+    cells: UserItemCounts | None = None
+    inverse: np.ndarray | None = None  # P, C order
+    updates = 0
 
     def __repr__(self) -> str:
-        return f"EASE(l2={self.config.l2:g})"
+        return self._named(f"l2={self.config.l2:g}")
 
     def fit(self, log: Interactions, valid: Interactions | None = None) -> Self:
         """Solve; `valid` is not used. Raises `TooLarge` before anything is allocated."""
-        return self._solve(UserItemCounts.of(log))
+        check_kind(log, Interactions)
+        self._solve(UserItemCounts.of(log))
+        self.bound = log.index_fingerprint
+        return self
 
     def score(self, histories: Histories) -> np.ndarray:
         """x − (x·P) / diag P; float64 (B, n_items)."""
@@ -79,7 +82,8 @@ class EASE:
 
         About 1 ms at 1,000 items: O(n²) against O(n³) for a refit (`benchmarks/ease.py`).
         """
-        cells = fitted(self.cells, self).without(removed)
+        self._inverse_for(removed, Interactions)
+        cells = self.cells.without(removed)
         moved = changes(self.cells, cells, removed)
         step = rank_update(self.inverse, moved)
         if step is None:
@@ -104,6 +108,7 @@ class EASE:
         x·P' = y − (x·Z)·K·Zᵀ and diag P' = diag P − Σ_q (Z K)_q ∘ Z_q: vectors of length n only.
         """
         p, x = self._inverse_for(histories), histories.matrix()
+        self._inverse_for(removed, Interactions)
         step = rank_update(p, changes(self.cells, self.cells.without(removed), removed))
         if step is None:
             return self.copy().forget(removed).score(histories)
@@ -127,21 +132,18 @@ class EASE:
 
     def copy(self) -> Self:
         """An independent copy; doubles the memory for P."""
-        twin = type(self)(self.config)
-        twin.cells, twin.updates = self.cells, self.updates
+        twin = copy.copy(self)
         twin.inverse = None if self.inverse is None else self.inverse.copy()
         return twin
 
     def save(self, folder: Path) -> None:
         """Write into a folder, whole or not at all."""
-        arrays = fitted(self.cells, self).arrays() | {"inverse": self.inverse}
-        save_arrays(folder, "EASE", self.config, arrays)
+        self._write(folder, fitted(self.cells, self).arrays() | {"inverse": self.inverse})
 
     @classmethod
     def load(cls, folder: Path) -> Self:
         """Read what `save` wrote: P as it was, or factored anew where its residual is above 1e-9."""
-        config, arrays = load_arrays(folder, "EASE", EASEConfig, ("cells.data", "inverse"))
-        model = cls(config)
+        model, arrays = cls._read(folder, ("cells.data", "inverse"))
         model.cells = UserItemCounts.from_arrays(arrays)
         model.inverse = np.array(arrays["inverse"])
         shape = model.inverse.shape
@@ -155,7 +157,7 @@ class EASE:
         self.cells, self.updates = cells, 0
         return self
 
-    def _inverse_for(self, histories: Histories) -> np.ndarray:
-        """P, if these histories can be asked about."""
-        check_items(histories, len(fitted(self.inverse, self)))
+    def _inverse_for(self, asked: Any, kind: type[Any] = Histories) -> np.ndarray:
+        """P, if these histories, or the rows of this log, can be asked about."""
+        check_items(asked, len(fitted(self.inverse, self)), self.bound, kind, users=False)
         return self.inverse

@@ -16,12 +16,13 @@ from workbench.laws import Findings, hold
 from workbench.recommend.laws.bench import Bench, apart, small_log
 from workbench.recommend.laws.forgetting import FORGETTING
 from workbench.recommend.laws.hooks import HOOKS
+from workbench.recommend.laws.identity import IDENTITY
 from workbench.recommend.laws.scoring import SCORING
 from workbench.recommend.laws.training import TRAINING
 
 __all__ = ["LAWS", "apart", "check_recommender", "small_log"]
 
-LAWS = SCORING | FORGETTING | TRAINING | HOOKS
+LAWS = SCORING | FORGETTING | IDENTITY | TRAINING | HOOKS
 """Every law: what is expected, the question, and what a model must offer to be asked."""
 ADDITIVE = "not offered: a score that is a sum over the history"
 

@@ -126,7 +126,7 @@ class NextItem(TrainedModel):
 
     def represent(self, histories: Histories) -> torch.Tensor:
         """h of whole histories, their last `max_length` rows; (B, d), float32, with its graph."""
-        check_items(histories, fitted(self.shape or None, self)["n_items"])
+        check_items(histories, fitted(self.shape or None, self)["n_items"], self.bound, users=False)
         read = last_windows(self._known(histories), self.config.max_length)
         items, actions, asked, _ = read.tensors(self.module.item.weight.device)
         return self.module(items, actions, asked)
@@ -146,7 +146,7 @@ class NextItem(TrainedModel):
     def parts(self, histories: Histories) -> list[np.ndarray]:
         """Rows of like length together: less padding. Raises `DataError` for an empty history, by
         its own row."""
-        check_items(histories, self.shape["n_items"])
+        check_items(histories, self.shape["n_items"], self.bound, users=False)
         check_filled(histories, "SessionPopularity")
         order = np.argsort(np.diff(histories.offsets), kind="stable")
         return np.array_split(order, max(1, len(order) // SCORED)) if len(order) else []

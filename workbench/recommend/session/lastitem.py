@@ -45,7 +45,8 @@ class LastItem(CountedModel):
 
     def score(self, histories: Histories) -> np.ndarray:
         """Places in the history, then counts in the log; float64 (B, n_items)."""
-        return then_popular(self._offered(histories), self._state_for(histories).rows)
+        rows = self._state_for(histories).rows
+        return then_popular(self._offered(histories), rows)
 
     def contributions(self, histories: Histories, items: np.ndarray) -> pd.DataFrame:
         """[row, item, interaction, weight]: all of an item's place on its last row; sums to score −
