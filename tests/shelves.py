@@ -43,8 +43,8 @@ SHELVES = (
     Shelf("science core", r"tokens/weights/protocol\.py", None),
     # one page a published method, and the parts that the methods of a family share
     Shelf("recommenders", r"recommend/(collaborative|session|basket)/", None),
-    # measures that a reader asks for; no other code stands on them
-    Shelf("recommenders", r"recommend/beyond\.py", None),
+    # measures and a table that a reader asks for; no other code stands on them
+    Shelf("recommenders", r"recommend/(beyond|comparison)\.py", None),
     Shelf("token methods", r"tokens/(weights|attribution)/", None),
     Shelf(
         "token methods",

@@ -125,15 +125,14 @@ class Service:
     def served(self, histories: Histories) -> np.ndarray:
         """Lists (B, TOP) for many shoppers, by one pass of the model.
 
-        A shopper without rows to whom the model gives no scores, or every product the same, gets no
+        A shopper to whom the model gives no scores, or all that may be offered the same, gets no
         list: all −1.
         """
         scores = np.asarray(scores_or_none(self.model, histories), dtype=np.float64)
-        empty = (np.diff(histories.offsets) == 0) & (np.ptp(scores, axis=1) == 0)
         for row in np.flatnonzero(np.isin(histories.user, self._adjusted)):
             scores[row] += self.adjust(int(histories.user[row]))
         seen = histories.matrix() if self.mask_seen else None
-        return np.where(empty[:, None], -1, top_k(scores, TOP, seen))
+        return top_k(scores, TOP, seen)
 
     @cached_property
     def everyone(self) -> Histories:
