@@ -14,8 +14,7 @@ and g = σ(P f + q) with a weight for every pair of items. Inferred: the form of
 paper leaves `align` open; the authors' code weighs places of the history, not states, and adds up
 item vectors where the paper takes their mean). Items that no row has get the weight 0, as there.
 Adam with its usual β and ε (study: .9/.98, 1e-11). Scores are what stands in the softmax: same
-order, no rounding to ties. Quick because users share batches (the study's batch is 1), and the gate
-is computed at the user's own items only.
+order, no rounding to ties. Quick: users share batches, the gate is made at a user's own items only.
 """
 
 from __future__ import annotations
@@ -38,8 +37,7 @@ LARGEST = 4096  # items of the published gate: 67 MB of weights, four times that
 
 
 class Sets2SetsConfig(Frozen):
-    """Settings of Sets2Sets; defaults of the study, but for what is corrected and how it is
-    trained."""
+    """Settings of Sets2Sets; defaults of the study, but for what is corrected, and training."""
 
     hidden: PositiveInt = 32
     """Length of item vectors and states."""
@@ -56,10 +54,8 @@ class Sets2SetsConfig(Frozen):
     training: Training = Training(
         epochs=60, batch=16, learning_rate=3e-3, patience=6, metric="recall"
     )
-    """How it is trained; a batch counts questions (users, with `targets="last"`). Study: 20 epochs,
-    batch 1, rate .001. Recall / NDCG / hit rate @10 on Ta-Feng as DNNTSP published it, seeds 1, 2:
-    .170 / .147 / .460, .171 / .148 / .461 in 20 s (paper: .143 / .127 / .435); with batch 64, rate
-    .001, 20 epochs, validated on NDCG: .110 / .102 / .278."""
+    """How it is trained; a batch counts questions. Recall / NDCG / hit rate @10 on Ta-Feng as DNNTSP
+    published it: .170 / .147 / .460, paper .143 / .127 / .435 (study: batch 1, rate .001)."""
 
 
 class Sets2SetsNetwork(BasketNetwork):
