@@ -286,6 +286,15 @@ def test_nothing_to_evaluate_and_wrong_options():
             evaluate(Fixed(FALLING), PARTS, k=k)
 
 
+def test_what_is_no_model_and_no_split_is_refused():
+    with pytest.raises(ConfigError, match=r"model: the class EASE\. .*EASE\(\)"):
+        evaluate(EASE, PARTS)
+    with pytest.raises(ConfigError, match="model: float has no score"):
+        evaluate(3.0, PARTS)
+    with pytest.raises(ConfigError, match=r"split: a Interactions\. .*split\(log, how\)"):
+        evaluate(Fixed(FALLING), PARTS.train)
+
+
 def test_one_cut_off_or_several_in_any_form():
     want = evaluate(Fixed(FALLING), PARTS, k=(2,))
     assert evaluate(Fixed(FALLING), PARTS, k=2).equals(want)

@@ -12,7 +12,7 @@ from workbench.data import Histories, Interactions
 from workbench.data.histories import spans
 from workbench.data.splits import PARTS, Split, joined, joined_logs
 from workbench.errors import ConfigError, DataError
-from workbench.recommend.protocol import Recommender
+from workbench.recommend.protocol import Recommender, must_offer
 from workbench.recommend.ranking import cutoffs, scores_or_none, top_k
 
 BLOCK = 1 << 24  # scores made at a time
@@ -83,6 +83,9 @@ def evaluate(
 
     >>> evaluate(EASE().fit(s.train), s).groupby(["metric", "k"])["value"].mean()  # doctest: +SKIP
     """
+    if not isinstance(split, Split):
+        do = 'evaluate(model.fit(s.train), s) with s = split(log, "temporal")'
+        raise ConfigError(f"a {type(split).__name__}", "split", "what split(log, how) makes", do)
     for part in (*history, *masked, on):
         if part not in PARTS:
             raise ConfigError(f"no part {part!r}", "evaluate", f"some of {', '.join(PARTS)}")
@@ -112,6 +115,7 @@ def evaluate_targets(
     the history, `novel` those that do not, on the same lists (Li et al., TOIS 2023). Rows left
     without targets have no lines, and those without a list the value NaN.
     """
+    must_offer(model, "score")
     longest = max(cutoffs(k))
     targets = as_targets(targets, histories)
     rows = np.flatnonzero(np.diff(targets.indptr))
