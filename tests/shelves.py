@@ -49,8 +49,8 @@ SHELVES = (
     Shelf("recommenders", r"recommend/(collaborative|session|basket)/", None),
     # what counted methods count, and EASE's inverse: only methods' pages import them
     Shelf("recommenders", r"recommend/(cells|gram)\.py", None),
-    # measures that a reader asks for; no other code stands on them
-    Shelf("recommenders", r"recommend/beyond\.py", None),
+    # measures and a table that a reader asks for; no other code stands on them
+    Shelf("recommenders", r"recommend/(beyond|comparison)\.py", None),
     Shelf("token methods", r"tokens/(weights|attribution)/", None),
     Shelf(
         "token methods",

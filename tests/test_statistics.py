@@ -59,28 +59,105 @@ def test_intervals_cover_with_five_seeds_too():
 @given(hnp.arrays(np.float64, st.integers(2, 30), elements=st.floats(-1e3, 1e3)), st.integers(0, 5))
 def test_a_mean_lies_in_its_interval_and_seeds_repeat(values, seed):
     estimate, low, high = found = bootstrap_mean(values, seed, resamples=200)
-    assert low - 1e-9 <= high and values.min() - 1e-9 <= low and high <= values.max() + 1e-9
+    assert low - 1e-9 <= estimate <= high + 1e-9
+    if len(values) >= 20 and not np.isin(values, (0, 0.5, 1)).all():
+        assert values.min() - 1e-9 <= low and high <= values.max() + 1e-9
     assert estimate == pytest.approx(values.mean())
     assert found == bootstrap_mean(values, seed, resamples=200)
 
 
 def test_within_groups_and_units_that_lack_a_level():
     table = long(a=[1.0, 2.0, 3.0], b=[2.0, 3.0, 4.0]).assign(metric="ndcg", k=10)
-    more = pd.concat([table.iloc[:-1], table.assign(metric="recall", value=table["value"] * 0)])
+    more = pd.concat([table.iloc[:-1], table.assign(metric="recall", value=table["value"] * 0 + 2)])
     found = paired_bootstrap(more, "model").set_index(["metric", "k", "model", "minus"])
     assert found.loc[("ndcg", 10, "b", "a"), ["estimate", "n"]].tolist() == [1.0, 2]
-    assert found.loc[("recall", 10, "b", "a"), ["estimate", "low", "high", "n"]].tolist() == [
-        0,
-        0,
-        0,
-        3,
-    ]
+    level = found.loc[("recall", 10, "b", "a"), ["estimate", "low", "high", "n"]]
+    assert level.tolist() == [0, 0, 0, 3]
     assert len(found) == 6
 
 
 def test_a_unit_without_a_value_lacks_the_level():
     found = paired_bootstrap(long(a=[0.0, 1.0, np.nan], b=[0.5, 1.5, 9.0]), "model")
     assert found["n"].tolist() == [2, 3, 2] and found["estimate"].iloc[2] == 0.5
+
+
+# --- shares ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("n", [5, 20, 30, 100])
+@pytest.mark.parametrize("share", [0.02, 0.05, 0.5, 0.95])
+def test_intervals_of_shares_cover_however_few_or_rare(n, share):
+    """Exactly, over every number of successes there can be."""
+    successes = np.arange(n + 1)
+    bounds = np.array([bootstrap_mean(np.arange(n) < s)[1:] for s in successes])
+    covers = (bounds[:, 0] <= share) & (share <= bounds[:, 1])
+    assert stats.binom.pmf(successes, n, share)[covers].sum() >= 0.88
+    # never outside of what a share can be, never without width
+    assert bounds.min() >= 0 and bounds.max() <= 1 and (np.diff(bounds) > 0).all()
+    # over all shares together, as often as they say
+    grid = np.linspace(0.02, 0.98, 97)
+    inside = (bounds[:, :1] <= grid) & (grid <= bounds[:, 1:])
+    assert (stats.binom.pmf(successes[:, None], n, grid) * inside).sum(axis=0).mean() >= 0.94
+
+
+@pytest.mark.parametrize(("n", "gain", "loss"), [(20, 0.1, 0.0), (20, 0.05, 0.05), (30, 0.3, 0.1)])
+def test_intervals_of_differences_of_shares_cover(n, gain, loss):
+    """Exactly: gained and lost are all that counts, and every likely pair of them is asked."""
+    pairs = [(g, s) for g in range(n + 1) for s in range(n + 1 - g)]
+    chance = stats.multinomial.pmf(
+        [(g, s, n - g - s) for g, s in pairs], n, [gain, loss, 1 - gain - loss]
+    )
+    likely = np.flatnonzero(chance > 1e-3)
+    parts = []
+    for at in likely:
+        gained, lost = pairs[at]
+        first, second = np.arange(n) < lost, (np.arange(n) >= lost) & (np.arange(n) < lost + gained)
+        parts.append(long(a=first.astype(float), b=second.astype(float)).assign(draw=at))
+    found = paired_bootstrap(pd.concat(parts), "model", within=["draw"]).query("minus == 'a'")
+    covers = found["low"].le(gain - loss) & found["high"].ge(gain - loss)
+    assert chance[found["draw"][covers]].sum() / chance[likely].sum() >= 0.93
+    assert found["low"].ge(-1).all() and found["high"].le(1).all()
+    assert (found["high"] - found["low"]).gt(0).all()
+    assert found["estimate"].between(found["low"], found["high"]).all()
+
+
+def test_shares_that_nobody_has_and_their_difference_have_a_width():
+    none, all_of_them = np.zeros(5), np.ones(5)
+    found = paired_bootstrap(long(a=none, b=all_of_them, c=none), "model")
+    assert found[["estimate"]].squeeze().tolist() == [0, 1, 0, 1, 0]
+    shares = found[found["minus"] == ""]
+    assert [tuple(row) for row in shares[["low", "high"]].to_numpy()] == [
+        wilson(0, 5),
+        wilson(5, 5),
+        wilson(0, 5),
+    ]
+    (_, up), (_, level) = found[found["minus"] == "a"].iterrows()
+    assert 0 < up["low"] < up["high"] == 1 and level["low"] == -level["high"] < 0
+
+
+def test_differences_that_happen_to_be_zeros_and_ones_are_no_share():
+    # counts: the second has one more, or as many
+    found = paired_bootstrap(long(a=[2.0, 3.0, 4.0], b=[3.0, 3.0, 5.0]), "model").iloc[2]
+    want = stats.ttest_1samp([1.0, 0.0, 1.0], 0).confidence_interval(0.95)
+    assert (found["low"], found["high"]) == pytest.approx((want.low, want.high))
+
+
+def test_ties_of_pairs_count_half():
+    assert paired_auc(np.zeros(9), np.zeros(9)) == (0.5, *wilson(4.5, 9))
+    won = np.r_[np.ones(29), 0]
+    assert paired_auc(won, np.zeros(30))[1:] == wilson(29.5, 30)
+
+
+def test_few_values_have_students_interval():
+    values = np.random.default_rng(3).normal(size=19)
+    want = stats.ttest_1samp(values, 0).confidence_interval(0.95)
+    assert bootstrap_mean(values)[1:] == pytest.approx((want.low, want.high))
+
+
+def test_wilson_is_that_of_scipy():
+    for successes, n in ((0, 1), (1, 1), (3, 7), (0, 40), (40, 40)):
+        want = stats.binomtest(successes, n).proportion_ci(method="wilson")
+        assert wilson(successes, n) == pytest.approx((want.low, want.high), abs=1e-12)
 
 
 def test_too_few_and_wrong_input():

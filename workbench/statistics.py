@@ -1,4 +1,9 @@
-"""Intervals of a mean, of a difference of paired means, of a share; the area under the ROC curve."""
+"""Intervals of a mean, of a difference of paired means, of a share; the area under the ROC curve.
+
+A mean of values that are all 0 or 1 is a share and has Wilson's interval, a difference of two paired
+shares that of Bonett and Price; other means of fewer than 20 units have Student's t interval, of more
+the percentile bootstrap. The bootstrap of a share near 0 or 1 is too narrow, down to no width.
+"""
 
 from __future__ import annotations
 
@@ -17,31 +22,43 @@ COLUMNS = ["estimate", "low", "high", "n"]
 
 
 def bootstrap_mean(
-    values: np.ndarray | pd.Series, seed: int = 0, level: float = 0.95, resamples: int = RESAMPLES
+    values: np.ndarray | pd.Series,
+    seed: int = 0,
+    level: float = 0.95,
+    resamples: int = RESAMPLES,
+    *,
+    shares: bool = True,
 ) -> tuple[float, float, float]:
-    """Mean of independent values with a percentile bootstrap interval; NaN values are an error, NaN
-    bounds for n < 2.
+    """Mean of independent values with its interval; NaN values are an error, NaN bounds for n < 2.
 
-    >>> bootstrap_mean(np.array([1.0, 1.0, 1.0]))
-    (1.0, 1.0, 1.0)
+    The interval is Wilson's where all values are 0, ½ or 1 (shares=False: not even then, as for
+    differences, which could be −1), Student's t below 20 values, else the percentile bootstrap.
+
+    >>> tuple(round(bound, 3) for bound in bootstrap_mean(np.array([1.0, 1.0, 1.0])))
+    (1.0, 0.439, 1.0)
     """
     values = np.asarray(values, dtype=np.float64)
-    missing = int(np.isnan(values).sum())
+    n, missing = len(values), int(np.isnan(values).sum())
     if missing:
-        raise DataError(f"{missing} of {len(values)} values are missing", "bootstrap_mean")
-    if len(values) < 2:
-        return (float(values[0]) if len(values) else float("nan")), float("nan"), float("nan")
-    batch = max(1, 10_000_000 // len(values))  # at most 80 MB at a time
+        raise DataError(f"{missing} of {n} values are missing", "bootstrap_mean")
+    if n < 2:
+        return (float(values[0]) if n else float("nan")), float("nan"), float("nan")
+    mean = float(values.mean())
+    if shares and np.isin(values, (0, 0.5, 1)).all():
+        return mean, *wilson(float(values.sum()), n, level)
+    if n < FEW:
+        half = float(stats.t.ppf(0.5 + level / 2, n - 1) * values.std(ddof=1) / n**0.5)
+        return mean, mean - half, mean + half
     found = stats.bootstrap(
         (values,),
         np.mean,
         n_resamples=resamples,
-        batch=batch,
+        batch=max(1, 10_000_000 // n),  # at most 80 MB at a time
         confidence_level=level,
         method="percentile",
         rng=np.random.default_rng(seed),
     ).confidence_interval
-    return float(values.mean()), float(found.low), float(found.high)
+    return mean, float(found.low), float(found.high)
 
 
 def paired_bootstrap(
@@ -60,8 +77,9 @@ def paired_bootstrap(
     table: long; one row per unit, level of `by` and combination of the columns `within` (default:
     those among metric and k that the table has). A difference is taken over the units that have
     both levels, and resampled over units: what all levels find easy or hard about a unit cancels.
-    Of fewer than 20 units, seeds say, the percentile bootstrap is too narrow, and Student's t
-    interval stands in its place. The order of levels is that of their first row.
+    Intervals of means are those of `bootstrap_mean`. A difference of two shares (all values 0 or 1)
+    has the interval of Bonett & Price (Journal of Educational and Behavioral Statistics 2012): one
+    unit more who gained, and one who lost. The order of levels is that of their first row.
 
     Returns [*within, <by>, minus, estimate, low, high, n]: `minus` is "" for a plain mean, else the
     level taken off. A unit without a value lacks this level; `n` counts those that have it. Raises
@@ -92,45 +110,52 @@ def paired_bootstrap(
     ):
         first, *others = dict.fromkeys(part[by])
         wide = part.pivot(index=unit, columns=by, values=value)
-        means = [(name, "", wide[name]) for name in (first, *others)]
-        differences = [(name, first, wide[name] - wide[first]) for name in others]
-        for name, minus, values in means + differences:
-            rows.append((*key, name, minus, *_interval(values.dropna(), seed, level)))
+        for name in (first, *others):
+            found = wide[name].dropna()
+            rows.append((*key, name, "", *bootstrap_mean(found, seed, level), len(found)))
+        for name in others:
+            both = wide[[first, name]].dropna()
+            rows.append((*key, name, first, *_difference(both, seed, level), len(both)))
     return pd.DataFrame(rows, columns=[*within, by, "minus", *COLUMNS])
 
 
-def _interval(values: pd.Series, seed: int, level: float) -> tuple[float, float, float, int]:
-    n = len(values)
-    if not 2 <= n < FEW:
-        return (*bootstrap_mean(values, seed, level), n)
-    mean = float(values.mean())
-    half = float(stats.t.ppf(0.5 + level / 2, n - 1) * values.std() / n**0.5)
-    return mean, mean - half, mean + half, n
+def _difference(both: pd.DataFrame, seed: int, level: float) -> tuple[float, float, float]:
+    """Mean of the second column less the first, with its interval."""
+    apart = (both.iloc[:, 1] - both.iloc[:, 0]).to_numpy()
+    found = bootstrap_mean(apart, seed, level, shares=False)
+    if len(apart) < 2 or not both.isin((0, 1)).all(axis=None):
+        return found
+    # who has it in the second level alone, and in the first alone
+    n, gained, lost = len(apart) + 2, (apart > 0).sum() + 1, (apart < 0).sum() + 1
+    middle = (gained - lost) / n
+    half = stats.norm.ppf(0.5 + level / 2) * (gained + lost - n * middle**2) ** 0.5 / n
+    return found[0], max(middle - half, -1.0), min(middle + half, 1.0)
 
 
-def wilson(successes: int, n: int, level: float = 0.95) -> tuple[float, float]:
+def wilson(successes: float, n: int, level: float = 0.95) -> tuple[float, float]:
     """Interval for a share (Wilson, JASA 1927); sensible at 0 and n, where a bootstrap has no
-    width.
+    width. Halves count: of pairs that tie, say, for which it is wider than need be.
 
     >>> tuple(round(bound, 3) for bound in wilson(0, 10))
     (0.0, 0.278)
     """
     if not 0 <= successes <= n or n < 1:
         raise DataError(f"{successes} of {n}", "wilson", "0 ≤ successes ≤ n and n ≥ 1")
-    found = stats.binomtest(int(successes), int(n)).proportion_ci(level, method="wilson")
-    return float(found.low), float(found.high)
+    share, spread = successes / n, stats.norm.ppf(0.5 + level / 2) ** 2 / n
+    middle, half = share + spread / 2, (spread * (share * (1 - share) + spread / 4)) ** 0.5
+    low, high = (middle - half) / (1 + spread), (middle + half) / (1 + spread)
+    return max(float(low), 0.0), min(float(high), 1.0)
 
 
 def paired_auc(
     first: np.ndarray, second: np.ndarray, seed: int = 0, level: float = 0.95
 ) -> tuple[float, float, float]:
-    """Share of pairs in which `first` is the larger one, ties half, with a bootstrap interval over
-    pairs.
+    """Share of pairs in which `first` is the larger one, ties half, with Wilson's interval.
 
     .5: the score cannot tell the two members of a pair apart.
 
-    >>> paired_auc(np.array([2.0, 3.0]), np.array([1.0, 1.0]))
-    (1.0, 1.0, 1.0)
+    >>> tuple(round(bound, 3) for bound in paired_auc(np.array([2.0, 3.0]), np.array([1.0, 1.0])))
+    (1.0, 0.342, 1.0)
     """
     first, second = np.asarray(first, dtype=float), np.asarray(second, dtype=float)
     if first.shape != second.shape:

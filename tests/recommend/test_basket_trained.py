@@ -10,9 +10,20 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from workbench.data import Interactions, split
+from workbench.data import Interactions, load_world, split
 from workbench.errors import DataError, ModelError, TooLarge
-from workbench.recommend import DNNTSP, DNNTSPConfig, Sets2Sets, Sets2SetsConfig, Trained, Training
+from workbench.recommend import (
+    DNNTSP,
+    DNNTSPConfig,
+    Sets2Sets,
+    Sets2SetsConfig,
+    TopFreq,
+    TopFreqConfig,
+    Trained,
+    Training,
+    basket_task,
+    compare,
+)
 from workbench.recommend.basket import sets2sets
 from workbench.recommend.basket._examples import BasketExamples
 
@@ -448,3 +459,17 @@ def test_what_is_too_large_is_refused(monkeypatch):
         Sets2Sets(Sets2SetsConfig(gate="published", training=SHORT)).fit(whole())
     with pytest.raises(ValueError, match="heads"):
         DNNTSPConfig(embedding=4, heads=3)
+
+
+# --- settings that train --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("kind", "epochs"), [(DNNTSP, 8), (Sets2Sets, 2)])
+def test_the_default_settings_train_on_a_few_hundred_people(kind, epochs):
+    task = basket_task(load_world().log)
+    training = kind.Config().training.model_copy(update={"epochs": epochs})
+    network = kind(kind.Config(training=training))
+    everybodys = TopFreq(TopFreqConfig(whose="G"))
+    table = compare({"everybody's": everybodys, "network": network}, task).table
+    # at batch 64 and rate .001 both stay below what is popular
+    assert table["vs low"].iloc[1] > 0.03

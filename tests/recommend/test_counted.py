@@ -1,6 +1,7 @@
 """Exact forgetting: laws that hold for every log and every sequence of requests."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -8,6 +9,7 @@ from logs import ITEMS, USERS, logs, make, random_log, requests
 from safetensors.numpy import load_file
 from scipy import sparse
 
+from workbench.data import Interactions
 from workbench.errors import DataError, ModelError, TooLarge
 from workbench.recommend import (
     EASE,
@@ -342,3 +344,36 @@ def test_nobody_asked_nothing_contributed(maker):
     log = make([(0, 1), (0, 2), (1, 2)])
     nobody = log.histories([])
     assert len(maker().fit(log).contributions(nobody, np.zeros(0, int))) == 0
+
+
+# --- room for the pairs ---------------------------------------------------------------------------
+
+
+def one_bot(items, others=200):
+    """A bot that has every item, and people with five each."""
+    rows = [("bot", i) for i in range(items)]
+    rows += [(f"u{u}", (u * 7 + j) % items) for u in range(others) for j in range(5)]
+    return Interactions.from_table(pd.DataFrame(rows, columns=["user", "item"]))
+
+
+def test_pairs_that_would_not_fit_are_refused_before_one_is_made(monkeypatch):
+    log = one_bot(20_000)
+    monkeypatch.setattr("workbench.recommend.cells._together", lambda x: pytest.fail("counted"))
+    with pytest.raises(
+        TooLarge, match=r"400,000,000 pairs.* 9.6 GB .*20,000 items.*at most 2.0 GB"
+    ):
+        ItemKNN(ItemKNNConfig(memory_limit_bytes=2 * 10**9)).fit(log)
+    monkeypatch.setattr("workbench.recommend.collaborative._room.physical_memory", lambda: 10**9)
+    with pytest.raises(TooLarge, match=r"at most 0.5 GB .*half of this machine's memory"):
+        ItemKNN().fit(log)
+
+
+def test_pairs_are_counted_where_the_longest_history_does_not_say():
+    log = random_log(5, users=60, items=40, n=900)
+    pairs = (log.matrix().T @ log.matrix()).nnz
+    for k, size in ((3, 24), (None, 56)):
+        fits = ItemKNNConfig(k=k, memory_limit_bytes=size * pairs)
+        want = ItemKNN(ItemKNNConfig(k=k)).fit(log).score(log.histories())
+        assert np.array_equal(ItemKNN(fits).fit(log).score(log.histories()), want)
+        with pytest.raises(TooLarge, match=f"{pairs:,} pairs of items or more"):
+            ItemKNN(ItemKNNConfig(k=k, memory_limit_bytes=size * pairs - 1)).fit(log)

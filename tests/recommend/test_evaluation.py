@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 from ir_measures import AP, RR, P, R, Success, nDCG
 from logs import make, random_log
 
+from workbench import recommend
 from workbench.data import Interactions, keep_at_least, keep_core, read_recbole, split
 from workbench.data.splits import Split
-from workbench.errors import ConfigError
+from workbench.errors import ConfigError, DataError
 from workbench.recommend import (
     EASE,
     EASEConfig,
@@ -280,8 +281,25 @@ def test_nothing_to_evaluate_and_wrong_options():
     assert evaluate(Fixed(FALLING), three([(0, 0)], [], [])).empty
     with pytest.raises(ConfigError, match="no part 'trian'"):
         evaluate(Fixed(FALLING), PARTS, history=("trian",))
-    with pytest.raises(ConfigError, match="cut-offs"):
-        evaluate(Fixed(FALLING), PARTS, k=())
+    for k in ((), 0, (1.5,), 2.0, True, (10, 0), "10", [[1, 2]]):
+        with pytest.raises(ConfigError, match="a whole number from 1, or several"):
+            evaluate(Fixed(FALLING), PARTS, k=k)
+
+
+def test_what_is_no_model_and_no_split_is_refused():
+    with pytest.raises(ConfigError, match=r"model: the class EASE\. .*EASE\(\)"):
+        evaluate(EASE, PARTS)
+    with pytest.raises(ConfigError, match="model: float has no score"):
+        evaluate(3.0, PARTS)
+    with pytest.raises(ConfigError, match=r"split: a Interactions\. .*split\(log, how\)"):
+        evaluate(Fixed(FALLING), PARTS.train)
+
+
+def test_one_cut_off_or_several_in_any_form():
+    want = evaluate(Fixed(FALLING), PARTS, k=(2,))
+    assert evaluate(Fixed(FALLING), PARTS, k=2).equals(want)
+    want = evaluate(Fixed(FALLING), PARTS, k=(1, 3))
+    assert evaluate(Fixed(FALLING), PARTS, k=np.array([1, 3])).equals(want)
 
 
 def test_nothing_to_find_is_not_zero():
@@ -297,3 +315,88 @@ def test_beyond_accuracy():
     assert novelty(lists, log) == pytest.approx([1.0, 2.0, np.nan, 2.0], nan_ok=True)
     bias = popularity_bias(lists, log, np.array([0, 0, 0, 5]))
     assert bias == pytest.approx([0.0, -0.6, np.nan, np.nan], nan_ok=True)
+
+
+# --- people without a list ------------------------------------------------------------------------
+
+
+def newcomers(names):
+    """Eight old people who had the first two items, eight new ones who will have the other two."""
+    rows = [(f"old{u}", names[i], u) for u in range(8) for i in (0, 1)]
+    rows += [(f"new{u}", names[i], 100) for u in range(8) for i in (2, 3)]
+    frame = pd.DataFrame(rows, columns=["user", "item", "timestamp"])
+    log = Interactions.from_table(frame, timestamp="timestamp")
+    return split(log, "global_time", at=["1970-01-01T00:01:00"] * 2)
+
+
+class Constant:
+    def fit(self, log, valid=None):
+        return self
+
+    def score(self, histories):
+        return np.ones((len(histories), histories.n_items))
+
+
+TRAINED = {
+    "GRU4Rec": {"embedding": 4, "hidden": 4},
+    "NARM": {"embedding": 4, "hidden": 4},
+    "SASRec": {"hidden": 4, "inner": 4},
+    "SRGNN": {"hidden": 4},
+}
+
+
+def of(name):
+    kind = getattr(recommend, name)
+    if name not in TRAINED:
+        return kind()
+    training = recommend.Training(epochs=1, batch=8)
+    return kind(kind.Config(**TRAINED[name], training=training))
+
+
+@pytest.mark.parametrize("name", ["EASE", "ItemKNN", "ALS", *TRAINED])
+def test_newcomers_to_whom_a_model_has_nothing_to_say_are_counted_apart(name):
+    for names in ("cdab", "abcd"):
+        parts = newcomers(names)
+        found = evaluate(of(name).fit(parts.train), parts, k=2)
+        assert found["user"].nunique() == 8 and found["value"].isna().all()
+
+
+def test_new_names_of_the_items_change_nothing_for_newcomers():
+    for names in ("cdab", "abcd"):
+        parts = newcomers(names)
+        assert evaluate(Constant(), parts, k=2)["value"].isna().all()
+        popular = evaluate(
+            Popularity().fit(parts.train), parts, k=2
+        )  # everybody's, not the alphabet
+        assert (popular["value"] == 0).all()
+
+
+def test_who_is_answered_keeps_the_value_beside_who_is_not():
+    parts = three([(0, 0), (1, 1), (1, 0)], [], [(0, 1), (1, 2), (2, 3)])  # 2 is new
+    model = ItemKNN().fit(parts.train)
+    found = evaluate(model, parts, k=2).query("metric == 'recall'").set_index("user")["value"]
+    assert found.isna().tolist() == [False, False, True] or found.isna().tolist() == [
+        False,
+        True,
+        True,
+    ]
+    assert found[0] == 1.0
+    lists = recommend.evaluation.top_lists(model, parts.train.histories(), 3)
+    assert (lists[2:] == -1).all()
+    assert np.isnan(novelty(lists, parts.train)[2:]).all()
+
+
+def test_a_constant_model_has_no_list_coverage_or_novelty():
+    log = random_log(2, users=20, items=12, n=60)
+    lists = recommend.evaluation.top_lists(Constant(), log.histories(), 5, log.matrix())
+    assert (lists == -1).all() and coverage(lists, 12) == 0
+    assert np.isnan(novelty(lists, log)).all()
+
+
+def test_errors_that_are_no_persons_are_raised_still():
+    class Broken(Constant):
+        def score(self, histories):
+            raise DataError("no baskets here")
+
+    with pytest.raises(DataError, match="no baskets"):
+        evaluate(Broken(), PARTS, k=1)

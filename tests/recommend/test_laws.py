@@ -281,7 +281,8 @@ def fits_two_items(self, log, valid=None):
 
 
 def draws(self, log, valid=None):
-    self.held = log.counts().toarray() + np.random.random(log.n_items)
+    Least.fit(self, log)
+    self.held = self.held + np.random.random(log.n_items)
     return self
 
 
@@ -403,6 +404,100 @@ def test_nothing_is_broken_before_the_change():
     assert check_recommender(Parts).ok
 
 
+class Draws:
+    """A sound model, but for what it draws anew in every fit."""
+
+    def fit(self, log, valid=None):
+        self.w = np.random.default_rng().random(log.n_items)
+        return self
+
+    def score(self, histories):
+        return np.tile(self.w, (len(histories), 1))
+
+    def copy(self):
+        return copy.deepcopy(self)
+
+
+@pytest.mark.parametrize(
+    ("model", "not_asked"),
+    [
+        (Draws, {"fit starts afresh"}),
+        (mutant(Parts, fit=draws), {"fit starts afresh", "forget", "saved after forgetting"}),
+        (
+            mutant(Parts, score=random),
+            {
+                "fit starts afresh",
+                "forget",
+                "saved after forgetting",
+                "alone or together",
+                "any order",
+            }
+            | {"copy", "save and load", "forget once", "contributions sum", "forget each id once"},
+        ),
+    ],
+    ids=["draws", "draws and forgets", "draws in score"],
+)
+def test_a_model_that_is_not_the_same_twice_has_one_fault(model, not_asked):
+    found = check_recommender(model)
+    assert found.broken == ["same again"]
+    detail = found.frame.set_index("law")["detail"]
+    assert set(detail.index[detail.str.contains('see the law "same again"')]) == not_asked
+
+
+def test_a_copy_that_is_none_is_found_in_a_model_that_draws_too():
+    other = mutant(Draws, copy=lambda self: type(self)().fit(small_log()))
+    assert check_recommender(other).broken == ["same again", "copy"]
+
+
+def test_a_trained_model_that_draws_has_one_fault():
+    torch = pytest.importorskip("torch")
+    tiny = trained()
+    fit = lambda self, log: unseeded(self, log, torch=torch, fit=tiny.fit)  # noqa: E731
+    assert check_recommender(type("Tiny", (tiny,), {"fit": fit})).broken == ["same again"]
+
+
+class Short(Parts):
+    """Numbers of float32, whatever they are handed over in."""
+
+    as_dtype = np.float64
+
+    def score(self, histories):
+        counts = histories.counts().toarray().astype(np.float32)
+        return (counts / np.float32(3) + np.float32(1e-3)).astype(self.as_dtype)
+
+    def contributions(self, histories, items):
+        made = super().contributions(histories, items)
+        return made.assign(weight=made["weight"] / 3 * (1 + 5e-8))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_what_is_rounding_depends_on_the_numbers_kind(dtype):
+    assert check_recommender(mutant(Short, as_dtype=dtype)).ok
+    off = mutant(
+        Short,
+        contributions=lambda self, h, i: Short.contributions(self, h, i).assign(
+            weight=lambda t: t["weight"] * 1.01
+        ),
+    )
+    found = check_recommender(off)
+    assert found.broken == ["contributions sum"]
+    detail = found.frame.set_index("law").loc["contributions sum", "detail"]
+    assert "(float32: 0.0001 is rounding)" in detail
+
+
+def test_float64_is_held_to_its_own_rounding():
+    found = check_recommender(
+        mutant(
+            Parts,
+            contributions=lambda self, h, i: Parts.contributions(self, h, i).assign(
+                weight=lambda t: t["weight"] * (1 + 5e-9)
+            ),
+        )
+    )
+    assert found.broken == ["contributions sum"]
+    assert "(float64: 1e-09 is rounding)" in str(found.frame["detail"].tolist())
+
+
 @pytest.mark.parametrize("parts", BROKEN["saved after forgetting"], ids=["names", "requests"])
 def test_a_file_that_remembers_breaks_no_other_law(parts):
     assert check_recommender(mutant(Parts, **parts)).broken == ["saved after forgetting"]
@@ -504,6 +599,12 @@ def unseeded(self, log, torch=None, fit=None):
     return self
 
 
+def unread(self, log, torch=None, fit=None):
+    fit(self, log)
+    self.module.spare = torch.nn.Parameter(torch.rand(1))  # drawn anew, and no score reads it
+    return self
+
+
 def cut(tiny, torch):
     def loss(self, examples):  # a straight-through trick: right value, wrong second derivative
         value = tiny.loss(self, examples)
@@ -525,11 +626,7 @@ TRAINED = {
     "parameter groups": [{"parameter_groups": forgotten_weight}],
     "rebuild": [{"rebuild": lambda tiny, torch: moved}],
     "same weights": [
-        {
-            "fit": lambda tiny, torch: (
-                lambda self, log: unseeded(self, log, torch=torch, fit=tiny.fit)
-            )
-        },
+        {"fit": lambda tiny, torch: lambda self, log: unread(self, log, torch=torch, fit=tiny.fit)},
     ],
     "represent": [
         {"represent": lambda tiny, torch: lambda self, h: tiny.represent(self, h)[:, None]}

@@ -456,6 +456,10 @@ def test_validation_keeps_the_best_epoch(kind):
     assert record["best"].sum() == 1 and record["validation"].notna().all()
     best = record.loc[record["best"], "epoch"].item()
     assert record["validation"].idxmax() == best and len(record) <= best + 3
+    # what is left is what so many epochs make
+    few = training.model_copy(update={"epochs": best + 1})
+    again = small(kind, training=few).fit(LOG.without(held_out))
+    assert np.array_equal(model.score(LOG.histories()), again.score(LOG.histories()))
     assert pd.api.types.is_float_dtype(record["loss"])
 
 

@@ -4,20 +4,32 @@ import numpy as np
 import pandas as pd
 import pytest
 from logs import random_log
+from scipy import sparse
 
 from workbench.data import Interactions
-from workbench.errors import ConfigError, DataError
-from workbench.recommend import EASE, ItemKNN, Popularity
-from workbench.recommend.tasks import (
-    basket_task,
-    collaborative_task,
-    compare,
-    session_task,
-    target_auc,
-)
+from workbench.errors import ConfigError, DataError, ModelError
+from workbench.recommend import EASE, ItemKNN, Popularity, check_recommender, compare
+from workbench.recommend.tasks import basket_task, collaborative_task, session_task, target_auc
+from workbench.statistics import wilson
 from workbench.worlds.shop import load_world
 
 KINDS = {"collaborative": collaborative_task, "session": session_task, "next basket": basket_task}
+
+
+class Counts:
+    """Items by their rows; `fit(log)` alone, no copy."""
+
+    def fit(self, log):
+        self.counts = np.bincount(log.frame["item"], minlength=log.n_items).astype(float)
+        return self
+
+    def score(self, histories):
+        return np.tile(self.counts, (len(histories), 1))
+
+
+class Constant(Counts):
+    def score(self, histories):
+        return np.zeros((len(histories), histories.n_items))
 
 
 @pytest.fixture(scope="module")
@@ -100,6 +112,38 @@ def test_the_table_agrees_with_its_values(task):
     )
     assert "linear" in repr(found) or "neighbours" in repr(found)
     assert found._repr_html_().count("<tr") == 4
+    assert (table["unanswered"] == 0).all() and not found.values["value"].isna().any()
+    unseen = task.auc(found.models["linear"], task.histories, task.targets)
+    assert table.loc["linear", "unseen"] == pytest.approx(np.nanmean(unseen))
+
+
+def test_another_metric_on_the_same_lists(tasks):
+    task, models = tasks["next basket"], {"popular": Popularity(), "linear": EASE()}
+    found = compare(models, task, metric="hit_rate")
+    shares = found.values.groupby("model")["value"].mean()  # one question a person
+    assert found.table.set_index("model")["hit_rate"].to_dict() == pytest.approx(shares.to_dict())
+    assert set(found.values["value"]) == {0.0, 1.0} and "ndcg" not in found.table
+    low, high = wilson(found.values.query("model == 'linear'")["value"].sum(), len(task.histories))
+    row = found.table.set_index("model").loc["linear"]
+    assert (row["low"], row["high"]) == pytest.approx((low, high))
+
+
+def test_questions_without_a_list_are_counted_apart(tasks):
+    class Half(Counts):
+        """The same for everybody in every other session."""
+
+        def score(self, histories):
+            return super().score(histories) * (histories.user % 2)[:, None]
+
+    task = tasks["session"]
+    found = compare({"all": Counts(), "half": Half(), "none": Constant()}, task)
+    table, odd = found.table.set_index("model"), task.histories.user % 2 == 1
+    assert table["unanswered"].tolist() == [0, (~odd).sum(), len(odd)]
+    every, half = (
+        found.values.query(f"model == '{name}'")["value"].to_numpy() for name in ("all", "half")
+    )
+    assert np.isnan(half[~odd]).all() and np.array_equal(half[odd], every[odd])
+    assert table.loc["none", ["ndcg", "vs", "repeats"]].isna().all() and "best" in repr(found)
 
 
 def test_target_auc_is_the_share_of_pairs():
@@ -122,9 +166,129 @@ def test_target_auc_is_the_share_of_pairs():
         assert found[b] == pytest.approx(np.mean(pairs)) if pairs else np.isnan(found[b])
 
 
-def test_what_cannot_be_asked_is_refused(tasks):
-    with pytest.raises(ConfigError, match="no model"):
-        compare({}, tasks["session"])
+def test_target_auc_leaves_out_what_the_person_had_elsewhere():
+    log = random_log(3, users=8, items=9, n=20)
+    model, histories = EASE().fit(log), log.histories()
+    wanted = random_log(4, users=8, items=9, n=9).matrix().toarray() > 0
+    had = random_log(5, users=8, items=9, n=20).matrix()
+    found, scores = target_auc(model, histories, wanted_csr(wanted), had), model.score(histories)
+    never = (had.toarray() == 0) & (log.matrix().toarray() == 0) & ~wanted
+    for b in range(8):
+        pairs = [
+            (scores[b, i] > scores[b, j]) + 0.5 * (scores[b, i] == scores[b, j])
+            for i in np.flatnonzero(wanted[b])
+            for j in np.flatnonzero(never[b])
+        ]
+        assert found[b] == pytest.approx(np.mean(pairs)) if pairs else np.isnan(found[b])
+
+
+def wanted_csr(wanted):
+    return sparse.csr_array(wanted.astype(float))
+
+
+def test_a_task_asks_against_what_the_person_never_had_in_any_session(tasks, log):
+    task, model = tasks["session"], Popularity().fit(tasks["session"].train)
+    some = task.histories.select(np.arange(0, len(task.histories), 400))
+    items = task.targets.indices[np.arange(0, len(task.histories), 400)]
+    found, scores = task.auc(model, some, items), model.score(some)
+    for b, (user, target) in enumerate(zip(task.people[some.user], items, strict=True)):
+        never = np.setdiff1d(np.arange(log.n_items), log.rows_of(user)["item"])
+        wins = (scores[b, target] > scores[b, never]) + 0.5 * (
+            scores[b, target] == scores[b, never]
+        )
+        assert found[b] == pytest.approx(wins.mean())
+
+
+def test_a_learned_target_is_not_in_its_own_history(tasks):
+    task = tasks["collaborative"]  # first meetings only: a row is a cell
+    histories, targets = task.learned
+    assert (targets * histories.matrix()).nnz == 0
+    # all other rows of the person to learn from are there
+    rows = task.train.frame["user"].value_counts()
+    assert (np.diff(histories.offsets) == rows.loc[histories.user].to_numpy() - 1).all()
+
+    task = tasks["session"]  # what follows is asked: the row after the last one that is read
+    histories, targets = task.learned
+    whole = task.train.histories()
+    place = pd.Series(np.arange(len(whole.item)), whole.interaction)
+    last = place[histories.interaction[histories.offsets[1:] - 1]].to_numpy()
+    assert np.array_equal(whole.rows[last], whole.rows[last + 1])
+    assert np.array_equal(whole.item[last + 1], targets.indices)
+
+    task = tasks["next basket"]  # the last basket to learn from is asked, and none of it is read
+    histories, targets = task.learned
+    frame = task.train.frame
+    newest = frame["basket"] == frame.groupby("user")["basket"].transform("last")
+    assert not set(histories.interaction) & set(frame.loc[newest, "interaction"])
+    cells = set(frame.loc[newest, ["user", "item"]].itertuples(index=False, name=None))
+    b, items = targets.nonzero()
+    assert set(zip(histories.user[b], items, strict=True)) == cells & {
+        (user, item) for user in histories.user for item in range(task.train.n_items)
+    }
+
+
+# --- whose model it is ----------------------------------------------------------------------------
+
+
+def test_comparing_leaves_the_models_as_they_are(tasks, log):
+    task, mine, ease = tasks["session"], Counts().fit(log), EASE().fit(log)
+    counts, scores = mine.counts.copy(), ease.score(log.histories([3]))
+    found = compare({"mine": mine, "ease": ease, "fresh": Counts()}, task)
+    assert np.array_equal(mine.counts, counts)
+    assert np.array_equal(ease.score(log.histories([3])), scores)
+    fitted = found.models["mine"]
+    assert fitted is not mine and fitted.counts.sum() == len(task.train)
+    # what it took part with: a model of the training rows, that takes no validation log
+    assert found.table.set_index("model").loc["mine", "ndcg"] == pytest.approx(
+        found.table.set_index("model").loc["fresh", "ndcg"]
+    )
+    assert check_recommender(Counts).ok
+
+
+def test_a_fit_that_returns_nothing_is_said_by_the_check_and_by_the_comparison(tasks):
+    class Silent(Counts):
+        def fit(self, log):
+            super().fit(log)
+
+    assert check_recommender(Silent).broken == ["fit"]
+    with pytest.raises(ModelError, match=r"Silent: fit returned nothing.*return self"):
+        compare({"silent": Silent()}, tasks["session"])
+
+
+def test_a_model_with_a_validation_log_gets_it(tasks):
+    class Stops(Counts):
+        def fit(self, log, valid=None):
+            self.valid = valid
+            return super().fit(log)
+
+    found = compare({"stops": Stops()}, tasks["session"]).models["stops"]
+    assert found.valid is tasks["session"].valid
+
+
+@pytest.mark.parametrize(
+    ("models", "said"),
+    [
+        ({}, "models: no model.*compare"),
+        ([Popularity()], "models: a list.*by name"),
+        ({"a": Popularity}, r"models\['a'\]: the class Popularity.*Popularity\(\)"),
+        ({"a": Popularity(), "b": 3}, r"models\['b'\]: int has no fit"),
+        ({"a": type("Half", (), {"fit": lambda self, log: self})()}, "Half has no score"),
+    ],
+)
+def test_what_is_no_model_is_refused_before_anything_is_fitted(tasks, models, said, monkeypatch):
+    monkeypatch.setattr(Popularity, "fit", lambda *_, **__: pytest.fail("fitted"))
+    with pytest.raises(ConfigError, match=said):
+        compare(models, tasks["session"])
+
+
+def test_what_cannot_be_asked_is_refused(tasks, log):
+    with pytest.raises(ConfigError, match=r"task: a Interactions.*session_task"):
+        compare({"a": Popularity()}, log)
+    with pytest.raises(ConfigError, match=r"metric 'auc'.*recall, ndcg"):
+        compare({"a": Popularity()}, tasks["session"], metric="auc")
+    for k in ((5, 10), 0, 2.0):
+        with pytest.raises(ConfigError, match=r"k = .*a whole number from 1"):
+            compare({"a": Popularity()}, tasks["session"], k=k)
     bare = Interactions.from_table(pd.DataFrame({"user": [1, 1], "item": [1, 2]}))
     with pytest.raises(DataError):
         session_task(bare)

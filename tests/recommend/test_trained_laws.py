@@ -50,6 +50,9 @@ class Bench:
     def fitted(self, log):
         return self.make().fit(log)
 
+    def lean(self, fits=False):
+        """These are the same twice."""
+
 
 def said(law, make):
     """What a law says of a model, None where it holds; what a broken model raises is said too."""

@@ -138,7 +138,8 @@ class Service:
     def served(self, histories: Histories, score: Score | None = None) -> np.ndarray:
         """Lists (B, TOP) for many shoppers, some at a time; score: the model's unless told.
 
-        Who has no rows, and from the model no scores or all the same, gets no list: all −1.
+        A shopper to whom the model gives no scores, or all that may be offered the same, gets no
+        list: all −1.
         """
         score = score or partial(scores_or_none, self.model)
         lists = np.full((len(histories), min(TOP, histories.n_items)), -1, dtype=np.int64)
@@ -146,11 +147,10 @@ class Service:
         for start in range(0, len(histories), rows):
             part = histories.select(np.arange(start, min(start + rows, len(histories))))
             scores = np.asarray(score(part), dtype=np.float64)
-            empty = (np.diff(part.offsets) == 0) & (np.ptp(scores, axis=1) == 0)
             for row in np.flatnonzero(np.isin(part.user, self._adjusted)):
                 scores[row] += self.adjust(int(part.user[row]))
-            best = top_k(scores, TOP, part.matrix() if self.mask_seen else None)
-            lists[start : start + rows] = np.where(empty[:, None], -1, best)
+            seen = part.matrix() if self.mask_seen else None
+            lists[start : start + rows] = top_k(scores, TOP, seen)
         return lists
 
     @cached_property

@@ -11,15 +11,8 @@ __getattr__, __dir__, __all__ = lazy.attach(
         "evaluation": [
             *("evaluate", "evaluate_targets", "list_metrics", "next_items"),
         ],
-        "tasks": [
-            "Comparison",
-            "Task",
-            "basket_task",
-            "collaborative_task",
-            "compare",
-            "session_task",
-            "target_auc",
-        ],
+        "tasks": ["Task", "basket_task", "collaborative_task", "session_task", "target_auc"],
+        "comparison": ["Comparison", "compare"],
         "training": ["Training"],
         "laws": ["check_recommender"],
         "collaborative.popularity": ["Popularity"],

@@ -13,10 +13,11 @@ from workbench.data.checks import checked_codes
 from workbench.data.histories import spans
 from workbench.data.splits import PARTS, Split, joined, joined_logs
 from workbench.errors import ConfigError, DataError, UnknownItem
-from workbench.recommend.protocol import Recommender
-from workbench.recommend.ranking import scores_of, top_k
+from workbench.recommend.protocol import Recommender, must_offer
+from workbench.recommend.ranking import cutoffs, scores_or_none, top_k
 
 BLOCK = 1 << 24  # scores made at a time
+METRICS = ("recall", "ndcg", "hit_rate", "mrr", "precision", "average_precision")
 
 
 def log2_discount(ranks: np.ndarray) -> np.ndarray:
@@ -63,7 +64,7 @@ def list_metrics(
 def evaluate(
     model: Recommender,
     split: Split,
-    k: Sequence[int] = (10, 20),
+    k: int | Sequence[int] = (10, 20),
     mask_seen: bool = True,
     *,
     history: Sequence[str] = ("train",),
@@ -77,10 +78,15 @@ def evaluate(
     items are never offered (unless `mask_seen` is off). Published numbers differ in both, and by
     more than models do: say which. on: the part with the targets. A user without targets has no row.
     Targets that are masked can never be hit and still count, as in a list that is filtered after
-    the fact.
+    the fact. Somebody whom the model cannot answer (an empty history, an unknown user), or to whom
+    it gives one score for all items that may be offered, has no list: `value` is NaN, so that means
+    leave them out and `table["value"].isna()` counts them.
 
     >>> evaluate(EASE().fit(s.train), s).groupby(["metric", "k"])["value"].mean()  # doctest: +SKIP
     """
+    if not isinstance(split, Split):
+        do = 'evaluate(model.fit(s.train), s) with s = split(log, "temporal")'
+        raise ConfigError(f"a {type(split).__name__}", "split", "what split(log, how) makes", do)
     for part in (*history, *masked, on):
         if part not in PARTS:
             raise ConfigError(f"no part {part!r}", "evaluate", f"some of {', '.join(PARTS)}")
@@ -97,7 +103,7 @@ def evaluate_targets(
     model: Recommender,
     histories: Histories,
     targets: sparse.csr_array | np.ndarray,
-    k: Sequence[int] = (10, 20),
+    k: int | Sequence[int] = (10, 20),
     *,
     exclude: sparse.csr_array | None = None,
     only: str = "all",
@@ -108,27 +114,28 @@ def evaluate_targets(
     targets: what should be found, (B, n_items) non-zero = wanted, or one item code a row (B,).
     exclude: (B, n_items), items never offered. only: `repeat` counts just the targets that stand in
     the history, `novel` those that do not, on the same lists (Li et al., TOIS 2023). Rows left
-    without targets have no lines.
+    without targets have no lines, and those without a list the value NaN.
     """
-    if not k or min(k) < 1:
-        raise ConfigError(f"k = {k!r}", "evaluate", "cut-offs of 1 or more, such as (10, 20)")
+    must_offer(model, "score")
+    longest = max(cutoffs(k))
     targets = as_targets(targets, histories)
     rows = np.flatnonzero(np.diff(targets.indptr))
-    lists = np.full((len(histories), max(k)), -1)
+    lists = np.full((len(histories), longest), -1)
     out = None if exclude is None else exclude[rows]
-    lists[rows] = top_lists(model, histories.select(rows), max(k), out)
+    lists[rows] = top_lists(model, histories.select(rows), longest, out)
     return evaluate_lists(lists, histories, targets, k, only=only)
 
 
 def top_lists(
     model: Recommender, histories: Histories, k: int, exclude: sparse.csr_array | None = None
 ) -> np.ndarray:
-    """The k best items for every history, (B, k) as from `top_k`; −1 fills up."""
+    """The k best items for every history, (B, k) as from `top_k`; −1 fills up, and stands alone
+    where the model has no answer."""
     batch = max(1, BLOCK // max(histories.n_items, 1))
     lists = np.full((len(histories), k), -1)
     for start in range(0, len(histories), batch):
         rows = np.arange(start, min(start + batch, len(histories)))
-        scores = scores_of(model, histories.select(rows))
+        scores = scores_or_none(model, histories.select(rows))
         found = top_k(scores, k, None if exclude is None else exclude[rows])
         lists[rows, : found.shape[1]] = found
     return lists
@@ -138,7 +145,7 @@ def evaluate_lists(
     lists: np.ndarray,
     histories: Histories,
     targets: sparse.csr_array | np.ndarray,
-    k: Sequence[int] = (10, 20),
+    k: int | Sequence[int] = (10, 20),
     *,
     only: str = "all",
 ) -> pd.DataFrame:
@@ -162,8 +169,10 @@ def evaluate_lists(
     gains = np.isin(rows[:, None] * histories.n_items + lists[rows], wanted) & (lists[rows] >= 0)
     n_targets = np.diff(targets.indptr)[rows].astype(np.int64)
     judged = np.arange(n_targets.max()) < n_targets[:, None]
-    parts = [pd.DataFrame(list_metrics(gains, judged, cut)).assign(row=rows, k=cut) for cut in k]
-    tables = [part.assign(user=histories.user[rows], n_targets=n_targets) for part in parts]
+    parts = {cut: pd.DataFrame(list_metrics(gains, judged, cut)) for cut in cutoffs(k)}
+    silent = (lists[rows] < 0).all(axis=1)
+    own = {"row": rows, "user": histories.user[rows], "n_targets": n_targets}
+    tables = [part.mask(pd.Series(silent)).assign(k=cut, **own) for cut, part in parts.items()]
     table = pd.concat(tables).melt(
         ["row", "user", "k", "n_targets"], var_name="metric", value_name="value"
     )

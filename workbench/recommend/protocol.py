@@ -1,9 +1,11 @@
-"""What every recommender offers; a model may offer more, a caller may rely on no more. And the errors
-that every model raises alike: not fitted, asked about another log, told to forget what it does not
-hold."""
+"""What every recommender offers; a model may offer more, a caller may rely on no more. How a caller
+asks for more, and fits a model that is not its own. And the errors that every model raises alike:
+not fitted, asked about another log, told to forget what it does not hold."""
 
 from __future__ import annotations
 
+import copy
+import inspect
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, Protocol, Self, TypeVar, runtime_checkable
@@ -122,6 +124,31 @@ class Trained(Recommender, Protocol):
 
     def rebuild(self, log: Interactions) -> Self:
         """Make caches (graphs, tables) anew from a log, weights unchanged."""
+
+
+def must_offer(model: Any, *names: str, where: str = "model") -> None:
+    """Refuse, before any work, what is no model or lacks one of these methods: `ConfigError`."""
+    want = ", ".join(names)
+    if isinstance(model, type):
+        raise ConfigError(f"the class {model.__name__}", where, "a model", f"{model.__name__}()")
+    absent = [name for name in names if not callable(getattr(model, name, None))]
+    if absent:
+        raise ConfigError(f"{type(model).__name__} has no {absent[0]}", where, f"a model: {want}")
+
+
+def fitted_copy(model: Any, log: Interactions, valid: Interactions | None = None) -> Any:
+    """A copy of a model, fitted; the model itself stays as it is.
+
+    The copy is its own `copy()`, or a deep one where it has none; a `fit(log)` that takes no
+    validation log gets none. Raises `ModelError` where `fit` does not return the model.
+    """
+    own = model.copy() if hasattr(model, "copy") else copy.deepcopy(model)
+    takes = "valid" in inspect.signature(own.fit).parameters
+    found = own.fit(log, valid=valid) if takes else own.fit(log)
+    if found is not own:
+        what = f"fit returned {'nothing' if found is None else type(found).__name__}"
+        raise ModelError(what, type(own).__name__, "the model itself", "end fit with: return self")
+    return own
 
 
 Fitted = TypeVar("Fitted")

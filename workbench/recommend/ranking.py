@@ -1,33 +1,54 @@
 """From scores to lists, with one rule for ties everywhere: higher score first, then lower item
-code."""
+code. And one for having nothing to say: where all items that may be offered have one score, the
+codes alone would order them, and there is no list."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from scipy import sparse
 
 from workbench.data import Histories
-from workbench.errors import DataError, ModelError
+from workbench.errors import ConfigError, DataError, ModelError, UnknownUser
 
 CHUNK = 1 << 18  # scores ranked at a time: what fits a core's cache
 
 
+def cutoffs(k: int | Sequence[int] | np.ndarray, several: bool = True) -> list[int]:
+    """Where lists are cut: a whole number from 1, or several; `ConfigError` for anything else."""
+    given = np.asarray(k)
+    whole = given.dtype.kind in "iu" and given.ndim <= several and given.size
+    if not whole or given.min() < 1:
+        want = "a whole number from 1" + several * ", or several such as (10, 20)"
+        raise ConfigError(f"k = {k!r}", "k", want)
+    return given.reshape(-1).tolist()
+
+
 def top_k(
-    scores: np.ndarray, k: int, exclude: sparse.sparray | np.ndarray | None = None
+    scores: np.ndarray,
+    k: int,
+    exclude: sparse.sparray | np.ndarray | None = None,
+    *,
+    alike: bool = False,
 ) -> np.ndarray:
     """The k best item codes of each row, int64 (B, k); −1 where fewer than k items are left (−inf
     and NaN are none).
 
-    >>> top_k(np.array([[1.0, 3.0, 3.0, 2.0]]), 3)
-    array([[1, 2, 3]])
+    A row whose items, the excluded ones left out, all have one score has no list, unless there is
+    one item only: all −1. alike: list them by code all the same, as for neighbours, of whom any
+    will do. Raises `ConfigError` for a k that is no whole number from 1.
+
+    >>> top_k(np.array([[1.0, 3.0, 3.0, 2.0], [5.0, 5.0, 5.0, 5.0]]), 3)
+    array([[ 1,  2,  3],
+           [-1, -1, -1]])
     """
     scores = np.asarray(scores)
     if scores.dtype != np.float32:
         scores = scores.astype(np.float64, copy=False)
     out = None if exclude is None else sparse.csr_array(exclude)
-    k = min(k, scores.shape[1])
+    k = min(*cutoffs(k, several=False), scores.shape[1])
     lists = np.empty((len(scores), k), dtype=np.int64)
     rows = max(1, CHUNK // max(scores.shape[1], 1))
     for start in range(0, len(scores), rows):
@@ -35,8 +56,22 @@ def top_k(
         if out is not None:
             part = part.copy()
             part[out[start : start + rows].nonzero()] = -np.inf
-        lists[start : start + rows] = _highest(part, k)
+        lists[start : start + rows] = found = _highest(part, k)
+        if not alike:
+            lists[start + _undecided(part, found)] = -1
     return lists
+
+
+def _undecided(scores: np.ndarray, lists: np.ndarray) -> np.ndarray:
+    """The rows whose items all have one score."""
+    # only where the first of the list ties with its last one need the others be looked at
+    last = np.maximum((lists >= 0).sum(axis=1) - 1, 0)
+    rows = np.arange(len(lists))
+    first = scores[rows, lists[:, 0]]
+    rows = np.flatnonzero(first == scores[rows, lists[rows, last]])
+    there = scores[rows] > -np.inf
+    least = np.where(there, scores[rows], np.inf).min(axis=1)
+    return rows[(least == first[rows]) & (there.sum(axis=1) > 1)]
 
 
 def _highest(scores: np.ndarray, k: int) -> np.ndarray:
@@ -91,15 +126,24 @@ def scores_of(model: Any, histories: Histories) -> np.ndarray:
 
 
 def scores_or_none(model: Any, histories: Histories) -> np.ndarray:
-    """The model's scores (B, n_items); NaN in the rows of empty histories where it cannot answer
-    them, so that `top_k` lists nothing there."""
-    filled = np.flatnonzero(np.diff(histories.offsets))
+    """The model's scores (B, n_items); NaN in the rows that it cannot answer (empty histories,
+    unknown users), so that `top_k` lists nothing there. Code −1 is nobody's, and no unknown user: a
+    model that needs to know whose the history is raises `UnknownUser`."""
+    filled = np.diff(histories.offsets) > 0
     try:
         return scores_of(model, histories)
     except DataError:  # it needs something to read
-        if len(filled) == len(histories):
+        if filled.all():
             raise
-        scores = np.full((len(histories), histories.n_items), np.nan, dtype=np.float32)
-        if len(filled):
-            scores[filled] = scores_of(model, histories.select(filled))
-        return scores
+        parts = [np.flatnonzero(filled)]
+    except UnknownUser:  # halves find whom
+        if (histories.user < 0).any():
+            raise
+        parts = np.split(np.arange(len(histories)), [len(histories) // 2])
+    scores = np.full((len(histories), histories.n_items), np.nan, dtype=np.float32)
+    for rows in parts:
+        if 0 < len(rows) < len(histories):
+            found = scores_or_none(model, histories.select(rows))
+            scores = scores.astype(np.result_type(scores, found), copy=False)
+            scores[rows] = found
+    return scores

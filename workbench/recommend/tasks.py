@@ -1,23 +1,20 @@
-"""Three tasks asked of one log in the same way, and a table that holds any models against each
-other."""
+"""Three tasks asked of one log in the same way; `comparison.py` holds models against each other on
+them."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 from scipy import sparse
 
-from workbench import html
 from workbench.data import Histories, Interactions, split
 from workbench.data.splits import Split
-from workbench.errors import ConfigError, DataError
-from workbench.recommend.evaluation import as_targets, evaluate_lists, joined, next_items, top_lists
+from workbench.errors import DataError
+from workbench.recommend.evaluation import as_targets, joined, next_items
 from workbench.recommend.protocol import Recommender
-from workbench.recommend.ranking import scores_of
-from workbench.statistics import paired_bootstrap, wins
+from workbench.recommend.ranking import scores_or_none
+from workbench.statistics import wins
 
 MOST_LEARNED = 1_000  # questions about training rows that are drawn
 
@@ -161,65 +158,6 @@ def _task(
     return Task(name, parts.train, parts.valid, histories, targets, exclude, people, had, learned)
 
 
-@dataclass(frozen=True)
-class Comparison:
-    """Models on one task: `table` one row per model, `values` one per model and question, `models`
-    fitted."""
-
-    task: Task
-    table: pd.DataFrame
-    values: pd.DataFrame
-    models: dict[str, Recommender]
-
-    def __repr__(self) -> str:
-        best = self.table.loc[self.table["ndcg"].idxmax(), "model"]
-        return f"Comparison({self.task.name}: {len(self.table)} models, the best {best})"
-
-    def to_frame(self) -> pd.DataFrame:
-        """The table."""
-        return self.table
-
-    def _repr_html_(self) -> str:
-        caption = f"{self.task.name}, {len(self.task.histories):,} questions"
-        return html.table(self.table.round(3).to_dict("records"), caption)
-
-
-def compare(
-    models: Mapping[str, Recommender], task: Task, k: int = 10, seed: int = 0
-) -> Comparison:
-    """Fit every model on the training part and ask it the test questions; one row per model.
-
-    Columns: ndcg with its 95 % interval over persons, every person counting once; `vs` = difference
-    to the *first* model, paired; recall of repeat and of novel targets on the same lists;
-    `repeats`: share of the listed items that stand in the history; `learned`, `unseen`: how often a
-    target scores above an item that the person never had (AUC), for targets among the rows the
-    model learned from and for those of the test. Their distance is a hint of what the model
-    remembers; what it remembers shows when the rows are taken out.
-
-    >>> compare({"popular": Popularity(), "knn": ItemKNN()}, collaborative_task(log)).table  # doctest: +SKIP
-    """
-    if not models:
-        raise ConfigError("no model", "compare", "at least one, by name")
-    fitted, values, rows = {}, [], []
-    for name, model in models.items():
-        fitted[name] = model.fit(task.train, task.valid if len(task.valid) else None)
-        lists = top_lists(model, task.histories, k, task.exclude)
-        found = evaluate_lists(lists, task.histories, task.targets, (k,))
-        found = found[found["metric"] == "ndcg"]
-        values.append(found.assign(model=name, person=task.person[found["row"]]))
-        rows.append({"model": name} | _details(model, task, lists))
-    table = pd.concat(values, ignore_index=True)
-    means = table.groupby(["model", "person"], sort=False, as_index=False)["value"].mean()
-    found = paired_bootstrap(means, "model", "person", seed, within=())
-    plain, against = (found[found["minus"] == ""], found[found["minus"] != ""])
-    plain = plain.rename(columns={"estimate": "ndcg"})[["model", "ndcg", "low", "high"]]
-    against = against.rename(columns={"estimate": "vs", "low": "vs low", "high": "vs high"})
-    wide = plain.merge(against[["model", "vs", "vs low", "vs high"]], how="left").merge(
-        pd.DataFrame(rows)
-    )
-    return Comparison(task, wide, table, fitted)
-
-
 def target_auc(
     model: Recommender,
     histories: Histories,
@@ -230,14 +168,15 @@ def target_auc(
     half; (B,).
 
     targets: as in `evaluate_targets`. Other items: neither in the history nor wanted, nor non-zero
-    in `had` (B, n_items). .5 is chance. NaN for a row without targets or other items.
+    in `had` (B, n_items). .5 is chance. NaN for a row without targets or other items, or that the
+    model cannot answer.
     """
     targets = as_targets(targets, histories)
     held = histories.matrix() + targets
     held = (held if had is None else held + had).tocsr()
     shares = np.full(len(histories), np.nan)
     for rows in np.array_split(np.arange(len(histories)), 1 + len(histories) // 512):
-        scores = scores_of(model, histories.select(rows)).astype(np.float64)
+        scores = np.asarray(scores_or_none(model, histories.select(rows)), dtype=np.float64)
         # one line per target: its row, and how it does against every other item of that row
         wanted = targets[rows]
         count = np.diff(wanted.indptr)
@@ -248,20 +187,5 @@ def target_auc(
         # 0 / 0 where there is nothing to compare
         with np.errstate(invalid="ignore"):
             shares[rows] = np.bincount(row, won, len(rows)) / (count * never.sum(axis=1))
+        shares[rows[np.isnan(scores).all(axis=1)]] = np.nan
     return shares
-
-
-def _details(model: Recommender, task: Task, lists: np.ndarray) -> dict[str, float]:
-    """Repeat and novel recall, the share of repeats in a list, and the two AUCs."""
-    k, asked, recall = lists.shape[1], task.histories, {}
-    for only in ("repeat", "novel"):
-        found = evaluate_lists(lists, asked, task.targets, (k,), only=only)
-        recall[only] = found.loc[found["metric"] == "recall", "value"].mean()
-    cells = np.arange(len(lists))[:, None] * asked.n_items + lists
-    again = np.isin(cells, asked.rows * asked.n_items + asked.item) & (lists >= 0)
-    learned, unseen = task.auc(model, *task.learned), task.auc(model, asked, task.targets)
-    return recall | {
-        "repeats": again.sum() / (lists >= 0).sum(),
-        "learned": np.nanmean(learned),
-        "unseen": np.nanmean(unseen),
-    }

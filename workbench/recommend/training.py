@@ -194,7 +194,8 @@ def validation(
 
     def validate() -> float:
         table = evaluate_targets(model, histories, targets, (config.k,), exclude=exclude)
-        return float(table.loc[table["metric"] == config.metric, "value"].mean())
+        # a question without an answer is one that was missed
+        return float(table.loc[table["metric"] == config.metric, "value"].fillna(0.0).mean())
 
     return validate
 

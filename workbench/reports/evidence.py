@@ -154,18 +154,14 @@ class Evidence:
         """Lists as long as `listed` for scores (B, n_items) of parts of the history: what the
         shopper has seen stays masked, so that only the scores move."""
         seen = np.repeat(self.seen, len(scores), axis=0)
-        return top_k(scores, len(self.listed), seen)
+        return top_k(scores, max(len(self.listed), 1), seen)
 
     @cached_property
     def ranked(self) -> np.ndarray:
-        """All items that may be offered, best first; none to a shopper without rows to whom the
-        model gives every item the same score."""
-        scores = np.where(self.seen[0], -np.inf, self.scores)
-        best = np.argsort(-scores, kind="stable")
-        best = best[scores[best] > -np.inf]
-        if not len(self.history.item) and len(np.unique(scores[best])) < 2:
-            return best[:0]
-        return best
+        """All items that may be offered, best first; none where the model gives them all the same
+        score."""
+        best = top_k(self.scores[None], len(self.scores), self.seen)[0]
+        return best[best >= 0]
 
     @cached_property
     def listed(self) -> np.ndarray:

@@ -90,7 +90,8 @@ class TIFUKNN(CountedModel):
             # ‖v − q‖² without ‖q‖², which is the same for all; each column is summed alone,
             # whatever the block
             distance = (squares[:, None] - 2 * (near @ own[some].toarray().T)).T
-            best = top_k(-np.round(distance, 12), k, histories.user[some, None] == users)
+            own_row = histories.user[some, None] == users
+            best = top_k(-np.round(distance, 12), k, own_row, alike=True)
             rows, at = np.nonzero(best >= 0)
             found = np.maximum((best >= 0).sum(axis=1), 1)
             mean = sparse.csr_array(

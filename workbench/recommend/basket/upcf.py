@@ -78,7 +78,8 @@ class UPCF(CountedModel):
             # each column is summed alone, whatever the block
             common = (near @ own[some].toarray().T).T
             weight, order = self._weight(common, squares[some, None], theirs)
-            best = top_k(order.astype(np.float32), k, histories.user[some, None] == users)
+            own_row = histories.user[some, None] == users
+            best = top_k(order.astype(np.float32), k, own_row, alike=True)
             rows, found = np.nonzero(best >= 0)[0], best[best >= 0]
             weights = sparse.csr_array((weight[rows, found], (rows, found)), shape=weight.shape)
             scores[some] += (weights @ near).toarray()

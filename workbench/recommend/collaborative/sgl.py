@@ -6,8 +6,10 @@ SIGIR 2021.
     score(u, i) = ē_uᵀ ē_i
 
 ē: LightGCN's propagated vectors; e: layer 0; z', z'': propagated along two views of the graph, each
-without a random share ρ of the edges and normalised anew (edge dropout, ED), other views every
-epoch. Every pair adds s of its user and of its positive item, as in the authors' code and in
+normalised anew without the edges that were dropped (edge dropout, ED), other views every epoch.
+Each edge is dropped by itself, with probability ρ, as the paper's masks are drawn; the authors' code
+and RecBole draw ⌊(1 − ρ)E⌋ edges to keep. By itself, a row that is removed takes its own edge along
+and no other. Every pair adds s of its user and of its positive item, as in the authors' code and in
 RecBole: a node of many pairs counts often, whatever the batch. In the paper, as in the study, b
 runs over all users, or all items; in training here over the unique ones of the batch unless
 `negatives_from="all"`: fewer negatives, and cost that does not grow with the catalogue. Outside of
@@ -48,7 +50,7 @@ class SGLConfig(Frozen):
     layers: PositiveInt = 3
     """L: steps along the graph, as in the paper."""
     drop: float = Field(default=0.1, ge=0, lt=1)
-    """ρ: share of the edges that a view lacks."""
+    """ρ: probability with which a view lacks an edge."""
     temperature: PositiveFloat = 0.2
     """τ: the smaller, the more the nearest wrong nodes count, as in the paper."""
     ssl: NonNegativeFloat = 0.1

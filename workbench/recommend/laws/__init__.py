@@ -1,8 +1,9 @@
 """Does a recommender keep the protocol's laws? Any object with `fit` and `score` can be asked, one
 law at a time.
 
-A law about something that the object does not offer (copy, save, forget, …) is not asked. torch is
-imported only for a trained model.
+A law about something that the object does not offer (copy, save, forget, …) is not asked, nor one
+that compares two scorings, or two fits, of a model that is not the same twice: that is one fault,
+which *same again* finds. torch is imported only for a trained model.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from workbench.recommend.laws.hooks import HOOKS
 from workbench.recommend.laws.identity import IDENTITY
 from workbench.recommend.laws.scoring import SCORING
 from workbench.recommend.laws.training import TRAINING
+from workbench.recommend.protocol import must_offer
 
 __all__ = ["LAWS", "apart", "check_recommender", "small_log"]
 
@@ -39,8 +41,9 @@ def check_recommender(
     """Hold a recommender against the laws of the protocol; a broken law says what was expected and
     what was found.
 
-    mine: an object with `fit(log)` and `score(histories)`, not fitted or fitted (it is copied and
-    left alone), or a class or function without arguments that makes one. log: what to fit on,
+    mine: an object with `fit(log)`, which may take `valid` too and returns the object, and
+    `score(histories)`; not fitted or fitted (it is copied and left alone), or a class or function
+    without arguments that makes one. log: what to fit on,
     `small_log(seed)` unless told. additive: the score claims to be a sum over the history, up to
     what an empty history scores, so that contributions must sum to it. partial: the model offers
     some items only and may score others, never those of the history, −inf. fits: refits that
@@ -56,11 +59,7 @@ def check_recommender(
         )
     make = (lambda: copy.deepcopy(mine)) if instance else mine
     first = make()
-    for name in ("fit", "score"):
-        if not callable(getattr(first, name, None)):
-            raise ConfigError(
-                f"{type(first).__name__} has no {name}", "mine", "fit(log) and score(histories)"
-            )
+    must_offer(first, "fit", "score", where="mine")
     bench = Bench(make, small_log(seed) if log is None else log, seed, partial, fits)
     unasked = {} if additive else {"contributions sum": ADDITIVE}
     return hold(type(first).__name__, LAWS, lambda: (bench,), of=first, unasked=unasked)

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from workbench.data import Histories, Interactions
+from workbench.laws import NotOffered
 
 
 def small_log(seed: int = 0, users: int = 24, items: int = 16, rows: int = 320) -> Interactions:
@@ -67,6 +68,23 @@ class Bench:
         """All rows of the first history."""
         return self.log.only(self.histories.interaction[self.histories.row(0)])
 
+    @cached_property
+    def drawn(self) -> str | None:
+        """How a second scoring by the same model differs."""
+        return far(np.asarray(self.model.score(self.histories)), self.scores)
+
+    @cached_property
+    def drawn_in_fit(self) -> str | None:
+        """How the scores of a second fit on the same log differ."""
+        return far(np.asarray(self.fitted(self.log).score(self.histories)), self.scores)
+
+    def lean(self, fits: bool = False) -> None:
+        """Ask no law that compares two scorings, or two fits, of a model that is not the same
+        twice: what it found would be the fault that "same again" names."""
+        if self.drawn or (fits and self.drawn_in_fit):
+            twice = "fits" if not self.drawn else "scorings"
+            raise NotOffered(f'equal scores from two {twice}, see the law "same again"')
+
     def fitted(self, log: Interactions) -> Any:
         model = self.make()
         model.fit(apart(log))
@@ -76,6 +94,7 @@ class Bench:
         self, model: Any, histories: Histories | None = None, want: np.ndarray | None = None
     ) -> str | None:
         """How a model's scores differ from the wanted ones, beyond rounding."""
+        self.lean()
         found = np.asarray(model.score(self.histories if histories is None else histories))
         return far(found, self.scores if want is None else want)
 
@@ -96,9 +115,11 @@ def apart(log: Interactions) -> Interactions:
     return replace(log, frame=log.frame.copy())
 
 
-def far(found: np.ndarray, want: np.ndarray) -> str | None:
-    """What differs beyond rounding: 1e-9 of the largest score, 1e-4 in float32; −inf is equal to
-    −inf alone."""
+def far(found: np.ndarray, want: np.ndarray, of: np.ndarray | None = None) -> str | None:
+    """What differs beyond rounding: 1e-9 of the largest score, 1e-4 in float32, which numbers may be
+    though they are handed over in float64; −inf is equal to −inf alone.
+
+    of: the numbers that both were made of, where those tell their kind."""
     if found.shape != want.shape:
         return f"shape {found.shape} in place of {want.shape}"
     left_out = np.isneginf(want)
@@ -107,5 +128,16 @@ def far(found: np.ndarray, want: np.ndarray) -> str | None:
     found, want = found[~left_out], want[~left_out]
     scale = max(1.0, float(np.abs(want).max(initial=0)))
     most = float(np.abs(found.astype(float) - want.astype(float)).max(initial=0)) / scale
-    bound = 1e-9 if found.dtype == want.dtype == np.float64 else 1e-4
-    return None if most <= bound else f"scores that differ by {most:.2g} of the largest"
+    kinds = found, want, want if of is None else of
+    kind = "float32" if any(map(_single, kinds)) else "float64"
+    bound = {"float64": 1e-9, "float32": 1e-4}[kind]
+    told = f"scores that differ by {most:.2g} of the largest ({kind}: {bound:g} is rounding)"
+    return None if most <= bound else told
+
+
+def _single(scores: np.ndarray) -> bool:
+    """Whether these are float32 numbers; whole ones may be of any kind."""
+    if scores.dtype != np.float64:
+        return True
+    short = scores.astype(np.float32)
+    return bool((short == scores).all() and (short % 1 != 0).any())

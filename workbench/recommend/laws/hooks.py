@@ -35,6 +35,7 @@ def _no_epochs(b: Any) -> str | None:
 
 
 def _tune_is_fit(b: Any) -> str | None:
+    b.lean(fits=True)
     model = b.make()
     model.start(b.log)
     model.tune(model.examples(b.log))
@@ -63,6 +64,7 @@ def _warm(b: Any) -> str | None:
 
 
 def _history_logits(b: Any) -> str | None:
+    b.lean()
     found = b.model.logits(b.histories)
     if tuple(found.shape) != b.scores.shape:
         return f"shape {tuple(found.shape)} in place of {b.scores.shape}"
@@ -148,6 +150,7 @@ def _item_rows(b: Any, model: Any) -> str | None:
 def _rollback(b: Any) -> str | None:
     import torch
 
+    b.lean()
     model = b.fitted(b.log)
     twin = model.copy()
     if found := first_difference(_everything(b, twin), _everything(b, model)):

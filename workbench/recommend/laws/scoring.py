@@ -64,16 +64,18 @@ def _unchanged(b: Bench) -> str | None:
 
 
 def _repeat(b: Bench) -> str | None:
-    return b.differs(b.model) or b.differs(b.fitted(b.log))
+    return b.drawn or b.drawn_in_fit
 
 
 def _afresh(b: Bench) -> str | None:
+    b.lean(fits=True)
     model = b.fitted(b.other)
     model.fit(apart(b.log))
     return b.differs(model)
 
 
 def _alone(b: Bench) -> str | None:
+    b.lean()
     some = range(0, len(b.histories), max(1, len(b.histories) // 8))
     alone = [b.model.score(b.histories.select([row])) for row in some]
     return far(np.concatenate(alone), b.scores[list(some)])

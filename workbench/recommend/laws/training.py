@@ -80,6 +80,7 @@ def _rebuild(b: Bench) -> str | None:
 
 
 def _same_weights(b: Bench) -> str | None:
+    b.lean(fits=True)
     return first_difference(state(b.fitted(b.log)), state(b.model))
 
 

@@ -3,8 +3,9 @@
     hₜ = GRU(e(sₜ), hₜ₋₁)          e: item embedding, with dropout
     score = E W hₜ                 W brings the hidden state back to the length of an item vector
 
-As in the study: cross-entropy over all items. The paper trains on session-parallel batches with
-sampled negatives and TOP1 or BPR-max losses; its authors' own code is far better than most ports.
+As in the study: cross-entropy over all items. The paper trains on session-parallel batches with the
+batch's other items as negatives, and BPR or TOP1 losses; BPR-max and TOP1-max are of the sequel
+(Hidasi & Karatzoglou, CIKM 2018), whose authors' code is far better than most ports.
 Quick because the recurrence runs once over a window for all of its targets; the published prefixes
 (`prefixes=True`) run it once per target.
 """

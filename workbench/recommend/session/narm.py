@@ -1,11 +1,12 @@
 """NARM: Li et al., Neural Attentive Session-based Recommendation, CIKM 2017.
 
     hₜ = GRU(e(sₜ), hₜ₋₁)                         e: item embedding, with dropout
-    c_g = hₜ,   αⱼ = vᵀ σ(A₁ hₜ + A₂ hⱼ)          eq. 7 and 8; the α are not normalised
+    c_g = hₜ,   αⱼ = vᵀ σ(A₁ hₜ + A₂ hⱼ)          eq. 7 and 8
     c_l = Σ_{j ≤ t} αⱼ hⱼ                         eq. 6
     score = E B [c_g; c_l]                        eq. 9 and 10, with dropout on [c_g; c_l]
 
-As in the study: cross-entropy over all items; the GRU and the maps have no biases. The paper trains
+The α are not normalised, as in the paper's equations; the released code takes their softmax over
+the session. As in the study: cross-entropy over all items; the GRU and the maps have no biases. The paper trains
 on prefixes with batches of 512 and item vectors of length 50. Quick because one recurrence serves
 all targets of a window, and the attention of all its positions is made in blocks that stay in the
 processor's cache (`additive.py`): O(L² d) a window, where prefixes cost a recurrence of O(L d²) per

@@ -4,8 +4,10 @@
     y = x + MHA(LN(x)),   x ← y + FFN(LN(y))               twice; position t attends to positions j ≤ t
     score = E LN(x)
 
-Normalised before each part, as in the paper's section III-C, x + Dropout(g(LN(x))); RecBole, and
-with it the study, normalises after each part (and the embeddings, which it does not scale by √d).
+Normalised before each part, as in the paper's section III-C, x + Dropout(g(LN(x))), so that queries,
+keys and values all read LN(x); in the authors' code only the queries do, keys and values read x.
+RecBole, and with it the study, normalises after each part (and the embeddings, which it does not
+scale by √d). A linear map follows the heads, as in RecBole: neither paper nor authors' code has it.
 The paper trains with one sampled negative per position and ReLU; the study with cross-entropy over
 all items and GELU. RecBole makes a prefix of every target; here, as in the paper, one pass asks for
 all targets of a window.
@@ -13,7 +15,8 @@ all targets of a window.
 Positions are counted from the start of what is read, in training and in scoring alike: pₜ says how
 many rows are seen before this one, not where in the whole sequence they stand. In a window that
 starts in the middle of a sequence early positions stand for later rows than in prefixes, one more
-reason why windows and prefixes are not the same model there.
+reason why windows and prefixes are not the same model there. The authors' code pads on the left, so
+that there the *last* row always has the last position.
 
 No mask for padding as key is needed: it stands on the right, and j ≤ t leaves it out for every real
 position. Attention is matrix products and a softmax: fused kernels cannot be differentiated twice.

@@ -10,7 +10,9 @@ followed u.
 
 Edges are binary and then normalised by degree, as in the authors' code and in RecBole (the paper's
 figure 2 counts repeated ones). The reset gate acts after U (tanh(W a + r ⊙ U e)), as in that code;
-in the paper before it. With `use_actions` a node is a distinct pair of item and action.
+in the paper before it. W₃ has no bias, as in the paper; that code gives it one. b_in and b_out stand
+inside of the mean; in the paper outside, so that a node without edges is told them too, and in that
+code on both sides. With `use_actions` a node is a distinct pair of item and action.
 
 Quick, and exactly as published: after one step a node depends on its own edges alone. So going from
 one prefix to the next changes two nodes, the item just read and the one before it, and the graphs
