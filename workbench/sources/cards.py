@@ -168,6 +168,8 @@ def find_folder(card: Card, folder: str | Path | None = None) -> Path:
     names = ", ".join(file.path.as_posix() for file in card.files)
     do = f"set WORKBENCH_DATA, then `workbench data get {card.name}`"
     do += f"; its page is {card.page or 'unknown'}"
+    if card.place:  # a table of the reader's own: nobody else has it
+        do = f"put it back, or add it from where it is now under another name than {card.name}"
     raise DataError(f"the data set {card.name} is not here; looked in {looked}", None, names, do)
 
 
