@@ -126,12 +126,12 @@ def refuse_foreign(path: Path, first: bytes, encoding: str) -> None:
     if first[257:262] == b"ustar":
         do = "unpack it, and name the file that holds the table"
         raise DataError("it is an archive", path.name, "a table", do)
-    if first.count(0) > len(first) // 4 and not encoding.lower().startswith(("utf-16", "utf-32")):
-        what, do = "every other byte is zero", "pass encoding='utf-16-le', or save it as CSV"
-        raise DataError(what, path.name, "text in utf-8", do)
     for mark, (what, do) in FOREIGN.items():
         if first.startswith(mark) and not encoding.lower().startswith("utf-16"):
             raise DataError(f"it is {what}", path.name, "a text, parquet or feather table", do)
+    if first.count(0) > len(first) // 4 and not encoding.lower().startswith(("utf-16", "utf-32")):
+        what, do = "every other byte is zero", "pass encoding='utf-16-le', or save it as CSV"
+        raise DataError(what, path.name, "text in utf-8", do)
 
 
 def exists(path: Path) -> bool:

@@ -32,10 +32,11 @@ def read_items(
     """The catalogue of a log, from a table with one row per item: CSV, JSON lines, parquet, …
 
     mapping: what a column is (item, title, topics, price, brand, kind) → its name, laid over what
-    names such as movieId, name, genres suggest ("" leaves one out). topic_sep: between the topics of an item, "|", ";" or ","
-    unless told. Ids are those of the log's file. Items of which the table says nothing are called
-    by their id; rows of items that the log does not name are left, and prices that are no numbers
-    unknown; a warning counts them. Raises `DataError` where no item of the log is in the table.
+    names such as movieId, name, genres suggest ("" leaves one out). topic_sep: between the topics
+    of an item, "|", ";" or "," unless told. Ids are those of the log's file. Items of which the
+    table says nothing are called by their id; rows of items that the log does not name are left,
+    and prices that are no numbers unknown; a warning counts them. Raises `DataError` where no item
+    of the log is in the table.
 
     >>> read_items("products.csv", log, {"title": "label"}).title(0)  # doctest: +SKIP
     """
