@@ -157,7 +157,7 @@ def _read_objects(path: Path, nrows: int | None) -> pd.DataFrame:
         whole = read_json(path, **exact)  # a list over several lines
         read = list(enumerate(whole if isinstance(whole, list) else [whole]))[:nrows]
     for place, row in read:
-        if not isinstance(row, dict) or (len(read) == 1 and any(map(_nested, row.values()))):
+        if not isinstance(row, dict) or (len(read) == 1 and all(map(_nested, row.values()))):
             do = "write one object a row: pandas.DataFrame.to_json(…, orient='records', lines=True)"
             raise DataError(f"object {place} is no row", path.name, "one JSON object a line", do)
     table = pd.DataFrame([row for _, row in read])
