@@ -121,6 +121,15 @@ def test_the_remedy_of_json_in_columns_works(tmp_path):
     assert len(read_table(tmp_path / "r.json")) == 2
 
 
+def test_a_broken_line_of_json_is_named(tmp_path):
+    error = refused(tmp_path / "a.jsonl", LINES.encode() + b'{"user": \n')
+    assert error.what.startswith("line 3 is no JSON")
+    error = refused(tmp_path / "b.jsonl", LINES.encode() + b'{"user": "", "rating": 1}\n')
+    assert error.what == "no item in line 3"
+    error = refused(tmp_path / "c.json", b'[{"user": "a", "item": "x"}, 5]')
+    assert error.what == "object 1 is no row"
+
+
 def test_the_remedy_of_a_folder_works(tmp_path):
     (tmp_path / "a.csv").write_text(TEXT)
     with pytest.raises(DataError, match=r"a folder of parquet parts; found: a\.csv.*name the file"):

@@ -53,9 +53,14 @@ class Catalogue:
                 raise DataError(f"no column {column!r}", where, ", ".join(REQUIRED), do)
         frame = table.copy()
         if items is not None:
-            codes = pd.DataFrame({"item": range(len(items))})
-            frame = _coded(frame, pd.Index(items), where).merge(codes, how="right")
-            topics = topics if topics is None else _coded(topics, pd.Index(items), where)
+            index = pd.Index(items)
+            if not frame["item"].isin(index).any():
+                raise DataError(
+                    "no item is one of the log", where, *like(frame["item"].iat[0], index)
+                )
+            codes = pd.DataFrame({"item": range(len(index))})
+            frame = _coded(frame, index).merge(codes, how="right")
+            topics = None if topics is None else _coded(topics, index)
         for column, default in {"title": "", "category": "unknown", "brand": ""}.items():
             frame[column] = (
                 frame.get(column, pd.Series(default, frame.index)).astype(str).fillna(default)
@@ -139,9 +144,7 @@ class Catalogue:
         return str(self.frame["title"].iat[int(item)])
 
 
-def _coded(table: pd.DataFrame, items: pd.Index, where: str) -> pd.DataFrame:
+def _coded(table: pd.DataFrame, items: pd.Index) -> pd.DataFrame:
     """The rows whose original id an index lists, by its codes."""
-    codes = items.get_indexer(table["item"])
-    if not (codes >= 0).any():
-        raise DataError("no item is one of the log", where, *like(table["item"].iat[0], items))
-    return table.assign(item=codes)[codes >= 0]
+    table = table.assign(item=items.get_indexer(table["item"]))
+    return table[table["item"] >= 0]

@@ -153,19 +153,17 @@ def as_times(column: pd.Series | None, n: int, where: str, unit: str = "s") -> p
     expected = f"Unix {name} or ISO dates" if name else f"dates of the form {unit}"
     expected += ", a zone as +01:00 or Europe/Berlin"
     do = "name the unit of numbers (time_unit='ms') or the form of dates (time_unit='%d.%m.%Y')"
-    number = kinds.is_numeric_dtype(known) and not kinds.is_bool_dtype(known)
+    number = kinds.is_numeric_dtype(known)
     if kinds.is_string_dtype(known):
         number = pd.to_numeric(known.head(1), errors="coerce").notna().any()
-    if name and number:
+    if name and number and not kinds.is_bool_dtype(known):
         found = as_numbers(known, where) * scale
         what = f"{{value}} in {{place}} is no Unix time in {name}"
         # beyond the year 5000: another unit, or no time
         refuse(known, found.abs() > 1e14, what, where, expected, do)
-        found = pd.Series(found.round().to_numpy("datetime64[ms]"), found.index)
-        found = found.dt.tz_localize("UTC")
+        found = found.round().astype("int64")
     else:
-        plain = number or kinds.is_bool_dtype(known)
-        text = known.convert_dtypes().astype(str) if plain else known
+        text = known.convert_dtypes().astype(str) if number else known
         read = partial(pd.to_datetime, text, utc=True, errors="coerce")
         found = read(format="ISO8601" if name else unit)
         if name and found.isna().any():

@@ -41,13 +41,7 @@ class Filtered:
 
     def match(self, catalogue: Catalogue) -> Catalogue:
         """The catalogue of the unfiltered log, cut down and recoded to the items of this one."""
-        codes = pd.Series(np.arange(len(self.items), dtype="int32"), index=self.items)
-
-        def recode(table: pd.DataFrame) -> pd.DataFrame:
-            table = table[table["item"].isin(self.items)]
-            return table.assign(item=codes.loc[table["item"]].to_numpy())
-
-        return Catalogue.from_table(recode(catalogue.frame), recode(catalogue.topics))
+        return Catalogue.from_table(catalogue.frame, catalogue.topics, items=self.items)
 
 
 def keep_at_least(log: Interactions | Filtered, value: float) -> Filtered:

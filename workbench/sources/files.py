@@ -69,7 +69,7 @@ def read_frame(
         refuse_foreign(path, first, encoding)
         text = first.decode(encoding, "ignore").lstrip("\ufeff \t\r\n")
         if text[:1] in ("{", "["):
-            return _read_objects(path, nrows)
+            return _read_objects(path, nrows, whole=text[0] == "[")
         sep = sep or separator(text.split("\n", 1)[0], inner_name(path))
         if len(sep) > 1:
             form["quoting"] = csv.QUOTE_NONE
@@ -145,23 +145,21 @@ def _nested(value: object) -> bool:
     return isinstance(value, dict | list)
 
 
-def _read_objects(path: Path, nrows: int | None) -> pd.DataFrame:
+def _read_objects(path: Path, nrows: int | None, whole: bool) -> pd.DataFrame:
     """A file of JSON objects, one a line or all in a list, as a table: a column per field, numbers
-    as they are written."""
+    as they are written. whole: they stand in a list."""
     exact = {"parse_int": str, "parse_float": str}
-    try:
+    if whole:
+        read = list(enumerate(read_json(path, **exact)))[:nrows]
+    else:
         read = list(islice(json_lines(path, **exact), nrows))
-        if len(read) == 1 and isinstance(read[0][1], list):
-            read = list(enumerate(read[0][1]))[:nrows]
-    except DataError:
-        whole = read_json(path, **exact)  # a list over several lines
-        read = list(enumerate(whole if isinstance(whole, list) else [whole]))[:nrows]
     for place, row in read:
         if not isinstance(row, dict) or (len(read) == 1 and all(map(_nested, row.values()))):
             do = "write one object a row: pandas.DataFrame.to_json(…, orient='records', lines=True)"
             raise DataError(f"object {place} is no row", path.name, "one JSON object a line", do)
     table = pd.DataFrame([row for _, row in read])
-    return table.set_axis(pd.Index([place for place, _ in read], name="line")).infer_objects()
+    index = pd.Index([place for place, _ in read], name="row" if whole else "line")
+    return table.set_axis(index).infer_objects()
 
 
 def _lines(

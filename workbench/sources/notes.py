@@ -48,9 +48,8 @@ def notes_of(log: Interactions, times: pd.Series | None, left: list[str], droppe
             )
             do = f"actions={{'{unranked[0]}': 'purchase'}} says what one is, '' leaves its rows out"
             facts.append(f"{what}; {do}")
-    values = log.frame["value"].dropna()
-    if len(values):
-        low, high = values.min(), values.max()
+    low, high = log.frame["value"].min(), log.frame["value"].max()
+    if not pd.isna(low):
         what = f"values from {low:g} to {high:g}: every row counts as a like, a low one too"
         least = low + 0.75 * (high - low)
         facts.append(f"{what}; keep_at_least(log, {least:g}) leaves out those below {least:g}")
@@ -71,8 +70,9 @@ def span(log: Interactions) -> str:
 
 def doubts_of(log: Interactions, raw: pd.Series | None = None) -> list[str]:
     """What speaks against the times of a log; raw: as its file wrote them."""
-    times = log.frame["timestamp"].dropna()
-    if not len(times):
+    times = log.frame["timestamp"]
+    first, last = times.min(), times.max()
+    if pd.isna(first):
         return []
     said, start, year = [], pd.Timestamp(0, tz="UTC"), pd.Timedelta(days=365)
     units = "name their unit (time_unit='s' or 'ms') or form (time_unit='%Y%m%d')"
@@ -81,13 +81,13 @@ def doubts_of(log: Interactions, raw: pd.Series | None = None) -> list[str]:
     if len(shown) and shown.str.fullmatch(DATE_NUMBER).all():
         what = f"times such as {shown.iloc[0]} look like dates, not like a count since 1970"
         said.append(f"{what}; {units}")
-    elif start - year < times.min() and times.max() < start + year:
-        what = f"all times fall in 1970 ({times.min():%Y-%m-%d %H:%M} to {times.max():%m-%d %H:%M})"
+    elif start - year < first and last < start + year:
+        what = f"all times fall in 1970 ({first:%Y-%m-%d %H:%M} to {last:%m-%d %H:%M})"
         said.append(f"{what}: another unit, a date or the day of a spreadsheet; {units}")
-    elif (zero := int((times == start).sum())) and times.max() > start + year:
+    elif first <= start < last and (zero := int((times == start).sum())):
         said.append(f"{zero:,} times are 1970-01-01 00:00: a 0 where no time is known?")
-    if times.max() > pd.Timestamp("2100-01-01", tz="UTC"):
-        said.append(f"times up to {times.max():%Y-%m-%d}; {units}")
+    if last > pd.Timestamp("2100-01-01", tz="UTC"):
+        said.append(f"times up to {last:%Y-%m-%d}; {units}")
     return said
 
 

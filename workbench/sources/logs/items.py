@@ -9,8 +9,9 @@ from typing import Any
 import pandas as pd
 
 from workbench.data.catalogue import Catalogue
+from workbench.data.checks import like
 from workbench.data.interactions import Interactions
-from workbench.errors import ConfigError
+from workbench.errors import ConfigError, DataError
 from workbench.sources.columns import as_ids, require, tell
 from workbench.sources.files import found, read_frame
 from workbench.sources.guesses import FACTS, by_names
@@ -51,7 +52,7 @@ def read_items(
     require(raw, taken.values(), path.name, {column: role for role, column in taken.items()})
     table = raw.rename(columns={column: role for role, column in taken.items()})
     table["item"] = _like(table["item"], log.items)
-    said = _counts(table, log)
+    said = _counts(table, log, path.name)
     # prices with a currency or words are no numbers
     if "price" in table:
         price = pd.to_numeric(table["price"], errors="coerce")
@@ -82,9 +83,12 @@ def _like(column: pd.Series, index: pd.Index) -> pd.Series:
     return as_ids(column)
 
 
-def _counts(table: pd.DataFrame, log: Interactions) -> list[str]:
-    """How many items only one of the two knows."""
+def _counts(table: pd.DataFrame, log: Interactions, where: str) -> list[str]:
+    """How many items only one of the two knows; `DataError` where that is all."""
     known = table["item"].isin(log.items)
+    if not known.any():
+        some = next(iter(table["item"]), None)
+        raise DataError("no item is one of the log", where, *like(some, log.items))
     without = log.n_items - table["item"][known].nunique()
     said = []
     if without:
