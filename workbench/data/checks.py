@@ -104,7 +104,7 @@ def as_codes(
     """
     try:
         codes, ids = pd.factorize(column)  # every id is looked at once, however many rows it has
-        index = pd.Index(sorted(ids) if index is None else index)
+        index = pd.Index(sorted(ids.tolist()) if index is None else index)
     except TypeError:
         kinds = ", ".join(sorted({type(value).__name__ for value in column}))
         role = error.__name__.removeprefix("Unknown").lower()

@@ -96,6 +96,9 @@ def as_ids(column: pd.Series) -> pd.Series:
         return column
     text = pa.chunked_array(pa.array(column.array, from_pandas=True))
     try:
+        text.slice(0, 1).cast(
+            pa.int64()
+        )  # a whole column that fails costs more than one that does not
         numbers = text.cast(pa.int64())
     except pa.ArrowInvalid:
         return column
@@ -113,6 +116,8 @@ def as_numeric(column: pd.Series) -> pd.Series:
     """Numbers where all are; anything else as it is."""
     if not pd.api.types.is_string_dtype(column) or column.isna().all():
         return column
+    if pd.to_numeric(column.head(100).dropna().head(1), errors="coerce").isna().any():
+        return column
     text = pa.chunked_array(pa.array(column.array, from_pandas=True))
     for kind in (pa.int64(), pa.float64()):
         try:
@@ -126,6 +131,20 @@ def as_numeric(column: pd.Series) -> pd.Series:
             return pd.Series(values, index=column.index, copy=False)
     numbers = pd.to_numeric(column, errors="coerce")
     return numbers if np.isfinite(numbers).sum() == column.notna().sum() else column
+
+
+def as_moments(column: pd.Series) -> pd.Series:
+    """Numbers where all are, times where all are ISO dates without a zone; anything else as it
+    is."""
+    column = as_numeric(column)
+    if not pd.api.types.is_string_dtype(column) or column.isna().all():
+        return column
+    text = pa.chunked_array(pa.array(column.array, from_pandas=True))
+    try:
+        text.slice(0, 1).cast(pa.timestamp("ms"))
+        return pd.Series(text.cast(pa.timestamp("ms")).to_pandas().to_numpy(), column.index)
+    except pa.ArrowInvalid:
+        return column
 
 
 def as_text(table: pd.DataFrame, keep: tuple[str, ...] = ()) -> pd.DataFrame:

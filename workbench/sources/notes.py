@@ -77,7 +77,7 @@ def doubts_of(log: Interactions, raw: pd.Series | None = None) -> list[str]:
     said, start, year = [], pd.Timestamp(0, tz="UTC"), pd.Timedelta(days=365)
     units = "name their unit (time_unit='s' or 'ms') or form (time_unit='%Y%m%d')"
     numbers = raw is not None and not pd.api.types.is_datetime64_any_dtype(raw)
-    shown = raw.dropna().head(1000).astype("str") if numbers else pd.Series(dtype="str")
+    shown = raw.head(1000).dropna().astype("str") if numbers else pd.Series(dtype="str")
     if len(shown) and shown.str.fullmatch(DATE_NUMBER).all():
         what = f"times such as {shown.iloc[0]} look like dates, not like a count since 1970"
         said.append(f"{what}; {units}")

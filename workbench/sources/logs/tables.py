@@ -16,7 +16,7 @@ import pandas as pd
 from workbench import html
 from workbench.data.interactions import Interactions
 from workbench.errors import ConfigError, DataError, WorkbenchError
-from workbench.sources.columns import as_ids, as_numeric, log_of, require, tell
+from workbench.sources.columns import as_ids, as_moments, as_numeric, log_of, require, tell
 from workbench.sources.files import found, read_frame
 from workbench.sources.guesses import NAMES, ROLES, both_of, guess_roles, looks_like_values
 from workbench.sources.notes import Notes, notes_of
@@ -200,7 +200,7 @@ def _joined(raw: pd.DataFrame, column: str) -> pd.Series:
 def _numbers(table: pd.DataFrame, time_unit: str) -> pd.DataFrame:
     """The table with numbers where text says nothing else, which costs less here than cell by
     cell."""
-    change = {"session": as_ids, "basket": as_ids, "value": as_numeric, "timestamp": as_numeric}
+    change = {"session": as_ids, "basket": as_ids, "value": as_numeric, "timestamp": as_moments}
     if "%" in time_unit:
         del change["timestamp"]
     return table.assign(**{role: change[role](table[role]) for role in change if role in table})
