@@ -4,7 +4,10 @@ quick."""
 from __future__ import annotations
 
 import io
+import re
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -35,6 +38,21 @@ def _pairs(given: list[str]) -> dict[str, str]:
         expected = "role=column, such as user=uid"
         raise ConfigError(f"{wrong[0]!r} is no pair", "--column", expected, "correct it")
     return dict(text.split("=", 1) for text in given)
+
+
+@contextmanager
+def said_as_options() -> Iterator[None]:
+    """Remedies in the words of the command: `sep=';'` is `--sep ";"` here, `mapping={'item': '…'}`
+    is `--column item=…`."""
+    try:
+        yield
+    except WorkbenchError as error:
+        do = re.sub(r"\bmapping=\{'(\w+)': '([^']*)'\}", r"--column \1=\2", error.do or "")
+        do = re.sub(r"item_columns=\{'(\w+)': '([^']*)'\}", r"--item-column \1=\2", do)
+        do = re.sub(r"names=\[[^]]*\]", "--names user,item,…", do)
+        do = re.sub(r"\b(\w+)='([^']*)'", lambda m: f"--{m[1].replace('_', '-')} '{m[2]}'", do)
+        do = do.replace("copy=True", "--copy")
+        raise type(error)(error.what, error.where, error.expected, do or None) from error
 
 
 @app.callback()
@@ -82,7 +100,7 @@ def data_get(name: Name, folder: Folder = None) -> None:
 def data_add(
     path: Annotated[
         Path,
-        typer.Argument(help="a CSV, TSV or parquet file, gzipped or not: one row per interaction"),
+        typer.Argument(help="a table, packed or not: one row per interaction"),
     ],
     column: Annotated[
         list[str] | None, typer.Option(help="role=column, such as user=uid; again for more")
@@ -90,12 +108,28 @@ def data_add(
     name: Annotated[
         str | None, typer.Option(help="name of the card; the file's name unless told")
     ] = None,
-    time_unit: Annotated[str, typer.Option(help="of numeric times: s, ms, us, ns")] = "s",
+    items: Annotated[
+        Path | None, typer.Option(help="a second file, one row per item: id, title, topics, price")
+    ] = None,
+    item_column: Annotated[
+        list[str] | None, typer.Option(help="of that file: role=column, such as topics=genres")
+    ] = None,
+    topic_sep: Annotated[str | None, typer.Option(help="between the topics of an item")] = None,
+    action: Annotated[
+        list[str] | None,
+        typer.Option(help="what an action is, such as buy=purchase; return= leaves its rows out"),
+    ] = None,
+    time_unit: Annotated[
+        str, typer.Option(help="of numeric times: s, ms, us, ns; or the form of dates: %d.%m.%Y")
+    ] = "s",
     encoding: Annotated[str, typer.Option(help="of a text file, such as latin-1")] = "utf-8",
     sep: Annotated[
-        str | None, typer.Option(help="between columns; comma in .csv, tab in others unless told")
+        str | None, typer.Option(help="between columns; as the first line shows unless told")
     ] = None,
-    copy: Annotated[bool, typer.Option("--copy", help="copy the file to WORKBENCH_DATA")] = False,
+    names: Annotated[
+        str | None, typer.Option(help="of the columns, where the file has no header: user,item")
+    ] = None,
+    copy: Annotated[bool, typer.Option("--copy", help="copy the files to WORKBENCH_DATA")] = False,
     yes: Annotated[bool, typer.Option("--yes", help="do not ask")] = False,
 ) -> None:
     """Make a card for a table of your own: shows what its columns are taken for, then asks."""
@@ -103,13 +137,16 @@ def data_add(
     from workbench.sources import commands
 
     commands.own_folder()  # before anything is asked
-    mapping = _pairs(column or [])
-    options = {"encoding": encoding} | ({"sep": sep} if sep else {})
-    columns = preview(path, mapping=mapping, **options).columns
-    _show(columns.assign(role=columns["role"].replace("", "-")))
-    if not yes:
-        typer.confirm("Are these the roles?", abort=True)
-    _show(commands.add(path, mapping, name=name, copy=copy, time_unit=time_unit, **options))
+    with said_as_options():
+        mapping = _pairs(column or [])
+        options = {"encoding": encoding, "time_unit": time_unit, "sep": sep, "names": names}
+        options |= {"actions": _pairs(action or [])}
+        options = {key: value for key, value in options.items() if value}
+        _show(preview(path, mapping=mapping, **options))
+        if not yes:
+            typer.confirm("Are these the roles?", abort=True)
+        beside = {"items": items, "item_columns": _pairs(item_column or []), "topic_sep": topic_sep}
+        _show(commands.add(path, mapping, name=name, copy=copy, **beside, **options))
 
 
 @data.command("check")

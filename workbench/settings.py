@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
+from os.path import expanduser
 from pathlib import Path
 from typing import Literal
 
@@ -64,7 +65,7 @@ def settings() -> Settings:
     names |= {"runs": "RUNS", "cache": "CACHE"}
     given = {field: os.environ.get(f"WORKBENCH_{name}") for field, name in names.items()}
     try:
-        return Settings(**{field: os.path.expanduser(v) for field, v in given.items() if v})
+        return Settings(**{field: expanduser(value) for field, value in given.items() if value})
     except ValidationError as error:
         wrong = error.errors()[0]
         field = str(wrong["loc"][0])

@@ -44,6 +44,29 @@ def test_refusals():
     assert Catalogue.from_table(pd.DataFrame({"item": [0], "title": [None]})).title(0) == ""
 
 
+def test_original_ids_become_codes_where_the_index_is_handed_in():
+    table = pd.DataFrame({"item": ["b", "z", "a"], "title": ["Pan", "Zip", "Pot"]})
+    topics = pd.DataFrame({"item": ["a", "z", "b"], "topic": ["Metal", "Cloth", "Iron"]})
+    with pytest.raises(DataError, match=r"item codes are not.*items=log\.items"):
+        Catalogue.from_table(table, topics)
+    made = Catalogue.from_table(table, topics, items=["a", "b", "c"])
+    assert [made.title(code) for code in range(3)] == ["Pot", "Pan", ""]
+    assert made.topics_of(0) == ["Metal", "unknown"] and made.topics_of(2) == ["unknown"]
+    with pytest.raises(DataError, match="no id twice"):
+        Catalogue.from_table(pd.concat([table, table]), items=["a", "b"])
+    numbers = table.assign(item=["1", "2", "3"])
+    with pytest.raises(DataError, match=r"no item is one of the log.*\.astype\('int64'\)"):
+        Catalogue.from_table(numbers, items=[1, 2, 3])
+    assert len(Catalogue.from_table(numbers.astype({"item": "int64"}), items=[1, 2, 3])) == 3
+
+
+def test_what_to_do_about_a_missing_title_works():
+    table = pd.DataFrame({"item": [0], "name": ["Pan"]})
+    with pytest.raises(DataError, match=r"table\.rename\(columns=\{'…': 'title'\}\)"):
+        Catalogue.from_table(table)
+    assert Catalogue.from_table(table.rename(columns={"name": "title"})).title(0) == "Pan"
+
+
 def test_the_fingerprint_is_that_of_the_content():
     table = pd.DataFrame({"item": [0, 1], "title": ["Copper pan", "Tin pan"], "price": [9.5, 3.0]})
     one, two = Catalogue.from_table(table), Catalogue.from_table(table[::-1])

@@ -16,8 +16,8 @@ from workbench.data import (
     read_recbole,
     split,
 )
-from workbench.data.filters import cut_sessions, drop_equal, prepare
 from workbench.errors import ConfigError, DataError
+from workbench.sources.steps import cut_sessions, drop_equal, prepare
 
 rows = st.lists(
     st.tuples(st.integers(0, 5), st.integers(0, 5), st.integers(1, 5)), min_size=1, max_size=60

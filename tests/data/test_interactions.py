@@ -1,5 +1,6 @@
 """The log and its histories: laws that hold for every log."""
 
+import warnings
 from dataclasses import replace
 
 import numpy as np
@@ -71,11 +72,92 @@ def test_two_columns_of_one_name_are_refused():
         Interactions.from_table(pd.DataFrame([[1, 2, 3]], columns=["user", "item", "user"]))
 
 
-def test_file_order_rules_where_a_time_is_absent():
+def test_a_missing_time_leaves_the_order_of_everybody_else_alone():
+    rows = [("u", "i3", 3), ("v", "i1", None), ("u", "i1", 1), ("u", "i2", 2), ("v", "i0", 0)]
+    frame = pd.DataFrame(rows, columns=["user", "item", "time"])
+    said = "1 of 5 rows have no time: the rows of their 1 people stay in the order of the file"
+    with pytest.warns(UserWarning, match=said):
+        log = Interactions.from_table(frame, timestamp="time")
+    read = {user: list(log.items[log.rows_of(log.user_code(user))["item"]]) for user in "uv"}
+    assert read == {"u": ["i1", "i2", "i3"], "v": ["i1", "i0"]}
+    assert list(log.frame["position"]) == [0, 1, 2, 3, 4]
+    # nobody has a time: the file's order, and nothing to say
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        bare = Interactions.from_table(frame.assign(time=None), timestamp="time")
+    assert list(bare.frame["interaction"]) == [0, 1, 2, 3, 4]
+
+
+@given(st.lists(st.tuples(st.integers(0, 3), st.one_of(st.none(), st.integers(-9, 9))), min_size=1))
+def test_the_order_is_that_of_time_for_whoever_has_all_times_and_of_the_file_for_others(rows):
+    frame = pd.DataFrame(rows, columns=["user", "time"], dtype=object).assign(item=0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        log = Interactions.from_table(frame, timestamp="time")
+    for user in range(log.n_users):
+        own = [row for row, (name, _) in enumerate(rows) if name == log.users[user]]
+        if all(rows[row][1] is not None for row in own):
+            own = sorted(own, key=lambda row: rows[row][1])
+        assert list(log.rows_of(user)["interaction"]) == own
+
+
+def test_a_session_or_basket_may_be_a_name_and_seven_is_not_007():
     frame = pd.DataFrame(
-        {"user": [0, 0], "item": [1, 2], "time": [pd.Timestamp("2025-02-02"), pd.NaT]}
+        {"user": 1, "item": [1, 2, 3], "s": ["b", "a", "b"], "b": ["7", "007", "7"]}
     )
-    assert list(Interactions.from_table(frame, timestamp="time").frame["interaction"]) == [0, 1]
+    log = Interactions.from_table(frame, session="s", basket="b")
+    assert list(log.frame["session"]) == [0, 1, 0] and list(log.frame["basket"]) == [0, 1, 0]
+    numbers = Interactions.from_table(frame.assign(s=["5", None, "3"]), session="s")
+    assert numbers.frame["session"].tolist()[::2] == [5, 3] and numbers.frame["session"].isna()[1]
+
+
+@pytest.mark.parametrize("kind", ["object", "category", "str", "Int64", "float64"])
+def test_times_are_read_by_what_the_cells_hold(kind):
+    times = pd.Series([1546300800, 1546300801]).astype("str" if kind == "str" else "int64")
+    frame = pd.DataFrame({"user": 1, "item": [1, 2], "time": times.astype(kind)})
+    log = Interactions.from_table(frame, timestamp="time")
+    assert log.frame["timestamp"].iloc[1] == pd.Timestamp("2019-01-01T00:00:01Z")
+
+
+@pytest.mark.parametrize(
+    ("text", "unit", "utc"),
+    [
+        ("2019-11-01 00:00:00 UTC", "s", "2019-11-01T00:00:00Z"),
+        ("2019-11-01 01:00:00 Europe/Berlin", "s", "2019-11-01T00:00:00Z"),
+        ("2019-11-01 01:00:00+01:00", "s", "2019-11-01T00:00:00Z"),
+        ("1.11.2019 12:30", "%d.%m.%Y %H:%M", "2019-11-01T12:30:00Z"),
+        (20191101, "%Y%m%d", "2019-11-01T00:00:00Z"),
+        (20191101.0, "%Y%m%d", "2019-11-01T00:00:00Z"),
+        ("0829", "%m%d", "1900-08-29T00:00:00Z"),
+        (1572566400000, "ms", "2019-11-01T00:00:00Z"),
+    ],
+)
+def test_dates_with_a_zone_and_of_any_form(text, unit, utc):
+    frame = pd.DataFrame({"user": [1], "item": [1], "time": [text]})
+    log = Interactions.from_table(frame, timestamp="time", time_unit=unit)
+    assert log.frame["timestamp"].iloc[0] == pd.Timestamp(utc)
+
+
+def test_a_zone_that_nobody_can_name_is_refused_and_the_offset_is_the_cure():
+    frame = pd.DataFrame({"user": [1], "item": [1], "time": ["2019-11-01 00:00:00 PST"]})
+    with pytest.raises(DataError, match=r"unreadable time.*PST.*a zone as \+01:00"):
+        Interactions.from_table(frame, timestamp="time")
+    frame["time"] = frame["time"].str.replace(" PST", "-08:00")
+    log = Interactions.from_table(frame, timestamp="time")
+    assert log.frame["timestamp"].iloc[0] == pd.Timestamp("2019-11-01T08:00:00Z")
+
+
+def test_an_index_may_be_a_list_and_an_id_of_another_type_is_named_with_its_cure():
+    frame = pd.DataFrame({"user": [1, 2], "item": [10, 11]})
+    log = Interactions.from_table(frame, users=[2, 1], items=[10, 11])
+    assert list(log.users) == [2, 1] and list(log.frame["user"]) == [1, 0]
+    other = frame.astype(str)
+    with pytest.raises(UnknownUser, match=r"'1' in row 0.*What to do: .*\.astype\('int64'\)"):
+        Interactions.from_table(other, users=log.users, items=log.items)
+    again = Interactions.from_table(other.astype("int64"), users=log.users, items=log.items)
+    assert again.fingerprint == log.fingerprint
+    with pytest.raises(UnknownItem, match=r"'10' is not in the index.*int64"):
+        log.item_code("10")
 
 
 def test_fingerprint_tells_logs_apart():

@@ -151,7 +151,7 @@ def test_times_out_of_order_are_sorted_and_absent_ones_keep_the_file_order(tmp_p
         (
             "a.csv",
             "user,item,title\n1,2," + "x" * 200_000 + "\n1,2\n",
-            r"a\.csv: a broken line .*field larger",
+            r"a\.csv: line 3 is broken: 2 fields",
         ),
         (
             "a.csv",
@@ -176,7 +176,8 @@ def test_options_that_nothing_can_do_are_named(tmp_path):
     path = write(tmp_path, "a.csv", "user,item,time\n1,2,3\n")
     for option, message in (
         ({"encoding": "klingon"}, "encoding: no encoding 'klingon'"),
-        ({"sep": "::"}, "sep: separator '::'. Expected: a single character"),
+        ({"sep": ""}, "sep: nothing. Expected: a character"),
+        ({"names": []}, "names: nothing. Expected: .* a name"),
         ({"time_unit": "h"}, "time_unit: no unit of time 'h'. Expected: one of s, ms, us, ns"),
     ):
         with pytest.raises(ConfigError, match=message):

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 import pandas as pd
 
-from workbench.data.checks import as_numbers
+from workbench.data.checks import as_numbers, like
 from workbench.errors import DataError, UnknownItem
 
 REQUIRED = ("item", "title", "category", "brand", "price")
@@ -30,15 +31,36 @@ class Catalogue:
 
     @classmethod
     def from_table(
-        cls, table: pd.DataFrame, topics: pd.DataFrame | None = None, where: str = "catalogue"
+        cls,
+        table: pd.DataFrame,
+        topics: pd.DataFrame | None = None,
+        where: str = "catalogue",
+        items: pd.Index | Sequence | None = None,
     ) -> Catalogue:
         """Check a table with one row per item code; absent category, brand and price are filled
-        with unknowns."""
-        frame = table.copy()
+        with unknowns.
+
+        items: the index of a log, where the column `item` (of both tables) holds original ids: then
+        rows of other items go, and an item without a row has no title. Raises `DataError`.
+
+        >>> shop = pd.DataFrame({"item": ["b7", "a1"], "title": ["Pan", "Pot"]})
+        >>> Catalogue.from_table(shop, items=["a1", "b7"]).title(0)
+        'Pot'
+        """
         for column in ("item", "title"):
-            if column not in frame:
-                do = "name the columns when reading"
+            if column not in table:
+                do = f"call one so: table.rename(columns={{'…': '{column}'}})"
                 raise DataError(f"no column {column!r}", where, ", ".join(REQUIRED), do)
+        frame = table.copy()
+        if items is not None:
+            index = pd.Index(items)
+            if not frame["item"].isin(index).any():
+                raise DataError(
+                    "no item is one of the log", where, *like(frame["item"].iat[0], index)
+                )
+            codes = pd.DataFrame({"item": range(len(index))})
+            frame = _coded(frame, index).merge(codes, how="right")
+            topics = None if topics is None else _coded(topics, index)
         for column, default in {"title": "", "category": "unknown", "brand": ""}.items():
             frame[column] = (
                 frame.get(column, pd.Series(default, frame.index)).astype(str).fillna(default)
@@ -50,7 +72,7 @@ class Catalogue:
                 "item codes are not 0, 1, 2, …",
                 where,
                 "one row per item of the log",
-                "reindex on log.items",
+                "no id twice; items=log.items where the column holds original ids",
             )
         frame = frame.astype({"item": "int32"})
         if topics is not None and not topics["item"].isin(frame["item"]).all():
@@ -120,3 +142,9 @@ class Catalogue:
         if not 0 <= item < len(self):
             raise UnknownItem(f"item code {item}", "catalogue", f"a code from 0 to {len(self) - 1}")
         return str(self.frame["title"].iat[int(item)])
+
+
+def _coded(table: pd.DataFrame, items: pd.Index) -> pd.DataFrame:
+    """The rows whose original id an index lists, by its codes."""
+    table = table.assign(item=items.get_indexer(table["item"]))
+    return table[table["item"] >= 0]

@@ -3,7 +3,6 @@ returned."""
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
@@ -42,13 +41,7 @@ class Filtered:
 
     def match(self, catalogue: Catalogue) -> Catalogue:
         """The catalogue of the unfiltered log, cut down and recoded to the items of this one."""
-        codes = pd.Series(np.arange(len(self.items), dtype="int32"), index=self.items)
-
-        def recode(table: pd.DataFrame) -> pd.DataFrame:
-            table = table[table["item"].isin(self.items)]
-            return table.assign(item=codes.loc[table["item"]].to_numpy())
-
-        return Catalogue.from_table(recode(catalogue.frame), recode(catalogue.topics))
+        return Catalogue.from_table(catalogue.frame, catalogue.topics, items=self.items)
 
 
 def keep_at_least(log: Interactions | Filtered, value: float) -> Filtered:
@@ -56,22 +49,22 @@ def keep_at_least(log: Interactions | Filtered, value: float) -> Filtered:
 
     >>> keep_at_least(log, 4).dropped  # doctest: +SKIP
     """
-    state = _start(log)
+    state = start(log)
     if state.log.frame["value"].isna().all():
         raise DataError(
             "no row has a value", "keep_at_least", "ratings", "map a column to value when reading"
         )
-    return _keep(state, f"value >= {value:g}", (state.log.frame["value"] >= value).to_numpy())
+    return rows_kept(state, f"value >= {value:g}", (state.log.frame["value"] >= value).to_numpy())
 
 
 def keep_actions(log: Interactions | Filtered, actions: str | Iterable[str]) -> Filtered:
     """Rows of these actions (`"purchase"`, or several names)."""
-    state, names = _start(log), [actions] if isinstance(actions, str) else list(actions)
+    state, names = start(log), [actions] if isinstance(actions, str) else list(actions)
     known = list(map(str, state.log.frame["action"].cat.categories))
     for name in names:
         if name not in known:
             raise ConfigError(f"no action {name!r}", "keep_actions", f"some of {', '.join(known)}")
-    return _keep(
+    return rows_kept(
         state, f"action in {', '.join(names)}", state.log.frame["action"].isin(names).to_numpy()
     )
 
@@ -85,91 +78,43 @@ def keep_core(
     reindex: make new indexes of only the users and items left; shapes change, so do it before
     anything is fitted.
     """
-    state = _start(log)
+    state = start(log)
     user, item = (state.log.frame[name].to_numpy() for name in ("user", "item"))
     keep, before = np.ones(len(user), bool), -1
     while before != (before := int(keep.sum())):
         of_user = np.bincount(user[keep], minlength=state.log.n_users)
         of_item = np.bincount(item[keep], minlength=state.log.n_items)
         keep &= (of_user[user] >= users) & (of_item[item] >= items)
-    state = _keep(state, f"core of {users} per user, {items} per item", keep)
+    state = rows_kept(state, f"core of {users} per user, {items} per item", keep)
     return _reindex(state) if reindex else state
 
 
 def keep_baskets(log: Interactions | Filtered, at_least: int = 4) -> Filtered:
     """Rows of users with at least this many baskets (4 in the ERASE study); all others go whole."""
-    state = _start(log)
+    state = start(log)
     frame = state.log.frame
     check_complete(frame, "basket", "keep_baskets")
     count = frame.groupby("user")["basket"].transform("nunique")
-    return _keep(state, f"users with {at_least} baskets or more", (count >= at_least).to_numpy())
+    return rows_kept(
+        state, f"users with {at_least} baskets or more", (count >= at_least).to_numpy()
+    )
 
 
-def drop_equal(log: Interactions | Filtered) -> Filtered:
-    """One of every set of rows that are equal but for their interaction id: the first."""
-    state = _start(log)
-    again = state.log.frame.drop(columns=["interaction", "position"]).duplicated()
-    return _keep(state, "equal rows but one", ~again.to_numpy())
-
-
-def cut_sessions(log: Interactions | Filtered, minutes: float = 60) -> Filtered:
-    """Number the sessions of every user anew: one ends where more than this passes until the user's
-    next row."""
-    state = _start(log)
-    frame = state.log.frame
-    check_complete(frame, "timestamp", "cut_sessions")
-    gap = frame.groupby("user")["timestamp"].diff() > pd.Timedelta(minutes=minutes)
-    session = gap.groupby(frame["user"]).cumsum().astype("Int64")
-    state = replace(state, log=replace(state.log, frame=frame.assign(session=session)))
-    return _keep(state, f"sessions cut at {minutes:g} minutes", np.ones(len(frame), bool))
-
-
-STEPS = {
-    function.__name__: function
-    for function in (keep_at_least, keep_actions, keep_core, keep_baskets)
-}
-STEPS |= {function.__name__: function for function in (drop_equal, cut_sessions)}
-"""Filters that a card may name."""
-
-
-def prepare(log: Interactions | Filtered, steps: Iterable[dict[str, object]]) -> Filtered:
-    """Apply filters one after the other; each step is {"step": name in `STEPS`, argument: value,
-    …}.
-
-    >>> prepare(log, [{"step": "keep_at_least", "value": 3.5}, {"step": "keep_core"}])  # doctest: +SKIP
-    """
-    state = _start(log)
-    for step in steps:
-        options = {key: value for key, value in step.items() if key != "step"}
-        function = STEPS.get(step.get("step"))
-        known = list(inspect.signature(function).parameters)[1:] if function else []
-        unknown = sorted(set(options) - set(known))
-        if function is None or unknown:
-            what = (
-                f"no filter {step.get('step')!r}"
-                if function is None
-                else f"{step['step']} has no {unknown[0]!r}"
-            )
-            raise ConfigError(
-                what, "prepare", f"one of {', '.join(known or STEPS)}", "correct the card"
-            )
-        state = function(state, **options)
-    return state
-
-
-def _start(log: Interactions | Filtered) -> Filtered:
+def start(log: Interactions | Filtered) -> Filtered:
+    """A log before its first filter."""
     if isinstance(log, Filtered):
         return log
     nothing = pd.DataFrame(
-        {"filter": pd.Series(dtype=str)} | {n: pd.Series(dtype=int) for n in _COUNTS}
+        {"filter": pd.Series(dtype=str)} | {n: pd.Series(dtype=int) for n in COUNTS}
     )
     return Filtered(log, nothing, np.arange(log.n_items))
 
 
-_COUNTS = ("rows", "users", "items")
+COUNTS = ("rows", "users", "items")
 
 
-def _keep(state: Filtered, name: str, mask: np.ndarray) -> Filtered:
+def rows_kept(state: Filtered, name: str, mask: np.ndarray) -> Filtered:
+    """The rows where `mask` is true, and what the filter of this name dropped."""
     old, new = state.log, state.log.select(mask)
     if not len(new):
         raise DataError(
@@ -178,7 +123,7 @@ def _keep(state: Filtered, name: str, mask: np.ndarray) -> Filtered:
     lost = [
         old.frame[column].nunique() - new.frame[column].nunique() for column in ("user", "item")
     ]
-    row = pd.DataFrame([(name, len(old) - len(new), *lost)], columns=["filter", *_COUNTS])
+    row = pd.DataFrame([(name, len(old) - len(new), *lost)], columns=["filter", *COUNTS])
     return replace(state, log=new, dropped=pd.concat([state.dropped, row], ignore_index=True))
 
 

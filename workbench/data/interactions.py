@@ -23,7 +23,9 @@ from workbench.data.checks import (
     checked_codes,
     checked_mask,
     columns_of,
-    make_index,
+    like,
+    log_order,
+    name_or_number,
 )
 from workbench.data.histories import Histories, spans, starts, unique_ids
 from workbench.errors import DataError, UnknownItem, UnknownUser
@@ -51,8 +53,9 @@ class Interactions:
 
     `user` and `item` are codes into `users` and `items`. The indexes are made once and carried
     through every filter, split and deletion, so the shapes of models never change. `interaction` is
-    the row's name for life; `position` its place in the log when it was first read (time order,
-    ties in file order; file order where any time is absent). Two equal rows are two interactions.
+    the row's name for life; `position` its place in the log when it was first read: time order,
+    ties in file order; the rows of a person who has one without a time stay in file order. Two
+    equal rows are two interactions.
     """
 
     frame: pd.DataFrame
@@ -72,17 +75,20 @@ class Interactions:
         basket: str | None = None,
         value: str | None = None,
         interaction: str | None = None,
-        users: pd.Index | None = None,
-        items: pd.Index | None = None,
+        users: pd.Index | Sequence | None = None,
+        items: pd.Index | Sequence | None = None,
+        time_unit: str = "s",
         where: str = "table",
     ) -> Interactions:
         """Check a raw table and code it; arguments name its columns, `where` the file in error
         messages.
 
-        Timestamps may be datetimes or Unix seconds. Without `interaction`, ids are given in file
-        order. Raises `DataError` (missing column, empty table, repeated ids, missing values,
-        unreadable types), `UnknownUser` and `UnknownItem` (an id outside the `users` or `items`
-        handed in).
+        Timestamps may be datetimes, dates, or numbers of a `time_unit` (s, ms, us, ns, or the form
+        of the dates, "%d.%m.%Y"); a session or basket may be a name. A `value` (a rating) changes
+        nothing by itself: every row counts as a like, a low one too, until `keep_at_least` drops
+        it. Without `interaction`, ids are given in file order. Raises `DataError` (missing column,
+        empty table, repeated ids, missing values, unreadable types), `UnknownUser` and
+        `UnknownItem` (an id outside the `users` or `items` handed in).
 
         >>> log = Interactions.from_table(pd.DataFrame({"user": ["a", "a"], "item": ["x", "y"]}))
         >>> log.n_users, log.n_items, len(log)
@@ -90,33 +96,28 @@ class Interactions:
         """
         roles = {"user": user, "item": item, "timestamp": timestamp, "action": action}
         roles |= {"session": session, "basket": basket, "value": value, "interaction": interaction}
-        raw = columns_of(table, roles, where)
+        raw, n = columns_of(table, roles, where), len(table)
         # one index of users and one of items, for life
-        users = make_index(raw["user"], "user", where) if users is None else users
-        items = make_index(raw["item"], "item", where) if items is None else items
+        users, owner = as_codes(raw["user"], users, UnknownUser, where)
+        items, thing = as_codes(raw["item"], items, UnknownItem, where)
         # every column in its type, and what is not said filled up
-        n = len(table)
-        ids = as_row_ids(raw.get("interaction"), n, where)
-        columns = {
-            "interaction": ids,
-            "user": as_codes(raw["user"], users, UnknownUser, where),
-            "item": as_codes(raw["item"], items, UnknownItem, where),
-            "timestamp": as_times(raw.get("timestamp"), n, where),
-            "action": raw.get("action", pd.Series(["interaction"] * n))
-            .astype(str)
-            .astype("category"),
-            "session": as_integers(raw.get("session"), n, "session", where, missing=True),
-            "basket": as_integers(raw.get("basket"), n, "basket", where, missing=True),
-            "value": as_numbers(raw["value"], where) if "value" in raw else np.full(n, np.nan),
-        }
-        frame = pd.DataFrame(
-            {name: getattr(column, "array", column) for name, column in columns.items()}
-        )
-        # the order of time, where every time is known
-        if not frame["timestamp"].isna().any():
-            frame = frame.sort_values("timestamp", kind="stable").reset_index(drop=True)
-        frame.insert(4, "position", np.arange(n, dtype="int64"))
-        return cls(frame[list(COLUMNS)], users, items)
+        columns = {"interaction": as_row_ids(raw.get("interaction"), n, where)}
+        columns |= {"user": owner, "item": thing}
+        columns["timestamp"] = as_times(raw.get("timestamp"), n, where, time_unit)
+        columns["action"] = pd.Categorical.from_codes(np.zeros(n, np.int8), ["interaction"])
+        if "action" in raw:
+            columns["action"] = raw["action"].astype(str).astype("category")
+        for name in ("session", "basket"):
+            group = name_or_number(raw.get(name))
+            columns[name] = as_integers(group, n, name, where, missing=True)
+        columns["value"] = as_numbers(raw["value"], where) if "value" in raw else np.full(n, np.nan)
+        order = log_order(owner, columns["timestamp"], where)
+        columns["position"] = np.arange(n, dtype="int64")
+        frame = {}
+        for name in COLUMNS:
+            part = getattr(columns[name], "array", columns[name])
+            frame[name] = part[order] if name in ("interaction", *raw) else part
+        return cls(pd.DataFrame(frame, copy=False), users, items)
 
     def __len__(self) -> int:
         return len(self.frame)
@@ -292,7 +293,4 @@ def _lookup(index: pd.Index, value: object, error: type[UnknownUser] | type[Unkn
             raise KeyError
         return int(index.get_loc(value))
     except (KeyError, TypeError, pd.errors.InvalidIndexError):
-        shown = ", ".join(map(str, index[:3]))
-        raise error(
-            f"{value!r} is not in the index", expected=f"one of {len(index)} ids such as {shown}"
-        ) from None
+        raise error(f"{value!r} is not in the index", None, *like(value, index)) from None

@@ -190,7 +190,7 @@ SPLITS |= {"global_time": global_time, "next_basket": next_basket, "random": ran
 
 
 def _check_order(
-    log: Interactions, by: str, do: str = "pass by='position' to take the order of the file"
+    log: Interactions, by: str, do: str = "pass by='position' to take the order of the log"
 ) -> None:
     if by not in ("time", "position"):
         raise ConfigError(f"{by!r}", "by", "'time' or 'position'")

@@ -8,6 +8,7 @@ __getattr__, __dir__, __all__ = lazy.attach(
     submod_attrs={
         "logs.dataset": ["Dataset"],
         "logs.tables": ["Preview", "preview", "read_table"],
+        "logs.items": ["read_items"],
         "logs.recbole": ["read_recbole"],
         "logs.movielens": ["read_movielens"],
         "logs.lists": ["read_lists"],

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 
-from workbench.data.checks import as_integers, place_of
+from workbench.data.checks import as_integers, name_or_number, place_of
 from workbench.data.interactions import Interactions
 from workbench.errors import DataError
 
@@ -15,19 +19,46 @@ ROLES = ("user", "item", "timestamp", "action", "session", "basket", "value", "i
 """What a column of a log may be called."""
 
 
-def log_of(table: pd.DataFrame, where: str, **indexes: pd.Index | None) -> Interactions:
+__all__ = ["name_or_number"]  # a check of the log, which readers of sessions need too
+
+
+def log_of(table: pd.DataFrame, where: str, time_unit: str = "s", **indexes: Any) -> Interactions:
     """The log of a table whose columns are called by their roles; other columns are left."""
     roles = {role: role for role in ROLES if role in table}
-    return Interactions.from_table(table, **roles, **indexes, where=where)
+    return Interactions.from_table(table, **roles, **indexes, time_unit=time_unit, where=where)
 
 
-def require(table: pd.DataFrame, columns: Iterable[str], where: str) -> None:
-    """Refuse a table that lacks one of these columns."""
+def require(
+    table: pd.DataFrame, columns: Iterable[str], where: str, roles: Mapping[str, str] | None = None
+) -> None:
+    """Refuse a table that lacks one of these columns, or has two of one name; roles: column →
+    what it is taken for."""
     for column in columns:
-        if column not in table:
+        count = list(table.columns).count(column)
+        if count != 1:
             have = ", ".join(map(str, table.columns[:12]))
-            do = "map the columns: see preview(path)"
-            raise DataError(f"no column {column!r}", where, f"found: {have}", do)
+            what = f"{count} columns are called {column!r}" if count else f"no column {column!r}"
+            do = "copy or download the file again"
+            if roles is not None:
+                role = roles.get(column, column)
+                do = f"pass mapping={{'{role}': '…'}} with the name of one column"
+            if table.shape[1] == 1:
+                do = "name what stands between the columns, such as sep=';'"
+            elif count > 1:
+                do = "give the two columns different names in the file's first line"
+            raise DataError(what, where, f"found: {have}", do)
+
+
+def tell(said: str) -> None:
+    """Say what a reader ought to know of a file that can be read."""
+    warnings.warn(said, stacklevel=4)
+
+
+def tell_unread(have: Iterable[str], read: Iterable[str], where: str) -> None:
+    """Name the columns of a file that nobody reads."""
+    left = [str(column) for column in have if column not in set(read)]
+    if left:
+        tell(f"{where}: columns that nobody reads: {', '.join(left)}")
 
 
 def chosen(table: pd.DataFrame, columns: Iterable[str]) -> pd.DataFrame:
@@ -61,28 +92,59 @@ def look_up(keys: pd.Series, table: pd.DataFrame, key: str, where: str, name: st
 
 def as_ids(column: pd.Series) -> pd.Series:
     """Integers where every id is one as written (no 007, no 1.0); anything else as it is."""
-    text = column.dropna()
-    whole = pd.api.types.is_string_dtype(column) and text.str.fullmatch(r"0|-?[1-9]\d{0,17}").all()
-    if not whole or not len(text):
+    if not pd.api.types.is_string_dtype(column) or column.isna().all():
         return column
-    # the former is much faster
-    return column.astype("int64") if len(text) == len(column) else pd.to_numeric(column)
+    text = pa.chunked_array(pa.array(column.array, from_pandas=True))
+    try:
+        text.slice(0, 1).cast(
+            pa.int64()
+        )  # a whole column that fails costs more than one that does not
+        numbers = text.cast(pa.int64())
+    except pa.ArrowInvalid:
+        return column
+    # 007, -0 and 0x7 are no way in which a number is written
+    zeros = pc.sum(pc.starts_with(text, "0")).as_py() - pc.sum(pc.equal(text, "0")).as_py()
+    if zeros or pc.any(pc.starts_with(text, "-0")).as_py():
+        return column
+    if pc.max(pc.binary_length(text)).as_py() > 18:
+        return column
+    whole = numbers.to_pandas(integer_object_nulls=True)  # a gap would make floats of them
+    return pd.Series(whole.to_numpy(), index=column.index, copy=False)
 
 
 def as_numeric(column: pd.Series) -> pd.Series:
     """Numbers where all are; anything else as it is."""
     if not pd.api.types.is_string_dtype(column) or column.isna().all():
         return column
-    numbers = pd.to_numeric(column, errors="coerce")
-    return column if (numbers.isna() & column.notna()).any() else numbers
-
-
-def name_or_number(column: pd.Series) -> pd.Series:
-    """Numbers as they are written; names numbered in the order they first appear."""
-    if pd.api.types.is_numeric_dtype(as_numeric(column)) or column.isna().all():
+    if pd.to_numeric(column.head(100).dropna().head(1), errors="coerce").isna().any():
         return column
-    codes = pd.Series(pd.factorize(column)[0], index=column.index, dtype="Int64")
-    return codes.mask(codes < 0)
+    text = pa.chunked_array(pa.array(column.array, from_pandas=True))
+    for kind in (pa.int64(), pa.float64()):
+        try:
+            text.slice(0, 1).cast(
+                kind
+            )  # a whole column that fails costs more than one that does not
+            values = text.cast(kind).to_pandas().to_numpy()
+        except pa.ArrowInvalid:
+            continue
+        if np.isfinite(values).sum() == column.notna().sum():  # "nan" is a word
+            return pd.Series(values, index=column.index, copy=False)
+    numbers = pd.to_numeric(column, errors="coerce")
+    return numbers if np.isfinite(numbers).sum() == column.notna().sum() else column
+
+
+def as_moments(column: pd.Series) -> pd.Series:
+    """Numbers where all are, times where all are ISO dates without a zone; anything else as it
+    is."""
+    column = as_numeric(column)
+    if not pd.api.types.is_string_dtype(column) or column.isna().all():
+        return column
+    text = pa.chunked_array(pa.array(column.array, from_pandas=True))
+    try:
+        text.slice(0, 1).cast(pa.timestamp("ms"))
+        return pd.Series(text.cast(pa.timestamp("ms")).to_pandas().to_numpy(), column.index)
+    except pa.ArrowInvalid:
+        return column
 
 
 def as_text(table: pd.DataFrame, keep: tuple[str, ...] = ()) -> pd.DataFrame:

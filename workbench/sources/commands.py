@@ -3,53 +3,33 @@ nothing."""
 
 from __future__ import annotations
 
-import json
-import re
-import shutil
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 
-from workbench.data.interactions import Interactions
-from workbench.errors import ConfigError, DataError, WorkbenchError
-from workbench.settings import settings
+from workbench.errors import DataError, WorkbenchError
+from workbench.sources.adding import Added, add, counts_of, own_folder
 from workbench.sources.cards import (
     Card,
     CardFile,
-    all_cards,
     find_card,
     find_folder,
     is_here,
     read_cards,
     sha256_of,
 )
-from workbench.sources.files import exists, found
-from workbench.sources.logs.tables import Preview, preview, read_table
+from workbench.sources.files import exists
+from workbench.sources.notes import doubts_of, span
 from workbench.sources.opening import open_data, read_data
 from workbench.sources.sensitive import find_sensitive, load_rules
-from workbench.whole import whole_file, whole_folder
+from workbench.whole import whole_folder
 
-ANY = "any number"
+__all__ = ["Added", "add"]  # commands like those below, on a page of their own
+
+ANY, OPEN = "any number", "a doubt"
+"""What `check` expects of a count that may be anything, and of what may be right or wrong."""
 MOST = 1 << 30
 """Bytes of a download whose card tells no size."""
-
-
-@dataclass(frozen=True)
-class Added:
-    """What `add` wrote: the card, its file, and the preview that shows which column became what."""
-
-    card: Card
-    path: Path
-    preview: Preview
-
-    def __repr__(self) -> str:
-        return f"Added({self.card.name}, {self.card.rows:,} rows, card {self.path})"
-
-    def to_frame(self) -> pd.DataFrame:
-        """The columns of the file and their roles in the card."""
-        return self.preview.columns
 
 
 def list_cards() -> pd.DataFrame:
@@ -95,55 +75,12 @@ def get(name: str, folder: str | Path | None = None) -> Path:
     return target
 
 
-def add(
-    path: str | Path,
-    mapping: dict[str, str] | None = None,
-    *,
-    name: str | None = None,
-    copy: bool = False,
-    **options: object,
-) -> Added:
-    """Make a card for a table of your own; the table stays where it is unless `copy`.
-
-    mapping: role → column, laid over the guess of `preview` (a role given as "" is left out);
-    options: of `read_table`, such as time_unit or actions. The table is read once, so a card that
-    is written works.
-    """
-    own, path = own_folder(), found(Path(path).resolve())
-    name = name or re.sub(r"[^a-z0-9]+", "-", path.name.split(".")[0].lower()).strip("-") or "table"
-    if name in all_cards():
-        raise ConfigError(f"there is a card {name!r}", "name", "a new name", "pass another name")
-    form = {key: value for key, value in options.items() if key in ("sep", "encoding")}
-    seen = preview(path, mapping=mapping, **form)
-    log = read_table(path, seen.mapping, **options)
-    file = CardFile(name=path.name.removesuffix(".gz"), sha256=sha256_of(path))
-    facts = {"name": name, "reader": "table", "columns": seen.mapping, "options": options}
-    facts |= {"files": (file,), "task": "your own table", **_counts(log)}
-    facts |= {"folders": (name,)} if copy else {"place": path.parent}
-    try:
-        card = Card(**facts)
-    except ValueError as error:
-        what = f"no card can be made ({' '.join(str(error).split())})"
-        raise ConfigError(what, "add", "a plain name") from error
-    if copy:
-        folder = own / name
-        if folder.exists():
-            what = "the folder is there already"
-            raise ConfigError(what, str(folder), "a new name", "pass another name")
-        with whole_folder(folder) as new:
-            shutil.copy2(path, new)
-    target = own / "cards" / f"{name}.toml"
-    with whole_file(target, None) as new:  # a file that is no card may have the name
-        new.write_text(_toml(card), encoding="utf-8")
-    return Added(card, target, seen)
-
-
 def check(name: str, folder: str | Path | None = None) -> pd.DataFrame:
     """Compare a copy with its card: [check, found, expected, ok], checksums first, then what the
     reader counts.
 
     Where the card knows no checksum or count, expected is "not checked" and ok is missing: neither
-    right nor wrong.
+    right nor wrong. So it is where rows have no time, or times are doubted (all in 1970).
     """
     card = find_card(name)
     place = find_folder(card, folder)
@@ -156,23 +93,18 @@ def check(name: str, folder: str | Path | None = None) -> pd.DataFrame:
         except WorkbenchError as error:
             rows.append(("reads", str(error), "a log"))
         else:
-            rows += [(what, count, getattr(card, what)) for what, count in _counts(log).items()]
+            rows += [(what, count, getattr(card, what)) for what, count in counts_of(log).items()]
             twice = log.frame.drop(columns=["interaction", "position"]).duplicated()
-            for what, wrong in (
-                ("equal rows", twice),
-                ("rows without time", log.frame["timestamp"].isna()),
-            ):
-                rows.append((what, int(wrong.sum()), ANY))
+            rows.append(("equal rows", int(twice.sum()), ANY))
+            without = int(log.frame["timestamp"].isna().sum())
+            rows.append(("rows without time", without, OPEN if without else ANY))
+            doubts = doubts_of(log)
+            rows.append(("times", "; ".join([span(log), *doubts]), OPEN if doubts else ANY))
     table = pd.DataFrame(rows, columns=["check", "found", "expected"], dtype=object)
     ok = (table["found"] == table["expected"]) | (table["expected"] == ANY)
-    unchecked = table["expected"].isna()
-    table["expected"] = table["expected"].mask(unchecked, "not checked").replace(ANY, None)
-    return table.assign(ok=ok.astype("boolean").mask(unchecked))
-
-
-def _counts(log: Interactions) -> dict[str, int]:
-    """What a card says of a log."""
-    return {"rows": len(log), "users": log.n_users, "items": log.n_items}
+    unchecked, doubted = table["expected"].isna(), table["expected"] == OPEN
+    table["expected"] = table["expected"].mask(unchecked, "not checked").replace([ANY, OPEN], None)
+    return table.assign(ok=ok.astype("boolean").mask(unchecked | doubted))
 
 
 def sensitive(
@@ -185,16 +117,6 @@ def sensitive(
     `sensitive.find_sensitive`."""
     loaded = load_rules(rules or name)  # a bad file is named before anything large is read
     return find_sensitive(open_data(name, folder).catalogue, loaded, topic)
-
-
-def own_folder(folder: str | Path | None = None) -> Path:
-    """The folder for the reader's data: WORKBENCH_DATA unless given; raises `ConfigError` where
-    there is none."""
-    own = Path(folder).expanduser() if folder is not None else settings().own_data
-    if own is None:
-        what, do = "WORKBENCH_DATA is not set", "set it or pass a folder"
-        raise ConfigError(what, "folder", "a folder for your data", do)
-    return own
 
 
 def _download(file: CardFile, folder: Path) -> None:
@@ -228,24 +150,3 @@ def _compare(card: Card, folder: Path) -> None:
             what, expected = f"{file.name} has sha256 {have}", f"{file.sha256} (unpacked)"
             do = "take the release that the card names; move what is there out of the way"
             raise DataError(what, card.name, expected, do)
-
-
-def _toml(card: Card) -> str:
-    """TOML of a card; a JSON string, number or list of strings is TOML as it stands."""
-    facts = card.model_dump(mode="json", exclude_defaults=True)
-    tables = {key: facts.pop(key) for key in ("columns", "options") if key in facts}
-    files = facts.pop("files")
-    parts = ["\n".join(_pairs(facts, str))]
-    parts += ["\n".join([f"[{name}]", *_pairs(table)]) for name, table in tables.items()]
-    parts += ["\n".join(["[[files]]", *_pairs(file, str)]) for file in files]
-    return "\n\n".join(parts) + "\n"
-
-
-def _pairs(table: dict[str, object], name: Callable[[str], str] | None = None) -> list[str]:
-    return [f"{(name or _value)(key)} = {_value(value)}" for key, value in table.items()]
-
-
-def _value(value: object) -> str:
-    if isinstance(value, dict):
-        return f"{{{', '.join(_pairs(value))}}}"
-    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")

@@ -1,18 +1,16 @@
-"""Text, gzip and parquet files as tables; what is wrong with a file becomes a `DataError` that
-names the line."""
+"""Text, JSON, parquet and feather files as tables, packed or not; what is wrong with a file becomes
+a `DataError` that names the line."""
 
 from __future__ import annotations
 
-import codecs
 import csv
-import gzip
+import io
 import json
 import re
 import tomllib
 import warnings
-import zlib
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 from typing import IO, Any, TypeVar
 
@@ -20,17 +18,25 @@ import pandas as pd
 from pydantic import BaseModel
 
 from workbench.errors import ConfigError, DataError
-from workbench.sources.columns import chosen, require
+from workbench.sources.columns import chosen, require, tell_unread
+from workbench.sources.faults import AGAIN, readable
+from workbench.sources.packed import (
+    LINE,
+    exists,
+    found,
+    head_of,
+    inner_name,
+    kind_of,
+    open_file,
+    refuse_foreign,
+)
+from workbench.sources.quick import read_arrow, read_quick
+
+__all__ = ["exists", "found", "open_file", "readable"]  # whoever reads files finds these here too
 
 Model = TypeVar("Model", bound=BaseModel)
-AGAIN = "copy or download it again"
-FAULTS = (
-    ((gzip.BadGzipFile, EOFError, zlib.error), "broken gzip ({})", "a whole .gz file", AGAIN),
-    (csv.Error, "a broken line ({})", "a table", "check its quotes and separator"),
-    (pd.errors.EmptyDataError, "the file is empty", "a header and rows", AGAIN),
-    ((OSError, ValueError), "unreadable ({})", "a table", "check the file and its ending"),
-)
-"""What libraries raise over a damaged file, what that means, what was expected, what to do."""
+PIECE = "\x1f"
+"""What stands for a separator of several characters while a file is read."""
 
 
 def read_frame(
@@ -40,32 +46,124 @@ def read_frame(
     encoding: str = "utf-8",
     nrows: int | None = None,
     names: list[str] | None = None,
-    **form: str | int,
+    **form: Any,
 ) -> pd.DataFrame:
-    """A file as a table of text (parquet: of what it holds), its index counting lines as an editor
-    does. form: how a text file is quoted, in the words of `csv`."""
-    ending = path.name.removesuffix(".gz").rpartition(".")[2]
+    """A file as a table of text (parquet, feather: of what it holds), its index counting lines as
+    an editor does.
+
+    What a file holds is told by its content: gzip, bz2, xz, zstandard and zip (of one file) are
+    unpacked, a file of JSON objects is a table too, and so is a folder of parquet parts. sep: by
+    the first line unless told. names: of the columns of a file without a header. form: how a text
+    file is quoted, in the words of `csv`. With nrows little more than these rows is read.
+    """
+    if sep == "" or (names is not None and not names):
+        raise ConfigError("nothing", "names" if sep is None else "sep", "a character or a name")
     with readable(path, encoding), warnings.catch_warnings():
-        if ending == "parquet":
-            table = pd.read_parquet(path)
-            return (table if nrows is None else table.head(nrows)).rename_axis("row")
         # lines longer than the header, cut off
         warnings.simplefilter("error", pd.errors.ParserWarning)
-        if sep is not None and len(sep) != 1:
-            raise ConfigError(f"separator {sep!r}", "sep", "a single character")
-        form["delimiter"] = sep or ("," if ending == "csv" else "\t")
-        text = {"encoding": encoding, "nrows": nrows, "names": names, "dtype": "str"}
-        text |= {"index_col": False, "keep_default_na": False, "na_values": [""]}
-        table = pd.read_csv(path, **text, **form)
-        start = 2 if names is None else 1
-        lines = pd.RangeIndex(start, start + len(table), name="line")
-        if nrows is None:
-            lines = _lines(path, table, lines, encoding, form)
-    return table.set_axis(lines)
+        first = b"PAR1" if path.is_dir() else head_of(path)
+        if first[:4] == b"PAR1" or first[:6] == b"ARROW1":
+            packed = path.is_file() and kind_of(path) not in ("parquet", "feather")
+            source = io.BytesIO(_bytes(path)) if packed else path
+            return read_arrow(source, path, first[:6], nrows)
+        refuse_foreign(path, first, encoding)
+        text = first.decode(encoding, "ignore").lstrip("\ufeff \t\r\n")
+        if text[:1] in ("{", "["):
+            return _read_objects(path, nrows, whole=text[0] == "[")
+        sep = sep or separator(text.split("\n", 1)[0], inner_name(path))
+        if len(sep) > 1:
+            form["quoting"] = csv.QUOTE_NONE
+        form["delimiter"] = sep if len(sep) == 1 else PIECE
+        header = names or _header(path, encoding, sep, form)
+        if nrows is None and set(form) == {"delimiter"} and encoding in ("utf-8", "utf8"):
+            table = read_quick(path, header, form["delimiter"], skip=names is None)
+            if table is not None:
+                return table
+        return _read_text(path, encoding, sep, nrows, names, header, form)
+
+
+def _read_text(
+    path: Path,
+    encoding: str,
+    sep: str,
+    nrows: int | None,
+    names: list[str] | None,
+    header: list[str],
+    form: dict[str, Any],
+) -> pd.DataFrame:
+    """A text file by pandas, whatever is quoted in it."""
+    options = {"nrows": nrows, "names": names, "dtype": "str", "index_col": False}
+    options |= {"keep_default_na": False, "na_values": [""]}
+    with _opened(path, encoding, sep) as file:
+        table = pd.read_csv(file, **options, **form)
+    if len(header) == len(table.columns):
+        table.columns = header  # two of one name keep it
+    start = 2 if names is None else 1
+    lines = pd.RangeIndex(start, start + len(table), name="line")
+    return table.set_axis(
+        _lines(path, table, lines, encoding, sep, form) if nrows is None else lines
+    )
+
+
+def separator(line: str, name: str) -> str:
+    """What stands between the columns of a file called `name` whose first line this is: what its
+    ending says, unless another one stands there more often."""
+    usual = "," if name.endswith(".csv") else "\t"
+    line = re.sub(r'"[^"]*"', "", line)
+    if line.count("::") > 1:
+        return "::"
+    often = max((usual, "\t", ";", "|", ","), key=line.count)
+    return often if often in line else " " if " " in line.strip() else usual
+
+
+def _opened(path: Path, encoding: str, sep: str) -> IO[str]:
+    """The text of a file, with one character for a separator of several."""
+    file = open_file(path, encoding)
+    if len(sep) == 1:
+        return file
+    with file:
+        text = file.read()
+    if PIECE in text:
+        raise DataError("a control character (1F)", path.name, "text", "separate by one character")
+    return io.StringIO(text.replace(sep, PIECE))
+
+
+def _header(path: Path, encoding: str, sep: str, form: dict[str, Any]) -> list[str]:
+    """The names in the first line as they stand there; one without a name is called by its
+    place."""
+    with _opened(path, encoding, sep) as file:
+        row = pd.read_csv(file, header=None, nrows=1, dtype="str", keep_default_na=False, **form)
+    return [name or f"Unnamed: {place}" for place, name in enumerate(row.iloc[0].astype(str))]
+
+
+def _bytes(path: Path) -> bytes:
+    with open_file(path, longest=None) as file:
+        return file.read()
+
+
+def _nested(value: object) -> bool:
+    return isinstance(value, dict | list)
+
+
+def _read_objects(path: Path, nrows: int | None, whole: bool) -> pd.DataFrame:
+    """A file of JSON objects, one a line or all in a list, as a table: a column per field, numbers
+    as they are written. whole: they stand in a list."""
+    exact = {"parse_int": str, "parse_float": str}
+    if whole:
+        read = list(enumerate(read_json(path, **exact)))[:nrows]
+    else:
+        read = list(islice(json_lines(path, **exact), nrows))
+    for place, row in read:
+        if not isinstance(row, dict) or (len(read) == 1 and all(map(_nested, row.values()))):
+            do = "write one object a row: pandas.DataFrame.to_json(…, orient='records', lines=True)"
+            raise DataError(f"object {place} is no row", path.name, "one JSON object a line", do)
+    table = pd.DataFrame([row for _, row in read])
+    index = pd.Index([place for place, _ in read], name="row" if whole else "line")
+    return table.set_axis(index).infer_objects()
 
 
 def _lines(
-    path: Path, table: pd.DataFrame, plain: pd.Index, encoding: str, form: dict[str, Any]
+    path: Path, table: pd.DataFrame, plain: pd.Index, encoding: str, sep: str, form: dict[str, Any]
 ) -> pd.Index:
     """The line on which every row begins; refuses short lines, which pandas fills up without a
     word.
@@ -78,7 +176,8 @@ def _lines(
     if count == plain.stop - 1 and not table.iloc[:, -1].isna().any():
         return plain
     found, last = [], 0
-    with open_file(path, encoding) as file:
+    csv.field_size_limit(LINE)  # a cell may be as long as a line
+    with _opened(path, encoding, sep) as file:
         reader = csv.reader(file, **form)
         for row in reader:
             begin, last = last + 1, reader.line_num
@@ -97,9 +196,10 @@ def read_columns(
     folder: str | Path, name: str, columns: Iterable[str], **options: Any
 ) -> pd.DataFrame:
     """These columns of a file of a folder, or of its `.gz`, called anew by a mapping; refuses a
-    file that lacks one. options: of `read_frame`."""
+    file that lacks one, and names the columns that are left. options: of `read_frame`."""
     table = read_frame(found(Path(folder) / name), **options)
     require(table, columns, name)
+    tell_unread(table.columns, columns, name)
     return chosen(table, columns)
 
 
@@ -111,6 +211,7 @@ def read_json_lines(path: Path, fields: Iterable[str]) -> pd.DataFrame:
     names a bad line.
     """
     names, pieces, rows, numbers = list(fields), [], [], []
+    seen: set[str] = set()
 
     def pack() -> None:
         index = pd.Index(numbers, name="line", dtype="int64")
@@ -121,20 +222,22 @@ def read_json_lines(path: Path, fields: Iterable[str]) -> pd.DataFrame:
     for number, read in json_lines(path):
         if not isinstance(read, dict):
             raise DataError(f"line {number} is no JSON object", path.name, "{…} in every line")
+        seen.update(read)
         rows.append([read.get(name) for name in names])
         numbers.append(number)
         if len(rows) == 250_000:
             pack()
     pack()
+    tell_unread(sorted(seen), names, path.name)
     return chosen(pd.concat(pieces) if len(pieces) > 1 else pieces[0], fields)
 
 
-def json_lines(path: Path) -> Iterator[tuple[int, Any]]:
+def json_lines(path: Path, **exact: Any) -> Iterator[tuple[int, Any]]:
     """What every line that is not blank holds, after its number; `DataError` names a line that is
-    no JSON."""
+    no JSON. exact: how numbers are read, in the words of `json.loads`."""
     for number, text in lines_of(path):
         try:
-            read = json.loads(text)
+            read = json.loads(text, **exact)
         except json.JSONDecodeError as error:
             what = f"line {number} is no JSON ({error.msg})"
             do = "repair or remove this line"
@@ -142,11 +245,12 @@ def json_lines(path: Path) -> Iterator[tuple[int, Any]]:
         yield number, read
 
 
-def read_json(path: str | Path) -> Any:
-    """What a JSON file (or its .gz) holds; `DataError` names the file and line that is broken."""
+def read_json(path: str | Path, **exact: Any) -> Any:
+    """What a JSON file (or its .gz) holds; `DataError` names the file and line that is broken.
+    exact: as for `json_lines`."""
     path = found(path)
     try:
-        return json.loads(read_text(path))
+        return json.loads(read_text(path), **exact)
     except json.JSONDecodeError as error:
         what = f"line {error.lineno}, character {error.colno} is no JSON ({error.msg})"
         raise DataError(what, path.name, "a whole JSON file", AGAIN) from error
@@ -163,8 +267,8 @@ def read_toml(model: type[Model], path: Path, what: str) -> Model:
 
 
 def read_text(path: Path) -> str:
-    """The whole text of a file, plain or gzipped."""
-    with readable(path), open_file(path, "utf-8") as file:
+    """The whole text of a file, plain or packed; a line may have any length."""
+    with readable(path), open_file(path, "utf-8", longest=None) as file:
         return file.read()
 
 
@@ -174,63 +278,3 @@ def lines_of(path: Path) -> Iterator[tuple[int, str]]:
         for number, line in enumerate(file, 1):
             if line.strip():
                 yield number, line.rstrip("\r\n")
-
-
-@contextmanager
-def readable(path: Path, encoding: str = "utf-8") -> Iterator[None]:
-    """Turn what pandas, gzip and pyarrow say of a damaged file into a `DataError`."""
-    try:
-        codecs.lookup(encoding)
-    except LookupError:
-        expected = "one such as utf-8 or latin-1"
-        raise ConfigError(f"no encoding {encoding!r}", "encoding", expected) from None
-    try:
-        yield
-    except UnicodeError as error:
-        with open_file(path) as file:
-            line = next((n for n, raw in enumerate(file, 1) if not _decodes(raw, encoding)), 1)
-        what, expected = f"line {line} is not {encoding}", f"{encoding} text"
-        do = "pass encoding='latin-1', or the encoding the file was written in"
-        raise DataError(what, path.name, expected, do) from error
-    except (pd.errors.ParserError, pd.errors.ParserWarning) as error:
-        said = str(error).replace("\n", "")
-        counts = re.search(r"Expected (\d+) fields in line (\d+), saw (\d+)", said)
-        what = f"broken lines ({said})"
-        if counts:
-            what = f"line {counts[2]} is broken: {counts[3]} fields, not {counts[1]}"
-        expected = "as many fields as the header"
-        raise DataError(what, path.name, expected, "repair the line") from error
-    except (OSError, ValueError, EOFError, csv.Error, zlib.error) as error:
-        fault = next(fault for fault in FAULTS if isinstance(error, fault[0]))
-        _, what, expected, do = fault
-        raise DataError(what.format(error), path.name, expected, do) from error
-
-
-def _decodes(raw: bytes, encoding: str) -> bool:
-    try:
-        raw.decode(encoding)
-    except UnicodeError:
-        return False
-    return True
-
-
-def open_file(path: Path, encoding: str | None = None) -> IO:
-    """A plain or gzipped file, as bytes unless an encoding is named; a byte order mark is no
-    text."""
-    encoding = "utf-8-sig" if encoding in ("utf-8", "utf8") else encoding
-    mode = "rb" if encoding is None else "rt"
-    opener = gzip.open if path.suffix == ".gz" else open
-    return opener(path, mode, encoding=encoding)
-
-
-def exists(path: Path) -> bool:
-    """Whether there is such a file, plain or gzipped."""
-    return path.is_file() or Path(f"{path}.gz").is_file()
-
-
-def found(path: str | Path) -> Path:
-    """The file, or its gzip beside where it would be."""
-    path = Path(path)
-    if not exists(path):
-        raise DataError("no such file", str(path), "a file, plain or .gz", "check name and folder")
-    return path if path.is_file() else Path(f"{path}.gz")

@@ -14,15 +14,19 @@ import numpy as np
 import pandas as pd
 
 from workbench.data.catalogue import Catalogue
-from workbench.data.filters import Filtered, prepare
+from workbench.data.filters import Filtered
 from workbench.data.interactions import Interactions
 from workbench.data.splits import Split
 from workbench.errors import ConfigError, DataError
 from workbench.sources.cards import Card, find_card, find_folder, is_own, sha256_of
+from workbench.sources.columns import tell
 from workbench.sources.files import found
 from workbench.sources.logs import layout
+from workbench.sources.logs.dataset import Dataset
+from workbench.sources.logs.items import read_items
 from workbench.sources.logs.lists import read_lists
-from workbench.sources.logs.tables import read_table
+from workbench.sources.logs.tables import FORM, read_noted, read_table
+from workbench.sources.steps import prepare
 
 
 @dataclass(frozen=True)
@@ -140,7 +144,7 @@ def _read(card: Card, place: Path, options: dict[str, Any]) -> Any:
     if card.reader == "files":
         return _asked(_nothing, options)()
     if card.reader == "table":
-        return _asked(read_table, options, "mapping")(first, card.columns or None, **options)
+        return _table(card, place, options)
     if card.reader == "lists":
         return _asked(read_lists, options)(first)
     if card.reader == "reviews":
@@ -166,6 +170,23 @@ def _asked(reader: Callable, options: dict[str, Any], *taken: str) -> Callable:
         what = f"the reader has no option {wrong[0]!r}"
         raise ConfigError(what, "options", expected, "correct the card or the argument")
     return reader
+
+
+def _table(card: Card, place: Path, options: dict[str, Any]) -> Interactions | Dataset:
+    """The log of a table, or of the parts of one in its folder, and the items of a second file."""
+    about = {name: options.pop(name, None) for name in ("items", "item_columns", "topic_sep")}
+    _asked(read_table, options, "mapping")
+    files = [file.path for file in card.files if file.name != about["items"]]
+    form = {name: options.pop(name) for name in FORM if name in options}
+    path = found(place / files[0] if len(files) == 1 else place)
+    read = read_noted(path, card.columns or None, form, options)
+    for doubt in read.notes.doubts:  # the columns were agreed upon when the card was made
+        tell(f"{path.name}: {doubt}")
+    if about["items"] is None:
+        return read.log
+    columns = about["item_columns"] or None
+    items = read_items(place / about["items"], read.log, columns, topic_sep=about["topic_sep"])
+    return Dataset(read.log, items, pd.DataFrame({"user": np.arange(read.log.n_users)}))
 
 
 def _reviews(card: Card, place: Path) -> pd.DataFrame:

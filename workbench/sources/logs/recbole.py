@@ -8,26 +8,41 @@ from pathlib import Path
 
 import pandas as pd
 
-from workbench.data.checks import as_numbers
+from workbench.data.checks import as_numbers, as_times
 from workbench.errors import DataError
-from workbench.sources.columns import as_ids, chosen, require
+from workbench.sources.columns import as_ids, chosen, require, tell, tell_unread
 from workbench.sources.files import exists, found, read_frame
+from workbench.sources.guesses import ROLES as NAMES
+from workbench.sources.guesses import by_names
 from workbench.sources.logs.dataset import Dataset, make_dataset
+from workbench.sources.notes import doubts_of
 
 PARTS = ("inter", "item", "user")
-ROLES = {"user_id": "user", "item_id": "item", "timestamp": "timestamp", "rating": "value"}
+ROLES = {"user": "user_id", "item": "item_id", "timestamp": "timestamp", "value": "rating"}
+"""What the columns of an `.inter` file are called; others are found by their names, as in a
+table."""
+GUESSED = {role: NAMES[role] for role in ("user", "item", "timestamp", "value")}
 TITLES = ("title", "movie_title", "name", "item_name", "product_name")
 TOPICS = ("class", "genre", "genres", "categories", "category")
 
 
-def read_recbole(folder: str | Path, topics: str | None = None) -> Dataset:
+def read_recbole(
+    folder: str | Path,
+    topics: str | None = None,
+    *,
+    mapping: dict[str, str] | None = None,
+    time_unit: str = "s",
+) -> Dataset:
     """Read RecBole atomic files `<name>.inter`, and `.item` and `.user` where there are such.
 
     folder: theirs, or the common prefix `folder/name`. topics: the column of the `.item` file whose
-    words are topics (class, genre, categories unless told). Format: recbole.io, atomic files: tab
-    separated, header name:type.
+    words are topics (class, genre, categories unless told). mapping: role → column of the `.inter`
+    file, without its type, laid over user_id, item_id, timestamp and rating, or over names such as
+    `time` and `label` (a label is a value: `keep_at_least(log, 1)` leaves out those of 0);
+    time_unit: of numeric times (s, ms, us, ns). Columns that nobody reads are named by a warning.
+    Format: recbole.io, atomic files: tab separated, header name:type.
     """
-    folder = Path(folder)
+    folder = Path(folder).expanduser()
     here, stem = (folder, "*") if folder.is_dir() else (folder.parent, folder.name)
     files = [*here.glob(f"{stem}.inter"), *here.glob(f"{stem}.inter.gz")]
     logs = sorted({path.name.split(".inter")[0] for path in files})
@@ -37,13 +52,29 @@ def read_recbole(folder: str | Path, topics: str | None = None) -> Dataset:
         raise DataError(f"{count} in .inter", str(folder), expected, "name folder/name")
     where = f"{logs[0]}.inter"
     table, items, people = (_atomic(here / f"{logs[0]}.{part}") for part in PARTS)
-    if not {"user_id", "item_id"} <= set(table):
-        expected = "user_id:token and item_id:token"
-        raise DataError("no column user_id or item_id", where, expected)
-    known = {column: role for column, role in ROLES.items() if column in table}
+    guess = by_names(table.columns, GUESSED)
+    guess |= {role: column for role, column in ROLES.items() if column in table}
+    taken = guess | (mapping or {})
+    for role in ("user", "item"):
+        if taken.get(role) not in table:
+            have = ", ".join(table.columns)
+            expected = f"user_id:token and item_id:token; found: {have}"
+            do = f"pass mapping={{'{role}': '…'}} with the name of one column"
+            raise DataError("no column user_id or item_id", where, expected, do)
+    require(table, taken.values(), where, {column: role for role, column in taken.items()})
+    tell_unread(table.columns, taken.values(), where)
+    if taken.get("value") == "label":
+        tell(f"{where}: label is read as a value; keep_at_least(log, 1) leaves out rows of 0")
+    table = chosen(table, {column: role for role, column in taken.items()})
+    times = table.get("timestamp")
+    if times is not None:
+        table["timestamp"] = as_times(times, len(table), where, time_unit)
     if items is not None:
         items = _described(items, topics)
-    return make_dataset(chosen(table, known), items, people, where)
+    data = make_dataset(table, items, people, where)
+    for doubt in doubts_of(data.log, times):
+        tell(f"{where}: {doubt}")
+    return data
 
 
 def _described(items: pd.DataFrame, topics: str | None) -> pd.DataFrame:

@@ -5,84 +5,130 @@ Ids that are all whole numbers become integers, others stay text, so `007` and `
 
 from __future__ import annotations
 
-import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from workbench import html
-from workbench.data.checks import as_times
 from workbench.data.interactions import Interactions
-from workbench.errors import ConfigError
-from workbench.sources.columns import as_ids, as_numeric, log_of, name_or_number, require
+from workbench.errors import ConfigError, DataError, WorkbenchError
+from workbench.sources.columns import as_ids, as_moments, as_numeric, log_of, require, tell
 from workbench.sources.files import found, read_frame
+from workbench.sources.guesses import NAMES, ROLES, both_of, guess_roles, looks_like_values
+from workbench.sources.notes import Notes, notes_of
 
-ROLES = {
-    "user": "user userid uid customer customerid reviewerid visitorid shopper member memberid",
-    "item": "item itemid iid product productid movieid sku skuid asin parentasin aid "
-    "article articleid",
-    "timestamp": "timestamp time when date datetime unixreviewtime ts eventtime actiontime "
-    "createdat timestampms",
-    "action": "action event type behavior behaviour eventtype actiontype",
-    "session": "session sessionid",
-    "basket": "basket basketid order orderid transaction transactionid invoice",
-    "value": "value rating score stars overall",
-}
-"""Column names that `preview` takes for a role; case, blanks, `_` and a `:type` ending do not
-count."""
-
-CHANGE = {"user": as_ids, "item": as_ids, "session": name_or_number, "basket": name_or_number}
-"""What becomes of a column, by its role."""
+SEEN = 1_000
+"""Rows that `preview` reads to say what they hold."""
+FORM = ("sep", "encoding", "names")
+"""Options that say how a file is written; the others say what it means."""
 
 
 @dataclass(frozen=True)
 class Preview:
-    """First rows of a file, its columns, and the mapping role → column that their names suggest."""
+    """First rows of a file, its columns, the mapping role → column that their names suggest, and
+    what ought to be known of the rows."""
 
     rows: pd.DataFrame
     columns: pd.DataFrame
     mapping: dict[str, str]
+    notes: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         guess = ", ".join(f"{role}={column}" for role, column in self.mapping.items())
         size = f"{len(self.rows)} rows, {len(self.columns)} columns"
         return f"Preview({size}; guess: {guess or 'none'})"
 
+    def __str__(self) -> str:
+        columns = self.columns.assign(role=self.columns["role"].replace("", "-"))
+        return "\n".join([columns.to_string(index=False), *self.notes])
+
     def to_frame(self) -> pd.DataFrame:
         """One row per column: [column, dtype, example, role]."""
         return self.columns
 
     def _repr_html_(self) -> str:
-        first = self.rows.astype(str).to_dict("records")
-        columns = self.columns.to_dict("records")
-        return html.table(columns, "Columns") + html.table(first, "First rows")
+        rows = self.rows.astype(str)
+        rows.columns = [f"{name} ({n})" if n else name for name, n in _counted(rows.columns)]
+        notes = "".join(f"<li>{html.escape(note)}</li>" for note in self.notes)
+        tables = html.table(self.columns.to_dict("records"), "Columns")
+        tables += html.table(rows.to_dict("records"), "First rows")
+        return f"{tables}<ul>{notes}</ul>" if notes else tables
+
+
+class Reading:
+    """A table on its way to a log: which column is what, and what ought to be known of it.
+
+    Made of rows as `read_frame` gives them; `log` is what they are once everything is checked.
+    """
+
+    def __init__(
+        self,
+        raw: pd.DataFrame,
+        mapping: dict[str, str],
+        where: str,
+        *,
+        time_unit: str = "s",
+        actions: dict[str, str] | None = None,
+        users: pd.Index | None = None,
+        items: pd.Index | None = None,
+    ) -> None:
+        for role in mapping:
+            if role not in (*ROLES, "interaction"):
+                want = f"some of {', '.join(ROLES)}, interaction"
+                raise ConfigError(f"no role {role!r}", "mapping", want)
+        taken = {"user": "user", "item": "item"} | mapping
+        columns = [part for column in taken.values() for part in both_of(column, raw)]
+        require(raw, columns, where, {column: role for role, column in taken.items()})
+        # the same columns by their roles; a date and a time of day are one time
+        table = {role: _joined(raw, column) for role, column in taken.items()}
+        table = pd.DataFrame(table, copy=False)
+        self.times = None if "%" in time_unit else table.get("timestamp")
+        for role, index in (("user", users), ("item", items)):
+            if index is None or not pd.api.types.is_string_dtype(pd.Index(index)):
+                table[role] = as_ids(table[role])
+        table, dropped = _renamed(table, actions or {})
+        try:
+            self.log = log_of(
+                _numbers(table, time_unit), where, time_unit, users=users, items=items
+            )
+        except DataError:  # once more, so that the cell is quoted as it is written
+            self.log = log_of(table, where, time_unit, users=users, items=items)
+        left = [str(column) for column in raw if column not in columns]
+        self.notes: Notes = notes_of(self.log, self.times, left, dropped)
 
 
 def preview(
-    path: str | Path, n: int = 5, mapping: dict[str, str] | None = None, **options: object
+    path: str | Path, n: int = 5, mapping: dict[str, str] | None = None, **options: Any
 ) -> Preview:
     """Look at the first `n` rows of a table before mapping its columns; options as for
     `read_table`.
 
-    mapping: role → column, laid over what the names suggest; a role given as "" is left out.
+    mapping: role → column, laid over what the names suggest; a role given as "" is left out. The
+    notes say what the first thousand rows hold: the span of times, ids that differ in a blank,
+    actions without a rank, columns that nobody reads. No more than these rows is read.
     """
-    rows = read_frame(found(path), nrows=n, **options)
-    named = {}
-    for column in reversed(rows.columns):
-        plain = str(column).split(":")[0].lower()
-        named[re.sub(r"[^a-z]", "", plain)] = str(column)
-    # of each role the first name that a column has
-    guess = {}
-    for role, names in ROLES.items():
-        guess[role] = next((named[name] for name in names.split() if name in named), None)
+    path = found(path)
+    form = {key: options.pop(key) for key in FORM if key in options}
+    raw = read_frame(path, nrows=max(n, SEEN), **_named(form))
+    guess, said = guess_roles(raw)
     guess = {role: column for role, column in (guess | (mapping or {})).items() if column}
-    roles = {column: role for role, column in guess.items()}
-    typed = rows.apply(as_numeric)
-    columns = pd.DataFrame({"column": rows.columns, "dtype": typed.dtypes.astype(str).to_numpy()})
-    columns["example"] = rows.iloc[0].astype(str).to_numpy() if len(rows) else ""
-    columns["role"] = [roles.get(column, "") for column in rows]
-    return Preview(typed, columns, guess)
+    if not form.get("names"):
+        said += [f"{what}; {NAMES}" for what in looks_like_values(raw)]
+    try:
+        notes = Reading(raw, guess, path.name, **options).notes
+        said += [f"the first {len(raw):,} rows: {note}" for note in notes.all]
+    except WorkbenchError as error:
+        said.append(f"these rows make no log yet: {error}")
+    roles = {part: role for role, column in guess.items() for part in both_of(column, raw)}
+    typed = raw.head(n).apply(as_numeric)
+    columns = pd.DataFrame({"column": raw.columns, "dtype": typed.dtypes.astype(str).to_numpy()})
+    columns["example"] = raw.iloc[0].astype(str).to_numpy() if len(raw) else ""
+    columns["role"] = [roles.get(column, "") for column in raw]
+    return Preview(typed, columns, guess, tuple(said))
 
 
 def read_table(
@@ -93,36 +139,86 @@ def read_table(
     actions: dict[str, str] | None = None,
     sep: str | None = None,
     encoding: str = "utf-8",
+    names: Sequence[str] | str | None = None,
     users: pd.Index | None = None,
     items: pd.Index | None = None,
 ) -> Interactions:
-    """Read a log from CSV, TSV or parquet.
+    """Read a log from a table: CSV, TSV, JSON lines, parquet (a folder of parts too) or feather,
+    packed or not.
 
     mapping: role → column, roles as in `ROLES` and `interaction`; without it the guess of
-    `preview`. time_unit: of numeric times (s, ms, us, ns). actions: new names, {"1": "view"}. sep:
-    by the file's ending unless told.
+    `preview`. A time in two columns is "date+time". time_unit: of numeric times (s, ms, us, ns), or
+    the form of dates ("%d.%m.%Y %H:%M"). actions: new names, {"1": "view", "return": ""}; rows of
+    one that is called "" are left out. sep: as the first line shows unless told. names: of the
+    columns, for a file without a header. users, items: indexes to code by, whose type ids take.
+
+    A rating read as `value` changes nothing by itself: every row counts as a like, one star too,
+    until `keep_at_least(log, 4)` leaves the others out. Warns of columns that nobody reads, times
+    that look wrong, and ids that differ in a blank. Raises `DataError` naming file and line.
 
     >>> read_table("clicks.csv", {"user": "customer", "item": "sku", "timestamp": "when"})  # doctest: +SKIP
     """
+    meaning = {"time_unit": time_unit, "actions": actions, "users": users, "items": items}
+    form = {"sep": sep, "encoding": encoding, "names": names}
     path = found(path)
-    options = {"sep": sep, "encoding": encoding}
-    mapping = preview(path, **options).mapping if mapping is None else dict(mapping)
-    for role in mapping:
-        if role not in (*ROLES, "interaction"):
-            raise ConfigError(
-                f"no role {role!r}", "mapping", f"some of {', '.join(ROLES)}, interaction"
-            )
-    raw = read_frame(path, **options)
-    taken = {"user": "user", "item": "item"} | mapping
-    require(raw, taken.values(), path.name)
-    # the same columns by their roles
-    table = pd.DataFrame({role: raw[column] for role, column in taken.items()})
-    for role, change in CHANGE.items():
-        if role in table:
-            table[role] = change(table[role])
-    if "action" in table and actions:
-        names = {str(code): name for code, name in actions.items()}
-        table["action"] = table["action"].astype(str).replace(names)
-    if "timestamp" in table:
-        table["timestamp"] = as_times(table["timestamp"], len(table), path.name, time_unit)
-    return log_of(table, path.name, users=users, items=items)
+    read = read_noted(path, mapping, form, meaning)
+    for note in (*read.notes.doubts, *read.notes.left):
+        tell(f"{path.name}: {note}")
+    return read.log
+
+
+def read_noted(
+    path: Path, mapping: dict[str, str] | None, form: dict[str, Any], meaning: dict[str, Any]
+) -> Reading:
+    """The whole table of a file, its log and its notes; form: arguments of `read_table` named in
+    `FORM`, meaning: the others."""
+    form = _named(form)
+    raw = read_frame(path, **form)
+    if not form.get("names"):
+        for said in looks_like_values(raw):
+            raise DataError(said, path.name, "names of columns", NAMES)
+    guess = guess_roles(raw.head(SEEN))[0] if mapping is None else dict(mapping)
+    return Reading(raw, guess, path.name, **meaning)
+
+
+def _named(form: dict[str, Any]) -> dict[str, Any]:
+    """The form of a file with its names in a list; a card keeps them in one text."""
+    names = form.get("names")
+    names = names.split(",") if isinstance(names, str) else names
+    return form | {"names": None if names is None else list(names)}
+
+
+def _joined(raw: pd.DataFrame, column: str) -> pd.Series:
+    """A column, or the text of two with a blank between."""
+    first, *rest = both_of(column, raw)
+    joined = raw[first]
+    for name in rest:
+        joined = joined.astype("str") + " " + raw[name].astype("str")
+    return joined
+
+
+def _numbers(table: pd.DataFrame, time_unit: str) -> pd.DataFrame:
+    """The table with numbers where text says nothing else, which costs less here than cell by
+    cell."""
+    change = {"session": as_ids, "basket": as_ids, "value": as_numeric, "timestamp": as_moments}
+    if "%" in time_unit:
+        del change["timestamp"]
+    return table.assign(**{role: change[role](table[role]) for role in change if role in table})
+
+
+def _renamed(table: pd.DataFrame, actions: dict[str, str]) -> tuple[pd.DataFrame, int]:
+    """The table with its actions renamed, those called "" left out, and how many these were."""
+    if "action" not in table or not actions:
+        return table, 0
+    names = {str(code): name for code, name in actions.items()}
+    told = table["action"].notna()
+    table["action"] = table["action"].astype(str).replace(names).where(told)
+    gone = table["action"] == ""
+    if "interaction" not in table:
+        table["interaction"] = np.arange(len(table))  # a row keeps its number in the file
+    return table[~gone], int(gone.sum())
+
+
+def _counted(names: Sequence[str]) -> list[tuple[str, int]]:
+    """Names, and how often each stood before."""
+    return [(name, list(names[:place]).count(name)) for place, name in enumerate(names)]
