@@ -8,12 +8,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-from jinja2 import TemplateError
 
+from workbench.errors import ConfigError
+from workbench.language.templates import CALENDAR, chat_template, chat_text
 from workbench.tokens.contrast import score_tokens
-from workbench.tokens.encoding import encode_pairs, prompt_ids
+from workbench.tokens.encoding import encode_pairs, opening, prompt_ids
 from workbench.tokens.passes import context_of
-from workbench.tokens.rendering import prompt, quoted
+from workbench.tokens.rendering import chatting, prompt, quoted, thinking
 
 ALPHA = 0.01  # of the test against chance
 FOREIGN = 3.0  # nats a token above the model's own text: a perplexity 20 times as high
@@ -33,14 +34,10 @@ class Check(NamedTuple):
 
 def prompt_checks(tokenizer: Any, row: Any, template: Any) -> Iterator[Check]:
     """What the template does with persona and query."""
-    chat = template is None and bool(tokenizer.chat_template)
+    chat = chatting(tokenizer, template)
     full, bare = (prompt(tokenizer, told, row.query, template) for told in (row.memories, ()))
-    yield Check(
-        "chat template",
-        "yes" if chat else "no: a plain prompt",
-        "what the model was trained with",
-        None,
-    )
+    said, known = "yes" if chat else "no: a plain prompt", "what the model was trained with"
+    yield Check("chat template", said, known, None)
     there = all(quoted(memory, tokenizer, template).strip() in full for memory in row.memories)
     yield Check(
         "persona in the prompt",
@@ -65,26 +62,78 @@ def prompt_checks(tokenizer: Any, row: Any, template: Any) -> Iterator[Check]:
         says,
     )
     if chat:
-        ask = [{"role": "user", "content": "?"}]
-        try:
-            tokenizer.apply_chat_template(
-                [{"role": "system", "content": "?"}, *ask], tokenize=False
-            )
-            system = "yes"
-        except TemplateError:
-            system = "no: the persona stands before the query"
-        yield Check("system message", system, "yes", None)
-        one, two = (
-            tokenizer.apply_chat_template(ask, tokenize=False, add_generation_prompt=a)
-            for a in (True, False)
-        )
-        says = "the template does not mark where the reply begins"
-        yield Check("generation prompt", _said(one != two), "yes", one != two, says)
-    ids, bos = prompt_ids(tokenizer, [bare])[0], tokenizer.bos_token_id
-    twice = bos is not None and ids[:2] == (bos, bos)
-    found = "the tokenizer has none" if bos is None else "twice" if twice else "once"
+        yield from _chat_checks(tokenizer, template or {})
+    thought = thinking(full)
+    says = f"the prompt ends within a thought, {thought}, and the texts are scored as its beginning"
+    yield Check("open thought", thought or "none", "none", not thought, says, True)
+    # what the tokenizer itself puts before such a prompt
+    (ids,), first = prompt_ids(tokenizer, [bare]), opening(tokenizer)
+    own = tokenizer(bare, add_special_tokens=not chat)["input_ids"][: len(first) + 1]
+    begin = first[:1] or tuple(filter(None, [tokenizer.bos_token_id]))
+    count = next((k for k, one in enumerate(ids) if (one,) != begin), len(ids)) if begin else 0
+    found = ("none: so the tokenizer has it", "once", "twice")[min(count, 2)]
+    found = found if begin else "the tokenizer has none"
+    alike = list(ids[: len(own)]) == own or count == 1
     says = "the prompt begins with two beginning-of-sequence tokens"
-    yield Check("beginning of sequence", found, "once", None if bos is None else not twice, says)
+    says = says if count > 1 else "the prompt begins otherwise than the tokenizer begins it"
+    good = alike and count < 2 if begin else None
+    yield Check("beginning of sequence", found, "as the tokenizer has it, once at most", good, says)
+
+
+def _chat_checks(tokenizer: Any, options: Any) -> Iterator[Check]:
+    """What the chat template makes of a system message, of a reply that begins, and of the day."""
+    ask = [{"role": "user", "content": "?"}]
+    try:
+        chat_text(tokenizer, [{"role": "system", "content": "?"}, *ask], **options)
+        system = "yes"
+    except ConfigError:
+        system = "no: the persona stands before the query"
+    yield Check("system message", system, "yes", None)
+    one, two = (chat_text(tokenizer, ask, reply, **options) for reply in (True, False))
+    says = "the template does not mark where the reply begins"
+    yield Check("generation prompt", _said(one != two), "yes", one != two, says)
+    dates = {chat_text(tokenizer, ask, **options, **day) for day in _days(tokenizer, options)}
+    says = (
+        "the template writes the date of the day into the prompt, and scores change with it "
+        "(a fixed one: template={'date': '2024-07-26'})"
+    )
+    found = "today's" if len(dates) > 1 else options.get("date", "none")
+    yield Check("date in the prompt", found, "none, or a fixed one", len(dates) < 2, says)
+
+
+def _days(tokenizer: Any, options: Any) -> list[dict[str, str]]:
+    """Two days to try on a template that has a calendar and was told none."""
+    asks = CALENDAR in chat_template(tokenizer)[1] and "date" not in options
+    return [{"date": "2001-01-01"}, {"date": "2002-12-31"}] if asks else [{}]
+
+
+def fit_checks(
+    model: Any, tokenizer: Any, pairs: pd.DataFrame, tokens: pd.DataFrame
+) -> Iterator[Check]:
+    """Whether tokenizer and model belong together, and what of the texts the tokenizer knows."""
+    table = getattr(model, "get_input_embeddings", lambda: None)()
+    rows, size = getattr(table, "num_embeddings", None), len(tokenizer)
+    says = f"the tokenizer has {size} tokens and the model embeds {rows}: they may not be a pair"
+    good = None if rows is None else size <= rows
+    yield Check("tokens of the tokenizer", size, f"at most {rows or 'all'}", good, says)
+    told = getattr(getattr(model, "config", None), "eos_token_id", None)
+    told, end = told if isinstance(told, list) else [told], tokenizer.eos_token_id
+    says = "the model's configuration names another end token than the tokenizer has"
+    good = None if end is None or told == [None] else end in told
+    yield Check("end token", _said(good is not False), "the model's", good, says)
+    unknown = tokenizer.unk_token_id
+    own = tokens[tokens["own"]]
+    if unknown is None or unknown == end:
+        yield Check("unknown tokens in the texts", 0.0, "0", None)
+        return
+    share = float((own["token_id"] == unknown).mean())
+    says = f"{share:.1%} of the tokens are unknown to the tokenizer and scored as one and the same"
+    yield Check("unknown tokens in the texts", share, "0", share == 0, says)
+    asked = pairs.loc[pairs["number"] == 0, "prompt_with"].tolist()
+    ids = np.concatenate([np.array(each) for each in prompt_ids(tokenizer, asked)])
+    share = float((ids == unknown).mean())
+    says = f"{share:.1%} of the prompts' tokens are unknown to the tokenizer: the model reads none"
+    yield Check("unknown tokens in the prompts", share, "0", share == 0, says)
 
 
 def pair_checks(pairs: pd.DataFrame, tokens: pd.DataFrame) -> Iterator[Check]:

@@ -19,8 +19,8 @@ import pandas as pd
 
 from workbench.errors import DataError
 from workbench.tokens.contrast import score_tokens
-from workbench.tokens.encoding import prompt_ids
-from workbench.tokens.prompts import make_pairs, owners
+from workbench.tokens.encoding import check_columns, prompt_ids
+from workbench.tokens.prompts import EXAMPLE, make_pairs, owners
 from workbench.tokens.rendering import prompt
 
 
@@ -56,7 +56,8 @@ def checked(
 
 
 def single(example: pd.DataFrame) -> None:
-    """Raise `DataError` unless the table holds one text."""
+    """Raise `DataError` unless it is a table that holds one text."""
+    check_columns(example, EXAMPLE, "example")
     if len(example) != 1:
         raise DataError(f"{len(example)} texts", "example", "one row", "pass examples.iloc[[0]]")
 

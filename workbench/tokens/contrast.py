@@ -17,6 +17,8 @@ their author put the context into the contrast.
 
 from __future__ import annotations
 
+import inspect
+import itertools
 import math
 import os
 from collections.abc import Iterator, Sequence
@@ -28,6 +30,7 @@ import torch
 from tqdm.auto import tqdm
 
 from workbench.errors import ConfigError, ModelError
+from workbench.language.loading import check_fits
 from workbench.tokens import passes
 from workbench.tokens.encoding import check_pairs, encode_pairs, prompts_of
 
@@ -73,8 +76,8 @@ def score_tokens(
 
     Raises `DataError` for a missing column, a repeated text or an empty response, `TooLarge` for a
     row that does not fit the model's context, `ConfigError` for an unknown score or one that the
-    endpoint cannot give, `ModelError` for a model that is not causal, or whose logits are not
-    numbers (it names the text).
+    endpoint cannot give, `ModelError` for a model that is not causal, whose embedding lacks a token
+    of the tokenizer, or whose logits are not numbers (it names the text).
     """
     unknown = sorted(set(scores) - set(SCORES))
     if unknown:
@@ -86,6 +89,8 @@ def score_tokens(
         rows = _ask(model, tokenizer, pairs, scores)
     else:
         rows = encode_pairs(tokenizer, pairs, passes.context_of(model))
+        parts = [part for row in rows for part in (*row["prompts"], row["ids"])]
+        check_fits(model, tokenizer, itertools.chain(*parts))
         with passes.evaluating(model):
             _run(model, rows, scores, batch_size, batch_tokens, batch_logits)
     return _table(pairs, rows, scores)
@@ -108,7 +113,11 @@ def _ask(
         prompts = list(dict.fromkeys(prompt for row in together for prompt in row["prompts"]))
         cut: dict[str, Any] = {}
         if tokenizer is None:
-            found = scorer.of_text(prompts, response)
+            # before the prompts of a chat template nothing belongs
+            chat = pairs.attrs.get("template", "").startswith("chat")
+            able = "special" in inspect.signature(scorer.of_text).parameters
+            options = {"special": False} if chat and able else {}
+            found = scorer.of_text(prompts, response, **options)
             log_probs, cut["boundary"] = found.log_probs, found.merged
             cut["ids"] = found.ids or (-1,) * len(found.tokens)
             cut["offsets"] = list(zip(found.start, found.end, strict=True))
