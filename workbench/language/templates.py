@@ -6,135 +6,105 @@ from __future__ import annotations
 import functools
 import math
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
-from jinja2 import StrictUndefined, Template, meta, nodes, pass_context
+from jinja2 import StrictUndefined, Template, meta, nodes
 from jinja2.sandbox import ImmutableSandboxedEnvironment, SecurityError
 from jinja2.visitor import NodeTransformer
 
 from workbench.errors import ConfigError
 
-LIMIT = 1 << 25
-"""Letters, items and steps that a template may ask for."""
+LIMIT = 1 << 24
+"""Letters or items of what a template builds, and its largest number."""
 CALENDAR = "strftime_now"
 """What a chat template calls for today's date."""
-GIVEN = ("messages", "add_generation_prompt")
-WIDE = re.compile(r"\d{6}|%[^a-zA-Z%]*\*|\{[^{}]*\{")  # a format may ask for any width
 
 
 class Bounded(ImmutableSandboxedEnvironment):
-    """A sandbox in which no operation, no output and no sum of steps exceeds `LIMIT`."""
+    """A sandbox in which no operation, call or filter makes anything larger than `LIMIT`."""
 
-    intercepted_binops = frozenset(("*", "**", "+", "%"))
+    intercepted_binops = frozenset(("*", "**", "+"))
     spent = 0
 
-    def guard(self) -> Bounded:
-        """The same, its filters guarded, without what writes of itself."""
+    def bounded(self) -> Bounded:
+        """The same, its filters checked, without the function that makes up texts."""
+        self.filters = {name: _checked(one) for name, one in self.filters.items()}
         del self.globals["lipsum"]
-        self.filters = {name: self._guarded(one) for name, one in self.filters.items()}
-        self.filters["charged"] = pass_context(lambda _, value: self.charge(value))
         return self
-
-    def charge(self, value: Any) -> Any:
-        """What was built, once it is paid for; a generator as a list."""
-        if hasattr(value, "__next__"):
-            return [self.charge(one) for one in value]
-        self.spent += 64 + _size(value)
-        _check(self.spent)
-        return value
 
     def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
         """An operation, refused where its result is too large."""
-        if operator == "%" and isinstance(left, str):
-            _narrow(left)
-        sizes = {"+": _size(left) + _size(right), "%": 0}
-        if operator == "**":
-            sizes["**"] = float(max(2, _size(left, 0))) ** _size(right, 0)
-        _check(sizes.get(operator, _size(left, 0) * _size(right, 0)))
-        return self.charge(super().call_binop(context, operator, left, right))
+        one, two = _size(left), _size(right)
+        _check({"+": one + two, "*": one * two}.get(operator) or float(one) ** two)
+        return super().call_binop(context, operator, left, right)
 
     def call(self, context: Any, function: Any, *args: Any, **options: Any) -> Any:
-        """A call, refused where its result may be too large."""
-        own = getattr(getattr(function, "__wrapped__", function), "__self__", None)
-        if isinstance(own, str) and "format" in function.__name__:
-            _narrow(own)
-        _check(math.prod(_size(one, 1) for one in (own, *args, *options.values())))
-        return self.charge(super().call(context, function, *args, **options))
-
-    def _guarded(self, function: Callable) -> Callable:
-        @functools.wraps(function)
-        def guarded(*args: Any, **options: Any) -> Any:
-            args = [self.charge(one) if hasattr(one, "__next__") else one for one in args]
-            if function.__name__ == "do_format":
-                _narrow(args[0])
-            _check(math.prod(_size(one, 1) for one in (*args, *options.values())))
-            return self.charge(function(*args, **options))
-
-        return guarded
+        """A call, refused where its result may be too large, or after too many of them."""
+        self.spent += 99 + max(map(_size, args), default=0)
+        _check(self.spent)
+        _check_all(getattr(function, "__self__", 1), *args, *options.values())
+        return super().call(context, function, *args, **options)
 
     def _parse(self, *source: Any) -> nodes.Template:
-        return _Charged().visit(super()._parse(*source)).set_environment(self)
+        tree = _Added().visit(super()._parse(*source)).set_environment(self)
+        for one in tree.find_all(nodes.Const):
+            # a format may ask for any width
+            _check(max(map(int, re.findall(r"\d+", str(one.value))), default=0))
+        return tree
 
 
-class _Charged(NodeTransformer):
-    """Output, what loops go through and what is put together (`~`) is paid for like all else."""
-
-    def visit_Output(self, node: nodes.Output) -> nodes.Node:
-        node = self.generic_visit(node)
-        node.nodes = [_filtered(one, "charged") for one in node.nodes]
-        return node
-
-    def visit_For(self, node: nodes.For) -> nodes.Node:
-        node = self.generic_visit(node)
-        node.iter = _filtered(node.iter, "charged")
-        return node
-
+class _Added(NodeTransformer):
     def visit_Concat(self, node: nodes.Concat) -> nodes.Node:
+        """`a ~ b` as the sum of two texts, which is checked."""
         parts = self.generic_visit(node).nodes
-        return functools.reduce(nodes.Add, [_filtered(one, "string") for one in parts])
+        texts = [nodes.Filter(one, "string", [], [], None, None) for one in parts]
+        return functools.reduce(nodes.Add, texts)
 
 
-def _filtered(node: nodes.Node, name: str) -> nodes.Filter:
-    return nodes.Filter(node, name, [], [], None, None)
+def _checked(function: Callable) -> Callable:
+    @functools.wraps(function)
+    def checked(*args: Any, **options: Any) -> Any:
+        _check_all(*args, *options.values())
+        return function(*args, **options)
+
+    return checked
 
 
-def _size(value: Any, number: int | None = None) -> float:
-    """Letters and items of a value; of a number 1, or, where it counts something, its size, at
-    least `number`."""
-    if isinstance(value, int | float) and number is not None:
-        return max(number, abs(value))
-    if isinstance(value, str | bytes | range):
-        return max(1, len(value))
-    if isinstance(value, dict):
-        value = [*value, *value.values()]
-    return 1 + sum(map(_size, value)) if isinstance(value, list | tuple | set) else 1
+def _size(value: Any) -> float:
+    """Letters and items of a value; of a number the number itself."""
+    if isinstance(value, int | float):
+        return abs(value)
+    if isinstance(value, list | tuple):
+        return sum(1 if isinstance(one, int | float) else _size(one) for one in value)
+    return len(value) if isinstance(value, str) else 1
 
 
 def _check(size: float) -> None:
     if not size <= LIMIT:
-        raise SecurityError(f"it would build more than {LIMIT:,} letters, items or steps")
+        raise SecurityError(f"it asks for more than {LIMIT:,} letters or items")
 
 
-def _narrow(form: str) -> None:
-    if WIDE.search(form):
-        raise SecurityError(f"a format of any width: {form[:40]!r}")
+def _check_all(*values: Any) -> None:
+    _check(math.prod(max(1, _size(one)) for one in values))
 
 
-def filled(source: str, where: str, fields: Mapping[str, Any], chat: bool = False) -> str:
-    """A jinja template filled with `fields`; one that cannot be, for whatever reason, is a
-    `ConfigError` that names it (`where`).
-
-    `chat`: in the dialect of chat templates, where what is not defined is empty.
-    """
+@contextmanager
+def named(where: str, expected: str) -> Iterator[None]:
+    """Whatever a template raises inside is a `ConfigError` that names it."""
     try:
-        template = _compiled(source, chat)
-        template.environment.spent = 0
-        return template.render(**fields)
+        yield
     except Exception as error:  # of dozens of kinds: whatever its code comes to
-        expected = "messages" if chat else ", ".join(fields)
-        raise ConfigError(f"{error}", where, f"jinja that uses {expected}") from error
+        raise ConfigError(f"{error}" or type(error).__name__, where, expected) from error
+
+
+def filled(source: str, where: str, fields: Mapping[str, Any]) -> str:
+    """A jinja template filled with `fields`; one that cannot be is a `ConfigError` that names it
+    (`where`)."""
+    with named(where, f"jinja that uses {', '.join(fields)}"):
+        return _text(compiled(source), fields)
 
 
 def chat_text(
@@ -146,46 +116,36 @@ def chat_text(
     and `date` ("2024-07-26") the day that a template with a calendar is told. Raises `ConfigError`
     for a template that fails or refuses, and for an option that it does not know.
     """
-    where, source = chat_template(tokenizer)
-    fields = {"tools": None, "documents": None, **tokenizer.special_tokens_map, **options}
-    if options:
-        known = meta.find_undeclared_variables(_compiled(source, True).environment.parse(source))
-        known = (known | {"date"} if CALENDAR in source else known) - {*GIVEN}
-        known -= {*tokenizer.special_tokens_map}
-        if unknown := sorted({*options} - known):
-            what = f"the template has no option {unknown[0]!r}"
-            raise ConfigError(what, where, f"some of {sorted(known)}" if known else "none")
-        if "date" in options and CALENDAR in source:
-            fields[CALENDAR] = _day(options["date"]).strftime
-    fields |= {"messages": messages, "add_generation_prompt": reply}
-    return filled(source, where, fields, chat=True)
-
-
-def chat_template(tokenizer: Any) -> tuple[str, str]:
-    """The name and the source of the tokenizer's chat template.
-
-    Raises `ConfigError` for a dictionary of templates without "default".
-    """
     where = f"chat template of {tokenizer.name_or_path or type(tokenizer).__name__}"
-    try:
-        return where, tokenizer.get_chat_template()
-    except ValueError as error:
-        do = "set tokenizer.chat_template to one of them, or pass template="
-        raise ConfigError(f"{error}", where, "one template", do) from error
+    fields = {"tools": None, "documents": None, **tokenizer.special_tokens_map, **options}
+    with named(where, "a template of messages, and options that it knows"):
+        source = tokenizer.get_chat_template()
+        template = compiled(source, chat=True)
+        if CALENDAR in source and "date" in options:
+            fields[CALENDAR] = datetime.fromisoformat(fields.pop("date")).strftime
+        known = (
+            meta.find_undeclared_variables(template.environment.parse(source)) if options else ()
+        )
+        for unknown in sorted({*options} & {*fields} - {*known}):
+            raise TypeError(f"it has no option {unknown!r}")
+        return _text(template, fields | {"messages": messages, "add_generation_prompt": reply})
 
 
-def _day(date: str) -> datetime:
-    try:
-        return datetime.fromisoformat(date)
-    except (TypeError, ValueError) as error:
-        raise ConfigError(f"date {date!r}", expected="a day as 2024-07-26") from error
+def _text(template: Template, fields: Mapping[str, Any]) -> str:
+    template.environment.spent = 0
+    parts, size = [], 0
+    for part in template.generate(**fields):
+        size += len(part)
+        _check(size)
+        parts.append(part)
+    return "".join(parts)
 
 
 @functools.lru_cache(maxsize=32)
-def _compiled(source: str, chat: bool) -> Template:
+def compiled(source: str, chat: bool = False) -> Template:
     """Compiled once: a table of pairs asks for the same template thousands of times."""
     if not chat:
-        return Bounded(undefined=StrictUndefined, trim_blocks=True).guard().from_string(source)
+        return Bounded(undefined=StrictUndefined, trim_blocks=True).bounded().from_string(source)
     from transformers.utils.chat_template_utils import _compile_jinja_template
 
     # what chat templates are written for: the tags, filters and functions of Transformers
@@ -194,4 +154,4 @@ def _compiled(source: str, chat: bool) -> Template:
     made = Bounded(trim_blocks=True, lstrip_blocks=True, extensions=tags)
     made.filters |= theirs.filters
     made.globals |= theirs.globals
-    return made.guard().from_string(source)
+    return made.bounded().from_string(source)

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from workbench.errors import ConfigError
-from workbench.language.templates import CALENDAR, chat_template, chat_text
+from workbench.language.templates import CALENDAR, chat_text
 from workbench.tokens.contrast import score_tokens
 from workbench.tokens.encoding import encode_pairs, opening, prompt_ids
 from workbench.tokens.passes import context_of
@@ -103,7 +103,7 @@ def _chat_checks(tokenizer: Any, options: Any) -> Iterator[Check]:
 
 def _days(tokenizer: Any, options: Any) -> list[dict[str, str]]:
     """Two days to try on a template that has a calendar and was told none."""
-    asks = CALENDAR in chat_template(tokenizer)[1] and "date" not in options
+    asks = CALENDAR in tokenizer.get_chat_template() and "date" not in options
     return [{"date": "2001-01-01"}, {"date": "2002-12-31"}] if asks else [{}]
 
 

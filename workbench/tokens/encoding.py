@@ -7,7 +7,7 @@ reads a sequence of tokens that it seldom met in training, and its first log-pro
 
 from __future__ import annotations
 
-import json
+import copy
 import re
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -148,7 +148,7 @@ def prompt_ids(tokenizer: Any, prompts: Sequence[str | tuple[int, ...]]) -> list
     texts = [prompt for prompt in prompts if isinstance(prompt, str)]
     found = iter(tokenizer(texts, add_special_tokens=False)["input_ids"] if texts else [])
     first = opening(tokenizer)
-    heads = outline(tokenizer).heads if first and chatting(tokenizer) else ()
+    heads = outline(tokenizer)[0] if first and chatting(tokenizer) else ()
     out = []
     for prompt in prompts:
         ids = tuple(next(found)) if isinstance(prompt, str) else prompt
@@ -186,14 +186,14 @@ def response_ids(
 
 
 def _parted(tokenizer: Any) -> Any:
-    """The tokenizer without special tokens: no word of it reaches over the first sign of one."""
-    from tokenizers import Regex, Tokenizer, pre_tokenizers
+    """The tokenizer, none of whose words reaches over the first sign of a special token."""
+    from tokenizers import Regex, pre_tokenizers
 
-    kept = json.loads(tokenizer.backend_tokenizer.to_str())
-    kept |= {"added_tokens": [], "post_processor": None, "truncation": None, "padding": None}
-    made = Tokenizer.from_str(json.dumps(kept))
+    made = copy.deepcopy(tokenizer.backend_tokenizer)
+    made.encode_special_tokens = True
+    made.no_truncation()
+    made.no_padding()
     signs = "|".join(f"{re.escape(one[0])}(?={re.escape(one[1:])})" for one in specials(tokenizer))
     cut = pre_tokenizers.Split(Regex(signs), "isolated")
-    own = [made.pre_tokenizer] if made.pre_tokenizer else []
-    made.pre_tokenizer = pre_tokenizers.Sequence([*own, cut])
+    made.pre_tokenizer = pre_tokenizers.Sequence([*filter(None, [made.pre_tokenizer]), cut])
     return made

@@ -11,10 +11,10 @@ from contextlib import suppress
 from datetime import date
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from workbench.errors import ConfigError
-from workbench.language.templates import CALENDAR, chat_template, chat_text, filled
+from workbench.language.templates import CALENDAR, chat_text, filled
 
 Template = str | Path | Mapping[str, Any] | None
 TEMPLATES = Path(__file__).parent / "templates"
@@ -47,9 +47,7 @@ def prompt(tokenizer: Any, memories: Sequence[str], query: str, template: Templa
     query = quoted(query, tokenizer, template)
     if chatting(tokenizer, template):
         return _chat(tokenizer, told, query, template or {})
-    template = "plain" if template is None else template
-    where = "template" if "{{" in str(template) else f"template {template}"
-    return rendered(_source(template), where, memories=told, query=query)
+    return filled(_source(template), _name(template), {"memories": told, "query": query})
 
 
 def located(
@@ -89,9 +87,9 @@ def quoted(text: str, tokenizer: Any, template: Template = None) -> str:
     `PUBLISHED` forms they stay, so that a prompt is the benchmark's. Without a tokenizer nobody
     knows the special tokens: every < and [ is parted from what follows.
     """
-    marks: tuple[str, ...] = ()
+    marks: list[str] = []
     if str(template) not in PUBLISHED:
-        text, marks = " ".join(text.splitlines()), outline(tokenizer, template).marks
+        text, marks = " ".join(text.splitlines()), outline(tokenizer, template)[1]
     if tokenizer is None:
         text = re.sub(r"(?<=[<\[])(?=\S)", " ", text)
     special = specials(tokenizer)
@@ -104,29 +102,21 @@ def quoted(text: str, tokenizer: Any, template: Template = None) -> str:
     return text
 
 
-class Outline(NamedTuple):
-    """What a template says of itself."""
+def outline(tokenizer: Any, template: Template = None) -> tuple[tuple[str, ...], list[str]]:
+    """What a template says of itself, seen in what it makes of texts that say nothing.
 
-    heads: tuple[str, ...]
-    """The first line of each form of its prompts; empty where one begins with a text."""
-    marks: tuple[str, ...]
-    """What stands before and behind a turn, longest first; special tokens apart."""
-
-
-def outline(tokenizer: Any, template: Template = None) -> Outline:
-    """The `Outline` of a template, from what it makes of texts that say nothing."""
-    chat = chatting(tokenizer, template)
-    options = tuple(sorted(template.items())) if isinstance(template, Mapping) else ()
-    source = _source("plain" if template is None else template) if not chat else ""
-    source = source or chat_template(tokenizer)[1]
-    return _outline(tokenizer if chat else None, source, options, specials(tokenizer))
+    The first line of each form of its prompts (none where one begins with a text), and what stands
+    before and behind a turn, longest first, special tokens apart.
+    """
+    if chatting(tokenizer, template):
+        source, options = str(tokenizer.chat_template), tuple((template or {}).items())
+        return _outline(tokenizer, source, options, specials(tokenizer))
+    return _outline(None, _source(template), (), specials(tokenizer))
 
 
 @lru_cache(maxsize=32)
-def _outline(
-    tokenizer: Any, source: str, options: tuple[tuple[str, Any], ...], special: tuple[str, ...]
-) -> Outline:
-    # what is asked of it: no memory items, one, two; turns with a system message and without
+def _outline(tokenizer: Any, source: str, options: tuple, special: tuple[str, ...]) -> Any:
+    # no memory items, one, two; turns with a system message and without
     roles = ("user", "system user", "user assistant user", "system user assistant user")
     each: list[Any] = [{"memories": [SIGN] * n, "query": SIGN} for n in range(3)]
     if tokenizer is not None:
@@ -138,13 +128,13 @@ def _outline(
                 text = filled(source, "template", given)
             else:
                 text = chat_text(tokenizer, given, **dict(options))
-            heads.append(text.partition(SIGN)[0].rstrip().lstrip("\n").partition("\n")[0])
+            heads.append(text.partition(SIGN)[0].strip().partition("\n")[0])
             for one in special:
                 text = text.replace(one, " ")
-            beside = BESIDE.findall(f"{text}{SIGN}")
-            marks |= {*BRACKETS.findall(text), *filter(None, itertools.chain(*beside))}
+            beside = itertools.chain(*BESIDE.findall(f"{text}{SIGN}"))
+            marks |= {*BRACKETS.findall(text), *filter(None, beside)}
     known = tuple(dict.fromkeys(heads)) if all(heads) else ()
-    return Outline(known, tuple(sorted(marks, key=len, reverse=True)))
+    return known, sorted(marks, key=len, reverse=True)
 
 
 def chatting(tokenizer: Any, template: Template = None) -> bool:
@@ -157,14 +147,12 @@ def described(tokenizer: Any, template: Template = None) -> str:
     """Which template makes the prompts, for provenance: its name, a digest of its source, its
     options, and the date where it writes that of the day."""
     if not chatting(tokenizer, template):
-        own = _source("plain" if template is None else template)
-        name = "template" if template == own else f"template {template or 'plain'}"
-        return f"{name} ({_digest(own)})"
-    (name, source), options = chat_template(tokenizer), dict(template or {})
+        return f"{_name(template)} ({_digest(_source(template))})"
+    source, options = tokenizer.get_chat_template(), dict(template or {})
     if CALENDAR in source:
         options = {"date": date.today().isoformat()} | options
     told = "".join(f", {key}={value}" for key, value in options.items())
-    return f"{name} ({_digest(source)}{told})"
+    return f"chat template ({_digest(source)}{told})"
 
 
 def thinking(text: str) -> str | None:
@@ -196,7 +184,12 @@ def _specials(tokenizer: Any, _: int) -> tuple[str, ...]:
     return tuple(sorted(found, key=len, reverse=True))
 
 
-def _source(template: str | Path) -> str:
+def _name(template: Template) -> str:
+    return "template" if "{{" in str(template) else f"template {template or 'plain'}"
+
+
+def _source(template: Template) -> str:
+    template = "plain" if template is None else template
     if isinstance(template, Mapping):
         expected = "a tokenizer that has one"
         raise ConfigError("options of a chat template, and there is none", "template", expected)
