@@ -35,7 +35,7 @@ GREEDY = [
 def test_a_template_that_builds_too_much_is_refused(source):
     with pytest.raises(ConfigError, match=r"^template mine: it asks for more than 16,777,216"):
         filled(source, "template mine", {"query": "q"})
-    with pytest.raises(ConfigError, match="^chat template of \\w+: it asks for more than"):
+    with pytest.raises(ConfigError, match=r"^chat template of \w+: it asks for more than"):
         chat_text(bpe(source), TALK)
 
 
@@ -85,7 +85,7 @@ def test_options_reach_the_template_and_others_are_refused():
     dated = "{{ strftime_now('%d %b %Y') }}" + CHATML
     assert chat_text(bpe(dated), TALK, date="2024-07-26").startswith("26 Jul 2024<")
     for source, option in ((CHATML, {"enable_thinking": False}), (CHATML, {"date": "2024-07-26"})):
-        with pytest.raises(ConfigError, match=f"no option '{[*option][0]}'"):
+        with pytest.raises(ConfigError, match=f"no option '{next(iter(option))}'"):
             chat_text(bpe(source), TALK, **option)
     with pytest.raises(ConfigError, match="isoformat"):
         chat_text(bpe(dated), TALK, date="yesterday")

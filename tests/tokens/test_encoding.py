@@ -119,6 +119,8 @@ def test_no_text_holds_the_marks_of_a_template(template):
 
 
 def test_a_plain_word_of_a_template_is_no_mark():
-    default = "{% if messages[0].role != 'system' %}You are a helpful assistant.{% endif %}" + CHATML
+    default = (
+        "{% if messages[0].role != 'system' %}You are a helpful assistant.{% endif %}" + CHATML
+    )
     said = prompt(bpe(default), ["You are a helpful assistant. As user: well-lit, 3.5"], "q")
     assert "You are a helpful assistant. As user: well-lit, 3.5" in said

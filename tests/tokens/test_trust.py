@@ -6,12 +6,14 @@ import pandas as pd
 import pytest
 import torch
 
+from tests.tokens.strangers import bpe, llama, unigram
 from workbench.errors import DataError, ModelError
 from workbench.language import load_causal_lm
 from workbench.tokens import MixtureLM, examples_of
 from workbench.tokens.small_models import make_tokenizer
 from workbench.tokens.trust import _wins, trust
 
+UNKNOWN = "unknown tokens in the texts"
 TASTES = ("lamps", "tents", "books", "bikes", "boats", "seeds", "games", "coats")
 TEXTS = [
     f"I like {one} and I would buy {one} again, {word}."
@@ -24,6 +26,7 @@ QWEN = (  # as Qwen 2 has it: where there is no system message, one of its own
     "{% for m in messages %}<|im_start|>{{ m['role'] }}\n{{ m['content'] }}<|im_end|>\n{% endfor %}"
     "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
 )
+SHORT = "{% for m in messages %}{{ m.role }} {{ m.content }}\n{% endfor %}"
 DROPS = (
     "<s>{% for m in messages %}{% if m['role'] == 'user' %}{{ m['content'] }}{% endif "
     "%}{% endfor %}"
@@ -166,6 +169,10 @@ def test_wins_by_hand():
         (DROPS, "generation prompt", "no", None),
         (REFUSES, "system message", "no: the persona stands before the query", None),
         (REFUSES, "beginning of sequence", "twice", None),
+        (QWEN, "beginning of sequence", "none: so the tokenizer has it", None),
+        (QWEN, "open thought", "none", None),
+        (SHORT + "<think>", "open thought", "<think>", "within a thought, <think>"),
+        ("{{ strftime_now('%d') }}" + SHORT, "date in the prompt", "today's", None),
     ],
 )
 def test_what_a_template_does_is_told(tmp_path, examples, template, check, value, says):
@@ -176,6 +183,37 @@ def test_what_a_template_does_is_told(tmp_path, examples, template, check, value
     row = found.checks.set_index("check").loc[check]
     assert row["value"] == value and (says is None or says in found.verdict)
     assert (row["ok"] is pd.NA) == (check == "system message")
+    assert found.template.startswith("chat template (") and found.template in found._repr_html_()
+
+
+def test_a_fixed_date_is_told_as_one(tmp_path, examples):
+    tokenizer = make_tokenizer(TEXTS, 340)
+    tokenizer.chat_template = "{{ strftime_now('%d') }}" + SHORT
+    model, tokenizer = load_causal_lm(save(tmp_path, "qwen2", tokenizer))
+    options = {"texts": 2, "others": 2, "template": {"date": "2024-07-26"}}
+    found = trust(model, tokenizer, examples, **options)
+    row = found.checks.set_index("check").loc["date in the prompt"]
+    assert row["value"] == "2024-07-26" and row["ok"] and "date=2024-07-26" in found.template
+
+
+def test_unknown_tokens_are_counted(examples):
+    """What the tokenizer does not know is one token, whatever it is: its score says nothing."""
+    tokenizer = unigram()
+    said = examples.assign(response=["灯很亮", "猫太吵", *examples["response"][2:]])
+    found = trust(llama(tokenizer), tokenizer, said[:4], texts=4, others=2)
+    checks = found.checks.set_index("check")
+    known = trust(llama(tokenizer), tokenizer, examples[:4], texts=4, others=2)
+    share = [one.checks.set_index("check").at[UNKNOWN, "value"] for one in (found, known)]
+    assert share[0] > share[1] and not checks.at[UNKNOWN, "ok"]
+    assert "unknown tokens in the prompts" in checks.index
+
+
+def test_an_end_token_of_another_tokenizer_is_told(examples):
+    mine, other = bpe(), bpe(eos="</s>")
+    model = llama(mine, rows=400)
+    for tokenizer, good in ((mine, True), (other, False)):
+        found = trust(model, tokenizer, examples, texts=2, others=2)
+        assert found.checks.set_index("check").at["end token", "ok"] == good
 
 
 def test_rows_cut_otherwise_at_the_boundary_are_counted(tokenizer, examples):
