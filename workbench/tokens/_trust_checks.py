@@ -12,7 +12,7 @@ import pandas as pd
 from workbench.errors import ConfigError
 from workbench.language.templates import CALENDAR, chat_text
 from workbench.tokens.contrast import score_tokens
-from workbench.tokens.encoding import encode_pairs, opening, prompt_ids
+from workbench.tokens.encoding import encode_pairs, prompt_ids
 from workbench.tokens.passes import context_of
 from workbench.tokens.rendering import chatting, prompt, quoted, thinking
 
@@ -66,18 +66,16 @@ def prompt_checks(tokenizer: Any, row: Any, template: Any) -> Iterator[Check]:
     thought = thinking(full)
     says = f"the prompt ends within a thought, {thought}, and the texts are scored as its beginning"
     yield Check("open thought", thought or "none", "none", not thought, says, True)
-    # what the tokenizer itself puts before such a prompt
-    (ids,), first = prompt_ids(tokenizer, [bare]), opening(tokenizer)
-    own = tokenizer(bare, add_special_tokens=not chat)["input_ids"][: len(first) + 1]
-    begin = first[:1] or tuple(filter(None, [tokenizer.bos_token_id]))
-    count = next((k for k, one in enumerate(ids) if (one,) != begin), len(ids)) if begin else 0
-    found = ("none: so the tokenizer has it", "once", "twice")[min(count, 2)]
-    found = found if begin else "the tokenizer has none"
-    alike = list(ids[: len(own)]) == own or count == 1
+    # how often the prompt begins with it, and would if the tokenizer were asked
+    (ids,), bos = prompt_ids(tokenizer, [bare]), tokenizer.bos_token_id
+    own = tokenizer(bare, add_special_tokens=not chat)["input_ids"]
+    count, theirs = (ids[:2].count(bos) if ids[:1] == (bos,) else 0 for ids in (ids, (*own,)))
+    found = ("none: so the tokenizer has it", "once", "twice")[count]
     says = "the prompt begins with two beginning-of-sequence tokens"
     says = says if count > 1 else "the prompt begins otherwise than the tokenizer begins it"
-    good = alike and count < 2 if begin else None
-    yield Check("beginning of sequence", found, "as the tokenizer has it, once at most", good, says)
+    good = None if bos is None else count == min(theirs, 1)
+    found = "the tokenizer has none" if bos is None else found
+    yield Check("beginning of sequence", found, "as the tokenizer has it, not twice", good, says)
 
 
 def _chat_checks(tokenizer: Any, options: Any) -> Iterator[Check]:
@@ -92,19 +90,13 @@ def _chat_checks(tokenizer: Any, options: Any) -> Iterator[Check]:
     one, two = (chat_text(tokenizer, ask, reply, **options) for reply in (True, False))
     says = "the template does not mark where the reply begins"
     yield Check("generation prompt", _said(one != two), "yes", one != two, says)
-    dates = {chat_text(tokenizer, ask, **options, **day) for day in _days(tokenizer, options)}
+    day = "today's" if CALENDAR in tokenizer.get_chat_template() else "none"
     says = (
         "the template writes the date of the day into the prompt, and scores change with it "
         "(a fixed one: template={'date': '2024-07-26'})"
     )
-    found = "today's" if len(dates) > 1 else options.get("date", "none")
-    yield Check("date in the prompt", found, "none, or a fixed one", len(dates) < 2, says)
-
-
-def _days(tokenizer: Any, options: Any) -> list[dict[str, str]]:
-    """Two days to try on a template that has a calendar and was told none."""
-    asks = CALENDAR in tokenizer.get_chat_template() and "date" not in options
-    return [{"date": "2001-01-01"}, {"date": "2002-12-31"}] if asks else [{}]
+    found = options.get("date", day)
+    yield Check("date in the prompt", found, "none, or a fixed one", found != "today's", says)
 
 
 def fit_checks(
@@ -121,19 +113,14 @@ def fit_checks(
     says = "the model's configuration names another end token than the tokenizer has"
     good = None if end is None or told == [None] else end in told
     yield Check("end token", _said(good is not False), "the model's", good, says)
-    unknown = tokenizer.unk_token_id
-    own = tokens[tokens["own"]]
-    if unknown is None or unknown == end:
-        yield Check("unknown tokens in the texts", 0.0, "0", None)
-        return
-    share = float((own["token_id"] == unknown).mean())
-    says = f"{share:.1%} of the tokens are unknown to the tokenizer and scored as one and the same"
-    yield Check("unknown tokens in the texts", share, "0", share == 0, says)
-    asked = pairs.loc[pairs["number"] == 0, "prompt_with"].tolist()
-    ids = np.concatenate([np.array(each) for each in prompt_ids(tokenizer, asked)])
-    share = float((ids == unknown).mean())
-    says = f"{share:.1%} of the prompts' tokens are unknown to the tokenizer: the model reads none"
-    yield Check("unknown tokens in the prompts", share, "0", share == 0, says)
+    # what it does not know is one token, whatever it is
+    asked = prompt_ids(tokenizer, pairs.loc[pairs["number"] == 0, "prompt_with"].tolist())
+    read = {"texts": tokens.loc[tokens["own"], "token_id"], "prompts": np.concatenate(asked)}
+    for name, ids in read.items():
+        unknown = tokenizer.unk_token_id
+        share = 0.0 if unknown in (None, end) else float(np.mean(ids == unknown))
+        says = f"{share:.1%} of the tokens of the {name} are unknown to the tokenizer, all alike"
+        yield Check(f"unknown tokens in the {name}", share, "0", share == 0, says)
 
 
 def pair_checks(pairs: pd.DataFrame, tokens: pd.DataFrame) -> Iterator[Check]:
