@@ -11,6 +11,7 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast
 
 from tests.tokens.strangers import CHATML, INST, ZEPHYR, bpe, people
+from tests.tokens.strangers import llama as random_llama
 from workbench.errors import ConfigError, DataError, TooLarge
 from workbench.language import load_causal_lm
 from workbench.tokens import make_pairs, prompt, score_tokens
@@ -311,6 +312,7 @@ def test_an_empty_persona_is_refused(tokenizers, examples, memories):
         ({"cut": "middle"}, "middle"),
         ({"template": "nosuch"}, "plain"),
         ({"template": "gone.jinja"}, "no such template"),
+        ({"template": 5}, "template 5.*plain"),
         ({"template": "{{ memories }} {{ surprise }}"}, "surprise"),
         ({"template": "{{ memories.__class__.__mro__ }}"}, "unsafe"),
         ({"template": "{{ memories | join(1) }}{{ query + 1 }}"}, "template: can only concatenate"),
@@ -374,6 +376,8 @@ def test_options_of_a_chat_template_go_through_every_door():
         pairs = make_pairs(people(), tokenizer, intervention, template=options)
         assert pairs["prompt_with"].str.endswith("<think>\n</think>\n").all()
         assert "enable_thinking=False" in pairs.attrs["template"]
+        scored = score_tokens(random_llama(tokenizer), tokenizer, pairs)
+        assert scored.attrs["template"] == pairs.attrs["template"]
     assert located(tokenizer, ["walks"], "q", options)[0].endswith("</think>\n")
     with pytest.raises(ConfigError, match="no option 'think'"):
         make_pairs(people(), tokenizer, template={"think": False})

@@ -183,7 +183,7 @@ def test_what_a_template_does_is_told(tmp_path, examples, template, check, value
     row = found.checks.set_index("check").loc[check]
     assert row["value"] == value and (says is None or says in found.verdict)
     assert (row["ok"] is pd.NA) == (check == "system message")
-    assert found.template.startswith("chat template (") and found.template in found._repr_html_()
+    assert found.template.startswith("chat template of ") and found.template in found._repr_html_()
 
 
 def test_a_fixed_date_is_told_as_one(tmp_path, examples):

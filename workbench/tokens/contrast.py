@@ -63,6 +63,8 @@ def score_tokens(
     | entropy | −Σ_v p⁺ log p⁺ over the vocabulary, in nats |
     | kl | KL(p⁺ ‖ p⁻) over the vocabulary, in nats |
 
+    What `pairs.attrs` says, such as which template made the prompts, the table's say too.
+
     `boundary` marks a first token whose text and prompt would be cut into other tokens if they were
     tokenised together: its row was scored on tokens that the model seldom met, and
     `table["boundary"].sum()` counts such rows.
@@ -93,7 +95,9 @@ def score_tokens(
         check_fits(model, tokenizer, itertools.chain(*parts))
         with passes.evaluating(model):
             _run(model, rows, scores, batch_size, batch_tokens, batch_logits)
-    return _table(pairs, rows, scores)
+    table = _table(pairs, rows, scores)
+    table.attrs |= pairs.attrs
+    return table
 
 
 def _ask(
@@ -114,7 +118,7 @@ def _ask(
         cut: dict[str, Any] = {}
         if tokenizer is None:
             # before the prompts of a chat template nothing belongs
-            chat = pairs.attrs.get("template", "").startswith("chat")
+            chat = str(pairs.attrs.get("template")).startswith("chat")
             able = "special" in inspect.signature(scorer.of_text).parameters
             options = {"special": False} if chat and able else {}
             found = scorer.of_text(prompts, response, **options)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+import json
 import re
 import unicodedata
 from collections.abc import Mapping, Sequence
@@ -109,13 +110,13 @@ def outline(tokenizer: Any, template: Template = None) -> tuple[tuple[str, ...],
     before and behind a turn, longest first, special tokens apart.
     """
     if chatting(tokenizer, template):
-        source, options = str(tokenizer.chat_template), tuple((template or {}).items())
-        return _outline(tokenizer, source, options, specials(tokenizer))
-    return _outline(None, _source(template), (), specials(tokenizer))
+        options = json.dumps(dict(template or {}), default=str)
+        return _outline(tokenizer, str(tokenizer.chat_template), options, specials(tokenizer))
+    return _outline(None, _source(template), "{}", specials(tokenizer))
 
 
 @lru_cache(maxsize=32)
-def _outline(tokenizer: Any, source: str, options: tuple, special: tuple[str, ...]) -> Any:
+def _outline(tokenizer: Any, source: str, options: str, special: tuple[str, ...]) -> Any:
     # no memory items, one, two; turns with a system message and without
     roles = ("user", "system user", "user assistant user", "system user assistant user")
     each: list[Any] = [{"memories": [SIGN] * n, "query": SIGN} for n in range(3)]
@@ -127,7 +128,7 @@ def _outline(tokenizer: Any, source: str, options: tuple, special: tuple[str, ..
             if tokenizer is None:
                 text = filled(source, "template", given)
             else:
-                text = chat_text(tokenizer, given, **dict(options))
+                text = chat_text(tokenizer, given, **json.loads(options))
             heads.append(text.partition(SIGN)[0].strip().partition("\n")[0])
             for one in special:
                 text = text.replace(one, " ")
@@ -152,7 +153,8 @@ def described(tokenizer: Any, template: Template = None) -> str:
     if CALENDAR in source:
         options = {"date": date.today().isoformat()} | options
     told = "".join(f", {key}={value}" for key, value in options.items())
-    return f"chat template ({_digest(source)}{told})"
+    name = Path(tokenizer.name_or_path or type(tokenizer).__name__).name
+    return f"chat template of {name} ({_digest(source)}{told})"
 
 
 def thinking(text: str) -> str | None:
@@ -196,12 +198,12 @@ def _source(template: Template) -> str:
     shipped = {path.stem: path for path in TEMPLATES.glob("*.jinja")}
     if str(template) in shipped:
         return shipped[str(template)].read_text(encoding="utf-8")
-    if isinstance(template, Path) or template.endswith(".jinja"):
+    if isinstance(template, Path) or str(template).endswith(".jinja"):
         try:
             return Path(template).read_text(encoding="utf-8")
-        except OSError as error:
+        except (OSError, UnicodeDecodeError) as error:
             raise ConfigError("no such template", str(template), "a jinja file") from error
-    if "{{" not in template:
+    if "{{" not in str(template):
         expected = f"one of {sorted(shipped)}, a jinja file, or jinja text"
         raise ConfigError(f"template {template!r}", expected=expected)
     return template
