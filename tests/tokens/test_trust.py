@@ -10,10 +10,10 @@ from tests.tokens.strangers import bpe, llama, unigram
 from workbench.errors import DataError, ModelError
 from workbench.language import load_causal_lm
 from workbench.tokens import MixtureLM, examples_of
+from workbench.tokens.encoding import response_ids
 from workbench.tokens.small_models import make_tokenizer
 from workbench.tokens.trust import _wins, trust
 
-UNKNOWN = "unknown tokens in the texts"
 TASTES = ("lamps", "tents", "books", "bikes", "boats", "seeds", "games", "coats")
 TEXTS = [
     f"I like {one} and I would buy {one} again, {word}."
@@ -169,8 +169,7 @@ def test_wins_by_hand():
         (DROPS, "generation prompt", "no", None),
         (REFUSES, "system message", "no: the persona stands before the query", None),
         (REFUSES, "beginning of sequence", "twice", None),
-        (QWEN, "beginning of sequence", "none: so the tokenizer has it", None),
-        (QWEN, "open thought", "none", None),
+        (QWEN, "beginning of sequence", "none", None),
         (SHORT + "<think>", "open thought", "<think>", "within a thought, <think>"),
         ("{{ strftime_now('%d') }}" + SHORT, "date in the prompt", "today's", None),
     ],
@@ -199,21 +198,25 @@ def test_a_fixed_date_is_told_as_one(tmp_path, examples):
 def test_unknown_tokens_are_counted(examples):
     """What the tokenizer does not know is one token, whatever it is: its score says nothing."""
     tokenizer = unigram()
-    said = examples.assign(response=["灯很亮", "猫太吵", *examples["response"][2:]])
-    found = trust(llama(tokenizer), tokenizer, said[:4], texts=4, others=2)
-    checks = found.checks.set_index("check")
-    known = trust(llama(tokenizer), tokenizer, examples[:4], texts=4, others=2)
-    share = [one.checks.set_index("check").at[UNKNOWN, "value"] for one in (found, known)]
-    assert share[0] > share[1] and not checks.at[UNKNOWN, "ok"]
-    assert "unknown tokens in the prompts" in checks.index
+    some = examples[:4].assign(response=["likes lamps"] * 4, memories=[["reads horror"]] * 4)
+    some = some.assign(query="Write a review")
+    for text, told, count in (("灯很亮", "likes lamps", 1), ("likes", "灯", 0)):
+        said = some.assign(response=[text] * 4, memories=[[told]] * 4)
+        checks = trust(llama(tokenizer), tokenizer, said, texts=4, others=2).checks
+        found = checks.set_index("check")["value"]
+        share = np.mean(np.array(response_ids(tokenizer, [text])[0][0]) == tokenizer.unk_token_id)
+        assert found.get("unknown tokens in the texts", 0.0) == share and (share > 0) == bool(count)
+        assert found["unknown tokens in the prompts"] > 0
+        assert not checks.set_index("check").at["unknown tokens in the prompts", "ok"]
 
 
 def test_an_end_token_of_another_tokenizer_is_told(examples):
     mine, other = bpe(), bpe(eos="</s>")
     model = llama(mine, rows=400)
     for tokenizer, good in ((mine, True), (other, False)):
-        found = trust(model, tokenizer, examples, texts=2, others=2)
-        assert found.checks.set_index("check").at["end token", "ok"] == good
+        checks = trust(model, tokenizer, examples, texts=2, others=2).checks.set_index("check")
+        assert ("end token" not in checks.index) == good
+    assert not checks.at["end token", "ok"]
 
 
 def test_rows_cut_otherwise_at_the_boundary_are_counted(tokenizer, examples):

@@ -65,17 +65,19 @@ def prompt_checks(tokenizer: Any, row: Any, template: Any) -> Iterator[Check]:
         yield from _chat_checks(tokenizer, template or {})
     thought = thinking(full)
     says = f"the prompt ends within a thought, {thought}, and the texts are scored as its beginning"
-    yield Check("open thought", thought or "none", "none", not thought, says, True)
+    if thought:
+        yield Check("open thought", thought, "none", False, says, True)
     # how often the prompt begins with it, and would if the tokenizer were asked
     (ids,), bos = prompt_ids(tokenizer, [bare]), tokenizer.bos_token_id
     own = tokenizer(bare, add_special_tokens=not chat)["input_ids"]
     count, theirs = (ids[:2].count(bos) if ids[:1] == (bos,) else 0 for ids in (ids, (*own,)))
-    found = ("none: so the tokenizer has it", "once", "twice")[count]
+    found = ("none", "once", "twice")[count]
     says = "the prompt begins with two beginning-of-sequence tokens"
     says = says if count > 1 else "the prompt begins otherwise than the tokenizer begins it"
     good = None if bos is None else count == min(theirs, 1)
     found = "the tokenizer has none" if bos is None else found
-    yield Check("beginning of sequence", found, "as the tokenizer has it, not twice", good, says)
+    wanted = "once" if bos is None or theirs else "none"
+    yield Check("beginning of sequence", found, wanted, good, says)
 
 
 def _chat_checks(tokenizer: Any, options: Any) -> Iterator[Check]:
@@ -90,37 +92,40 @@ def _chat_checks(tokenizer: Any, options: Any) -> Iterator[Check]:
     one, two = (chat_text(tokenizer, ask, reply, **options) for reply in (True, False))
     says = "the template does not mark where the reply begins"
     yield Check("generation prompt", _said(one != two), "yes", one != two, says)
-    day = "today's" if CALENDAR in tokenizer.get_chat_template() else "none"
-    says = (
-        "the template writes the date of the day into the prompt, and scores change with it "
-        "(a fixed one: template={'date': '2024-07-26'})"
-    )
-    found = options.get("date", day)
-    yield Check("date in the prompt", found, "none, or a fixed one", found != "today's", says)
+    if CALENDAR in tokenizer.get_chat_template():
+        says = (
+            "the template writes the date of the day into the prompt, and scores change with it "
+            "(a fixed one: template={'date': '2024-07-26'})"
+        )
+        found = options.get("date", "today's")
+        yield Check("date in the prompt", found, "a fixed one", "date" in options, says)
 
 
 def fit_checks(
     model: Any, tokenizer: Any, pairs: pd.DataFrame, tokens: pd.DataFrame
 ) -> Iterator[Check]:
-    """Whether tokenizer and model belong together, and what of the texts the tokenizer knows."""
-    table = getattr(model, "get_input_embeddings", lambda: None)()
-    rows, size = getattr(table, "num_embeddings", None), len(tokenizer)
-    says = f"the tokenizer has {size} tokens and the model embeds {rows}: they may not be a pair"
-    good = None if rows is None else size <= rows
-    yield Check("tokens of the tokenizer", size, f"at most {rows or 'all'}", good, says)
+    """Signs that tokenizer and model are no pair, and tokens that stand for anything; a line for
+    each that is found."""
+    table, size = getattr(model, "get_input_embeddings", lambda: None)(), len(tokenizer)
+    rows = getattr(table, "num_embeddings", size)
+    if size > rows:
+        says = f"the tokenizer has {size} tokens and the model embeds {rows}: are they a pair?"
+        yield Check("tokens of the tokenizer", size, f"at most {rows}", False, says)
     told = getattr(getattr(model, "config", None), "eos_token_id", None)
     told, end = told if isinstance(told, list) else [told], tokenizer.eos_token_id
-    says = "the model's configuration names another end token than the tokenizer has"
-    good = None if end is None or told == [None] else end in told
-    yield Check("end token", _said(good is not False), "the model's", good, says)
-    # what it does not know is one token, whatever it is
+    if None not in (end, *told) and end not in told:
+        says = "the model's configuration names another end token than the tokenizer"
+        yield Check("end token", end, str(told), False, says)
+    # what the tokenizer does not know is one token, whatever it is
     asked = prompt_ids(tokenizer, pairs.loc[pairs["number"] == 0, "prompt_with"].tolist())
     read = {"texts": tokens.loc[tokens["own"], "token_id"], "prompts": np.concatenate(asked)}
     for name, ids in read.items():
-        unknown = tokenizer.unk_token_id
-        share = 0.0 if unknown in (None, end) else float(np.mean(ids == unknown))
-        says = f"{share:.1%} of the tokens of the {name} are unknown to the tokenizer, all alike"
-        yield Check(f"unknown tokens in the {name}", share, "0", share == 0, says)
+        share = float(np.mean(ids == tokenizer.unk_token_id))
+        if share and tokenizer.unk_token_id != end:
+            says = (
+                f"{share:.1%} of the tokens of the {name} are unknown to the tokenizer, all alike"
+            )
+            yield Check(f"unknown tokens in the {name}", share, "0", False, says)
 
 
 def pair_checks(pairs: pd.DataFrame, tokens: pd.DataFrame) -> Iterator[Check]:
