@@ -57,8 +57,13 @@ SHELVES = (
         r"tokens/(trust|_trust_checks|judge|mixture|deletion|maps|retrieval)\.py",
         None,
     ),
-    # measures of a fine-tuned model: what notebooks show, not what other code stands on
-    Shelf("token methods", r"tokens/evaluation\.py", None),
+    # measures of a fine-tuned model, and of a score: what notebooks show, not what other code
+    # stands on
+    Shelf("token methods", r"tokens/(evaluation|detection)\.py", None),
+    # what the methods of attribution share
+    Shelf("token methods", r"tokens/coalitions\.py", None),
+    # prompts from the texts of worlds: no core file imports them
+    Shelf("worlds", r"tokens/corpora\.py", None),
     # leavers: one question of notebook 20, asked of one core function
     Shelf("unlearning methods", r"unlearning/(algorithms/|audit/|boomerang|leavers)", None),
     Shelf("unlearning methods", r"unlearning/(grid|receipt)\.py", None),

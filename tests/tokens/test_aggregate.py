@@ -10,9 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.tokens.strangers import LLAMA3_WORDS, bpe, llama, people
 from workbench.errors import ConfigError, DataError
-from workbench.tokens import score_tokens
+from workbench.language import load_causal_lm
+from workbench.tokens import make_pairs, memory_map, score_tokens
 from workbench.tokens.aggregate import add_up, cut, pieces, words
+from workbench.views.strip import TokenStrip
 
 CASES = json.loads(Path(__file__).with_name("cuts.json").read_text(encoding="utf-8"))
 """What a text is cut into and what its tokens, scored 1, 2, 3, ..., come to; the page's test in
@@ -152,3 +155,39 @@ def test_levels(level, expected, counts):
 def test_a_broken_expression_is_refused():
     with pytest.raises(ConfigError, match=r"level.*sentence"):
         pieces(pd.DataFrame(), pd.DataFrame({"text": [], "response": []}), "(")
+
+
+PARAGRAPHS = "Not for me: the handle broke.\n\nI would buy:\n- a lamp!\n 😀 - too dear\n"
+
+
+@pytest.mark.parametrize("words_of", [None, LLAMA3_WORDS, "pocket"])
+def test_tokens_of_white_space_are_in_every_sum_over_a_text(words_of):
+    """Whatever the tokenizer makes of blanks and line breaks: alone, or together with a sign."""
+    if words_of == "pocket":
+        model, tokenizer = load_causal_lm("pocket")
+    else:
+        tokenizer = bpe(words=words_of)
+        model = llama(tokenizer)
+    example = people()[1:2].assign(response=PARAGRAPHS)
+    pairs = make_pairs(example, tokenizer)
+    tokens = score_tokens(model, tokenizer, pairs)
+    blank = tokens["token"].str.isspace() | (tokens["token"].str.strip() != tokens["token"])
+    assert blank.any() and tokens["pir"].abs().sum() > 0
+    for level in ("word", "sentence", "line"):
+        table = pieces(tokens, pairs, level, also=["log_prob_with"])
+        assert table["n_tokens"].sum() == len(tokens)
+        assert table["pir"].sum() == pytest.approx(tokens["pir"].sum(), abs=1e-9)
+        strip = TokenStrip(tokens, PARAGRAPHS, level=level) if level != "line" else None
+        assert strip is None or strip.values("pir").sum() == pytest.approx(tokens["pir"].sum())
+    found = memory_map(model, tokenizer, example)
+    whole = found.values.groupby("memory")["value"].sum()
+    np.testing.assert_allclose(found.totals["value"], whole, atol=1e-9)
+    np.testing.assert_allclose(found.totals["value"].sum(), tokens["pir"].sum(), atol=1e-4)
+    assert found.words["n_tokens"].sum() == len(tokens)
+
+
+def test_a_table_of_words_names_the_words(loaded, pairs):
+    found = words(score_tokens(*loaded, pairs), pairs)
+    assert [*found][:4] == ["text", "word", "start", "end"]
+    said = pairs.set_index("text")["response"]
+    assert all(said[row.text][row.start : row.end] == row.word for row in found.itertuples())

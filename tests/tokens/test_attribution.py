@@ -404,6 +404,8 @@ def test_the_planted_memory_item_is_found():
 def test_bad_input_is_refused(loaded, examples):
     with pytest.raises(DataError, match="one row"):
         memory_map(*loaded, examples)
+    with pytest.raises(DataError, match=r"example: a Series.*examples\.iloc\[\[0\]\]"):
+        memory_map(*loaded, examples.iloc[1])
     with pytest.raises(ConfigError, match="method 'guess'"):
         memory_map(*loaded, examples.iloc[[0]], "guess")
     with pytest.raises(DataError, match="no value"):

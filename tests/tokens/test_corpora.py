@@ -6,7 +6,7 @@ import pytest
 
 from workbench.data import load_world
 from workbench.errors import ConfigError, DataError
-from workbench.tokens import mark, pairs_table
+from workbench.tokens import examples_of, mark, pairs_table, sentences
 from workbench.tokens.corpora import excerpts
 from workbench.tokens.rendering import quoted
 from workbench.tokens.small_models import make_tokenizer
@@ -105,3 +105,19 @@ def test_excerpts_are_personal_sentences_under_a_persona_that_holds_them(world, 
         )
         assert 1 <= len(row.persona.splitlines()) <= 3
     assert not set(corpus.texts["user"]) & set(world.texts["user"])
+
+
+def test_a_table_is_no_world(world, tokenizer):
+    table = pairs_table(world, tokenizer, n=5)
+    scored = pd.DataFrame({"text": table["text"], "start": 0, "end": 3})
+    for door in (
+        lambda: examples_of(table),
+        lambda: pairs_table(table, tokenizer),
+        lambda: excerpts(table, tokenizer),
+        lambda: mark(scored, table, table),
+        lambda: sentences(scored, table),
+    ):
+        with pytest.raises(
+            DataError, match=r"corpus: a DataFrame.*load_world.*examples_from_table"
+        ):
+            door()

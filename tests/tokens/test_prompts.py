@@ -1,5 +1,7 @@
 """Prompts with a person in them, and each way to take the person out."""
 
+from datetime import date
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -8,6 +10,8 @@ from hypothesis import strategies as st
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast
 
+from tests.tokens.strangers import CHATML, INST, ZEPHYR, bpe, people
+from tests.tokens.strangers import llama as random_llama
 from workbench.errors import ConfigError, DataError, TooLarge
 from workbench.language import load_causal_lm
 from workbench.tokens import make_pairs, prompt, score_tokens
@@ -308,6 +312,7 @@ def test_an_empty_persona_is_refused(tokenizers, examples, memories):
         ({"cut": "middle"}, "middle"),
         ({"template": "nosuch"}, "plain"),
         ({"template": "gone.jinja"}, "no such template"),
+        ({"template": 5}, "template 5.*plain"),
         ({"template": "{{ memories }} {{ surprise }}"}, "surprise"),
         ({"template": "{{ memories.__class__.__mro__ }}"}, "unsafe"),
         ({"template": "{{ memories | join(1) }}{{ query + 1 }}"}, "template: can only concatenate"),
@@ -316,3 +321,101 @@ def test_an_empty_persona_is_refused(tokenizers, examples, memories):
 def test_settings_that_cannot_be(tokenizers, examples, options, says):
     with pytest.raises(ConfigError, match=says):
         make_pairs(examples, tokenizers["words"], **options)
+
+
+DROPS = (
+    "{% for m in messages %}{% if m.role == 'user' %}{{ 'User: ' + m.content }}{% endif %}"
+    "{% endfor %}"
+)
+ONLY_PERSONA = (
+    "{% for m in messages %}{% if m.role == 'system' %}{{ m.content }}{% endif %}{% endfor %}"
+)
+PARTS = "{% for m in messages %}{% for p in m.content %}{{ p.text }}{% endfor %}{% endfor %}:"
+THINKS = CHATML.replace("assistant\n'", "assistant\n<think>\n'")
+CHOOSES = THINKS.replace(
+    "<think>\n' }}",
+    "<think>\n' }}{% if enable_thinking is defined and not enable_thinking %}</think>\n{% endif %}",
+)
+DATED = "{{ 'Today: ' + strftime_now('%d %b %Y') + '\n' }}" + CHATML
+
+
+@pytest.mark.parametrize(
+    ("template", "says"),
+    [
+        (DROPS, "drops the persona"),
+        (PARTS, "drops the persona"),
+        (ONLY_PERSONA, "drops the query"),
+        (THINKS, r"within a thought \(<think>\).*enable_thinking"),
+        (CHATML.replace("assistant\n'", "assistant\n[THINK]'"), r"within a thought \(\[THINK\]\)"),
+        (INST.replace("== 'system'", "!= 'system'"), "chat template of .*: no"),
+        ("{{ messages.append(1) }}", "chat template of .*unsafe"),
+        ({"rag": CHATML}, "chat template of .*no default"),
+    ],
+)
+@pytest.mark.parametrize("intervention", ["delete", "mask", "other", "each"])
+def test_a_template_that_is_no_prompt_of_person_and_query_is_refused(template, says, intervention):
+    with pytest.raises(ConfigError, match=says):
+        make_pairs(people(), bpe(template, pad="<p>"), intervention)
+
+
+def test_a_form_of_ones_own_is_held_to_it_too():
+    for template, says in (
+        ("{{ query }}", "drops the persona"),
+        ("{{ memories | join }} {{ query }}<think>", "within a thought"),
+    ):
+        with pytest.raises(ConfigError, match=f"template .*text 'a': .*{says}"):
+            make_pairs(people(), bpe(), template=template)
+    # one that cannot do without a persona, and one that closes the thought
+    for template in ("{{ memories[0] }}{{ query }}", "{{ memories }}{{ query }}<think></think>"):
+        assert len(make_pairs(people()[:1], bpe(), "other", template, pool=people())) == 1
+
+
+def test_options_of_a_chat_template_go_through_every_door():
+    tokenizer, options = bpe(CHOOSES, pad="<p>"), {"enable_thinking": False}
+    for intervention in ("delete", "mask", "other", "each"):
+        pairs = make_pairs(people(), tokenizer, intervention, template=options)
+        assert pairs["prompt_with"].str.endswith("<think>\n</think>\n").all()
+        assert "enable_thinking=False" in pairs.attrs["template"]
+        scored = score_tokens(random_llama(tokenizer), tokenizer, pairs)
+        assert scored.attrs["template"] == pairs.attrs["template"]
+    assert located(tokenizer, ["walks"], "q", options)[0].endswith("</think>\n")
+    with pytest.raises(ConfigError, match="no option 'think'"):
+        make_pairs(people(), tokenizer, template={"think": False})
+    with pytest.raises(ConfigError, match="options of a chat template, and there is none"):
+        make_pairs(people(), bpe(), template=options)
+
+
+def test_the_date_of_a_prompt_can_be_fixed_and_is_kept():
+    tokenizer = bpe(DATED)
+    fixed = make_pairs(people(), tokenizer, template={"date": "2024-07-26"})
+    assert fixed["prompt_with"].str.startswith("Today: 26 Jul 2024\n").all()
+    assert "date=2024-07-26" in fixed.attrs["template"]
+    today = make_pairs(people(), tokenizer).attrs["template"]
+    assert f"date={date.today().isoformat()}" in today
+    # another template, another digest
+    made = {make_pairs(people(), bpe(one)).attrs["template"] for one in (CHATML, ZEPHYR, None)}
+    assert len(made) == 3
+
+
+@pytest.mark.parametrize("nobody", [np.nan, None, pd.NA])
+@pytest.mark.parametrize("intervention", ["other", "peer", "others"])
+def test_people_without_an_id_are_nobodys_other(nobody, intervention):
+    tokenizer = bpe()
+    some = people(user=pd.Series([1, nobody, 3], dtype=object), item=[1, 1, 1])
+    with pytest.raises(DataError, match=r"text 'b': no id of the person.*an id, to tell others"):
+        make_pairs(some, tokenizer, intervention)
+    theirs = prompt(tokenizer, some["memories"][1], some["query"][1])
+    for seed in range(9):
+        known = make_pairs(some[some["text"] != "b"], tokenizer, intervention, pool=some, seed=seed)
+        assert theirs not in [one for each in known["prompt_without"] for one in prompts_of(each)]
+    with pytest.raises(DataError, match="no id of the person"):
+        make_pairs(some.assign(user=nobody), tokenizer, intervention)
+
+
+@pytest.mark.parametrize("table", [people().iloc[0], people().to_dict("records"), None])
+def test_what_is_no_table_is_told_what_keeps_it_one(table):
+    for door in (make_pairs, lambda t, k: score_tokens(None, k, t)):
+        with pytest.raises(DataError, match=r"a (Series|list|NoneType).*iloc\[\[0\]\]"):
+            door(table, bpe())
+    with pytest.raises(DataError, match=r"prompt_with.*make_pairs\(examples, tokenizer\) adds"):
+        score_tokens(None, bpe(), people())

@@ -6,9 +6,11 @@ import pandas as pd
 import pytest
 import torch
 
+from tests.tokens.strangers import bpe, llama, unigram
 from workbench.errors import DataError, ModelError
 from workbench.language import load_causal_lm
 from workbench.tokens import MixtureLM, examples_of
+from workbench.tokens.encoding import response_ids
 from workbench.tokens.small_models import make_tokenizer
 from workbench.tokens.trust import _wins, trust
 
@@ -24,6 +26,7 @@ QWEN = (  # as Qwen 2 has it: where there is no system message, one of its own
     "{% for m in messages %}<|im_start|>{{ m['role'] }}\n{{ m['content'] }}<|im_end|>\n{% endfor %}"
     "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
 )
+SHORT = "{% for m in messages %}{{ m.role }} {{ m.content }}\n{% endfor %}"
 DROPS = (
     "<s>{% for m in messages %}{% if m['role'] == 'user' %}{{ m['content'] }}{% endif "
     "%}{% endfor %}"
@@ -166,6 +169,9 @@ def test_wins_by_hand():
         (DROPS, "generation prompt", "no", None),
         (REFUSES, "system message", "no: the persona stands before the query", None),
         (REFUSES, "beginning of sequence", "twice", None),
+        (QWEN, "beginning of sequence", "none", None),
+        (SHORT + "<think>", "open thought", "<think>", "within a thought, <think>"),
+        ("{{ strftime_now('%d') }}" + SHORT, "date in the prompt", "today's", None),
     ],
 )
 def test_what_a_template_does_is_told(tmp_path, examples, template, check, value, says):
@@ -176,6 +182,41 @@ def test_what_a_template_does_is_told(tmp_path, examples, template, check, value
     row = found.checks.set_index("check").loc[check]
     assert row["value"] == value and (says is None or says in found.verdict)
     assert (row["ok"] is pd.NA) == (check == "system message")
+    assert found.template.startswith("chat template of ") and found.template in found._repr_html_()
+
+
+def test_a_fixed_date_is_told_as_one(tmp_path, examples):
+    tokenizer = make_tokenizer(TEXTS, 340)
+    tokenizer.chat_template = "{{ strftime_now('%d') }}" + SHORT
+    model, tokenizer = load_causal_lm(save(tmp_path, "qwen2", tokenizer))
+    options = {"texts": 2, "others": 2, "template": {"date": "2024-07-26"}}
+    found = trust(model, tokenizer, examples, **options)
+    row = found.checks.set_index("check").loc["date in the prompt"]
+    assert row["value"] == "2024-07-26" and row["ok"] and "date=2024-07-26" in found.template
+
+
+def test_unknown_tokens_are_counted(examples):
+    """What the tokenizer does not know is one token, whatever it is: its score says nothing."""
+    tokenizer = unigram()
+    some = examples[:4].assign(response=["likes lamps"] * 4, memories=[["reads horror"]] * 4)
+    some = some.assign(query="Write a review")
+    for text, told, count in (("灯很亮", "likes lamps", 1), ("likes", "灯", 0)):
+        said = some.assign(response=[text] * 4, memories=[[told]] * 4)
+        checks = trust(llama(tokenizer), tokenizer, said, texts=4, others=2).checks
+        found = checks.set_index("check")["value"]
+        share = np.mean(np.array(response_ids(tokenizer, [text])[0][0]) == tokenizer.unk_token_id)
+        assert found.get("unknown tokens in the texts", 0.0) == share and (share > 0) == bool(count)
+        assert found["unknown tokens in the prompts"] > 0
+        assert not checks.set_index("check").at["unknown tokens in the prompts", "ok"]
+
+
+def test_an_end_token_of_another_tokenizer_is_told(examples):
+    mine, other = bpe(), bpe(eos="</s>")
+    model = llama(mine, rows=400)
+    for tokenizer, good in ((mine, True), (other, False)):
+        checks = trust(model, tokenizer, examples, texts=2, others=2).checks.set_index("check")
+        assert ("end token" not in checks.index) == good
+    assert not checks.at["end token", "ok"]
 
 
 def test_rows_cut_otherwise_at_the_boundary_are_counted(tokenizer, examples):

@@ -118,10 +118,11 @@ class Endpoint:
         prompt."""
         return np.array([self._ids(tuple(prompt), tuple(ids))[0] for prompt in prompts])
 
-    def of_text(self, prompts: Sequence[str], response: str) -> Passes:
+    def of_text(self, prompts: Sequence[str], response: str, special: bool = True) -> Passes:
         """Score a text that the server tokenises, as `Passes`; equal prompts are sent once.
 
-        Whether the prompt begins with a beginning-of-sequence token is the server's choice.
+        Whether the prompt begins with a beginning-of-sequence token is the server's choice (none
+        without `special`, but in `echo`); one that it has already is not doubled.
         """
         each = list(dict.fromkeys(prompts))
         if self.form == "echo":
@@ -139,10 +140,10 @@ class Endpoint:
         else:
             ids, before = (
                 self._tokenize(response, False),
-                [self._tokenize(prompt, True) for prompt in each],
+                [self._tokenize(prompt, special) for prompt in each],
             )
             merged = any(
-                self._tokenize(p + response, True) != b + ids
+                self._tokenize(p + response, special) != b + ids
                 for p, b in zip(each, before, strict=True)
             )
             found = [self._ids(prompt, ids) for prompt in before]
@@ -263,6 +264,9 @@ class Endpoint:
         if not isinstance(count, int):
             raise self.shape("no usage.prompt_tokens", "the number of tokens of the prompt")
         values, tokens = echoed(self.choice(answer), count, self._named)
+        begin = tokens[0].strip() if tokens[:1] == tokens[1:2] else ""
+        if begin and prompt.startswith(begin) and not prompt.startswith(2 * begin):
+            return self._text(prompt.removeprefix(begin), response)
         first = count
         while first > 0 and len("".join(tokens[first:count])) < len(response):
             first -= 1
@@ -274,13 +278,13 @@ class Endpoint:
             raise self.shape(what, "tokens that spell the text", do)
         return numbers(values[first:count], self._named), tokens[first:count]
 
-    def _tokenize(self, text: str, prompt: bool) -> tuple[int, ...]:
-        """Token ids from the server; a beginning-of-sequence token that a prompt has already is not
-        doubled."""
-        body = {"model": self.model, "prompt": text, "add_special_tokens": prompt}
+    def _tokenize(self, text: str, special: bool) -> tuple[int, ...]:
+        """Token ids from the server, with what it puts before a text (`special`); a
+        beginning-of-sequence token that the text has already is not doubled."""
+        body = {"model": self.model, "prompt": text, "add_special_tokens": special}
         ids = self.post("/tokenize", body).get("tokens")
         if not (isinstance(ids, list) and ids and all(isinstance(one, int) for one in ids)):
             raise self.shape(
                 "no tokens", "a list of token ids from /tokenize", "pass the model's tokenizer"
             )
-        return tuple(ids[1:] if prompt and ids[:1] == ids[1:2] else ids)
+        return self._tokenize(text, False) if special and ids[:1] == ids[1:2] else tuple(ids)

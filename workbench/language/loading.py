@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -116,3 +118,16 @@ def _check_files(folder: Path, *wanted: tuple[str, tuple[str, ...], str, str]) -
     for what, patterns, expected, do in wanted:
         if not any(path for pattern in patterns for path in folder.glob(pattern)):
             raise ModelError(f"no {what}", where=str(folder), expected=expected, do=do)
+
+
+def check_fits(model: Any, tokenizer: Any, ids: Iterable[int] | None = None) -> None:
+    """Raise `ModelError` for token ids outside of the model's embedding; without `ids` those that
+    plain text can become, which special tokens are not."""
+    table = getattr(model, "get_input_embeddings", lambda: None)()
+    size = getattr(table, "num_embeddings", math.inf)
+    if ids is None:
+        ids = set(tokenizer.get_vocab().values()) - set(tokenizer.all_special_ids)
+    if (last := max(ids, default=0)) >= size:
+        what = f"the id of token {tokenizer.convert_ids_to_tokens(last)!r} is {last}"
+        do = "the model's own tokenizer, or model.resize_token_embeddings(len(tokenizer))"
+        raise ModelError(what, type(model).__name__, f"ids below {size}, its embedding", do)

@@ -8,12 +8,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-from jinja2 import TemplateError
 
+from workbench.errors import ConfigError
+from workbench.language.templates import CALENDAR, chat_text
 from workbench.tokens.contrast import score_tokens
 from workbench.tokens.encoding import encode_pairs, prompt_ids
 from workbench.tokens.passes import context_of
-from workbench.tokens.rendering import prompt, quoted
+from workbench.tokens.rendering import chatting, prompt, quoted, thinking
 
 ALPHA = 0.01  # of the test against chance
 FOREIGN = 3.0  # nats a token above the model's own text: a perplexity 20 times as high
@@ -33,14 +34,10 @@ class Check(NamedTuple):
 
 def prompt_checks(tokenizer: Any, row: Any, template: Any) -> Iterator[Check]:
     """What the template does with persona and query."""
-    chat = template is None and bool(tokenizer.chat_template)
+    chat = chatting(tokenizer, template)
     full, bare = (prompt(tokenizer, told, row.query, template) for told in (row.memories, ()))
-    yield Check(
-        "chat template",
-        "yes" if chat else "no: a plain prompt",
-        "what the model was trained with",
-        None,
-    )
+    said, known = "yes" if chat else "no: a plain prompt", "what the model was trained with"
+    yield Check("chat template", said, known, None)
     there = all(quoted(memory, tokenizer, template).strip() in full for memory in row.memories)
     yield Check(
         "persona in the prompt",
@@ -65,26 +62,70 @@ def prompt_checks(tokenizer: Any, row: Any, template: Any) -> Iterator[Check]:
         says,
     )
     if chat:
-        ask = [{"role": "user", "content": "?"}]
-        try:
-            tokenizer.apply_chat_template(
-                [{"role": "system", "content": "?"}, *ask], tokenize=False
-            )
-            system = "yes"
-        except TemplateError:
-            system = "no: the persona stands before the query"
-        yield Check("system message", system, "yes", None)
-        one, two = (
-            tokenizer.apply_chat_template(ask, tokenize=False, add_generation_prompt=a)
-            for a in (True, False)
-        )
-        says = "the template does not mark where the reply begins"
-        yield Check("generation prompt", _said(one != two), "yes", one != two, says)
-    ids, bos = prompt_ids(tokenizer, [bare])[0], tokenizer.bos_token_id
-    twice = bos is not None and ids[:2] == (bos, bos)
-    found = "the tokenizer has none" if bos is None else "twice" if twice else "once"
+        yield from _chat_checks(tokenizer, template or {})
+    thought = thinking(full)
+    says = f"the prompt ends within a thought, {thought}, and the texts are scored as its beginning"
+    if thought:
+        yield Check("open thought", thought, "none", False, says, True)
+    # how often the prompt begins with it, and would if the tokenizer were asked
+    (ids,), bos = prompt_ids(tokenizer, [bare]), tokenizer.bos_token_id
+    own = tokenizer(bare, add_special_tokens=not chat)["input_ids"]
+    count, theirs = (ids[:2].count(bos) if ids[:1] == (bos,) else 0 for ids in (ids, (*own,)))
+    found = ("none", "once", "twice")[count]
     says = "the prompt begins with two beginning-of-sequence tokens"
-    yield Check("beginning of sequence", found, "once", None if bos is None else not twice, says)
+    says = says if count > 1 else "the prompt begins otherwise than the tokenizer begins it"
+    good = None if bos is None else count == min(theirs, 1)
+    found = "the tokenizer has none" if bos is None else found
+    wanted = "once" if bos is None or theirs else "none"
+    yield Check("beginning of sequence", found, wanted, good, says)
+
+
+def _chat_checks(tokenizer: Any, options: Any) -> Iterator[Check]:
+    """What the chat template makes of a system message, of a reply that begins, and of the day."""
+    ask = [{"role": "user", "content": "?"}]
+    try:
+        chat_text(tokenizer, [{"role": "system", "content": "?"}, *ask], **options)
+        system = "yes"
+    except ConfigError:
+        system = "no: the persona stands before the query"
+    yield Check("system message", system, "yes", None)
+    one, two = (chat_text(tokenizer, ask, reply, **options) for reply in (True, False))
+    says = "the template does not mark where the reply begins"
+    yield Check("generation prompt", _said(one != two), "yes", one != two, says)
+    if CALENDAR in tokenizer.get_chat_template():
+        says = (
+            "the template writes the date of the day into the prompt, and scores change with it "
+            "(a fixed one: template={'date': '2024-07-26'})"
+        )
+        found = options.get("date", "today's")
+        yield Check("date in the prompt", found, "a fixed one", "date" in options, says)
+
+
+def fit_checks(
+    model: Any, tokenizer: Any, pairs: pd.DataFrame, tokens: pd.DataFrame
+) -> Iterator[Check]:
+    """Signs that tokenizer and model are no pair, and tokens that stand for anything; a line for
+    each that is found."""
+    table, size = getattr(model, "get_input_embeddings", lambda: None)(), len(tokenizer)
+    rows = getattr(table, "num_embeddings", size)
+    if size > rows:
+        says = f"the tokenizer has {size} tokens and the model embeds {rows}: are they a pair?"
+        yield Check("tokens of the tokenizer", size, f"at most {rows}", False, says)
+    told = getattr(getattr(model, "config", None), "eos_token_id", None)
+    told, end = told if isinstance(told, list) else [told], tokenizer.eos_token_id
+    if None not in (end, *told) and end not in told:
+        says = "the model's configuration names another end token than the tokenizer"
+        yield Check("end token", end, str(told), False, says)
+    # what the tokenizer does not know is one token, whatever it is
+    asked = prompt_ids(tokenizer, pairs.loc[pairs["number"] == 0, "prompt_with"].tolist())
+    read = {"texts": tokens.loc[tokens["own"], "token_id"], "prompts": np.concatenate(asked)}
+    for name, ids in read.items():
+        share = float(np.mean(ids == tokenizer.unk_token_id))
+        if share and tokenizer.unk_token_id != end:
+            says = (
+                f"{share:.1%} of the tokens of the {name} are unknown to the tokenizer, all alike"
+            )
+            yield Check(f"unknown tokens in the {name}", share, "0", False, says)
 
 
 def pair_checks(pairs: pd.DataFrame, tokens: pd.DataFrame) -> Iterator[Check]:

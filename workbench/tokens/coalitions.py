@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,9 +18,9 @@ import pandas as pd
 
 from workbench.errors import DataError
 from workbench.tokens.contrast import score_tokens
-from workbench.tokens.encoding import prompt_ids
-from workbench.tokens.prompts import make_pairs, owners
-from workbench.tokens.rendering import prompt
+from workbench.tokens.encoding import check_columns, prompt_ids
+from workbench.tokens.prompts import EXAMPLE, make_pairs, owners
+from workbench.tokens.rendering import Template, prompt
 
 
 def score_coalitions(
@@ -29,7 +28,7 @@ def score_coalitions(
     tokenizer: Any,
     example: Any,
     coalitions: np.ndarray | Sequence[Sequence[bool]],
-    template: str | Path | None = None,
+    template: Template = None,
     batch_size: int = 64,
 ) -> np.ndarray:
     """v(S) of every coalition, each scored once: float64 array (coalitions × tokens of
@@ -48,15 +47,14 @@ def score_coalitions(
     return table["log_prob_with"].to_numpy().reshape(len(kept), -1)[place.reshape(-1)]
 
 
-def checked(
-    examples: pd.DataFrame, tokenizer: Any, template: str | Path | None = None
-) -> list[Any]:
+def checked(examples: pd.DataFrame, tokenizer: Any, template: Template = None) -> list[Any]:
     """The rows of an example table, once `make_pairs` has found nothing wrong with them."""
     return list(make_pairs(examples, tokenizer, template=template).itertuples(index=False))
 
 
 def single(example: pd.DataFrame) -> None:
-    """Raise `DataError` unless the table holds one text."""
+    """Raise `DataError` unless it is a table that holds one text."""
+    check_columns(example, EXAMPLE, "example")
     if len(example) != 1:
         raise DataError(f"{len(example)} texts", "example", "one row", "pass examples.iloc[[0]]")
 
@@ -74,7 +72,7 @@ def tidy(text: Any, values: np.ndarray, whole: np.ndarray, **columns: Any) -> pd
 
 
 def located(
-    tokenizer: Any, example: Any, template: str | Path | None = None
+    tokenizer: Any, example: Any, template: Template = None
 ) -> tuple[tuple[int, ...], np.ndarray]:
     """Token ids of the prompt, and for each of them the number of the memory item it belongs to, −1
     for none; what a token belongs to is as where the persona is masked in place (`owners`)."""

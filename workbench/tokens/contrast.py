@@ -17,6 +17,8 @@ their author put the context into the contrast.
 
 from __future__ import annotations
 
+import inspect
+import itertools
 import math
 import os
 from collections.abc import Iterator, Sequence
@@ -28,6 +30,7 @@ import torch
 from tqdm.auto import tqdm
 
 from workbench.errors import ConfigError, ModelError
+from workbench.language.loading import check_fits
 from workbench.tokens import passes
 from workbench.tokens.encoding import check_pairs, encode_pairs, prompts_of
 
@@ -60,6 +63,8 @@ def score_tokens(
     | entropy | −Σ_v p⁺ log p⁺ over the vocabulary, in nats |
     | kl | KL(p⁺ ‖ p⁻) over the vocabulary, in nats |
 
+    What `pairs.attrs` says, such as which template made the prompts, the table's say too.
+
     `boundary` marks a first token whose text and prompt would be cut into other tokens if they were
     tokenised together: its row was scored on tokens that the model seldom met, and
     `table["boundary"].sum()` counts such rows.
@@ -73,8 +78,8 @@ def score_tokens(
 
     Raises `DataError` for a missing column, a repeated text or an empty response, `TooLarge` for a
     row that does not fit the model's context, `ConfigError` for an unknown score or one that the
-    endpoint cannot give, `ModelError` for a model that is not causal, or whose logits are not
-    numbers (it names the text).
+    endpoint cannot give, `ModelError` for a model that is not causal, whose embedding lacks a token
+    of the tokenizer, or whose logits are not numbers (it names the text).
     """
     unknown = sorted(set(scores) - set(SCORES))
     if unknown:
@@ -86,9 +91,13 @@ def score_tokens(
         rows = _ask(model, tokenizer, pairs, scores)
     else:
         rows = encode_pairs(tokenizer, pairs, passes.context_of(model))
+        parts = [part for row in rows for part in (*row["prompts"], row["ids"])]
+        check_fits(model, tokenizer, itertools.chain(*parts))
         with passes.evaluating(model):
             _run(model, rows, scores, batch_size, batch_tokens, batch_logits)
-    return _table(pairs, rows, scores)
+    table = _table(pairs, rows, scores)
+    table.attrs |= pairs.attrs
+    return table
 
 
 def _ask(
@@ -108,7 +117,11 @@ def _ask(
         prompts = list(dict.fromkeys(prompt for row in together for prompt in row["prompts"]))
         cut: dict[str, Any] = {}
         if tokenizer is None:
-            found = scorer.of_text(prompts, response)
+            # before the prompts of a chat template nothing belongs
+            chat = str(pairs.attrs.get("template")).startswith("chat")
+            able = "special" in inspect.signature(scorer.of_text).parameters
+            options = {"special": False} if chat and able else {}
+            found = scorer.of_text(prompts, response, **options)
             log_probs, cut["boundary"] = found.log_probs, found.merged
             cut["ids"] = found.ids or (-1,) * len(found.tokens)
             cut["offsets"] = list(zip(found.start, found.end, strict=True))

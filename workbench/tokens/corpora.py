@@ -24,8 +24,10 @@ def examples_of(
     response, memories].
 
     `memories` are the memory items that the text's prompt shows, in an order drawn with `seed`.
-    `users` keeps some shoppers; `n` draws so many texts. Raises `DataError` when no text is left.
+    `users` keeps some shoppers; `n` draws so many texts. Raises `DataError` for what is no world,
+    and when no text is left.
     """
+    _check(corpus)
     rng = np.random.default_rng(seed)
     table = corpus.texts if users is None else corpus.texts[corpus.texts["user"].isin(users)]
     if table.empty:
@@ -71,6 +73,7 @@ def excerpts(corpus: Any, tokenizer: Any, seed: int = 0) -> pd.DataFrame:
     decides a few words in a hundred, and a small model takes long to notice; here it decides nearly
     all of them. For training only.
     """
+    _check(corpus)
     rng = np.random.default_rng(seed)
     shown = dict(list(_shown(corpus).set_index("memory").groupby("text")["statement"]))
     said = corpus.texts.set_index("text")[["user", "response"]]
@@ -86,6 +89,13 @@ def excerpts(corpus: Any, tokenizer: Any, seed: int = 0) -> pd.DataFrame:
     out["prompt_with"] = [prompt(tokenizer, told.splitlines(), EXCERPT) for told in out["persona"]]
     out["prompt_without"] = prompt(tokenizer, [], EXCERPT)
     return out
+
+
+def _check(corpus: Any) -> None:
+    if not (hasattr(corpus, "texts") and hasattr(corpus, "truth")):
+        do = "a table of your own: workbench.sources.texts.examples_from_table, then make_pairs"
+        what = f"a {type(corpus).__name__} without texts and truth"
+        raise DataError(what, "corpus", "a world, as load_world() and world.corpus(n) give it", do)
 
 
 def _shown(corpus: Any) -> pd.DataFrame:
@@ -105,6 +115,7 @@ def mark(tokens: pd.DataFrame, corpus: Any, pairs: pd.DataFrame) -> pd.DataFrame
     text (later ones follow from it). `word_match` is 1 where the token's word stands in the
     persona.
     """
+    _check(corpus)
     words = corpus.truth["words"]
     spans, nothing = dict(list(words.groupby("text"))), words.iloc[:0]
     said = pairs.set_index("text")
@@ -134,6 +145,7 @@ def sentences(tokens: pd.DataFrame, corpus: Any) -> pd.DataFrame:
     `personal`: a memory item brought the sentence about. Loss, entropy and KL are divided by the
     number of tokens, so that they do not merely count words.
     """
+    _check(corpus)
     out = add_up(tokens, corpus.texts, corpus.truth["sentences"])
     for name in ("loss", "entropy", "kl"):
         if name in out:

@@ -7,6 +7,7 @@ reads a sequence of tokens that it seldom met in training, and its first log-pro
 
 from __future__ import annotations
 
+import copy
 import re
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -15,6 +16,7 @@ import numpy as np
 import pandas as pd
 
 from workbench.errors import ConfigError, DataError, TooLarge
+from workbench.tokens.rendering import chatting, outline, specials
 
 COLUMNS = ("text", "prompt_with", "prompt_without", "response")
 HALF = re.compile("[\ud800-\udfff]")
@@ -56,7 +58,7 @@ def encode_pairs(
         for number, prompt in enumerate(before):
             side = "prompt_without" if number else "prompt_with"
             if not prompt:
-                what = f"{side} holds no token and the tokenizer has no bos token"
+                what = f"{side} holds no token, and the tokenizer puts none before it"
                 raise DataError(what, where, do="add a query or a heading")
             if context is not None and len(prompt) + len(answer) > context:
                 what = (
@@ -85,10 +87,15 @@ def _each(cut: Callable, tokenizer: Any, texts: list[Any]) -> dict[Any, Any]:
 
 
 def check_columns(table: pd.DataFrame, columns: Sequence[str], where: str) -> None:
-    """Raise `DataError` for columns that the table `where` lacks."""
+    """Raise `DataError` for what is no table, and for columns that the table `where` lacks."""
+    expected = f"a table with columns {list(columns)}"
+    if not isinstance(table, pd.DataFrame):
+        do = "two brackets keep one row a table: examples.iloc[[0]]"
+        raise DataError(f"a {type(table).__name__}", where, expected, do)
     missing = [name for name in columns if name not in table]
     if missing:
-        raise DataError(f"missing columns {missing}", where, f"columns {list(columns)}")
+        do = "make_pairs(examples, tokenizer) adds them" if "prompt_with" in missing else None
+        raise DataError(f"missing columns {missing}", where, expected, do)
 
 
 def check_pairs(pairs: pd.DataFrame) -> None:
@@ -133,19 +140,29 @@ def prompts_of(prompt: Any) -> tuple[str | tuple[int, ...], ...]:
 
 
 def prompt_ids(tokenizer: Any, prompts: Sequence[str | tuple[int, ...]]) -> list[tuple[int, ...]]:
-    """Token ids of prompts as they are scored: behind the bos token, where there is one; ids are
-    left as they are."""
+    """Token ids of prompts as they are scored; ids are left as they are.
+
+    A text has before it what the tokenizer puts there (a bos token, or nothing), once; the prompt
+    of a chat template what the template puts there.
+    """
     texts = [prompt for prompt in prompts if isinstance(prompt, str)]
     found = iter(tokenizer(texts, add_special_tokens=False)["input_ids"] if texts else [])
-    bos = () if tokenizer.bos_token_id is None else (tokenizer.bos_token_id,)
+    first = opening(tokenizer)
+    heads = outline(tokenizer)[0] if first and chatting(tokenizer) else ()
     out = []
     for prompt in prompts:
-        if not isinstance(prompt, str):
-            out.append(prompt)
-            continue
-        ids = tuple(next(found))
-        out.append(ids if ids[: len(bos)] == bos else bos + ids)
+        ids = tuple(next(found)) if isinstance(prompt, str) else prompt
+        whole = ids is prompt or ids[: len(first)] == first
+        whole = whole or prompt.lstrip("\n").startswith(heads)
+        out.append(ids if whole else first + ids)
     return out
+
+
+def opening(tokenizer: Any) -> tuple[int, ...]:
+    """What the tokenizer puts before a text."""
+    whole, bare = (tokenizer("a", add_special_tokens=own)["input_ids"] for own in (True, False))
+    places = range(len(whole) - len(bare) + 1)
+    return tuple(whole[: next(k for k in places if whole[k : k + len(bare)] == bare)])
 
 
 def response_ids(
@@ -157,5 +174,26 @@ def response_ids(
         return []
     options = {"split_special_tokens": True, "return_offsets_mapping": True}
     found = tokenizer(list(responses), add_special_tokens=False, **options)
-    each = zip(found["input_ids"], found["offset_mapping"], strict=True)
-    return [(tuple(ids), offsets) for ids, offsets in each]
+    each = list(zip(map(tuple, found["input_ids"]), found["offset_mapping"], strict=True))
+    control = {one for one, told in tokenizer.added_tokens_decoder.items() if told.special}
+    control = control.union(tokenizer.all_special_ids) - {tokenizer.unk_token_id}
+    for place, (ids, _) in enumerate(each):
+        if not control.isdisjoint(ids):
+            # a tokenizer that finds these among its words is given them in two pieces
+            made = _parted(tokenizer).encode(responses[place], add_special_tokens=False)
+            each[place] = tuple(made.ids), made.offsets
+    return each
+
+
+def _parted(tokenizer: Any) -> Any:
+    """The tokenizer, none of whose words reaches over the first sign of a special token."""
+    from tokenizers import Regex, pre_tokenizers
+
+    made = copy.deepcopy(tokenizer.backend_tokenizer)
+    made.encode_special_tokens = True
+    made.no_truncation()
+    made.no_padding()
+    signs = "|".join(f"{re.escape(one[0])}(?={re.escape(one[1:])})" for one in specials(tokenizer))
+    cut = pre_tokenizers.Split(Regex(signs), "isolated")
+    made.pre_tokenizer = pre_tokenizers.Sequence([*filter(None, [made.pre_tokenizer]), cut])
+    return made

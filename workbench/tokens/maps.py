@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -16,6 +15,7 @@ from workbench.tokens.aggregate import words
 from workbench.tokens.coalitions import single
 from workbench.tokens.contrast import score_tokens
 from workbench.tokens.prompts import make_pairs
+from workbench.tokens.rendering import Template
 
 LEAST = 0.1  # nats: below it a cell of the table is left empty
 
@@ -110,7 +110,7 @@ def memory_map(
     tokenizer: Any,
     example: pd.DataFrame,
     method: str | Callable[..., pd.DataFrame] = "shapley",
-    template: str | Path | None = None,
+    template: Template = None,
     **options: Any,
 ) -> MemoryMap:
     """The map of one text, a table of one row [text, user, item, query, response, memories].

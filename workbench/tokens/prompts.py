@@ -9,7 +9,7 @@ of PIR; the paper deletes it, do(P = ∅), and leaves the rest of the prompt as 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
+from contextlib import suppress
 from typing import Any, Literal
 
 import numpy as np
@@ -17,7 +17,15 @@ import pandas as pd
 
 from workbench.errors import ConfigError, DataError, TooLarge
 from workbench.tokens.encoding import HALF, check_columns, prompt_ids, response_ids
-from workbench.tokens.rendering import located, prompt
+from workbench.tokens.rendering import (
+    Template,
+    chatting,
+    described,
+    located,
+    prompt,
+    quoted,
+    thinking,
+)
 
 EXAMPLE = ("text", "user", "item", "query", "response", "memories")
 INTERVENTIONS = ("delete", "mask", "neutral", "other", "peer", "others", "each")
@@ -28,13 +36,14 @@ def make_pairs(
     examples: pd.DataFrame,
     tokenizer: Any,
     intervention: str = "delete",
-    template: str | Path | None = None,
+    template: Template = None,
     seed: int = 0,
     pool: pd.DataFrame | None = None,
     others: int = 4,
     context: int | None = None,
     neutral: str = NEUTRAL,
     cut: Literal["error", "last", "first"] = "error",
+    check: bool = True,
 ) -> pd.DataFrame:
     """Pairs for `score_tokens`: the columns of `examples` and [prompt_with, prompt_without,
     intervention].
@@ -58,9 +67,12 @@ def make_pairs(
     `cut`, the items that were dropped from the person's own persona. `memories` then lists those
     that are left; `table["cut"].str.len()` counts the others.
 
-    Raises `ConfigError` for another intervention or a template that changes what is to be masked,
-    `DataError` for missing columns, an empty persona, or nobody to draw, `TooLarge` for a persona
-    that is too long.
+    `attrs["template"]` of the table says which template made the prompts, with its options.
+
+    Raises `ConfigError` for another intervention, for a template that changes what is to be masked,
+    and, unless `check` is False, for one that drops the persona or the query, or whose prompts end
+    within a thought; `DataError` for missing columns, an empty persona, nobody to draw, or people
+    without an id where others are drawn, `TooLarge` for a persona that is too long.
     """
     if intervention not in INTERVENTIONS:
         raise ConfigError(f"intervention {intervention!r}", expected=f"one of {INTERVENTIONS}")
@@ -78,6 +90,9 @@ def make_pairs(
         out["memories"] = left
     each = out[["memories", "query"]].itertuples(index=False)
     out["prompt_with"] = [prompt(tokenizer, *row, template) for row in each]
+    out.attrs["template"] = described(tokenizer, template)
+    if check:
+        _check_prompts(out, tokenizer, template)
     without = []
     for row in out.itertuples():
         told = list(row.memories)
@@ -117,7 +132,7 @@ def filler_of(tokenizer: Any) -> str:
 
 
 def owners(
-    tokenizer: Any, memories: Sequence[str], query: str, template: str | Path | None = None
+    tokenizer: Any, memories: Sequence[str], query: str, template: Template = None
 ) -> tuple[str, list[tuple[int, int]], list[int]]:
     """The prompt, the characters that each of its tokens covers, and the number of the memory item
     that it belongs to, −1 for none; without the bos token.
@@ -135,7 +150,7 @@ def owners(
 
 
 def masked(
-    tokenizer: Any, memories: Sequence[str], query: str, template: str | Path | None = None
+    tokenizer: Any, memories: Sequence[str], query: str, template: Template = None
 ) -> str | list[int]:
     """The prompt with a token that says nothing in place of each token of the memory items; all
     others are the same.
@@ -165,7 +180,7 @@ def _fitted(
     tokenizer: Any,
     memories: Sequence[str],
     row: Any,
-    template: str | Path | None,
+    template: Template,
     context: int | None,
     cut: str,
 ) -> list[str]:
@@ -209,14 +224,41 @@ def _check(examples: pd.DataFrame) -> None:
             raise DataError("no query", where, 'a text, "" if need be', "repair or drop the row")
 
 
+def _check_prompts(pairs: pd.DataFrame, tokenizer: Any, template: Template) -> None:
+    """Raise `ConfigError` for a prompt that lacks persona or query, or ends within a thought."""
+    chat, bare = chatting(tokenizer, template), {}
+    for query in pairs["query"].unique():
+        with suppress(ConfigError):  # a form of one's own may need a persona
+            bare[query] = prompt(tokenizer, (), query, template)
+    for row in pairs.itertuples(index=False):
+        what, do = None, "pass template= with one that puts it in, or a name such as 'plain'"
+        if row.prompt_with == bare.get(row.query):
+            what = "the template drops the persona from the prompt"
+        elif chat and quoted(row.query, tokenizer, template).strip() not in row.prompt_with:
+            what = "the template drops the query from the prompt"
+        elif thought := thinking(row.prompt_with):
+            what = f"the prompt ends within a thought ({thought}), whose beginning the response is"
+            do = "template={'enable_thinking': False}, where the template knows it, or a template "
+            do += "that closes the thought"
+        if what:
+            where = f"{described(tokenizer, template)}, text {row.text!r}"
+            raise ConfigError(what, where, "persona and query, and then the response", do)
+
+
 def foreign(
     rng: np.random.Generator, pool: pd.DataFrame, row: Any, count: int, same_item: bool = False
 ) -> np.ndarray:
     """Places in `pool` of `count` examples by somebody other than `row.user`, without replacement
-    if it can be."""
-    able = pool["user"].to_numpy() != row.user
+    if it can be; who has no id is nobody's other.
+
+    Raises `DataError` where `row` has none, or nobody is left.
+    """
+    able = (pool["user"].notna() & (pool["user"] != row.user)).to_numpy(dtype=bool, na_value=False)
+    if pd.isna(row.user):
+        what, do = "no id of the person", "give everybody an id, or drop the row"
+        raise DataError(what, f"text {row.text!r}", "an id, to tell others from", do)
     if same_item:
-        able &= (pool["item"] == row.item).to_numpy(dtype=bool, na_value=False)
+        able = able & (pool["item"] == row.item).to_numpy(dtype=bool, na_value=False)
     places = np.flatnonzero(able)
     if not len(places):
         what = f"text about item {row.item!r}" if same_item else "text"

@@ -17,7 +17,6 @@ not of the kind that the model knows.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -25,10 +24,18 @@ import pandas as pd
 
 from workbench.errors import ConfigError, DataError
 from workbench.html import content_id, escape, provenance, table
-from workbench.tokens._trust_checks import chance, pair_checks, perplexities, prompt_checks
+from workbench.tokens._trust_checks import (
+    chance,
+    fit_checks,
+    pair_checks,
+    perplexities,
+    prompt_checks,
+)
 from workbench.tokens.contrast import score_tokens
+from workbench.tokens.encoding import check_columns
 from workbench.tokens.passes import context_of
-from workbench.tokens.prompts import foreign, make_pairs
+from workbench.tokens.prompts import EXAMPLE, foreign, make_pairs
+from workbench.tokens.rendering import Template, described
 
 
 @dataclass(frozen=True, repr=False)
@@ -47,6 +54,8 @@ class Trust:
     95 % point of the others', the share of others that the own one beats, and whether it beats 95 %
     of them."""
     seed: int
+    template: str = ""
+    """Which template made the prompts, with its options."""
 
     def to_frame(self) -> pd.DataFrame:
         """The checks."""
@@ -65,7 +74,7 @@ class Trust:
             "records"
         )
         name = content_id("trust", self.model, self.verdict, self.checks.to_csv())
-        line = provenance(data=f"{len(self.texts)} texts", seeds=self.seed)
+        line = provenance(data=f"{len(self.texts)} texts, {self.template}", seeds=self.seed)
         return (
             f'<div id="{name}"><p><b>{escape(self.verdict)}</b></p>'
             f"{table(rows, caption=self.model)}<p><small>{escape(line)}</small></p></div>"
@@ -77,7 +86,7 @@ def trust(
     tokenizer: Any,
     examples: pd.DataFrame,
     seed: int = 0,
-    template: str | Path | None = None,
+    template: Template = None,
     texts: int = 30,
     others: int = 20,
 ) -> Trust:
@@ -86,8 +95,9 @@ def trust(
 
     Takes `texts` of them, and for each the personas of `others` random texts by other people, drawn
     with `seed`; personas too long for the model's context lose their last memory items. That is
-    `others` + 2 passes a text. Raises `DataError` for fewer than two people, `ConfigError` for an
-    endpoint, and what `make_pairs` and `score_tokens` raise.
+    `others` + 2 passes a text. A template that drops the persona, or leaves a thought open, is told
+    where `make_pairs` refuses it. Raises `DataError` for fewer than two people and for people
+    without an id, `ConfigError` for an endpoint, and what `make_pairs` and `score_tokens` raise.
 
     >>> trust(*load_causal_lm("pocket"), examples_of(load_world(), n=200), seed=1)   # doctest: +SKIP
     Trust(LlamaForCausalLM: readable, own persona wins 0.99, 30 texts)
@@ -100,6 +110,7 @@ def trust(
             "a model that is loaded",
             do,
         )
+    check_columns(examples, EXAMPLE, "examples")
     if examples["user"].nunique() < 2:
         raise DataError(
             "texts by one person", "examples", "at least two people: the others are the null"
@@ -126,6 +137,7 @@ def trust(
     each["above"] = (own[:, None] > null).mean(axis=1) >= 0.95
     checks = [
         *prompt_checks(tokenizer, sample.iloc[0], template),
+        *fit_checks(model, tokenizer, pairs, tokens),
         *pair_checks(pairs, tokens),
         *perplexities(model, tokenizer, pairs[pairs["number"] == 0], tokens, seed),
         *chance(each, wins, rng),
@@ -136,7 +148,8 @@ def trust(
     if fatal:
         verdict = f"Do not read the scores: {fatal}."
     frame = pd.DataFrame(checks)[["check", "value", "expected", "ok"]].astype({"ok": "boolean"})
-    return Trust(type(model).__name__, not fatal, verdict, frame, each, seed)
+    made = described(tokenizer, template)
+    return Trust(type(model).__name__, not fatal, verdict, frame, each, seed, made)
 
 
 def _with_others(
@@ -146,7 +159,7 @@ def _with_others(
     others: int,
     model: Any,
     tokenizer: Any,
-    template: Any,
+    template: Template,
 ) -> pd.DataFrame:
     """Pairs with the own persona (`number` 0) and with those of other people, against the
     persona-free prompt."""
@@ -157,9 +170,9 @@ def _with_others(
             row._asdict() | {"text": f"{row.text}/{number}", "number": number, "memories": memories}
             for number, memories in enumerate([row.memories, *drawn])
         ]
-    return make_pairs(
-        pd.DataFrame(rows), tokenizer, template=template, context=context_of(model), cut="last"
-    )
+    # what is wrong with the prompts the panel tells
+    options = {"context": context_of(model), "cut": "last", "check": False}
+    return make_pairs(pd.DataFrame(rows), tokenizer, template=template, **options)
 
 
 def _wins(pir: np.ndarray) -> np.ndarray:
