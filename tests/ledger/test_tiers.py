@@ -133,7 +133,7 @@ def test_it_is_named_as_a_cause_and_drawn_on_the_screen(service, last):
     assert screen["causes"]["archive"] == list(LastLook.causes)
     page = show(kept).static
     assert LastLook.causes[1] in page
-    assert f"{LastLook.label}: off" in page
+    assert f"☐\u00a0{LastLook.label}" in page
 
 
 def test_places_that_are_not_there_are_refused(service, last):

@@ -1,17 +1,6 @@
 // The text of a strip as pieces on a page. Long texts are cut into blocks, and a block gets its elements only when it
 // comes near the window: 20,000 tokens cost what a screenful costs. Text from data only ever becomes a text node.
 
-/** An element: attributes (functions become listeners, null and false are left out), then children (strings are text). */
-export function h(tag, attributes, ...children) {
-  const element = document.createElement(tag);
-  for (const [name, value] of Object.entries(attributes || {})) {
-    if (typeof value === "function") element.addEventListener(name, value);
-    else if (value !== null && value !== undefined && value !== false) element.setAttribute(name, value);
-  }
-  element.append(...children.flat().filter((child) => child !== null && child !== undefined && child !== false));
-  return element;
-}
-
 export function signed(value, digits = 2) {
   const size = Math.abs(value).toFixed(digits);
   return Number.isNaN(value) ? "–" : Number(size) === 0 ? size : (value < 0 ? "−" : "+") + size;
