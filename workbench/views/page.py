@@ -132,7 +132,7 @@ def _size(log: Interactions) -> float:
 def _refuse_large(size: float, path: Path) -> None:
     """Raise `TooLarge` for a file that a browser would open slowly or not at all."""
     if size > LARGEST:
-        what, most = f"a file of {size / 1e6:,.0f} MB", f"at most {LARGEST / 1e6:.0f} MB"
+        what, most = f"a file of {size / 1e6:,.1f} MB", f"at most {LARGEST / 1e6:,.1f} MB"
         do = "make the service of fewer products, or show the screen in JupyterLab"
         raise TooLarge(what, str(path), most, do)
 

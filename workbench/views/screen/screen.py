@@ -143,8 +143,9 @@ def _row_ids(given: Iterable[int]) -> list[int]:
     """Row ids as a list; raises `DataError` for anything else, before it is taken for a number."""
     want = "row ids, whole numbers: the column 'interaction' of the log"
     if isinstance(given, str) or not isinstance(given, Iterable):
-        rows = "[row['interaction'] for row in screen.state['history'] if topic in row['topics']]"
-        do = f"for a topic, those of {rows}"
+        topic = brief(repr(given)) if isinstance(given, str) else "topic"
+        rows = f"row['interaction'] for row in screen.state['history'] if {topic} in row['topics']"
+        do = f"for a topic, [{rows}]"
         raise DataError(f"{brief(repr(given))} names no rows", "interactions", want, do)
     rows = list(given)
     wrong = [one for one in rows if isinstance(one, bool) or not isinstance(one, Integral)]
