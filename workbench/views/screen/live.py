@@ -13,6 +13,7 @@ import traitlets
 
 from workbench.views.page import SCREEN, read
 from workbench.views.screen.static import words
+from workbench.views.text import brief
 
 Message = dict[str, Any]
 Steps = Callable[[dict[str, Any]], Iterator[dict[str, Any]]]
@@ -33,7 +34,7 @@ def answers(steps: Steps, message: Any) -> Iterator[Message]:
         for step in steps(asked.get("action")):
             yield {"id": asked.get("id"), **step}
     except Exception as error:
-        yield {"id": asked.get("id"), "error": f"{type(error).__name__}: {error}"}
+        yield {"id": asked.get("id"), "error": brief(f"{type(error).__name__}: {error}", 500)}
 
 
 class ForgetScreen(anywidget.AnyWidget):

@@ -56,7 +56,9 @@ export function draw(root, firstState, compute, words) {
         return redraw();
       }
       ui.state = { ...ui.state, null: [...ui.state.null, control], controls };
+      const { top, bottom } = main.querySelector(".wbs-answers").getBoundingClientRect();
       main.querySelector(".wbs-answers").replaceWith(answerStrip());
+      if (top >= 0 && bottom <= innerHeight) intoView(); // it grew; whoever has scrolled away is left there
       if (controls.done === controls.of) status.textContent = answers(ui.state, words).at(-1)[1].join(" ");
     };
     ui.busy = true;
@@ -75,8 +77,10 @@ export function draw(root, firstState, compute, words) {
     }
     ui.busy = false;
     redraw();
+    intoView(); // from below the code of its cell, say
     status.textContent = ui.error || said + " " + answers(ui.state, words).slice(0, 3).map(([, lines]) => lines.join(" ")).join(" ");
   }
+  const intoView = () => main.querySelector(".wbs-answers").scrollIntoView({ block: "nearest" });
   const forget = () => ask([...removed(), ...ui.picked], "Forgotten.");
   const restart = () => {
     ui.focus = null;
