@@ -373,8 +373,11 @@ def test_only_an_older_export_is_replaced(screen, tmp_path):
 def test_what_no_browser_would_open_is_refused_with_its_size(screen, tmp_path, monkeypatch):
     # numbers of 240 products and 400 shoppers come to 324,480 bytes
     monkeypatch.setattr(pages, "LARGEST", 300_000)
+    unasked = Screen(screen.service, 309, TOPIC)
     with pytest.raises(TooLarge, match=r"a file of 0\.3 MB.*at most 0\.3 MB"):
-        export(screen, tmp_path / "large.html")
+        export(unasked, tmp_path / "large.html")
+    # before anything is made
+    assert "state" not in vars(unasked)
     monkeypatch.setattr(pages, "LARGEST", 330_000)
     with pytest.raises(TooLarge, match=r"a file of 0\.\d MB"):
         export(screen, tmp_path / "large.html")

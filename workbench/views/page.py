@@ -76,7 +76,7 @@ def export(screen: Screen | Any, path: Path | str, real_people: bool = False) ->
     if hasattr(screen, "_export"):
         # a result that brings its own file
         return screen._export(path)
-    if not hasattr(screen, "service") or not hasattr(screen, "state"):
+    if not hasattr(screen, "service") or not hasattr(type(screen), "state"):
         what = f"no way to export a {type(screen).__name__}"
         raise ConfigError(what, "export", "a screen or a token strip")
     if path.suffix.lower() not in (".html", ".htm"):

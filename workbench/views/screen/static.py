@@ -19,7 +19,7 @@ from workbench.views.text import brief
 State = dict[str, Any]
 CELL = "text-align:left;vertical-align:top;white-space:normal;overflow-wrap:anywhere;padding:.5em"
 EDGE = "border:1px solid rgba(128,128,128,.4)"
-TABLE = "width:100%;table-layout:fixed;border-collapse:collapse;margin:.4em 0;font-size:.95em"
+TABLE = "table-layout:fixed;border-collapse:collapse;margin:.4em 0;font-size:.95em"
 GROUND = {
     "lit": "background:rgba(255,190,40,.25)",
     "gone": "background:rgba(230,97,1,.16)",
@@ -236,6 +236,8 @@ def _grounds(state: State) -> str:
 
 def _table(cells: list[str], widths: tuple[int, ...]) -> str:
     """Columns beside each other, also where no style sheet is heard; the cells are HTML already."""
-    pairs = zip(cells, widths, strict=True)
-    body = [f'<td style="width:{wide}%;{CELL};{EDGE}">{cell}</td>' for cell, wide in pairs]
-    return f'<table style="{TABLE}"><tbody><tr>{"".join(body)}</tr></tbody></table>'
+    body = []
+    for cell, wide in zip(cells, widths, strict=True):
+        # said twice: where styles are taken away, and where a notebook's own sheet aligns cells
+        body.append(f'<td valign="top" width="{wide}%" style="{CELL};{EDGE}">{cell}</td>')
+    return f'<table width="100%" style="{TABLE}"><tbody><tr>{"".join(body)}</tr></tbody></table>'
