@@ -269,6 +269,11 @@ def test_the_mailed_file_forgets_at_a_press(silent, tmp_path):
         silent.locator("[data-fate=back]").count() >= 1
         and silent.locator("[data-fate=gone] s").count() >= 1
     )
+    # what stays tells both its numbers
+    back = silent.locator("[data-fate=back]").first.inner_text()
+    assert "35% → 40%" in back and "is Dark stories. ↩" in back
+    other = silent.locator("[data-fate=changed]").first.inner_text()
+    assert "25% → 30% of your list is Board games. ≈\u00a0still there, other number" in other
     assert silent.locator("img").count() == 0
     silent.locator("[data-key=again]").click()
     silent.locator(".wbs-removed").first.wait_for(state="detached")

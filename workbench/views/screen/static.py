@@ -221,7 +221,7 @@ def _grounds(state: State) -> str:
     lines = []
     for one in state["sentences"]:
         rows = [named[row] for row in one["smallest"] if row in named]
-        dated = dict.fromkeys(f"{row['title']} ({row['when']})" for row in rows)
+        dated = dict.fromkeys(f"{row['title']} ({row['when'] or 'undated'})" for row in rows)
         some = "; ".join([*dated][:3]) or "none"
         more = f" and {len(dated) - 3} more" if len(dated) > 3 else ""
         count = len(one["rows"])
