@@ -167,17 +167,21 @@ def _lists(lists: dict[str, Any], exposure: list[dict[str, Any]], topic: str | N
     now, after, never = lists["now"], lists["after"], lists["never"] or []
     before = {one["item"] for one in now}
     left = before - {one["item"] for one in after} if after is not None else set()
+    # what leaves the list is struck out
     said = [_item(one, struck=one["item"] in left) for one in now]
     columns = [("as served before", "Now", said, "no row, no list")]
+    # what is deleted and offered again, and what is new
     said = []
     for one in after or []:
         note = "⟲ deleted, offered again" if one["deleted"] else ""
         said.append(_item(one, note or ("" if one["item"] in before else "+ new here")))
     empty = "nothing forgotten yet" if after is None else "no row left, no list"
     columns.append(("after", "After", said, empty))
+    # in how many lists of the others it stands
     said = [_item(one, f"{one['share']:.0%}") for one in never]
     columns.append(("never had", "Never had it", said, "nobody to compare with"))
     seen = {row["row"]: row for row in exposure} if topic else {}
+    # headings, with the topic's share in the list
     cells = []
     for name, title, lines, empty in columns:
         shown = f"<ol>{''.join(lines)}</ol>" if lines else f"<p>{empty}</p>"
@@ -220,10 +224,12 @@ def _grounds(state: State) -> str:
     named = {row["interaction"]: row for row in state["history"]}
     lines = []
     for one in state["sentences"]:
+        # the fewest rows, by product and date
         rows = [named[row] for row in one["smallest"] if row in named]
         dated = dict.fromkeys(f"{row['title']} ({row['when'] or 'undated'})" for row in rows)
         some = "; ".join([*dated][:3]) or "none"
         more = f" and {len(dated) - 3} more" if len(dated) > 3 else ""
+        # how many carry it, and what became of it
         count = len(one["rows"])
         carried = f"{count} row{'' if count == 1 else 's'}; fewest that end it: {some}{more}"
         cause = because(one["fate"], one["cause"], state.get("causes"))
