@@ -27,8 +27,16 @@ Folder = Annotated[Path | None, typer.Option(help="folder of the data; WORKBENCH
 
 
 def _show(result: object) -> None:
-    """Print a table, or anything else as its text."""
-    typer.echo(result.to_string(index=False) if hasattr(result, "to_string") else str(result))
+    """Print a table, or anything else as its text; what a file put in it cannot steer the
+    terminal."""
+    from workbench.html import visible
+    from workbench.views.text import line
+
+    if not hasattr(result, "to_string"):
+        typer.echo(visible(result))
+        return
+    shown = result.map(lambda cell: line(cell) if isinstance(cell, str) else cell)
+    typer.echo(shown.rename(columns=line).to_string(index=False))
 
 
 def _pairs(given: list[str]) -> dict[str, str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from workbench.html import visible
+
 
 class WorkbenchError(Exception):
     """An error that tells its reader what to do.
@@ -25,7 +27,7 @@ class WorkbenchError(Exception):
         for label, part in (("Expected", expected), ("What to do", do)):
             if part:
                 text = f"{text.rstrip('.')}. {label}: {part}"
-        super().__init__(text.rstrip(".") + ".")
+        super().__init__(visible(text.rstrip(".") + "."))
 
 
 class DataError(WorkbenchError):

@@ -1,22 +1,47 @@
-"""Static HTML that keeps its meaning without styles and scripts: escaped text, ids made from
-content."""
+"""Text and static HTML that keep their meaning without styles and scripts: nothing hidden, nothing
+taken for markup, ids made from content."""
 
 from __future__ import annotations
 
 import hashlib
 import html
+import json
+import re
 from collections.abc import Iterable, Mapping
 from numbers import Integral, Real
+from pathlib import Path
 from typing import Any
+
+SIGNS = json.loads(Path(__file__).with_name("hidden.json").read_text(encoding="utf-8"))
+"""The patterns and their signs: the strip and the screen read the same table."""
+HIDDEN = re.compile("|".join(SIGNS["patterns"]))
+"""Characters that nobody sees, or that change what is seen: zero-width ones, controls, tags, marks
+that turn the reading direction, stacks of accents."""
+
+
+def sign(found: re.Match[str]) -> str:
+    """The sign that stands for a match of `HIDDEN`."""
+    said = found[0]
+    told = SIGNS["single"].get(said, SIGNS["signs"][found.lastindex - 1])
+    return told.format(n=len(said), u=f"{ord(said[0]):04X}")
+
+
+def visible(text: object) -> str:
+    """Any value as text in which nothing hides; line ends and tabs stay.
+
+    >>> visible("a\\u202eb"), visible("\\x1b[31m"), visible("no\\u200bthing")
+    ('a⟨RLO⟩b', '␛[31m', 'no∅thing')
+    """
+    return HIDDEN.sub(sign, str(text))
 
 
 def escape(value: object) -> str:
-    """Escape any value for use in HTML text or a quoted attribute.
+    """Escape any value for use in HTML text or a quoted attribute, with nothing hidden in it.
 
     >>> escape("<img src=x>")
     '&lt;img src=x&gt;'
     """
-    return html.escape(str(value), quote=True)
+    return html.escape(visible(value), quote=True)
 
 
 def content_id(prefix: str, *parts: object) -> str:

@@ -17,7 +17,7 @@ from workbench.ledger import Service
 from workbench.recommend import EASE, EASEConfig
 from workbench.reports import EntityStore, Evidence, write
 from workbench.views import Screen, export
-from workbench.views.page import STATIC, document, pack
+from workbench.views.page import document, pack, read
 
 ACTION = {"interactions": [17], "switches": {"tombstone": True}, "topic": IMG}
 
@@ -48,7 +48,7 @@ def test_numbers_equal_a_refit_in_numpy(silent, tmp_path):
     rng = np.random.default_rng(5)
     x = (rng.random((120, 60)) < 0.15).astype(float)
     _, model = packed(x, 20.0)
-    engine = (STATIC / "engine.js").read_text(encoding="utf-8")
+    engine = read("engine.js")
     text = (
         f"<script type=module>{engine}\nwindow.engine = {{unpack, score, replace, top}};</script>"
     )
@@ -88,9 +88,7 @@ def test_reports_equal_python_word_for_word(silent, tmp_path):
     world = load_world()
     model, rng = EASE(EASEConfig(l2=50)).fit(world.log), np.random.default_rng(3)
     notes = EntityStore.build(world.log, world.catalogue)
-    scripts = "\n".join(
-        (STATIC / name).read_text(encoding="utf-8") for name in ("engine.js", "claims.js")
-    )
+    scripts = read("text.js", "engine.js", "claims.js")
     seen = "Object.assign(window, { unpack, reading, page, ready: 1 });"
     text = f"<script type=module>{scripts}\n{seen}</script>"
     open_text(
@@ -205,11 +203,9 @@ def sha256(text):
 
 
 def same(found, wanted):
-    """Equal states, numbers to 1e-5. Placebo rows are drawn by each side for itself; footers are
-    Python's alone."""
-    strangers = [draw for draw in wanted["null"] if draw["kind"] != "placebo rows"]
-    assert [draw for draw in found["null"] if draw["kind"] != "placebo rows"] == strangers
-    assert len(found["null"]) == len(wanted["null"])
+    """Equal states, numbers to 1e-5, the draws of the placebo among them; footers are Python's
+    alone."""
+    assert found["null"] == wanted["null"]
     for name in ("user", "topic", "history", "switches"):
         assert found[name] == wanted[name], name
     for name, column in wanted["lists"].items():
@@ -228,7 +224,7 @@ def same(found, wanted):
         )
     assert len(found["sentences"]) == len(wanted["sentences"])
     for one, other in zip(found["sentences"], wanted["sentences"], strict=True):
-        for name in ("kind", "section", "text", "after", "fate", "cause", "smallest"):
+        for name in ("kind", "section", "text", "after", "told", "fate", "cause", "smallest"):
             assert one[name] == other[name], (name, one["text"])
         assert dict(map(tuple, one["rows"])) == pytest.approx(
             dict(map(tuple, other["rows"])), abs=1e-5
@@ -241,7 +237,7 @@ def test_hostile_text_is_text(silent, tmp_path, state):
     silent.wait_for_selector(".wbs-columns")
     assert silent.locator("img, #screen script").count() == 0
     text = silent.locator("body").inner_text()
-    assert IMG in text and "</script><script>alert(2)</script><!--" in text
+    assert IMG in text and "</script><script>alert(2)</script><!-- ⟨U+2028⟩" in text
     assert (
         silent.evaluate("() => document.getElementById('payload').textContent.includes('<')")
         is False
@@ -273,6 +269,11 @@ def test_the_mailed_file_forgets_at_a_press(silent, tmp_path):
         silent.locator("[data-fate=back]").count() >= 1
         and silent.locator("[data-fate=gone] s").count() >= 1
     )
+    # what stays tells both its numbers
+    back = silent.locator("[data-fate=back]").first.inner_text()
+    assert "35% → 40%" in back and "is Dark stories. ↩" in back
+    other = silent.locator("[data-fate=changed]").first.inner_text()
+    assert "25% → 30% of your list is Board games. ≈\u00a0still there, other number" in other
     assert silent.locator("img").count() == 0
     silent.locator("[data-key=again]").click()
     silent.locator(".wbs-removed").first.wait_for(state="detached")

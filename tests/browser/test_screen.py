@@ -7,8 +7,14 @@ import re
 import time
 from pathlib import Path
 
+import nbformat
+
 from tests.browser.conftest import IDLE
 from tests.views.states import IMG
+from workbench.data import load_world
+from workbench.ledger import Service
+from workbench.recommend import EASE
+from workbench.views import Screen
 
 ROOT = Path(__file__).resolve().parents[2]
 NOTEBOOK = "notebooks/00_what_happens_when_i_press_forget.ipynb"
@@ -99,7 +105,7 @@ def test_a_hostile_shop_is_text_in_a_real_notebook(lab, quiet, run_all):
     screen.locator("[data-key=forget]").click()
     screen.locator(".wbs-removed").first.wait_for()
     text = screen.inner_text()
-    assert IMG in text and "</script><script>alert(2)</script><!--" in text
+    assert IMG in text and "</script><script>alert(2)</script><!-- ⟨U+2028⟩" in text
     assert quiet.locator(".jp-OutputArea img, .jp-OutputArea script").count() == 0
 
 
@@ -111,7 +117,7 @@ def test_a_pretend_service_shows_every_mark(lab, quiet, run_all):
     screen.locator("[data-claim=aa]").click()
     assert carrying(screen) == [17, 23, 42]
     row = screen.locator("[data-rows='17']")
-    assert "60 %" in row.inner_text() and "smallest set" in row.inner_text()
+    assert "60 %" in row.inner_text() and "of the fewest" in row.inner_text()
     assert row.get_attribute("aria-pressed") == "true"
 
     screen.locator("[data-key=forget]").click()
@@ -181,3 +187,60 @@ def test_a_press_waits_for_a_running_cell(lab, quiet, run_all):
     screen.locator(".wbs-answers").filter(has_text="0 of 6 controls so far").wait_for()
     assert done.count() == 1
     screen.locator(".wbs-answers").filter(has_text="6 draws").wait_for()
+
+
+REAL = f"""import sys; sys.path.insert(0, {str(ROOT)!r})
+from workbench.data import load_world
+from workbench.ledger import Service
+from workbench.recommend import EASE
+from workbench.views import Screen, show
+world = load_world()
+show(Screen(Service.build(world.log, world.catalogue, EASE()), 310, "Horror novels"))"""
+
+
+def test_after_and_the_answers_lie_in_one_window(lab, quiet, run_all):
+    """Beside the side bar, enlarged to 150 %, and on a larger screen."""
+    run_all(quiet, lab.add("notebooks/window.ipynb", REAL))
+    screen = quiet.locator(".wbs").first
+    for width, height in ((1100, 800), (960, 600), (1440, 900)):
+        quiet.set_viewport_size({"width": width, "height": height})
+        screen.locator(".wbs-chip", has_text="Horror novels").click()
+        screen.locator("[data-key=forget]").click()
+        screen.locator(".wbs-answers").filter(has_text="than with other rows").wait_for()
+        window = quiet.locator(".jp-WindowedPanel-outer").first.bounding_box()
+        for part in (".wbs-list[aria-label=After]", ".wbs-answers"):
+            box = screen.locator(part).bounding_box()
+            assert box["y"] >= window["y"], width
+            assert box["y"] + box["height"] <= window["y"] + window["height"] + 1, width
+        assert screen.evaluate("e => e.scrollWidth <= e.clientWidth"), width
+        inside = screen.locator("[data-scroll]").evaluate_all(
+            "all => all.filter(e => e.scrollHeight > e.clientHeight + 1).map(e => e.dataset.scroll)"
+        )
+        screen.locator("[data-key=again]").click()
+        screen.locator(".wbs-removed").first.wait_for(state="detached")
+    # where there is room the lists do not scroll
+    assert inside == ["history", "report"]
+
+
+def test_a_notebook_just_opened_shows_the_screen_as_the_live_one_looks(lab, quiet):
+    """Not trusted and not run: JupyterLab cleans its saved output."""
+    world = load_world()
+    still = Screen(Service.build(world.log, world.catalogue, EASE()), 310, "Horror novels")
+    path = lab.add("notebooks/saved.ipynb", "1")
+    notebook = nbformat.read(lab.root / path, as_version=4)
+    data = {"text/html": still._repr_html_(), "text/plain": "a screen"}
+    notebook.cells[0].outputs = [nbformat.v4.new_output("display_data", data)]
+    nbformat.write(notebook, lab.root / path)
+    quiet.goto(lab.page(path))
+    quiet.locator(".jp-RenderedHTML td").first.wait_for()
+    history, report, *lists = quiet.locator(".jp-RenderedHTML td").all()
+    left, right = history.bounding_box(), report.bounding_box()
+    assert left["x"] + left["width"] <= right["x"] + 2 and left["y"] == right["y"]
+    assert len(lists) == 3
+    for cell in (history, report, *lists):
+        look = cell.evaluate(
+            "e => [getComputedStyle(e).textAlign, getComputedStyle(e).verticalAlign]"
+        )
+        assert look == ["left", "top"]
+    text = quiet.locator(".jp-RenderedHTML").inner_text()
+    assert "◆ 9%" in text and "Our pick for you is" in text and "☑\u00a0the log" in text

@@ -9,11 +9,13 @@ import pytest
 from pydantic import ValidationError
 
 from tests.reports.shops import shop
+from workbench.data import load_world
 from workbench.data.histories import unique_ids
 from workbench.errors import ConfigError, DataError, ModelError
 from workbench.ledger import Service, Switches, canaries, forget, ladder, rungs
-from workbench.recommend import ALS, EASE, SASRec
+from workbench.recommend import ALS, BPR, EASE, SASRec
 from workbench.recommend.collaborative.als import ALSConfig
+from workbench.recommend.collaborative.bpr import BPRConfig
 from workbench.recommend.session.sasrec import SASRecConfig
 from workbench.recommend.training import Training
 from workbench.reports import EntityStore, Store
@@ -133,7 +135,7 @@ def test_it_is_named_as_a_cause_and_drawn_on_the_screen(service, last):
     assert screen["causes"]["archive"] == list(LastLook.causes)
     page = show(kept).static
     assert LastLook.causes[1] in page
-    assert f"{LastLook.label}: off" in page
+    assert f"☐\u00a0{LastLook.label}" in page
 
 
 def test_places_that_are_not_there_are_refused(service, last):
@@ -210,3 +212,17 @@ def test_a_trained_network_goes_round_too():
     assert "by deletion" in told.before.text.lower()
     assert told.before.hash == write(service.evidence(0)).hash
     assert all(one["smallest"] for one in state(told)["sentences"])
+
+
+@pytest.mark.parametrize("kind", [EASE, BPR])
+def test_nobody_is_told_that_a_model_keeps_nothing_of_them(kind):
+    """BPR has a vector for each shopper among its weights, and none to compute anew."""
+    world = load_world()
+    few = world.log.select(world.log.frame["user"] < 6)
+    model = kind() if kind is EASE else kind(BPRConfig(training=Training(epochs=1)))
+    (told,) = (
+        tier for tier in Service.build(few, world.catalogue, model).tiers if not tier.enabled
+    )
+    assert told.name == "user_vector"
+    assert told.help.startswith("No user vector apart from the weights: ")
+    assert bool(getattr(model, "per_user", None)) == (kind is BPR)

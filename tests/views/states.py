@@ -43,6 +43,7 @@ def _sentence(claim: str, text: str, rows: list, smallest: list[int]) -> dict[st
         "kind": "pick",
         "section": f"Pick {IMG}",
         "text": text,
+        "told": [text],
         "fate": None,
         "cause": None,
     }

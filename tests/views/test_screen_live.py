@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import threading
 
 import pytest
@@ -53,6 +54,81 @@ def test_a_press_is_answered_in_steps():
 def test_bad_messages_are_reported(message):
     (reply,) = answers(pretend, message)
     assert reply["id"] == 1 and reply["error"] and "state" not in reply
+
+
+ODD = [
+    *(None, True, False, 0, -1, 1.5, 1e300, 10**30, -(10**30), "", "x", "17", "\u202e\x1b[2J\x00"),
+    *([], [[]], [None], ["x"], [1.5], [True], [-1], [10**30], [{}], [0], {}, {"a": 1}, "x" * 10**5),
+]
+"""JSON of every kind, none of it what a part of a press may be."""
+
+
+def hostile_messages(screen):
+    """Whole messages, actions, and each part of an action, replaced by something odd."""
+    right = {"interactions": [], "switches": {}, "topic": None}
+    yield from ODD
+    for odd in ODD:
+        yield {"id": odd}
+        yield {"id": 1, "action": odd}
+        # nothing asked for, and no switch at all, are right
+        if odd != []:
+            yield {"id": 1, "action": right | {"interactions": odd}}
+        if odd:
+            yield {"id": 1, "action": right | {"switches": odd}}
+            yield {"id": 1, "action": right | {"topic": odd}}
+        if not isinstance(odd, bool):
+            yield {"id": 1, "action": right | {"switches": {"log": odd}}}
+    # names that Python might take for something else
+    for name in (
+        "self",
+        "interactions",
+        "topic",
+        "rest ",
+        "__class__",
+        "model_config",
+        "",
+        "x" * 999,
+    ):
+        yield {"id": 1, "action": right | {"switches": {name: True}}}
+    deep = []
+    for _ in range(500):
+        deep = [deep]
+    yield {"id": 1, "action": right | {"interactions": deep}}
+    # rows of somebody else
+    foreign = screen.service.log.rows_of(screen.user + 1)["interaction"].tolist()[:1]
+    yield {"id": 1, "action": right | {"interactions": foreign}}
+
+
+def test_whatever_is_sent_is_answered_with_a_sentence(screen):
+    messages = list(hostile_messages(screen))
+    assert len(messages) > 150
+    for message in messages:
+        (reply,) = answers(screen.steps, message)
+        assert set(reply) == {"id", "error"}, message
+        # a sentence of the project, not of Python, and not longer than is read
+        assert re.match(r"(Data|Config)Error: |Unknown", reply["error"]), (message, reply)
+        assert len(reply["error"]) < 1000
+    # and the next press is answered as if nothing had been
+    first, *_ = answers(screen.steps, {"id": 2, "action": {"interactions": []}})
+    assert first["state"]["history"] == screen.state["history"]
+
+
+def test_the_widget_replies_to_every_message(screen):
+    widget, sent = ForgetScreen.of(screen.state, screen.steps), []
+    widget.send = sent.append
+    for message in ODD:
+        widget._handle_custom_msg(message, [])
+    assert len(sent) == len(ODD) and all("error" in reply for reply in sent)
+
+
+def test_whatever_goes_wrong_is_told():
+    def fails(action):
+        raise MemoryError("no room")
+        yield
+
+    assert list(answers(fails, {"id": 3, "action": {}})) == [
+        {"id": 3, "error": "MemoryError: no room"}
+    ]
 
 
 def test_a_control_that_fails_is_reported_after_the_answer():

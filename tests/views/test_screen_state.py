@@ -7,20 +7,33 @@ import dataclasses
 import json
 import re
 
+import pandas as pd
 import pytest
 
 from tests.ledger.shoppers import readers, topic_rows
 from tests.views.states import IMG, SCRIPT
-from tests.views.test_show import TAGS, Page
-from workbench.data import load_world
-from workbench.errors import DataError, ModelError, WorkbenchError
+from tests.views.test_show import TAGS, Page, inert
+from workbench.data import Interactions, load_world
+from workbench.errors import (
+    ConfigError,
+    DataError,
+    ModelError,
+    TooLarge,
+    UnknownItem,
+    UnknownUser,
+    WorkbenchError,
+)
+from workbench.html import HIDDEN
 from workbench.ledger import Service, Switches, forget
 from workbench.recommend import EASE, ItemKNN
 from workbench.reports.sentences import plain
 from workbench.views import Screen, export, show
+from workbench.views import page as pages
 from workbench.views.page import inert_json
 from workbench.views.screen.live import answers
+from workbench.views.screen.state import both
 from workbench.views.screen.state import state as drawn
+from workbench.views.screen.static import static_screen
 
 TOPIC = "Horror novels"
 
@@ -133,17 +146,13 @@ def test_the_static_form_of_a_hostile_shop_is_inert(service):
     ):
         page = Page(html)
         assert set(page.tags) <= TAGS | {"caption"}
-        assert not [
-            name
-            for name, _ in page.attributes
-            if name.startswith("on") or name in ("style", "src", "href")
-        ]
+        inert(page)
         assert IMG in page.text
 
 
 def test_a_forgetting_is_drawn_but_does_not_compute(screen):
     view = show(screen.forget(screen.smallest_set("Our pick")))
-    assert "✗ gone" in view.static and "For comparison, placebo rows (3 draws)" in view.static
+    assert "✗\u00a0gone" in view.static and "For comparison, placebo rows (3 draws)" in view.static
     assert not view.widget().computes
 
 
@@ -231,3 +240,145 @@ def test_smallest_sets_of_picks_interests_and_reasons_end_them(service):
                 assert claim.claim not in after.claims(user), one
                 checked.add((claim.kind, claim.relation))
     assert checked == ended
+
+
+def retitled(service, **titles):
+    """The same service with some titles replaced: p5="..." for product 5."""
+    frame = service.catalogue.frame.copy()
+    for name, title in titles.items():
+        frame.loc[int(name[1:]), "title"] = title
+    return Service.build(service.log, dataclasses.replace(service.catalogue, frame=frame), EASE())
+
+
+def test_a_sentence_that_stays_tells_both_its_numbers(screen):
+    rows = [row["interaction"] for row in screen.state["history"] if TOPIC in row["topics"]]
+    state = screen.act({"interactions": rows, "topic": TOPIC, "switches": {}})
+    said = {one["text"]: one for one in state["sentences"]}
+    back = said["Of the list made for you, 35% is Dark stories."]
+    assert back["fate"] == "back"
+    assert back["told"] == ["Of the list made for you,", ["35%", "40%"], "is Dark stories."]
+    other = said["25% of your list is Board games."]
+    assert (other["fate"], other["cause"]) == ("changed", None)
+    assert other["told"] == [["25%", "30%"], "of your list is Board games."]
+    # the same numbers in the static form, and what stays as it was told apart
+    page = Page(static_screen(state)).text
+    assert "Of the list made for you, 35% → 40% is Dark stories. ↩" in page
+    assert "25% → 30% of your list is Board games. ≈\u00a0still there, other number" in page
+    assert "1 came back, 1 still there, other number, 13 new" in page
+
+
+def test_every_sentence_ends_in_what_is_said_now(service):
+    for user in readers(service, 6):
+        ids = topic_rows(service, user)
+        for one in drawn(forget(service, user, ids, draws=0))["sentences"]:
+            before, after = zip(
+                *(part if isinstance(part, list) else (part, part) for part in one["told"]),
+                strict=True,
+            )
+            assert " ".join(before) == one["text"]
+            assert " ".join(after) == (one["after"] or one["text"])
+            assert (one["fate"] == "kept") <= (one["told"] == [one["text"]])
+            assert (one["fate"] == "changed") <= (
+                len(one["told"]) > 0 and one["after"] != one["text"]
+            )
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ("5 of 9 rows", "3 of 7 rows", [["5", "3"], "of", ["9", "7"], "rows"]),
+        ("It costs 2.00 less.", "It costs 6.00 more.", ["It costs", ["2.00 less.", "6.00 more."]]),
+        ("on your list 9% is tea", "5% is tea", [["on your list 9%", "5%"], "is tea"]),
+        ("half of one", "half of one", ["half of one"]),
+        ("a b", "a b b", ["a b", ["", "b"]]),
+    ],
+)
+def test_two_forms_of_a_sentence_share_what_they_share(old, new, told):
+    assert both(old, new) == told
+
+
+def test_nothing_in_a_title_hides_or_widens_the_screen(service, tmp_path):
+    pick = int(service.listed(310)[0])
+    had = int(service.log.rows_of(310)["item"].iloc[0])
+    names = {f"p{pick}": "\u202egnp.exe\x1b[2J", f"p{had}": "wide" * 25_000}
+    screen = Screen(retitled(service, **names), 310, TOPIC)
+    page = export(screen, tmp_path / "shown.html")
+    report = screen.service.report(310)
+    told = screen.forget([screen.state["history"][0]["interaction"]])
+    for text in (screen._repr_html_(), page.read_text(encoding="utf-8"), report.text):
+        assert not HIDDEN.search(text) and "⟨RLO⟩gnp.exe␛[2J" in text
+    for text in (show(report).text, show(told).static, told._repr_html_(), repr(show(told))):
+        assert not HIDDEN.search(text)
+    # the long one is cut, with its length, wherever it is shipped
+    assert "(100,000 letters)" in screen._repr_html_()
+    assert page.stat().st_size < 600_000
+    assert max(map(len, re.findall(r"\w+", Page(screen._repr_html_()).text))) < 200
+
+
+def test_a_shopper_is_a_code_or_an_id_and_rows_are_rows(service, screen):
+    named = Screen(service, "shopper 310", TOPIC)
+    assert named.user == 310 and named.state["history"] == screen.state["history"]
+    for user, said in (("K00007", "'K00007' is not in the index"), (3.0, "user code 3.0")):
+        with pytest.raises(UnknownUser, match=said):
+            Screen(service, user)
+    with pytest.raises(UnknownItem, match="no item has the topic 'Voyages'"):
+        Screen(service, 310, "Voyages")
+    for rows in ("Travel", 7, ["x"], [1.5], [10**30], [True], [-1], None):
+        with pytest.raises(DataError, match=r"names no rows|is no row"):
+            screen.forget(rows)
+    with pytest.raises(ConfigError, match="'log' set to 'no'"):
+        screen.forget([], log="no")
+    # the remedy for a topic, as it is printed
+    with pytest.raises(DataError) as error:
+        screen.forget(TOPIC)
+    printed = "[row['interaction'] for row in screen.state['history'] if 'Horror novels' in row['topics']]"
+    assert f"for a topic, {printed}" in str(error.value)
+    rows = [
+        row["interaction"] for row in screen.state["history"] if "Horror novels" in row["topics"]
+    ]
+    assert len(screen.forget(rows).interactions) == 30
+
+
+def test_a_file_of_real_people_needs_a_yes(service, tmp_path):
+    users = pd.Index([f"K{code:05}" for code in range(service.log.n_users)])
+    log = Interactions(service.log.frame, users, service.log.items)
+    screen = Screen(Service.build(log, service.catalogue, EASE()), 310, TOPIC)
+    with pytest.raises(ConfigError, match=r"each of 400 shoppers had.*real_people=True"):
+        export(screen, tmp_path / "people.html")
+    assert not list(tmp_path.iterdir())
+    assert export(screen, tmp_path / "people.html", real_people=True).exists()
+
+
+@pytest.mark.parametrize("name", ["s.pdf", "s", "s.csv", "s.html.zip"])
+def test_a_file_is_called_what_it_is(screen, tmp_path, name):
+    with pytest.raises(ConfigError, match=r"cannot write.*ends in \.html"):
+        export(screen, tmp_path / name)
+    assert not list(tmp_path.iterdir())
+
+
+def test_only_an_older_export_is_replaced(screen, tmp_path):
+    path = export(screen, tmp_path / "screen.html")
+    assert export(screen, path) == path
+    mine = tmp_path / "thesis.html"
+    mine.write_text("<p>years</p>", encoding="utf-8")
+    (tmp_path / "folder.html").mkdir()
+    for taken in (mine, tmp_path / "folder.html"):
+        with pytest.raises(ConfigError, match="no export wrote it"):
+            export(screen, taken)
+    assert mine.read_text(encoding="utf-8") == "<p>years</p>"
+    with pytest.raises(ConfigError, match="no way to export a Report"):
+        export(screen.service.report(310), tmp_path / "report.html")
+
+
+def test_what_no_browser_would_open_is_refused_with_its_size(screen, tmp_path, monkeypatch):
+    # numbers of 240 products and 400 shoppers come to 324,480 bytes
+    monkeypatch.setattr(pages, "LARGEST", 300_000)
+    unasked = Screen(screen.service, 309, TOPIC)
+    with pytest.raises(TooLarge, match=r"a file of 0\.3 MB.*at most 0\.3 MB"):
+        export(unasked, tmp_path / "large.html")
+    # before anything is made
+    assert "state" not in vars(unasked)
+    monkeypatch.setattr(pages, "LARGEST", 330_000)
+    with pytest.raises(TooLarge, match=r"a file of 0\.\d MB"):
+        export(screen, tmp_path / "large.html")
+    assert not list(tmp_path.iterdir())

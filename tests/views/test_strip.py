@@ -15,10 +15,11 @@ from hypothesis import strategies as st
 from tests.views.strips import HOSTILE, full_strip, token_table
 from tests.views.strips import TEXT as REVIEW
 from workbench.errors import ConfigError, DataError
+from workbench.html import HIDDEN
 from workbench.tokens import pieces
 from workbench.views import TokenStrip, described, export, show
 from workbench.views.strip.live import to_state
-from workbench.views.strip.text import HIDDEN, readable
+from workbench.views.strip.text import readable
 
 TEXT = "A red <img src=x onerror=alert(1)> lamp & a tent"
 

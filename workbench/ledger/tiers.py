@@ -38,7 +38,8 @@ USER_VECTOR = Tier(
     ("the user vector was computed anew", "the stored user vector still says so"),
 )
 NO_VECTOR = USER_VECTOR._replace(
-    help="This model stores no user vector: it reads the log each time.", enabled=False
+    help="No user vector apart from the weights: what the weights hold goes with them.",
+    enabled=False,
 )
 ITEM_WEIGHTS = Tier(
     "item_weights",

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from workbench.html import visible
 from workbench.reports.claims import Claim
 from workbench.reports.evidence import Evidence
 from workbench.reports.rules import fact_name
@@ -86,12 +87,12 @@ def count_words(text: str) -> int:
 
 def shorten(text: str, words: int, letters: int = 60) -> str:
     """The first words of a title; an ellipsis says that there were more. Line ends and bars would
-    break a table.
+    break a table, and hidden characters hide.
 
     >>> shorten("The very long title of a book", 3)
     'The very long …'
     """
-    runs = text.replace("|", "/").split()
+    runs = visible(text).replace("|", "/").split()
     short = " ".join(runs[:words])
     cut = short[: letters - 1].rstrip() if len(short) > letters else short
     return cut + (" …" if len(runs) > words or cut != short else "")

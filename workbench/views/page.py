@@ -6,18 +6,21 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 
-from workbench.data import Catalogue
-from workbench.errors import ModelError
-from workbench.html import escape
+from workbench.data import Catalogue, Interactions
+from workbench.errors import ConfigError, ModelError, TooLarge
+from workbench.html import SIGNS, escape
 from workbench.reports.rules import portable
 from workbench.reports.sentences import templates
 from workbench.views.screen.static import static_screen, words
+from workbench.views.text import brief
 from workbench.whole import whole_file
 
 if TYPE_CHECKING:
@@ -25,8 +28,10 @@ if TYPE_CHECKING:
     from workbench.views.screen.screen import Screen
 
 STATIC = Path(__file__).parent / "static"
-SCREEN = ("screen_answers.js", "screen.js")
+SCREEN = ("text.js", "screen_answers.js", "screen.js")
 """The scripts that draw a forget screen, in the order in which they are joined."""
+LARGEST = 50_000_000
+"""Bytes of a file."""
 PAGE = """<!DOCTYPE html>
 <html lang="en">
 <head>
@@ -57,16 +62,27 @@ def inert_json(value: Any) -> str:
     return text.replace("<", "\\u003c")
 
 
-def export(screen: Screen | Any, path: Path | str) -> Path:
-    """Write a screen as one HTML file, or a token strip as .html or .csv, and return its path.
+def export(screen: Screen | Any, path: Path | str, real_people: bool = False) -> Path:
+    """Write a screen as one .html file, or a token strip as .html or .csv, and return its path.
 
     A screen's file holds which products every shopper of the service had (one bit each, no names):
-    fit for generated data, not for mailing real people's. Raises `ModelError` for a service that
-    the file could not answer for.
+    for a log that is not generated say `real_people=True`, if you may hand that on. Raises
+    `ModelError` for a service that the file could not answer for, `ConfigError` without that yes,
+    for another suffix and for a file that no export wrote, and `TooLarge` above 50 MB.
+
+    >>> export(screen, "screen.html")  # doctest: +SKIP
     """
+    path = Path(path)
     if hasattr(screen, "_export"):
         # a result that brings its own file
         return screen._export(path)
+    if not hasattr(screen, "service") or not hasattr(type(screen), "state"):
+        what = f"no way to export a {type(screen).__name__}"
+        raise ConfigError(what, "export", "a screen or a token strip")
+    if path.suffix.lower() not in (".html", ".htm"):
+        what = f"cannot write {path.suffix or 'a file without a suffix'}"
+        do = "name it .html; a browser prints it as PDF"
+        raise ConfigError(what, str(path), "a name that ends in .html", do)
     service, user = screen.service, screen.user
     # the file starts from the service as it was built, and knows of nothing done to it since
     changed = service.tombstones or service.steered or service.stale
@@ -77,7 +93,12 @@ def export(screen: Screen | Any, path: Path | str) -> Path:
             "nothing hidden or forgotten",
             "export the service as it was built",
         )
+    _refuse_large(_size(service.log), path)
     refuse_what_it_cannot_make(service, user)
+    if not real_people and not _generated(service.log):
+        told = f"every product that each of {service.log.n_users:,} shoppers had"
+        do = "where you may hand that on, say export(screen, path, real_people=True)"
+        raise ConfigError(f"the file would hold {told}", "export", "a generated log, or a yes", do)
     # what the sentences are held against: below its range a value is weaker
     claims = {claim.claim: claim for claim in service.report(user, screen.seed).claims}
     lows = [claims[sentence["claim"]].low for sentence in screen.state["sentences"]]
@@ -86,9 +107,34 @@ def export(screen: Screen | Any, path: Path | str) -> Path:
     model = pack(service.model, service.catalogue)
     model["profile"] = list(zip(*notes, strict=True))
     model["low"] = [low if low == low else None for low in lows]
+    # the placebo draws of workbench.ledger.null
+    random = np.random.default_rng([screen.seed, user]).bit_generator.state["state"]
+    model["random"] = {name: str(number) for name, number in random.items()}
     size = f"{model['items']} products × {model['users']} shoppers"
     footer = f"This page computes by itself: EASE, {size}. No server, no network."
     return write(document(screen.state, model, footer), path)
+
+
+def _generated(log: Interactions) -> bool:
+    """Whether the ids are those of a generated world, where nobody lived."""
+    names = (("shopper", log.users), ("product", log.items))
+    return all(
+        ids.equals(pd.Index([f"{name} {n}" for n in range(len(ids))])) for name, ids in names
+    )
+
+
+def _size(log: Interactions) -> float:
+    """Bytes of the numbers in a screen's file, see `pack`; base64 writes three bytes as four."""
+    products = log.n_items
+    return (products * (products + 1) / 2 * 8 + products * log.n_users / 8) * 4 / 3
+
+
+def _refuse_large(size: float, path: Path) -> None:
+    """Raise `TooLarge` for a file that a browser would open slowly or not at all."""
+    if size > LARGEST:
+        what, most = f"a file of {size / 1e6:,.1f} MB", f"at most {LARGEST / 1e6:,.1f} MB"
+        do = "make the service of fewer products, or show the screen in JupyterLab"
+        raise TooLarge(what, str(path), most, do)
 
 
 def refuse_what_it_cannot_make(service: Service, user: int) -> None:
@@ -109,7 +155,8 @@ def document(state: dict[str, Any], model: dict[str, Any] | None = None, footer:
     """The page of a screen; with `model` (what `engine.js` computes from) it forgets by itself."""
     return page(
         f"What happens when {state['user']['name']} presses Forget?",
-        static_screen(state),
+        # the file's own policy refuses styles as attributes; quotes in text are escaped
+        re.sub(r' style="[^"]*"', "", static_screen(state)),
         {"state": state, "model": model, "words": words(state.get("causes"))},
         styles=("base.css", "screen.css", "page.css"),
         scripts=(*SCREEN, "engine.js", "claims.js", "forget.js", "page.js"),
@@ -157,7 +204,8 @@ def pack(model: Any, catalogue: Catalogue) -> dict[str, Any]:
     seen = model.cells.matrix.toarray() > 0
     triangle = model.inverse[np.triu_indices(len(model.inverse))]
     frame = catalogue.frame
-    known = {name: frame[name].tolist() for name in ("title", "category", "brand")}
+    known = {name: frame[name].tolist() for name in ("category", "brand")}
+    known["title"] = frame["title"].map(brief).tolist()
     known["kind"] = catalogue.kind.tolist()
     for name, values in (("price", frame["price"]), ("rating", catalogue.rating)):
         known[name] = [value if value == value else None for value in values.tolist()]
@@ -174,16 +222,26 @@ def pack(model: Any, catalogue: Catalogue) -> dict[str, Any]:
 
 
 def write(text: str, path: Path | str) -> Path:
-    """Write a page, so that a broken run leaves nothing half-written."""
+    """Write a page, so that a broken run leaves nothing half-written.
+
+    Raises `TooLarge` above 50 MB, and `ConfigError` where another page or a folder has the name.
+    """
     path = Path(path)
+    _refuse_large(len(text), path)
+    ours = b'type="application/json" id="payload"'
+    page = path.suffix.lower() != ".csv"
+    if path.is_dir() or (page and path.exists() and ours not in path.read_bytes()):
+        what, do = "is there, and no export wrote it", "choose another name, or take it away"
+        raise ConfigError(what, str(path), "a new file, or an older export", do)
     with whole_file(path) as new:
         new.write_text(text, encoding="utf-8", newline="\n")
     return path
 
 
 def read(*names: str) -> str:
-    """Files of `static/`, joined."""
-    return "\n" + "\n".join((STATIC / name).read_text(encoding="utf-8") for name in names)
+    """Files of `static/`, joined; `text.js` is given the table of hidden characters."""
+    files = "\n".join((STATIC / name).read_text(encoding="utf-8") for name in names)
+    return "\n" + files.replace("const SIGNS = {};", f"const SIGNS = {json.dumps(SIGNS)};")
 
 
 def _hash(text: str) -> str:

@@ -8,10 +8,13 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from workbench.errors import WorkbenchError
-from workbench.html import content_id, escape, format_number, table
+from workbench.html import content_id, escape, format_number, table, visible
 from workbench.views.screen.static import static_screen
+from workbench.views.text import brief, line
 
 State = dict[str, Any]
+CELL = 300
+"""Letters of a table's cell that are shown."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -29,6 +32,10 @@ class View:
     state: State | None = None
     steps: Callable[[State], Iterator[State]] | None = None
     live: Callable[[], Any] | None = None
+
+    def __post_init__(self) -> None:
+        # a console obeys what it is sent
+        object.__setattr__(self, "text", visible(self.text))
 
     def __repr__(self) -> str:
         return self.text
@@ -105,15 +112,18 @@ def _table(records: list[dict[str, Any]], rows: int) -> View:
     """Records as a table, and as columns of plain text for a console and for a comparison of
     outputs."""
     rest = f"… and {len(records) - rows:,} more rows" if len(records) > rows else ""
-    shown = [{str(name): value for name, value in record.items()} for record in records[:rows]]
+    shown = []
+    for record in records[:rows]:
+        cut = [brief(one, CELL) if isinstance(one, str) else one for one in record.values()]
+        shown.append(dict(zip(map(brief, record), cut, strict=True)))
     cells = [
-        list(shown[0]) if shown else [],
-        *([format_number(value) for value in row.values()] for row in shown),
+        [line(name) for name in shown[0]] if shown else [],
+        *([line(format_number(value)) for value in row.values()] for row in shown),
     ]
-    widths = [max(len(line[column]) for line in cells) for column in range(len(cells[0]))]
+    widths = [max(len(row[column]) for row in cells) for column in range(len(cells[0]))]
     lines = [
-        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
-        for line in cells
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in cells
     ]
     name = content_id("table", *lines, rest)
     text = "\n".join([*lines, rest]).rstrip()

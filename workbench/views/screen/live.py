@@ -11,9 +11,9 @@ from typing import Any
 import anywidget
 import traitlets
 
-from workbench.errors import WorkbenchError
 from workbench.views.page import SCREEN, read
 from workbench.views.screen.static import words
+from workbench.views.text import brief
 
 Message = dict[str, Any]
 Steps = Callable[[dict[str, Any]], Iterator[dict[str, Any]]]
@@ -21,18 +21,20 @@ PAUSE = 0.01
 """Seconds between two replies, in which another press is heard."""
 
 
-def answers(steps: Steps, message: Message) -> Iterator[Message]:
+def answers(steps: Steps, message: Any) -> Iterator[Message]:
     """The replies to one message of the browser, [id, action]: each step with the same id, or
-    [id, error]; never raises for bad input.
+    [id, error]; never raises, whatever is sent and whatever goes wrong: a browser that gets no
+    reply would wait for ever.
 
     >>> list(answers(lambda action: iter([{"state": action}]), {"id": 1, "action": {"n": 7}}))
     [{'id': 1, 'state': {'n': 7}}]
     """
+    asked = message if isinstance(message, dict) else {}
     try:
-        for step in steps(message["action"]):
-            yield {"id": message["id"], **step}
-    except (WorkbenchError, KeyError, TypeError, ValueError) as error:
-        yield {"id": message.get("id"), "error": f"{type(error).__name__}: {error}"}
+        for step in steps(asked.get("action")):
+            yield {"id": asked.get("id"), **step}
+    except Exception as error:
+        yield {"id": asked.get("id"), "error": brief(f"{type(error).__name__}: {error}", 500)}
 
 
 class ForgetScreen(anywidget.AnyWidget):

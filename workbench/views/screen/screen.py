@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from functools import cached_property
+from numbers import Integral
 from typing import Any
 
-from workbench.errors import WorkbenchError
+from workbench.errors import ConfigError, DataError, WorkbenchError
 from workbench.html import provenance
 from workbench.ledger import Forgetting, Service, Switches, forget
 from workbench.views.screen.state import line, state
 from workbench.views.screen.static import static_screen
+from workbench.views.text import brief
 
 State = dict[str, Any]
 
@@ -18,10 +20,11 @@ State = dict[str, Any]
 class Screen:
     """The screen of one shopper of a service.
 
-    `user` is a user code, `topic` what the exposure is about (the reader may choose another on the
-    screen), `switches` where *Forget* reaches at first, `data` what the provenance line calls the
-    log. The service itself is never changed: every press starts from the same data, so *Start
-    again* is exact.
+    `user` is a user code, or an id of the log as text; `topic` what the exposure is about (the
+    reader may choose another on the screen), `switches` where *Forget* reaches at first, `data`
+    what the provenance line calls the log. The service itself is never changed: every press starts
+    from the same data, so *Start again* is exact. Raises `UnknownUser`, `UnknownItem` for a topic
+    that no product has, and `ConfigError`.
 
     >>> Screen(service, user=3, topic="Horror novels").act(
     ...     {"interactions": [17], "switches": {"tombstone": True}})["footer"]  # doctest: +SKIP
@@ -30,14 +33,23 @@ class Screen:
     def __init__(
         self,
         service: Service,
-        user: int,
+        user: int | str,
         topic: str | None = None,
         switches: Switches | None = None,
         seed: int = 0,
         data: str = "",
     ) -> None:
         self.service = service
-        self.user = int(user)
+        # an id is text: a number is a code
+        code = service.log.user_code(user) if isinstance(user, str) else user
+        service.log.check_user(code)
+        self.user = int(code)
+        if topic is not None:
+            service.catalogue.items_of(topic)
+        if not isinstance(switches, Switches | None):
+            raise ConfigError(f"{switches!r} are no switches", "switches", "Switches(log=False)")
+        if not isinstance(seed, Integral) or seed < 0:
+            raise ConfigError(f"{seed!r} is no seed", "seed", "a whole number from 0 on")
         self.topic = topic
         self.switches = switches or Switches()
         self.seed = seed
@@ -60,16 +72,28 @@ class Screen:
         self, interactions: Iterable[int], topic: str | None = None, **switches: bool
     ) -> Forgetting:
         """What the button does: forget these rows, with some switches set otherwise than at
-        first."""
+        first.
+
+        Raises `DataError` for rows that are no ids of this shopper's and for a topic that is none,
+        `ConfigError` for a switch that is none or neither on nor off.
+        """
+        rows = _row_ids(interactions)
+        if topic is not None and not isinstance(topic, str):
+            raise DataError(f"{brief(repr(topic))} is no topic", "topic", "the name of a topic")
+        # places of this service, each taken or left
+        known = ["rest", *(tier.name for tier in self.service.tiers)]
+        for name, on in switches.items():
+            if name not in known or not isinstance(on, bool):
+                what = f"{brief(name)!r} set to {brief(repr(on))}"
+                raise ConfigError(what, "switches", f"True or False for {', '.join(known)}")
         chosen = Switches(**{**self.switches.model_dump(), **switches})
-        topic = topic or self.topic
-        return forget(self.service, self.user, list(interactions), chosen, topic, self.seed)
+        return forget(self.service, self.user, rows, chosen, topic or self.topic, self.seed)
 
     def smallest_set(self, text: str) -> list[int]:
         """The rows under the first sentence that contains `text`; raises `WorkbenchError` when
         there is none."""
         for sentence in self.state["sentences"]:
-            if text in sentence["text"]:
+            if str(text) in sentence["text"]:
                 return list(sentence["smallest"])
         raise WorkbenchError(
             f"no sentence contains {text!r}", "smallest_set(text)", "words of the report"
@@ -93,9 +117,17 @@ class Screen:
             yield {"control": line(control), "controls": {"done": done, "of": len(controls)}}
 
     def _asked(self, action: dict[str, Any]) -> Forgetting:
-        rows = [int(row) for row in action["interactions"]]
-        switches = {name: bool(on) for name, on in dict(action.get("switches") or {}).items()}
-        return self.forget(rows, action.get("topic"), **switches)
+        """A press, as a browser sends it: any JSON."""
+        asked = action if isinstance(action, dict) else {}
+        rows, switches = asked.get("interactions"), asked.get("switches") or {}
+        if not isinstance(rows, list) or not isinstance(switches, dict):
+            want = "interactions, a list of row ids; switches, {place: true or false}; topic"
+            raise DataError(f"{brief(repr(action))} asks for nothing", "action", want)
+        # by name, so that none is taken for an argument of `forget`
+        wrong = {"self", "interactions", "topic"} & switches.keys()
+        if wrong:
+            raise ConfigError(f"no place is called {min(wrong)!r}", "switches")
+        return self.forget(rows, asked.get("topic"), **switches)
 
     def _repr_html_(self) -> str:
         return static_screen(self.state)
@@ -105,3 +137,19 @@ class Screen:
         log = self.service.log
         data = self.data or f"log {log.fingerprint[:8]}"
         return provenance(data=data, users=log.n_users, requests=1, seeds=self.seed)
+
+
+def _row_ids(given: Iterable[int]) -> list[int]:
+    """Row ids as a list; raises `DataError` for anything else, before it is taken for a number."""
+    want = "row ids, whole numbers: the column 'interaction' of the log"
+    if isinstance(given, str) or not isinstance(given, Iterable):
+        topic = brief(repr(given)) if isinstance(given, str) else "topic"
+        rows = f"row['interaction'] for row in screen.state['history'] if {topic} in row['topics']"
+        do = f"for a topic, [{rows}]"
+        raise DataError(f"{brief(repr(given))} names no rows", "interactions", want, do)
+    rows = list(given)
+    wrong = [one for one in rows if isinstance(one, bool) or not isinstance(one, Integral)]
+    wrong += [one for one in rows if not wrong and not 0 <= one < 2**63]
+    if wrong:
+        raise DataError(f"{brief(repr(wrong[0]))} is no row", "interactions", want)
+    return [int(one) for one in rows]

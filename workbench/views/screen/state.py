@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
+from itertools import groupby, takewhile
+from operator import eq
 from typing import Any
 
 import numpy as np
@@ -15,9 +18,10 @@ from workbench.ledger.tiers import ITEM_WEIGHTS
 from workbench.reports import Report
 from workbench.reports.rules import rule_of
 from workbench.views.screen.static import words
+from workbench.views.text import brief
 
 State = dict[str, Any]
-FATES = ("gone", "weakened", "back", "kept", "new")
+FATES = ("gone", "weakened", "back", "kept", "changed", "new")
 
 
 def state(forgetting: Forgetting, controls: Iterable[Control] | None = None) -> State:
@@ -37,7 +41,7 @@ def state(forgetting: Forgetting, controls: Iterable[Control] | None = None) -> 
     if not asked:
         sentences = [{**one, "fate": None, "cause": None} for one in sentences]
     return {
-        "user": {"code": int(user), "name": str(before.log.users[user])},
+        "user": {"code": int(user), "name": brief(before.log.users[user])},
         "topic": topic,
         "history": _history(forgetting),
         "sentences": sentences,
@@ -52,7 +56,7 @@ def state(forgetting: Forgetting, controls: Iterable[Control] | None = None) -> 
         "others": forgetting.others.iloc[0].astype(float).to_dict(),
         "null": compared,
         "controls": done,
-        "footer": _footer(forgetting, compared, done),
+        "footer": _footer(forgetting, sentences, compared, done),
     }
 
 
@@ -64,10 +68,13 @@ def line(control: Control) -> dict[str, Any]:
 
 
 def _footer(
-    forgetting: Forgetting, compared: list[dict[str, Any]], done: dict[str, int]
+    forgetting: Forgetting,
+    sentences: list[dict[str, Any]],
+    compared: list[dict[str, Any]],
+    done: dict[str, int],
 ) -> list[str]:
     """What stands under the columns: what changed here, for others, and for no reason."""
-    lines = _changes(forgetting) if forgetting.interactions else []
+    lines = _changes(forgetting, sentences) if forgetting.interactions else []
     if done["done"] < done["of"]:
         lines.append(f"{done['done']} of {done['of']} controls so far.")
     else:
@@ -79,10 +86,10 @@ def _footer(
     return lines
 
 
-def _changes(forgetting: Forgetting) -> list[str]:
+def _changes(forgetting: Forgetting, sentences: list[dict[str, Any]]) -> list[str]:
     # the shopper's own sentences
-    counts = forgetting.fates["fate"].value_counts()
-    told = [f"{counts[fate]} {words()['fate'][fate][1]}" for fate in FATES if fate in counts]
+    counts = Counter(one["fate"] for one in sentences)
+    told = [f"{counts[fate]} {words()['fate'][fate][1]}" for fate in FATES if counts[fate]]
     lines = [f"Of {len(forgetting.before.claims)} sentences: {', '.join(told)}."]
     # everybody else's lists
     others = forgetting.others.iloc[0]
@@ -142,10 +149,13 @@ def _rows(service: Service, user: int) -> list[dict[str, Any]]:
 
 
 def _products(service: Service) -> list[dict[str, Any]]:
-    """Every product by its code."""
-    columns = ["item", "title", "category"]
-    frame = service.catalogue.frame
-    return service.keep("products", lambda: frame[columns].to_dict("records"))
+    """Every product by its code, long titles cut."""
+    frame = service.catalogue.frame[["item", "title", "category"]]
+
+    def made() -> list[dict[str, Any]]:
+        return frame.assign(title=frame["title"].map(brief)).to_dict("records")
+
+    return service.keep("products", made)
 
 
 def _sentences(forgetting: Forgetting) -> list[dict[str, Any]]:
@@ -163,10 +173,41 @@ def _sentences(forgetting: Forgetting) -> list[dict[str, Any]]:
     later = {claim: text for claim, _, text in forgetting.after.lines}
     told = []
     for one in rows:
-        claim = one["claim"]
-        became = {"fate": fates[claim], "cause": causes.get(claim), "after": later.get(claim)}
-        told.append({**one, **became})
+        claim, text = one["claim"], one["text"]
+        after, fate = later.get(claim), fates[claim]
+        # still said, but with another number
+        if fate == "kept" and after != text:
+            fate = "changed"
+        became = {"fate": fate, "cause": causes.get(claim), "after": after}
+        told.append({**one, **became, "told": both(text, after or text)})
     return told
+
+
+def both(text: str, after: str) -> list[str | list[str]]:
+    """A sentence in two forms: the words they share, and [before, after] where they differ.
+
+    >>> both("Of your list, 50% is tea.", "Of your list, 35% is tea.")
+    ['Of your list,', ['50%', '35%'], 'is tea.']
+    """
+    old, now = text.split(" "), after.split(" ")
+    pairs = list(zip(old, now, strict=False))
+    if len(old) != len(now):
+        # the words at both ends that they share, and one pair of what is between
+        head = _alike(old, now)
+        tail = _alike(old[head:][::-1], now[head:][::-1])
+        inner = tuple(" ".join(words[head : len(words) - tail]) for words in (old, now))
+        ends = [(word, word) for word in old]
+        pairs = [*ends[:head], inner, *ends[len(old) - tail :]]
+    parts: list[str | list[str]] = []
+    for same, run in groupby(pairs, key=lambda pair: eq(*pair)):
+        before, since = (" ".join(words) for words in zip(*run, strict=True))
+        parts.append(before if same else [before, since])
+    return parts
+
+
+def _alike(one: list[str], other: list[str]) -> int:
+    """With how many equal words two lists begin."""
+    return sum(takewhile(bool, map(eq, one, other)))
 
 
 def _said(user: int, report: Report, service: Service, wanted: set[str]) -> list[dict[str, Any]]:

@@ -1,14 +1,33 @@
-"""The forget screen without scripts: tables and words that keep their meaning when every style is
-removed."""
+"""The forget screen without scripts: what the live one shows first, in words and marks that keep
+their meaning when every style is removed.
+
+Styles are attributes, since hosts that show a notebook take style sheets away, and lay themselves
+over the page's own colours, light or dark.
+"""
 
 from __future__ import annotations
 
 import json
+from collections import Counter
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from workbench.html import content_id, escape
+from workbench.views.text import brief
+
+State = dict[str, Any]
+CELL = "text-align:left;vertical-align:top;white-space:normal;overflow-wrap:anywhere;padding:.5em"
+EDGE = "border:1px solid rgba(128,128,128,.4)"
+TABLE = "table-layout:fixed;border-collapse:collapse;margin:.4em 0;font-size:.95em"
+GROUND = {
+    "lit": "background:rgba(255,190,40,.25)",
+    "gone": "background:rgba(230,97,1,.16)",
+    "new": "background:rgba(33,113,199,.16)",
+}
+"""What lies under what is lit, was deleted, or is new: the live screen's colours."""
+FIRST = 12
+"""Products of the history that stand open."""
 
 
 @cache
@@ -22,7 +41,7 @@ def words(causes: dict[str, Any] | None = None) -> dict[str, Any]:
     return _known() | {"cause": {**(causes or {}), **_known()["cause"]}}
 
 
-def static_screen(state: dict[str, Any]) -> str:
+def static_screen(state: State) -> str:
     """A forget screen (the JSON of `state`) as escaped HTML; equal states give equal text."""
     rows, topic = state["history"], state["topic"]
     # an id of what is drawn: how long a file took, how the answer came, and words are no part of it
@@ -32,57 +51,104 @@ def static_screen(state: dict[str, Any]) -> str:
     name = content_id("screen", json.dumps(drawn, sort_keys=True, default=str))
     # whose screen, and how much is gone
     removed = sum(row["removed"] for row in rows)
-    told = f"{len(rows)} rows, nothing forgotten yet"
+    told = f"{len(rows)} rows, nothing forgotten yet; run this cell to press <i>Forget</i>"
     if removed:
         told = f"{removed} of {len(rows)} rows forgotten"
+    # the sentence that the live screen has picked when it opens
+    free = [one for one in state["sentences"] if one["smallest"] and not one["fate"]]
+    picked = free[0] if free else None
     source = state.get("provenance")
     parts = [
-        f"<p><b>{escape(state['user']['name'])}</b>: {told}</p>",
-        f"<details><summary>History: {len(rows)} rows</summary>{_history(rows)}</details>",
-        f"<p><b>Report</b></p>{_report(state['sentences'], state.get('causes'))}",
-        f"<p><b>Lists</b> (■ {escape(topic)})</p>" if topic else "<p><b>Lists</b></p>",
-        _lists(state["lists"]),
-        _switches(state["switches"]) if removed else "",
-        _exposure(state["exposure"], topic),
+        f'<p><b style="font-size:1.3em">{_text(state["user"]["name"])}</b>: {told}</p>',
+        _switches(state["switches"]),
+        _table([_history(rows, picked), _report(state, picked)], (45, 55)),
+        _table(_lists(state["lists"], state["exposure"], topic), (33, 33, 34)),
         "".join(f"<p>{escape(line)}</p>" for line in state["footer"]),
+        _grounds(state),
         f"<p><small>{escape(source)}</small></p>" if source else "",
     ]
-    return f'<div id="{name}">{"".join(parts)}</div>'
+    return f'<div id="{name}" style="line-height:1.35">{"".join(parts)}</div>'
 
 
-def _history(rows: list[dict[str, Any]]) -> str:
-    lines = []
+def _text(value: object) -> str:
+    """A text from data: escaped, nothing hidden, not longer than is read."""
+    return escape(brief(value))
+
+
+def _history(rows: list[dict[str, Any]], picked: dict[str, Any] | None) -> str:
+    """One line a product: what is deleted first, else what carries the picked sentence."""
+    weights = dict(picked["rows"]) if picked else {}
+    total = sum(weights.values()) or 1.0
+    products: dict[int, list[dict[str, Any]]] = {}
     for row in rows:
-        title = escape(row["title"])
-        if row["removed"]:
-            title = f"<s>{title}</s>"
-        topics = escape(", ".join(row["topics"]))
-        mark = "✗ deleted" if row["removed"] else ""
-        first = [escape(row[name]) for name in ("interaction", "when", "action")]
-        lines.append(_line([*first, title, topics, mark]))
-    return _table(["row", "when", "action", "product", "topics", ""], lines)
+        products.setdefault(row["item"], []).append(row)
 
+    def heaviest(own: list[dict[str, Any]]) -> float:
+        return -sum(10 * row["removed"] + weights.get(row["interaction"], 0) for row in own)
 
-def _report(sentences: list[dict[str, Any]], causes: dict[str, Any] | None) -> str:
     lines = []
-    for one in sentences:
-        # the sentence, and the rows it stands on
-        text = escape(one["text"])
-        if one["fate"] == "gone":
-            text = f"<s>{text}</s>"
-        carried = "the catalogue alone"
-        if one["rows"]:
-            smallest = ", ".join(map(str, one["smallest"])) or "none"
-            count = len(one["rows"])
-            carried = f"{count} row{'' if count == 1 else 's'}, smallest set {smallest}"
-        # what became of it, and why
-        became = ""
-        if one["fate"]:
-            mark, word = words()["fate"].get(one["fate"], ("", ""))
-            cause = because(one["fate"], one["cause"], causes)
-            became = f"<b>{mark} {escape(word)}</b>" + (f": {escape(cause)}" if cause else "")
-        lines.append(_line([escape(one["section"]), text, escape(carried), became]))
-    return _table(["section", "sentence", "carried by", "after forgetting"], lines)
+    for own in sorted(products.values(), key=heaviest):
+        share = sum(weights.get(row["interaction"], 0) for row in own) / total
+        least = picked and any(row["interaction"] in picked["smallest"] for row in own)
+        lines.append(_product(own, share, bool(least)))
+    rest = lines[FIRST:]
+    more = f"<details><summary>{len(rest)} more products</summary>{''.join(rest)}</details>"
+    title = f"<b>History</b> <small>{len(products)} products, {len(rows)} rows</small>"
+    return title + "".join(lines[:FIRST]) + (more if rest else "")
+
+
+def _product(own: list[dict[str, Any]], share: float, least: bool) -> str:
+    row, gone = own[0], sum(one["removed"] for one in own)
+    title = _text(row["title"])
+    # what was done with it, and what became of that
+    acts = Counter(one["action"] for one in own)
+    told = [", ".join(f"{act} ×{n}" if n > 1 else act for act, n in acts.items())]
+    told += [row["when"], brief(row["category"])]
+    partly = f"{gone} of {len(own)} " if gone < len(own) else ""
+    mark = f"<b>{'✗' if not partly else '◪'} {partly}deleted</b> " if gone else ""
+    carried = f" <b>{'◆' if least else '●'} {share:.0%}</b>" if share else ""
+    said = f"<s>{title}</s>" if gone == len(own) else title
+    ground = GROUND["gone"] if gone else GROUND["lit"] if share else ""
+    meta = escape(" · ".join(part for part in told if part))
+    return f'<div style="{ground}">{mark}{said}{carried}<br><small>{meta}</small></div>'
+
+
+def _report(state: State, picked: dict[str, Any] | None) -> str:
+    """The page as it reads, section by section, each sentence with its mark."""
+    sections: dict[str, list[str]] = {}
+    for one in state["sentences"]:
+        said = _sentence(one, state.get("causes"))
+        if one is picked:
+            said = f'<u style="{GROUND["lit"]}">{said}</u>'
+        # a line of the comparison is no sentence
+        space = " " if one["text"].endswith(".") else "<br>"
+        sections.setdefault(one["section"], []).append(said + space)
+    key = " <small>underlined: picked, carried by the ◆ and ● on the left</small>" if picked else ""
+    parts = [f"<b>Report</b>{key}"]
+    for section, lines in sections.items():
+        parts.append(f"<div><small><b>{_text(section)}</b></small><br>{''.join(lines)}</div>")
+    return "".join(parts)
+
+
+def _sentence(one: dict[str, Any], causes: dict[str, Any] | None) -> str:
+    # a number that is another now stands beside the old one
+    told = []
+    for part in one["told"]:
+        if isinstance(part, str):
+            told.append(escape(part))
+        else:
+            told.append(f"{escape(part[0])} → <b>{escape(part[1])}</b>")
+    text = " ".join(told)
+    if not one["fate"]:
+        return text
+    mark, word = words()["fate"].get(one["fate"], ("", ""))
+    # what became of it; of what came back also why
+    why = because("back", one["cause"], causes) if one["fate"] == "back" else ""
+    cause = f" <small>({escape(why)})</small>" if why else ""
+    if one["fate"] == "gone":
+        text = f"<s>{text}</s>"
+    ground = GROUND["new"] if one["fate"] in ("back", "new") else ""
+    return f'<span style="{ground}">{text} <b>{mark}\u00a0{escape(word)}</b>{cause}</span>'
 
 
 def because(fate: str | None, cause: str | None, causes: dict[str, Any] | None = None) -> str:
@@ -96,53 +162,90 @@ def because(fate: str | None, cause: str | None, causes: dict[str, Any] | None =
     return " and ".join(known[part][fate == "back"] if part in known else part for part in parts)
 
 
-def _lists(lists: dict[str, Any]) -> str:
+def _lists(lists: dict[str, Any], exposure: list[dict[str, Any]], topic: str | None) -> list[str]:
+    """Now, after, never had it: a cell each."""
     now, after, never = lists["now"], lists["after"], lists["never"] or []
     before = {one["item"] for one in now}
-    shown: list[tuple[str, list[str]]] = [("now", [_item(one, "") for one in now])]
-    if after is not None:
-        lines = []
-        for one in after:
-            new = "" if one["item"] in before else "+ new here"
-            lines.append(_item(one, "⟲ deleted, offered again" if one["deleted"] else new))
-        shown.append(("after", lines))
-    if never:
-        shown.append(("never had it", [_item(one, f"{one['share']:.0%}") for one in never]))
-    longest = max((len(lines) for _, lines in shown), default=0)
-    rows = []
-    for place in range(longest):
-        cells = ["".join(lines[place : place + 1]) for _, lines in shown]
-        rows.append(_line([str(place + 1), *cells]))
-    return _table(["place", *(title for title, _ in shown)], rows)
+    left = before - {one["item"] for one in after} if after is not None else set()
+    # what leaves the list is struck out
+    said = [_item(one, struck=one["item"] in left) for one in now]
+    columns = [("as served before", "Now", said, "no row, no list")]
+    # what is deleted and offered again, and what is new
+    said = []
+    for one in after or []:
+        note = "⟲ deleted, offered again" if one["deleted"] else ""
+        said.append(_item(one, note or ("" if one["item"] in before else "+ new here")))
+    empty = "nothing forgotten yet" if after is None else "no row left, no list"
+    columns.append(("after", "After", said, empty))
+    # in how many lists of the others it stands
+    said = [_item(one, f"{one['share']:.0%}") for one in never]
+    columns.append(("never had", "Never had it", said, "nobody to compare with"))
+    seen = {row["row"]: row for row in exposure} if topic else {}
+    # headings, with the topic's share in the list
+    cells = []
+    for name, title, lines, empty in columns:
+        shown = f"<ol>{''.join(lines)}</ol>" if lines else f"<p>{empty}</p>"
+        met = _exposure(seen.get(name), topic) if lines else ""
+        cells.append(f"<b>{title}</b>{met}{shown}")
+    return cells
 
 
-def _item(one: dict[str, Any], note: str) -> str:
+def _item(one: dict[str, Any], note: str = "", struck: bool = False) -> str:
     mark = "<b>■</b> " if one["topic"] else ""
-    return mark + escape(one["title"]) + (f" <i>({escape(note)})</i>" if note else "")
+    title = f"<s>{_text(one['title'])}</s>" if struck else _text(one["title"])
+    ground = {"⟲": GROUND["gone"], "+": GROUND["new"]}.get(note[:1], "")
+    told = f" <small><b>{note}</b></small>" if note else ""
+    return f'<li style="{ground}">{mark}{title}{told}</li>'
+
+
+def _exposure(row: dict[str, Any] | None, topic: object) -> str:
+    """Is the topic in the list, or in how many lists of comparable shoppers?"""
+    if row is None:
+        return ""
+    told = "in this list" if row["value"] else "not in this list"
+    if row["value"] is None:
+        told = "nobody alike"
+    elif row["n"] != 1:
+        low, high = row["low"], row["high"]
+        between = "" if low is None else f" [{low:.0%} to {high:.0%}]"
+        told = f"in {row['value']:.0%}{between} of {row['n']:,} lists"
+    return f"<br><small>■ {_text(topic)}: {told}</small>"
 
 
 def _switches(switches: list[dict[str, Any]]) -> str:
-    told = {True: "on", False: "off"}
-    said = [f"{s['label']}: {told[bool(s['on'])] if s['enabled'] else s['help']}" for s in switches]
-    return f"<p>Taken away from: {escape('; '.join(said))}</p>"
+    said = []
+    for one in switches:
+        mark = ("☑" if one["on"] else "☐") if one["enabled"] else "–"
+        why = "" if one["enabled"] else f" <small>({escape(one['help'].split(':')[0])})</small>"
+        said.append(f"{mark}\u00a0{escape(one['label'])}{why}")
+    return f"<p><b>Take away from</b> {' &nbsp; '.join(said)}</p>"
 
 
-def _exposure(rows: list[dict[str, Any]], topic: str | None) -> str:
-    if not topic or not rows:
-        return ""
+def _grounds(state: State) -> str:
+    """What each sentence rests on and why it went, folded: rows by product and date."""
+    named = {row["interaction"]: row for row in state["history"]}
     lines = []
-    for row in rows:
-        between = "" if row["low"] is None else f" [{row['low']:.0%} to {row['high']:.0%}]"
-        told = "nobody alike" if row["value"] is None else f"{row['value']:.0%}{between}"
-        lines.append(_line([escape(row["row"]), told, f"{row['n']:,}"]))
-    return _table(["list", f"with {topic} in it", "shoppers"], lines)
+    for one in state["sentences"]:
+        # the fewest rows, by product and date
+        rows = [named[row] for row in one["smallest"] if row in named]
+        dated = dict.fromkeys(f"{row['title']} ({row['when'] or 'undated'})" for row in rows)
+        some = "; ".join([*dated][:3]) or "none"
+        more = f" and {len(dated) - 3} more" if len(dated) > 3 else ""
+        # how many carry it, and what became of it
+        count = len(one["rows"])
+        carried = f"{count} row{'' if count == 1 else 's'}; fewest that end it: {some}{more}"
+        cause = because(one["fate"], one["cause"], state.get("causes"))
+        why = f" <i>{escape(cause)}</i>" if cause else ""
+        told = escape(carried) if count else "the catalogue alone"
+        lines.append(f"<li>{escape(one['text'])} <small>{told}.{why}</small></li>")
+    title = "What each sentence rests on"
+    return f"<details><summary>{title}</summary><ul>{''.join(lines)}</ul></details>"
 
 
-def _line(cells: list[str]) -> str:
-    """A row of a table; the cells are HTML already."""
-    return "<tr>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>"
-
-
-def _table(heads: list[str], lines: list[str]) -> str:
-    head = "".join(f'<th scope="col">{escape(name)}</th>' for name in heads)
-    return f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(lines)}</tbody></table>"
+def _table(cells: list[str], widths: tuple[int, ...]) -> str:
+    """Columns beside each other, also where no style sheet is heard; the cells are HTML already."""
+    body = []
+    for cell, wide in zip(cells, widths, strict=True):
+        # said twice: where styles are taken away, and where a notebook's own sheet aligns cells
+        body.append(f'<td valign="top" width="{wide}%" style="{CELL};{EDGE}">{cell}</td>')
+    return f'<table width="100%" style="{TABLE}"><tbody><tr>{"".join(body)}</tr></tbody></table>'

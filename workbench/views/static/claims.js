@@ -156,7 +156,7 @@ export function page(r, templates) {
 /** Section and text of a claim, from the templates of workbench/reports/sentences.toml. */
 function sentence({ statement: [kind, subject, relation, object], value }, rows, catalogue, templates, again) {
   const shorten = (text, most, letters = 60) => {
-    const runs = text.replaceAll("|", "/").split(/\s+/).filter(Boolean);
+    const runs = visible(text).replaceAll("|", "/").split(/\s+/).filter(Boolean);
     const short = runs.slice(0, most).join(" ");
     const cut = [...short].length > letters ? [...short].slice(0, letters - 1).join("").trimEnd() : short;
     return cut + (runs.length > most || cut !== short ? " …" : "");

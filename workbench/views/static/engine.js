@@ -47,3 +47,29 @@ export function top(scores, row, k) {
   }
   return best;
 }
+
+/** The random numbers of numpy's default generator (PCG64, O'Neill 2014) from its state: 32 bits at a call. */
+export function generator({ state, inc }) {
+  const [word, half] = [(1n << 128n) - 1n, (1n << 64n) - 1n];
+  let [now, held] = [BigInt(state), null];
+  return () => {
+    if (held !== null) return ([held] = [null, held])[1];
+    now = (now * 0x2360ed051fc65da44385df649fccf645n + BigInt(inc)) & word;
+    const [mixed, turn] = [((now >> 64n) ^ now) & half, now >> 122n];
+    const drawn = ((mixed >> turn) | (mixed << (64n - turn))) & half;
+    held = Number(drawn >> 32n);
+    return Number(drawn & 0xffffffffn);
+  };
+}
+
+/** 0 to n − 1 in random order, as numpy's `Generator.permutation(n)`: Fisher-Yates, draws beyond the bound made again. */
+export function permutation(random, n) {
+  const order = Array.from({ length: n }, (_, at) => at);
+  for (let last = n - 1; last > 0; last--) {
+    const bits = 2 ** (32 - Math.clz32(last)) - 1;
+    let other = random() & bits;
+    while (other > last) other = random() & bits;
+    [order[last], order[other]] = [order[other], order[last]];
+  }
+  return order;
+}

@@ -70,14 +70,17 @@ export function engine({ state: first, model: packed }) {
       const found = later.get(claim.key);
       const measured = ["interest", "pick", "because"].includes(claim.statement[0]) && claim.statement[2] !== "rows";
       const bound = claim.low ?? (1 - SLACK) * claim.value;
-      const fate = !found ? "gone" : on.size && rested(claim) >= BACK ? "back" : measured && found.value < bound - 1e-9 ? "weakened" : "kept";
+      const after = found ? plainly(found.text) : null;
+      const kept = after === claim.shown.text ? "kept" : "changed";
+      const fate = !found ? "gone" : on.size && rested(claim) >= BACK ? "back" : measured && found.value < bound - 1e-9 ? "weakened" : kept;
       const delta = (found ? found.value : 0) - claim.value;
-      return { ...claim.shown, after: found ? plainly(found.text) : null, fate: none ? null : fate, cause: none || fate === "kept" ? null : cause(asked, on, claim.key, fate, delta) };
+      const why = none || fate === kept ? null : cause(asked, on, claim.key, fate, delta);
+      return { ...claim.shown, after, told: both(claim.shown.text, after ?? claim.shown.text), fate: none ? null : fate, cause: why };
     });
     const known = new Set(said.map((claim) => claim.key));
     const fresh = [...later.values()].filter((claim) => !known.has(claim.key)).map((claim) => {
       const rows = [...claim.rows].sort((a, b) => b[1] - a[1] || a[0] - b[0]);
-      return { claim: claim.key, kind: claim.statement[0], section: packed.templates.sections[claim.section], text: plainly(claim.text), after: plainly(claim.text), rows,
+      return { claim: claim.key, kind: claim.statement[0], section: packed.templates.sections[claim.section], text: plainly(claim.text), after: plainly(claim.text), told: [plainly(claim.text)], rows,
         smallest: fewest(now, on.has("item_weights") ? asked.weights() : model, claim, rows), fate: "new", cause: cause(asked, on, claim.key, "new", claim.value) };
     });
     return [...old, ...fresh];
@@ -109,13 +112,14 @@ export function engine({ state: first, model: packed }) {
     return needed.length ? needed : [order.find((tier) => !(Math.abs(undone([tier])) > 0.5)) ?? "together"];
   }
 
-  /** As many rows of the same shopper outside the topic, product by product; not the draws that Python makes. */
+  /** As many rows of the same shopper outside the topic, product by product: the draws of workbench/ledger/null.py. */
   function placebos(asked, on, topic) {
     const free = mine.filter((row) => !asked.gone.has(row.interaction) && !about(row.item, topic));
-    const random = generator(1);
-    const old = request([]).values(new Set());
+    const [products, old] = [itemsOf(free).sort((a, b) => a - b), request([]).values(new Set())];
+    const random = generator(packed.random);
     return Array.from({ length: free.length ? DRAWS : 0 }, () => {
-      const turn = new Map(itemsOf(free).map((item) => [item, random()]));
+      const order = permutation(random, products.length);
+      const turn = new Map(products.map((item, at) => [item, order[at]]));
       const drawn = [...free].sort((a, b) => turn.get(a.item) - turn.get(b.item)).slice(0, asked.ids.length).map((row) => row.interaction);
       const [placebo, kept] = [request(drawn), (r) => r.values(on)];
       return { kind: "placebo rows", rows: drawn.length, gone: [...old.keys()].filter((key) => !kept(placebo).has(key)).length, others: placebo.others(on).changed };
@@ -199,12 +203,22 @@ function plainly(text) {
   return cells.length > 1 ? `${cells[0]}: ${cells.slice(1).join(", ")}` : text;
 }
 
-/** Random numbers that are the same in every browser (mulberry32). */
-function generator(seed) {
-  return () => {
-    seed = (seed + 0x6d2b79f5) | 0;
-    let t = Math.imul(seed ^ (seed >>> 15), 1 | seed);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
-  };
+/** The words that two forms of a sentence share, and [before, after] where they differ; as `both` in views/screen/state.py. */
+function both(text, after) {
+  const [old, now] = [text.split(" "), after.split(" ")];
+  const least = Math.min(old.length, now.length);
+  let [head, tail] = [0, 0];
+  while (head < least && old[head] === now[head]) head += 1;
+  while (tail < least - head && old.at(-1 - tail) === now.at(-1 - tail)) tail += 1;
+  const inner = [old, now].map((words) => words.slice(head, words.length - tail));
+  const pairs = old.length === now.length ? old.map((word, at) => [word, now[at]])
+    : [...old.slice(0, head).map((word) => [word, word]), inner.map((words) => words.join(" ")), ...old.slice(old.length - tail).map((word) => [word, word])];
+  const parts = [];
+  for (const [one, other] of pairs) {
+    const last = parts.at(-1);
+    if (one === other) typeof last === "string" ? (parts[parts.length - 1] += ` ${one}`) : parts.push(one);
+    else if (Array.isArray(last)) [last[0], last[1]] = [`${last[0]} ${one}`, `${last[1]} ${other}`];
+    else parts.push([one, other]);
+  }
+  return parts;
 }

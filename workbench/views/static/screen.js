@@ -3,17 +3,6 @@
 // one; controls that are not in it yet come one by one through `follow({ control, controls })`.
 // Text from data only ever becomes a text node: nothing in this file parses a string as HTML.
 
-/** An element: attributes (functions become listeners, null and false are left out), then children (strings are text). */
-function h(tag, attributes, ...children) {
-  const element = document.createElement(tag);
-  for (const [name, value] of Object.entries(attributes || {})) {
-    if (typeof value === "function") element.addEventListener(name, value);
-    else if (value !== null && value !== undefined && value !== false) element.setAttribute(name, value);
-  }
-  element.append(...children.flat().filter((child) => child !== null && child !== undefined && child !== false));
-  return element;
-}
-
 /** Draw the screen into `root`; `compute` may be null (then the screen shows and explains, but does not forget). */
 export function draw(root, firstState, compute, words) {
   const ui = { state: firstState, focus: null, picked: new Set(), why: "", busy: false, error: "", order: new Map(), asked: 0 };
@@ -32,7 +21,7 @@ export function draw(root, firstState, compute, words) {
     const gone = new Set(removed());
     ui.focus = again ? null : sentence.claim;
     ui.picked = new Set(again ? [] : sentence.smallest.filter((id) => !gone.has(id)));
-    ui.why = again ? "" : "the smallest set under this sentence";
+    ui.why = again ? "" : "the fewest rows that end this sentence";
     arrange(again ? [] : sentence.rows);
     redraw();
     main.querySelector(".wbs-history ol").scrollTop = 0;
@@ -48,7 +37,7 @@ export function draw(root, firstState, compute, words) {
     const rows = ui.state.history.filter((row) => !row.removed && row.topics.includes(topic));
     ui.focus = null;
     ui.picked = new Set(rows.map((row) => row.interaction));
-    ui.why = `everything about ${topic}`;
+    ui.why = `everything about ${brief(topic)}`;
     ui.state = { ...ui.state, topic };
     arrange(rows.map((row) => [row.interaction, 1]));
     redraw();
@@ -67,7 +56,9 @@ export function draw(root, firstState, compute, words) {
         return redraw();
       }
       ui.state = { ...ui.state, null: [...ui.state.null, control], controls };
+      const { top, bottom } = main.querySelector(".wbs-answers").getBoundingClientRect();
       main.querySelector(".wbs-answers").replaceWith(answerStrip());
+      if (top >= 0 && bottom <= innerHeight) intoView(); // it grew; whoever has scrolled away is left there
       if (controls.done === controls.of) status.textContent = answers(ui.state, words).at(-1)[1].join(" ");
     };
     ui.busy = true;
@@ -86,8 +77,10 @@ export function draw(root, firstState, compute, words) {
     }
     ui.busy = false;
     redraw();
+    intoView(); // from below the code of its cell, say
     status.textContent = ui.error || said + " " + answers(ui.state, words).slice(0, 3).map(([, lines]) => lines.join(" ")).join(" ");
   }
+  const intoView = () => main.querySelector(".wbs-answers").scrollIntoView({ block: "nearest" });
   const forget = () => ask([...removed(), ...ui.picked], "Forgotten.");
   const restart = () => {
     ui.focus = null;
@@ -154,8 +147,8 @@ export function draw(root, firstState, compute, words) {
     for (const rows of lines) for (const topic of rows[0].topics) topics.set(topic, [...(topics.get(topic) || []), rows]);
     const chips = [...topics].sort((a, b) => b[1].length - a[1].length).slice(0, 5).map(([topic, held]) => {
       const left = held.filter((rows) => rows.some((row) => !row.removed)).length;
-      return h("button", { class: "wbs-chip", "data-key": `topic-${topic}`, "aria-label": `pick everything about ${topic}: ${count(left, "product")}`,
-        disabled: left ? null : "", "aria-pressed": String(ui.why === `everything about ${topic}` && ui.picked.size > 0), click: () => pickTopic(topic) }, `${topic} ${left}`);
+      return h("button", { class: "wbs-chip", "data-key": `topic-${topic}`, "aria-label": `pick everything about ${brief(topic)}: ${count(left, "product")}`,
+        disabled: left ? null : "", "aria-pressed": String(ui.why === `everything about ${brief(topic)}` && ui.picked.size > 0), click: () => pickTopic(topic) }, `${brief(topic)} ${left}`);
     });
     const lit = lines.filter((rows) => rows.some((row) => weights.has(row.interaction))).length;
     const said = `${focused() ? `${lit} of ` : ""}${count(lines.length, "product")}${focused() ? " carry it" : `, ${count(ui.state.history.length, "row")}`}`;
@@ -173,7 +166,7 @@ export function draw(root, firstState, compute, words) {
     const acts = new Map();
     for (const one of rows) acts.set(one.action, (acts.get(one.action) || 0) + 1);
     const said = [...acts].map(([act, n]) => (n > 1 ? `${act} ×${n}` : act)).join(", ");
-    const marks = [removed && `${partly(removed)}deleted`, picked && `${partly(picked)}picked`, least && "smallest set"].filter(Boolean);
+    const marks = [removed && `${partly(removed)}deleted`, picked && `${partly(picked)}picked`, least && "of the fewest"].filter(Boolean);
     const lit = share > 0;
     const styles = ["wbs-row", lit && "wbs-lit", picked && "wbs-picked", removed === rows.length && "wbs-removed", focused() && !lit && "wbs-dim"];
     return h("li", {},
@@ -184,13 +177,13 @@ export function draw(root, firstState, compute, words) {
         h("span", { class: "wbs-mark" }, removed === rows.length ? "✗" : !picked ? "☐" : picked + removed < rows.length ? "◪" : "☑"),
         h("span", { class: "wbs-title", title: row.title }, removed === rows.length ? h("s", {}, row.title) : row.title),
         lit && h("span", { class: "wbs-share" }, least ? "◆ " : "● ", percent(share)),
-        h("small", { class: "wbs-meta" }, [said, row.when, row.category].filter(Boolean).join(" · "), marks.length > 0 && h("b", {}, ` · ${marks.join(", ")}`))));
+        h("small", { class: "wbs-meta" }, [said, row.when, brief(row.category)].filter(Boolean).join(" · "), marks.length > 0 && h("b", {}, ` · ${marks.join(", ")}`))));
   }
 
   function reportColumn() {
     const sections = new Map();
     for (const one of ui.state.sentences) sections.set(one.section, [...(sections.get(one.section) || []), one]);
-    const body = [...sections].map(([title, said]) => [h("h4", {}, title), h("p", {}, ...said.flatMap((one) => [sentenceOf(one), " "]))]);
+    const body = [...sections].map(([title, said]) => [h("h4", {}, title), h("p", {}, ...said.flatMap((one) => [sentenceOf(one), /[.!?]$/.test(one.text) ? " " : h("br")]))]);
     const key = ui.picked.size > 0 && h("small", {}, "% on the picked rows");
     return h("section", { class: "wbs-report", "aria-label": "Report" }, h("h3", {}, "Report ", key),
       roving(h("div", { class: "wbs-scroll", "data-scroll": "report" }, ...body.flat())));
@@ -201,12 +194,13 @@ export function draw(root, firstState, compute, words) {
     const [sign, word] = words.fate[one.fate] || ["", ""];
     const told = one.fate && (one.fate !== "kept" || ui.focus === one.claim);
     const why = told ? because(one.fate, one.cause, words) : "";
+    const text = one.told.map((part) => (Array.isArray(part) ? [`${part[0]} → `, h("b", {}, part[1])] : part)).flatMap((part, at) => [at ? " " : "", part].flat());
     const styles = ["wbs-sentence", ui.focus === one.claim && "wbs-focus", share > 0 && "wbs-touched", one.fate && `wbs-${one.fate}`];
     const element = h("span", {
       class: styles.filter(Boolean).join(" "), role: "button", "data-key": `claim-${one.claim}`, "data-claim": one.claim, "data-fate": one.fate || "",
       "aria-pressed": String(ui.focus === one.claim), click: () => pickSentence(one), keydown: arrows,
-      "aria-label": [one.text, word, why, share > 0 && `${percent(share)} of it rests on the picked rows`].filter(Boolean).join("; ") },
-      h(one.fate === "gone" ? "s" : "span", { class: "wbs-text" }, one.text),
+      "aria-label": [telling(one.told), word, why, share > 0 && `${percent(share)} of it rests on the picked rows`].filter(Boolean).join("; ") },
+      h(one.fate === "gone" ? "s" : "span", { class: "wbs-text" }, ...text),
       told && h("b", { class: "wbs-fate" }, ` ${sign}\u00a0${word}`), why && (one.fate === "back" || ui.focus === one.claim) && h("small", { class: "wbs-cause" }, ` (${why})`),
       share >= 0.005 && h("b", { class: "wbs-rests" }, ` ${percent(share).replace(" ", "\u00a0")}`));
     element.style.setProperty("--share", share.toFixed(3));
@@ -219,9 +213,9 @@ export function draw(root, firstState, compute, words) {
     const kept = after && new Set(after.map((one) => one.item));
     const line = (one, mark, note, left) =>
       h("li", { class: [one.topic && "wbs-topic", left && "wbs-left", mark && "wbs-enters", one.deleted && "wbs-deleted"].filter(Boolean).join(" "), "data-item": one.item },
-        h("span", { class: "wbs-title", title: one.title }, one.topic && h("b", { class: "wbs-square" }, "■\u00a0"), left ? h("s", {}, one.title) : one.title),
-        one.deleted && h("b", { class: "wbs-flag" }, "⟲ deleted, offered again"),
-        mark && !one.deleted && h("small", {}, mark), note && h("small", { class: "wbs-note" }, note));
+        h("span", { class: "wbs-title", title: one.title }, one.topic && h("b", { class: "wbs-square" }, "■\u00a0"), left ? h("s", {}, one.title) : one.title,
+          one.deleted && h("b", { class: "wbs-flag" }, " ⟲\u00a0deleted, offered again"), mark && !one.deleted && h("small", {}, ` ${mark}`)),
+        note && h("small", { class: "wbs-note" }, note));
     const list = (name, title, lines, empty) => {
       const seen = name === "after" && !after ? null : ui.state.exposure.find((one) => one.row === name);
       return h("section", { class: "wbs-list", "aria-label": title }, h("h3", {}, title), exposureOf(seen, ui.state.topic),
@@ -247,6 +241,7 @@ export function draw(root, firstState, compute, words) {
 /** The line under a list's heading: is the topic in the list, and in how many lists of comparable shoppers? */
 function exposureOf(seen, topic) {
   if (!topic || !seen || seen.value === null || seen.value === undefined) return h("p", { class: "wbs-exposure" }, " ");
+  topic = brief(topic);
   const text = seen.n === 1 ? (seen.value > 0 ? `■ ${topic}: in this list` : `■ ${topic}: not in this list`)
     : `■ ${topic}: in ${percent(seen.value)} of ${count(seen.n, "list")}` + (seen.low === null || seen.low === undefined ? "" : ` [${Math.round(100 * seen.low)}–${Math.round(100 * seen.high)}]`);
   return h("p", { class: "wbs-exposure" }, text);

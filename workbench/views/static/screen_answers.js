@@ -3,6 +3,7 @@
 const percent = (share) => `${Math.round(100 * share)} %`;
 const count = (n, noun) => `${n} ${noun}${n === 1 ? "" : "s"}`;
 const sum = (numbers) => numbers.reduce((a, b) => a + b, 0);
+const telling = (told) => told.map((part) => (Array.isArray(part) ? part.join(" → ") : part)).join(" ");
 const quote = (text) => (text.includes("“") ? text : `“${text}”`);
 
 /** Share of a sentence's support that lies on the picked rows: the forecast of what forgetting them will do. */
@@ -24,18 +25,18 @@ export function answers(state, words) {
   const fates = (name) => state.sentences.filter((sentence) => sentence.fate === name);
   const offered = (state.lists.after || []).filter((one) => one.deleted);
   const back = [
-    ...fates("back").slice(0, 2).map((sentence) => `↩ ${quote(sentence.after ?? sentence.text)}`),
+    ...fates("back").slice(0, 2).map((sentence) => `↩ ${quote(telling(sentence.told))}`),
     fates("back").length > 2 && `↩ and ${fates("back").length - 2} more sentences`,
     offered.length && `⟲ ${count(offered.length, "deleted item")} offered again`,
     !fates("back").length && !offered.length && "nothing",
   ].filter(Boolean);
-  const rest = ["gone", "weakened", "new", "kept"].map((name) => [fates(name).length, words.fate[name][1]]).filter(([n]) => n);
+  const rest = ["gone", "weakened", "new", "kept", "changed"].map((name) => [fates(name).length, words.fate[name][1]]).filter(([n]) => n);
   if (rest.length) back.push(`the other sentences: ${rest.map(([n, word]) => `${n} ${word}`).join(", ")}`);
   const causes = new Map();
   for (const fate of ["back", "gone", "weakened", "new"])
     for (const { cause } of fates(fate)) if (cause) causes.set(`${words.fate[fate][1]}: ${because(fate, cause, words)}`, (causes.get(`${words.fate[fate][1]}: ${because(fate, cause, words)}`) || 0) + 1);
   const why = [...causes].slice(0, 3).map(([text, n]) => `${text} (${n})`);
-  if (offered.length) why.push("offered again: the log no longer knows it was had");
+  if (offered.length) why.push("offered again: no row of the log says any more that it was had");
   if (!why.length) why.push("no sentence rested on these rows alone");
   return words.questions.map((question, at) => [question, [deleted, back, why, elsewhere(state), certainty(state, fates("gone").length)][at]]);
 }

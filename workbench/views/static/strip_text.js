@@ -1,24 +1,6 @@
 // The text of a strip as pieces on a page. Long texts are cut into blocks, and a block gets its elements only when it
 // comes near the window: 20,000 tokens cost what a screenful costs. Text from data only ever becomes a text node.
 
-/** An element: attributes (functions become listeners, null and false are left out), then children (strings are text). */
-export function h(tag, attributes, ...children) {
-  const element = document.createElement(tag);
-  for (const [name, value] of Object.entries(attributes || {})) {
-    if (typeof value === "function") element.addEventListener(name, value);
-    else if (value !== null && value !== undefined && value !== false) element.setAttribute(name, value);
-  }
-  element.append(...shown(children));
-  return element;
-}
-
-const shown = (children) => children.flat().filter((child) => child !== null && child !== undefined && child !== false);
-
-/** Other children for an element; what is null or false is left out, where `replaceChildren` would print the word. */
-export function fill(element, ...children) {
-  element.replaceChildren(...shown(children));
-}
-
 export function signed(value, digits = 2) {
   const size = Math.abs(value).toFixed(digits);
   return Number.isNaN(value) ? "–" : Number(size) === 0 ? size : (value < 0 ? "−" : "+") + size;

@@ -26,7 +26,7 @@ from workbench.views.strip.text import readable
 if TYPE_CHECKING:
     from workbench.views.strip.strip import TokenStrip
 
-SCRIPTS = ("strip_values.js", "strip_text.js", "strip.js")
+SCRIPTS = ("text.js", "strip_values.js", "strip_text.js", "strip.js")
 Rescore = Callable[["TokenStrip", pd.DataFrame], pd.DataFrame]
 
 

@@ -1,0 +1,27 @@
+"""Texts from data where they are looked at: nothing hidden in them, and none longer than is read."""
+
+from __future__ import annotations
+
+from workbench.html import visible
+
+LONGEST = 120
+"""Letters of a title, a topic or a name that are shown."""
+
+
+def brief(text: object, most: int = LONGEST) -> str:
+    """The beginning of a text that is too long to be read, and how long it is.
+
+    >>> brief("abcdef", 3)
+    'abc… (6 letters)'
+    """
+    said = str(text)
+    return f"{said[:most]}… ({len(said):,} letters)" if len(said) > most else said
+
+
+def line(text: object) -> str:
+    """Any value as one line of a console: nothing hides, nothing breaks it.
+
+    >>> line("a\\tb\\n")
+    'a␉b␊'
+    """
+    return visible(text).replace("\n", "␊").replace("\t", "␉")
