@@ -53,7 +53,7 @@ def run(
     Returns [run, <fields of the config>, <columns of the results>].
     """
     import joblib
-    from tqdm.auto import tqdm
+    from tqdm import tqdm
 
     folder = Path(folder)
     names = [config_hash(config, version, data) for config in configs]

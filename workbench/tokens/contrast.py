@@ -18,14 +18,13 @@ their author put the context into the contrast.
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
-from tqdm.auto import tqdm
+from tqdm import tqdm
 
 from workbench.errors import ConfigError, ModelError
 from workbench.tokens import passes
@@ -148,9 +147,8 @@ def _run(model: Any, rows: list[dict[str, Any]], scores: Sequence[str], *limits:
     groups = _groups(rows, limits[-1] // passes.vocabulary_of(model)) if whole else [rows]
     owner = {one: row["text"] for row in rows for one in _passes(row)}
     firsts = {_passes(row)[0] for row in rows} if "entropy" in scores else ()
-    quiet = bool(os.environ.get("TQDM_DISABLE"))  # which tqdm's own bar for notebooks does not read
-    options = {"delay": 2, "leave": False, "unit": "pass", "disable": quiet}
-    with tqdm(total=len(owner), desc="score_tokens", **options) as bar:
+    # of plain text: a bar that is a widget would stand in a saved notebook and say nothing
+    with tqdm(total=len(owner), desc="score_tokens", delay=2, leave=False, unit="pass") as bar:
         for group in groups:
             kept: dict[passes.Pass, torch.Tensor] = {}
             asked = {one for row in group for one in _passes(row)}
