@@ -51,6 +51,8 @@ SHELVES = (
         r"tokens/(trust|_trust_checks|judge|mixture|deletion|maps|retrieval)\.py",
         None,
     ),
+    # whoever comes with an adapter, or asks a judge, reads them; no core code stands on them
+    Shelf("token methods", r"language/(adapters|chat)\.py", None),
     # measures of a fine-tuned model: what notebooks show, not what other code stands on
     Shelf("token methods", r"tokens/evaluation\.py", None),
     # leavers: one question of notebook 20, asked of one core function

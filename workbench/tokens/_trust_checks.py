@@ -10,9 +10,9 @@ import numpy as np
 import pandas as pd
 from jinja2 import TemplateError
 
+from workbench.language.loading import context_of
 from workbench.tokens.contrast import score_tokens
 from workbench.tokens.encoding import encode_pairs, prompt_ids
-from workbench.tokens.passes import context_of
 from workbench.tokens.rendering import prompt, quoted
 
 ALPHA = 0.01  # of the test against chance

@@ -27,6 +27,7 @@ import torch
 from tqdm import tqdm
 
 from workbench.errors import ConfigError, ModelError
+from workbench.language.loading import context_of
 from workbench.tokens import passes
 from workbench.tokens.encoding import check_pairs, encode_pairs, prompts_of
 
@@ -84,7 +85,7 @@ def score_tokens(
     if hasattr(model, "of_ids"):
         rows = _ask(model, tokenizer, pairs, scores)
     else:
-        rows = encode_pairs(tokenizer, pairs, passes.context_of(model))
+        rows = encode_pairs(tokenizer, pairs, context_of(model))
         with passes.evaluating(model):
             _run(model, rows, scores, batch_size, batch_tokens, batch_logits)
     return _table(pairs, rows, scores)

@@ -25,9 +25,9 @@ import pandas as pd
 
 from workbench.errors import ConfigError, DataError
 from workbench.html import content_id, escape, provenance, table
+from workbench.language.loading import context_of
 from workbench.tokens._trust_checks import chance, pair_checks, perplexities, prompt_checks
 from workbench.tokens.contrast import score_tokens
-from workbench.tokens.passes import context_of
 from workbench.tokens.prompts import foreign, make_pairs
 
 
