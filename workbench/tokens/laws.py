@@ -18,7 +18,13 @@ import torch
 from workbench.errors import ConfigError
 from workbench.laws import Findings, Law, hold
 from workbench.tokens.contrast import score_tokens
-from workbench.tokens.weights.protocol import TokenLoss, Tokens, token_losses, token_weights
+from workbench.tokens.weights.protocol import (
+    TokenLoss,
+    Tokens,
+    check_is_loss,
+    token_losses,
+    token_weights,
+)
 
 KEYS = ["text", "position"]
 CLOSE = 1e-4  # of the largest value: rounding in float32
@@ -67,10 +73,7 @@ def check_loss(loss: TokenLoss) -> Findings:
 
     "any order" is broken by design where weights are dealt out at random (the control `Permuted`).
     """
-    named = isinstance(getattr(loss, "name", None), str)
-    if not (named and callable(getattr(loss, "weights", None))):
-        expected = "a name, and weights(tokens)"
-        raise ConfigError(f"{loss!r} has no name or no weights", "loss", expected)
+    check_is_loss(loss)
     return hold(loss.name, LOSS_LAWS, lambda: (loss, _random_tokens(loss)))
 
 
