@@ -26,7 +26,13 @@ import pandas as pd
 from workbench.errors import ConfigError, DataError
 from workbench.html import content_id, escape, provenance, table
 from workbench.language.loading import context_of
-from workbench.tokens._trust_checks import chance, pair_checks, perplexities, prompt_checks
+from workbench.tokens._trust_checks import (
+    chance,
+    number_format,
+    pair_checks,
+    perplexities,
+    prompt_checks,
+)
 from workbench.tokens.contrast import score_tokens
 from workbench.tokens.prompts import foreign, make_pairs
 
@@ -128,6 +134,7 @@ def trust(
         *prompt_checks(tokenizer, sample.iloc[0], template),
         *pair_checks(pairs, tokens),
         *perplexities(model, tokenizer, pairs[pairs["number"] == 0], tokens, seed),
+        *number_format(model, tokenizer, pairs[pairs["number"] == 0], tokens),
         *chance(each, wins, rng),
     ]
     fatal = "; ".join(one.says for one in checks if one.ok is False and one.fatal)

@@ -43,10 +43,13 @@ def attention_share(
             ((said, _),) = response_ids(tokenizer, [row.response])
             tokens = torch.tensor([ids + said], device=model.device)
             with evaluating(model):
-                layers = model(input_ids=tokens, output_attentions=True, use_cache=False).attentions
-            if not layers or layers[0] is None:
-                expected = "a decoder with eager attention"
-                raise ModelError("the model returns no attentions", expected=expected)
+                out = model(input_ids=tokens, output_attentions=True, use_cache=False)
+            # of hybrid models some layers attend, of others none
+            layers = [one for one in getattr(out, "attentions", None) or () if one is not None]
+            if not layers:
+                what, expected = "the model returns no attentions", "a decoder that attends"
+                do = "take another attribution: they need log-probabilities alone"
+                raise ModelError(what, type(model).__name__, expected, do)
             # on the persona, from each place that predicts a token
             share = 0.0
             for layer in layers:
