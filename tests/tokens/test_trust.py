@@ -8,7 +8,8 @@ import torch
 
 from workbench.errors import DataError, ModelError
 from workbench.language import load_causal_lm
-from workbench.tokens import MixtureLM, decoding, examples_of
+from workbench.tokens import MixtureLM, decoding, examples_of, make_pairs
+from workbench.tokens.encoding import encode_pairs
 from workbench.tokens.small_models import make_tokenizer
 from workbench.tokens.trust import _wins, trust
 
@@ -268,9 +269,11 @@ def test_its_own_writing_stays_within_the_context(tokenizer, examples):
     from tests.language.families import llama
 
     long = examples.head(8).copy()
-    long.loc[long.index[0], ["query", "response"]] = ["What do you like? " * 6, "I do."]
-    sizes = [len(tokenizer(f"{q}")["input_ids"]) for q in long["query"]]
-    model = llama(tokenizer, max_position_embeddings=max(sizes) + 24)
+    long.loc[long.index[0], ["query", "response"]] = ["What do you like? " * 6, "I"]
+    rows = encode_pairs(tokenizer, make_pairs(long, tokenizer))
+    room = max(len(row["with"]) + len(row["ids"]) for row in rows) + 2
+    assert max(len(row["without"]) for row in rows) + len(rows[1]["ids"]) > room
+    model = llama(tokenizer, max_position_embeddings=room)
     found = trust(model, tokenizer, long, texts=8, others=3)
     assert "perplexity of its own writing" in set(found.checks["check"])
 
