@@ -5,9 +5,7 @@ from __future__ import annotations
 
 import math
 import re
-import time
 from collections.abc import Mapping, Sequence
-from email.utils import mktime_tz, parsedate_tz
 from typing import Any
 
 import numpy as np
@@ -97,11 +95,8 @@ def status_in(answer: Any) -> int:
 
 
 def patience(asked: str) -> float:
-    """Seconds that a `Retry-After` asks to wait: their number, or a date."""
-    date = parsedate_tz(asked)
-    if re.fullmatch(r"\d+(\.\d+)?", asked):
-        return float(asked)
-    return max(0.0, mktime_tz(date) - time.time()) if date else 0.0
+    """Seconds that a `Retry-After` asks to wait; 0 for its other form, a date."""
+    return float(asked) if re.fullmatch(r"\d+(\.\d+)?", asked) else 0.0
 
 
 def _computed(values: Sequence[Any], where: str) -> None:

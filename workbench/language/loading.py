@@ -17,8 +17,8 @@ DTYPES = ("float32", "bfloat16", "float16", "auto")
 CONFIG = (
     "config.json",
     ("config.json",),
-    "a model folder (no GGUF: serve that, name an Endpoint)",
-    "save it with save_pretrained",
+    "a whole model (no GGUF: serve that, name an Endpoint)",
+    "save it with save_pretrained; an adapter alone: language.load_adapter(folder)",
 )
 TOKENIZER = (
     "tokenizer",
@@ -68,9 +68,6 @@ def load_causal_lm(
     if not folder.is_dir() and (folder.exists() or _looks_like_path(id_or_folder)):
         expected = "a folder with config.json; a GGUF file is no folder: serve it, name an Endpoint"
         raise ModelError("no such model folder", name, expected, "check the path")
-    if (folder / "adapter_config.json").is_file() and not any(folder.glob("model*")):
-        what, do = "an adapter, which stands on another model", "language.load_adapter(folder)"
-        raise ModelError(what, name, "a whole model", f"{do}, or save merge_and_unload() of it")
 
     import torch
     from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
