@@ -48,7 +48,7 @@ SHELVES = (
     Shelf("token methods", r"tokens/(weights|attribution)/", None),
     Shelf(
         "token methods",
-        r"tokens/(trust|_trust_checks|judge|_rubric|mixture|deletion|maps|retrieval)\.py",
+        r"tokens/(trust|_trust_checks|judge|_rubric|mixture|deletion|_fates|maps|retrieval)\.py",
         None,
     ),
     # whoever comes with an adapter, or asks a judge, reads them; no core code stands on them

@@ -79,12 +79,10 @@ def scores_in(answer: str, criteria: Iterable[str]) -> dict[str, float] | None:
         given = json.loads(answer[answer.index("{") : answer.rindex("}") + 1])
     except (ValueError, RecursionError):
         return None
-    if any(
-        isinstance(given.get(name), bool) or given.get(name) not in (1, 2, 3, 4, 5)
-        for name in criteria
-    ):
+    found = {name: given.get(name) for name in criteria}
+    if any(isinstance(one, bool) or one not in (1, 2, 3, 4, 5) for one in found.values()):
         return None
-    return {name: float(given[name]) for name in criteria}
+    return {name: float(one) for name, one in found.items()}
 
 
 def ask(chat: Chat, prompt: str, seeds: Sequence[int], criteria: Iterable[str]) -> Answer:

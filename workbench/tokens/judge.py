@@ -134,19 +134,14 @@ def verdict(judged: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
     Where it says no, the other numbers of the criterion say nothing.
     """
     unread, keys = judged["value"].isna(), ["criterion", "of"]
-    read = judged.assign(
-        value=judged["value"].mask(judged["text"].isin(judged.loc[unread, "text"]))
-    )
+    left_out = judged["text"].isin(judged.loc[unread, "text"])
+    read = judged.assign(value=judged["value"].mask(left_out))
     means = read.groupby([*keys, "user"], sort=False)["value"].mean().reset_index()
     # differences are to the first level
     means = means.sort_values("of", key=lambda of: of != "own", kind="stable")
     table = paired_bootstrap(means, "of", seed=seed, within=["criterion"])
-    table = table.join(
-        unread.rename("unread").groupby([judged[key] for key in keys]).sum(), on=keys
-    )
+    counts = unread.rename("unread").groupby([judged[key] for key in keys]).sum()
+    table = table.join(counts, on=keys)
     told = "tells own from " + table["of"] + np.where(table["high"] < 0, ": yes", ": no")
-    return table.assign(
-        verdict=told.where(
-            (table["minus"] == "own") & table["of"].isin(("stranger", "swapped")), ""
-        )
-    )
+    control = (table["minus"] == "own") & table["of"].isin(("stranger", "swapped"))
+    return table.assign(verdict=told.where(control, ""))
