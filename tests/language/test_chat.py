@@ -151,3 +151,11 @@ def test_what_a_template_refuses_and_what_is_too_long_is_said():
     for model in (gpt2(tokenizer, 64), llama(tokenizer, max_position_embeddings=64)):
         with pytest.raises(TooLarge, match=r"\d+ tokens and 30 new ones.*at most 64"):
             Chat((model, tokenizer), max_tokens=30).complete(long)
+
+
+def test_a_token_that_the_model_does_not_know_is_named():
+    tokenizer = chatml()
+    model = llama(tokenizer)
+    tokenizer.add_tokens(["<persona>"])
+    with pytest.raises(ModelError, match=r"'<persona>'.*resize_token_embeddings"):
+        Chat((model, tokenizer), max_tokens=3).complete([{"role": "user", "content": "<persona>"}])

@@ -13,8 +13,8 @@ from remembering import MEMORIES, remembering
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast
 
-from tests.language.families import chatml
-from workbench.errors import ConfigError, DataError, ModelError
+from tests.language.families import chatml, llama
+from workbench.errors import ConfigError, DataError, ModelError, TooLarge
 from workbench.tokens import (
     credit,
     examples_of,
@@ -278,6 +278,18 @@ def test_a_model_that_does_not_attend_is_refused(examples):
     mamba = MambaForCausalLM(MambaConfig(vocab_size=len(tokenizer), **size)).eval()
     with pytest.raises(ModelError, match=r"MambaForCausalLM: the model returns no attentions"):
         attention_share(mamba, tokenizer, examples)
+
+
+@pytest.mark.parametrize("ask", [attention_share, integrate_gradients])
+def test_what_does_not_fit_the_model_is_refused_before_it_is_run(ask, examples):
+    tokenizer = chatml()
+    short = llama(tokenizer, max_position_embeddings=8)
+    with pytest.raises(TooLarge, match="at most 8"):
+        ask(short, tokenizer, examples)
+    model = llama(tokenizer)
+    tokenizer.add_tokens(["<persona>"])
+    with pytest.raises(ModelError, match="'<persona>'"):
+        ask(model, tokenizer, examples.assign(response="I said <persona> twice"))
 
 
 def test_of_layers_that_do_not_attend_nothing_is_averaged(loaded, examples):

@@ -200,6 +200,9 @@ def test_tokens_that_the_model_does_not_know_are_named(model, tokenizer, pairs):
     asked = pairs.assign(prompt_without="<s><query>a <persona-of> b<response>")
     with pytest.raises(ModelError, match=r"'<persona-of>'.*resize_token_embeddings"):
         fine_tune(model, grown, asked, weights.PerCE(), config)
+    filming = FineTuneConfig(steps=1, film_every=1)
+    with pytest.raises(ModelError, match=r"'<persona-of>'.*resize_token_embeddings"):
+        fine_tune(model, grown, pairs, weights.PerCE(), filming, film=asked)
     grown = copy.deepcopy(tokenizer)
     grown.add_special_tokens({"pad_token": "[PAD]"})
     with pytest.raises(ModelError, match=r"'\[PAD\]'.*resize_token_embeddings"):

@@ -10,7 +10,7 @@ from typing import Any
 
 from workbench.errors import ConfigError
 from workbench.language.endpoint import Endpoint
-from workbench.language.loading import check_room
+from workbench.language.loading import check_fits, check_room
 from workbench.language.replies import CLOSED, NoReply, after_thought, spoken, stops_of
 
 
@@ -45,7 +45,7 @@ class Chat:
     speaker: Endpoint | tuple[Any, Any]
     max_tokens: int = 256
     temperature: float = 0.0
-    fields: Mapping[str, Any] = field(default_factory=dict)
+    fields: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
     def __post_init__(self) -> None:
         here = isinstance(self.speaker, tuple) and len(self.speaker) == 2
@@ -118,6 +118,7 @@ class Chat:
         given = tokenizer(prompt, add_special_tokens=False, return_tensors="pt").to(model.device)
         stops, length = stops_of(model, tokenizer), given["input_ids"].shape[1]
         check_room(model, [length], self.max_tokens)
+        check_fits(model, tokenizer, given["input_ids"][0].tolist())
         dice = (
             {"do_sample": True, "temperature": self.temperature, "top_k": 0}
             if self.temperature

@@ -112,16 +112,17 @@ def fine_tune(
     check_is_loss(loss)
     columns, context = tuple(getattr(loss, "columns", ())), context_of(model)
     rows = training_rows(tokenizer, pairs, columns, context)
+    filmed = film is not None and config.film_every > 0
+    shown = training_rows(tokenizer, film, columns, context, end=False) if filmed else []
     names = "input_ids", "input_ids_without"
-    read = [one for row in rows for name in names for one in row[name]]
+    read = [one for row in [*rows, *shown] for name in names for one in row[name]]
     check_fits(model, tokenizer, [*read, tokenizer.pad_token_id or 0])
     collator = Collator(tokenizer.pad_token_id, config.persona_dropout, columns)
     model = copy.deepcopy(model)
     objective = Objective(model, loss)
     callbacks = []
-    if film is not None and config.film_every:
+    if filmed:
         path = Path(folder) / "film.parquet" if folder else None
-        shown = training_rows(tokenizer, film, columns, context, end=False)
         callbacks.append(Film(objective, shown, collator, config.film_every, path))
     begun = time.perf_counter()
     with tempfile.TemporaryDirectory() as work, _own_dice(), _quiet():

@@ -19,6 +19,7 @@ import pandas as pd
 import torch
 
 from workbench.errors import ModelError
+from workbench.language.loading import check_fits, check_room
 from workbench.tokens.coalitions import checked, located
 from workbench.tokens.encoding import response_ids
 from workbench.tokens.passes import evaluating
@@ -31,7 +32,8 @@ def attention_share(
     items, heading left out.
 
     The model attends eagerly meanwhile (other implementations return no attentions) and is put back
-    as it was. Raises `ModelError` for a model that shows no attentions.
+    as it was. Raises `ModelError` for a model that shows no attentions or does not know a token,
+    `TooLarge` for a text that exceeds its context.
     """
     before = getattr(model.config, "_attn_implementation", "eager")
     tables = []
@@ -41,6 +43,8 @@ def attention_share(
         for row in checked(examples, tokenizer, template):
             ids, owner = located(tokenizer, row, template)
             ((said, _),) = response_ids(tokenizer, [row.response])
+            check_room(model, [len(ids)], len(said))
+            check_fits(model, tokenizer, ids + said)
             tokens = torch.tensor([ids + said], device=model.device)
             with evaluating(model):
                 out = model(input_ids=tokens, output_attentions=True, use_cache=False)
