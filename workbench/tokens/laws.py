@@ -170,7 +170,9 @@ SCORE_LAWS: dict[str, Law] = {
     "any order": Law("values that do not depend on the order of pairs", _order),
     "alone or together": Law("values that do not depend on the texts beside", _alone),
     "equal prompts": Law("no difference between tokens where both prompts are equal", _equal),
-    "copied word": Law("the highest value at a word copied from the persona", _copied),
+    "copied word": Law(
+        "the highest value at a word copied from the persona (contrast=False: not claimed)", _copied
+    ),
     "nothing changed": Law("model and pairs left as they were", _unchanged),
 }
 
@@ -256,5 +258,8 @@ LOSS_LAWS: dict[str, Law] = {
     "any order": Law("weights that move with their tokens", _loss_order),
     "nothing changed": Law("logits and labels left as they were", _loss_unchanged),
     "learns": Law("a step that makes what was written likelier", _learns),
-    "persona first": Law("weights that rise with PIR, all else equal", _persona_first),
+    "persona first": Law(
+        "weights that rise with PIR, all else equal (contrast=False where that is not claimed)",
+        _persona_first,
+    ),
 }
