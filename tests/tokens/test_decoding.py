@@ -233,6 +233,8 @@ def test_a_thought_is_left_out_and_one_that_is_cut_off_is_said():
     assert write(saying(tokenizer, said), tokenizer, asked, **options) == ["Nice."]
     with pytest.raises(NoReply, match=r"within its thought.*more tokens"):
         write(saying(tokenizer, "A lamp? "), tokenizer, asked, **options)
+    ids = tuple(ids_of(tokenizer, asked[0]))  # as masked prompts are
+    assert write(saying(tokenizer, said), tokenizer, [ids], **options) == ["Nice."]
     # who opens the thought does not matter; what was not opened is text
     told = saying(tokenizer, "<think>" + said)
     assert write(told, tokenizer, ["Write."], **options) == ["Nice."]

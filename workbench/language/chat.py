@@ -118,7 +118,8 @@ class Chat:
         given = tokenizer(prompt, add_special_tokens=False, return_tensors="pt").to(model.device)
         stops, length = stops_of(model, tokenizer), given["input_ids"].shape[1]
         check_room(model, [length], self.max_tokens)
-        check_fits(model, tokenizer, given["input_ids"][0].tolist())
+        asked = given["input_ids"][0].tolist()
+        check_fits(model, tokenizer, asked)
         dice = (
             {"do_sample": True, "temperature": self.temperature, "top_k": 0}
             if self.temperature
@@ -136,4 +137,4 @@ class Chat:
             )
         ids = made[0, length:].tolist()
         finish = "stop" if ids[-1] in stops else "length"
-        return spoken(prompt, ids, tokenizer, stops), len(ids), finish
+        return spoken(asked, ids, tokenizer, stops), len(ids), finish

@@ -23,11 +23,13 @@ def stops_of(model: Any, tokenizer: Any) -> list[int]:
     return [one for one in dict.fromkeys(every) if one is not None]
 
 
-def spoken(prompt: str, ids: Sequence[int], tokenizer: Any, stops: Sequence[int]) -> str:
-    """The text of generated `ids` up to the first of `stops`, special tokens left out."""
+def spoken(prompt: Sequence[int], ids: Sequence[int], tokenizer: Any, stops: Sequence[int]) -> str:
+    """The text of `ids`, generated after those of a prompt, up to the first of `stops`; special
+    tokens are left out."""
     end = next((place for place, one in enumerate(ids) if one in stops), len(ids))
     text = tokenizer.decode(ids[:end], skip_special_tokens=True)
-    return after_thought(text, prompt.rstrip().endswith(OPENED))
+    asked = tokenizer.decode(list(prompt[-16:])).rstrip()
+    return after_thought(text, asked.endswith(OPENED))
 
 
 def after_thought(text: str, opened: bool) -> str:

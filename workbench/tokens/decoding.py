@@ -168,7 +168,7 @@ def write(
             )
             options = {"generation_config": config, "logits_processor": processors}
             made = model.generate(tokens, attention_mask=mask, **options)
-            each = zip(prompts[batch], made[:, tokens.shape[1] :].tolist(), strict=True)
+            each = zip(told[batch], made[:, tokens.shape[1] :].tolist(), strict=True)
             out += [spoken(prompt, ids, tokenizer, stops) for prompt, ids in each]
     return out
 
