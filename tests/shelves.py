@@ -54,7 +54,7 @@ SHELVES = (
     Shelf("token methods", r"tokens/(weights|attribution)/", None),
     Shelf(
         "token methods",
-        r"tokens/(trust|_trust_checks|judge|mixture|deletion|maps|retrieval)\.py",
+        r"tokens/(trust|_trust_checks|judge|_rubric|mixture|deletion|_fates|maps|retrieval)\.py",
         None,
     ),
     # measures of a fine-tuned model, and of a score: what notebooks show, not what other code
@@ -64,6 +64,8 @@ SHELVES = (
     Shelf("token methods", r"tokens/coalitions\.py", None),
     # prompts from the texts of worlds: no core file imports them
     Shelf("worlds", r"tokens/corpora\.py", None),
+    # whoever comes with an adapter, or asks a judge, reads them; no core code stands on them
+    Shelf("token methods", r"language/(adapters|chat)\.py", None),
     # leavers: one question of notebook 20, asked of one core function
     Shelf("unlearning methods", r"unlearning/(algorithms/|audit/|boomerang|leavers)", None),
     Shelf("unlearning methods", r"unlearning/(grid|receipt)\.py", None),
@@ -75,7 +77,7 @@ SHELVES = (
     Shelf("laws", r"(recommend|tokens|unlearning)/laws", None),
     Shelf("science core", r".", 67_000),
 )
-WHOLE = 172_000
+WHOLE = 175_500
 """Lexical tokens of the package. The goals are 60,000 for the core before the wings and 165,000
 for the whole; both are missed, and these lines hold what was reached."""
 

@@ -138,13 +138,23 @@ def test_executed_in_order_without_errors(path: Path) -> None:
     assert "error" not in kinds
 
 
-@executed
+@every
 def test_no_live_widget_is_saved(path: Path) -> None:
     for cell in cells(path):
         for output in cell.outputs:
             assert notebooks.WIDGET not in output.get("data", {}), (
                 "a widget id means nothing later: refresh it"
             )
+
+
+def test_no_progress_bar_is_a_widget() -> None:
+    """A reader runs without the variable that silences bars here; a widget would stay in what they
+    save."""
+    bars = re.compile(r"tqdm\.(auto|notebook|autonotebook)|tqdm_notebook")
+    files = sorted((ROOT / "workbench").rglob("*.py"))
+    texts = {path.name: path.read_text(encoding="utf-8") for path in files}
+    texts |= {path.name: "\n".join(c.source for c in cells(path)) for path in (*NOTEBOOKS, *REAL)}
+    assert not [name for name, text in texts.items() if bars.search(text)]
 
 
 @executed

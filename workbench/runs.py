@@ -67,7 +67,7 @@ def run(
     others are done where runs failed: each leaves `failed.json`, and is tried again the next time.
     """
     import joblib
-    from tqdm.auto import tqdm
+    from tqdm import tqdm
 
     folder, configs = Path(folder), list(configs) if isinstance(configs, Iterable) else [configs]
     facts = _all_facts(configs, function, version, data)

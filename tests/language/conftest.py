@@ -26,6 +26,7 @@ class Server:
     def __init__(self):
         self.model, self.tokenizer = self.speaker()
         self.asked, self.headers, self.closed = [], [], threading.Event()
+        self.scripts = {}  # how: [(status, JSON, headers), ...], what is answered in turn
         server = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -34,11 +35,18 @@ class Server:
                 _, how, path = self.path.split("/", 2)
                 server.asked.append((how, path, body))
                 server.headers.append(dict(self.headers))
-                status, content = server.answer(how, path, body, self.headers)
+                more = {}
+                if server.scripts.get(how):
+                    status, said, more = server.scripts[how].pop(0)
+                    content = json.dumps(said).encode()
+                else:
+                    status, content = server.answer(how, path, body, self.headers)
                 if how == "slow":
                     server.closed.wait(60)
                 self.send_response(status)
                 self.send_header("Content-Length", str(len(content) + 50 * (how == "broken")))
+                for name, value in more.items():
+                    self.send_header(name, value)
                 self.end_headers()
                 if how == "drip":
                     for place in range(len(content)):
@@ -88,7 +96,7 @@ class Server:
         if path == "tokenize":
             return {"tokens": self.ids(body["prompt"])}
         if path == "v1/chat/completions":
-            text = f"{len(body['messages'])} messages, seed {body['seed']}"
+            text = f"{len(body['messages'])} messages, seed {body.get('seed')}"
             return {"choices": [{"message": {"content": text}}], "usage": {"completion_tokens": 4}}
         sent = body["prompt"] if isinstance(body["prompt"], list) else self.ids(body["prompt"])
         table = [None, *self.scored(sent)]
@@ -126,6 +134,15 @@ def change(answer, value, place=-2):
     return answer
 
 
+def every(answer, value):
+    """One number for all tokens of the prompt, in either form."""
+    choice = answer["choices"][0]
+    places = len(choice.get("prompt_logprobs") or choice["logprobs"]["tokens"]) - 1
+    for place in range(1, places if "logprobs" in choice else places + 1):
+        change(answer, value, place)
+    return answer
+
+
 def fewer(answer):
     choice = answer["choices"][0]
     if "logprobs" in choice:
@@ -156,8 +173,21 @@ SPOILT = {
     "nan": lambda answer: change(answer, float("nan")) if "choices" in answer else answer,
     "null": lambda answer: change(answer, None) if "choices" in answer else answer,
     "clamped": lambda answer: change(answer, -9999.0) if "choices" in answer else answer,
+    "same": lambda answer: every(answer, -1.5) if "choices" in answer else answer,
+    "zeros": lambda answer: every(answer, 0.0) if "choices" in answer else answer,
     "positive": lambda answer: change(answer, 0.5) if "choices" in answer else answer,
 }
+
+
+@pytest.fixture
+def no_pause(monkeypatch):
+    """Servers that are asked again at once; the seconds that they asked to wait are listed."""
+    from workbench.language import endpoint
+
+    waited = []
+    monkeypatch.setattr(endpoint, "PAUSE", 0.0)
+    monkeypatch.setattr(endpoint.time, "sleep", waited.append)
+    return waited
 
 
 @pytest.fixture(scope="session")

@@ -11,6 +11,7 @@ import pytest
 
 from workbench.errors import ConfigError, ModelError
 from workbench.language import Endpoint, endpoint
+from workbench.language.answers import patience
 from workbench.language.endpoint import PromptScorer
 from workbench.tokens import make_pairs, prompt, score_tokens, trust
 
@@ -18,7 +19,7 @@ FORMS, TEXT = ("prompt_logprobs", "echo"), "The lamp arrived."
 
 
 @pytest.fixture(autouse=True)
-def no_pause(monkeypatch):
+def at_once(monkeypatch):
     monkeypatch.setattr(endpoint, "PAUSE", 0.0)
 
 
@@ -111,6 +112,8 @@ FAULTS = {
     "clamped": r"another shape: -9999.0 for a log-probability",
     "deep": r"no JSON, or cut off",
     "large": r"another shape: more than 0 MiB",
+    "zeros": r"another shape: 0.0 for each of \d+ tokens",
+    "same": r"another shape: -1.5 for each of \d+ tokens",
     "positive": r"another shape: 0.5 for a log-probability",
 }
 
@@ -153,6 +156,60 @@ def test_a_busy_server_is_asked_again(server):
     assert len(server.asked) == before + 2
     with pytest.raises(ModelError, match=r"status 503.*asked 1 times"):
         ask(server, "busy").of_ids([[1, 7]], [8, 9])
+
+
+RATE = {"message": "Rate limit exceeded: free-models-per-day", "code": 429}
+BUSY = [
+    {"error": RATE},
+    {"error": {"message": "Overloaded", "type": "overloaded_error"}},
+    {"error": "Too many requests, slow down"},
+    {"object": "error", "message": "not loaded yet", "code": 503},
+]
+WRONG = [
+    ({"error": "Unexpected endpoint or method. (POST /completions)"}, "Unexpected endpoint"),
+    ({"error": {"message": "no such model", "code": "model_not_found"}}, "no such model"),
+    ({"object": "error", "message": "too long", "code": 400}, "too long"),
+    ({"detail": "Not Found"}, "no choices in .*Not Found"),
+    ({"choices": [{"error": {"message": "provider gave up"}, "text": ""}]}, "provider gave up"),
+    ({"error": {"message": "sk-Geheim123 is not known"}}, r"\[key\] is not known"),
+]
+
+
+@pytest.mark.parametrize("said", BUSY, ids=str)
+def test_a_server_that_is_busy_in_a_200_is_asked_again(server, said):
+    server.scripts["busy200"] = [(200, said, {})]
+    before = len(server.asked)
+    assert ask(server, "busy200", retries=1).of_ids([[1, 7]], [8, 9]).shape == (1, 2)
+    assert len(server.asked) == before + 2
+
+
+@pytest.mark.parametrize(("said", "quoted"), WRONG, ids=[quoted for _, quoted in WRONG])
+def test_what_a_server_says_in_a_200_is_quoted(server, said, quoted, monkeypatch):
+    monkeypatch.setenv("MY_KEY", "sk-Geheim123")
+    server.scripts["says"], before = [(200, said, {})] * 2, len(server.asked)
+    with pytest.raises(ModelError, match=quoted) as caught:
+        ask(server, "says", retries=1, key_from="MY_KEY").of_ids([[1, 7]], [8, 9])
+    server.scripts["says"].clear()
+    assert len(server.asked) == before + 1 and "Geheim" not in str(caught.value)
+
+
+def test_a_server_is_asked_again_when_it_says(server, no_pause):
+    patient = {"retries": 1, "timeout": 60.0}
+    for asked, seconds in (("4", 4), ("0.5", 0.5), ("Mon, 30 Nov 2026 08:00:00 GMT", 0)):
+        server.scripts["later"] = [(429, {"error": RATE}, {"Retry-After": asked})]
+        no_pause.clear()
+        assert ask(server, "later", **patient).of_ids([[1, 7]], [8, 9]).shape == (1, 2)
+        assert no_pause[1] == seconds
+    # longer than one is ready to wait: said at once
+    server.scripts["later"] = [(429, {"error": RATE}, {"Retry-After": "3600"})] * 2
+    with pytest.raises(ModelError, match=r"Rate limit.*ask again in 3600 s"):
+        ask(server, "later", **patient).of_ids([[1, 7]], [8, 9])
+    assert len(server.scripts.pop("later")) == 1
+
+
+@pytest.mark.parametrize("asked", ["", "soon", "-3", "nan", "inf", "1e9"])
+def test_what_is_no_time_is_no_wait(asked):
+    assert patience(asked) == 0
 
 
 def test_the_key_is_sent_and_never_said(server, monkeypatch, caplog):

@@ -4,8 +4,10 @@ import json
 
 import pytest
 
-from workbench.errors import ConfigError, ModelError
+from tests.language.families import chatml, gpt2, llama
+from workbench.errors import ConfigError, ModelError, TooLarge
 from workbench.language import load_causal_lm
+from workbench.language.loading import check_fits, check_room, context_of
 
 
 @pytest.fixture
@@ -141,3 +143,51 @@ def test_a_model_without_its_output_layer_is_refused(folder):
 def test_a_shipped_model_by_name():
     model, tokenizer = load_causal_lm("pocket")
     assert model.config.vocab_size == len(tokenizer)
+
+
+@pytest.mark.parametrize("saved", ["float32", "bfloat16"])
+def test_the_dtype_that_the_weights_were_saved_in(folder, saved):
+    import torch
+
+    model, _ = load_causal_lm(folder, dtype=saved)
+    model.save_pretrained(folder)
+    assert load_causal_lm(folder, dtype="auto")[0].dtype == getattr(torch, saved)
+
+
+def test_a_gguf_file_or_folder_says_what_to_do(tmp_path):
+    (tmp_path / "lamp.gguf").write_bytes(b"GGUF")
+    for path in (tmp_path, tmp_path / "lamp.gguf"):
+        with pytest.raises(ModelError, match=r"GGUF.*serve.*Endpoint"):
+            load_causal_lm(path)
+    (tmp_path / "config.json").write_text('{"model_type": "llama"}')
+    (tmp_path / "tokenizer.json").write_text("{}")
+    with pytest.raises(ModelError, match=r"GGUF.*serve.*Endpoint"):
+        load_causal_lm(tmp_path)
+
+
+def test_ids_outside_of_the_embedding_are_named():
+    tokenizer = chatml()
+    model = llama(tokenizer)
+    check_fits(model, tokenizer)
+    check_fits(model, tokenizer, [0, len(tokenizer) - 1])
+    # a model may know more than its tokenizer, and a tokenizer special tokens that no text becomes
+    check_fits(llama(tokenizer, vocab_size=1000), tokenizer)
+    tokenizer.add_special_tokens({"pad_token": "<image>"})
+    check_fits(model, tokenizer)
+    tokenizer.add_tokens(["<persona>"])
+    last = len(tokenizer) - 1
+    for ids in (None, [3, last]):
+        with pytest.raises(ModelError, match=rf"'<persona>' is {last}.*ids below {last - 1}"):
+            check_fits(model, tokenizer, ids)
+    model.resize_token_embeddings(len(tokenizer))
+    check_fits(model, tokenizer)
+
+
+def test_the_room_of_a_model_is_what_its_configuration_says():
+    tokenizer = chatml()
+    for model in (gpt2(tokenizer, 64), llama(tokenizer, max_position_embeddings=64)):
+        assert context_of(model) == 64
+        check_room(model, [3, 60], 4)
+        with pytest.raises(TooLarge, match="60 tokens and 5 new ones"):
+            check_room(model, [60, 3], 5)
+    check_room(object(), [10**6], 10**6)  # nobody says

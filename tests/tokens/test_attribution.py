@@ -13,7 +13,8 @@ from remembering import MEMORIES, remembering
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast
 
-from workbench.errors import ConfigError, DataError
+from tests.language.families import chatml, llama
+from workbench.errors import ConfigError, DataError, ModelError, TooLarge
 from workbench.tokens import (
     credit,
     examples_of,
@@ -267,6 +268,44 @@ def test_attention_share_is_the_mass_on_the_persona(loaded, examples):
                 for layer in layers for head in range(layer.shape[1])]  # fmt: skip
         assert found["attention"][place] == pytest.approx(np.mean(mass), abs=1e-6)
     assert found["attention"].between(0, 1).all()
+
+
+def test_a_model_that_does_not_attend_is_refused(examples):
+    from transformers import MambaConfig, MambaForCausalLM
+
+    tokenizer = chatml()
+    size = {"hidden_size": 32, "num_hidden_layers": 1, "state_size": 4}
+    mamba = MambaForCausalLM(MambaConfig(vocab_size=len(tokenizer), **size)).eval()
+    with pytest.raises(ModelError, match=r"MambaForCausalLM: the model returns no attentions"):
+        attention_share(mamba, tokenizer, examples)
+
+
+@pytest.mark.parametrize("ask", [attention_share, integrate_gradients])
+def test_what_does_not_fit_the_model_is_refused_before_it_is_run(ask, examples):
+    tokenizer = chatml()
+    short = llama(tokenizer, max_position_embeddings=8)
+    with pytest.raises(TooLarge, match="at most 8"):
+        ask(short, tokenizer, examples)
+    model = llama(tokenizer)
+    tokenizer.add_tokens(["<persona>"])
+    with pytest.raises(ModelError, match="'<persona>'"):
+        ask(model, tokenizer, examples.assign(response="I said <persona> twice"))
+
+
+def test_of_layers_that_do_not_attend_nothing_is_averaged(loaded, examples):
+    """Hybrid models list None for them."""
+    model, tokenizer = loaded
+    plain = attention_share(model, tokenizer, examples)
+
+    def hybrid(_, __, ___, out):
+        out.attentions = (None, *out.attentions)
+        return out
+
+    hook = model.register_forward_hook(hybrid, with_kwargs=True)
+    try:
+        pd.testing.assert_frame_equal(attention_share(model, tokenizer, examples), plain)
+    finally:
+        hook.remove()
 
 
 def test_the_persona_is_the_tokens_that_masking_in_place_replaces(examples):

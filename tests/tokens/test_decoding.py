@@ -1,13 +1,16 @@
 """Guidance against brute force without cache, plain and persona-free generation, and the guidance
 of Transformers."""
 
+import pandas as pd
 import pytest
 import torch
 from remembering import MEMORIES, remembering
 from transformers import GenerationConfig
 
-from workbench.errors import ConfigError
-from workbench.tokens import Guidance, prompt, write
+from tests.language.families import THINKS, chatml, gemma, gpt2, llama, saying
+from workbench.errors import ConfigError, ModelError, TooLarge
+from workbench.language.replies import NoReply
+from workbench.tokens import Guidance, MixtureLM, delete_memory, prompt, write
 
 STEPS = 8
 
@@ -169,3 +172,129 @@ def test_what_a_model_would_rather_write_like_is_left_out(loaded, prompts):
         assert model.generation_config is wanted and model.training
     finally:
         model.eval().generation_config = kept
+
+
+TURN = "Nice lamp.<end_of_turn>\n<start_of_turn>user\nIt is green.<eos>"
+
+
+@pytest.mark.parametrize("listed", [True, False])
+def test_a_text_ends_where_the_generation_config_says_so_too(listed):
+    """Chat models list the end of a turn there, and not in their tokenizer."""
+    tokenizer = gemma()
+    model, end = saying(tokenizer, TURN), tokenizer.convert_tokens_to_ids("<end_of_turn>")
+    model.generation_config.eos_token_id = [tokenizer.eos_token_id, end] if listed else end
+    wanted = "Nice lamp."
+    asked = [prompt(tokenizer, ["likes lamps"], "Write a review.")]
+    assert write(model, tokenizer, asked, temperature=0.0, max_new_tokens=60) == [wanted]
+    # without the list the tokenizer's own end is one
+    model = saying(tokenizer, TURN)
+    model.generation_config.eos_token_id = None
+    said = write(model, tokenizer, asked, temperature=0.0, max_new_tokens=60)
+    assert said == ["Nice lamp.\nuser\nIt is green."]
+
+
+def test_the_end_of_a_turn_ends_the_reply_whose_words_have_fates():
+    tokenizer = gemma()
+    model = saying(tokenizer, TURN)
+    end = tokenizer.convert_tokens_to_ids("<end_of_turn>")
+    model.generation_config.eos_token_id = [tokenizer.eos_token_id, end]
+    row = {"text": 1, "user": 1, "item": 1, "query": "Review it.", "response": "x"}
+    example = pd.DataFrame([row | {"memories": ["likes lamps", "reads"]}])
+    found = delete_memory(model, tokenizer, example, 0, range(3), 16, temperature=0.0)
+    assert found.old == "Nice lamp." and list(found.words["word"]) == ["Nice", "lamp."]
+
+
+def test_texts_of_unequal_length_end_each_for_itself(loaded, prompts):
+    """A stop token that is no special token, and the padding behind it, are not in the text."""
+    model, tokenizer = loaded
+    options = {"do_sample": False, "max_new_tokens": STEPS, "eos_token_id": None}
+    made = []
+    for text in prompts[0]:
+        ids = torch.tensor([ids_of(tokenizer, text)])
+        found = model.generate(ids, attention_mask=torch.ones_like(ids), **options)
+        made.append(found[0, ids.shape[1] :].tolist())
+    stop = next(one for one in made[0] if one not in made[1] and one > 5)
+    cut = [ids[: ids.index(stop)] if stop in ids else ids for ids in made]
+    kept, model.generation_config = model.generation_config, GenerationConfig(eos_token_id=[stop])
+    try:
+        said = greedy(loaded, prompts)
+    finally:
+        model.generation_config = kept
+    assert said == [tokenizer.decode(ids, skip_special_tokens=True) for ids in cut]
+    assert len({len(ids) for ids in cut}) > 1
+
+
+def test_a_thought_is_left_out_and_one_that_is_cut_off_is_said():
+    tokenizer = chatml(THINKS)
+    asked = [prompt(tokenizer, ["likes lamps"], "Write a review.")]
+    assert asked[0].endswith("<think>\n")
+    options = {"temperature": 0.0, "max_new_tokens": 60}
+    said = "A lamp?</think>\n\nNice.<|im_end|>"
+    assert write(saying(tokenizer, said), tokenizer, asked, **options) == ["Nice."]
+    with pytest.raises(NoReply, match=r"within its thought.*more tokens"):
+        write(saying(tokenizer, "A lamp? "), tokenizer, asked, **options)
+    ids = tuple(ids_of(tokenizer, asked[0]))  # as masked prompts are
+    assert write(saying(tokenizer, said), tokenizer, [ids], **options) == ["Nice."]
+    # who opens the thought does not matter; what was not opened is text
+    told = saying(tokenizer, "<think>" + said)
+    assert write(told, tokenizer, ["Write."], **options) == ["Nice."]
+    assert write(saying(tokenizer, said), tokenizer, ["Write."], **options) == [said[:-10]]
+
+
+@pytest.mark.parametrize("kind", ["gpt2", "llama"])
+def test_a_prompt_too_long_for_the_model_is_refused_before_writing(kind):
+    tokenizer = chatml(None)
+    model = gpt2(tokenizer, 32) if kind == "gpt2" else llama(tokenizer, max_position_embeddings=32)
+    long = "Write a review of the lamp. " * 20
+    with pytest.raises(TooLarge, match=r"\d+ tokens and 4 new ones.*at most 32"):
+        write(model, tokenizer, ["a", long], max_new_tokens=4)
+    with pytest.raises(TooLarge, match="at most 32"):
+        write(model, tokenizer, ["a"], [long], gamma=2.0, max_new_tokens=4)
+    with pytest.raises(TooLarge, match="33 new ones"):
+        write(model, tokenizer, ["a"], max_new_tokens=33)
+    row = {"text": 1, "user": 1, "item": 1, "query": long, "response": "x", "memories": ["a", "b"]}
+    with pytest.raises(TooLarge, match="at most 32"):
+        delete_memory(model, tokenizer, pd.DataFrame([row]), 0)
+    # what just fits is written
+    room = 32 - len(ids_of(tokenizer, "a lamp"))
+    assert write(model, tokenizer, ["a lamp"], max_new_tokens=room, temperature=0.0) != [""]
+
+
+def test_a_token_that_the_model_does_not_know_is_named():
+    tokenizer = chatml(None)
+    model = llama(tokenizer)
+    tokenizer.add_tokens(["<persona>"])
+    with pytest.raises(ModelError, match=r"'<persona>'.*resize_token_embeddings"):
+        write(model, tokenizer, ["I said <persona> twice"])
+    # its other tokens, and padding with one it does not know, do no harm
+    tokenizer.add_special_tokens({"pad_token": "[PAD]"})
+    options = {"max_new_tokens": 3, "temperature": 0.0}
+    said = write(model, tokenizer, ["a lamp", "Write a review"], **options)
+    assert said == [
+        write(model, tokenizer, [one], **options)[0] for one in ("a lamp", "Write a review")
+    ]
+
+
+@pytest.fixture(scope="module")
+def mamba():
+    from transformers import MambaConfig, MambaForCausalLM
+
+    tokenizer = chatml(None)
+    torch.manual_seed(0)
+    size = MambaConfig(vocab_size=len(tokenizer), hidden_size=32, num_hidden_layers=2, state_size=4)
+    return MambaForCausalLM(size).eval(), tokenizer
+
+
+def test_guidance_needs_no_key_value_cache(mamba, prompts):
+    model, tokenizer = mamba
+    with_, without = ["likes lamps. Review:", "reads"], ["Review:", "likes horror books. Review"]
+    both = zip(with_, without, strict=True)
+    expected = [brute_force(model, tokenizer, *one, 3.0) for one in both]
+    assert greedy(mamba, (with_, without), gamma=3.0) == expected
+    assert expected != greedy(mamba, (with_, without), gamma=1.0)
+
+
+def test_what_cannot_write_is_refused():
+    mixture = MixtureLM(n_users=2)
+    with pytest.raises(ModelError, match="cannot write"):
+        write(mixture, mixture.tokenizer(), ["<s>"])

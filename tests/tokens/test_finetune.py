@@ -1,5 +1,6 @@
 """fine_tune: resume, the training film, and that it leaves everything else as it was."""
 
+import copy
 import random
 
 import numpy as np
@@ -10,6 +11,7 @@ from pydantic import ValidationError
 
 from workbench.errors import ConfigError, ModelError
 from workbench.tokens import FineTuneConfig, fine_tune, finetune, make_pairs, score_tokens, weights
+from workbench.tokens.objective import Objective
 from workbench.tokens.small_models import PocketConfig, make_model, make_tokenizer
 
 CONFIG = FineTuneConfig(
@@ -180,6 +182,46 @@ def test_a_loss_from_a_cell_is_trained_with(model, tokenizer, pairs):
 
     record = fine_tune(model, tokenizer, pairs, Mine(), FineTuneConfig(steps=1))[1]
     assert record.loss == "mine" and record.steps["loss"].iloc[0] > 0
+
+
+@pytest.mark.parametrize(
+    "loss",
+    ["PerCE", weights.PerCE, None, lambda tokens: 1],
+    ids=["name", "class", "nothing", "function"],
+)
+def test_what_is_no_loss_is_refused_before_the_model_is_copied(model, tokenizer, pairs, loss):
+    class Mine:
+        name, weights = "mine", lambda self, tokens: 1
+
+    class Uncopied:
+        config = model.config
+
+        def __deepcopy__(self, _):
+            raise AssertionError("copied")
+
+    for one in (loss, Mine):
+        with pytest.raises(ConfigError, match=r"no name or no weights.*weights.PerCE\(\)"):
+            fine_tune(Uncopied(), tokenizer, pairs, one, FineTuneConfig(steps=1))
+        with pytest.raises(ConfigError, match="no name or no weights"):
+            Objective(model, one)
+
+
+def test_tokens_that_the_model_does_not_know_are_named(model, tokenizer, pairs):
+    grown, config = copy.deepcopy(tokenizer), FineTuneConfig(steps=1)
+    grown.add_tokens(["<persona-of>"])
+    asked = pairs.assign(prompt_without="<s><query>a <persona-of> b<response>")
+    with pytest.raises(ModelError, match=r"'<persona-of>'.*resize_token_embeddings"):
+        fine_tune(model, grown, asked, weights.PerCE(), config)
+    filming = FineTuneConfig(steps=1, film_every=1)
+    with pytest.raises(ModelError, match=r"'<persona-of>'.*resize_token_embeddings"):
+        fine_tune(model, grown, pairs, weights.PerCE(), filming, film=asked)
+    grown = copy.deepcopy(tokenizer)
+    grown.add_special_tokens({"pad_token": "[PAD]"})
+    with pytest.raises(ModelError, match=r"'\[PAD\]'.*resize_token_embeddings"):
+        fine_tune(model, grown, pairs, weights.PerCE(), config)
+    wide = copy.deepcopy(model)
+    wide.resize_token_embeddings(len(grown))
+    assert len(fine_tune(wide, grown, pairs, weights.PerCE(), config)[1].steps) == 1
 
 
 def test_bad_input(model, tokenizer, pairs):

@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from tests.language.conftest import Server
 from workbench.errors import ConfigError, DataError, ModelError
 from workbench.language import Chat, Endpoint
+from workbench.language.replies import NoReply
 from workbench.tokens import judge, verdict
-from workbench.tokens.judge import _scores, quote
+from workbench.tokens._rubric import quote, scores_in
 
 THINGS = ("lamp", "tent", "book", "van", "kite", "drum", "boat", "coat")
 CRITERIA = {"person": "", "task": ""}
@@ -81,7 +82,7 @@ def told(table):
 def test_a_judge_that_reads_is_told_from_one_that_reads_the_subject_alone(written):
     table = judge(Scripted(fair), written)
     assert (
-        list(table.columns) == ["text", "user", "of", "criterion", "value"]
+        list(table.columns) == ["text", "user", "of", "criterion", "value", "unread"]
         and len(table) == 8 * 4 * 2
     )
     wide = table.pivot_table(index="criterion", columns="of", values="value")
@@ -168,7 +169,7 @@ def test_an_answer_that_cannot_be_read_is_asked_for_again_and_counted(written):
     ],
 )
 def test_what_counts_as_an_answer(answer, read):
-    assert _scores(answer, CRITERIA) == (dict(zip(CRITERIA, read, strict=True)) if read else None)
+    assert scores_in(answer, CRITERIA) == (dict(zip(CRITERIA, read, strict=True)) if read else None)
 
 
 def test_what_the_data_say_stays_within_its_quotes(written):
@@ -281,6 +282,78 @@ class JudgingServer(Server):
     def said(self, path, body):
         ((_, message),) = [(one["role"], one["content"]) for one in body["messages"]]
         return {"choices": [{"message": {"content": json.dumps(fair(*shown(message), 0))}}]}
+
+
+class Tiring(Scripted):
+    """Breaks down at its `last` call."""
+
+    def __init__(self, mind, last):
+        super().__init__(mind)
+        self.last = last
+
+    def __repr__(self):
+        return "Tiring()"
+
+    def complete(self, messages, seed=0):
+        if len(self.asked) == self.last:
+            raise ModelError("status 503", "server", do="wait")
+        return super().complete(messages, seed)
+
+
+def test_what_was_answered_before_a_fault_is_kept(written, tmp_path):
+    whole = judge(Tiring(fair, -1), written, seed=3)
+    with pytest.raises(
+        ModelError, match=r"status 503 \(20 of 32 calls.*wait; pass kept="
+    ) as caught:
+        judge(Tiring(fair, 20), written, seed=3)
+    part = caught.value.judged
+    assert len(part) == 20 * 2 and len(part.merge(whole)) == len(part)
+    # with a file the rest is asked for the next time, once
+    kept, first, second = tmp_path / "judge.jsonl", Tiring(fair, 20), Tiring(fair, -1)
+    with pytest.raises(ModelError, match=r"20 of 32 calls.*call again to go on"):
+        judge(first, written, seed=3, kept=kept)
+    said = kept.read_text()
+    assert "lamp" not in said and len(said.split()) > 20
+    kept.write_text(said + '\n{"call": "cut o')  # stopped while it wrote
+    pd.testing.assert_frame_equal(judge(second, written, seed=3, kept=kept), whole)
+    assert len(second.asked) == 12 and not {*first.asked[:20]} & {*second.asked}
+    third = Tiring(fair, 0)
+    pd.testing.assert_frame_equal(judge(third, written, seed=3, kept=str(kept)), whole)
+    # other questions, or another judge, are asked anew
+    other = Tiring(fair, -1)
+    judge(other, written, seed=4, kept=kept)
+    assert len(other.asked) == 32
+    judge(Scripted(fair), written.head(2), seed=3, kept=kept)
+
+
+@pytest.mark.parametrize("text", ["hello", '{"call": 3}', '[]\n{"a": 1}'])
+def test_a_file_of_another_kind_is_left_alone(written, tmp_path, text):
+    kept, chat = tmp_path / "mine.txt", Scripted(fair)
+    kept.write_text(text)
+    for path in (kept, tmp_path):
+        with pytest.raises(ConfigError, match="not the answers of a judge"):
+            judge(chat, written, kept=path)
+    assert kept.read_text() == text and not chat.asked
+
+
+def test_why_an_answer_was_not_read_is_said(written):
+    def says(memories, query, text, seed):
+        if "kite" in query:
+            raise NoReply("I cannot help (finish_reason: stop)", "server")
+        return "?" if "drum" in query else fair(memories, query, text, seed)
+
+    class Cut(Scripted):
+        def complete(self, messages, seed=0):
+            reply = super().complete(messages, seed)
+            reply.finish = "length" if "boat" in messages[0]["content"] else "stop"
+            reply.text = reply.text[:5] if reply.finish == "length" else reply.text
+            return reply
+
+    table = judge(Cut(says), written)
+    why = table[table["value"].isna()].groupby("text")["unread"].agg(set)
+    assert why["t4"] == {"I cannot help (finish_reason: stop)"} and why["t5"] >= {"no scores"}
+    assert why["t6"] == {"cut off at max_tokens"}
+    assert (table.loc[table["value"].notna(), "unread"] == "").all()
 
 
 def test_a_judge_behind_a_server(written):

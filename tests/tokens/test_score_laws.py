@@ -8,7 +8,8 @@ import torch
 
 from workbench.errors import ConfigError
 from workbench.tokens import score_tokens
-from workbench.tokens.laws import LOSS_LAWS, SCORE_LAWS, check_loss, check_score, small_case
+from workbench.tokens.laws import LOSS_LAWS, SCORE_LAWS, check_loss, check_score
+from workbench.tokens.laws_cases import COPIED, copying_case, small_case
 from workbench.tokens.weights import (
     CE,
     DFT,
@@ -42,7 +43,20 @@ def test_shipped_scores_keep_the_laws(case, name):
     assert list(found["law"]) == list(SCORE_LAWS) and found["ok"].fillna(True).all(), (
         found.to_string()
     )
-    assert found["ok"].isna().sum() == (not contrast)
+    assert found["ok"].isna().sum() == 2 * (not contrast)
+
+
+def test_of_the_copying_model_the_answer_is_known():
+    """p⁺ of the copied word is e⁴ against 15 other words of logit 0, but for the word "a" itself;
+    the persona says nothing of any other token."""
+    tokens = score_tokens(*copying_case(), ("pir", "kl"))
+    copied = tokens["position"] == tokens["text"].map(COPIED)
+    assert set(tokens.loc[copied, "token"]) == {"lamp", "tent"} and copied.sum() == 2
+    assert (tokens.loc[~copied, ["pir", "kl"]] == 0).all().all()
+    with_, without = -np.log1p(15 * np.exp(-4)), -4 - np.log1p(15 * np.exp(-4))
+    np.testing.assert_allclose(tokens.loc[copied, "log_prob_with"], with_, atol=0.01)
+    np.testing.assert_allclose(tokens.loc[copied, "log_prob_without"], without, atol=0.01)
+    assert check_score(by_hand()).ok
 
 
 def test_a_score_from_a_cell_joins_the_tables(case):
@@ -113,7 +127,34 @@ def padded(model, tokenizer, pairs):
     return pd.DataFrame(rows, columns=[*KEYS, "confidence"])
 
 
+def by_hand(shift=0, sign=1):
+    """PIR from plain passes; `shift` reads the place beside."""
+
+    def mine(model, tokenizer, pairs):
+        rows = []
+        for row in pairs.itertuples():
+            said, sides = tokenizer(row.response, add_special_tokens=False)["input_ids"], []
+            for prompt in (row.prompt_with, row.prompt_without):
+                ids = tokenizer(prompt, add_special_tokens=False)["input_ids"]
+                with torch.no_grad():
+                    logits = model(input_ids=torch.tensor([ids + said])).logits[0]
+                places = (torch.arange(len(said)) + len(ids) - 1 + shift).clamp(max=len(logits) - 1)
+                sides.append(logits.log_softmax(-1)[places, said].tolist())
+            each = zip(*sides, strict=True)
+            rows += [(row.text, place, sign * (a - b)) for place, (a, b) in enumerate(each)]
+        return pd.DataFrame(rows, columns=[*KEYS, "mine"])
+
+    return mine
+
+
 MUTANTS = [
+    ("copied word", by_hand(shift=1)),
+    ("copied word", by_hand(shift=-1)),
+    ("copied word", by_hand(sign=-1)),
+    ("copied word", changed(lambda table: table.assign(pir=-table["pir"]))),
+    ("copied word", changed(lambda table: table.assign(pir=0.0))),
+    ("copied word", changed(lambda table: table.assign(pir=np.exp(-table["pir"])))),
+    ("copied word", lambda *given: pir(*given, name="loss")),
     ("table", lambda *given: pir(*given)["pir"].tolist()),
     ("table", changed(lambda table: table.drop(columns="pir"))),
     ("table", changed(lambda table: table.assign(pir=table["pir"].map(str)))),
@@ -163,13 +204,17 @@ def test_a_broken_score_is_caught_by_the_law_it_breaks(law, mine, case):
     ids=repr,
 )
 def test_shipped_losses_keep_the_laws(loss):
-    found = check_loss(loss).frame
-    assert list(found["law"]) == list(LOSS_LAWS) and found["ok"].all(), found.to_string()
+    signed = getattr(loss, "strategy", "") != "JS"  # a divergence knows no sign
+    found = check_loss(loss, contrast=signed).frame
+    assert list(found["law"]) == list(LOSS_LAWS), found.to_string()
+    assert found["ok"].fillna(True).all(), found.to_string()
+    asked = signed and getattr(loss, "persona_free", True)
+    assert found.set_index("law")["ok"].isna()["persona first"] == (not asked)
 
 
 def test_the_control_that_deals_weights_out_breaks_one_law():
     found = check_loss(Permuted(loss=PerCE())).frame
-    assert list(found.loc[~found["ok"], "law"]) == ["any order"]
+    assert list(found.loc[~found["ok"], "law"]) == ["any order", "persona first"]
 
 
 def writes_logits(tokens):
@@ -182,6 +227,9 @@ LOSSES = [
     ("weights", lambda tokens: tokens.pir / 0),
     ("weights", lambda tokens: tokens.column("mark")),
     ("never negative", lambda tokens: tokens.pir),
+    ("learns", lambda tokens: torch.zeros(len(tokens.labels))),
+    ("persona first", lambda tokens: (-tokens.pir).clamp(0.8, 5)),
+    ("persona first", lambda tokens: tokens.pir.abs().clamp(0.8, 5)),
     ("same again", lambda tokens: torch.rand(len(tokens.labels))),
     ("any order", lambda tokens: torch.arange(len(tokens.labels))),
     ("nothing changed", writes_logits),
@@ -195,7 +243,25 @@ def test_a_broken_loss_is_caught_by_the_law_it_breaks(law, weights):
     mine = type("Mine", (), {"name": "mine", "weights": staticmethod(weights)})()
     found = check_loss(mine).frame
     wrong = list(found.loc[~found["ok"], "law"])
-    assert wrong[0] == law and set(wrong) <= {law, "any order"}, found.to_string()
+    beside = {"any order", "learns", "persona first"}
+    assert wrong[0] == law and set(wrong) <= {law} | beside, found.to_string()
+
+
+def test_a_term_that_unlearns_is_caught():
+    class Unlearns(CE):
+        def extra(self, tokens):
+            return -2 * tokens.loss
+
+    class Learns(CE):
+        """Its weights are 0: all of it stands in the other term."""
+
+        def weights(self, tokens):
+            return torch.zeros(len(tokens.labels))
+
+        def extra(self, tokens):
+            return 2 * tokens.loss
+
+    assert check_loss(Unlearns()).broken == ["learns"] and check_loss(Learns()).ok
 
 
 def test_a_loss_that_forgets_the_end_of_a_text_is_caught():

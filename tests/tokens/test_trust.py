@@ -9,8 +9,8 @@ import torch
 from tests.tokens.strangers import bpe, llama, unigram
 from workbench.errors import DataError, ModelError
 from workbench.language import load_causal_lm
-from workbench.tokens import MixtureLM, examples_of
-from workbench.tokens.encoding import response_ids
+from workbench.tokens import MixtureLM, decoding, examples_of, make_pairs
+from workbench.tokens.encoding import encode_pairs, response_ids
 from workbench.tokens.small_models import make_tokenizer
 from workbench.tokens.trust import _wins, trust
 
@@ -289,3 +289,60 @@ def test_too_few_texts_are_too_few():
         not found.readable
         and "2 texts and 2 others are too few to tell from chance" in found.verdict
     )
+
+
+def test_a_coarse_number_format_is_measured(tmp_path, tokenizer, examples):
+    """Against the same weights in single precision; a model in single precision has no such row."""
+    folder = save(tmp_path, "llama", tokenizer)
+    model = load_causal_lm(folder)[0].bfloat16()
+    found = trust(model, tokenizer, examples, texts=6, others=3)
+    row = found.checks.set_index("check").loc["number format"]
+    assert row["value"].startswith("bfloat16: PIR off by") and not row["ok"]
+    plain = trust(*load_causal_lm(folder), examples, texts=6, others=3)
+    assert "number format" not in set(plain.checks["check"])
+    off = float(row["value"].split()[4].rstrip(","))
+    assert 0 < off < 0.1 and next(model.parameters()).dtype == torch.bfloat16
+
+
+def test_its_own_writing_stays_within_the_context(tokenizer, examples):
+    """Texts of unequal length: the longest prompt leaves less room than the usual text takes."""
+    from tests.language.families import llama
+
+    long = examples.head(8).copy()
+    long.loc[long.index[0], ["query", "response"]] = ["What do you like? " * 6, "I"]
+    rows = encode_pairs(tokenizer, make_pairs(long, tokenizer))
+    room = max(len(row["with"]) + len(row["ids"]) for row in rows) + 2
+    assert max(len(row["without"]) for row in rows) + len(rows[1]["ids"]) > room
+    model = llama(tokenizer, max_position_embeddings=room)
+    found = trust(model, tokenizer, long, texts=8, others=3)
+    assert "perplexity of its own writing" in set(found.checks["check"])
+
+
+def test_a_model_that_only_thinks_has_no_writing_of_its_own(examples):
+    from tests.language.families import THINKS, chatml, llama
+
+    tokenizer = chatml(THINKS)
+    found = trust(llama(tokenizer), tokenizer, examples.head(4), texts=4, others=2)
+    row = found.checks.set_index("check").loc["perplexity of its own writing"]
+    assert row["value"] == "none: cut off within its thought" and pd.isna(row["ok"])
+
+
+def test_its_own_writing_ends_with_the_turn(examples):
+    """As its generation config lists it: what would come after is the other one's turn."""
+    from tests.language.families import gemma, saying
+
+    tokenizer = gemma()
+    texts, kept = [], decoding.write
+
+    def heard(*given, **options):
+        texts.append(kept(*given, **options))
+        return texts[-1]
+
+    for listed in (True, False):
+        model = saying(tokenizer, "Nice<end_of_turn><start_of_turn>user It is green.")
+        end = tokenizer.convert_tokens_to_ids("<end_of_turn>")
+        model.generation_config.eos_token_id = [tokenizer.eos_token_id, *([end] if listed else [])]
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(decoding, "write", heard)
+            trust(model, tokenizer, examples.head(4), texts=4, others=2)
+    assert all("user" not in text for text in texts[0]) and any("user" in one for one in texts[1])

@@ -72,11 +72,19 @@ def test_what_tokens_say_is_what_a_loop_says(tokens):
     )
     entropy = [-sum(p * math.log(p) for p in row) for row in probabilities(tokens.logits_with)]
     np.testing.assert_allclose(tokens.entropy, entropy, rtol=1e-12)
-    assert (
-        tokens.loss.requires_grad
-        and not tokens.pir.requires_grad
-        and not tokens.entropy.requires_grad
-    )
+    both = zip(probabilities(tokens.logits_with), probabilities(tokens.logits_without), strict=True)
+    kl = [sum(p * math.log(p / q) for p, q in zip(*rows, strict=True)) for rows in both]
+    np.testing.assert_allclose(tokens.kl, kl, rtol=1e-10)
+    assert tokens.loss.requires_grad
+    assert not any(getattr(tokens, name).requires_grad for name in ("pir", "entropy", "kl"))
+
+
+def test_what_cannot_be_said_adds_nothing_to_kl(tokens):
+    """A model may give tokens probability 0: 0 · log 0 = 0."""
+    never = tokens.logits_with.detach().index_fill(1, torch.tensor([3]), -torch.inf)
+    for without in (never, tokens.logits_without):
+        kl = weights.Tokens(never, tokens.labels, without).kl
+        assert torch.isfinite(kl).all() and bool((kl > 0).any()) == (without is not never)
 
 
 def test_perce_with_floor_and_ceiling_one_is_cross_entropy_exactly(tokens):
@@ -248,6 +256,8 @@ def test_weights_of_another_shape_or_not_finite_are_refused(tokens, wrong):
 def test_what_was_not_run_cannot_be_read_and_nan_is_not_trained_on(tokens):
     with pytest.raises(ConfigError, match="persona_free = True"):
         weights.PerCE().weights(weights.Tokens(tokens.logits_with, tokens.labels))
+    with pytest.raises(ConfigError, match="persona_free = True"):
+        weights.Tokens(tokens.logits_with, tokens.labels).kl  # noqa: B018
     broken = weights.Tokens(torch.full((2, VOCABULARY), torch.nan), torch.tensor([0, 1]))
     with pytest.raises(ModelError, match="no finite loss"):
         token_losses(weights.CE(), broken)

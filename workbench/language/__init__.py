@@ -5,5 +5,10 @@ import lazy_loader as lazy
 
 __getattr__, __dir__, __all__ = lazy.attach(
     __name__,
-    submod_attrs={"chat": ["Chat"], "endpoint": ["Endpoint"], "loading": ["load_causal_lm"]},
+    submod_attrs={
+        "adapters": ["load_adapter"],
+        "chat": ["Chat"],
+        "endpoint": ["Endpoint"],
+        "loading": ["load_causal_lm"],
+    },
 )

@@ -4,6 +4,7 @@ a `ModelError`. `where` names the server in it."""
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -35,6 +36,8 @@ def of_prompt(
     if len(table) > sent or not all(isinstance(cell, dict) for cell in cells):
         expected = "a log-probability for each token that was sent"
         raise other_shape(where, "other tokens than those sent", expected)
+    every = [cell for entry in table[1:] for cell in entry.values() if isinstance(cell, dict)]
+    _computed([cell.get("logprob") for cell in every], where)
     values = numbers([cell.get("logprob") for cell in cells], where)
     return values, [str(cell.get("decoded_token")) for cell in cells]
 
@@ -49,6 +52,7 @@ def echoed(choice: Mapping[str, Any], count: int, where: str) -> tuple[list[Any]
         expected = "tokens and token_logprobs of equal length"
         raise other_shape(where, "no logprobs of what is echoed", expected)
     _enough(len(values), count, where)
+    _computed(values[1:count], where)
     return values, [str(token) for token in tokens]
 
 
@@ -77,6 +81,32 @@ def spelled(
     start = np.concatenate([[0], end[:-1]])
     cut = tuple(response[a:b] for a, b in zip(start, end, strict=True))
     return cut, start, end
+
+
+def status_in(answer: Any) -> int:
+    """200, or the status that an error inside an answer stands for: that of a server that is busy,
+    or 400."""
+    answer = answer if isinstance(answer, dict) else {}
+    wrong = answer if answer.get("object") == "error" else answer.get("error")
+    code = wrong.get("code") if isinstance(wrong, dict) else None
+    if wrong and re.search("rate.?limit|overload|too many requests", str(wrong), re.IGNORECASE):
+        return 429
+    return (code if isinstance(code, int) and code != 200 else 400) if wrong else 200
+
+
+def patience(asked: str) -> float:
+    """Seconds that a `Retry-After` asks to wait; 0 for its other form, a date."""
+    return float(asked) if re.fullmatch(r"\d+(\.\d+)?", asked) else 0.0
+
+
+def _computed(values: Sequence[Any], where: str) -> None:
+    """Refuse one number for all tokens, prompt and response: no model gives that, but servers that
+    compute none."""
+    first = values[0] if values else None
+    same = isinstance(first, int | float) and all(value == first for value in values)
+    if same and (first == 0 or len(values) > 2):
+        expected, do = "what the model computes", "use a server that scores prompts"
+        raise other_shape(where, f"{first} for each of {len(values)} tokens", expected, do)
 
 
 def _enough(found: int, sent: int, where: str) -> None:

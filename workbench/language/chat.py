@@ -4,12 +4,14 @@ reader names one."""
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from workbench.errors import ConfigError
 from workbench.language.endpoint import Endpoint
+from workbench.language.loading import check_fits, check_room
+from workbench.language.replies import CLOSED, NoReply, after_thought, spoken, stops_of
 
 
 @dataclass(frozen=True)
@@ -17,9 +19,12 @@ class Reply:
     """What was replied."""
 
     text: str
+    """Without what the model said to itself before (`<think>…</think>`)."""
     tokens: int | None
     """Tokens that were generated; None where a server does not say."""
     seconds: float
+    finish: str | None = None
+    """Why it ended: "stop", "length" where `max_tokens` cut it off, or what a server says."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -29,7 +34,9 @@ class Chat:
 
     A `temperature` of 0 takes the likeliest token. What else the model's own generation config says
     (top-p, a penalty for repetition) holds. Here the same seed gives the same reply; a server
-    promises nothing.
+    promises nothing. `fields` go into the body of a request as they are, and None leaves a field
+    out: `{"max_tokens": None, "max_completion_tokens": 900, "temperature": None, "seed": None}`;
+    its `chat_template_kwargs` reach the chat template of a model here as well.
 
     >>> judge = Chat(Endpoint("http://localhost:8000/v1", "my-model"))
     >>> judge.complete([{"role": "user", "content": "Which is better?"}], seed=1).text   # doctest: +SKIP
@@ -38,6 +45,7 @@ class Chat:
     speaker: Endpoint | tuple[Any, Any]
     max_tokens: int = 256
     temperature: float = 0.0
+    fields: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
     def __post_init__(self) -> None:
         here = isinstance(self.speaker, tuple) and len(self.speaker) == 2
@@ -52,37 +60,66 @@ class Chat:
                 "max_tokens or temperature out of range", expected="max_tokens ≥ 1, temperature ≥ 0"
             )
 
+        if here and {*self.fields} - {"chat_template_kwargs"}:
+            do = "max_tokens and temperature are arguments of Chat"
+            raise ConfigError("fields of a request, and no server", "fields", do=do)
+
     def __repr__(self) -> str:
         who = self.speaker if isinstance(self.speaker, Endpoint) else type(self.speaker[0]).__name__
-        return f"Chat({who}, max_tokens={self.max_tokens}, temperature={self.temperature:g})"
+        more = f", fields={dict(self.fields)}" if self.fields else ""
+        return f"Chat({who}, max_tokens={self.max_tokens}, temperature={self.temperature:g}{more})"
 
     def complete(self, messages: Sequence[dict[str, str]], seed: int = 0) -> Reply:
-        """The reply to `messages` [{role, content}]; raises what `Endpoint` raises."""
+        """The reply to `messages` [{role, content}].
+
+        Raises what `Endpoint` raises; `NoReply` for a refusal, and where nothing but thought was
+        said; `TooLarge` where messages and `max_tokens` exceed the context of a model here,
+        `ConfigError` for messages that its template refuses.
+        """
         begun = time.perf_counter()
-        text, tokens = (self._ask if isinstance(self.speaker, Endpoint) else self._write)(
+        text, tokens, finish = (self._ask if isinstance(self.speaker, Endpoint) else self._write)(
             list(messages), seed
         )
-        return Reply(text, tokens, time.perf_counter() - begun)
+        return Reply(text, tokens, time.perf_counter() - begun, finish)
 
-    def _ask(self, messages: list[dict[str, str]], seed: int) -> tuple[str, int | None]:
+    def _ask(self, messages: list[dict[str, str]], seed: int) -> tuple[str, int | None, str | None]:
         body = {"model": self.speaker.model, "messages": messages, "max_tokens": self.max_tokens}
-        answer = self.speaker.post(
-            "/chat/completions", body | {"temperature": self.temperature, "seed": seed}
-        )
-        said, usage = self.speaker.choice(answer).get("message"), answer.get("usage")
-        text = said.get("content") if isinstance(said, dict) else None
-        if not isinstance(text, str):
-            raise self.speaker.shape("no message with content", "a chat completion")
+        body |= {"temperature": self.temperature, "seed": seed} | self.fields
+        body = {name: value for name, value in body.items() if value is not None}
+        answer = self.speaker.post("/chat/completions", body)
+        choice, usage = self.speaker.choice(answer), answer.get("usage")
+        said, finish = choice.get("message"), choice.get("finish_reason")
+        if not isinstance(said, dict) or "content" not in said:
+            raise self.speaker.shape("no message with content", "a chat completion", answer=answer)
+        text = said["content"]
+        if isinstance(text, list):
+            parts = [part.get("text") for part in text if isinstance(part, dict)]
+            text = "".join(part for part in parts if isinstance(part, str))
+        text = text if isinstance(text, str) else ""
+        if not text.strip():
+            thought = said.get("reasoning_content") or said.get("reasoning")
+            why = "nothing but thought" if thought else said.get("refusal") or "no content"
+            do = "raise max_tokens, or turn thinking off" if finish == "length" else None
+            raise NoReply(f"{why} (finish_reason: {finish})", str(self.speaker), "a reply", do)
         count = usage.get("completion_tokens") if isinstance(usage, dict) else None
-        return text, count if isinstance(count, int) else None
+        text = after_thought(text, CLOSED in text)
+        return text, count if isinstance(count, int) else None, finish
 
-    def _write(self, messages: list[dict[str, str]], seed: int) -> tuple[str, int]:
+    def _write(self, messages: list[dict[str, str]], seed: int) -> tuple[str, int, str]:
         import torch
 
-        model, tokenizer = self.speaker
-        options = {"add_generation_prompt": True, "return_tensors": "pt", "return_dict": True}
-        given = tokenizer.apply_chat_template(messages, **options).to(model.device)
-        pad = tokenizer.eos_token_id if tokenizer.pad_token_id is None else tokenizer.pad_token_id
+        (model, tokenizer), more = self.speaker, self.fields.get("chat_template_kwargs", {})
+        options = {"add_generation_prompt": True, "tokenize": False} | more
+        try:
+            prompt = tokenizer.apply_chat_template(messages, **options)
+        except Exception as error:  # whatever a template raises
+            do = "another order of roles: some know no system message"
+            raise ConfigError(f"the chat template refuses: {error}", "messages", do=do) from error
+        given = tokenizer(prompt, add_special_tokens=False, return_tensors="pt").to(model.device)
+        stops, length = stops_of(model, tokenizer), given["input_ids"].shape[1]
+        check_room(model, [length], self.max_tokens)
+        asked = given["input_ids"][0].tolist()
+        check_fits(model, tokenizer, asked)
         dice = (
             {"do_sample": True, "temperature": self.temperature, "top_k": 0}
             if self.temperature
@@ -94,8 +131,10 @@ class Chat:
                 input_ids=given["input_ids"],
                 attention_mask=given["attention_mask"],
                 max_new_tokens=self.max_tokens,
-                pad_token_id=pad,
+                eos_token_id=stops or None,
+                pad_token_id=0,
                 **(dice or {"do_sample": False}),
             )
-        ids = made[0, given["input_ids"].shape[1] :]
-        return tokenizer.decode(ids, skip_special_tokens=True), len(ids)
+        ids = made[0, length:].tolist()
+        finish = "stop" if ids[-1] in stops else "length"
+        return spoken(asked, ids, tokenizer, stops), len(ids), finish

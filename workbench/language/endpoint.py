@@ -28,11 +28,23 @@ import httpx
 import numpy as np
 
 from workbench.errors import ConfigError, ModelError
-from workbench.language.answers import echoed, numbers, of_prompt, other_shape, spelled
+from workbench.language.answers import (
+    echoed,
+    numbers,
+    of_prompt,
+    other_shape,
+    patience,
+    spelled,
+    status_in,
+)
 
 AGAIN = (408, 429, 500, 502, 503, 504)  # what may be better a moment later
 PAUSE = 0.5  # seconds before the first repetition; doubled each time
 LIMIT = 1 << 28  # bytes of an answer; a hundred thousand tokens take a tenth of it
+REFUSED = (
+    "read what the server says: many want a url that ends in /v1; "
+    "a field that it refuses is left out by Chat(..., fields={name: None})"
+)
 ADVICE = {
     401: "check the key and its variable",
     403: "check the key and its variable",
@@ -79,8 +91,9 @@ class Endpoint:
     `key_from` names the environment variable that holds the key: the key is read for each request,
     and stands in no message, repr or log. `timeout` seconds bound a whole answer (twice as many if
     the server falls silent midway); a server that is busy, slow or breaks off is asked `retries`
-    times more. What fails is a `ModelError` that says how: down, slow, another status, cut off,
-    another shape, fewer tokens.
+    times more, when it says (`Retry-After`, up to `timeout` seconds) or a moment later. What fails
+    is a `ModelError` that says how: down, slow, another status, cut off, another shape, fewer
+    tokens.
 
     >>> endpoint = Endpoint("http://localhost:8000/v1", "my-model", key_from="MY_KEY")
     >>> score_tokens(endpoint, None, pairs)   # doctest: +SKIP
@@ -132,11 +145,9 @@ class Endpoint:
                 left and prompt.endswith(left) for prompt, left in zip(each, over, strict=True)
             )
             if any(tokens != found[0][1] for _, tokens in found):
-                raise ModelError(
-                    "the response is cut into other tokens after one prompt than after another",
-                    where=self._named,
-                    do="pass the model's tokenizer, so that token ids are sent",
-                )
+                what = "the response is cut into other tokens after one prompt than after another"
+                do = "pass the model's tokenizer, so that token ids are sent"
+                raise ModelError(what, self._named, do=do)
         else:
             ids, before = (
                 self._tokenize(response, False),
@@ -156,10 +167,11 @@ class Endpoint:
     def post(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
         """POST `body` as JSON to `url` + `path` and return the answer, a JSON object."""
         where = self.url.removesuffix("/v1") + path if path == "/tokenize" else self.url + path
+        wait = 0.0
         for attempt in range(self.retries + 1):
-            time.sleep(PAUSE * (2**attempt - 1))
+            time.sleep(max(wait, PAUSE * (2**attempt - 1)))
             try:
-                status, content = self._send(where, body)
+                status, content, wait = self._send(where, body)
             except httpx.TimeoutException:
                 said = f"slow: no whole answer within {self.timeout:g} s"
             except httpx.ConnectError as error:
@@ -168,37 +180,43 @@ class Endpoint:
                 said = f"the answer was cut off ({type(error).__name__})"
             else:
                 said = f"status {status}: {self._quoted(content)}"
+                try:
+                    answer = json.loads(content)
+                except (ValueError, RecursionError):
+                    answer = None
+                # with status 200 too it may say that something went wrong
+                status = status_in(answer) if status == 200 else status
                 if status not in AGAIN:
                     break
+                if wait > self.timeout:
+                    do = f"ask again in {wait:g} s, as it asks, or raise timeout"
+                    raise ModelError(said, where, "an answer", do)
         else:
             do = "check that the server runs and is not overloaded, or raise timeout and retries"
             raise ModelError(said, where, f"an answer (asked {self.retries + 1} times)", do)
         if status != 200:
-            raise ModelError(
-                said, where, "status 200", ADVICE.get(status, "read what the server says")
-            )
-        try:
-            answer = json.loads(content)
-        except (ValueError, RecursionError) as error:
-            raise ModelError(
-                f"no JSON, or cut off: {self._quoted(content)}", where, "a JSON object"
-            ) from error
+            raise ModelError(said, where, "status 200, no error", ADVICE.get(status, REFUSED))
         if not isinstance(answer, dict):
-            raise ModelError(
-                f"another shape: a JSON {type(answer).__name__}", where, "a JSON object"
-            )
+            shape = f"another shape: a JSON {type(answer).__name__}"
+            what = "no JSON, or cut off" if answer is None else shape
+            raise ModelError(f"{what}: {self._quoted(content)}", where, "a JSON object")
         return answer
 
     def choice(self, answer: Mapping[str, Any]) -> Mapping[str, Any]:
         """The one choice of a completion."""
         choices = answer.get("choices")
         if not (isinstance(choices, list) and choices and isinstance(choices[0], dict)):
-            raise self.shape("no choices", "a completion with one choice")
+            raise self.shape("no choices", "a completion with one choice", answer=answer)
+        if status_in(choices[0]) != 200:
+            raise self.shape("an error", "a completion", REFUSED, answer)
         return choices[0]
 
-    def shape(self, what: str, expected: str, do: str | None = None) -> ModelError:
-        """The error for an answer that holds something else than asked for."""
-        return other_shape(self._named, what, expected, do)
+    def shape(
+        self, what: str, expected: str, do: str | None = None, answer: Any = None
+    ) -> ModelError:
+        """The error for an answer that holds something else than asked for; `answer` is quoted."""
+        said = f" in {self._quoted(json.dumps(answer).encode())}" if answer else ""
+        return other_shape(self._named, what + said, expected, do)
 
     def __getstate__(self) -> dict[str, Any]:
         # sockets do not travel
@@ -218,25 +236,24 @@ class Endpoint:
             return ""
         key = os.environ.get(self.key_from, "").strip()
         if not (key and key.isascii() and key.isprintable()):
-            raise ConfigError(
-                f"the environment variable {self.key_from} holds no key", "key_from", do="set it"
-            )
+            what = f"the environment variable {self.key_from} holds no key"
+            raise ConfigError(what, "key_from", do="set it")
         return key
 
-    def _send(self, where: str, body: Mapping[str, Any]) -> tuple[int, bytes]:
-        """Status and content; a server that drips is as slow as one that says nothing."""
+    def _send(self, where: str, body: Mapping[str, Any]) -> tuple[int, bytes, float]:
+        """Status, content, and seconds that it asks to wait; a server that drips is as slow as one
+        that says nothing."""
         headers = {"Authorization": f"Bearer {self._key}"} if self.key_from else {}
         until, content = time.monotonic() + self.timeout, bytearray()
         with self._client.stream("POST", where, json=dict(body), headers=headers) as answer:
             for chunk in answer.iter_bytes():
                 content += chunk
                 if len(content) > LIMIT:
-                    raise self.shape(
-                        f"more than {LIMIT >> 20} MiB", "an answer of the size of the text"
-                    )
+                    what = f"more than {LIMIT >> 20} MiB"
+                    raise self.shape(what, "an answer of the size of the text")
                 if time.monotonic() > until:
                     raise httpx.ReadTimeout("dripping")
-        return answer.status_code, bytes(content)
+        return answer.status_code, bytes(content), patience(answer.headers.get("retry-after", ""))
 
     def _quoted(self, content: bytes) -> str:
         """The beginning of what a server said; some repeat the key that they refuse."""
@@ -271,10 +288,8 @@ class Endpoint:
         while first > 0 and len("".join(tokens[first:count])) < len(response):
             first -= 1
         if first > 0 and not tokens[first - 1]:
-            what, do = (
-                "a token without text where the response begins",
-                "pass the model's tokenizer",
-            )
+            what = "a token without text where the response begins"
+            do = "pass the model's tokenizer"
             raise self.shape(what, "tokens that spell the text", do)
         return numbers(values[first:count], self._named), tokens[first:count]
 
@@ -284,7 +299,6 @@ class Endpoint:
         body = {"model": self.model, "prompt": text, "add_special_tokens": special}
         ids = self.post("/tokenize", body).get("tokens")
         if not (isinstance(ids, list) and ids and all(isinstance(one, int) for one in ids)):
-            raise self.shape(
-                "no tokens", "a list of token ids from /tokenize", "pass the model's tokenizer"
-            )
+            expected, do = "a list of token ids from /tokenize", "pass the model's tokenizer"
+            raise self.shape("no tokens", expected, do)
         return self._tokenize(text, False) if special and ids[:1] == ids[1:2] else tuple(ids)

@@ -20,7 +20,7 @@ import torch
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
 from scipy import sparse
 from torch import nn
-from tqdm.auto import tqdm
+from tqdm import tqdm
 
 from workbench.data import Histories
 from workbench.errors import ConfigError, ModelError

@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
+import torch
 
 from workbench.errors import ConfigError
+from workbench.language.loading import context_of
+from workbench.language.replies import NoReply
 from workbench.language.templates import CALENDAR, chat_text
 from workbench.tokens.contrast import score_tokens
 from workbench.tokens.encoding import encode_pairs, prompt_ids
-from workbench.tokens.passes import context_of
 from workbench.tokens.rendering import chatting, prompt, quoted, thinking
 
 ALPHA = 0.01  # of the test against chance
 FOREIGN = 3.0  # nats a token above the model's own text: a perplexity 20 times as high
 DRAWS = 5000
+LARGEST = 2e9  # weights of which a copy in single precision is made: 8 GB
 
 
 class Check(NamedTuple):
@@ -164,8 +168,14 @@ def perplexities(
 
     length = min(64, int(mine.groupby("text").size().median()))
     prompts = own["prompt_without"].tolist()[:8]
+    room = (context_of(model) or math.inf) - max(map(len, prompt_ids(tokenizer, prompts)))
+    length = int(min(length, room))
     options = {"max_new_tokens": length, "temperature": 1.0}
-    said = write(model, tokenizer, prompts, seeds=range(seed, seed + len(prompts)), **options)
+    try:
+        said = write(model, tokenizer, prompts, seeds=range(seed, seed + len(prompts)), **options)
+    except NoReply as error:
+        yield Check("perplexity of its own writing", f"none: {error.what}", "a text", None)
+        return
     written = pd.DataFrame({"prompt_with": prompts, "prompt_without": prompts, "response": said})
     written = written.assign(text=range(len(prompts)))[written["response"].str.strip() != ""]
     # read again, it may have more tokens than were written
@@ -180,6 +190,27 @@ def perplexities(
         limit = f"a {math.exp(FOREIGN):.0f}th of that of the texts at least"
         good = with_ - reference < FOREIGN
         yield Check("perplexity of its own writing", math.exp(reference), limit, good, says)
+
+
+def number_format(
+    model: Any, tokenizer: Any, own: pd.DataFrame, tokens: pd.DataFrame
+) -> Iterator[Check]:
+    """How far the scores of a model in half precision are from those of the same weights in single
+    precision, on some of the texts."""
+    dtype = getattr(model, "dtype", None)
+    if dtype not in (torch.bfloat16, torch.float16):
+        return
+    value, says = str(dtype).removeprefix("torch."), f"scores in {dtype} are rounded"
+    good = False
+    if sum(one.numel() for one in model.parameters()) <= LARGEST:
+        wide = copy.deepcopy(model).float()
+        there = score_tokens(wide, tokenizer, own.head(8)).set_index(["text", "position"])["pir"]
+        here = tokens.set_index(["text", "position"])["pir"].loc[there.index]
+        off, spread = (here - there).abs(), float(there.std())
+        value += f": PIR off by {off.mean():.2g}, up to {off.max():.2g} nats"
+        says = f"{value}, where it varies by {spread:.2g} (load in float32)"
+        good = bool(off.mean() <= 0.05 * spread)
+    yield Check("number format", value, "float32, or off by a 20th of the spread", good, says)
 
 
 def chance(each: pd.DataFrame, wins: np.ndarray, rng: np.random.Generator) -> Iterator[Check]:

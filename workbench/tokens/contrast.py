@@ -20,17 +20,16 @@ from __future__ import annotations
 import inspect
 import itertools
 import math
-import os
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
-from tqdm.auto import tqdm
+from tqdm import tqdm
 
 from workbench.errors import ConfigError, ModelError
-from workbench.language.loading import check_fits
+from workbench.language.loading import check_fits, context_of
 from workbench.tokens import passes
 from workbench.tokens.encoding import check_pairs, encode_pairs, prompts_of
 
@@ -90,7 +89,7 @@ def score_tokens(
     if hasattr(model, "of_ids"):
         rows = _ask(model, tokenizer, pairs, scores)
     else:
-        rows = encode_pairs(tokenizer, pairs, passes.context_of(model))
+        rows = encode_pairs(tokenizer, pairs, context_of(model))
         parts = [part for row in rows for part in (*row["prompts"], row["ids"])]
         check_fits(model, tokenizer, itertools.chain(*parts))
         with passes.evaluating(model):
@@ -161,9 +160,8 @@ def _run(model: Any, rows: list[dict[str, Any]], scores: Sequence[str], *limits:
     groups = _groups(rows, limits[-1] // passes.vocabulary_of(model)) if whole else [rows]
     owner = {one: row["text"] for row in rows for one in _passes(row)}
     firsts = {_passes(row)[0] for row in rows} if "entropy" in scores else ()
-    quiet = bool(os.environ.get("TQDM_DISABLE"))  # which tqdm's own bar for notebooks does not read
-    options = {"delay": 2, "leave": False, "unit": "pass", "disable": quiet}
-    with tqdm(total=len(owner), desc="score_tokens", **options) as bar:
+    # of plain text: a bar that is a widget would stand in a saved notebook and say nothing
+    with tqdm(total=len(owner), desc="score_tokens", delay=2, leave=False, unit="pass") as bar:
         for group in groups:
             kept: dict[passes.Pass, torch.Tensor] = {}
             asked = {one for row in group for one in _passes(row)}

@@ -20,12 +20,15 @@ from __future__ import annotations
 import inspect
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import chain
 from typing import Any
 
 import torch
 from transformers import GenerationConfig, LogitsProcessor, LogitsProcessorList
 
-from workbench.errors import ConfigError
+from workbench.errors import ConfigError, ModelError
+from workbench.language.loading import check_fits, check_room
+from workbench.language.replies import spoken, stops_of
 from workbench.tokens.encoding import prompt_ids
 from workbench.tokens.passes import evaluating, padded
 
@@ -35,7 +38,8 @@ class Guidance(LogitsProcessor):
     call.
 
     `without` (batch × length, padded on the left, with its `mask`) is the persona-free prompt of
-    each row; its pass keeps a key-value cache of its own, so that a token costs one extra step.
+    each row; its pass keeps a key-value cache of its own, so that a token costs one extra step (the
+    whole text for a model without such a cache).
     `plausible` is β (0: no cut). Differs from the guidance that Transformers has (`guidance_scale`,
     for one prompt or prompts of one length) by batches of unequal prompts and by the cut. Raises
     `ConfigError` when rows are re-ordered (beam search).
@@ -78,15 +82,17 @@ class Guidance(LogitsProcessor):
             if not torch.equal(input_ids[:, :-1], self.seen):
                 do = "use one object a call, and no beams"
                 raise ConfigError("rows were re-ordered", "Guidance", do=do)
-            self.tokens = input_ids[:, -1:]
-            self.mask = torch.cat([self.mask, torch.ones_like(self.tokens)], dim=1)
+            new = input_ids[:, -1:]
+            # without a cache all is read again
+            self.tokens = torch.cat([self.tokens, new], dim=1) if self.cache is None else new
+            self.mask = torch.cat([self.mask, torch.ones_like(new)], dim=1)
         self.seen = input_ids
         options = {"past_key_values": self.cache, "use_cache": True}
         if self.placed:  # padding takes no position
             places = (self.mask.cumsum(1) - 1).clamp(min=0)
             options["position_ids"] = places[:, -self.tokens.shape[1] :]
         out = self.model(input_ids=self.tokens, attention_mask=self.mask, **options)
-        self.cache = out.past_key_values
+        self.cache = getattr(out, "past_key_values", None)
         return out.logits[:, -1]
 
 
@@ -119,12 +125,15 @@ def write(
     temperature: float = 0.4,
     batch_size: int = 16,
 ) -> list[str]:
-    """What the model writes after each prompt; special tokens are left out of the text.
+    """What the model writes after each prompt; special tokens are left out of the text, and what a
+    model says to itself before (`<think>…</think>`).
 
     `without` holds the persona-free prompts, which γ other than 1 needs; `seeds` is one for all, or
-    one for each prompt; a `temperature` of 0 takes the likeliest token. What a model's own
-    `generation_config` adds (a penalty for repetition, top-p) is left out. Raises `ConfigError`
-    when their numbers do not agree.
+    one for each prompt; a `temperature` of 0 takes the likeliest token. A text ends with the end
+    token of the tokenizer, or one that the model's `generation_config` lists; what else that adds
+    (a penalty for repetition, top-p) is left out. Raises `ConfigError` when their numbers do not
+    agree, `TooLarge` where a prompt and `max_new_tokens` exceed the model's context, `ModelError`
+    for token ids that the model does not know, and where a text ends before its thought does.
     """
     seeds = [seeds] * len(prompts) if isinstance(seeds, int) else list(seeds)
     if len(seeds) != len(prompts) or (without is not None and len(without) != len(prompts)):
@@ -133,26 +142,34 @@ def write(
     if without is None and gamma != 1:
         what = f"gamma {gamma} without persona-free prompts"
         raise ConfigError(what, "without", do="pass prompt_without")
-    stop, pad = tokenizer.eos_token_id, tokenizer.pad_token_id
-    pad = next((one for one in (pad, stop) if one is not None), 0)
-    limits = {"max_new_tokens": max_new_tokens, "eos_token_id": stop, "pad_token_id": pad}
+    if not hasattr(model, "generate"):
+        raise ModelError("it cannot write", type(model).__name__, "a model of load_causal_lm")
+    told, stops = prompt_ids(tokenizer, prompts), stops_of(model, tokenizer)
+    bare = [()] * len(told) if without is None else prompt_ids(tokenizer, without)
+    check_room(model, map(len, [*told, *bare]), max_new_tokens)
+    check_fits(model, tokenizer, chain(*told, *bare))
+    # padding is never looked at: any token will do, and the model has this one
+    limits = {"max_new_tokens": max_new_tokens, "eos_token_id": stops or None, "pad_token_id": 0}
     config = GenerationConfig(do_sample=False, num_beams=1, **limits)
     out: list[str] = []
     with evaluating(model), _plain(model):
         for first in range(0, len(prompts), batch_size):
             batch = slice(first, first + batch_size)
-            told = padded(prompt_ids(tokenizer, prompts[batch]), pad)
             processors = LogitsProcessorList()
             if without is not None:
-                bare = padded(prompt_ids(tokenizer, without[batch]), pad)
-                tokens, mask = bare["input_ids"], bare["attention_mask"]
+                free = padded(bare[batch], 0)
+                tokens, mask = free["input_ids"], free["attention_mask"]
                 processors.append(Guidance(model, tokens, mask, gamma=gamma, plausible=plausible))
             if temperature > 0:
                 processors.append(SeededNoise(seeds[batch], temperature))
-            tokens, mask = (told[name].to(model.device) for name in ("input_ids", "attention_mask"))
+            given = padded(told[batch], 0)
+            tokens, mask = (
+                given[name].to(model.device) for name in ("input_ids", "attention_mask")
+            )
             options = {"generation_config": config, "logits_processor": processors}
             made = model.generate(tokens, attention_mask=mask, **options)
-            out += tokenizer.batch_decode(made[:, tokens.shape[1] :], skip_special_tokens=True)
+            each = zip(told[batch], made[:, tokens.shape[1] :].tolist(), strict=True)
+            out += [spoken(prompt, ids, tokenizer, stops) for prompt, ids in each]
     return out
 
 

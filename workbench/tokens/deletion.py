@@ -31,7 +31,6 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -39,80 +38,13 @@ import numpy as np
 import pandas as pd
 
 from workbench.errors import ConfigError, DataError
-from workbench.html import content_id, escape, table
+from workbench.tokens._fates import Deletion
 from workbench.tokens.aggregate import words
 from workbench.tokens.coalitions import checked, score_coalitions, single
 from workbench.tokens.contrast import score_tokens
 from workbench.tokens.decoding import write
 from workbench.tokens.prompts import make_pairs
 from workbench.tokens.rendering import prompt
-
-# each fate: the mark before and behind a word, and what it says
-FATES = {
-    "went": ("<del>", "</del>", "struck out: went with the memory"),
-    "came back": ("<b>", "</b>", "bold: came back from other memories"),
-    "stayed": ("", "", "plain: stayed for other reasons"),
-    "changed": ("<i>", "</i>", "italic: changed, no reason found but the dice"),
-}
-
-
-@dataclass(frozen=True, repr=False)
-class Deletion:
-    """One memory item taken away: the reply before (`old`) and after (`new`, same seed), and the
-    fate of every word.
-
-    `words`: [word, start, end, fate, effect, alone, others, missing_with, missing_without, p]; the
-    scores in nats, `missing_*` the share of the other seeds' replies, with and without the item,
-    that lack the word; `p` is 1 for words that still stand.
-    """
-
-    text: Any
-    memory: int
-    memories: tuple[str, ...]
-    old: str
-    new: str
-    seeds: tuple[int, ...]
-    words: pd.DataFrame
-
-    @property
-    def counts(self) -> dict[str, int]:
-        """Words by fate."""
-        found = self.words["fate"].value_counts()
-        return {fate: int(found.get(fate, 0)) for fate in FATES}
-
-    def to_frame(self) -> pd.DataFrame:
-        """One row per word of the old reply."""
-        return self.words
-
-    def __repr__(self) -> str:
-        said = ", ".join(f"{count} {fate}" for fate, count in self.counts.items())
-        return (
-            f"Deletion(memory {self.memory} of {len(self.memories)}: {said}; "
-            f"{len(self.seeds) - 1} seeds in the null)"
-        )
-
-    def _repr_html_(self) -> str:
-        """The old reply with a mark at each word, the new one, and a table of the words that did
-        not just stay."""
-        marked, at = "", 0
-        for row in self.words.itertuples():
-            first, last, _ = FATES[row.fate]
-            word = escape(self.old[row.start : row.end])
-            marked += f"{escape(self.old[at : row.start])}{first}{word}{last}"
-            at = row.end
-        marked += escape(self.old[at:])
-        told = f"Without memory {self.memory}: “{self.memories[self.memory]}”"
-        legend = "; ".join(f"{says} ({self.counts[fate]})" for fate, (_, _, says) in FATES.items())
-        null = f"{len(self.seeds) - 1} other seeds with the memory still there are the null"
-        moved = self.words[self.words["fate"] != "stayed"].drop(columns=["start", "end"])
-        name = content_id("deletion", self.old, self.new, self.memory)
-        return (
-            f'<div id="{name}"><p><b>{escape(told)}</b></p><p dir="auto">{marked}</p>'
-            f"<p><small>{escape(legend)}; {null}</small></p><p>The same seed without it:</p>"
-            f'<blockquote dir="auto">{escape(self.new)}</blockquote>'
-            f"<details><summary>the words that did not stay</summary>"
-            f"{table(moved.to_dict('records'), digits=2)}</details></div>"
-        )
 
 
 def delete_memory(
@@ -154,8 +86,8 @@ def delete_memory(
     replies = write(model, tokenizer, [row.prompt_with] * n + [without] * n, **options)
     there, gone = replies[:n], replies[n:]
     if not there[0].strip():
-        where = f"text {row.text!r}, seed {seeds[0]}"
-        raise DataError("the model writes nothing", where, do="try another seed")
+        what, where = "the model writes nothing", f"text {row.text!r}, seed {seeds[0]}"
+        raise DataError(what, where, do="try another seed")
     # what the item does to each word of the first reply, and how often the others lack it
     example = example.assign(response=there[0])
     found = _scores(model, tokenizer, example, memory, template, batch_size)
@@ -174,12 +106,7 @@ def delete_memory(
 
 
 def _scores(
-    model: Any,
-    tokenizer: Any,
-    example: pd.DataFrame,
-    memory: int,
-    template: str | Path | None,
-    batch_size: int,
+    model: Any, tokenizer: Any, example: pd.DataFrame, memory: int, template: Any, batch_size: int
 ) -> pd.DataFrame:
     """[word, start, end, effect, alone, others] of the reply, token scores added up to words."""
     pairs = make_pairs(example, tokenizer, template=template)
@@ -218,8 +145,6 @@ def _chance(with_: pd.Series, without: pd.Series, replies: int, asked: np.ndarra
     out = np.ones(len(with_))
     lost = [np.rint(side.to_numpy()[asked] * replies).astype(int) for side in (without, with_)]
     tables = [[[a, replies - a], [b, replies - b]] for a, b in zip(*lost, strict=True)]
-    if tables:
-        out[asked] = false_discovery_control(
-            [fisher_exact(one, alternative="greater").pvalue for one in tables]
-        )
+    each = [fisher_exact(one, alternative="greater").pvalue for one in tables]
+    out[asked] = false_discovery_control(each) if each else 1.0
     return out

@@ -27,9 +27,10 @@ from transformers import PrinterCallback, Trainer, TrainingArguments
 from transformers.utils import logging as hf_logging
 
 from workbench.errors import ConfigError
+from workbench.language.loading import check_fits, context_of
 from workbench.tokens.film import FILM, Film
 from workbench.tokens.objective import Collator, Objective, training_rows
-from workbench.tokens.weights.protocol import TokenLoss
+from workbench.tokens.weights.protocol import TokenLoss, check_is_loss
 
 
 class FineTuneConfig(BaseModel):
@@ -102,34 +103,34 @@ def fine_tune(
     ends with the weights of one that was not.
 
     Same seed, same order of texts, whatever the loss. Raises `ConfigError` when `folder` belongs to
-    another run, and what `training_rows` and the loss raise.
+    another run, and for what is no loss, `ModelError` for token ids that the model does not know,
+    and what `training_rows` and the loss raise.
 
     >>> tuned, record = fine_tune(model, tokenizer, pairs, PerCE(), FineTuneConfig(steps=300))  # doctest: +SKIP
     """
     config = config or FineTuneConfig()
-    columns = tuple(getattr(loss, "columns", ()))
-    context = getattr(model.config, "max_position_embeddings", None)
+    check_is_loss(loss)
+    columns, context = tuple(getattr(loss, "columns", ())), context_of(model)
     rows = training_rows(tokenizer, pairs, columns, context)
+    filmed = film is not None and config.film_every > 0
+    shown = training_rows(tokenizer, film, columns, context, end=False) if filmed else []
+    names = "input_ids", "input_ids_without"
+    read = [one for row in [*rows, *shown] for name in names for one in row[name]]
+    check_fits(model, tokenizer, [*read, tokenizer.pad_token_id or 0])
     collator = Collator(tokenizer.pad_token_id, config.persona_dropout, columns)
     model = copy.deepcopy(model)
     objective = Objective(model, loss)
     callbacks = []
-    if film is not None and config.film_every:
+    if filmed:
         path = Path(folder) / "film.parquet" if folder else None
-        shown = training_rows(tokenizer, film, columns, context, end=False)
         callbacks.append(Film(objective, shown, collator, config.film_every, path))
     begun = time.perf_counter()
     with tempfile.TemporaryDirectory() as work, _own_dice(), _quiet():
         last = _claim(folder, config, loss, seed, rows, model) if folder else None
+        device = next(model.parameters()).device.type
         trainer = Trainer(
             model,
-            _arguments(
-                config,
-                seed,
-                Path(folder or work),
-                folder is not None,
-                next(model.parameters()).device.type,
-            ),
+            _arguments(config, seed, Path(folder or work), folder is not None, device),
             data_collator=collator,
             train_dataset=rows,
             compute_loss_func=objective,
@@ -140,19 +141,11 @@ def fine_tune(
             trainer.train(resume_from_checkpoint=last)
         finally:
             objective.remove()
-    names = {
-        "step": "step",
-        "loss": "loss",
-        "grad_norm": "gradient_norm",
-        "learning_rate": "learning_rate",
-    }
-    logged = [
-        {new: line[old] for old, new in names.items()}
-        for line in trainer.state.log_history
-        if "loss" in line
-    ]
+    columns = ["step", "loss", "grad_norm", "learning_rate"]
+    logged = pd.DataFrame([line for line in trainer.state.log_history if "loss" in line])[columns]
+    logged = logged.rename(columns={"grad_norm": "gradient_norm"})
     pictures = callbacks[0].table if callbacks else pd.DataFrame(columns=FILM)
-    record = Training(loss.name, seed, pd.DataFrame(logged), pictures, time.perf_counter() - begun)
+    record = Training(loss.name, seed, logged, pictures, time.perf_counter() - begun)
     return model.eval(), record
 
 

@@ -23,46 +23,30 @@ is asked unless the reader makes a `Chat`.
 
 from __future__ import annotations
 
-import json
-import re
-import tomllib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from pydantic import BaseModel, ConfigDict, Field
-from tqdm.auto import tqdm
+from tqdm import tqdm
 
-from workbench.errors import ConfigError, DataError
+from workbench.errors import WorkbenchError
 from workbench.language import Chat
 from workbench.statistics import paired_bootstrap
-from workbench.tokens.encoding import HALF, check_columns
+from workbench.tokens._rubric import Answer, answers_in, ask, check, fill, keep, name_of, read
 from workbench.tokens.prompts import foreign
-from workbench.tokens.rendering import TEMPLATES, rendered
-
-COLUMNS = ("text", "user", "query", "memories", "response", "written")
-# what special tokens (</s>, [INST]) begin with; ends of lines
-OPENS = re.compile("[<\\[\x7f-\x9f\u2028\u2029]")
-
-
-class Rubric(BaseModel):
-    """What a judge is asked: a TOML file of these fields."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
-
-    prompt: str
-    """A jinja template that sees `criteria`, `memories`, `query` and `text`; it must show the first
-    and the last."""
-    criteria: dict[str, str] = Field(min_length=1)
-    """What each criterion means, by the name that it has in the judge's answer and in the table."""
+from workbench.tokens.rendering import TEMPLATES
 
 
 def judge(
-    chat: Chat, written: pd.DataFrame, rubric: str | Path | None = None, seed: int = 0
+    chat: Chat,
+    written: pd.DataFrame,
+    rubric: str | Path | None = None,
+    seed: int = 0,
+    kept: str | Path | None = None,
 ) -> pd.DataFrame:
-    """Scores of a judge: [text, user, of, criterion, value], `value` 1 to 5, four values of `of`
-    for each text.
+    """Scores of a judge: [text, user, of, criterion, value, unread], `value` 1 to 5, four values of
+    `of` for each text.
 
     `written` has [text, user, query, memories, response, written]: examples, and what a model wrote
     for them. `rubric` is a TOML file like the one that is shipped (`templates/judge.toml`), which
@@ -76,13 +60,18 @@ def judge(
 
     An answer must hold every criterion with a whole number from 1 to 5, in one JSON object. Another
     answer is asked for once more with another seed (of use with a temperature above 0), then all
-    its values are not a number.
+    its values are not a number, and `unread` says why: no scores, cut off, refused.
 
-    Raises `DataError` for a table that lacks something, `ConfigError` for a rubric, and what `chat`
-    raises.
+    `kept` is a file that takes each answer's scores as they come, and no text. Where `chat` raises
+    midway, the error says how far it came and holds the table so far, as `judged`; with `kept`, the
+    same call goes on from there.
+
+    Raises `DataError` for a table that lacks something, `ConfigError` for a rubric or another file,
+    and what `chat` raises.
     """
-    asked = _read(TEMPLATES / "judge.toml" if rubric is None else Path(rubric))
-    _check(written)
+    asked = read(TEMPLATES / "judge.toml" if rubric is None else Path(rubric))
+    check(written)
+    # the four questions about each text
     rng, calls = np.random.default_rng(seed), []
     for row in written.itertuples(index=False):
         other = written.iloc[foreign(rng, written, row, 1)[0]]
@@ -92,25 +81,46 @@ def judge(
             ("swapped", other["memories"], row.response),
             ("stranger", row.memories, other["response"]),
         ):
-            calls.append((row.text, row.user, of, _prompt(asked, memories, row.query, text)))
-    seeds = rng.integers(2**31, size=(len(calls), 2))
-    scores: list[dict[str, float]] = [{}] * len(calls)
-    for place in tqdm(rng.permutation(len(calls)), "judge", delay=2, leave=False, unit="call"):
-        for one in seeds[place]:
-            answer = chat.complete(
-                [{"role": "user", "content": calls[place][3]}], seed=int(one)
-            ).text
-            if found := _scores(answer, asked.criteria):
-                scores[place] = found
-                break
-    each = [
-        (*call[:3], name, got.get(name))
-        for call, got in zip(calls, scores, strict=True)
-        for name in asked.criteria
-    ]
-    return pd.DataFrame(each, columns=["text", "user", "of", "criterion", "value"]).astype(
-        {"value": float}
-    )
+            calls.append((row.text, row.user, of, fill(asked, memories, row.query, text)))
+    # their seeds and order, and the answers that are there already
+    seeds = rng.integers(2**31, size=(len(calls), 2)).tolist()
+    order = rng.permutation(len(calls))
+    names = [name_of(chat, call[3], two) for call, two in zip(calls, seeds, strict=True)]
+    answers = {} if kept is None else answers_in(Path(kept))
+    bar = tqdm(order, "judge", delay=2, leave=False, unit="call")
+    # ask for the others; what came before a fault is not lost
+    try:
+        for place in bar:
+            name = names[place]
+            if name not in answers:
+                answers[name] = ask(chat, calls[place][3], seeds[place], asked.criteria)
+                if kept is not None:
+                    keep(Path(kept), name, answers[name])
+    except WorkbenchError as error:
+        done = sum(name in answers for name in names)
+        do = "call again to go on" if kept else "pass kept=, a file, to go on from there next time"
+        do = f"{error.do}; {do}" if error.do else do
+        what = f"{error.what} ({done} of {len(calls)} calls were answered)"
+        stopped = type(error)(what, error.where, error.expected, do)
+        stopped.judged = _table(calls, names, answers, asked.criteria)
+        raise stopped from error
+    return _table(calls, names, answers, asked.criteria)
+
+
+def _table(
+    calls: Sequence[tuple],
+    names: Sequence[str],
+    answers: dict[str, Answer],
+    criteria: Iterable[str],
+) -> pd.DataFrame:
+    """A row for each criterion of the calls that were answered."""
+    each = []
+    for call, name in zip(calls, names, strict=True):
+        for criterion in criteria if name in answers else ():
+            scores, why = answers[name]
+            each.append((*call[:3], criterion, scores.get(criterion), why))
+    columns = ["text", "user", "of", "criterion", "value", "unread"]
+    return pd.DataFrame(each, columns=columns).astype({"value": float})
 
 
 def verdict(judged: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
@@ -124,81 +134,14 @@ def verdict(judged: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
     Where it says no, the other numbers of the criterion say nothing.
     """
     unread, keys = judged["value"].isna(), ["criterion", "of"]
-    read = judged.assign(
-        value=judged["value"].mask(judged["text"].isin(judged.loc[unread, "text"]))
-    )
+    left_out = judged["text"].isin(judged.loc[unread, "text"])
+    read = judged.assign(value=judged["value"].mask(left_out))
     means = read.groupby([*keys, "user"], sort=False)["value"].mean().reset_index()
     # differences are to the first level
     means = means.sort_values("of", key=lambda of: of != "own", kind="stable")
     table = paired_bootstrap(means, "of", seed=seed, within=["criterion"])
-    table = table.join(
-        unread.rename("unread").groupby([judged[key] for key in keys]).sum(), on=keys
-    )
+    counts = unread.rename("unread").groupby([judged[key] for key in keys]).sum()
+    table = table.join(counts, on=keys)
     told = "tells own from " + table["of"] + np.where(table["high"] < 0, ": yes", ": no")
-    return table.assign(
-        verdict=told.where(
-            (table["minus"] == "own") & table["of"].isin(("stranger", "swapped")), ""
-        )
-    )
-
-
-def quote(text: str) -> str:
-    """A text as a JSON string on one line, in which nothing reads as a special token.
-
-    >>> print(quote('Give "5".</s>'))
-    "Give \\"5\\".\\u003c/s>"
-    """
-    return OPENS.sub(lambda found: f"\\u{ord(found[0]):04x}", json.dumps(text, ensure_ascii=False))
-
-
-def _read(path: Path) -> Rubric:
-    try:
-        return Rubric.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError) as error:  # pydantic's and tomllib's are ValueErrors
-        what = f"no rubric: {' '.join(str(error).split())}"
-        raise ConfigError(what, path.name, "a TOML file with `prompt` and [criteria]") from error
-
-
-def _prompt(rubric: Rubric, memories: Iterable[str], query: str, text: str) -> str:
-    told, text = [quote(one) for one in memories], quote(text)
-    prompt = rendered(
-        rubric.prompt, criteria=rubric.criteria, memories=told, query=quote(query), text=text
-    )
-    if absent := [one for one in (text, *rubric.criteria) if one not in prompt]:
-        raise ConfigError(
-            f"the prompt does not show {absent[0][:80]}", "rubric", "the text and every criterion"
-        )
-    return prompt
-
-
-def _scores(answer: str, criteria: dict[str, str]) -> dict[str, float] | None:
-    """What the one JSON object in the answer gives for each criterion; other entries (a reason) are
-    left alone."""
-    # what a reasoning model says to itself may hold braces
-    answer = answer.rpartition("</think>")[2]
-    try:
-        given = json.loads(answer[answer.index("{") : answer.rindex("}") + 1])
-    except (ValueError, RecursionError):
-        return None
-    if any(
-        isinstance(given.get(name), bool) or given.get(name) not in (1, 2, 3, 4, 5)
-        for name in criteria
-    ):
-        return None
-    return {name: float(given[name]) for name in criteria}
-
-
-def _check(written: pd.DataFrame) -> None:
-    check_columns(written, COLUMNS, "written")
-    if not len(written) or written["text"].duplicated().any() or written["user"].isna().any():
-        what = "no text, one that occurs twice, or one by nobody"
-        raise DataError(what, "written", f"columns {list(COLUMNS)}, one row a text")
-    for place, row in enumerate(written.itertuples(index=False)):
-        listed = isinstance(row.memories, list | tuple | np.ndarray)
-        each = [row.query, row.response, row.written, *(row.memories if listed else [None])]
-        if not all(isinstance(one, str) and not HALF.search(one) for one in each):
-            raise DataError(
-                "what is no text",
-                f"written row {place}",
-                "whole letters, and a list of memory items",
-            )
+    control = (table["minus"] == "own") & table["of"].isin(("stranger", "swapped"))
+    return table.assign(verdict=told.where(control, ""))

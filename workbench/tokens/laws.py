@@ -9,31 +9,27 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
+import torch.nn.functional as F
 
 from workbench.errors import ConfigError
 from workbench.laws import Findings, Law, hold
 from workbench.tokens.contrast import score_tokens
-from workbench.tokens.weights.protocol import TokenLoss, Tokens, token_losses, token_weights
+from workbench.tokens.laws_cases import COPIED, Case, copying_case, small_case
+from workbench.tokens.weights.protocol import (
+    TokenLoss,
+    Tokens,
+    check_is_loss,
+    token_losses,
+    token_weights,
+)
 
 KEYS = ["text", "position"]
 CLOSE = 1e-4  # of the largest value: rounding in float32
-
-
-class Case(NamedTuple):
-    """What a score is tried on."""
-
-    model: Any
-    tokenizer: Any
-    pairs: pd.DataFrame
-
-    def of(self, pairs: pd.DataFrame) -> Case:
-        """The same with other pairs."""
-        return self._replace(pairs=pairs.reset_index(drop=True))
 
 
 Score = Callable[[Any, Any, pd.DataFrame], pd.DataFrame]
@@ -44,9 +40,10 @@ def check_score(mine: Score, contrast: bool = True, case: Case | None = None) ->
 
     It returns [text, position, <its scores>], ready for `tokens.merge(table, on=["text",
     "position"])`. `contrast`: it claims to be about the persona, hence constant (0, or 1 for a
-    ratio) where both prompts are equal; without the claim that law is not asked (`ok` is <NA>).
-    `case` is the model, tokenizer and pairs to try it on, `small_case()` unless told; every law has
-    its own copies. What `mine` raises breaks the law that was asked.
+    ratio) where both prompts are equal, and highest at a word that a model copies from the persona
+    (`copying_case`); without the claim these laws are not asked (`ok` is <NA>). `case` is the model,
+    tokenizer and pairs to try it on, `small_case()` unless told; every law has its own copies. What
+    `mine` raises breaks the law that was asked.
 
     >>> check_score(lambda *case: score_tokens(*case)[["text", "position", "pir"]]).ok  # doctest: +SKIP
     True
@@ -56,35 +53,24 @@ def check_score(mine: Score, contrast: bool = True, case: Case | None = None) ->
         raise ConfigError(f"{mine!r} cannot be called", "mine", expected)
     case = Case(*(case or small_case()))
     name = getattr(mine, "__name__", type(mine).__name__)
-    unasked = {} if contrast else {"equal prompts": "not claimed"}
+    unasked = {} if contrast else dict.fromkeys(("equal prompts", "copied word"), "not claimed")
     # what one law finds changed, the next does not see
     return hold(name, SCORE_LAWS, lambda: (mine, copy.deepcopy(case)), unasked=unasked)
 
 
-def check_loss(loss: TokenLoss) -> Findings:
+def check_loss(loss: TokenLoss, contrast: bool = True) -> Findings:
     """Hold a token loss against the laws of `weights.protocol`: [law, ok, detail]; tried on random
     logits.
 
-    "any order" is broken by design where weights are dealt out at random (the control `Permuted`).
+    `contrast`: it claims to favour what the persona makes likelier, hence no token weighs less than
+    another that is as likely and of lower PIR; not asked without the claim, nor of a loss that does
+    not read the pass without the persona. "any order" and "persona first" are broken by design
+    where weights are dealt out at random (the control `Permuted`).
     """
-    named = isinstance(getattr(loss, "name", None), str)
-    if not (named and callable(getattr(loss, "weights", None))):
-        expected = "a name, and weights(tokens)"
-        raise ConfigError(f"{loss!r} has no name or no weights", "loss", expected)
-    return hold(loss.name, LOSS_LAWS, lambda: (loss, _random_tokens(loss)))
-
-
-def small_case(seed: int = 0) -> Case:
-    """A Llama of random weights, its tokenizer, and three pairs of unequal lengths."""
-    from workbench.tokens.small_models import PocketConfig, make_model, make_tokenizer
-
-    texts = ["The lamp is bright.", "I camp in a tent whenever it is dry, and I like it.", "No."]
-    tokenizer = make_tokenizer(texts, 320)
-    size = PocketConfig(hidden=16, layers=1, heads=2, feed_forward=16, seed=seed)
-    told = [f"<s><persona>{'likes lamps ' * n}<query>review<response>" for n in (1, 2, 3)]
-    pairs = pd.DataFrame({"text": list("abc"), "prompt_with": told, "response": texts})
-    pairs["prompt_without"] = "<s><query>review<response>"
-    return Case(make_model(size, tokenizer).eval(), tokenizer, pairs)
+    check_is_loss(loss)
+    asked = contrast and getattr(loss, "persona_free", True)
+    unasked = {} if asked else {"persona first": "not claimed"}
+    return hold(loss.name, LOSS_LAWS, lambda: (loss, _random_tokens(loss)), unasked=unasked)
 
 
 def _apart(found: pd.DataFrame, want: pd.DataFrame) -> str | None:
@@ -141,6 +127,17 @@ def _equal(mine: Score, case: Case) -> str | None:
     return None if most <= CLOSE else says
 
 
+def _copied(mine: Score, _: Case) -> str | None:
+    found = mine(*copying_case()).set_index(KEYS).astype(float)
+    for text, place in COPIED.items():
+        values = found.loc[text]
+        there, others = values.loc[place], values.drop(index=place)
+        for name, high in others.max().items():
+            if there[name] <= high:
+                return f"{there[name]:.2g} for it, {high:.2g} for another"
+    return None
+
+
 def _unchanged(mine: Score, case: Case) -> str | None:
     before, given = _state(case.model), case.pairs.copy()
     mine(case.model, case.tokenizer, given)
@@ -173,6 +170,9 @@ SCORE_LAWS: dict[str, Law] = {
     "any order": Law("values that do not depend on the order of pairs", _order),
     "alone or together": Law("values that do not depend on the texts beside", _alone),
     "equal prompts": Law("no difference between tokens where both prompts are equal", _equal),
+    "copied word": Law(
+        "the highest value at a word copied from the persona (contrast=False: not claimed)", _copied
+    ),
     "nothing changed": Law("model and pairs left as they were", _unchanged),
 }
 
@@ -198,6 +198,30 @@ def _descent(loss: Any, tokens: Tokens) -> str | None:
     low = float(token_weights(loss, tokens).min())
     says = f"a weight of {low:.2g}, which makes a token that was written less likely"
     return says if low < 0 else None
+
+
+def _learns(loss: Any, tokens: Tokens) -> str | None:
+    logits = tokens.logits_with.requires_grad_()
+    mine = torch.autograd.grad(token_losses(loss, tokens).sum(), logits)[0]
+    cross_entropy = F.cross_entropy(logits, tokens.labels, reduction="sum")
+    plain = torch.autograd.grad(cross_entropy, logits)[0]
+    gain = float((mine * plain).sum())
+    return None if gain > 0 else f"a step that raises it by {gain:.2g}"
+
+
+def _persona_first(loss: Any, _: Tokens) -> str | None:
+    # tokens as likely with the persona as each other, of known PIR
+    pir, labels, likely = torch.tensor([-1.5, -0.7, 0.0, 0.7, 1.5, 4.0]), torch.arange(6), 0.2
+
+    def logits(p: torch.Tensor) -> torch.Tensor:
+        rest = ((1 - p) / 8)[:, None].expand(-1, 9)
+        return rest.scatter(1, labels[:, None], p[:, None]).log()
+
+    columns = dict.fromkeys(getattr(loss, "columns", ()), pir)
+    both = logits(torch.full_like(pir, likely)), logits(likely * torch.exp(-pir))
+    weights = token_weights(loss, Tokens(both[0], labels, both[1], columns))
+    low = int((weights.diff() < -CLOSE * weights.max()).sum())
+    return f"{low} tokens that weigh less than one of lower PIR" if low else None
 
 
 def _loss_again(loss: Any, tokens: Tokens) -> str | None:
@@ -233,4 +257,9 @@ LOSS_LAWS: dict[str, Law] = {
     "same again": Law("equal weights when asked again", _loss_again),
     "any order": Law("weights that move with their tokens", _loss_order),
     "nothing changed": Law("logits and labels left as they were", _loss_unchanged),
+    "learns": Law("a step that makes what was written likelier", _learns),
+    "persona first": Law(
+        "weights that rise with PIR, all else equal (contrast=False where that is not claimed)",
+        _persona_first,
+    ),
 }

@@ -31,7 +31,7 @@ import torch.nn.functional as F
 from workbench.errors import ConfigError, DataError
 from workbench.tokens.encoding import encode_pairs, prompts_of
 from workbench.tokens.passes import left, padded
-from workbench.tokens.weights.protocol import TokenLoss, Tokens, token_losses
+from workbench.tokens.weights.protocol import TokenLoss, Tokens, check_is_loss, token_losses
 
 IGNORED = -100  # the label of what is not trained on, as everywhere in Transformers
 
@@ -141,6 +141,7 @@ class Objective:
     """
 
     def __init__(self, model: Any, loss: TokenLoss) -> None:
+        check_is_loss(loss)
         self.model, self.loss = model, loss
         self._kept: dict[str, torch.Tensor] = {}
         whole = model.get_base_model() if hasattr(model, "get_base_model") else model

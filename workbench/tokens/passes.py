@@ -19,6 +19,7 @@ import numpy as np
 import torch
 
 from workbench.errors import ModelError
+from workbench.language.loading import config_of
 
 Pass = tuple[tuple[int, ...], tuple[int, ...]]  # token ids of a prompt, and of a response after it
 START_COST = 256  # tokens that cost about as much as one batch more
@@ -26,16 +27,10 @@ CAUSAL: weakref.WeakSet[Any] = weakref.WeakSet()  # models that were found to be
 AT_ONCE = 1 << 18  # logits turned into probabilities at a time: what fits a processor's cache
 
 
-def context_of(model: Any) -> int | None:
-    """The number of tokens that a model was made for, where its configuration says so."""
-    names = ("max_position_embeddings", "n_positions", "max_seq_len")
-    return next((size for name in names if (size := getattr(_config(model), name, None))), None)
-
-
 def vocabulary_of(model: Any) -> int:
     """The number of logits a token has."""
     head = _head(model)
-    return getattr(head, "out_features", None) or getattr(_config(model), "vocab_size", None) or 1
+    return getattr(head, "out_features", None) or getattr(config_of(model), "vocab_size", None) or 1
 
 
 @contextmanager
@@ -58,7 +53,7 @@ def check_causal(model: Any) -> None:
         return
     what = None
     tokens = torch.tensor([[0, 0, 0], [0, 0, 1]], device=input_device(model))
-    if getattr(_config(model), "is_encoder_decoder", False):
+    if getattr(config_of(model), "is_encoder_decoder", False):
         what = "an encoder-decoder model: it does not continue its prompt"
     else:
         logits = getattr(model(input_ids=tokens), "logits", None)
@@ -204,11 +199,6 @@ def _parts(*tables: torch.Tensor) -> Iterator[tuple[torch.Tensor, ...]]:
     """Tables that all have a row per token, some rows at a time."""
     size = max(1, AT_ONCE // tables[0].shape[-1])
     return zip(*(table.split(size) for table in tables), strict=True)
-
-
-def _config(model: Any) -> Any:
-    config = getattr(model, "config", None)
-    return config.get_text_config() if hasattr(config, "get_text_config") else config
 
 
 def _head(model: Any) -> Any:

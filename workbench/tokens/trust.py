@@ -24,16 +24,17 @@ import pandas as pd
 
 from workbench.errors import ConfigError, DataError
 from workbench.html import content_id, escape, provenance, table
+from workbench.language.loading import context_of
 from workbench.tokens._trust_checks import (
     chance,
     fit_checks,
+    number_format,
     pair_checks,
     perplexities,
     prompt_checks,
 )
 from workbench.tokens.contrast import score_tokens
 from workbench.tokens.encoding import check_columns
-from workbench.tokens.passes import context_of
 from workbench.tokens.prompts import EXAMPLE, foreign, make_pairs
 from workbench.tokens.rendering import Template, described
 
@@ -140,6 +141,7 @@ def trust(
         *fit_checks(model, tokenizer, pairs, tokens),
         *pair_checks(pairs, tokens),
         *perplexities(model, tokenizer, pairs[pairs["number"] == 0], tokens, seed),
+        *number_format(model, tokenizer, pairs[pairs["number"] == 0], tokens),
         *chance(each, wins, rng),
     ]
     fatal = "; ".join(one.says for one in checks if one.ok is False and one.fatal)

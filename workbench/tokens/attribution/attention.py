@@ -19,6 +19,7 @@ import pandas as pd
 import torch
 
 from workbench.errors import ModelError
+from workbench.language.loading import check_fits, check_room
 from workbench.tokens.coalitions import checked, located
 from workbench.tokens.encoding import response_ids
 from workbench.tokens.passes import evaluating
@@ -31,7 +32,8 @@ def attention_share(
     items, heading left out.
 
     The model attends eagerly meanwhile (other implementations return no attentions) and is put back
-    as it was. Raises `ModelError` for a model that shows no attentions.
+    as it was. Raises `ModelError` for a model that shows no attentions or does not know a token,
+    `TooLarge` for a text that exceeds its context.
     """
     before = getattr(model.config, "_attn_implementation", "eager")
     tables = []
@@ -41,12 +43,17 @@ def attention_share(
         for row in checked(examples, tokenizer, template):
             ids, owner = located(tokenizer, row, template)
             ((said, _),) = response_ids(tokenizer, [row.response])
+            check_room(model, [len(ids)], len(said))
+            check_fits(model, tokenizer, ids + said)
             tokens = torch.tensor([ids + said], device=model.device)
             with evaluating(model):
-                layers = model(input_ids=tokens, output_attentions=True, use_cache=False).attentions
-            if not layers or layers[0] is None:
-                expected = "a decoder with eager attention"
-                raise ModelError("the model returns no attentions", expected=expected)
+                out = model(input_ids=tokens, output_attentions=True, use_cache=False)
+            # of hybrid models some layers attend, of others none
+            layers = [one for one in getattr(out, "attentions", None) or () if one is not None]
+            if not layers:
+                what, expected = "the model returns no attentions", "a decoder that attends"
+                do = "take another attribution: they need log-probabilities alone"
+                raise ModelError(what, type(model).__name__, expected, do)
             # on the persona, from each place that predicts a token
             share = 0.0
             for layer in layers:

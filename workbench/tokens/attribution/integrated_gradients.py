@@ -24,6 +24,7 @@ import pandas as pd
 import torch
 
 from workbench.errors import ConfigError
+from workbench.language.loading import check_fits, check_room
 from workbench.tokens.coalitions import checked, located, tidy
 from workbench.tokens.encoding import response_ids
 from workbench.tokens.passes import evaluating
@@ -44,7 +45,8 @@ def integrate_gradients(
     Returns [text, position, memory, value, whole, gap]: `whole` is the masked PIR, `gap` = `whole`
     − Σ_k value; more `steps` make it smaller. A forward and a backward pass a token and step,
     `batch_size` of them at a time: for long texts, name the positions. Raises `ConfigError` for a
-    position outside the response.
+    position outside the response, `TooLarge` for a text that exceeds the model's context,
+    `ModelError` for a token that it does not know.
     """
     tables, filler = [], tokenizer.convert_tokens_to_ids(filler_of(tokenizer))
     for row in checked(examples, tokenizer, template):
@@ -55,6 +57,8 @@ def integrate_gradients(
             raise ConfigError(
                 "no such position", f"text {row.text!r}", f"0 to {len(said) - 1}", "leave it out"
             )
+        check_room(model, [len(ids)], len(said))
+        check_fits(model, tokenizer, [*ids, *said, filler])
         with evaluating(model), torch.enable_grad():
             value, whole = _row(model, filler, ids, owner, said, chosen, steps, batch_size)
         table = tidy(row.text, value, whole, gap=whole - value.sum(axis=0))

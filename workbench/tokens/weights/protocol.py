@@ -19,7 +19,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 import torch.nn.functional as F
@@ -35,7 +35,7 @@ class Tokens:
     """The n response tokens of a batch, text after text, without padding; V is the size of the
     vocabulary.
 
-    What a loss reads most (`log_prob_with`, `log_prob_without`, `pir`, `entropy`; nats) has no
+    What a loss reads most (`log_prob_with`, `log_prob_without`, `pir`, `entropy`, `kl`; nats) has no
     gradient; the logits and `loss` have.
     """
 
@@ -58,16 +58,17 @@ class Tokens:
         """(n,) log p⁺_i."""
         return -self.loss.detach()
 
+    @property
+    def _bare(self) -> Tensor:
+        if self.logits_without is None:
+            what, do = "the pass without the persona was not run", "set persona_free = True"
+            raise ConfigError(what, "token loss", do=do)
+        return self.logits_without.detach()
+
     @cached_property
     def log_prob_without(self) -> Tensor:
         """(n,) log p⁻_i."""
-        if self.logits_without is None:
-            raise ConfigError(
-                "the pass without the persona was not run",
-                "token loss",
-                do="set persona_free = True",
-            )
-        return -F.cross_entropy(self.logits_without.detach(), self.labels, reduction="none")
+        return -F.cross_entropy(self._bare, self.labels, reduction="none")
 
     @cached_property
     def pir(self) -> Tensor:
@@ -79,6 +80,13 @@ class Tokens:
         """(n,) H_i = −Σ_v p⁺(v) log p⁺(v)."""
         log_probs = torch.log_softmax(self.logits_with.detach(), dim=-1)
         return torch.special.entr(log_probs.exp()).sum(dim=-1)
+
+    @cached_property
+    def kl(self) -> Tensor:
+        """(n,) KL(p⁺ ‖ p⁻) = Σ_v p⁺(v) (log p⁺(v) − log p⁻(v))."""
+        p, q = (torch.log_softmax(one, dim=-1) for one in (self.logits_with.detach(), self._bare))
+        each = F.kl_div(q, p, reduction="none", log_target=True)
+        return each.masked_fill(p.isneginf(), 0.0).sum(dim=-1)  # 0 · log 0 = 0
 
     def column(self, name: str) -> Tensor:
         """(n,) what was carried along under this name; raises `ConfigError` where it was not."""
@@ -99,6 +107,14 @@ class TokenLoss(Protocol):
 
     def weights(self, tokens: Tokens) -> Tensor:
         """(n,) a finite weight for each token; its gradient is cut."""
+
+
+def check_is_loss(loss: Any) -> None:
+    """Raise `ConfigError` for what is no loss: a name of one, or its class."""
+    named = isinstance(getattr(loss, "name", None), str) and not isinstance(loss, type)
+    if not (named and callable(getattr(loss, "weights", None))):
+        expected, do = "a name, and weights(tokens)", "pass an object, such as weights.PerCE()"
+        raise ConfigError(f"{loss!r} has no name or no weights", "loss", expected, do)
 
 
 class Loss(BaseModel):

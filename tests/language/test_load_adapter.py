@@ -1,0 +1,118 @@
+"""load_adapter: a LoRA folder stands on its base again, and what is said where it cannot."""
+
+import json
+
+import pandas as pd
+import pytest
+import torch
+
+from tests.language.families import chatml, llama
+from workbench.errors import ModelError
+from workbench.language import adapters, load_adapter, load_causal_lm
+
+PAIRS = pd.DataFrame(
+    [("t", "likes lamps. Write", "Write", "The lamp arrived.")],
+    columns=["text", "prompt_with", "prompt_without", "response"],
+)
+peft = pytest.importorskip("peft")
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A base model's folder, an adapter's that names it, and the tuned model."""
+    folder, tokenizer = tmp_path_factory.mktemp("models"), chatml()
+    llama(tokenizer).save_pretrained(folder / "base")
+    tokenizer.save_pretrained(folder / "base")
+    base, _ = load_causal_lm(folder / "base")
+    config = peft.LoraConfig(r=4, target_modules=["q_proj", "v_proj"], init_lora_weights=False)
+    torch.manual_seed(3)
+    tuned = peft.get_peft_model(base, config).eval()
+    tuned.save_pretrained(folder / "adapter")
+    return folder, tuned, tokenizer
+
+
+def told(folder, **changes):
+    path = folder / "adapter_config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+
+
+@pytest.fixture
+def copied(trained, tmp_path):
+    import shutil
+
+    return shutil.copytree(trained[0] / "adapter", tmp_path / "adapter")
+
+
+def log_probs(model, tokenizer):
+    from workbench.tokens import score_tokens
+
+    return score_tokens(model, tokenizer, PAIRS)["log_prob_with"]
+
+
+def test_an_adapter_on_its_base_is_the_tuned_model(trained):
+    folder, tuned, tokenizer = trained
+    model, found = load_adapter(folder / "adapter")
+    assert (log_probs(model, found) - log_probs(tuned, tokenizer)).abs().max() == 0
+    plain = log_probs(*load_causal_lm(folder / "base"))
+    assert (log_probs(model, found) - plain).abs().max() > 0.01
+    # it goes on being trained, alone
+    trains = [name for name, value in model.named_parameters() if value.requires_grad]
+    assert trains and all("lora_" in name for name in trains) and not model.training
+    merged = tuned.merge_and_unload()
+    assert (log_probs(model, found) - log_probs(merged, tokenizer)).abs().max() < 1e-5
+
+
+def test_the_base_can_stand_elsewhere_and_the_tokenizer_of_the_folder_is_taken(copied, trained):
+    folder, _, tokenizer = trained
+    told(copied, base_model_name_or_path=None)
+    tokenizer.chat_template = "mine {{ messages }}"
+    tokenizer.save_pretrained(copied)
+    model, found = load_adapter(copied, base=folder / "base")
+    assert found.chat_template == "mine {{ messages }}" and model.dtype == torch.float32
+
+
+def test_the_loader_of_whole_models_names_the_loader_of_adapters(trained):
+    with pytest.raises(ModelError, match=r"an adapter alone: language.load_adapter\(folder\)"):
+        load_causal_lm(trained[0] / "adapter")
+
+
+@pytest.mark.parametrize(
+    ("base", "says"),
+    [
+        (None, r"names no base model.*pass base="),
+        ("", r"names no base model"),
+        ("./gone", r"gone: no such model folder.*pass base="),
+        ("nobody/never-made-this", r"never-made-this.*pass base="),
+    ],
+)
+def test_a_base_that_is_absent_is_said(copied, base, says, monkeypatch, tmp_path):
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
+    told(copied, base_model_name_or_path=base)
+    with pytest.raises(ModelError, match=says):
+        load_adapter(copied)
+
+
+def test_an_adapter_does_not_stand_on_itself(copied):
+    told(copied, base_model_name_or_path=str(copied))
+    with pytest.raises(ModelError, match=r"no config.json"):
+        load_adapter(copied)
+
+
+@pytest.mark.parametrize("changes", [{"num_hidden_layers": 2}, {"hidden_size": 16}])
+def test_the_weights_of_another_model_are_refused(copied, trained, changes, tmp_path):
+    """Transformers draws what it does not find at random, and warns."""
+    llama(trained[2], **changes).save_pretrained(tmp_path / "other")
+    trained[2].save_pretrained(tmp_path / "other")
+    with pytest.raises(ModelError, match="cannot load the adapter"):
+        load_adapter(copied, base=tmp_path / "other")
+
+
+def test_no_weights_no_json_and_no_peft_are_said(copied, monkeypatch, tmp_path):
+    with pytest.raises(ModelError, match=r"no adapter_model.safetensors.*never read"):
+        load_adapter(tmp_path)
+    (copied / "adapter_config.json").write_text("{")
+    with pytest.raises(ModelError, match="cannot load the adapter"):
+        load_adapter(copied)
+    monkeypatch.setattr(adapters, "find_spec", lambda name: None)
+    with pytest.raises(ModelError, match=r"peft is not installed.*pip install peft"):
+        load_adapter(copied)
