@@ -137,7 +137,7 @@ def test_a_thought_that_the_prompt_opened_is_no_reply():
     assert Chat((said, tokenizer), max_tokens=60).complete(ASK).text == "Nice."
     with pytest.raises(NoReply, match="within its thought"):
         Chat((saying(tokenizer, "A lamp? Yes, a lamp"), tokenizer), max_tokens=5).complete(ASK)
-    quick = chatml(THINKS.replace("<think>", "{% if think %}<think>{% endif %}"))
+    quick = chatml(THINKS.replace("<think>\n'", "' + ('<think>\n' if think else '')"))
     more = {"chat_template_kwargs": {"think": False}}
     said = saying(quick, "Nice.<|im_end|>")
     assert Chat((said, quick), max_tokens=60, fields=more).complete(ASK).text == "Nice."
@@ -145,7 +145,7 @@ def test_a_thought_that_the_prompt_opened_is_no_reply():
 
 def test_what_a_template_refuses_and_what_is_too_long_is_said():
     tokenizer = gemma()
-    with pytest.raises(ConfigError, match=r"template refuses: System role not supported"):
+    with pytest.raises(ConfigError, match=r"chat template of .*System role not supported"):
         Chat((llama(tokenizer), tokenizer)).complete(MESSAGES)
     long = [{"role": "user", "content": "Write a review of the lamp. " * 20}]
     for model in (gpt2(tokenizer, 64), llama(tokenizer, max_position_embeddings=64)):

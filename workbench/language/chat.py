@@ -12,6 +12,7 @@ from workbench.errors import ConfigError
 from workbench.language.endpoint import Endpoint
 from workbench.language.loading import check_fits, check_room
 from workbench.language.replies import CLOSED, NoReply, after_thought, spoken, stops_of
+from workbench.language.templates import chat_text
 
 
 @dataclass(frozen=True)
@@ -109,12 +110,7 @@ class Chat:
         import torch
 
         (model, tokenizer), more = self.speaker, self.fields.get("chat_template_kwargs", {})
-        options = {"add_generation_prompt": True, "tokenize": False} | more
-        try:
-            prompt = tokenizer.apply_chat_template(messages, **options)
-        except Exception as error:  # whatever a template raises
-            do = "another order of roles: some know no system message"
-            raise ConfigError(f"the chat template refuses: {error}", "messages", do=do) from error
+        prompt = chat_text(tokenizer, messages, **more)
         given = tokenizer(prompt, add_special_tokens=False, return_tensors="pt").to(model.device)
         stops, length = stops_of(model, tokenizer), given["input_ids"].shape[1]
         check_room(model, [length], self.max_tokens)
