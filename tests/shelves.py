@@ -77,7 +77,7 @@ SHELVES = (
     Shelf("laws", r"(recommend|tokens|unlearning)/laws", None),
     Shelf("science core", r".", 67_000),
 )
-WHOLE = 175_500
+WHOLE = 199_600
 """Lexical tokens of the package. The goals are 60,000 for the core before the wings and 165,000
 for the whole; both are missed, and these lines hold what was reached."""
 

@@ -12,7 +12,7 @@ import pytest
 from workbench.errors import ConfigError, ModelError
 from workbench.language import Endpoint, endpoint
 from workbench.language.answers import patience
-from workbench.language.endpoint import PromptScorer
+from workbench.language.scorer import PromptScorer
 from workbench.tokens import make_pairs, prompt, score_tokens, trust
 
 FORMS, TEXT = ("prompt_logprobs", "echo"), "The lamp arrived."

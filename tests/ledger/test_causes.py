@@ -98,4 +98,4 @@ def test_a_shop_that_masks_nothing_offers_nothing_anew():
 
 def test_the_cause_is_said_in_words_on_the_page(service):
     told = forget(service, 187, topic_rows(service, 187), draws=0)
-    assert "came back</b>: deleted products are offered again" in show(told).static
+    assert "came back</b> <small>(deleted products are offered again)" in show(told).static

@@ -22,7 +22,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import Any, Literal
 
 import httpx
 import numpy as np
@@ -37,6 +37,7 @@ from workbench.language.answers import (
     spelled,
     status_in,
 )
+from workbench.language.scorer import Passes
 
 AGAIN = (408, 429, 500, 502, 503, 504)  # what may be better a moment later
 PAUSE = 0.5  # seconds before the first repetition; doubled each time
@@ -50,37 +51,6 @@ ADVICE = {
     403: "check the key and its variable",
     404: "check url and model",
 }
-
-
-@dataclass(frozen=True)
-class Passes:
-    """One response after several prompts, token by token; the tokens are the same after all of
-    them."""
-
-    ids: tuple[int, ...] | None
-    """Token ids of the response; None where the server gives no ids."""
-    tokens: tuple[str, ...]
-    """The tokens as text."""
-    start: np.ndarray
-    """First character of each token in the response."""
-    end: np.ndarray
-    """The character after its last."""
-    log_probs: np.ndarray
-    """Prompts × tokens, float64, nats."""
-    merged: bool
-    """Prompt and response tokenised together would give other tokens at their boundary."""
-
-
-@runtime_checkable
-class PromptScorer(Protocol):
-    """What `score_tokens(scorer, tokenizer or None, pairs)` asks in place of running a model."""
-
-    def of_ids(self, prompts: Sequence[Sequence[int]], ids: Sequence[int]) -> np.ndarray:
-        """Log-probabilities (prompts × tokens, float64, nats) of `ids` after each prompt; used with
-        a tokenizer."""
-
-    def of_text(self, prompts: Sequence[str], response: str) -> Passes:
-        """The same for text that the scorer tokenises itself; used where the tokenizer is None."""
 
 
 @dataclass(frozen=True)

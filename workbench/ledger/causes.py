@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from workbench.ledger.memory import Removal
+from workbench.ledger.removal import Removal
 from workbench.ledger.tiers import LOG, TOMBSTONE
 from workbench.reports import Claim
 

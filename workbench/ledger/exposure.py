@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from workbench.ledger.memory import Removal, Score, Service
+from workbench.ledger.memory import Service
+from workbench.ledger.removal import Removal, Score
 from workbench.statistics import wilson
 from workbench.unlearning.exposure import churn
 from workbench.unlearning.exposure import exposure as exposed

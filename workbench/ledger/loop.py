@@ -14,8 +14,9 @@ from workbench.errors import DataError
 from workbench.html import escape, table
 from workbench.ledger.causes import causes
 from workbench.ledger.exposure import exposure, touched
-from workbench.ledger.memory import Removal, Service
+from workbench.ledger.memory import Service
 from workbench.ledger.null import Control, placebos, strangers
+from workbench.ledger.removal import Removal
 from workbench.ledger.tiers import ITEM_WEIGHTS, Switches, rungs
 from workbench.reports import Report, diff
 from workbench.unlearning.exposure import off_refit

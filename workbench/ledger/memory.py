@@ -13,8 +13,10 @@ import pandas as pd
 from workbench.data import Catalogue, Histories, Interactions
 from workbench.data.histories import unique_ids
 from workbench.errors import ConfigError, DataError
-from workbench.ledger.tiers import ITEM_WEIGHTS, Switches, Tier, check_stores, tiers_of
+from workbench.ledger.removal import Removal, Score
+from workbench.ledger.tiers import Switches, Tier, check_stores, tiers_of
 from workbench.recommend import scores_of, scores_or_none, top_k
+from workbench.recommend.protocol import fitted_copy, must_offer
 from workbench.reports import Claim, EntityStore, Evidence, Report, Store, make_claims, write
 
 TOP = 10
@@ -27,9 +29,6 @@ SCORES = 1 << 27
 """Bytes up to which everybody's scores are kept: other lists after a request follow from them."""
 REMOVALS = 8
 """Requests that a service keeps: each may hold copies of the model."""
-
-
-Score = Callable[[Histories], np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -67,16 +66,18 @@ class Service:
         mask_seen: bool = True,
         unsaid: Iterable[str] = (),
     ) -> Service:
-        """Fit the model on the log and build the stores; the model handed in is fitted in place.
+        """Fit a copy of the model on the log and build the stores.
 
-        Raises `ConfigError` for two stores of one name, `DataError` for a catalogue of other items.
+        Raises `ConfigError` for two stores of one name, and for a model that lacks fit, score or
+        copy, before it is fitted; `DataError` for a catalogue of other items.
         """
+        must_offer(model, "fit", "score", "copy")
         if len(catalogue) != log.n_items:
             what = f"{len(catalogue)} items in the catalogue, {log.n_items} in the log"
             raise DataError(what, "Service.build", do="make it of log.items, one row per code")
         built = check_stores(kind.build(log, catalogue) for kind in stores)
         rules = {"mask_seen": mask_seen, "unsaid": frozenset(unsaid)}
-        return cls(log, catalogue, model.fit(log), built, weights_log=log, **rules)
+        return cls(log, catalogue, fitted_copy(model, log), built, weights_log=log, **rules)
 
     @property
     def stores_vectors(self) -> bool:
@@ -230,122 +231,3 @@ class Service:
             return {claim.claim: claim for claim in told}
 
         return self.keep(("claims", user), made)
-
-
-class Removal:
-    """One request against one service: each place is cleaned at most once, then combined as the
-    switches say.
-
-    ids: sorted. users: whose rows they are. pairs: (user, item) of them. taken, left: the rows of
-    every log of the service, by `id(log)`.
-    """
-
-    def __init__(self, service: Service, interactions: Iterable[int]) -> None:
-        self.service = service
-        self.ids = unique_ids(interactions)
-        # each log in two: what the shopper has, what the weights and old vectors saw
-        logs = (service.log, service.weights_log, *service.stale.values())
-        self.taken: dict[int, Interactions] = {}
-        self.left: dict[int, Interactions] = {}
-        for name, log in {id(log): log for log in logs}.items():
-            found = np.isin(log.frame["interaction"].to_numpy(), self.ids)
-            self.taken[name] = log.select(found)
-            self.left[name] = log.select(~found) if found.any() else log
-        rows = pd.concat([log.frame for log in self.taken.values()])
-        self.pairs = frozenset(zip(rows["user"].tolist(), rows["item"].tolist(), strict=True))
-        # rows that only a store still names
-        unlogged = np.setdiff1d(self.ids, rows["interaction"])
-        owners = self._owners(unlogged) if len(unlogged) else []
-        self.users = np.unique(np.r_[rows["user"].to_numpy(), owners].astype(np.int32))
-        self._made: dict[frozenset[str], Service] = {}
-
-    def _owners(self, ids: np.ndarray) -> list[int]:
-        """Whose these rows are, for the stores; raises `DataError` for a row that none names."""
-        owners, named = [], np.zeros(0, dtype=np.int64)
-        for user in range(self.service.log.n_users):
-            for store in self.service.stores.values():
-                known = store.knows(user, ids)
-                named = np.union1d(named, known)
-                owners += [user] if len(known) else []
-        unknown = np.setdiff1d(ids, named)
-        if len(unknown):
-            what = f"no place remembers interaction {unknown[0]}"
-            do = "take ids from the column 'interaction' of service.log"
-            raise DataError(what, "interactions", "rows of this service", do)
-        return owners
-
-    @cached_property
-    def digest(self) -> str:
-        """What a request that is written down keeps beside its ids, see `Interactions.only`."""
-        return self.taken[id(self.service.log)].fingerprint
-
-    @cached_property
-    def stores(self) -> dict[str, Store]:
-        """The stores, cleaned."""
-        stores = self.service.stores.items()
-        return {name: store.forget(self.ids, self.users) for name, store in stores}
-
-    @cached_property
-    def weights(self) -> Any:
-        """The model with cleaned item weights: rows taken out where it can do that, else refitted
-        on what remains (and then user vectors are clean, too)."""
-        model = self.service.model.copy()
-        held = id(self.service.weights_log)
-        if hasattr(model, "forget"):
-            return model.forget(self.taken[held])
-        return model.fit(self.left[held])
-
-    @cached_property
-    def refitted(self) -> Any:
-        """The exact reference: the model fitted on what is left of the log."""
-        return self.service.model.copy().fit(self.left[id(self.service.log)])
-
-    def score(self, on: frozenset[str]) -> Score | None:
-        """How other shoppers are scored when these switches are on, where there is a shorter way
-        than by the cleaned model: what it said before, and the low rank of the change."""
-        service = self.service
-        if ITEM_WEIGHTS.name not in on or not hasattr(service.model, "score_without"):
-            return None
-        removed = self.taken[id(service.weights_log)]
-
-        def scores(histories: Histories) -> np.ndarray:
-            now = None if service.scores is None else service.scores[histories.user]
-            return service.model.score_without(removed, histories, now)
-
-        return scores
-
-    @cached_property
-    def vectors(self) -> Any:
-        """The model with old item weights and user vectors computed anew."""
-        histories = self.left[id(self.service.log)].histories(self.users)
-        return self.service.model.copy().forget_user_vector(self.users, histories)
-
-    def at(self, on: frozenset[str]) -> Service:
-        """The service when these switches are on."""
-        if on not in self._made:
-            self._made[on] = self._combine(on) if len(self.ids) else self.service
-        return self._made[on]
-
-    def _combine(self, on: frozenset[str]) -> Service:
-        old = self.service
-        changed: dict[str, Any] = {}
-        if "log" in on:
-            changed["log"] = self.left[id(old.log)]
-        cleaned = on & old.stores.keys()
-        if cleaned:
-            changed["stores"] = old.stores | {name: self.stores[name] for name in cleaned}
-        if "tombstone" in on:
-            changed["tombstones"] = old.tombstones | self.pairs
-        if "item_weights" in on:
-            changed |= {"model": self.weights, "weights_log": self.left[id(old.weights_log)]}
-        if not old.stores_vectors:
-            return replace(old, **changed)
-        # stored vectors: computed anew, or from now on older than the log
-        if {"item_weights", "user_vector"} & on:
-            own = set(self.users.tolist())
-            changed["stale"] = {user: log for user, log in old.stale.items() if user not in own}
-            if "item_weights" not in on:
-                changed["model"] = self.vectors
-        else:
-            changed["stale"] = {**{int(user): old.log for user in self.users}, **old.stale}
-        return replace(old, **changed)

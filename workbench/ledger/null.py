@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from workbench.ledger.exposure import touched
-from workbench.ledger.memory import Removal, Service
+from workbench.ledger.memory import Service
+from workbench.ledger.removal import Removal
 from workbench.ledger.tiers import Switches
 from workbench.reports import diff
 

@@ -200,12 +200,10 @@ def _item(one: dict[str, Any], note: str = "", struck: bool = False) -> str:
 
 def _exposure(row: dict[str, Any] | None, topic: object) -> str:
     """Is the topic in the list, or in how many lists of comparable shoppers?"""
-    if row is None:
+    if row is None or row["value"] is None:
         return ""
     told = "in this list" if row["value"] else "not in this list"
-    if row["value"] is None:
-        told = "nobody alike"
-    elif row["n"] != 1:
+    if row["n"] != 1:
         low, high = row["low"], row["high"]
         between = "" if low is None else f" [{low:.0%} to {high:.0%}]"
         told = f"in {row['value']:.0%}{between} of {row['n']:,} lists"
