@@ -340,7 +340,7 @@ def test_a_file_that_was_moved_away_says_what_brings_it_back(own):
     path.rename(own / "moved.csv")
     with pytest.raises(DataError, match=r"put it back, or remove the card .*clicks\.toml and"):
         open_data("clicks")
-    (own / "mine" / "cards" / "clicks.toml").unlink()
+    (own / "own" / "cards" / "clicks.toml").unlink()
     commands.add(own / "moved.csv", name="clicks")
     assert len(open_data("clicks").log) == 3
 
