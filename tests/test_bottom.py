@@ -7,7 +7,7 @@ import pytest
 from workbench import html
 from workbench.errors import ConfigError, WorkbenchError
 from workbench.laws import Law, NotOffered, hold
-from workbench.settings import settings
+from workbench.settings import Frozen, settings
 
 HOSTILE = "<img src=x onerror=alert(1)>"
 
@@ -115,3 +115,23 @@ def test_every_law_gets_a_case_of_its_own():
     laws = {name: Law("an empty list", lambda seen: seen.append(1)) for name in "ab"}
     laws["c"] = Law("an empty list", lambda seen: str(seen) if seen else None)
     assert hold("lists", laws, lambda: ([],)).ok
+
+
+def test_help_tells_what_stands_under_each_field() -> None:
+    class Base(Frozen):
+        """Settings of a thing."""
+
+        rate: float = 0.1
+        """How fast
+        it goes."""
+
+    class More(Base):
+        """Settings of another."""
+
+        size: int = 3
+        """How large it is."""
+
+    assert More.__doc__ == (
+        "Settings of another.\n\nrate: How fast it goes.\n\nsize: How large it is."
+    )
+    assert Base.__doc__.count("rate") == 1 and "size" not in Base.__doc__

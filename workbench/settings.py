@@ -27,6 +27,15 @@ class Frozen(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
+    @classmethod
+    def __pydantic_init_subclass__(cls, **_: object) -> None:
+        """What stands under each field also stands in `help(config)` and behind `config?`."""
+        told = [
+            f"{name}: {' '.join((field.description or '').split())}"
+            for name, field in cls.model_fields.items()
+        ]
+        cls.__doc__ = "\n\n".join([(cls.__doc__ or "").rstrip(), *told])
+
 
 class Settings(Frozen):
     """What a run depends on besides its data and its config."""
