@@ -7,8 +7,11 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from typer.testing import CliRunner
 
 from tools.starting import COMMANDS
+from workbench import cli
+from workbench.data import open_data
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -156,6 +159,25 @@ def test_the_commands_of_the_front_page_are_ones_that_exist():
     words = set(re.findall(r"python start\.py (\w+)", README))
     assert {"lab", "test", "site", "doctor", "data"} <= words
     assert words <= COMMANDS
+
+
+def test_the_lines_for_own_data_work_in_their_order(tmp_path, monkeypatch):
+    block = README.split("## Your own data")[1].split("```")[1]
+    lines = [line.split("#")[0].split() for line in block.strip().splitlines()]
+    assert lines[0][0] == "export" and lines[-1] == ["python", "start.py", "lab"]
+    name, _, folder = lines[0][1].partition("=")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv(name, folder)
+    monkeypatch.chdir(tmp_path)
+    Path("clicks.csv").write_text(
+        "user,item,time\na,x,1546300800\nb,x,1546300900\nb,y,1546301000\n"
+    )
+    Path("products.csv").write_text("item,title,topics\nx,A lamp,Light\ny,A rug,Floor\n")
+    for words in lines[1:-1]:
+        done = CliRunner().invoke(cli.app, words[2:], input="y\n")
+        assert done.exit_code == 0, done.output
+    opened = open_data("clicks")
+    assert len(opened.log) == 3 and len(opened.catalogue.items_of("Light")) == 1
 
 
 def report():
