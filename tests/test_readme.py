@@ -1,6 +1,7 @@
 """README and results page quote measurements: each must stand in the file that the benchmark wrote."""
 
 import importlib.util
+import json
 import re
 import shlex
 from pathlib import Path
@@ -134,6 +135,27 @@ def test_the_numbers_about_words_are_the_ones_measured(name):
     }
     assert len(rows) >= WORDS[name].count("|") and numbers
     assert not (absent := sorted(number for number in numbers if number not in page)), absent
+
+
+def printed(name: str) -> str:
+    """What the cells of a notebook print, joined."""
+    notebook = json.loads(next(ROOT.glob(f"notebooks/{name}_*.ipynb")).read_text(encoding="utf-8"))
+    outputs = [out for cell in notebook["cells"] for out in cell.get("outputs", [])]
+    return "".join("".join(out.get("text", [])) for out in outputs)
+
+
+def test_the_table_of_sentences_is_what_the_notebooks_print():
+    told = LATEST.split("## A sentence that comes back")[1].split("\n## ")[0]
+    rows = [cells(line) for line in told.splitlines() if re.search(r"\((00|40)\) \|", line)]
+    numbers = [[int(re.match(r"\d+", cell)[0]) for cell in row[1:]] for row in rows]
+    # one line a count, in the order of the columns
+    assert numbers[0] == [int(n) for n in re.findall(r"(\d+) of 92 ", printed("00"))]
+    # a table with a line for each act, and a line for what comes back
+    text = printed("40")
+    acts = re.findall(r"^(as served|forget|placebo) +(\d+) +(\d+)$", text, re.MULTILINE)
+    (_, before, _), (_, after, again), (_, placebo, own) = acts
+    back = re.search(r"\{'forget': (\d+), 'placebo': (\d+)\}", text).groups()
+    assert numbers[1] == [int(n) for n in (before, after, placebo, again, own, *back)]
 
 
 def test_what_scoring_costs_is_what_was_measured():
