@@ -237,3 +237,11 @@ def test_the_statistics_do_not_load_scikit_learn():
     code = "import sys, workbench.statistics; print('sklearn' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
+
+
+def test_a_share_lies_within_its_interval():
+    # an error bar may not be negative: at 0 and at n rounding puts a bound past the share
+    for n in (8, 9, 51, 93, 164):
+        for successes in range(n + 1):
+            low, high = wilson(successes, n)
+            assert low <= successes / n <= high

@@ -56,6 +56,7 @@ OFFLINE = re.compile(
 NBVAL = ["--nbval-current-env", "--nbval-cell-timeout=180", "--nbval-kernel-startup-timeout=120"]
 NBVAL += ["--nbval-sanitize-with=notebooks/sanitize.cfg"]
 LAB = ["--LabApp.news_url=None", "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate"]
+LAB += ["--ServerApp.contents_manager_class=tools.contents.UnversionedNotebooks"]
 NO_NEWS = {"disabledExtensions": {"@jupyterlab/apputils-extension:announcements": True}}
 
 

@@ -144,7 +144,8 @@ def wilson(successes: float, n: int, level: float = 0.95) -> tuple[float, float]
     share, spread = successes / n, stats.norm.ppf(0.5 + level / 2) ** 2 / n
     middle, half = share + spread / 2, (spread * (share * (1 - share) + spread / 4)) ** 0.5
     low, high = (middle - half) / (1 + spread), (middle + half) / (1 + spread)
-    return max(float(low), 0.0), min(float(high), 1.0)
+    # rounding may put a bound past the share itself at 0 and at n
+    return min(max(float(low), 0.0), share), max(min(float(high), 1.0), share)
 
 
 def paired_auc(

@@ -114,6 +114,8 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     }
     folders |= {"JUPYTERLAB_WORKSPACES_DIR": "workspaces", "JUPYTER_RUNTIME_DIR": "runtime"}
     environment = {**os.environ, **{key: str(settings / value) for key, value in folders.items()}}
+    # as where start.py runs it: what its flags name is found beside it
+    environment["PYTHONPATH"] = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
     start.without_news(settings / "config")
     port = free_port()
     log = settings / "lab.log"

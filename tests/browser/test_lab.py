@@ -3,6 +3,11 @@ network."""
 
 from __future__ import annotations
 
+import json
+
+from tests.browser.conftest import IDLE
+
+WIDGET = "window.jupyterapp.shell.currentWidget"
 HOSTILE = "<img src=x onerror=alert(1)>"
 
 
@@ -28,3 +33,19 @@ def test_the_repository_is_the_root_of_the_file_browser(lab, page) -> None:
     assert {"notebooks", "README.md"} <= set(names)
     # no news, no offer of an update
     assert page.locator(".Toastify__toast").all_inner_texts() == []
+
+
+def test_opening_a_notebook_leaves_it_saved_and_saving_it_as_it_was(lab, page) -> None:
+    path = lab.root / "notebooks" / "template.ipynb"
+    before = json.loads(path.read_text(encoding="utf-8"))
+    page.goto(lab.page("notebooks/template.ipynb"))
+    page.wait_for_selector(".jp-Notebook .jp-Cell")
+    page.wait_for_function(IDLE)
+    # the kernel says its language, and JupyterLab compares
+    page.evaluate(f"async () => {{ await {WIDGET}.sessionContext.session.kernel.info; }}")
+    page.wait_for_timeout(500)
+    assert page.evaluate(f"() => {WIDGET}.context.model.dirty") is False
+    page.evaluate(f"async () => {{ await {WIDGET}.context.save(); }}")
+    after = json.loads(path.read_text(encoding="utf-8"))
+    assert "version" not in before["metadata"]["language_info"]
+    assert after == before

@@ -14,7 +14,7 @@ from scipy import sparse, stats
 
 from workbench.data import Interactions, keep_core
 from workbench.errors import ConfigError, DataError, UnknownUser
-from workbench.statistics import RESAMPLES
+from workbench.statistics import RESAMPLES, wilson
 
 CALIPER, LEAST = 0.1, 2
 """Alike: a tenth more or fewer items than a person has left, at least 2 more or fewer."""
@@ -150,11 +150,8 @@ def matched_share(
     if not len(values):
         return np.nan, np.nan, np.nan
     counts = np.unique(np.asarray(matches), return_counts=True)[1]
-    n, mean = counts.sum() ** 2 / (counts**2).sum(), values.mean()
-    z = stats.norm.ppf(0.5 + level / 2)
-    centre = (mean + z**2 / (2 * n)) / (1 + z**2 / n)
-    half = z * np.sqrt(mean * (1 - mean) / n + z**2 / (4 * n**2)) / (1 + z**2 / n)
-    return float(mean), max(float(centre - half), 0.0), min(float(centre + half), 1.0)
+    n, mean = counts.sum() ** 2 / (counts**2).sum(), float(values.mean())
+    return mean, *wilson(mean * n, n, level)
 
 
 def _ratio(sums: np.ndarray, counts: np.ndarray, axis: int) -> np.ndarray:

@@ -15,8 +15,15 @@ from workbench.data import load_world
 from workbench.errors import ConfigError, DataError
 from workbench.settings import Settings, settings
 from workbench.worlds.corpus import bank
-from workbench.worlds.shop import SIZES, ShopConfig, generate, ship_world, sized, write_world
-from workbench.worlds.shop import world as world_file
+from workbench.worlds.shop import (
+    SIZES,
+    ShopConfig,
+    generate,
+    ship_world,
+    shipping,
+    sized,
+    write_world,
+)
 from workbench.worlds.shop.shop import make_shop
 
 FOLDER = settings().data / "world"
@@ -78,7 +85,7 @@ def test_shipping_rewrites_the_card(world, tmp_path, monkeypatch):
     card = tmp_path / "cards" / "generated-world.toml"
     wrong = old.replace(f"rows = {len(world.log)}", "rows = 1").replace('sha256 = "', 'sha256 = "f')
     card.write_text(wrong, encoding="utf-8")
-    monkeypatch.setattr(world_file, "settings", lambda: Settings(data=tmp_path))
+    monkeypatch.setattr(shipping, "settings", lambda: Settings(data=tmp_path))
     ship_world(world)
     new = tomllib.loads(card.read_text(encoding="utf-8"))
     content = (tmp_path / "world" / "manifest.json").read_bytes()

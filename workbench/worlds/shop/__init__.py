@@ -8,8 +8,9 @@ __getattr__, __dir__, __all__ = lazy.attach(
     submod_attrs={
         "generated": ["generate"],
         "world": [
-            *("SIZES", "ShopConfig", "World", "load_world", "ship_world", "sized", "write_world"),
+            *("SIZES", "ShopConfig", "World", "load_world", "sized"),
         ],
+        "shipping": ["ship_world", "write_world"],
         "future": ["next_purchases", "next_visits"],
         "texts": ["generate_texts"],
     },

@@ -1,12 +1,10 @@
-"""The generated world as a record: read, written, shipped. What makes it is in `generated.py`, which
-reading does not load."""
+"""The generated world as a record that is read. What makes it is in `generated.py`, what writes it in
+`shipping.py`; reading loads neither."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-import re
-from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -19,7 +17,6 @@ from workbench.data.catalogue import Catalogue
 from workbench.data.interactions import Interactions
 from workbench.errors import ConfigError, DataError
 from workbench.settings import settings
-from workbench.whole import whole_file
 
 if TYPE_CHECKING:
     from workbench.worlds.shop.shelf import Shelf
@@ -101,7 +98,9 @@ class World:
     @cached_property
     def fingerprints(self) -> dict[str, str]:
         """sha256 of the content of every table, whatever wrote its file."""
-        return {name: _fingerprint(table) for name, table in self.tables().items()}
+        from workbench.worlds.shop.shipping import fingerprint
+
+        return {name: fingerprint(table) for name, table in self.tables().items()}
 
 
 def sized(size: str = "tiny", seed: int = 1) -> ShopConfig:
@@ -139,54 +138,6 @@ def load_world(size: str = "tiny", folder: Path | None = None) -> World:
     return World(log, catalogue, plain[3], truth, config, manifest["version"])
 
 
-def write_world(world: World, folder: Path) -> None:
-    """Write parquet files and a manifest beside what the folder holds (README): all of them, or
-    none.
-
-    In the place of an older world: its tables go, those that this one lacks, too. Raises
-    `DataError` for a file in the way that no world's manifest names.
-    """
-    older = _tables_in(folder)
-    config, log = world.config.model_dump(), world.log
-    manifest = {"name": "generated world", "version": world.version, "config": config}
-    manifest |= {"users": log.n_users, "items": log.n_items, "licence": "CC BY 4.0", "tables": {}}
-    with ExitStack() as whole:  # the files take their names when it ends
-        for name, table in world.tables().items():
-            path = whole.enter_context(whole_file(folder / f"{name}.parquet", older.__contains__))
-            table.to_parquet(path, index=False, compression="zstd")
-            facts = {"rows": len(table), "bytes": path.stat().st_size, "sha256": _sha256(path)}
-            manifest["tables"][name] = facts | {"content": world.fingerprints[name]}
-        path = whole.enter_context(whole_file(folder / "manifest.json", lambda _: older))
-        text = json.dumps(manifest, indent=1) + "\n"
-        path.write_text(text, encoding="utf-8", newline="\n")
-    for path in older - {folder / f"{name}.parquet" for name in manifest["tables"]}:
-        path.unlink(missing_ok=True)
-
-
-def _tables_in(folder: Path) -> set[Path]:
-    """The tables that the manifest of a world names as its own, by plain names."""
-    try:
-        manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
-        ours = manifest["name"] == "generated world"
-        names = [name for name in manifest["tables"] if ours and re.fullmatch(r"\w+", name)]
-    except (OSError, ValueError, LookupError, TypeError):
-        return set()
-    return {folder / f"{name}.parquet" for name in names}
-
-
-def ship_world(world: World) -> None:
-    """Write the world to data/world and what it counts into its card."""
-    folder, card = settings().data / "world", settings().data / "cards" / "generated-world.toml"
-    write_world(world, folder)
-    facts = {"rows": len(world.log), "users": world.log.n_users, "items": world.log.n_items}
-    facts["sha256"] = f'"{_sha256(folder / "manifest.json")}"'
-    text = card.read_text(encoding="utf-8")
-    for name, fact in facts.items():
-        text = re.sub(rf'^{name} = (\d+|"\w*")$', f"{name} = {fact}", text, flags=re.M)
-    with whole_file(card) as new:
-        new.write_text(text, encoding="utf-8", newline="\n")
-
-
 def log_of(rows: pd.DataFrame, n_users: int, n_items: int) -> Interactions:
     """The log of a world from rows that hold codes."""
     users = pd.Index([f"shopper {code}" for code in range(n_users)])
@@ -196,23 +147,8 @@ def log_of(rows: pd.DataFrame, n_users: int, n_items: int) -> Interactions:
     return Interactions.from_table(named, users=users, items=items, where="the world", **roles)
 
 
-def _fingerprint(table: pd.DataFrame) -> str:
-    digest = hashlib.sha256()
-    for name in table.columns:
-        column = table[name]
-        digest.update(f"{name}\x1e".encode())
-        if isinstance(column.dtype, pd.DatetimeTZDtype):
-            column = column.astype("int64")
-        elif column.dtype == "Int64":
-            column = column.fillna(-1).astype("int64")
-        if pd.api.types.is_numeric_dtype(column.dtype):
-            digest.update(column.to_numpy().tobytes())
-        else:
-            digest.update("\x1f".join(map(str, column)).encode())
-    return digest.hexdigest()
-
-
-def _sha256(path: Path) -> str:
+def sha256_of(path: Path) -> str:
+    """sha256 of a file."""
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
@@ -220,7 +156,7 @@ def _read(path: Path, expected: str) -> pd.DataFrame:
     do = f"restore the file, or rebuild: {REBUILD}"
     if not path.exists():
         raise DataError("the file is missing", str(path), "a table of the shipped world", do)
-    if _sha256(path) != expected:
+    if sha256_of(path) != expected:
         what = "the file is not the one the manifest names"
         raise DataError(what, str(path), f"sha256 {expected[:12]}…", do)
     return pd.read_parquet(path)
