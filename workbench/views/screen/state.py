@@ -61,9 +61,9 @@ def state(forgetting: Forgetting, controls: Iterable[Control] | None = None) -> 
 
 
 def line(control: Control) -> dict[str, Any]:
-    """One control as the screen reads it: how many sentences went, how many other lists changed."""
-    effect = control.effect
-    numbers = {"gone": effect["gone"], "others": effect["others"]}
+    """One control as the screen reads it: how many sentences went, how many other lists changed,
+    and how many of its own deleted products are offered again."""
+    numbers = {name: control.effect[name] for name in ("gone", "others", "again")}
     return {"kind": control.kind, "rows": len(control.ids), **numbers}
 
 
@@ -110,12 +110,11 @@ def _comparison(compared: list[dict[str, Any]]) -> list[str]:
     lines = []
     for kind in dict.fromkeys(one["kind"] for one in compared):
         draws = [one for one in compared if one["kind"] == kind]
-        gone = _span([one["gone"] for one in draws])
-        others = _span([one["others"] for one in draws])
-        lines.append(
-            f"For comparison, {kind} ({len(draws)} draws): {gone} sentences gone,"
-            f" {others} other shoppers changed."
-        )
+        told = {"gone": "sentences gone", "others": "other shoppers changed"}
+        if kind == "placebo rows":
+            told["again"] = "deleted products of their own offered again"
+        said = [f"{_span([one[name] for one in draws])} {what}" for name, what in told.items()]
+        lines.append(f"For comparison, {kind} ({len(draws)} draws): {', '.join(said)}.")
     return lines
 
 

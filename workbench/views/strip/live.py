@@ -26,7 +26,8 @@ from workbench.views.strip.text import readable
 if TYPE_CHECKING:
     from workbench.views.strip.strip import TokenStrip
 
-SCRIPTS = ("text.js", "strip_values.js", "strip_text.js", "strip.js")
+PARTS = ("values", "text", "parts", "tabs", "pinned")
+SCRIPTS = ("text.js", *(f"strip_{part}.js" for part in PARTS), "strip.js")
 Rescore = Callable[["TokenStrip", pd.DataFrame], pd.DataFrame]
 
 
