@@ -98,7 +98,7 @@ def test_static_form_tells_the_result_in_words():
     text = Page(static_screen(after(ACTION))).text
     assert "1 of 4 rows forgotten" in text
     assert "↩\u00a0came back (this shopper's other rows imply it)" in text
-    assert "✗\u00a0gone" in text and "✗ deleted" in text
+    assert "✗\u00a0gone" in text and "✗ The Hollow" in text and "· deleted" in text
     assert "⟲ deleted, offered again" in text
     assert "40% [30% to 50%]" in text
     assert "null: 35 of 399" in text

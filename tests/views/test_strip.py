@@ -18,7 +18,10 @@ from workbench.errors import ConfigError, DataError
 from workbench.html import HIDDEN
 from workbench.tokens import pieces
 from workbench.views import TokenStrip, described, export, show
+from workbench.views.look import BLUE, ORANGE, STRENGTH
+from workbench.views.page import STATIC
 from workbench.views.strip.live import to_state
+from workbench.views.strip.static import STEPS
 from workbench.views.strip.text import readable
 
 TEXT = "A red <img src=x onerror=alert(1)> lamp & a tent"
@@ -59,7 +62,16 @@ def test_meaning_survives_without_styles():
     assert "<b><u>red</u></b>+3.2▲" in left  # planted, likelier, beyond the colour range
     assert "<i>&lt;img</i>−1.5" in left  # less likely
     assert "<b>onerror=alert(1)&gt;</b>+0.9" in left
-    assert "underlined" in left and "strongest" in left
+    assert "<u>line</u>: planted as personal" in left and "strongest" in left
+
+
+def test_static_and_live_form_have_the_same_colours():
+    sheet = (STATIC / "base.css").read_text(encoding="utf-8")
+    for name, colour in (("orange", ORANGE), ("azure", BLUE)):
+        red, green, blue = colour.split(",")
+        assert f"--{name}: rgb({red} {green} {blue} / {STRENGTH:.2f});".replace("0.", ".") in sheet
+    # and as many steps
+    assert f"BINS = {STEPS};" in (STATIC / "strip_values.js").read_text(encoding="utf-8")
 
 
 def test_text_is_kept_whole():

@@ -1,8 +1,6 @@
 """The forget screen without scripts: what the live one shows first, in words and marks that keep
 their meaning when every style is removed.
 
-Styles are attributes, since hosts that show a notebook take style sheets away, and lay themselves
-over the page's own colours, light or dark.
 """
 
 from __future__ import annotations
@@ -14,18 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from workbench.html import content_id, escape
+from workbench.views.look import GONE, LIT, NEW, PANEL, SMALL, edged
 from workbench.views.text import brief
 
 State = dict[str, Any]
 CELL = "text-align:left;vertical-align:top;white-space:normal;overflow-wrap:anywhere;padding:.5em"
-EDGE = "border:1px solid rgba(128,128,128,.4)"
 TABLE = "table-layout:fixed;border-collapse:collapse;margin:.4em 0;font-size:.95em"
-GROUND = {
-    "lit": "background:rgba(255,190,40,.25)",
-    "gone": "background:rgba(230,97,1,.16)",
-    "new": "background:rgba(33,113,199,.16)",
-}
-"""What lies under what is lit, was deleted, or is new: the live screen's colours."""
 FIRST = 12
 """Products of the history that stand open."""
 
@@ -105,12 +97,13 @@ def _product(own: list[dict[str, Any]], share: float, least: bool) -> str:
     told = [", ".join(f"{act} ×{n}" if n > 1 else act for act, n in acts.items())]
     told += [row["when"], brief(row["category"])]
     partly = f"{gone} of {len(own)} " if gone < len(own) else ""
-    mark = f"<b>{'✗' if not partly else '◪'} {partly}deleted</b> " if gone else ""
-    carried = f" <b>{'◆' if least else '●'} {share:.0%}</b>" if share else ""
+    mark = ("◪ " if partly else "✗ ") if gone else ""
+    carried = f" <b>{'◆' if least else '●'}\u00a0{share:.0%}</b>" if share else ""
     said = f"<s>{title}</s>" if gone == len(own) else title
-    ground = GROUND["gone"] if gone else GROUND["lit"] if share else ""
     meta = escape(" · ".join(part for part in told if part))
-    return f'<div style="{ground}">{mark}{said}{carried}<br><small>{meta}</small></div>'
+    meta += f" · <b>{partly}deleted</b>" if gone else ""
+    look = edged("", "gray") if gone else edged(LIT if share else "")
+    return f'<div style="{look}">{mark}{said}{carried}<br><small>{meta}</small></div>'
 
 
 def _report(state: State, picked: dict[str, Any] | None) -> str:
@@ -119,14 +112,15 @@ def _report(state: State, picked: dict[str, Any] | None) -> str:
     for one in state["sentences"]:
         said = _sentence(one, state.get("causes"))
         if one is picked:
-            said = f'<u style="{GROUND["lit"]}">{said}</u>'
+            said = f'<u style="{LIT}">{said}</u>'
         # a line of the comparison is no sentence
         space = " " if one["text"].endswith(".") else "<br>"
         sections.setdefault(one["section"], []).append(said + space)
     key = " <small>underlined: picked, carried by the ◆ and ● on the left</small>" if picked else ""
     parts = [f"<b>Report</b>{key}"]
     for section, lines in sections.items():
-        parts.append(f"<div><small><b>{_text(section)}</b></small><br>{''.join(lines)}</div>")
+        head = f'<b style="{SMALL}">{_text(section)}</b><br>'
+        parts.append(f'<div style="margin-top:.4em">{head}{"".join(lines)}</div>')
     return "".join(parts)
 
 
@@ -147,7 +141,7 @@ def _sentence(one: dict[str, Any], causes: dict[str, Any] | None) -> str:
     cause = f" <small>({escape(why)})</small>" if why else ""
     if one["fate"] == "gone":
         text = f"<s>{text}</s>"
-    ground = GROUND["new"] if one["fate"] in ("back", "new") else ""
+    ground = NEW if one["fate"] in ("back", "new") else ""
     return f'<span style="{ground}">{text} <b>{mark}\u00a0{escape(word)}</b>{cause}</span>'
 
 
@@ -191,11 +185,11 @@ def _lists(lists: dict[str, Any], exposure: list[dict[str, Any]], topic: str | N
 
 
 def _item(one: dict[str, Any], note: str = "", struck: bool = False) -> str:
-    mark = "<b>■</b> " if one["topic"] else ""
     title = f"<s>{_text(one['title'])}</s>" if struck else _text(one["title"])
-    ground = {"⟲": GROUND["gone"], "+": GROUND["new"]}.get(note[:1], "")
-    told = f" <small><b>{note}</b></small>" if note else ""
-    return f'<li style="{ground}">{mark}{title}{told}</li>'
+    title = f"<b>■ {title}</b>" if one["topic"] else title
+    look = edged({"⟲": GONE, "+": NEW}.get(note[:1], ""))
+    told = f" <small>{note}</small>" if note else ""
+    return f'<li style="{look}">{title}{told}</li>'
 
 
 def _exposure(row: dict[str, Any] | None, topic: object) -> str:
@@ -245,5 +239,5 @@ def _table(cells: list[str], widths: tuple[int, ...]) -> str:
     body = []
     for cell, wide in zip(cells, widths, strict=True):
         # said twice: where styles are taken away, and where a notebook's own sheet aligns cells
-        body.append(f'<td valign="top" width="{wide}%" style="{CELL};{EDGE}">{cell}</td>')
+        body.append(f'<td valign="top" width="{wide}%" style="{CELL};{PANEL}">{cell}</td>')
     return f'<table width="100%" style="{TABLE}"><tbody><tr>{"".join(body)}</tr></tbody></table>'

@@ -1,9 +1,9 @@
 """The static form of a token strip: HTML that needs no style and no script.
 
 Colour shows the score (orange: the persona made the word likelier; blue: less likely), but no
-meaning rests on it: pieces past the threshold are bold or italic with their number beside them,
-planted truth is underlined, values beyond the colour range carry ▲ or ▼, and tables below repeat
-what the live form shows.
+meaning rests on it: pieces past the threshold have their number beside them, planted truth a line,
+values beyond the colour range carry ▲ or ▼, and tables below repeat what the live form shows.
+Where styles are taken away those past the threshold are bold or italic, and the line is below.
 """
 
 from __future__ import annotations
@@ -16,20 +16,23 @@ import pandas as pd
 
 from workbench.html import content_id, escape, table
 from workbench.statistics import auc
+from workbench.views.look import BLUE, EDGE, ORANGE, PANEL, STRENGTH, over
 from workbench.views.strip.text import blanks, readable
 
 if TYPE_CHECKING:
     from workbench.views.strip.strip import TokenStrip
 
-# apart for the colour-blind; blended over the page, so both themes work
-ORANGE, BLUE = "230,97,1", "33,113,199"
 # two columns as in the live form, one under the other where there is no room, or no style
-COLUMNS = "display:flex;flex-wrap:wrap;gap:1em;align-items:flex-start"
-PAPER = "flex:3 1 24em;min-width:0;padding:.2em .8em;border:1px solid rgba(128,128,128,.5)"
-PAPER += ";border-radius:4px"
-PANEL = "flex:1 1 15em;min-width:0;padding:.4em .8em;background:rgba(128,128,128,.1)"
-PANEL += ";border-radius:4px;overflow-x:auto"
-STEPS = 10
+COLUMNS = "display:flex;flex-wrap:wrap;gap:.5em;align-items:stretch"
+PAPER = f"flex:3 1 24em;min-width:0;padding:.1em .6em;border-radius:4px;{EDGE}"
+SIDE = f"flex:1 1 22em;min-width:0;padding:.4em .6em;overflow-x:auto;border-radius:4px;{PANEL}"
+TEXT = "color:var(--jp-content-font-color1,inherit);font-size:1.25em;line-height:1.9;margin:.1em 0"
+TEXT += ";white-space:pre-wrap;overflow-wrap:anywhere"
+BESIDE = "font-size:.58em;font-weight:700;line-height:0;white-space:nowrap"
+"""A number beside its piece."""
+PLANTED = '<u style="text-decoration:none;border-top:.12em solid">'
+STEPS = 9
+"""Of a colour: more cannot be told apart behind text."""
 
 
 def draw(strip: TokenStrip) -> str:
@@ -37,11 +40,11 @@ def draw(strip: TokenStrip) -> str:
     parts = []
     if strip.title:
         title = escape(readable(strip.title)[0])
-        parts.append(f'<p style="font-size:1.25em;margin:.2em 0"><b>{title}</b></p>')
+        parts.append(f'<p style="font-size:1.35em;margin:.2em 0"><b>{title}</b></p>')
     # what the colours mean; the text beside its strongest pieces; what it counts to
     parts += [_ramp(strip), _small(_legend(strip))]
     parts.append(f'<div style="{COLUMNS}"><div style="{PAPER}">{_text(strip, strip.tokens)}</div>')
-    parts.append(f'<div style="{PANEL}">{_top(strip)}</div></div>')
+    parts.append(f'<div style="{SIDE}">{_top(strip)}</div></div>')
     parts += [_small(escape(line)) for line in _lines(strip)]
     # the same text under another persona, by memory item, over training
     if strip.against is not None:
@@ -67,9 +70,9 @@ def _ramp(strip: TokenStrip) -> str:
     cells = []
     for step in range(-STEPS, STEPS + 1):
         colour = _colour(strip, width * step / STEPS)
-        cells.append(f'<i style="background:{colour};padding:0 .45em">&nbsp;</i>')
+        cells.append(f'<i style="{colour};padding:0 .45em">&nbsp;</i>')
     name = escape(readable(strip.score)[0])
-    bar = f'<i style="border:1px solid rgba(128,128,128,.4)">{"".join(cells)}</i>'
+    bar = f'<i style="{EDGE}">{"".join(cells)}</i>'
     return f"<p><small><b>{name}</b> {_number(-width)} {bar} {_number(width)}</small></p>"
 
 
@@ -103,10 +106,7 @@ def _text(strip: TokenStrip, frame: pd.DataFrame) -> str:
         out.append(f" … <i>{left:,} more {strip.level}s not drawn</i>")
     else:
         out.append(escape(shown[here:]))
-    style = "color:var(--jp-content-font-color1,inherit);line-height:2;white-space:pre-wrap;"
-    style += "font-size:1.1em;margin:.2em 0;"
-    style += "max-width:60em;overflow-wrap:anywhere"
-    return f'<p dir="auto" style="{style}">{"".join(out)}</p>'
+    return f'<p dir="auto" style="{TEXT}">{"".join(out)}</p>'
 
 
 def _marks(strip: TokenStrip, frame: pd.DataFrame, said: list[str]) -> list[str]:
@@ -117,17 +117,18 @@ def _marks(strip: TokenStrip, frame: pd.DataFrame, said: list[str]) -> list[str]
     out = []
     for text, value, planted, hover in zip(said, values, truth, hovers, strict=False):
         piece = escape(text)
-        # planted truth is underlined
         if planted:
-            piece = f"<u>{piece}</u>"
-        # past the threshold: bold or italic, with the number, and a sign beyond the colours
+            piece = f"{PLANTED}{piece}</u>"
+        # past the threshold: the number, and a sign beyond the colours
         if abs(value) >= strip.threshold:
-            tag = "b" if value > 0 else "i"
+            tag, look = ("b", "font-weight:400") if value > 0 else ("i", "font-style:normal")
             number = f"{_number(value)}{_beyond(strip, value)}"
             # a number stands before the line ends
             piece, ends = piece.rstrip("\n"), "\n" * text.endswith("\n")
-            piece = f'<{tag}>{piece}</{tag}><sub style="white-space:nowrap">{number}</sub>{ends}'
-        style = f"background:{_colour(strip, value)};border-radius:2px"
+            piece = (
+                f'<{tag} style="{look}">{piece}</{tag}><sub style="{BESIDE}">{number}</sub>{ends}'
+            )
+        style = f"{_colour(strip, value)};border-radius:2px"
         out.append(f'<span style="{style}" title="{escape(hover)}">{piece}</span>')
     return out
 
@@ -152,21 +153,15 @@ def _beyond(strip: TokenStrip, value: float) -> str:
 
 def _colour(strip: TokenStrip, value: float) -> str:
     """Orange or blue, the stronger the nearer to the end of the colour range."""
-    known = value == value
-    strength = min(1.0, abs(value) / strip.colour_range) if known else 0.0
-    return f"rgba({ORANGE if value > 0 else BLUE},{0.6 * strength:.2f})"
+    share = min(1, abs(value) / strip.colour_range) if value == value else 0
+    step = round(STEPS * share)
+    return over(ORANGE if value > 0 else BLUE, STRENGTH * step / STEPS)
 
 
 def _legend(strip: TokenStrip) -> str:
-    width = strip.colour_range
-    parts = [
-        "<b>bold</b><sub>+</sub> likelier with the persona, <i>italic</i><sub>−</sub> less likely, "
-        f"by {strip.threshold:g} or more",
-        f"colour from −{width:.2f} (blue) to +{width:.2f} (orange), ▲▼ beyond",
-    ]
-    if strip.truth:
-        parts.append("<u>underlined</u> planted as personal")
-    return "; ".join(parts)
+    told = "orange, <b>+</b>: likelier with the persona; blue, <i>−</i>: less likely"
+    told += f"; a number: by {strip.threshold:g} or more, ▲▼ beyond the colours"
+    return told + f"; {PLANTED}line</u>: planted as personal" * bool(strip.truth)
 
 
 def _lines(strip: TokenStrip) -> list[str]:
