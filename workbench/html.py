@@ -74,18 +74,15 @@ aligns every cell to the right."""
 def table(rows: Iterable[Mapping[str, Any]], caption: str = "", digits: int = 3) -> str:
     """A plain HTML table of records; every cell is escaped, columns of text stand to the left."""
     rows = list(rows)
-    # each column with its side
-    sides = {}
+    # column by column: each has its side
+    head, columns = "", []
     for name in rows[0] if rows else ():
-        text = any(isinstance(row[name], str | bool) for row in rows)
-        sides[name] = TEXT if text else NUMBER
-    head = "".join(f'<th scope="col"{side}>{escape(name)}</th>' for name, side in sides.items())
-    # row by row
-    body = ""
-    for row in rows:
-        said = {name: escape(format_number(row[name], digits)) for name in sides}
-        cells = [f"<td{side}>{said[name]}</td>" for name, side in sides.items()]
-        body += f"<tr>{''.join(cells)}</tr>"
+        values = [row[name] for row in rows]
+        side = TEXT if any(isinstance(value, str | bool) for value in values) else NUMBER
+        head += f'<th scope="col"{side}>{escape(name)}</th>'
+        said = [escape(format_number(value, digits)) for value in values]
+        columns.append([f"<td{side}>{text}</td>" for text in said])
+    body = "".join(f"<tr>{''.join(cells)}</tr>" for cells in zip(*columns, strict=True))
     title = f"<caption>{escape(caption)}</caption>" if caption else ""
     return f"<table>{title}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 

@@ -99,14 +99,13 @@ def export(screen: Screen | Any, path: Path | str, real_people: bool = False) ->
         told = f"every product that each of {service.log.n_users:,} shoppers had"
         do = "where you may hand that on, say export(screen, path, real_people=True)"
         raise ConfigError(f"the file would hold {told}", "export", "a generated log, or a yes", do)
-    # what the sentences are held against: below its range a value is weaker
-    claims = {claim.claim: claim for claim in service.report(user, screen.seed).claims}
-    lows = [claims[sentence["claim"]].low for sentence in screen.state["sentences"]]
+    model = pack(service.model, service.catalogue)
     # the shopper's own notes
     notes = [column.tolist() for column in service.evidence(user).notes["profile"]]
-    model = pack(service.model, service.catalogue)
     model["profile"] = list(zip(*notes, strict=True))
-    model["low"] = [low if low == low else None for low in lows]
+    # what the sentences are held against: below its range a value is weaker
+    lows = {claim.claim: claim.low for claim in service.report(user, screen.seed).claims}
+    model["low"] = _known(lows[sentence["claim"]] for sentence in screen.state["sentences"])
     # the placebo draws of workbench.ledger.null
     random = np.random.default_rng([screen.seed, user]).bit_generator.state["state"]
     model["random"] = {name: str(number) for name, number in random.items()}
@@ -202,23 +201,35 @@ def pack(model: Any, catalogue: Catalogue) -> dict[str, Any]:
             f"{model!r} cannot be exported", "export", "a fitted EASE", "make the service with EASE"
         )
     seen = model.cells.matrix.toarray() > 0
-    triangle = model.inverse[np.triu_indices(len(model.inverse))]
+    users, items = seen.shape
     frame = catalogue.frame
-    known = {name: frame[name].tolist() for name in ("category", "brand")}
+    known = frame[["category", "brand"]].to_dict("list")
     known["title"] = frame["title"].map(brief).tolist()
     known["kind"] = catalogue.kind.tolist()
-    for name, values in (("price", frame["price"]), ("rating", catalogue.rating)):
-        known[name] = [value if value == value else None for value in values.tolist()]
-    known["topics"] = [catalogue.topics_of(item) for item in range(len(frame))]
-    binary = {"P": triangle.astype("<f8").tobytes(), "seen": np.packbits(seen.ravel()).tobytes()}
-    encoded = {name: base64.b64encode(part).decode("ascii") for name, part in binary.items()}
+    known |= {"price": _known(frame["price"].tolist()), "rating": _known(catalogue.rating.tolist())}
+    known["topics"] = [catalogue.topics_of(item) for item in range(items)]
     return {
-        "users": seen.shape[0],
-        "items": seen.shape[1],
-        **encoded,
+        "users": users,
+        "items": items,
+        "P": packed(model.inverse[np.triu_indices(items)], "<f8"),
+        "seen": packed(np.packbits(seen), "u1"),
         "catalogue": known,
         "templates": templates(),
     }
+
+
+def packed(values: Any, kind: str = "<f4") -> str:
+    """An array for a page, in base64."""
+    return _base64(np.ascontiguousarray(values).astype(kind).tobytes())
+
+
+def _base64(data: bytes) -> str:
+    return base64.b64encode(data).decode("ascii")
+
+
+def _known(values: Iterable[float]) -> list[float | None]:
+    """Numbers as JSON: it knows no "not a number"."""
+    return [value if value == value else None for value in values]
 
 
 def write(text: str, path: Path | str) -> Path:
@@ -245,5 +256,4 @@ def read(*names: str) -> str:
 
 
 def _hash(text: str) -> str:
-    digest = hashlib.sha256(text.encode("utf-8")).digest()
-    return f"'sha256-{base64.b64encode(digest).decode()}'"
+    return f"'sha256-{_base64(hashlib.sha256(text.encode()).digest())}'"

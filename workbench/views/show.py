@@ -45,11 +45,9 @@ class View:
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:
         plain = {"text/plain": self.text, "text/html": self.static}
-        return (
-            plain
-            if self.state is None and self.live is None
-            else {**self.widget()._repr_mimebundle_()[0], **plain}
-        )
+        if self.state is None and self.live is None:
+            return plain
+        return self.widget()._repr_mimebundle_()[0] | plain
 
     def widget(self) -> Any:
         """The live form: an anywidget for a screen or a strip, the same HTML in a widget for
@@ -114,13 +112,14 @@ def _table(records: list[dict[str, Any]], rows: int) -> View:
     rest = f"… and {len(records) - rows:,} more rows" if len(records) > rows else ""
     shown = []
     for record in records[:rows]:
-        cut = [brief(one, CELL) if isinstance(one, str) else one for one in record.values()]
-        shown.append(dict(zip(map(brief, record), cut, strict=True)))
-    cells = [
-        [line(name) for name in shown[0]] if shown else [],
-        *([line(format_number(value)) for value in row.values()] for row in shown),
-    ]
-    widths = [max(len(row[column]) for row in cells) for column in range(len(cells[0]))]
+        cells = {
+            brief(name): brief(one, CELL) if isinstance(one, str) else one
+            for name, one in record.items()
+        }
+        shown.append(cells)
+    cells = [[*map(line, row)] for row in shown[:1]]
+    cells += [[line(format_number(value)) for value in row.values()] for row in shown]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     lines = [
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
         for row in cells

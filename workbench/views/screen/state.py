@@ -108,8 +108,8 @@ def _changes(forgetting: Forgetting, sentences: list[dict[str, Any]]) -> list[st
 
 def _comparison(compared: list[dict[str, Any]]) -> list[str]:
     lines = []
-    for kind in dict.fromkeys(one["kind"] for one in compared):
-        draws = [one for one in compared if one["kind"] == kind]
+    for kind, of_kind in groupby(compared, key=lambda one: one["kind"]):
+        draws = list(of_kind)
         told = {"gone": "sentences gone", "others": "other shoppers changed"}
         if kind == "placebo rows":
             told["again"] = "deleted products of their own offered again"
@@ -239,8 +239,8 @@ def _listed(forgetting: Forgetting, name: str) -> list[dict[str, Any]]:
     products = _products(forgetting.services[0])
     listed = []
     for row in forgetting.lists[forgetting.lists["list"] == name].to_dict("records"):
-        marks = {"topic": row["topic"], "deleted": row["deleted"]}
-        listed.append({**products[row["item"]], **marks, "score": round(row["score"], 6)})
+        own = {"topic": row["topic"], "deleted": row["deleted"], "score": round(row["score"], 6)}
+        listed.append(products[row["item"]] | own)
     return listed
 
 
@@ -261,7 +261,7 @@ def _never(forgetting: Forgetting) -> list[dict[str, Any]]:
     rows = []
     for item, count in zip(items[best].tolist(), counts[best].tolist(), strict=True):
         share = round(count / len(shown), 4)
-        rows.append({**_products(service)[item], "topic": item in within, "share": share})
+        rows.append(_products(service)[item] | {"topic": item in within, "share": share})
     return rows
 
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -22,24 +21,21 @@ FIRST = 12
 """Products of the history that stand open."""
 
 
-@cache
-def _known() -> dict[str, Any]:
-    return json.loads(Path(__file__).with_name("words.json").read_text(encoding="utf-8"))
+WORDS = json.loads(Path(__file__).with_name("words.json").read_text(encoding="utf-8"))
+"""Marks and words for fates and causes: the live screen reads the same table."""
 
 
 def words(causes: dict[str, Any] | None = None) -> dict[str, Any]:
-    """Marks and words for fates and causes, shared with `screen.js`; `causes`: those of the places
-    at hand, as in the state."""
-    return _known() | {"cause": {**(causes or {}), **_known()["cause"]}}
+    """`WORDS` with the `causes` of the places at hand, as in the state."""
+    return WORDS | {"cause": {**(causes or {}), **WORDS["cause"]}}
 
 
 def static_screen(state: State) -> str:
     """A forget screen (the JSON of `state`) as escaped HTML; equal states give equal text."""
     rows, topic = state["history"], state["topic"]
     # an id of what is drawn: how long a file took, how the answer came, and words are no part of it
-    drawn = {**state, "seconds": None}
-    drawn.pop("controls", None)
-    drawn.pop("causes", None)
+    told_apart = state.keys() - {"seconds", "controls", "causes"}
+    drawn = {key: state[key] for key in told_apart}
     name = content_id("screen", json.dumps(drawn, sort_keys=True, default=str))
     # whose screen, and how much is gone
     removed = sum(row["removed"] for row in rows)
@@ -69,7 +65,8 @@ def _text(value: object) -> str:
 
 def _history(rows: list[dict[str, Any]], picked: dict[str, Any] | None) -> str:
     """One line a product: what is deleted first, else what carries the picked sentence."""
-    weights = dict(picked["rows"]) if picked else {}
+    picked = picked or {"rows": (), "smallest": ()}
+    weights = dict(picked["rows"])
     total = sum(weights.values()) or 1.0
     products: dict[int, list[dict[str, Any]]] = {}
     for row in rows:
@@ -81,8 +78,8 @@ def _history(rows: list[dict[str, Any]], picked: dict[str, Any] | None) -> str:
     lines = []
     for own in sorted(products.values(), key=heaviest):
         share = sum(weights.get(row["interaction"], 0) for row in own) / total
-        least = picked and any(row["interaction"] in picked["smallest"] for row in own)
-        lines.append(_product(own, share, bool(least)))
+        least = any(row["interaction"] in picked["smallest"] for row in own)
+        lines.append(_product(own, share, least))
     rest = lines[FIRST:]
     more = f"<details><summary>{len(rest)} more products</summary>{''.join(rest)}</details>"
     title = f"<b>History</b> <small>{len(products)} products, {len(rows)} rows</small>"
@@ -158,22 +155,24 @@ def because(fate: str | None, cause: str | None, causes: dict[str, Any] | None =
 
 def _lists(lists: dict[str, Any], exposure: list[dict[str, Any]], topic: str | None) -> list[str]:
     """Now, after, never had it: a cell each."""
-    now, after, never = lists["now"], lists["after"], lists["never"] or []
-    before = {one["item"] for one in now}
-    left = before - {one["item"] for one in after} if after is not None else set()
+    now, after, never = (lists[name] or [] for name in ("now", "after", "never"))
+    pressed = lists["after"] is not None
+    before, later = ({one["item"] for one in part} for part in (now, after))
     # what leaves the list is struck out
-    said = [_item(one, struck=one["item"] in left) for one in now]
-    columns = [("as served before", "Now", said, "no row, no list")]
+    kept = [_item(one, struck=pressed and one["item"] not in later) for one in now]
     # what is deleted and offered again, and what is new
-    said = []
-    for one in after or []:
-        note = "⟲ deleted, offered again" if one["deleted"] else ""
-        said.append(_item(one, note or ("" if one["item"] in before else "+ new here")))
-    empty = "nothing forgotten yet" if after is None else "no row left, no list"
-    columns.append(("after", "After", said, empty))
+    offered = []
+    for one in after:
+        new = "" if one["item"] in before else "+ new here"
+        offered.append(_item(one, "⟲ deleted, offered again" if one["deleted"] else new))
     # in how many lists of the others it stands
-    said = [_item(one, f"{one['share']:.0%}") for one in never]
-    columns.append(("never had", "Never had it", said, "nobody to compare with"))
+    shares = [_item(one, f"{one['share']:.0%}") for one in never]
+    empty = "no row left, no list" if pressed else "nothing forgotten yet"
+    columns = (
+        ("as served before", "Now", kept, "no row, no list"),
+        ("after", "After", offered, empty),
+        ("never had", "Never had it", shares, "nobody to compare with"),
+    )
     seen = {row["row"]: row for row in exposure} if topic else {}
     # headings, with the topic's share in the list
     cells = []

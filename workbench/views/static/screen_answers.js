@@ -61,8 +61,8 @@ function certainty(state, gone, offered) {
     const chance = `than with other rows of this shopper (${range(placebo.map((draw) => draw.gone))}, ${count(placebo.length, "draw")})`;
     lines.push(`${count(gone, "sentence")} gone, ${gone > most ? "more" : "no more"} ${chance}`);
     const again = placebo.map((draw) => draw.again);
-    if (Math.max(offered, ...again)) lines.push(`${count(offered, "deleted item")} offered again; with those rows instead, ${range(again)} of theirs`);
-    lines.push(`taking those rows instead changes ${range(placebo.map((draw) => draw.others))} other lists`);
+    const back = Math.max(offered, ...again) ? `; ${range(again)} of their items offered again, against ${offered} here` : "";
+    lines.push(`taking those rows instead changes ${range(placebo.map((draw) => draw.others))} other lists${back}`);
   }
   if (!placebo.length) lines.push("no other rows of this shopper to compare with");
   if (leaving.length) lines.push(`a stranger leaving changes ${range(leaving.map((draw) => draw.others))} lists`);

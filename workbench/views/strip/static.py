@@ -47,12 +47,8 @@ def draw(strip: TokenStrip) -> str:
     parts.append(f'<div style="{SIDE}">{_top(strip)}</div></div>')
     parts += [_small(escape(line)) for line in _lines(strip)]
     # the same text under another persona, by memory item, over training
-    if strip.against is not None:
-        parts.append(_compared(strip))
-    if strip.memory is not None:
-        parts.append(_remembered(strip))
-    if strip.film is not None:
-        parts.append(_filmed(strip))
+    more = ((strip.against, _compared), (strip.memory, _remembered), (strip.film, _filmed))
+    parts += [drawn(strip) for given, drawn in more if given is not None]
     if strip.source:
         parts.append(_small(escape(readable(strip.source)[0])))
     body = "".join(parts)
@@ -76,9 +72,9 @@ def _ramp(strip: TokenStrip) -> str:
     return f"<p><small><b>{name}</b> {_number(-width)} {bar} {_number(width)}</small></p>"
 
 
-def _number(value: float, digits: int = 1) -> str:
+def _number(value: float) -> str:
     """A signed number with a minus sign at which no line breaks."""
-    return f"{value:+.{digits}f}".replace("-", "−")
+    return f"{value:+.1f}".replace("-", "−")
 
 
 def _small(html: str) -> str:
@@ -111,44 +107,35 @@ def _text(strip: TokenStrip, frame: pd.DataFrame) -> str:
 
 def _marks(strip: TokenStrip, frame: pd.DataFrame, said: list[str]) -> list[str]:
     """One span a piece: its text, and its number if it goes past the threshold."""
-    values = strip.values(strip.score, frame)
-    truth = strip.planted() if strip.truth else np.zeros(len(values), dtype=bool)
-    hovers = _hovers(strip, frame, values)
+    known = _known(strip, frame)
+    truth = strip.planted() if strip.truth else ()
     out = []
-    for text, value, planted, hover in zip(said, values, truth, hovers, strict=False):
+    for place, (text, value) in enumerate(zip(said, known[strip.score], strict=False)):
         piece = escape(text)
-        if planted:
+        if len(truth) and truth[place]:
             piece = f"{PLANTED}{piece}</u>"
         # past the threshold: the number, and a sign beyond the colours
         if abs(value) >= strip.threshold:
             tag, look = ("b", "font-weight:400") if value > 0 else ("i", "font-style:normal")
-            number = f"{_number(value)}{_beyond(strip, value)}"
+            number = _number(value)
+            if abs(value) > strip.colour_range * (1 + 1e-9):  # but for rounding
+                number += "▲" if value > 0 else "▼"
             # a number stands before the line ends
             piece, ends = piece.rstrip("\n"), "\n" * text.endswith("\n")
             piece = (
                 f'<{tag} style="{look}">{piece}</{tag}><sub style="{BESIDE}">{number}</sub>{ends}'
             )
         style = f"{_colour(strip, value)};border-radius:2px"
+        # under the mouse
+        hover = " · ".join(f"{name} {column[place]:+.3f}" for name, column in known.items())
         out.append(f'<span style="{style}" title="{escape(hover)}">{piece}</span>')
     return out
 
 
-def _hovers(strip: TokenStrip, frame: pd.DataFrame, values: np.ndarray) -> list[str]:
-    """What is told of each piece under the mouse: the score, and both sides of it where known."""
-    hovers = [f"{strip.score} {value:+.3f}" for value in values]
-    for label, name in (("log p with", "log_prob_with"), ("without", "log_prob_without")):
-        if name not in frame:
-            continue
-        side = strip.values(name, frame)
-        hovers = [f"{told} · {label} {p:.3f}" for told, p in zip(hovers, side, strict=True)]
-    return hovers
-
-
-def _beyond(strip: TokenStrip, value: float) -> str:
-    """The sign of a value beyond the colour range, but for rounding."""
-    if abs(value) <= strip.colour_range * (1 + 1e-9):
-        return ""
-    return "▲" if value > 0 else "▼"
+def _known(strip: TokenStrip, frame: pd.DataFrame) -> dict[str, np.ndarray]:
+    """What is told of each piece: the score, and both sides of it where known."""
+    names = {strip.score: strip.score, "log_prob_with": "log p with", "log_prob_without": "without"}
+    return {told: strip.values(name, frame) for name, told in names.items() if name in frame}
 
 
 def _colour(strip: TokenStrip, value: float) -> str:
@@ -171,22 +158,16 @@ def _lines(strip: TokenStrip) -> list[str]:
         truth = strip.planted()
         values = strip.values(strip.score)
         high = values >= strip.threshold
-        counts = [
-            f"{(truth & high).sum()} found",
-            f"{(~truth & high).sum()} false high",
-            f"{(truth & ~high).sum()} missed",
-        ]
         asked = f"{strip.score} ≥ {strip.threshold:g} against the planted truth"
-        lines.append(f"{asked}: {', '.join(counts)}; AUC {auc(values, truth):.2f}")
+        found = f"{(truth & high).sum()} found, {(high & ~truth).sum()} false high"
+        missed = f"{(truth & ~high).sum()} missed; AUC {auc(values, truth):.2f}"
+        lines.append(f"{asked}: {found}, {missed}")
     if {"pir", "log_prob_with"} <= set(strip.tokens) and len(strip.tokens):
         m, M = strip.clip
         seen = strip.lens()
-        told = [
-            f"{seen['share']:.0%} of the tokens above m",
-            f"mean weight {seen['mean']:.2f}",
-            f"{seen['loss']:.0%} of the loss on them (unweighted {seen['plain']:.0%})",
-        ]
-        lines.append(f"PerCE weights (m {m:g}, M {M:g}): {', '.join(told)}")
+        told = "{share:.0%} of the tokens above m, mean weight {mean:.2f}"
+        told += ", {loss:.0%} of the loss on them (unweighted {plain:.0%})"
+        lines.append(f"PerCE weights (m {m:g}, M {M:g}): {told.format(**seen)}")
     return lines
 
 
@@ -203,7 +184,7 @@ def _table(
     rows = []
     for place in order:
         said = shown[at[found.start[place]] : at[found.end[place]]]
-        cells = {name: _plain(column[place]) for name, column in columns.items()}
+        cells = {name: column[place] for name, column in columns.items()}
         rows.append({"piece": blanks(said), **cells})
     opened = "" if folded else " open"
     body = table(rows, digits=2)
@@ -211,11 +192,10 @@ def _table(
 
 
 def _top(strip: TokenStrip) -> str:
-    known = {strip.score: strip.score, "log_prob_with": "log p with", "log_prob_without": "without"}
-    columns = {told: strip.values(name) for name, told in known.items() if name in strip.tokens}
+    columns = _known(strip, strip.tokens)
     order = strongest(columns[strip.score])
     if strip.truth:
-        columns[strip.truth] = strip.planted()
+        columns[strip.truth] = np.where(strip.planted(), "yes", "no").tolist()
     return _table(strip, order, columns, f"the {len(order)} strongest", folded=False)
 
 
@@ -272,7 +252,3 @@ def _filmed(strip: TokenStrip, count: int = 8) -> str:
     truth = strip.planted()
     areas = [f"{name} {auc(column, truth):.2f}" for name, column in columns.items()]
     return film + _small(f"AUC against the planted truth: {escape(', '.join(areas))}")
-
-
-def _plain(value: object) -> object:
-    return ("yes" if value else "no") if isinstance(value, bool | np.bool_) else value

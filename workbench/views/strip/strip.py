@@ -72,16 +72,12 @@ class TokenStrip:
     def _check_tables(self) -> None:
         # the columns that are asked for, in the first table and in the one it is compared with
         wanted = {"start", "end", self.score}
-        first = wanted | {"text"}
-        if self.truth:
-            first.add(self.truth)
+        first = wanted | {"text"} | ({self.truth} if self.truth else set())
         if self.memory is not None or self.film is not None:
             first.add("position")
-        tables = {"tokens": (self.tokens, first)}
-        if self.against is not None:
-            tables["against"] = (self.against, wanted)
-        for name, (table, columns) in tables.items():
-            missing = sorted(columns - set(table))
+        tables = (("tokens", self.tokens, first), ("against", self.against, wanted))
+        for name, table, columns in tables:
+            missing = sorted(columns.difference(table)) if table is not None else []
             if missing:
                 raise DataError(f"missing columns {missing}", name, "a table made by score_tokens")
         # one text
@@ -210,15 +206,13 @@ class TokenStrip:
         # a loss is not negative, whatever rounding says
         loss = np.maximum(-self.tokens["log_prob_with"].to_numpy(dtype=float), 0)
         weight = np.clip(pir, m, M)
+        # one mean or share a column
         up = pir > m
-        out = {
-            "share": up.mean(),
-            "capped": (pir > M).mean(),
-            "mean": weight.mean(),
-            "loss": (weight * loss)[up].sum() / max((weight * loss).sum(), 1e-12),
-            "plain": loss[up].sum() / max(loss.sum(), 1e-12),
-        }
-        return {name: float(value) for name, value in out.items()}
+        means = {"share": up, "capped": pir > M, "mean": weight}
+        out = {name: float(values.mean()) for name, values in means.items()}
+        for name, values in {"loss": weight * loss, "plain": loss}.items():
+            out[name] = float(values[up].sum() / max(values.sum(), 1e-12))
+        return out
 
     # --- how it looks -----------------------------------------------------------------------------
 
@@ -262,10 +256,10 @@ def described(
     tells two apart but hides nothing.
     """
     weights = model.named_parameters() if hasattr(model, "named_parameters") else []
-    sums = []
-    for name, part in weights:
-        total = part.detach().double().sum().item()
-        sums.append(f"{name} {tuple(part.shape)} {total:.6g}")
+    sums = [
+        f"{name} {tuple(part.shape)} {part.detach().double().sum().item():.6g}"
+        for name, part in weights
+    ]
     # a folder's last name, else what kind of model it is
     path = getattr(getattr(model, "config", None), "name_or_path", "") or type(model).__name__
     return {
