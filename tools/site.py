@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import base64
-import hashlib
 import html
 import os
 import re
@@ -29,6 +27,7 @@ from tools.notebooks import (
 )
 from workbench.errors import DataError
 from workbench.settings import ROOT
+from workbench.views.page import source_hash
 from workbench.whole import whole_file
 
 PLOTLY = "application/vnd.plotly.v1+json"
@@ -131,6 +130,9 @@ def _markdown(source: str) -> str:
 # --- figures, and what the page may do -------------------------------------------------------------
 
 SCRIPT = re.compile(r"<script[^>]*>(.*?)</script>", re.DOTALL)
+POLICY = '<meta http-equiv="Content-Security-Policy" content="default-src \'none\'; script-src {}'
+POLICY += "; img-src 'self' file: data: blob:; style-src 'unsafe-inline'; font-src data:"
+POLICY += "; base-uri 'none'; form-action 'none'\">"
 
 
 def _draw_plotly(notebook: NotebookNode) -> list[str]:
@@ -154,20 +156,8 @@ def _draw_plotly(notebook: NotebookNode) -> list[str]:
 
 def _policy(scripts: Sequence[str]) -> str:
     """A page runs the scripts that draw its figures and no other, and asks nobody for anything."""
-    sums = [hashlib.sha256(text.encode("utf-8")).digest() for text in scripts]
-    runs = [f"'sha256-{base64.b64encode(sum_).decode()}'" for sum_ in sums]
-    beside = ["'self'", "file:"] if scripts else []  # plotly.min.js, from a server or a folder
-    rules = {
-        "default-src": "'none'",
-        "img-src": "'self' file: data: blob:",
-        "style-src": "'unsafe-inline'",
-        "font-src": "data:",
-        "script-src": " ".join([*beside, *runs]) or "'none'",
-        "base-uri": "'none'",
-        "form-action": "'none'",
-    }
-    content = "; ".join(f"{name} {value}" for name, value in rules.items())
-    return f'<meta http-equiv="Content-Security-Policy" content="{content}">'
+    beside = ["'self'", "file:"] if scripts else ["'none'"]  # plotly.min.js, served or in a folder
+    return POLICY.format(" ".join([*beside, *map(source_hash, scripts)]))
 
 
 def page(notebook: NotebookNode, name: str) -> str:

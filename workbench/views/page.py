@@ -80,9 +80,8 @@ def export(screen: Screen | Any, path: Path | str, real_people: bool = False) ->
         what = f"no way to export a {type(screen).__name__}"
         raise ConfigError(what, "export", "a screen or a token strip")
     if path.suffix.lower() not in (".html", ".htm"):
-        what = f"cannot write {path.suffix or 'a file without a suffix'}"
         do = "name it .html; a browser prints it as PDF"
-        raise ConfigError(what, str(path), "a name that ends in .html", do)
+        raise other_suffix(path, "a name that ends in .html", do)
     service, user = screen.service, screen.user
     # the file starts from the service as it was built, and knows of nothing done to it since
     changed = service.tombstones or service.steered or service.stale
@@ -112,6 +111,12 @@ def export(screen: Screen | Any, path: Path | str, real_people: bool = False) ->
     size = f"{model['items']} products × {model['users']} shoppers"
     footer = f"This page computes by itself: EASE, {size}. No server, no network."
     return write(document(screen.state, model, footer), path)
+
+
+def other_suffix(path: Path, expected: str, do: str | None) -> ConfigError:
+    """The error of a file that cannot be written under its name."""
+    what = f"cannot write {path.suffix or 'a file without a suffix'}"
+    return ConfigError(what, str(path), expected, do)
 
 
 def _generated(log: Interactions) -> bool:
@@ -154,8 +159,7 @@ def document(state: dict[str, Any], model: dict[str, Any] | None = None, footer:
     """The page of a screen; with `model` (what `engine.js` computes from) it forgets by itself."""
     return page(
         f"What happens when {state['user']['name']} presses Forget?",
-        # the file's own policy refuses styles as attributes; quotes in text are escaped
-        re.sub(r' style="[^"]*"', "", static_screen(state)),
+        static_screen(state),
         {"state": state, "model": model, "words": words(state.get("causes"))},
         styles=("base.css", "screen.css", "page.css"),
         scripts=(*SCREEN, "engine.js", "claims.js", "forget.js", "page.js"),
@@ -177,10 +181,10 @@ def page(
     nothing in the data can run or call home. The static form stands in the page until the script
     replaces it.
     """
+    # the file's own policy refuses styles as attributes; quotes in text are escaped
+    static = re.sub(r' style="[^"]*"', "", static)
     style, script = read(*styles), read(*scripts)
-    policy = (
-        f"default-src 'none'; script-src {_hash(script)}; style-src {_hash(style)}; base-uri 'none'"
-    )
+    policy = f"default-src 'none'; script-src {source_hash(script)}; style-src {source_hash(style)}; base-uri 'none'"
     parts = {
         "style": style,
         "script": script,
@@ -255,5 +259,6 @@ def read(*names: str) -> str:
     return "\n" + files.replace("const SIGNS = {};", f"const SIGNS = {json.dumps(SIGNS)};")
 
 
-def _hash(text: str) -> str:
+def source_hash(text: str) -> str:
+    """What a page's policy calls a script or a style."""
     return f"'sha256-{_base64(hashlib.sha256(text.encode()).digest())}'"

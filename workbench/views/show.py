@@ -83,20 +83,23 @@ def show(result: Any, rows: int = 20, source: str = "") -> View:
 
 
 def _view(result: Any, rows: int) -> View:
-    if callable(getattr(result, "steps", None)) and hasattr(result, "state"):
+    def can(name: str) -> bool:
+        return callable(getattr(result, name, None))
+
+    if can("steps") and hasattr(result, "state"):
         return View(repr(result), static_screen(result.state), result.state, result.steps)
     if hasattr(type(result), "fates") and hasattr(type(result), "controls"):
         from workbench.views.screen.state import state
 
         told = state(result)
         return View(repr(result), static_screen(told), told)
-    if hasattr(result, "columns") and callable(getattr(result, "to_dict", None)):
+    if hasattr(result, "columns") and can("to_dict"):
         return _table(result.to_dict("records"), rows)
     if isinstance(result, list) and result and all(isinstance(one, dict) for one in result):
         return _table(result, rows)
-    if callable(getattr(result, "_repr_html_", None)):
+    if can("_repr_html_"):
         return View(repr(result), result._repr_html_(), live=getattr(result, "_widget", None))
-    if callable(getattr(result, "to_frame", None)):
+    if can("to_frame"):
         return _view(result.to_frame(), rows)
     raise WorkbenchError(
         f"no way to show a {type(result).__name__}",

@@ -8,7 +8,6 @@ from itertools import groupby, takewhile
 from operator import eq
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from workbench.ledger import Forgetting, Service
@@ -34,7 +33,6 @@ def state(forgetting: Forgetting, controls: Iterable[Control] | None = None) -> 
     user, topic = forgetting.user, forgetting.topic
     chosen = forgetting.controls if controls is None else tuple(controls)
     compared = [line(control) for control in chosen]
-    done = {"done": len(compared), "of": len(forgetting.controls)}
     # what is shown as changed only once something was asked for
     asked = bool(forgetting.interactions)
     sentences = _sentences(forgetting)
@@ -55,8 +53,8 @@ def state(forgetting: Forgetting, controls: Iterable[Control] | None = None) -> 
         "exposure": _records(forgetting.exposure),
         "others": forgetting.others.iloc[0].astype(float).to_dict(),
         "null": compared,
-        "controls": done,
-        "footer": _footer(forgetting, sentences, compared, done),
+        "controls": {"done": len(compared), "of": len(forgetting.controls)},
+        "footer": _footer(forgetting, sentences, compared),
     }
 
 
@@ -71,12 +69,12 @@ def _footer(
     forgetting: Forgetting,
     sentences: list[dict[str, Any]],
     compared: list[dict[str, Any]],
-    done: dict[str, int],
 ) -> list[str]:
     """What stands under the columns: what changed here, for others, and for no reason."""
     lines = _changes(forgetting, sentences) if forgetting.interactions else []
-    if done["done"] < done["of"]:
-        lines.append(f"{done['done']} of {done['of']} controls so far.")
+    done, of = len(compared), len(forgetting.controls)
+    if done < of:
+        lines.append(f"{done} of {of} controls so far.")
     else:
         lines += _comparison(compared)
     # claims that a report made and its own check refused
@@ -255,11 +253,10 @@ def _never(forgetting: Forgetting) -> list[dict[str, Any]]:
     if not len(shown):
         return []
     # the ten products that most of them are shown; ties: lower code first
-    items, counts = np.unique(shown[shown >= 0], return_counts=True)
-    best = np.argsort(-counts, kind="stable")[:10]
+    counts = Counter(sorted(shown[shown >= 0].tolist()))
     within = set(service.catalogue.items_of(topic).tolist())
     rows = []
-    for item, count in zip(items[best].tolist(), counts[best].tolist(), strict=True):
+    for item, count in counts.most_common(10):
         share = round(count / len(shown), 4)
         rows.append(_products(service)[item] | {"topic": item in within, "share": share})
     return rows

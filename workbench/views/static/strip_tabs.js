@@ -50,6 +50,9 @@ export function questions({ state, strip, ui, hooks, fields, view, usual, add, l
       for (const button of head.querySelectorAll("button")) button.setAttribute("aria-pressed", String(ui.layer.item === Number(button.dataset.item)));
       const worst = strip.memory.whole.reduce((most, value, token) => Math.max(most, Math.abs(value - items.reduce((total, item) => total + item.values[token], 0))), 0);
       check.textContent = `Sum check over ${state.tokens} tokens: ${worst <= 1e-3 ? "✓ adds up" : "✗ does not add up, see “rest”"} (largest gap ${worst.toFixed(4)}).`;
+      const chosen = rows.querySelector("[aria-selected=true]"); // the pinned word's row, where it is out of sight
+      const below = chosen ? chosen.offsetTop - table.scrollTop : 0;
+      if (below < 0 || below + (chosen?.offsetHeight || 0) > table.clientHeight) table.scrollTop += below - table.clientHeight / 2;
       told.textContent = ui.layer.item === undefined ? "Press a number to colour the text by that memory item; press a row to pin the word." : ui.layer.label;
     };
     const pinRow = (event) => {

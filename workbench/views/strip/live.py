@@ -4,7 +4,6 @@ the files."""
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -15,11 +14,11 @@ import numpy as np
 import pandas as pd
 import traitlets
 
-from workbench.errors import ConfigError, WorkbenchError
+from workbench.errors import WorkbenchError
 from workbench.html import content_id
 from workbench.statistics import auc
 from workbench.tokens.aggregate import MEANS, Pieces
-from workbench.views.page import packed, page, read, write
+from workbench.views.page import other_suffix, packed, page, read, write
 from workbench.views.strip.text import readable
 
 if TYPE_CHECKING:
@@ -178,12 +177,10 @@ class StripWidget(anywidget.AnyWidget):
 def as_page(strip: TokenStrip) -> str:
     """The strip as one HTML file: its scripts and styles inside, every connection forbidden.
 
-    What stands there until the script runs is the static form without its style attributes, which
-    the file's own policy would refuse, and not more of a long text than is read in that moment.
+    What stands there until the script runs is the static form, and not more of a long text than is
+    read in that moment.
     """
-    brief = replace(strip, limit=min(strip.limit, 300))
-    # quotes in text are escaped, so these are attributes
-    static = re.sub(r' style="[^"]*"', "", brief._repr_html_())
+    static = replace(strip, limit=min(strip.limit, 300))._repr_html_()
     title = readable(strip.title)[0] or "Token strip"
     styles = ("base.css", "strip.css", "page.css")
     scripts = (*SCRIPTS, "strip_page.js")
@@ -203,8 +200,7 @@ def export_strip(strip: TokenStrip, path: Path | str) -> Path:
         return write(as_page(strip), path)
     if path.suffix != ".csv":
         do = "open the live form or the .html file and press PNG" if path.suffix == ".png" else None
-        what = f"cannot write {path.suffix or 'a file without a suffix'}"
-        raise ConfigError(what, str(path), ".html or .csv", do)
+        raise other_suffix(path, ".html or .csv", do)
     frame = strip.to_frame(strip.level).assign(provenance=strip.source)
     for name in frame.select_dtypes(exclude=["number", "bool"]):
         frame[name] = frame[name].map(_unarmed)

@@ -93,8 +93,7 @@ def _text(strip: TokenStrip, frame: pd.DataFrame) -> str:
     # each mark behind what stands between it and the one before
     out, here = [], 0
     for mark, first, last in zip(marks, start, end, strict=True):
-        out.append(escape(shown[here:first]))
-        out.append(mark)
+        out += [escape(shown[here:first]), mark]
         here = last
     # the rest of the text, or how much of it is not drawn
     left = len(found.start) - len(marks)
@@ -227,12 +226,12 @@ def _remembered(strip: TokenStrip, count: int = 12) -> str:
     return f'<p>Memory items:</p><ol start="0">{told}</ol>{rows}{_small(sum_check(grid, whole))}'
 
 
-def sum_check(grid: np.ndarray, whole: np.ndarray, tolerance: float = 1e-3) -> str:
+def sum_check(grid: np.ndarray, whole: np.ndarray) -> str:
     """Do the memory items' values (items × tokens) add up to the whole, token by token?"""
     rest = np.abs(whole - grid.sum(axis=0))
     worst = float(np.nanmax(rest)) if np.isfinite(rest).any() else float("nan")
     verdict = "does not add up: what items share or lack is in “rest”"
-    if worst <= tolerance:
+    if worst <= 1e-3:
         verdict = "adds up"
     return f"Sum check over {len(whole)} tokens: {verdict} (largest gap {worst:.4f})."
 

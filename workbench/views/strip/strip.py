@@ -88,18 +88,15 @@ class TokenStrip:
     def _check_offsets(self) -> None:
         # spans of this response, in order
         start, end = self._spans
-        outside = (start < 0) | (end < start) | (end > len(self.response))
-        unordered = np.diff(start, prepend=0) < 0
-        if (outside | unordered).any():
+        unordered = (np.diff(start, prepend=0) < 0) | (end < start)
+        if (unordered | (end > len(self.response))).any():
             expected = "0 ≤ start ≤ end ≤ its length, in order"
             raise DataError("offsets that are not of this response", "tokens", expected)
         # the other table's are the same
-        if self.against is None:
-            return
-        for side, own in (("start", start), ("end", end)):
-            if not np.array_equal(self.against[side], own):
-                expected = "the same response by the same tokenizer"
-                raise DataError("other tokens than the first table", "against", expected)
+        other = self.against
+        if other is not None and not np.array_equal(other[["start", "end"]], np.c_[start, end]):
+            expected = "the same response by the same tokenizer"
+            raise DataError("other tokens than the first table", "against", expected)
 
     # --- what is shown, as numbers ----------------------------------------------------------------
 
