@@ -245,4 +245,4 @@ def test_a_notebook_just_opened_shows_the_screen_as_the_live_one_looks(lab, quie
         )
         assert look == ["left", "top"]
     text = quiet.locator(".jp-RenderedHTML").inner_text()
-    assert "◆ 9%" in text and "Our pick for you is" in text and "☑\u00a0the log" in text
+    assert "◆\u00a09%" in text and "Our pick for you is" in text and "☑\u00a0the log" in text
