@@ -132,6 +132,19 @@ def test_a_screen_is_live_and_its_static_form_is_beside_it():
     assert widget.state["sentences"][0]["text"].endswith(f"{IMG}.")
 
 
+def test_no_column_of_a_table_is_left_out():
+    twice = pd.DataFrame([[1, 2]], columns=["a", "a"])
+    with pytest.raises(WorkbenchError, match="two columns called 'a'"):
+        show(twice)
+    # records need not have the same names
+    assert show([{"a": 1}, {"b": 2}]).text.split() == ["a", "b", "1", "2"]
+    for rows in (-1, "x", 1.5):
+        with pytest.raises(WorkbenchError, match="rows"):
+            show([{"a": 1}], rows=rows)
+    with pytest.raises(WorkbenchError, match="no way to show a type"):
+        show(View)
+
+
 def test_tables_and_records_are_escaped_and_cut():
     view = show(pd.DataFrame({IMG: [SCRIPT] * 30, "n": range(30)}))
     page = Page(view.static)

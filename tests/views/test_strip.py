@@ -107,6 +107,47 @@ def test_repr_and_refusals():
         TokenStrip(frame(), TEXT, score="kl")
 
 
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"tokens": None},
+        {"response": 3},
+        {"score": "kind"},
+        {"truth": "kind"},
+        {"threshold": float("nan")},
+        {"threshold": "high"},
+        {"scale": -1.0},
+        {"against": [1]},
+    ],
+    ids=str,
+)
+def test_a_strip_of_something_else_is_refused_before_it_is_drawn(wrong):
+    known = {"tokens": token_table(REVIEW), "response": REVIEW} | wrong
+    (name,) = wrong
+    named = {"score": "tokens", "truth": "tokens"}.get(name, name)
+    with pytest.raises((ConfigError, DataError), match=named):
+        TokenStrip(**known)
+
+
+def test_a_film_without_a_score_and_weights_without_both_sides_are_refused():
+    film = pd.DataFrame({"text": ["t"], "step": [0], "position": [0]})
+    with pytest.raises(DataError, match="step, position"):
+        TokenStrip(token_table(REVIEW), REVIEW, film=film)._repr_html_()
+    with pytest.raises(DataError, match=r"missing columns \['log_prob_with'"):
+        TokenStrip(token_table(REVIEW).drop(columns="log_prob_with"), REVIEW).lens()
+
+
+def test_a_table_that_no_export_wrote_is_not_replaced(tmp_path):
+    mine = tmp_path / "mine.csv"
+    mine.write_text("years of work")
+    with pytest.raises(ConfigError, match="no export wrote it"):
+        export(full_strip(), mine)
+    assert mine.read_text() == "years of work"
+    # its own is written over
+    own = export(full_strip(), tmp_path / "own.csv")
+    assert export(full_strip(level="sentence"), own).read_text().count("\n") == 5
+
+
 def test_every_part_is_told_without_styles():
     left = bare(full_strip()._repr_html_())
     for said in (

@@ -237,15 +237,16 @@ def _known(values: Iterable[float]) -> list[float | None]:
 
 
 def write(text: str, path: Path | str) -> Path:
-    """Write a page, so that a broken run leaves nothing half-written.
+    """Write a page or a table, so that a broken run leaves nothing half-written.
 
-    Raises `TooLarge` above 50 MB, and `ConfigError` where another page or a folder has the name.
+    Raises `TooLarge` above 50 MB, and `ConfigError` where another file or a folder has the name.
     """
     path = Path(path)
     _refuse_large(len(text), path)
-    ours = b'type="application/json" id="payload"'
-    page = path.suffix.lower() != ".csv"
-    if path.is_dir() or (page and path.exists() and ours not in path.read_bytes()):
+    # what stands in every file that was written here
+    table = path.suffix.lower() == ".csv"
+    ours = b",provenance\n" if table else b'type="application/json" id="payload"'
+    if path.is_dir() or (path.exists() and ours not in path.read_bytes()):
         what, do = "is there, and no export wrote it", "choose another name, or take it away"
         raise ConfigError(what, str(path), "a new file, or an older export", do)
     with whole_file(path) as new:

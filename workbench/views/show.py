@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
-from workbench.errors import WorkbenchError
+from workbench.errors import ConfigError, WorkbenchError
 from workbench.html import content_id, escape, format_number, table, visible
 from workbench.views.screen.static import static_screen
 from workbench.views.text import brief, line
@@ -70,11 +70,13 @@ def show(result: Any, rows: int = 20, source: str = "") -> View:
     What a result can do decides how it is drawn, not what it inherits: `steps` and `state` make a
     live screen, `fates` and `controls` a screen that only explains, `_repr_html_` is taken as it
     is, and tables show their first `rows` rows, escaped. `source` is the line that ends it: data, users,
-    seeds. Raises `WorkbenchError` for anything else.
+    seeds. Raises `WorkbenchError` for anything else, and for two columns of one name.
 
     >>> show([{"title": "<b>"}]).static.count("&lt;b&gt;")
     1
     """
+    if not isinstance(rows, int) or rows < 0:
+        raise ConfigError(f"rows {rows!r}", "rows", "a whole number from 0 on")
     view = _view(result, rows)
     if not source:
         return view
@@ -84,7 +86,7 @@ def show(result: Any, rows: int = 20, source: str = "") -> View:
 
 def _view(result: Any, rows: int) -> View:
     def can(name: str) -> bool:
-        return callable(getattr(result, name, None))
+        return callable(getattr(result, name, None)) and not isinstance(result, type)
 
     if can("steps") and hasattr(result, "state"):
         return View(repr(result), static_screen(result.state), result.state, result.steps)
@@ -94,6 +96,10 @@ def _view(result: Any, rows: int) -> View:
         told = state(result)
         return View(repr(result), static_screen(told), told)
     if hasattr(result, "columns") and can("to_dict"):
+        twice = [*result.columns[result.columns.duplicated()]]
+        if twice:
+            what = f"two columns called {twice[0]!r}"
+            raise ConfigError(what, "show(result)", "one of a name", "rename one")
         return _table(result.to_dict("records"), rows)
     if isinstance(result, list) and result and all(isinstance(one, dict) for one in result):
         return _table(result, rows)
@@ -114,10 +120,11 @@ def _table(records: list[dict[str, Any]], rows: int) -> View:
     outputs."""
     rest = f"… and {len(records) - rows:,} more rows" if len(records) > rows else ""
     shown = []
+    names = dict.fromkeys(name for record in records for name in record)
     for record in records[:rows]:
         cells = {
             brief(name): brief(one, CELL) if isinstance(one, str) else one
-            for name, one in record.items()
+            for name, one in (dict.fromkeys(names) | record).items()
         }
         shown.append(cells)
     cells = [[*map(line, row)] for row in shown[:1]]

@@ -93,7 +93,7 @@ class Screen:
         """The rows under the first sentence that contains `text`; raises `WorkbenchError` when
         there is none."""
         for sentence in self.state["sentences"]:
-            if str(text) in sentence["text"]:
+            if str(text) and str(text) in sentence["text"]:
                 return list(sentence["smallest"])
         raise WorkbenchError(
             f"no sentence contains {text!r}", "smallest_set(text)", "words of the report"

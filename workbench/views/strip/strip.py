@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from numbers import Real
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +63,10 @@ class TokenStrip:
     clip: tuple[float, float] = (0.8, 5.0)
 
     def __post_init__(self) -> None:
+        for name in ("threshold", "scale"):
+            value = getattr(self, name)
+            if value is not None and not (isinstance(value, Real) and 0 <= value < np.inf):
+                raise ConfigError(f"{name} {value!r}", name, "a number from 0 on")
         self._check_tables()
         self._check_offsets()
         if self.level not in ("token", *self.levels):
@@ -77,9 +82,21 @@ class TokenStrip:
             first.add("position")
         tables = (("tokens", self.tokens, first), ("against", self.against, wanted))
         for name, table, columns in tables:
-            missing = sorted(columns.difference(table)) if table is not None else []
+            if table is None and name == "against":
+                continue
+            expected = "a table made by score_tokens"
+            if not isinstance(table, pd.DataFrame):
+                raise DataError(f"a {type(table).__name__}", name, expected)
+            missing = sorted(columns.difference(table))
             if missing:
-                raise DataError(f"missing columns {missing}", name, "a table made by score_tokens")
+                raise DataError(f"missing columns {missing}", name, expected)
+            try:
+                table[sorted(columns - {"text", "position"})].to_numpy(dtype=float)
+            except (TypeError, ValueError) as error:
+                raise DataError(f"a column without numbers ({error})", name, expected) from None
+        if not isinstance(self.response, str):
+            what = f"a {type(self.response).__name__}"
+            raise DataError(what, "response", "the text that the tokens are of")
         # one text
         if self.tokens["text"].nunique() > 1:
             do = "select one: tokens[tokens['text'] == ...]"
@@ -133,7 +150,8 @@ class TokenStrip:
     def film_grid(self) -> tuple[list[Any], np.ndarray]:
         """Training steps and the score at each of them (steps × tokens)."""
         left = [name for name in self.film if name not in ("text", "step", "position")]
-        return self._grid(self.film, "step", self.score if self.score in left else left[0])
+        score = self.score if self.score in left or not left else left[0]
+        return self._grid(self.film, "step", score)
 
     def _grid(self, frame: pd.DataFrame, rows: str, value: str) -> tuple[list[Any], np.ndarray]:
         # the rows of this text
@@ -199,6 +217,9 @@ class TokenStrip:
         """
         m = self.clip[0] if m is None else m
         M = self.clip[1] if M is None else M
+        missing = sorted({"pir", "log_prob_with"}.difference(self.tokens))
+        if missing:
+            raise DataError(f"missing columns {missing}", "tokens", "PIR and both of its sides")
         pir = self.tokens["pir"].to_numpy(dtype=float)
         # a loss is not negative, whatever rounding says
         loss = np.maximum(-self.tokens["log_prob_with"].to_numpy(dtype=float), 0)
