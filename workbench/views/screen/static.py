@@ -47,7 +47,7 @@ def static_screen(state: State) -> str:
     picked = free[0] if free else None
     source = state.get("provenance")
     parts = [
-        f'<p><b style="font-size:1.3em">{_text(state["user"]["name"])}</b>: {told}</p>',
+        f'<p><b style="font-size:1.35em">{_text(state["user"]["name"])}</b>: {told}</p>',
         _switches(state["switches"]),
         _table([_history(rows, picked), _report(state, picked)], (45, 55)),
         _table(_lists(state["lists"], state["exposure"], topic), (33, 33, 34)),

@@ -81,13 +81,9 @@ class TokenStrip:
         if self.memory is not None or self.film is not None:
             first.add("position")
         tables = (("tokens", self.tokens, first), ("against", self.against, wanted))
-        for name, table, columns in tables:
-            if table is None and name == "against":
-                continue
+        for name, table, columns in tables[: 1 if self.against is None else 2]:
             expected = "a table made by score_tokens"
-            if not isinstance(table, pd.DataFrame):
-                raise DataError(f"a {type(table).__name__}", name, expected)
-            missing = sorted(columns.difference(table))
+            missing = sorted(columns.difference(table if isinstance(table, pd.DataFrame) else ()))
             if missing:
                 raise DataError(f"missing columns {missing}", name, expected)
             try:
