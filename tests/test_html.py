@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import unicodedata
 from pathlib import Path
 
@@ -43,3 +44,13 @@ def test_markup_tables_and_errors_show_it_too():
     error = DataError(f"no item {title}", title, title, title)
     for text in (escape(title), table([{title: title}], title), str(error)):
         assert "⟨RLO⟩gnp.exe␛[2J" in text and not HIDDEN.search(text)
+
+
+def test_text_stands_to_the_left_and_numbers_to_the_right_wherever_a_table_is_shown():
+    html = table([{"title": "tea", "price": 9.5}, {"title": None, "price": None}])
+    # a notebook's own sheet hears the style alone, a host that takes styles away the attribute
+    cells = re.findall(r"<t[hd]([^>]*)>([^<]*)</t[hd]>", html)
+    for look, said in cells:
+        left = said in ("title", "tea") or cells.index((look, said)) == 4
+        assert ("text-align:left" in look) == ('align="left"' in look) == left, said
+        assert ('align="right"' in look) == (not left)

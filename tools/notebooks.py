@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import nbformat
@@ -17,6 +17,9 @@ from workbench.whole import whole_file
 
 FOLDER = ROOT / "notebooks"
 WIDGET = "application/vnd.jupyter.widget-view+json"
+SETTINGS = {"WORKBENCH_PROFILE": "tiny", "HF_HUB_OFFLINE": "1", "PYTHONHASHSEED": "0"}
+# one thread as where outputs are compared; a bar is for those who wait, a slow machine would save one
+SETTINGS |= {"OMP_NUM_THREADS": "1", "TQDM_DISABLE": "1"}
 KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
 
 
@@ -48,19 +51,16 @@ def execute(notebook: NotebookNode, folder: Path = FOLDER, name: str = "notebook
     from nbclient import NotebookClient
     from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 
-    os.environ.setdefault("WORKBENCH_PROFILE", "tiny")
-    os.environ.setdefault("HF_HUB_OFFLINE", "1")
-    os.environ.setdefault("PYTHONHASHSEED", "0")
-    os.environ.setdefault("OMP_NUM_THREADS", "1")  # as where they are compared
-    # a bar is for those who wait; a slow machine would save one
-    os.environ.setdefault("TQDM_DISABLE", "1")
-    options = {
-        "timeout": 600,
-        "kernel_name": "python3",
-        "store_widget_state": False,
-        "record_timing": False,
-    }
-    client = NotebookClient(notebook, resources={"metadata": {"path": str(folder)}}, **options)
+    for name_, value in SETTINGS.items():
+        os.environ.setdefault(name_, value)
+    client = NotebookClient(
+        notebook,
+        timeout=600,
+        kernel_name="python3",
+        store_widget_state=False,
+        record_timing=False,
+        resources={"metadata": {"path": str(folder)}},
+    )
     try:
         client.execute()
     except CellExecutionError as error:
@@ -79,14 +79,9 @@ def normalise(notebook: NotebookNode) -> NotebookNode:
     A saved widget view is only an id that no later session can resolve; the static form beside it
     stays.
     """
-    notebook.metadata = NotebookNode(
-        {
-            key: value
-            for key, value in notebook.metadata.items()
-            if key in ("title", "language_info", "minutes")
-        }
-    )
-    notebook.metadata.kernelspec = NotebookNode(KERNEL)
+    kept = {"title", "language_info", "minutes"} & notebook.metadata.keys()
+    kept = {key: notebook.metadata[key] for key in sorted(kept)}
+    notebook.metadata = NotebookNode(kept, kernelspec=NotebookNode(KERNEL))
     notebook.metadata.get("language_info", {}).pop("version", None)
     for cell in notebook.cells:
         for key in ("execution", "collapsed", "scrolled", "jupyter", "ExecuteTime"):
@@ -111,22 +106,25 @@ def student(notebook: NotebookNode) -> NotebookNode:
 def title(notebook: NotebookNode) -> str:
     """Text of the first heading."""
     for cell in notebook.cells:
-        found = (
-            re.search(r"^#+ +(.+)$", cell.source, re.MULTILINE)
-            if cell.cell_type == "markdown"
-            else None
-        )
-        if found:
-            return found.group(1).strip()
+        found = re.search(r"^#+ +(.+)$", cell.source, re.MULTILINE)
+        if found and cell.cell_type == "markdown":
+            return found[1].strip()
     return "untitled"
 
 
 def refresh(names: Sequence[str] = ()) -> list[Path]:
     """Execute notebooks in place and normalise what they save: the way to commit one."""
     paths = chosen(names)
+    for path in one_by_one(paths):
+        write(normalise(execute(read(path), name=path.name)), path)
+    return paths
+
+
+def one_by_one(paths: Sequence[Path]) -> Iterator[Path]:
+    """The notebooks, each with a line for whoever waits: its number, seconds, and size as it is
+    saved."""
     for number, path in enumerate(paths, 1):
         begin = time.time()
         print(f"[{number}/{len(paths)}] {path.name} ", end="", flush=True)
-        write(normalise(execute(read(path), name=path.name)), path)
+        yield path
         print(f"{time.time() - begin:.1f} s, {path.stat().st_size / 1000:.0f} kB", flush=True)
-    return paths

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import base64
-import hashlib
 import html
 import os
 import re
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -17,9 +14,20 @@ import nbformat
 from nbformat import NotebookNode
 
 from tools.command import answered
-from tools.notebooks import chosen, execute, normalise, read, refresh, student, title, write
+from tools.notebooks import (
+    chosen,
+    execute,
+    normalise,
+    one_by_one,
+    read,
+    refresh,
+    student,
+    title,
+    write,
+)
 from workbench.errors import DataError
 from workbench.settings import ROOT
+from workbench.views.page import source_hash
 from workbench.whole import whole_file
 
 PLOTLY = "application/vnd.plotly.v1+json"
@@ -62,6 +70,9 @@ DRAWN += " movablelimits rowlines rowspacing rspace scriptlevel separator stretc
 KEPT = {"div": {"class"}, "span": {"class"}, "pre": {"class"}, "code": {"class"}}
 KEPT |= {f"h{level}": {"id"} for level in range(1, 7)}
 """What code and headings need beside the attributes that nh3 lets through."""
+PICTURE = r"data:image/|(?!\s*([a-z][a-z0-9+.-]*:|//))"
+"""One that the page carries, or that stands beside it."""
+LINK = "(?!data:)"
 
 
 def _clean(text: str) -> str:
@@ -73,14 +84,7 @@ def _clean(text: str) -> str:
     attributes |= {tag: names | attributes.get(tag, set()) for tag, names in (math | KEPT).items()}
 
     def kept(tag: str, name: str, value: str) -> str | None:
-        inline = value.lower().startswith("data:image/")
-        if name == "src":  # a picture that the page carries, or that stands beside it
-            return (
-                value
-                if inline or not re.match(r"\s*([a-z][a-z0-9+.-]*:|//)", value, re.I)
-                else None
-            )
-        return None if value.lower().startswith("data:") else value
+        return value if re.match(PICTURE if name == "src" else LINK, value, re.I) else None
 
     return nh3.clean(
         text,
@@ -126,6 +130,9 @@ def _markdown(source: str) -> str:
 # --- figures, and what the page may do -------------------------------------------------------------
 
 SCRIPT = re.compile(r"<script[^>]*>(.*?)</script>", re.DOTALL)
+POLICY = '<meta http-equiv="Content-Security-Policy" content="default-src \'none\'; script-src {}'
+POLICY += "; img-src 'self' file: data: blob:; style-src 'unsafe-inline'; font-src data:"
+POLICY += "; base-uri 'none'; form-action 'none'\">"
 
 
 def _draw_plotly(notebook: NotebookNode) -> list[str]:
@@ -140,33 +147,17 @@ def _draw_plotly(notebook: NotebookNode) -> list[str]:
             if figure:
                 figure = {key: figure[key] for key in ("data", "layout") if key in figure}
                 name = f"figure-{cell.get('id', 'cell')}-{number}"
-                options = {
-                    "include_plotlyjs": False,
-                    "full_html": False,
-                    "div_id": name,
-                    "validate": False,
-                }
-                output.data["text/html"] = plotly.io.to_html(figure, **options)
-                scripts += SCRIPT.findall(output.data["text/html"])
+                options = dict.fromkeys(("include_plotlyjs", "full_html", "validate"), False)
+                drawn = plotly.io.to_html(figure, div_id=name, **options)
+                output.data["text/html"] = drawn
+                scripts += SCRIPT.findall(drawn)
     return scripts
 
 
 def _policy(scripts: Sequence[str]) -> str:
     """A page runs the scripts that draw its figures and no other, and asks nobody for anything."""
-    sums = [hashlib.sha256(text.encode("utf-8")).digest() for text in scripts]
-    runs = [f"'sha256-{base64.b64encode(sum_).decode()}'" for sum_ in sums]
-    beside = ["'self'", "file:"] if scripts else []  # plotly.min.js, from a server or a folder
-    rules = {
-        "default-src": "'none'",
-        "img-src": "'self' file: data: blob:",
-        "style-src": "'unsafe-inline'",
-        "font-src": "data:",
-        "script-src": " ".join([*beside, *runs]) or "'none'",
-        "base-uri": "'none'",
-        "form-action": "'none'",
-    }
-    content = "; ".join(f"{name} {value}" for name, value in rules.items())
-    return f'<meta http-equiv="Content-Security-Policy" content="{content}">'
+    beside = ["'self'", "file:"] if scripts else ["'none'"]  # plotly.min.js, served or in a folder
+    return POLICY.format(" ".join([*beside, *map(source_hash, scripts)]))
 
 
 def page(notebook: NotebookNode, name: str) -> str:
@@ -216,9 +207,8 @@ def write_site(
 
     paths, rows, written = chosen(names), [], []
     _refuse_others(out, ["index", *(path.stem for path in paths)])
-    for number, path in enumerate(paths, 1):
-        begin, notebook = time.time(), read(path)
-        print(f"[{number}/{len(paths)}] {path.name} ", end="", flush=True)
+    for path in one_by_one(paths):
+        notebook = read(path)
         notebook = execute(notebook, name=path.name) if run else notebook
         notebook = student(notebook) if for_students else notebook
         written.append(out / f"{path.stem}.html")
@@ -228,7 +218,6 @@ def write_site(
         _put(written[-1], text)
         if for_students:
             write(normalise(notebook), out / "notebooks" / path.name)
-        print(f"{time.time() - begin:.1f} s", flush=True)
     _put(out / "plotly.min.js", plotly.offline.get_plotlyjs())
     return [out / "index.html", *written]
 

@@ -39,7 +39,8 @@ class Slow:
         for done in range(1, 7):
             time.sleep(0.8)
             self.made += 1
-            yield {{"control": {{"kind": "placebo rows", "rows": 1, "gone": 0, "others": done}},
+            told = {{"rows": 1, "gone": 0, "others": done, "again": 1}}
+            yield {{"control": {{"kind": "placebo rows", **told}},
                    "controls": {{"done": done, "of": 6}}}}
 show(Slow())"""
 BUSY = "import time; time.sleep(4); print('cell done')"
@@ -169,6 +170,7 @@ def test_controls_come_one_by_one_and_another_press_ends_them(lab, quiet, run_al
     strip.filter(has_text="1 sentence gone, more than with other rows of this shopper").wait_for()
     assert "controls so far" not in strip.inner_text()
     assert "taking those rows instead changes 1 to 6 other lists" in strip.inner_text()
+    assert "; 1 of their items offered again, against 1 here" in strip.inner_text()
     assert "6 draws" in screen.locator("[role=status]").inner_text()
     # and those that were left of the first are never made
     screen.locator("[data-key=again]").click()
@@ -243,4 +245,4 @@ def test_a_notebook_just_opened_shows_the_screen_as_the_live_one_looks(lab, quie
         )
         assert look == ["left", "top"]
     text = quiet.locator(".jp-RenderedHTML").inner_text()
-    assert "◆ 9%" in text and "Our pick for you is" in text and "☑\u00a0the log" in text
+    assert "◆\u00a09%" in text and "Our pick for you is" in text and "☑\u00a0the log" in text

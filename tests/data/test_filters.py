@@ -1,5 +1,7 @@
 """Filters: what is kept, what is counted, and the published sizes of ml-100k."""
 
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -78,7 +80,7 @@ def test_chaining_accumulates_the_counts():
         {"filter": "core of 2 per user, 2 per item", "rows": 1, "users": 1, "items": 0},
     ]
     assert repr(kept) == "Filtered(4 rows kept, 2 dropped)"
-    assert "<td>value &gt;= 4</td><td>1</td>" in kept._repr_html_()
+    assert re.search("<td[^>]*>value &gt;= 4</td><td[^>]*>1</td>", kept._repr_html_())
 
 
 def test_the_catalogue_follows_a_new_index():

@@ -78,7 +78,7 @@ def test_shipped_cards_are_whole(own):
         "GroupLens research licence" in str(shown)
         and repr(shown) == "Card(ml-100k, recbole, 3 files)"
     )
-    assert "<td>MovieLens 100K" in shown._repr_html_()
+    assert ">MovieLens 100K" in shown._repr_html_()
 
 
 @pytest.mark.parametrize("name", ["log.csv", "log.csv.gz"])

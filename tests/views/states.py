@@ -84,7 +84,9 @@ def start() -> dict[str, Any]:
             {"row": "never had", "value": 0.4, "low": 0.3, "high": 0.5, "n": 120},
         ],
         "others": {"others": 399.0, "changed": 0.0, "share": 0.0, "max_churn": 0.0},
-        "null": [{"kind": "another shopper leaves", "rows": 9, "gone": 0, "others": 35}],
+        "null": [
+            {"kind": "another shopper leaves", "rows": 9, "gone": 0, "others": 35, "again": 0}
+        ],
         "footer": [],
         "seconds": 0.01,
     }
@@ -116,6 +118,8 @@ def after(action: dict[str, Any]) -> dict[str, Any]:
             1, {"row": "after", "value": 1.0, "low": None, "high": None, "n": 1}
         )
         state["others"] |= {"changed": 38.0, "share": 0.095, "max_churn": 0.2}
-        state["null"].insert(0, {"kind": "placebo rows", "rows": 1, "gone": 0, "others": 31})
+        state["null"].insert(
+            0, {"kind": "placebo rows", "rows": 1, "gone": 0, "others": 31, "again": 0}
+        )
         state["footer"] = [f"38 of 399 lists changed {IMG}", "null: 35 of 399"]
     return state

@@ -150,6 +150,22 @@ def test_the_static_form_of_a_hostile_shop_is_inert(service):
         assert IMG in page.text
 
 
+def test_a_placebo_says_how_many_of_its_own_products_are_offered_again(screen):
+    rows = [row["interaction"] for row in screen.state["history"] if TOPIC in row["topics"]]
+    told = screen.forget(rows, item_weights=False)
+    # counted by hand: what of the drawn rows' products stands in the list without them
+    counted = []
+    for draw in told.controls[:3]:
+        removal = screen.service.removal(draw.ids)
+        items = {item for _, item in removal.pairs}
+        counted.append(len(items & set(removal.at(draw.on).listed(310).tolist())))
+    state = drawn(told)
+    placebos = [one for one in state["null"] if one["kind"] == "placebo rows"]
+    assert [one["again"] for one in placebos] == counted and max(counted) > 0
+    (line,) = (line for line in state["footer"] if "placebo rows" in line)
+    assert f"{min(counted) or 'no'}" in line and "of their own offered again" in line
+
+
 def test_a_forgetting_is_drawn_but_does_not_compute(screen):
     view = show(screen.forget(screen.smallest_set("Our pick")))
     assert "✗\u00a0gone" in view.static and "For comparison, placebo rows (3 draws)" in view.static

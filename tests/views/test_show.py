@@ -98,7 +98,7 @@ def test_static_form_tells_the_result_in_words():
     text = Page(static_screen(after(ACTION))).text
     assert "1 of 4 rows forgotten" in text
     assert "↩\u00a0came back (this shopper's other rows imply it)" in text
-    assert "✗\u00a0gone" in text and "✗ deleted" in text
+    assert "✗\u00a0gone" in text and "✗ The Hollow" in text and "· deleted" in text
     assert "⟲ deleted, offered again" in text
     assert "40% [30% to 50%]" in text
     assert "null: 35 of 399" in text
@@ -130,6 +130,19 @@ def test_a_screen_is_live_and_its_static_form_is_beside_it():
     widget = view.widget()
     assert isinstance(widget, ForgetScreen) and widget.computes
     assert widget.state["sentences"][0]["text"].endswith(f"{IMG}.")
+
+
+def test_no_column_of_a_table_is_left_out():
+    twice = pd.DataFrame([[1, 2]], columns=["a", "a"])
+    with pytest.raises(WorkbenchError, match="two columns called 'a'"):
+        show(twice)
+    # records need not have the same names
+    assert show([{"a": 1}, {"b": 2}]).text.split() == ["a", "b", "1", "2"]
+    for rows in (-1, "x", 1.5):
+        with pytest.raises(WorkbenchError, match="rows"):
+            show([{"a": 1}], rows=rows)
+    with pytest.raises(WorkbenchError, match="no way to show a type"):
+        show(View)
 
 
 def test_tables_and_records_are_escaped_and_cut():

@@ -18,7 +18,10 @@ from workbench.errors import ConfigError, DataError
 from workbench.html import HIDDEN
 from workbench.tokens import pieces
 from workbench.views import TokenStrip, described, export, show
+from workbench.views.look import BLUE, ORANGE, STRENGTH
+from workbench.views.page import STATIC
 from workbench.views.strip.live import to_state
+from workbench.views.strip.static import STEPS
 from workbench.views.strip.text import readable
 
 TEXT = "A red <img src=x onerror=alert(1)> lamp & a tent"
@@ -59,7 +62,16 @@ def test_meaning_survives_without_styles():
     assert "<b><u>red</u></b>+3.2▲" in left  # planted, likelier, beyond the colour range
     assert "<i>&lt;img</i>−1.5" in left  # less likely
     assert "<b>onerror=alert(1)&gt;</b>+0.9" in left
-    assert "underlined" in left and "strongest" in left
+    assert "<u>line</u>: planted as personal" in left and "strongest" in left
+
+
+def test_static_and_live_form_have_the_same_colours():
+    sheet = (STATIC / "base.css").read_text(encoding="utf-8")
+    for name, colour in (("orange", ORANGE), ("azure", BLUE)):
+        red, green, blue = colour.split(",")
+        assert f"--{name}: rgb({red} {green} {blue} / {STRENGTH:.2f});".replace("0.", ".") in sheet
+    # and as many steps
+    assert f"BINS = {STEPS};" in (STATIC / "strip_values.js").read_text(encoding="utf-8")
 
 
 def test_text_is_kept_whole():
@@ -93,6 +105,47 @@ def test_repr_and_refusals():
         TokenStrip(pd.concat([frame(), frame().assign(text="u")]), TEXT)
     with pytest.raises(DataError, match="kl"):
         TokenStrip(frame(), TEXT, score="kl")
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"tokens": None},
+        {"response": 3},
+        {"score": "kind"},
+        {"truth": "kind"},
+        {"threshold": float("nan")},
+        {"threshold": "high"},
+        {"scale": -1.0},
+        {"against": [1]},
+    ],
+    ids=str,
+)
+def test_a_strip_of_something_else_is_refused_before_it_is_drawn(wrong):
+    known = {"tokens": token_table(REVIEW), "response": REVIEW} | wrong
+    (name,) = wrong
+    named = {"score": "tokens", "truth": "tokens"}.get(name, name)
+    with pytest.raises((ConfigError, DataError), match=named):
+        TokenStrip(**known)
+
+
+def test_a_film_without_a_score_and_weights_without_both_sides_are_refused():
+    film = pd.DataFrame({"text": ["t"], "step": [0], "position": [0]})
+    with pytest.raises(DataError, match="step, position"):
+        TokenStrip(token_table(REVIEW), REVIEW, film=film)._repr_html_()
+    with pytest.raises(DataError, match=r"missing columns \['log_prob_with'"):
+        TokenStrip(token_table(REVIEW).drop(columns="log_prob_with"), REVIEW).lens()
+
+
+def test_a_table_that_no_export_wrote_is_not_replaced(tmp_path):
+    mine = tmp_path / "mine.csv"
+    mine.write_text("years of work")
+    with pytest.raises(ConfigError, match="no export wrote it"):
+        export(full_strip(), mine)
+    assert mine.read_text() == "years of work"
+    # its own is written over
+    own = export(full_strip(), tmp_path / "own.csv")
+    assert export(full_strip(level="sentence"), own).read_text().count("\n") == 5
 
 
 def test_every_part_is_told_without_styles():

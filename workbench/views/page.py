@@ -80,9 +80,8 @@ def export(screen: Screen | Any, path: Path | str, real_people: bool = False) ->
         what = f"no way to export a {type(screen).__name__}"
         raise ConfigError(what, "export", "a screen or a token strip")
     if path.suffix.lower() not in (".html", ".htm"):
-        what = f"cannot write {path.suffix or 'a file without a suffix'}"
         do = "name it .html; a browser prints it as PDF"
-        raise ConfigError(what, str(path), "a name that ends in .html", do)
+        raise other_suffix(path, "a name that ends in .html", do)
     service, user = screen.service, screen.user
     # the file starts from the service as it was built, and knows of nothing done to it since
     changed = service.tombstones or service.steered or service.stale
@@ -99,20 +98,25 @@ def export(screen: Screen | Any, path: Path | str, real_people: bool = False) ->
         told = f"every product that each of {service.log.n_users:,} shoppers had"
         do = "where you may hand that on, say export(screen, path, real_people=True)"
         raise ConfigError(f"the file would hold {told}", "export", "a generated log, or a yes", do)
-    # what the sentences are held against: below its range a value is weaker
-    claims = {claim.claim: claim for claim in service.report(user, screen.seed).claims}
-    lows = [claims[sentence["claim"]].low for sentence in screen.state["sentences"]]
+    model = pack(service.model, service.catalogue)
     # the shopper's own notes
     notes = [column.tolist() for column in service.evidence(user).notes["profile"]]
-    model = pack(service.model, service.catalogue)
     model["profile"] = list(zip(*notes, strict=True))
-    model["low"] = [low if low == low else None for low in lows]
+    # what the sentences are held against: below its range a value is weaker
+    lows = {claim.claim: claim.low for claim in service.report(user, screen.seed).claims}
+    model["low"] = _known(lows[sentence["claim"]] for sentence in screen.state["sentences"])
     # the placebo draws of workbench.ledger.null
     random = np.random.default_rng([screen.seed, user]).bit_generator.state["state"]
     model["random"] = {name: str(number) for name, number in random.items()}
     size = f"{model['items']} products × {model['users']} shoppers"
     footer = f"This page computes by itself: EASE, {size}. No server, no network."
     return write(document(screen.state, model, footer), path)
+
+
+def other_suffix(path: Path, expected: str, do: str | None) -> ConfigError:
+    """The error of a file that cannot be written under its name."""
+    what = f"cannot write {path.suffix or 'a file without a suffix'}"
+    return ConfigError(what, str(path), expected, do)
 
 
 def _generated(log: Interactions) -> bool:
@@ -155,8 +159,7 @@ def document(state: dict[str, Any], model: dict[str, Any] | None = None, footer:
     """The page of a screen; with `model` (what `engine.js` computes from) it forgets by itself."""
     return page(
         f"What happens when {state['user']['name']} presses Forget?",
-        # the file's own policy refuses styles as attributes; quotes in text are escaped
-        re.sub(r' style="[^"]*"', "", static_screen(state)),
+        static_screen(state),
         {"state": state, "model": model, "words": words(state.get("causes"))},
         styles=("base.css", "screen.css", "page.css"),
         scripts=(*SCREEN, "engine.js", "claims.js", "forget.js", "page.js"),
@@ -178,10 +181,10 @@ def page(
     nothing in the data can run or call home. The static form stands in the page until the script
     replaces it.
     """
+    # the file's own policy refuses styles as attributes; quotes in text are escaped
+    static = re.sub(r' style="[^"]*"', "", static)
     style, script = read(*styles), read(*scripts)
-    policy = (
-        f"default-src 'none'; script-src {_hash(script)}; style-src {_hash(style)}; base-uri 'none'"
-    )
+    policy = f"default-src 'none'; script-src {source_hash(script)}; style-src {source_hash(style)}; base-uri 'none'"
     parts = {
         "style": style,
         "script": script,
@@ -202,35 +205,48 @@ def pack(model: Any, catalogue: Catalogue) -> dict[str, Any]:
             f"{model!r} cannot be exported", "export", "a fitted EASE", "make the service with EASE"
         )
     seen = model.cells.matrix.toarray() > 0
-    triangle = model.inverse[np.triu_indices(len(model.inverse))]
+    users, items = seen.shape
     frame = catalogue.frame
-    known = {name: frame[name].tolist() for name in ("category", "brand")}
+    known = frame[["category", "brand"]].to_dict("list")
     known["title"] = frame["title"].map(brief).tolist()
     known["kind"] = catalogue.kind.tolist()
-    for name, values in (("price", frame["price"]), ("rating", catalogue.rating)):
-        known[name] = [value if value == value else None for value in values.tolist()]
-    known["topics"] = [catalogue.topics_of(item) for item in range(len(frame))]
-    binary = {"P": triangle.astype("<f8").tobytes(), "seen": np.packbits(seen.ravel()).tobytes()}
-    encoded = {name: base64.b64encode(part).decode("ascii") for name, part in binary.items()}
+    known |= {"price": _known(frame["price"].tolist()), "rating": _known(catalogue.rating.tolist())}
+    known["topics"] = [catalogue.topics_of(item) for item in range(items)]
     return {
-        "users": seen.shape[0],
-        "items": seen.shape[1],
-        **encoded,
+        "users": users,
+        "items": items,
+        "P": packed(model.inverse[np.triu_indices(items)], "<f8"),
+        "seen": packed(np.packbits(seen), "u1"),
         "catalogue": known,
         "templates": templates(),
     }
 
 
-def write(text: str, path: Path | str) -> Path:
-    """Write a page, so that a broken run leaves nothing half-written.
+def packed(values: Any, kind: str = "<f4") -> str:
+    """An array for a page, in base64."""
+    return _base64(np.ascontiguousarray(values).astype(kind).tobytes())
 
-    Raises `TooLarge` above 50 MB, and `ConfigError` where another page or a folder has the name.
+
+def _base64(data: bytes) -> str:
+    return base64.b64encode(data).decode("ascii")
+
+
+def _known(values: Iterable[float]) -> list[float | None]:
+    """Numbers as JSON: it knows no "not a number"."""
+    return [value if value == value else None for value in values]
+
+
+def write(text: str, path: Path | str) -> Path:
+    """Write a page or a table, so that a broken run leaves nothing half-written.
+
+    Raises `TooLarge` above 50 MB, and `ConfigError` where another file or a folder has the name.
     """
     path = Path(path)
     _refuse_large(len(text), path)
-    ours = b'type="application/json" id="payload"'
-    page = path.suffix.lower() != ".csv"
-    if path.is_dir() or (page and path.exists() and ours not in path.read_bytes()):
+    # what stands in every file that was written here
+    table = path.suffix.lower() == ".csv"
+    ours = b",provenance\n" if table else b'type="application/json" id="payload"'
+    if path.is_dir() or (path.exists() and ours not in path.read_bytes()):
         what, do = "is there, and no export wrote it", "choose another name, or take it away"
         raise ConfigError(what, str(path), "a new file, or an older export", do)
     with whole_file(path) as new:
@@ -244,6 +260,6 @@ def read(*names: str) -> str:
     return "\n" + files.replace("const SIGNS = {};", f"const SIGNS = {json.dumps(SIGNS)};")
 
 
-def _hash(text: str) -> str:
-    digest = hashlib.sha256(text.encode("utf-8")).digest()
-    return f"'sha256-{base64.b64encode(digest).decode()}'"
+def source_hash(text: str) -> str:
+    """What a page's policy calls a script or a style."""
+    return f"'sha256-{_base64(hashlib.sha256(text.encode()).digest())}'"

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
-from workbench.errors import WorkbenchError
+from workbench.errors import ConfigError, WorkbenchError
 from workbench.html import content_id, escape, format_number, table, visible
 from workbench.views.screen.static import static_screen
 from workbench.views.text import brief, line
@@ -45,11 +45,9 @@ class View:
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:
         plain = {"text/plain": self.text, "text/html": self.static}
-        return (
-            plain
-            if self.state is None and self.live is None
-            else {**self.widget()._repr_mimebundle_()[0], **plain}
-        )
+        if self.state is None and self.live is None:
+            return plain
+        return self.widget()._repr_mimebundle_()[0] | plain
 
     def widget(self) -> Any:
         """The live form: an anywidget for a screen or a strip, the same HTML in a widget for
@@ -72,11 +70,13 @@ def show(result: Any, rows: int = 20, source: str = "") -> View:
     What a result can do decides how it is drawn, not what it inherits: `steps` and `state` make a
     live screen, `fates` and `controls` a screen that only explains, `_repr_html_` is taken as it
     is, and tables show their first `rows` rows, escaped. `source` is the line that ends it: data, users,
-    seeds. Raises `WorkbenchError` for anything else.
+    seeds. Raises `WorkbenchError` for anything else, and for two columns of one name.
 
     >>> show([{"title": "<b>"}]).static.count("&lt;b&gt;")
     1
     """
+    if not isinstance(rows, int) or rows < 0:
+        raise ConfigError(f"rows {rows!r}", "rows", "a whole number from 0 on")
     view = _view(result, rows)
     if not source:
         return view
@@ -85,20 +85,27 @@ def show(result: Any, rows: int = 20, source: str = "") -> View:
 
 
 def _view(result: Any, rows: int) -> View:
-    if callable(getattr(result, "steps", None)) and hasattr(result, "state"):
+    def can(name: str) -> bool:
+        return callable(getattr(result, name, None)) and not isinstance(result, type)
+
+    if can("steps") and hasattr(result, "state"):
         return View(repr(result), static_screen(result.state), result.state, result.steps)
     if hasattr(type(result), "fates") and hasattr(type(result), "controls"):
         from workbench.views.screen.state import state
 
         told = state(result)
         return View(repr(result), static_screen(told), told)
-    if hasattr(result, "columns") and callable(getattr(result, "to_dict", None)):
+    if hasattr(result, "columns") and can("to_dict"):
+        twice = [*result.columns[result.columns.duplicated()]]
+        if twice:
+            what = f"two columns called {twice[0]!r}"
+            raise ConfigError(what, "show(result)", "one of a name", "rename one")
         return _table(result.to_dict("records"), rows)
     if isinstance(result, list) and result and all(isinstance(one, dict) for one in result):
         return _table(result, rows)
-    if callable(getattr(result, "_repr_html_", None)):
+    if can("_repr_html_"):
         return View(repr(result), result._repr_html_(), live=getattr(result, "_widget", None))
-    if callable(getattr(result, "to_frame", None)):
+    if can("to_frame"):
         return _view(result.to_frame(), rows)
     raise WorkbenchError(
         f"no way to show a {type(result).__name__}",
@@ -113,14 +120,16 @@ def _table(records: list[dict[str, Any]], rows: int) -> View:
     outputs."""
     rest = f"… and {len(records) - rows:,} more rows" if len(records) > rows else ""
     shown = []
+    names = dict.fromkeys(name for record in records for name in record)
     for record in records[:rows]:
-        cut = [brief(one, CELL) if isinstance(one, str) else one for one in record.values()]
-        shown.append(dict(zip(map(brief, record), cut, strict=True)))
-    cells = [
-        [line(name) for name in shown[0]] if shown else [],
-        *([line(format_number(value)) for value in row.values()] for row in shown),
-    ]
-    widths = [max(len(row[column]) for row in cells) for column in range(len(cells[0]))]
+        cells = {
+            brief(name): brief(one, CELL) if isinstance(one, str) else one
+            for name, one in (dict.fromkeys(names) | record).items()
+        }
+        shown.append(cells)
+    cells = [[*map(line, row)] for row in shown[:1]]
+    cells += [[line(format_number(value)) for value in row.values()] for row in shown]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     lines = [
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
         for row in cells

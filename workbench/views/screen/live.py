@@ -4,7 +4,6 @@ answers."""
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -56,9 +55,8 @@ class ForgetScreen(anywidget.AnyWidget):
     @classmethod
     def of(cls, state: dict[str, Any], steps: Steps | None) -> ForgetScreen:
         """A widget that starts from `state` and hands the actions of its reader to `steps`."""
-        plain = json.loads(json.dumps(state))
         known = words(state.get("causes"))
-        widget = cls(state=plain, words=known, computes=steps is not None)
+        widget = cls(state=state, words=known, computes=steps is not None)
         try:
             loop = asyncio.get_running_loop()
         except RuntimeError:

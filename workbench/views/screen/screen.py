@@ -93,7 +93,7 @@ class Screen:
         """The rows under the first sentence that contains `text`; raises `WorkbenchError` when
         there is none."""
         for sentence in self.state["sentences"]:
-            if str(text) in sentence["text"]:
+            if str(text) and str(text) in sentence["text"]:
                 return list(sentence["smallest"])
         raise WorkbenchError(
             f"no sentence contains {text!r}", "smallest_set(text)", "words of the report"
@@ -148,8 +148,7 @@ def _row_ids(given: Iterable[int]) -> list[int]:
         do = f"for a topic, [{rows}]"
         raise DataError(f"{brief(repr(given))} names no rows", "interactions", want, do)
     rows = list(given)
-    wrong = [one for one in rows if isinstance(one, bool) or not isinstance(one, Integral)]
-    wrong += [one for one in rows if not wrong and not 0 <= one < 2**63]
-    if wrong:
-        raise DataError(f"{brief(repr(wrong[0]))} is no row", "interactions", want)
-    return [int(one) for one in rows]
+    for one in rows:
+        if isinstance(one, bool) or not isinstance(one, Integral) or not 0 <= one < 2**63:
+            raise DataError(f"{brief(repr(one))} is no row", "interactions", want)
+    return [*map(int, rows)]

@@ -8,7 +8,6 @@ from itertools import groupby, takewhile
 from operator import eq
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from workbench.ledger import Forgetting, Service
@@ -34,7 +33,6 @@ def state(forgetting: Forgetting, controls: Iterable[Control] | None = None) -> 
     user, topic = forgetting.user, forgetting.topic
     chosen = forgetting.controls if controls is None else tuple(controls)
     compared = [line(control) for control in chosen]
-    done = {"done": len(compared), "of": len(forgetting.controls)}
     # what is shown as changed only once something was asked for
     asked = bool(forgetting.interactions)
     sentences = _sentences(forgetting)
@@ -55,15 +53,15 @@ def state(forgetting: Forgetting, controls: Iterable[Control] | None = None) -> 
         "exposure": _records(forgetting.exposure),
         "others": forgetting.others.iloc[0].astype(float).to_dict(),
         "null": compared,
-        "controls": done,
-        "footer": _footer(forgetting, sentences, compared, done),
+        "controls": {"done": len(compared), "of": len(forgetting.controls)},
+        "footer": _footer(forgetting, sentences, compared),
     }
 
 
 def line(control: Control) -> dict[str, Any]:
-    """One control as the screen reads it: how many sentences went, how many other lists changed."""
-    effect = control.effect
-    numbers = {"gone": effect["gone"], "others": effect["others"]}
+    """One control as the screen reads it: how many sentences went, how many other lists changed,
+    and how many of its own deleted products are offered again."""
+    numbers = {name: control.effect[name] for name in ("gone", "others", "again")}
     return {"kind": control.kind, "rows": len(control.ids), **numbers}
 
 
@@ -71,12 +69,12 @@ def _footer(
     forgetting: Forgetting,
     sentences: list[dict[str, Any]],
     compared: list[dict[str, Any]],
-    done: dict[str, int],
 ) -> list[str]:
     """What stands under the columns: what changed here, for others, and for no reason."""
     lines = _changes(forgetting, sentences) if forgetting.interactions else []
-    if done["done"] < done["of"]:
-        lines.append(f"{done['done']} of {done['of']} controls so far.")
+    done, of = len(compared), len(forgetting.controls)
+    if done < of:
+        lines.append(f"{done} of {of} controls so far.")
     else:
         lines += _comparison(compared)
     # claims that a report made and its own check refused
@@ -108,14 +106,13 @@ def _changes(forgetting: Forgetting, sentences: list[dict[str, Any]]) -> list[st
 
 def _comparison(compared: list[dict[str, Any]]) -> list[str]:
     lines = []
-    for kind in dict.fromkeys(one["kind"] for one in compared):
-        draws = [one for one in compared if one["kind"] == kind]
-        gone = _span([one["gone"] for one in draws])
-        others = _span([one["others"] for one in draws])
-        lines.append(
-            f"For comparison, {kind} ({len(draws)} draws): {gone} sentences gone,"
-            f" {others} other shoppers changed."
-        )
+    for kind, of_kind in groupby(compared, key=lambda one: one["kind"]):
+        draws = list(of_kind)
+        told = {"gone": "sentences gone", "others": "other shoppers changed"}
+        if kind == "placebo rows":
+            told["again"] = "deleted products of their own offered again"
+        said = [f"{_span([one[name] for one in draws])} {what}" for name, what in told.items()]
+        lines.append(f"For comparison, {kind} ({len(draws)} draws): {', '.join(said)}.")
     return lines
 
 
@@ -240,8 +237,8 @@ def _listed(forgetting: Forgetting, name: str) -> list[dict[str, Any]]:
     products = _products(forgetting.services[0])
     listed = []
     for row in forgetting.lists[forgetting.lists["list"] == name].to_dict("records"):
-        marks = {"topic": row["topic"], "deleted": row["deleted"]}
-        listed.append({**products[row["item"]], **marks, "score": round(row["score"], 6)})
+        own = {"topic": row["topic"], "deleted": row["deleted"], "score": round(row["score"], 6)}
+        listed.append(products[row["item"]] | own)
     return listed
 
 
@@ -256,13 +253,12 @@ def _never(forgetting: Forgetting) -> list[dict[str, Any]]:
     if not len(shown):
         return []
     # the ten products that most of them are shown; ties: lower code first
-    items, counts = np.unique(shown[shown >= 0], return_counts=True)
-    best = np.argsort(-counts, kind="stable")[:10]
+    counts = Counter(sorted(shown[shown >= 0].tolist()))
     within = set(service.catalogue.items_of(topic).tolist())
     rows = []
-    for item, count in zip(items[best].tolist(), counts[best].tolist(), strict=True):
+    for item, count in counts.most_common(10):
         share = round(count / len(shown), 4)
-        rows.append({**_products(service)[item], "topic": item in within, "share": share})
+        rows.append(_products(service)[item] | {"topic": item in within, "share": share})
     return rows
 
 

@@ -1,53 +1,41 @@
 """The forget screen without scripts: what the live one shows first, in words and marks that keep
 their meaning when every style is removed.
 
-Styles are attributes, since hosts that show a notebook take style sheets away, and lay themselves
-over the page's own colours, light or dark.
 """
 
 from __future__ import annotations
 
 import json
 from collections import Counter
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 from workbench.html import content_id, escape
+from workbench.views.look import GONE, LIT, NEW, PANEL, SMALL, edged
 from workbench.views.text import brief
 
 State = dict[str, Any]
 CELL = "text-align:left;vertical-align:top;white-space:normal;overflow-wrap:anywhere;padding:.5em"
-EDGE = "border:1px solid rgba(128,128,128,.4)"
 TABLE = "table-layout:fixed;border-collapse:collapse;margin:.4em 0;font-size:.95em"
-GROUND = {
-    "lit": "background:rgba(255,190,40,.25)",
-    "gone": "background:rgba(230,97,1,.16)",
-    "new": "background:rgba(33,113,199,.16)",
-}
-"""What lies under what is lit, was deleted, or is new: the live screen's colours."""
 FIRST = 12
 """Products of the history that stand open."""
 
 
-@cache
-def _known() -> dict[str, Any]:
-    return json.loads(Path(__file__).with_name("words.json").read_text(encoding="utf-8"))
+WORDS = json.loads(Path(__file__).with_name("words.json").read_text(encoding="utf-8"))
+"""Marks and words for fates and causes: the live screen reads the same table."""
 
 
 def words(causes: dict[str, Any] | None = None) -> dict[str, Any]:
-    """Marks and words for fates and causes, shared with `screen.js`; `causes`: those of the places
-    at hand, as in the state."""
-    return _known() | {"cause": {**(causes or {}), **_known()["cause"]}}
+    """`WORDS` with the `causes` of the places at hand, as in the state."""
+    return WORDS | {"cause": {**(causes or {}), **WORDS["cause"]}}
 
 
 def static_screen(state: State) -> str:
     """A forget screen (the JSON of `state`) as escaped HTML; equal states give equal text."""
     rows, topic = state["history"], state["topic"]
     # an id of what is drawn: how long a file took, how the answer came, and words are no part of it
-    drawn = {**state, "seconds": None}
-    drawn.pop("controls", None)
-    drawn.pop("causes", None)
+    told_apart = state.keys() - {"seconds", "controls", "causes"}
+    drawn = {key: state[key] for key in told_apart}
     name = content_id("screen", json.dumps(drawn, sort_keys=True, default=str))
     # whose screen, and how much is gone
     removed = sum(row["removed"] for row in rows)
@@ -59,7 +47,7 @@ def static_screen(state: State) -> str:
     picked = free[0] if free else None
     source = state.get("provenance")
     parts = [
-        f'<p><b style="font-size:1.3em">{_text(state["user"]["name"])}</b>: {told}</p>',
+        f'<p><b style="font-size:1.35em">{_text(state["user"]["name"])}</b>: {told}</p>',
         _switches(state["switches"]),
         _table([_history(rows, picked), _report(state, picked)], (45, 55)),
         _table(_lists(state["lists"], state["exposure"], topic), (33, 33, 34)),
@@ -77,7 +65,8 @@ def _text(value: object) -> str:
 
 def _history(rows: list[dict[str, Any]], picked: dict[str, Any] | None) -> str:
     """One line a product: what is deleted first, else what carries the picked sentence."""
-    weights = dict(picked["rows"]) if picked else {}
+    picked = picked or {"rows": (), "smallest": ()}
+    weights = dict(picked["rows"])
     total = sum(weights.values()) or 1.0
     products: dict[int, list[dict[str, Any]]] = {}
     for row in rows:
@@ -89,8 +78,8 @@ def _history(rows: list[dict[str, Any]], picked: dict[str, Any] | None) -> str:
     lines = []
     for own in sorted(products.values(), key=heaviest):
         share = sum(weights.get(row["interaction"], 0) for row in own) / total
-        least = picked and any(row["interaction"] in picked["smallest"] for row in own)
-        lines.append(_product(own, share, bool(least)))
+        least = any(row["interaction"] in picked["smallest"] for row in own)
+        lines.append(_product(own, share, least))
     rest = lines[FIRST:]
     more = f"<details><summary>{len(rest)} more products</summary>{''.join(rest)}</details>"
     title = f"<b>History</b> <small>{len(products)} products, {len(rows)} rows</small>"
@@ -105,12 +94,13 @@ def _product(own: list[dict[str, Any]], share: float, least: bool) -> str:
     told = [", ".join(f"{act} ×{n}" if n > 1 else act for act, n in acts.items())]
     told += [row["when"], brief(row["category"])]
     partly = f"{gone} of {len(own)} " if gone < len(own) else ""
-    mark = f"<b>{'✗' if not partly else '◪'} {partly}deleted</b> " if gone else ""
-    carried = f" <b>{'◆' if least else '●'} {share:.0%}</b>" if share else ""
+    mark = ("◪ " if partly else "✗ ") if gone else ""
+    carried = f" <b>{'◆' if least else '●'}\u00a0{share:.0%}</b>" if share else ""
     said = f"<s>{title}</s>" if gone == len(own) else title
-    ground = GROUND["gone"] if gone else GROUND["lit"] if share else ""
     meta = escape(" · ".join(part for part in told if part))
-    return f'<div style="{ground}">{mark}{said}{carried}<br><small>{meta}</small></div>'
+    meta += f" · <b>{partly}deleted</b>" if gone else ""
+    look = edged("", "gray") if gone else edged(LIT if share else "")
+    return f'<div style="{look}">{mark}{said}{carried}<br><small>{meta}</small></div>'
 
 
 def _report(state: State, picked: dict[str, Any] | None) -> str:
@@ -119,14 +109,15 @@ def _report(state: State, picked: dict[str, Any] | None) -> str:
     for one in state["sentences"]:
         said = _sentence(one, state.get("causes"))
         if one is picked:
-            said = f'<u style="{GROUND["lit"]}">{said}</u>'
+            said = f'<u style="{LIT}">{said}</u>'
         # a line of the comparison is no sentence
         space = " " if one["text"].endswith(".") else "<br>"
         sections.setdefault(one["section"], []).append(said + space)
     key = " <small>underlined: picked, carried by the ◆ and ● on the left</small>" if picked else ""
     parts = [f"<b>Report</b>{key}"]
     for section, lines in sections.items():
-        parts.append(f"<div><small><b>{_text(section)}</b></small><br>{''.join(lines)}</div>")
+        head = f'<b style="{SMALL}">{_text(section)}</b><br>'
+        parts.append(f'<div style="margin-top:.4em">{head}{"".join(lines)}</div>')
     return "".join(parts)
 
 
@@ -147,7 +138,7 @@ def _sentence(one: dict[str, Any], causes: dict[str, Any] | None) -> str:
     cause = f" <small>({escape(why)})</small>" if why else ""
     if one["fate"] == "gone":
         text = f"<s>{text}</s>"
-    ground = GROUND["new"] if one["fate"] in ("back", "new") else ""
+    ground = NEW if one["fate"] in ("back", "new") else ""
     return f'<span style="{ground}">{text} <b>{mark}\u00a0{escape(word)}</b>{cause}</span>'
 
 
@@ -164,22 +155,24 @@ def because(fate: str | None, cause: str | None, causes: dict[str, Any] | None =
 
 def _lists(lists: dict[str, Any], exposure: list[dict[str, Any]], topic: str | None) -> list[str]:
     """Now, after, never had it: a cell each."""
-    now, after, never = lists["now"], lists["after"], lists["never"] or []
-    before = {one["item"] for one in now}
-    left = before - {one["item"] for one in after} if after is not None else set()
+    now, after, never = (lists[name] or [] for name in ("now", "after", "never"))
+    pressed = lists["after"] is not None
+    before, later = ({one["item"] for one in part} for part in (now, after))
     # what leaves the list is struck out
-    said = [_item(one, struck=one["item"] in left) for one in now]
-    columns = [("as served before", "Now", said, "no row, no list")]
+    kept = [_item(one, struck=pressed and one["item"] not in later) for one in now]
     # what is deleted and offered again, and what is new
-    said = []
-    for one in after or []:
-        note = "⟲ deleted, offered again" if one["deleted"] else ""
-        said.append(_item(one, note or ("" if one["item"] in before else "+ new here")))
-    empty = "nothing forgotten yet" if after is None else "no row left, no list"
-    columns.append(("after", "After", said, empty))
+    offered = []
+    for one in after:
+        new = "" if one["item"] in before else "+ new here"
+        offered.append(_item(one, "⟲ deleted, offered again" if one["deleted"] else new))
     # in how many lists of the others it stands
-    said = [_item(one, f"{one['share']:.0%}") for one in never]
-    columns.append(("never had", "Never had it", said, "nobody to compare with"))
+    shares = [_item(one, f"{one['share']:.0%}") for one in never]
+    empty = "no row left, no list" if pressed else "nothing forgotten yet"
+    columns = (
+        ("as served before", "Now", kept, "no row, no list"),
+        ("after", "After", offered, empty),
+        ("never had", "Never had it", shares, "nobody to compare with"),
+    )
     seen = {row["row"]: row for row in exposure} if topic else {}
     # headings, with the topic's share in the list
     cells = []
@@ -191,11 +184,11 @@ def _lists(lists: dict[str, Any], exposure: list[dict[str, Any]], topic: str | N
 
 
 def _item(one: dict[str, Any], note: str = "", struck: bool = False) -> str:
-    mark = "<b>■</b> " if one["topic"] else ""
     title = f"<s>{_text(one['title'])}</s>" if struck else _text(one["title"])
-    ground = {"⟲": GROUND["gone"], "+": GROUND["new"]}.get(note[:1], "")
-    told = f" <small><b>{note}</b></small>" if note else ""
-    return f'<li style="{ground}">{mark}{title}{told}</li>'
+    title = f"<b>■ {title}</b>" if one["topic"] else title
+    look = edged({"⟲": GONE, "+": NEW}.get(note[:1], ""))
+    told = f" <small>{note}</small>" if note else ""
+    return f'<li style="{look}">{title}{told}</li>'
 
 
 def _exposure(row: dict[str, Any] | None, topic: object) -> str:
@@ -245,5 +238,5 @@ def _table(cells: list[str], widths: tuple[int, ...]) -> str:
     body = []
     for cell, wide in zip(cells, widths, strict=True):
         # said twice: where styles are taken away, and where a notebook's own sheet aligns cells
-        body.append(f'<td valign="top" width="{wide}%" style="{CELL};{EDGE}">{cell}</td>')
+        body.append(f'<td valign="top" width="{wide}%" style="{CELL};{PANEL}">{cell}</td>')
     return f'<table width="100%" style="{TABLE}"><tbody><tr>{"".join(body)}</tr></tbody></table>'

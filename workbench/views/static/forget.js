@@ -14,6 +14,7 @@ export function engine({ state: first, model: packed }) {
   const about = (item, topic) => topic !== null && catalogue.topics[item].includes(topic);
   const everyones = (weights) => model.rows.map((row) => top(score(weights, row), row, TOP));
   const before = everyones(model);
+  const best = (r) => (r.rows.length ? r.ranked.slice(0, TOP) : []); // without a row every score is the same
 
   /** Everything that depends on one request, each part made at most once. */
   function request(ids) {
@@ -44,7 +45,6 @@ export function engine({ state: first, model: packed }) {
     const now = asked.read(on);
     const none = !asked.ids.length;
     const entry = (item, scores) => ({ item, title: catalogue.title[item], category: catalogue.category[item], topic: about(item, topic), deleted: deleted.has(item), score: scores[item] });
-    const best = (r) => (r.rows.length ? r.ranked.slice(0, TOP) : []); // without a row every score is the same
     const listed = (r) => best(r).map((item) => entry(item, r.scores));
     const group = neverHad(topic, asked.left);
     const hit = (list) => list.some((item) => about(item, topic));
@@ -120,9 +120,11 @@ export function engine({ state: first, model: packed }) {
     return Array.from({ length: free.length ? DRAWS : 0 }, () => {
       const order = permutation(random, products.length);
       const turn = new Map(products.map((item, at) => [item, order[at]]));
-      const drawn = [...free].sort((a, b) => turn.get(a.item) - turn.get(b.item)).slice(0, asked.ids.length).map((row) => row.interaction);
-      const [placebo, kept] = [request(drawn), (r) => r.values(on)];
-      return { kind: "placebo rows", rows: drawn.length, gone: [...old.keys()].filter((key) => !kept(placebo).has(key)).length, others: placebo.others(on).changed };
+      const drawn = [...free].sort((a, b) => turn.get(a.item) - turn.get(b.item)).slice(0, asked.ids.length);
+      const [placebo, own] = [request(drawn.map((row) => row.interaction)), new Set(itemsOf(drawn))];
+      const [later, listed] = [placebo.values(on), best(placebo.read(on))];
+      return { kind: "placebo rows", rows: drawn.length, gone: [...old.keys()].filter((key) => !later.has(key)).length, others: placebo.others(on).changed,
+        again: listed.filter((item) => own.has(item)).length };
     });
   }
 

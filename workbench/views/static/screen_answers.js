@@ -38,7 +38,7 @@ export function answers(state, words) {
   const why = [...causes].slice(0, 3).map(([text, n]) => `${text} (${n})`);
   if (offered.length) why.push("offered again: no row of the log says any more that it was had");
   if (!why.length) why.push("no sentence rested on these rows alone");
-  return words.questions.map((question, at) => [question, [deleted, back, why, elsewhere(state), certainty(state, fates("gone").length)][at]]);
+  return words.questions.map((question, at) => [question, [deleted, back, why, elsewhere(state), certainty(state, fates("gone").length, offered.length)][at]]);
 }
 
 /** How many other shoppers' lists changed. */
@@ -48,8 +48,8 @@ function elsewhere({ others }) {
   return others.changed ? [...lines, `the most changed of them: ${percent(others.max_churn)} replaced`] : lines;
 }
 
-/** The same numbers for requests that should do nothing of the kind. */
-function certainty(state, gone) {
+/** The same numbers for requests that should do nothing of the kind; what comes back of their own products, too. */
+function certainty(state, gone, offered) {
   const range = (numbers) => (Math.min(...numbers) === Math.max(...numbers) ? `${numbers[0]}` : `${Math.min(...numbers)} to ${Math.max(...numbers)}`);
   const of = (kind) => (state.null || []).filter((draw) => draw.kind === kind);
   const [placebo, leaving] = [of("placebo rows"), of("another shopper leaves")];
@@ -60,7 +60,9 @@ function certainty(state, gone) {
     const most = Math.max(...placebo.map((draw) => draw.gone));
     const chance = `than with other rows of this shopper (${range(placebo.map((draw) => draw.gone))}, ${count(placebo.length, "draw")})`;
     lines.push(`${count(gone, "sentence")} gone, ${gone > most ? "more" : "no more"} ${chance}`);
-    lines.push(`taking those rows instead changes ${range(placebo.map((draw) => draw.others))} other lists`);
+    const again = placebo.map((draw) => draw.again);
+    const back = Math.max(offered, ...again) ? `; ${range(again)} of their items offered again, against ${offered} here` : "";
+    lines.push(`taking those rows instead changes ${range(placebo.map((draw) => draw.others))} other lists${back}`);
   }
   if (!placebo.length) lines.push("no other rows of this shopper to compare with");
   if (leaving.length) lines.push(`a stranger leaving changes ${range(leaving.map((draw) => draw.others))} lists`);

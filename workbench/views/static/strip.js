@@ -1,13 +1,8 @@
 // The live token strip: one text, a score on every word, and the questions one asks of it, each behind a tab.
-// Joined behind strip_values.js and strip_text.js into one module; the same code runs in JupyterLab and in an exported
-// file. Text from data only ever becomes a text node: nothing in these files parses a string as HTML.
+// Joined behind text.js and the other strip_*.js into one module; the same code runs in JupyterLab and in an exported file.
+// Text from data only ever becomes a text node: nothing in these files parses a string as HTML.
 
-const HINT = "arrows walk, Page Up and Down to the strong ones, Enter pins, p / n / u mark, Escape lets go";
-const MARKS = [["p", 1, "personal"], ["n", 0, "not personal"], ["u", null, "no mark"]];
 const CENTRED = /pir|difference|cxmi|gain/i; // these scores have a meaningful 0 in the middle even if none is negative
-const percent = (share) => (Number.isNaN(share) ? "–" : share > 0 && share < 0.001 ? "< 0.1 %" : `${(100 * share).toFixed(share < 0.1 ? 1 : 0)} %`);
-const plain = (value, digits = 2) => (Number.isNaN(value) ? "–" : value.toFixed(digits).replace("-", "−"));
-const short = (text, most = 120) => (text.length > most ? `${text.slice(0, most)}…` : text);
 
 /** Draw a strip into `root`. `hooks` speak to Python: marks(list), pin(span), save(kind); null in an exported file. */
 export function draw(root, state, hooks) {
@@ -29,7 +24,6 @@ export function draw(root, state, hooks) {
   const truths = {};
   const truth = (name = ui.level) => strip.truth && (truths[name] ??= addUp(strip.truth, strip.levels.get(name)).map((n) => Number(n > 0)));
   const said = (piece) => blanks(strip.text.slice(level().start[piece], level().end[piece]));
-  const pir = strip.scores.find((one) => one.key === "pir");
 
   // --- what is looked at: one view a pane ---------------------------------------------------------------------------
 
@@ -38,162 +32,6 @@ export function draw(root, state, hooks) {
   const rangeOf = (layer) => ui.range || ("item" in layer ? robustRange(...strip.items.map((one) => add(one)))
     : layer.key === state.score && state.scale ? state.scale : robustRange(add(layer)));
   const usual = () => [view(ui.layer.label, add(ui.layer), rangeOf(ui.layer), { sequential: rises(ui.layer), unit: "nats" })];
-
-  const tabs = [
-    { key: "read", label: "Read", build: () => ({ element: h("p", { class: "wbt-hint" }, HINT), views: usual }) },
-    strip.against && { key: "compare", label: "Two personas", build: compareTab },
-    strip.memory && { key: "memory", label: "Memories", build: memoryTab },
-    pir && strip.given && { key: "clip", label: "Clip m, M", build: clipTab },
-    strip.truth && { key: "truth", label: "Truth", build: truthTab },
-    { key: "marks", label: "My marks", build: marksTab },
-    strip.film && { key: "film", label: "Training", build: filmTab },
-  ].filter(Boolean);
-
-  function compareTab() {
-    const line = h("p", { class: "wbt-line" });
-    const pair = () => {
-      const layer = strip.scores.includes(ui.layer) ? ui.layer : strip.scores[0];
-      const other = strip.against.scores.find((one) => one.key === layer.key) || strip.against.scores[0];
-      return [add(layer), add(other), layer.key];
-    };
-    const views = () => {
-      const [one, other, name] = pair();
-      const gap = one.map((value, at) => value - other[at]);
-      const range = ui.range || robustRange(one, other);
-      return [view(`${name}, ${strip.against.names[0]}`, one, range), view(`${name}, ${strip.against.names[1]}`, other, range), view("difference", gap, range)];
-    };
-    const update = () => {
-      const gap = views()[2].values;
-      line.textContent = "furthest apart: " + strongest(gap, 5).map((piece) => `${short(said(piece), 20).trim()} ${signed(gap[piece])}`).join(", ");
-    };
-    return { element: line, views, update };
-  }
-
-  function memoryTab() {
-    const [rows, check, told] = [h("tbody"), h("p", { class: "wbt-line", role: "status" }), h("p", { class: "wbt-line" })];
-    const items = strip.items;
-    const choose = (layer) => () => {
-      ui.layer = ui.layer === layer ? strip.scores[0] : layer;
-      fields.score.value = ui.layer.key;
-      refresh();
-    };
-    const heads = items.map((item) => h("th", { scope: "col" }, h("button", { title: item.label, "aria-label": `colour the text by ${item.label}`, click: choose(item), "data-item": item.item }, String(item.item))));
-    const head = h("tr", {}, h("th", { scope: "col" }, ui.level), ...heads, ...["sum", state.score, "rest"].map((name) => h("th", { scope: "col" }, name)));
-    const update = () => {
-      const whole = addUp(strip.memory.whole, level());
-      const parts = items.map((item) => add(item));
-      const range = ui.range || robustRange(...parts);
-      const order = strongest(whole, 40).sort((a, b) => a - b);
-      head.firstChild.textContent = ui.level;
-      fill(rows, ...order.map((piece) => {
-        const sum = parts.reduce((total, part) => total + part[piece], 0);
-        const cell = (value, kind = "") => h("td", { class: kind }, signed(value));
-        return h("tr", { "data-p": piece, tabindex: "0", "aria-selected": String(piece === pieceOf(ui.pinned)) },
-          h("th", { scope: "row", dir: "auto" }, short(said(piece), 40)),
-          ...parts.map((part) => cell(part[piece], kind(part[piece], range, false))), cell(sum, "wbt-sum"), cell(whole[piece], "wbt-sum"), cell(whole[piece] - sum));
-      }));
-      for (const button of head.querySelectorAll("button")) button.setAttribute("aria-pressed", String(ui.layer.item === Number(button.dataset.item)));
-      const worst = strip.memory.whole.reduce((most, value, token) => Math.max(most, Math.abs(value - items.reduce((total, item) => total + item.values[token], 0))), 0);
-      check.textContent = `Sum check over ${state.tokens} tokens: ${worst <= 1e-3 ? "✓ adds up" : "✗ does not add up, see “rest”"} (largest gap ${worst.toFixed(4)}).`;
-      told.textContent = ui.layer.item === undefined ? "Press a number to colour the text by that memory item; press a row to pin the word." : ui.layer.label;
-    };
-    const pinRow = (event) => {
-      const row = event.target.closest("tr[data-p]");
-      if (row && (event.type === "click" || event.key === "Enter")) pin(tokenOf(Number(row.dataset.p)), true);
-    };
-    const table = h("div", { class: "wbt-map" }, h("table", { click: pinRow, keydown: pinRow }, h("thead", {}, head), rows));
-    return { element: h("div", {}, check, told), beside: table, views: usual, update };
-  }
-
-  function clipTab() {
-    const line = h("p", { class: "wbt-line", role: "status" });
-    const slider = (name, most) => slide(name, 0, most, 0.05, ui[name], (value) => {
-      ui[name] = value;
-      if (ui.m > ui.M) ui[name === "m" ? "M" : "m"] = value;
-      low.set(ui.m);
-      high.set(ui.M);
-      refresh();
-    });
-    const [low, high] = [slider("m", 3), slider("M", 10)];
-    const update = () => {
-      const seen = lens(pir.values, strip.given.with, ui.m, ui.M);
-      line.textContent = `Up-weighted: ${percent(seen.share)} of ${state.tokens} tokens (${percent(seen.capped)} at M). Mean weight ${plain(seen.mean)}. ` +
-        `Share of the loss on them: ${percent(seen.loss)}, unweighted ${percent(seen.plain)}.`;
-    };
-    const views = () => {
-      const most = new Float64Array(level().start.length); // of a word the largest weight: a mean would hide it
-      pir.values.forEach((value, token) => {
-        const piece = level().group[token];
-        if (piece >= 0) most[piece] = Math.max(most[piece], Math.min(Math.max(value, ui.m), ui.M) - ui.m);
-      });
-      return [view(`largest weight clip(PIR, m, M) in the ${ui.level}`, most, Math.max(ui.M - ui.m, 1e-9), { sequential: true, base: ui.m })];
-    };
-    return { element: h("div", { class: "wbt-tools" }, low.element, high.element, line), views, update };
-  }
-
-  function truthTab() {
-    const line = h("p", { class: "wbt-line", role: "status" });
-    const values = add(ui.layer);
-    const most = Math.max(...Array.from(values).filter(Number.isFinite), 1);
-    const cut = slide("threshold", Math.min(0, ...Array.from(values).filter(Number.isFinite)), most, most / 200, ui.cut, (value) => {
-      ui.cut = value;
-      refresh();
-    });
-    const verdict = (value, planted) => (value >= ui.cut ? (planted ? ["wbt-found", "✓", "found"] : ["wbt-false", "✗", "false high"]) : planted ? ["wbt-missed", "○", "missed"] : null);
-    const views = () => usual().map((one) => ({ ...one, verdict: (piece) => verdict(one.values[piece], truth()[piece]) }));
-    const update = () => {
-      const [now, planted] = [add(ui.layer), truth()];
-      const seen = confusion(now, planted, ui.cut);
-      line.textContent = `✓ ${seen.found} found, ✗ ${seen.false} false high, ○ ${seen.missed} missed. Precision ${plain(seen.precision)}, recall ${plain(seen.recall)}; AUC ${plain(auc(now, planted))} (at any threshold).`;
-    };
-    return { element: h("div", { class: "wbt-tools" }, cut.element, line), views, update };
-  }
-
-  function marksTab() {
-    const [line, answer] = [h("p", { class: "wbt-line", role: "status" }), h("div", { class: "wbt-answer" })];
-    const views = () => usual().map((one) => ({ ...one, verdict: (piece) => ({ 1: ["wbt-mine", "p", "marked personal"], 0: ["wbt-notmine", "n", "marked not personal"] })[markOf(piece)] }));
-    const update = () => {
-      const kinds = [...ui.marks.values()];
-      const [yes, no] = [kinds.filter(Boolean).length, kinds.filter((one) => !one).length];
-      line.textContent = kinds.length ? `Marked: ${yes} personal, ${no} not personal. ` + (no ? "Only marked words count." : "Words without a mark count as not personal.")
-        : "Click a word, or press p (personal), n (not personal), u (no mark) on it. The scores are then measured against your marks.";
-      fill(answer, records(hooks ? ui.answer || [] : scoreMarks()));
-    };
-    return { element: h("div", {}, line, answer), views, update };
-  }
-
-  function filmTab() {
-    const { steps, values, name } = strip.film;
-    const films = values.map((part, at) => ({ key: `step ${at}`, mean: false, values: part }));
-    const [line, chart] = [h("p", { class: "wbt-line", role: "status" }), h("div", { class: "wbt-chart" })];
-    let timer = null;
-    const stop = () => {
-      clearInterval(timer);
-      timer = null;
-      play.textContent = "▶ play";
-    };
-    const go = (step) => {
-      ui.step = step;
-      at.set(step);
-      refresh();
-    };
-    const play = h("button", { "data-key": "play", click: () => {
-      if (timer) return stop();
-      if (ui.step === steps.length - 1) go(0);
-      play.textContent = "■ stop";
-      timer = setInterval(() => (ui.step < steps.length - 1 ? go(ui.step + 1) : stop()), 500);
-    } }, "▶ play");
-    const at = slide("step", 0, steps.length - 1, 1, ui.step, (value) => go(value), (value) => String(steps[value]));
-    const views = () => [view(`${name} at step ${steps[ui.step]}`, add(films[ui.step]), ui.range || robustRange(...films.map((film) => add(film))))];
-    const update = () => {
-      const planted = truth();
-      const curve = planted ? films.map((film) => auc(add(film), planted)) : films.map((film) => robustRange(add(film)));
-      const what = planted ? "AUC against the planted truth" : "98 % quantile of the size";
-      line.textContent = `Step ${steps[ui.step]}: ${what} ${plain(curve[ui.step])}; first ${plain(curve[0])}, last ${plain(curve.at(-1))}.`;
-      fill(chart, spark(curve, ui.step, what));
-    };
-    return { element: h("div", { class: "wbt-tools" }, play, at.element, line, chart), views, update, close: stop };
-  }
 
   // --- marks --------------------------------------------------------------------------------------------------------
 
@@ -225,10 +63,6 @@ export function draw(root, state, hooks) {
 
   // --- pieces, pins and keys ----------------------------------------------------------------------------------------
 
-  const kind = (value, range, sequential) => {
-    const size = bin(value, range);
-    return size ? `${sequential ? "s" : value > 0 ? "p" : "n"} k${size}` : "";
-  };
   const past = (value, range) => (Math.abs(value) > range * (1 + 1e-6) ? (value > 0 ? "▲" : "▼") : "");
   const strongFrom = (one) => (one.sequential ? one.range / 2 : ui.cut); // the threshold is in the unit of PIR
   const lookOf = (one) => (piece) => {
@@ -334,52 +168,6 @@ export function draw(root, state, hooks) {
     tip.style.top = `${box.top - frame.top - tip.offsetHeight - 4}px`;
   }
 
-  // --- the pinned word ----------------------------------------------------------------------------------------------
-
-  function detail() {
-    const piece = pieceOf(ui.pinned);
-    if (piece < 0) return [h("h3", {}, "Pin a word"), h("p", { class: "wbt-hint" }, "Click one, or walk there and press Enter. What it rests on is shown here.")];
-    const tokens = tokensOf(piece);
-    const sum = (values) => tokens.reduce((total, token) => total + values[token], 0);
-    const { start, end } = level();
-    const [before, after] = [strip.text.slice(Math.max(0, start[piece] - 30), start[piece]), strip.text.slice(end[piece], end[piece] + 30)];
-    const row = (name, ...cells) => h("tr", {}, h("th", { scope: "row" }, name.replaceAll("_", " ")), cells.map((cell) => h("td", {}, cell)));
-    const parts = [h("h3", { dir: "auto" }, short(said(piece), 200)), h("p", { class: "wbt-context", dir: "auto" }, "…", before, h("b", {}, short(said(piece))), after, "…")];
-    if (strip.given) {
-      const [given, bare] = [sum(strip.given.with), sum(strip.given.without)];
-      const [times, word] = given >= bare ? [given - bare, "likelier"] : [bare - given, "less likely"];
-      parts.push(h("p", {}, `${percent(Math.exp(given))} with the persona, ${percent(Math.exp(bare))} without: `, h("b", {}, `${Number(Math.exp(times).toPrecision(3))} times ${word}`)));
-    }
-    if (strip.memory) parts.push(bars(piece));
-    const other = (one) => strip.against?.scores.find((each) => each.key === one.key);
-    const facts = strip.against ? [row("", ...strip.against.names)] : [];
-    facts.push(...strip.scores.map((one) => row(one.label, signed(add(one)[piece], 3), ...(other(one) ? [signed(add(other(one))[piece], 3)] : []))));
-    if (strip.truth) facts.push(row("planted as personal", truth()[piece] ? "yes" : "no"));
-    if (strip.kinds) facts.push(row(strip.kinds.name, [...new Set(tokens.map((token) => strip.kinds.values[token]))].join(", ")));
-    parts.push(h("table", {}, h("tbody", {}, facts)));
-    if (tokens.length > 1 && tokens.length <= 12)
-      parts.push(h("p", { class: "wbt-hint" }, "tokens: ", tokens.map((token) => `${said1(token)} ${signed(strip.scores[0].values[token], 1)}`).join(" · ")));
-    if (strip.film) parts.push(h("h4", {}, `${strip.film.name} over training`), spark(strip.film.values.map((values) => sum(values)), ui.step, "score of this word"));
-    const now = markOf(piece);
-    parts.push(h("div", { class: "wbt-buttons" }, MARKS.map(([key, value, name]) => h("button", { "aria-pressed": String(now === value), "data-mark": key, click: () => mark(piece, value) }, name))));
-    return parts;
-  }
-  const said1 = (token) => {
-    const one = strip.levels.get("token");
-    return blanks(strip.text.slice(one.start[one.group[token]], one.end[one.group[token]]));
-  };
-
-  /** Which memory item made this word: a bar each, largest first, and what they leave. */
-  function bars(piece) {
-    const parts = strip.items.map((item) => [item, add(item)[piece]]).sort((a, b) => Math.abs(b[1]) - Math.abs(a[1]));
-    const whole = addUp(strip.memory.whole, level())[piece];
-    const rest = whole - parts.reduce((total, [, value]) => total + value, 0);
-    const most = Math.max(...parts.map(([, value]) => Math.abs(value)), 1e-9);
-    const line = ([item, value]) => h("li", {}, h("span", { class: `wbt-value ${kind(value, most, false)}` }, signed(value)), h("span", { dir: "auto" }, short(strip.memory.items[item.item], 200)));
-    return h("div", {}, h("h4", {}, "Memory items"), h("ol", { class: "wbt-bars" }, parts.slice(0, 12).map(line)),
-      h("p", { class: "wbt-hint" }, `sum ${signed(whole - rest)} of ${signed(whole)}, rest ${signed(rest)}`));
-  }
-
   // --- the frame ----------------------------------------------------------------------------------------------------
 
   const id = state.id;
@@ -404,6 +192,8 @@ export function draw(root, state, hooks) {
     look: choice([["colour", "colour"], ["underline", "underline"], ["grey", "grey"]], ui.look, (look) => set({ look })),
     range: h("input", { type: "number", min: "0", step: "0.1", "data-key": "range", placeholder: "98 %", change: (event) => set({ range: Number(event.target.value) > 0 ? Number(event.target.value) : null }) }),
   };
+  const tabs = questions({ state, strip, ui, hooks, fields, view, usual, add, level, truth, said, tokenOf, pieceOf, markOf, scoreMarks, pin, refresh });
+  const detail = pinnedWord({ strip, ui, add, level, truth, said, tokensOf, pieceOf, markOf, mark });
   const save = (name, type, make) => h("button", { "data-key": `save-${name}`, click: async () => {
     try {
       keep(`${id}.${name}`, await make(), type);
@@ -604,58 +394,6 @@ export function draw(root, state, hooks) {
       window.removeEventListener("beforeprint", everything);
     },
   };
-}
-
-/** The first token of every piece. */
-function firstTokens(level) {
-  const first = new Int32Array(level.start.length).fill(-1);
-  level.group.forEach((piece, token) => piece >= 0 && first[piece] < 0 && (first[piece] = token));
-  return first;
-}
-
-/** A labelled slider that says its value. */
-function slide(name, low, high, step, value, change, tell = (number) => plain(number)) {
-  const told = h("output", {}, tell(value));
-  const input = h("input", { type: "range", min: low, max: high, step, value, "data-key": name, "aria-valuetext": tell(value), input: () => {
-    set(Number(input.value));
-    change(Number(input.value));
-  } });
-  const set = (number) => {
-    input.value = number;
-    told.textContent = tell(number);
-    input.setAttribute("aria-valuetext", tell(number));
-  };
-  return { element: h("label", { class: "wbt-slide" }, h("span", {}, name), input, told), set };
-}
-
-/** A small line chart with the present step marked. */
-function spark(values, now, what) {
-  const [low, high, n] = [Math.min(...values), Math.max(...values), Math.max(values.length - 1, 1)];
-  const y = (value) => 36 - (32 * (value - low)) / (high - low || 1);
-  const make = (tag, attributes) => {
-    const element = document.createElementNS("http://www.w3.org/2000/svg", tag); // a name, not an address
-    Object.entries(attributes).forEach(([name, value]) => element.setAttribute(name, value));
-    return element;
-  };
-  const chart = make("svg", { viewBox: "0 0 200 40", class: "wbt-spark", role: "img", "aria-label": `${what}: from ${plain(values[0])} to ${plain(values.at(-1))}` });
-  chart.append(make("polyline", { points: values.map((value, at) => `${(196 * at) / n + 2},${y(value)}`).join(" ") }), make("circle", { cx: (196 * now) / n + 2, cy: y(values[now]), r: 3 }));
-  return chart;
-}
-
-/** Records as a table of text. */
-function records(rows) {
-  if (!rows.length) return "";
-  const names = Object.keys(rows[0]);
-  const broken = new Set(names.filter((name) => rows.some((row) => typeof row[name] === "number" && !Number.isInteger(row[name]))));
-  const cell = (value, name) => (typeof value === "number" && broken.has(name) ? plain(value) : String(value ?? "–"));
-  return h("table", {}, h("thead", {}, h("tr", {}, names.map((name) => h("th", { scope: "col" }, name)))), h("tbody", {}, rows.map((row) => h("tr", {}, names.map((name) => h("td", {}, cell(row[name], name)))))));
-}
-
-/** Hand a file to the reader; it never leaves the machine. */
-function keep(name, content, type) {
-  const address = URL.createObjectURL(content instanceof Blob ? content : new Blob([content], { type: `${type};charset=utf-8` }));
-  h("a", { href: address, download: name }).click();
-  setTimeout(() => URL.revokeObjectURL(address), 10_000);
 }
 
 /** JupyterLab: the state comes once, marks and pins go to Python, its answer to the marks comes back (anywidget). */

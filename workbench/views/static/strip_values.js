@@ -76,6 +76,19 @@ export function robustRange(...arrays) {
 /** How strong a colour: 0 (none) to BINS. */
 export const bin = (value, range) => (Number.isNaN(value) ? 0 : Math.min(BINS, Math.round((Math.abs(value) / range) * BINS)));
 
+/** The classes of a colour: likelier, less likely, or (sequential) more of what has no other side; then how strong. */
+export function kind(value, range, sequential) {
+  const size = bin(value, range);
+  return size ? `${sequential ? "s" : value > 0 ? "p" : "n"} k${size}` : "";
+}
+
+/** The first token of every piece. */
+export function firstTokens(level) {
+  const first = new Int32Array(level.start.length).fill(-1);
+  level.group.forEach((piece, token) => piece >= 0 && first[piece] < 0 && (first[piece] = token));
+  return first;
+}
+
 /** Probability that a marked value is above another, ties half (midranks); NaN where one kind is missing. */
 export function auc(values, mark) {
   const order = Array.from(values.keys()).filter((at) => !Number.isNaN(values[at])).sort((a, b) => values[a] - values[b]);

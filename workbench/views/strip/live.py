@@ -3,9 +3,7 @@ the files."""
 
 from __future__ import annotations
 
-import base64
 import json
-import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -16,17 +14,18 @@ import numpy as np
 import pandas as pd
 import traitlets
 
-from workbench.errors import ConfigError, WorkbenchError
+from workbench.errors import WorkbenchError
 from workbench.html import content_id
 from workbench.statistics import auc
 from workbench.tokens.aggregate import MEANS, Pieces
-from workbench.views.page import page, read, write
+from workbench.views.page import other_suffix, packed, page, read, write
 from workbench.views.strip.text import readable
 
 if TYPE_CHECKING:
     from workbench.views.strip.strip import TokenStrip
 
-SCRIPTS = ("text.js", "strip_values.js", "strip_text.js", "strip.js")
+PARTS = ("values", "text", "parts", "tabs", "pinned")
+SCRIPTS = ("text.js", *(f"strip_{part}.js" for part in PARTS), "strip.js")
 Rescore = Callable[["TokenStrip", pd.DataFrame], pd.DataFrame]
 
 
@@ -47,26 +46,18 @@ def to_state(strip: TokenStrip) -> dict[str, Any]:
         "provenance": readable(strip.source)[0],
         "text": shown,
         "tokens": len(tokens),
-        "score": strip.score,
-        "scale": strip.scale,
-        "threshold": strip.threshold,
+        **{name: getattr(strip, name) for name in ("score", "scale", "threshold", "level")},
         "clip": list(strip.clip),
-        "level": strip.level,
         "levels": [_level(name, part, wide) for name, part in strip.pieces.items()],
         "scores": _scores(tokens, strip.scores),
-        "given": None,
-        "truth": _packed(tokens[strip.truth], "u1") if strip.truth else None,
-        "truth_name": strip.truth,
-        "kinds": None,
-        "against": None,
-        "memory": None,
-        "film": None,
     }
     # what some strips have and others lack
+    if strip.truth:
+        state |= {"truth": packed(tokens[strip.truth], "u1"), "truth_name": strip.truth}
     if "kind" in tokens:
         state["kinds"] = {"name": "kind", "values": tokens["kind"].astype(str).tolist()}
     if {"log_prob_with", "log_prob_without"} <= set(tokens):
-        state["given"] = {side: _packed(tokens[f"log_prob_{side}"]) for side in ("with", "without")}
+        state["given"] = {side: packed(tokens[f"log_prob_{side}"]) for side in ("with", "without")}
     if strip.against is not None:
         both = [name for name in strip.scores if name in strip.against]
         names = [readable(name)[0] for name in strip.names]
@@ -74,11 +65,11 @@ def to_state(strip: TokenStrip) -> dict[str, Any]:
     if strip.memory is not None:
         names, grid, whole = strip.memory_grid
         items = [readable(name)[0] for name in names]
-        state["memory"] = {"items": items, "values": _packed(grid.ravel()), "whole": _packed(whole)}
+        state["memory"] = {"items": items, "values": packed(grid.ravel()), "whole": packed(whole)}
     if strip.film is not None:
         steps, grid = strip.film_grid
         told = [str(step) for step in steps]
-        state["film"] = {"name": strip.score, "steps": told, "values": _packed(grid.ravel())}
+        state["film"] = {"name": strip.score, "steps": told, "values": packed(grid.ravel())}
     return {"id": content_id("strip", json.dumps(state, sort_keys=True)), **state}
 
 
@@ -90,16 +81,12 @@ def _level(name: str, part: Pieces, wide: np.ndarray) -> dict[str, str]:
         "from": part.start,
         "to": part.end,
     }
-    return {"name": name, **{key: _packed(array, "<i4") for key, array in arrays.items()}}
-
-
-def _packed(values: Any, kind: str = "<f4") -> str:
-    return base64.b64encode(np.ascontiguousarray(values).astype(kind).tobytes()).decode("ascii")
+    return {"name": name, **{key: packed(array, "<i4") for key, array in arrays.items()}}
 
 
 def _scores(frame: pd.DataFrame, names: list[str]) -> list[dict[str, Any]]:
     return [
-        {"name": name, "mean": name.startswith(MEANS), "values": _packed(frame[name])}
+        {"name": name, "mean": name.startswith(MEANS), "values": packed(frame[name])}
         for name in names
     ]
 
@@ -112,23 +99,17 @@ def score_marks(strip: TokenStrip, marks: pd.DataFrame) -> pd.DataFrame:
     As long as nothing is marked as not personal, words without a mark count as not personal; after
     that only marked words count.
     """
-    words = strip.pieces["word" if "word" in strip.levels else "token"]
+    level = "word" if "word" in strip.levels else "token"
     # the words that are marked as personal, and those that count
-    yes, no = np.zeros(len(strip.tokens)), np.zeros(len(strip.tokens))
-    yes[marks["token"][marks["personal"]]] = 1
-    no[marks["token"][~marks["personal"]]] = 1
-    personal = words.add_up(yes) > 0
-    counted = words.add_up(yes + no) > 0
-    if not no.any():
-        counted[:] = True
+    sides = np.zeros((2, len(strip.tokens)))
+    sides[marks["personal"].astype(int), marks["token"]] = 1
+    no, personal = (strip.pieces[level].add_up(side) > 0 for side in sides)
+    counted = no | personal | (not sides[0].any())
     # every score added up to them
-    rows = []
-    for name in strip.scores:
-        column = strip.tokens[name].to_numpy(dtype=float)
-        values = words.add_up(column, name.startswith(MEANS))
-        rows.append((name, auc(values[counted], personal[counted])))
-    table = pd.DataFrame(rows, columns=["score", "auc"])
-    return table.assign(words=int(counted.sum()), personal=int(personal[counted].sum()))
+    marked = personal[counted]
+    areas = [auc(strip.values(name, level=level)[counted], marked) for name in strip.scores]
+    table = pd.DataFrame({"score": strip.scores, "auc": areas})
+    return table.assign(words=len(marked), personal=int(marked.sum()))
 
 
 class StripWidget(anywidget.AnyWidget):
@@ -165,12 +146,10 @@ class StripWidget(anywidget.AnyWidget):
     def marks(self) -> pd.DataFrame:
         """One row a marked token: [text, token, start, end, piece, personal]; `token` counts the
         strip's rows."""
-        places = np.array([place for place, _ in self.marked], dtype=np.int64)
-        personal = np.array([kind for _, kind in self.marked], dtype=bool)
-        frame = self.strip.to_frame()[["text", "start", "end", "piece"]]
-        rows = frame.iloc[places].reset_index(drop=True)
-        rows.insert(1, "token", places)
-        return rows.assign(personal=personal)
+        marked = pd.DataFrame(self.marked, columns=["token", "personal"])
+        marked = marked.astype({"token": "int64", "personal": bool})
+        rows = marked.join(self.strip.to_frame().reset_index(drop=True), on="token", rsuffix=" ")
+        return rows[["text", "token", "start", "end", "piece", "personal"]]
 
     def _marked(self, change: Any) -> None:
         try:
@@ -198,12 +177,10 @@ class StripWidget(anywidget.AnyWidget):
 def as_page(strip: TokenStrip) -> str:
     """The strip as one HTML file: its scripts and styles inside, every connection forbidden.
 
-    What stands there until the script runs is the static form without its style attributes, which
-    the file's own policy would refuse, and not more of a long text than is read in that moment.
+    What stands there until the script runs is the static form, and not more of a long text than is
+    read in that moment.
     """
-    brief = replace(strip, limit=min(strip.limit, 300))
-    # quotes in text are escaped, so these are attributes
-    static = re.sub(r' style="[^"]*"', "", brief._repr_html_())
+    static = replace(strip, limit=min(strip.limit, 300))._repr_html_()
     title = readable(strip.title)[0] or "Token strip"
     styles = ("base.css", "strip.css", "page.css")
     scripts = (*SCRIPTS, "strip_page.js")
@@ -223,8 +200,7 @@ def export_strip(strip: TokenStrip, path: Path | str) -> Path:
         return write(as_page(strip), path)
     if path.suffix != ".csv":
         do = "open the live form or the .html file and press PNG" if path.suffix == ".png" else None
-        what = f"cannot write {path.suffix or 'a file without a suffix'}"
-        raise ConfigError(what, str(path), ".html or .csv", do)
+        raise other_suffix(path, ".html or .csv", do)
     frame = strip.to_frame(strip.level).assign(provenance=strip.source)
     for name in frame.select_dtypes(exclude=["number", "bool"]):
         frame[name] = frame[name].map(_unarmed)

@@ -1,9 +1,9 @@
 """The static form of a token strip: HTML that needs no style and no script.
 
 Colour shows the score (orange: the persona made the word likelier; blue: less likely), but no
-meaning rests on it: pieces past the threshold are bold or italic with their number beside them,
-planted truth is underlined, values beyond the colour range carry ▲ or ▼, and tables below repeat
-what the live form shows.
+meaning rests on it: pieces past the threshold have their number beside them, planted truth a line,
+values beyond the colour range carry ▲ or ▼, and tables below repeat what the live form shows.
+Where styles are taken away those past the threshold are bold or italic, and the line is below.
 """
 
 from __future__ import annotations
@@ -16,20 +16,23 @@ import pandas as pd
 
 from workbench.html import content_id, escape, table
 from workbench.statistics import auc
+from workbench.views.look import BLUE, EDGE, ORANGE, PANEL, STRENGTH, over
 from workbench.views.strip.text import blanks, readable
 
 if TYPE_CHECKING:
     from workbench.views.strip.strip import TokenStrip
 
-# apart for the colour-blind; blended over the page, so both themes work
-ORANGE, BLUE = "230,97,1", "33,113,199"
 # two columns as in the live form, one under the other where there is no room, or no style
-COLUMNS = "display:flex;flex-wrap:wrap;gap:1em;align-items:flex-start"
-PAPER = "flex:3 1 24em;min-width:0;padding:.2em .8em;border:1px solid rgba(128,128,128,.5)"
-PAPER += ";border-radius:4px"
-PANEL = "flex:1 1 15em;min-width:0;padding:.4em .8em;background:rgba(128,128,128,.1)"
-PANEL += ";border-radius:4px;overflow-x:auto"
-STEPS = 10
+COLUMNS = "display:flex;flex-wrap:wrap;gap:.5em;align-items:stretch"
+PAPER = f"flex:3 1 24em;min-width:0;padding:.1em .6em;border-radius:4px;{EDGE}"
+SIDE = f"flex:1 1 22em;min-width:0;padding:.4em .6em;overflow-x:auto;border-radius:4px;{PANEL}"
+TEXT = "color:var(--jp-content-font-color1,inherit);font-size:1.25em;line-height:1.9;margin:.1em 0"
+TEXT += ";white-space:pre-wrap;overflow-wrap:anywhere"
+BESIDE = "font-size:.58em;font-weight:700;line-height:0;white-space:nowrap"
+"""A number beside its piece."""
+PLANTED = '<u style="text-decoration:none;border-top:.12em solid">'
+STEPS = 9
+"""Of a colour: more cannot be told apart behind text."""
 
 
 def draw(strip: TokenStrip) -> str:
@@ -37,19 +40,15 @@ def draw(strip: TokenStrip) -> str:
     parts = []
     if strip.title:
         title = escape(readable(strip.title)[0])
-        parts.append(f'<p style="font-size:1.25em;margin:.2em 0"><b>{title}</b></p>')
+        parts.append(f'<p style="font-size:1.35em;margin:.2em 0"><b>{title}</b></p>')
     # what the colours mean; the text beside its strongest pieces; what it counts to
     parts += [_ramp(strip), _small(_legend(strip))]
     parts.append(f'<div style="{COLUMNS}"><div style="{PAPER}">{_text(strip, strip.tokens)}</div>')
-    parts.append(f'<div style="{PANEL}">{_top(strip)}</div></div>')
+    parts.append(f'<div style="{SIDE}">{_top(strip)}</div></div>')
     parts += [_small(escape(line)) for line in _lines(strip)]
     # the same text under another persona, by memory item, over training
-    if strip.against is not None:
-        parts.append(_compared(strip))
-    if strip.memory is not None:
-        parts.append(_remembered(strip))
-    if strip.film is not None:
-        parts.append(_filmed(strip))
+    more = ((strip.against, _compared), (strip.memory, _remembered), (strip.film, _filmed))
+    parts += [drawn(strip) for given, drawn in more if given is not None]
     if strip.source:
         parts.append(_small(escape(readable(strip.source)[0])))
     body = "".join(parts)
@@ -67,15 +66,15 @@ def _ramp(strip: TokenStrip) -> str:
     cells = []
     for step in range(-STEPS, STEPS + 1):
         colour = _colour(strip, width * step / STEPS)
-        cells.append(f'<i style="background:{colour};padding:0 .45em">&nbsp;</i>')
+        cells.append(f'<i style="{colour};padding:0 .45em">&nbsp;</i>')
     name = escape(readable(strip.score)[0])
-    bar = f'<i style="border:1px solid rgba(128,128,128,.4)">{"".join(cells)}</i>'
+    bar = f'<i style="{EDGE}">{"".join(cells)}</i>'
     return f"<p><small><b>{name}</b> {_number(-width)} {bar} {_number(width)}</small></p>"
 
 
-def _number(value: float, digits: int = 1) -> str:
+def _number(value: float) -> str:
     """A signed number with a minus sign at which no line breaks."""
-    return f"{value:+.{digits}f}".replace("-", "−")
+    return f"{value:+.1f}".replace("-", "−")
 
 
 def _small(html: str) -> str:
@@ -94,8 +93,7 @@ def _text(strip: TokenStrip, frame: pd.DataFrame) -> str:
     # each mark behind what stands between it and the one before
     out, here = [], 0
     for mark, first, last in zip(marks, start, end, strict=True):
-        out.append(escape(shown[here:first]))
-        out.append(mark)
+        out += [escape(shown[here:first]), mark]
         here = last
     # the rest of the text, or how much of it is not drawn
     left = len(found.start) - len(marks)
@@ -103,70 +101,53 @@ def _text(strip: TokenStrip, frame: pd.DataFrame) -> str:
         out.append(f" … <i>{left:,} more {strip.level}s not drawn</i>")
     else:
         out.append(escape(shown[here:]))
-    style = "color:var(--jp-content-font-color1,inherit);line-height:2;white-space:pre-wrap;"
-    style += "font-size:1.1em;margin:.2em 0;"
-    style += "max-width:60em;overflow-wrap:anywhere"
-    return f'<p dir="auto" style="{style}">{"".join(out)}</p>'
+    return f'<p dir="auto" style="{TEXT}">{"".join(out)}</p>'
 
 
 def _marks(strip: TokenStrip, frame: pd.DataFrame, said: list[str]) -> list[str]:
     """One span a piece: its text, and its number if it goes past the threshold."""
-    values = strip.values(strip.score, frame)
-    truth = strip.planted() if strip.truth else np.zeros(len(values), dtype=bool)
-    hovers = _hovers(strip, frame, values)
+    known = _known(strip, frame)
+    truth = strip.planted() if strip.truth else ()
     out = []
-    for text, value, planted, hover in zip(said, values, truth, hovers, strict=False):
+    for place, (text, value) in enumerate(zip(said, known[strip.score], strict=False)):
         piece = escape(text)
-        # planted truth is underlined
-        if planted:
-            piece = f"<u>{piece}</u>"
-        # past the threshold: bold or italic, with the number, and a sign beyond the colours
+        if len(truth) and truth[place]:
+            piece = f"{PLANTED}{piece}</u>"
+        # past the threshold: the number, and a sign beyond the colours
         if abs(value) >= strip.threshold:
-            tag = "b" if value > 0 else "i"
-            number = f"{_number(value)}{_beyond(strip, value)}"
+            tag, look = ("b", "font-weight:400") if value > 0 else ("i", "font-style:normal")
+            number = _number(value)
+            if abs(value) > strip.colour_range * (1 + 1e-9):  # but for rounding
+                number += "▲" if value > 0 else "▼"
             # a number stands before the line ends
             piece, ends = piece.rstrip("\n"), "\n" * text.endswith("\n")
-            piece = f'<{tag}>{piece}</{tag}><sub style="white-space:nowrap">{number}</sub>{ends}'
-        style = f"background:{_colour(strip, value)};border-radius:2px"
+            piece = (
+                f'<{tag} style="{look}">{piece}</{tag}><sub style="{BESIDE}">{number}</sub>{ends}'
+            )
+        style = f"{_colour(strip, value)};border-radius:2px"
+        # under the mouse
+        hover = " · ".join(f"{name} {column[place]:+.3f}" for name, column in known.items())
         out.append(f'<span style="{style}" title="{escape(hover)}">{piece}</span>')
     return out
 
 
-def _hovers(strip: TokenStrip, frame: pd.DataFrame, values: np.ndarray) -> list[str]:
-    """What is told of each piece under the mouse: the score, and both sides of it where known."""
-    hovers = [f"{strip.score} {value:+.3f}" for value in values]
-    for label, name in (("log p with", "log_prob_with"), ("without", "log_prob_without")):
-        if name not in frame:
-            continue
-        side = strip.values(name, frame)
-        hovers = [f"{told} · {label} {p:.3f}" for told, p in zip(hovers, side, strict=True)]
-    return hovers
-
-
-def _beyond(strip: TokenStrip, value: float) -> str:
-    """The sign of a value beyond the colour range, but for rounding."""
-    if abs(value) <= strip.colour_range * (1 + 1e-9):
-        return ""
-    return "▲" if value > 0 else "▼"
+def _known(strip: TokenStrip, frame: pd.DataFrame) -> dict[str, np.ndarray]:
+    """What is told of each piece: the score, and both sides of it where known."""
+    names = {strip.score: strip.score, "log_prob_with": "log p with", "log_prob_without": "without"}
+    return {told: strip.values(name, frame) for name, told in names.items() if name in frame}
 
 
 def _colour(strip: TokenStrip, value: float) -> str:
     """Orange or blue, the stronger the nearer to the end of the colour range."""
-    known = value == value
-    strength = min(1.0, abs(value) / strip.colour_range) if known else 0.0
-    return f"rgba({ORANGE if value > 0 else BLUE},{0.6 * strength:.2f})"
+    share = min(1, abs(value) / strip.colour_range) if value == value else 0
+    step = round(STEPS * share)
+    return over(ORANGE if value > 0 else BLUE, STRENGTH * step / STEPS)
 
 
 def _legend(strip: TokenStrip) -> str:
-    width = strip.colour_range
-    parts = [
-        "<b>bold</b><sub>+</sub> likelier with the persona, <i>italic</i><sub>−</sub> less likely, "
-        f"by {strip.threshold:g} or more",
-        f"colour from −{width:.2f} (blue) to +{width:.2f} (orange), ▲▼ beyond",
-    ]
-    if strip.truth:
-        parts.append("<u>underlined</u> planted as personal")
-    return "; ".join(parts)
+    told = "orange, <b>+</b>: likelier with the persona; blue, <i>−</i>: less likely"
+    told += f"; a number: by {strip.threshold:g} or more, ▲▼ beyond the colours"
+    return told + f"; {PLANTED}line</u>: planted as personal" * bool(strip.truth)
 
 
 def _lines(strip: TokenStrip) -> list[str]:
@@ -176,22 +157,16 @@ def _lines(strip: TokenStrip) -> list[str]:
         truth = strip.planted()
         values = strip.values(strip.score)
         high = values >= strip.threshold
-        counts = [
-            f"{(truth & high).sum()} found",
-            f"{(~truth & high).sum()} false high",
-            f"{(truth & ~high).sum()} missed",
-        ]
         asked = f"{strip.score} ≥ {strip.threshold:g} against the planted truth"
-        lines.append(f"{asked}: {', '.join(counts)}; AUC {auc(values, truth):.2f}")
+        found = f"{(truth & high).sum()} found, {(high & ~truth).sum()} false high"
+        missed = f"{(truth & ~high).sum()} missed; AUC {auc(values, truth):.2f}"
+        lines.append(f"{asked}: {found}, {missed}")
     if {"pir", "log_prob_with"} <= set(strip.tokens) and len(strip.tokens):
         m, M = strip.clip
         seen = strip.lens()
-        told = [
-            f"{seen['share']:.0%} of the tokens above m",
-            f"mean weight {seen['mean']:.2f}",
-            f"{seen['loss']:.0%} of the loss on them (unweighted {seen['plain']:.0%})",
-        ]
-        lines.append(f"PerCE weights (m {m:g}, M {M:g}): {', '.join(told)}")
+        told = "{share:.0%} of the tokens above m, mean weight {mean:.2f}"
+        told += ", {loss:.0%} of the loss on them (unweighted {plain:.0%})"
+        lines.append(f"PerCE weights (m {m:g}, M {M:g}): {told.format(**seen)}")
     return lines
 
 
@@ -208,7 +183,7 @@ def _table(
     rows = []
     for place in order:
         said = shown[at[found.start[place]] : at[found.end[place]]]
-        cells = {name: _plain(column[place]) for name, column in columns.items()}
+        cells = {name: column[place] for name, column in columns.items()}
         rows.append({"piece": blanks(said), **cells})
     opened = "" if folded else " open"
     body = table(rows, digits=2)
@@ -216,11 +191,10 @@ def _table(
 
 
 def _top(strip: TokenStrip) -> str:
-    known = {strip.score: strip.score, "log_prob_with": "log p with", "log_prob_without": "without"}
-    columns = {told: strip.values(name) for name, told in known.items() if name in strip.tokens}
+    columns = _known(strip, strip.tokens)
     order = strongest(columns[strip.score])
     if strip.truth:
-        columns[strip.truth] = strip.planted()
+        columns[strip.truth] = np.where(strip.planted(), "yes", "no").tolist()
     return _table(strip, order, columns, f"the {len(order)} strongest", folded=False)
 
 
@@ -252,12 +226,12 @@ def _remembered(strip: TokenStrip, count: int = 12) -> str:
     return f'<p>Memory items:</p><ol start="0">{told}</ol>{rows}{_small(sum_check(grid, whole))}'
 
 
-def sum_check(grid: np.ndarray, whole: np.ndarray, tolerance: float = 1e-3) -> str:
+def sum_check(grid: np.ndarray, whole: np.ndarray) -> str:
     """Do the memory items' values (items × tokens) add up to the whole, token by token?"""
     rest = np.abs(whole - grid.sum(axis=0))
     worst = float(np.nanmax(rest)) if np.isfinite(rest).any() else float("nan")
     verdict = "does not add up: what items share or lack is in “rest”"
-    if worst <= tolerance:
+    if worst <= 1e-3:
         verdict = "adds up"
     return f"Sum check over {len(whole)} tokens: {verdict} (largest gap {worst:.4f})."
 
@@ -277,7 +251,3 @@ def _filmed(strip: TokenStrip, count: int = 8) -> str:
     truth = strip.planted()
     areas = [f"{name} {auc(column, truth):.2f}" for name, column in columns.items()]
     return film + _small(f"AUC against the planted truth: {escape(', '.join(areas))}")
-
-
-def _plain(value: object) -> object:
-    return ("yes" if value else "no") if isinstance(value, bool | np.bool_) else value

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from numbers import Real
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +63,10 @@ class TokenStrip:
     clip: tuple[float, float] = (0.8, 5.0)
 
     def __post_init__(self) -> None:
+        for name in ("threshold", "scale"):
+            value = getattr(self, name)
+            if value is not None and not (isinstance(value, Real) and 0 <= value < np.inf):
+                raise ConfigError(f"{name} {value!r}", name, "a number from 0 on")
         self._check_tables()
         self._check_offsets()
         if self.level not in ("token", *self.levels):
@@ -72,18 +77,22 @@ class TokenStrip:
     def _check_tables(self) -> None:
         # the columns that are asked for, in the first table and in the one it is compared with
         wanted = {"start", "end", self.score}
-        first = wanted | {"text"}
-        if self.truth:
-            first.add(self.truth)
+        first = wanted | {"text"} | ({self.truth} if self.truth else set())
         if self.memory is not None or self.film is not None:
             first.add("position")
-        tables = {"tokens": (self.tokens, first)}
-        if self.against is not None:
-            tables["against"] = (self.against, wanted)
-        for name, (table, columns) in tables.items():
-            missing = sorted(columns - set(table))
+        tables = (("tokens", self.tokens, first), ("against", self.against, wanted))
+        for name, table, columns in tables[: 1 if self.against is None else 2]:
+            expected = "a table made by score_tokens"
+            missing = sorted(columns.difference(table if isinstance(table, pd.DataFrame) else ()))
             if missing:
-                raise DataError(f"missing columns {missing}", name, "a table made by score_tokens")
+                raise DataError(f"missing columns {missing}", name, expected)
+            try:
+                table[sorted(columns - {"text", "position"})].to_numpy(dtype=float)
+            except (TypeError, ValueError) as error:
+                raise DataError(f"a column without numbers ({error})", name, expected) from None
+        if not isinstance(self.response, str):
+            what = f"a {type(self.response).__name__}"
+            raise DataError(what, "response", "the text that the tokens are of")
         # one text
         if self.tokens["text"].nunique() > 1:
             do = "select one: tokens[tokens['text'] == ...]"
@@ -92,18 +101,15 @@ class TokenStrip:
     def _check_offsets(self) -> None:
         # spans of this response, in order
         start, end = self._spans
-        outside = (start < 0) | (end < start) | (end > len(self.response))
-        unordered = np.diff(start, prepend=0) < 0
-        if (outside | unordered).any():
+        unordered = (np.diff(start, prepend=0) < 0) | (end < start)
+        if (unordered | (end > len(self.response))).any():
             expected = "0 ≤ start ≤ end ≤ its length, in order"
             raise DataError("offsets that are not of this response", "tokens", expected)
         # the other table's are the same
-        if self.against is None:
-            return
-        for side, own in (("start", start), ("end", end)):
-            if not np.array_equal(self.against[side], own):
-                expected = "the same response by the same tokenizer"
-                raise DataError("other tokens than the first table", "against", expected)
+        other = self.against
+        if other is not None and not np.array_equal(other[["start", "end"]], np.c_[start, end]):
+            expected = "the same response by the same tokenizer"
+            raise DataError("other tokens than the first table", "against", expected)
 
     # --- what is shown, as numbers ----------------------------------------------------------------
 
@@ -140,7 +146,8 @@ class TokenStrip:
     def film_grid(self) -> tuple[list[Any], np.ndarray]:
         """Training steps and the score at each of them (steps × tokens)."""
         left = [name for name in self.film if name not in ("text", "step", "position")]
-        return self._grid(self.film, "step", self.score if self.score in left else left[0])
+        score = self.score if self.score in left or not left else left[0]
+        return self._grid(self.film, "step", score)
 
     def _grid(self, frame: pd.DataFrame, rows: str, value: str) -> tuple[list[Any], np.ndarray]:
         # the rows of this text
@@ -206,19 +213,20 @@ class TokenStrip:
         """
         m = self.clip[0] if m is None else m
         M = self.clip[1] if M is None else M
+        missing = sorted({"pir", "log_prob_with"}.difference(self.tokens))
+        if missing:
+            raise DataError(f"missing columns {missing}", "tokens", "PIR and both of its sides")
         pir = self.tokens["pir"].to_numpy(dtype=float)
         # a loss is not negative, whatever rounding says
         loss = np.maximum(-self.tokens["log_prob_with"].to_numpy(dtype=float), 0)
         weight = np.clip(pir, m, M)
+        # one mean or share a column
         up = pir > m
-        out = {
-            "share": up.mean(),
-            "capped": (pir > M).mean(),
-            "mean": weight.mean(),
-            "loss": (weight * loss)[up].sum() / max((weight * loss).sum(), 1e-12),
-            "plain": loss[up].sum() / max(loss.sum(), 1e-12),
-        }
-        return {name: float(value) for name, value in out.items()}
+        means = {"share": up, "capped": pir > M, "mean": weight}
+        out = {name: float(values.mean()) for name, values in means.items()}
+        for name, values in {"loss": weight * loss, "plain": loss}.items():
+            out[name] = float(values[up].sum() / max(values.sum(), 1e-12))
+        return out
 
     # --- how it looks -----------------------------------------------------------------------------
 
@@ -262,10 +270,10 @@ def described(
     tells two apart but hides nothing.
     """
     weights = model.named_parameters() if hasattr(model, "named_parameters") else []
-    sums = []
-    for name, part in weights:
-        total = part.detach().double().sum().item()
-        sums.append(f"{name} {tuple(part.shape)} {total:.6g}")
+    sums = [
+        f"{name} {tuple(part.shape)} {part.detach().double().sum().item():.6g}"
+        for name, part in weights
+    ]
     # a folder's last name, else what kind of model it is
     path = getattr(getattr(model, "config", None), "name_or_path", "") or type(model).__name__
     return {

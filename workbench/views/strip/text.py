@@ -7,7 +7,7 @@ import re
 
 import numpy as np
 
-from workbench.html import HIDDEN, sign
+from workbench.html import HIDDEN, sign, visible
 
 BLANK = {" ": "␠", "\n": "↵\n", "\t": "⇥"}
 
@@ -19,16 +19,12 @@ def readable(text: str) -> tuple[str, np.ndarray]:
     >>> readable("a\\u202eb")[0], readable("a\\u202eb")[1].tolist()
     ('a⟨RLO⟩b', [0, 1, 6, 7])
     """
-    out, at, place, last = [], np.zeros(len(text) + 1, dtype=np.int64), 0, 0
+    # how far each character leads on: of those under one sign, the last one leads over it
+    widths = np.ones(len(text), dtype=np.int64)
     for found in HIDDEN.finditer(text):
-        shown, (start, end) = sign(found), found.span()
-        at[last:start] = place + np.arange(start - last)
-        out += [text[last:start], shown]
-        place += start - last
-        at[start:end] = place
-        place, last = place + len(shown), end
-    at[last:] = place + np.arange(len(text) + 1 - last)
-    return "".join([*out, text[last:]]), at
+        widths[found.start() : found.end()] = 0
+        widths[found.end() - 1] = len(sign(found))
+    return visible(text), np.cumsum([0, *widths])
 
 
 def writable(text: str) -> str:
