@@ -224,7 +224,7 @@ def _grounds(state: State) -> str:
         more = f" and {len(dated) - 3} more" if len(dated) > 3 else ""
         # how many carry it, and what became of it
         count = len(one["rows"])
-        carried = f"{count} row{'' if count == 1 else 's'}; fewest that end it: {some}{more}"
+        carried = f"{count} row{'' if count == 1 else 's'}; fewest found to end it, weights as they are: {some}{more}"
         cause = because(one["fate"], one["cause"], state.get("causes"))
         why = f" <i>{escape(cause)}</i>" if cause else ""
         told = escape(carried) if count else "the catalogue alone"

@@ -21,7 +21,7 @@ export function draw(root, firstState, compute, words) {
     const gone = new Set(removed());
     ui.focus = again ? null : sentence.claim;
     ui.picked = new Set(again ? [] : sentence.smallest.filter((id) => !gone.has(id)));
-    ui.why = again ? "" : "the fewest rows that end this sentence";
+    ui.why = again ? "" : "the fewest rows found to end this sentence, with the weights as they are";
     arrange(again ? [] : sentence.rows);
     redraw();
     main.querySelector(".wbs-history ol").scrollTop = 0;
