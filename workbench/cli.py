@@ -6,6 +6,7 @@ from __future__ import annotations
 import io
 import re
 import sys
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,6 +23,8 @@ data = typer.Typer(
 )
 app.add_typer(data, name="data")
 
+PAIRS = {"mapping": "--column", "item_columns": "--item-column", "actions": "--action"}
+"""Arguments of the readers that are pairs, and the options that take them here."""
 Name = Annotated[str, typer.Argument(help="name of a card, as `workbench data list` shows it")]
 Folder = Annotated[Path | None, typer.Option(help="folder of the data; WORKBENCH_DATA unless told")]
 
@@ -39,28 +42,33 @@ def _show(result: object) -> None:
     typer.echo(shown.rename(columns=line).to_string(index=False))
 
 
-def _pairs(given: list[str]) -> dict[str, str]:
+def _pairs(given: list[str] | None, option: str) -> dict[str, str]:
     """["user=uid"] -> {"user": "uid"}."""
-    wrong = [text for text in given if "=" not in text]
-    if wrong:
-        expected = "role=column, such as user=uid"
-        raise ConfigError(f"{wrong[0]!r} is no pair", "--column", expected, "correct it")
-    return dict(text.split("=", 1) for text in given)
+    for text in given or []:
+        if "=" not in text:
+            do = "correct it"
+            raise ConfigError(f"{text!r} is no pair", option, "name=value, such as user=uid", do)
+    return dict(text.split("=", 1) for text in given or [])
+
+
+def as_options(said: str) -> str:
+    """A remedy in the words of the command: `sep=';'` is `--sep ';'` here, `mapping={'item': '…'}`
+    is `--column item=…`."""
+    for name, option in PAIRS.items():
+        said = re.sub(rf"\b{name}=\{{'([^']*)': '([^']*)'\}}", rf"{option} \1=\2", said)
+    said = re.sub(r"\bnames=\[[^]]*\]", "--names user,item,…", said)
+    said = re.sub(r"\b(\w+)='([^']*)'", lambda m: f"--{m[1].replace('_', '-')} '{m[2]}'", said)
+    return said.replace("copy=True", "--copy")
 
 
 @contextmanager
 def said_as_options() -> Iterator[None]:
-    """Remedies in the words of the command: `sep=';'` is `--sep ";"` here, `mapping={'item': '…'}`
-    is `--column item=…`."""
+    """Errors with their remedies in the words of the command."""
     try:
         yield
     except WorkbenchError as error:
-        do = re.sub(r"\bmapping=\{'(\w+)': '([^']*)'\}", r"--column \1=\2", error.do or "")
-        do = re.sub(r"item_columns=\{'(\w+)': '([^']*)'\}", r"--item-column \1=\2", do)
-        do = re.sub(r"names=\[[^]]*\]", "--names user,item,…", do)
-        do = re.sub(r"\b(\w+)='([^']*)'", lambda m: f"--{m[1].replace('_', '-')} '{m[2]}'", do)
-        do = do.replace("copy=True", "--copy")
-        raise type(error)(error.what, error.where, error.expected, do or None) from error
+        do = error.do and as_options(error.do)
+        raise type(error)(error.what, error.where, error.expected, do) from error
 
 
 @app.callback()
@@ -146,15 +154,18 @@ def data_add(
 
     commands.own_folder()  # before anything is asked
     with said_as_options():
-        mapping = _pairs(column or [])
+        mapping, actions = _pairs(column, "--column"), _pairs(action, "--action")
         options = {"encoding": encoding, "time_unit": time_unit, "sep": sep, "names": names}
-        options |= {"actions": _pairs(action or [])}
-        options = {key: value for key, value in options.items() if value}
-        _show(preview(path, mapping=mapping, **options))
+        options |= {"actions": actions or None}
+        options = {key: value for key, value in options.items() if value is not None}
+        columns = _pairs(item_column, "--item-column") or None
+        beside = {"items": items, "item_columns": columns, "topic_sep": topic_sep}
+        _show(as_options(str(preview(path, mapping=mapping, **options))))
         if not yes:
             typer.confirm("Are these the roles?", abort=True)
-        beside = {"items": items, "item_columns": _pairs(item_column or []), "topic_sep": topic_sep}
-        _show(commands.add(path, mapping, name=name, copy=copy, **beside, **options))
+        _show(
+            as_options(str(commands.add(path, mapping, name=name, copy=copy, **beside, **options)))
+        )
 
 
 @data.command("check")
@@ -228,6 +239,7 @@ def purge(
 
 def main() -> None:
     """Entry point: a WorkbenchError is one line on stderr and exit code 2, never a traceback."""
+    warnings.showwarning = lambda said, *_, **__: print(f"Note: {said}", file=sys.stderr)
     for stream in (sys.stdout, sys.stderr):  # a letter that the terminal lacks stops nothing
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")

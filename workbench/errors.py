@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
+import inspect
+import os
+from collections.abc import Callable, Iterable
+from functools import wraps
+from numbers import Integral, Real
+from pathlib import Path
+from types import UnionType
+from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
+
 from workbench.html import visible
+
+Function = TypeVar("Function", bound=Callable)
 
 
 class WorkbenchError(Exception):
@@ -56,3 +67,60 @@ class TooLarge(WorkbenchError):
 
 class RunError(WorkbenchError):
     """Runs of a grid that failed; what finished is kept."""
+
+
+def typed(function: Function) -> Function:
+    """The function, which refuses arguments that it does not have, or of another kind than its
+    annotations say: nothing is cast, and nothing fails further in. Raises `ConfigError`.
+
+    A number is no truth value and not NaN; a path may be text; what is to be several is no text.
+
+    >>> typed(round)(2.6)
+    3
+    """
+    signature = inspect.signature(function)
+    called = function.__qualname__.removesuffix(".__init__")
+
+    @wraps(function)
+    def checked(*given: Any, **options: Any) -> Any:
+        try:
+            named = signature.bind(*given, **options).arguments
+        except TypeError as error:
+            expected = f"some of {', '.join(signature.parameters)}"
+            unknown = [repr(name) for name in options if name not in signature.parameters]
+            what = f"{called} has no option {unknown[0]}" if unknown else str(error)
+            raise ConfigError(what, called, expected) from error
+        kinds = get_type_hints(function)
+        for name, value in named.items():
+            if not _fits(value, kinds.get(name, Any)):
+                shown = " ".join(f"{value!r}".split())[:60]
+                what = f"a {type(value).__name__} cannot be used ({shown})"
+                do = "pass its .log" if hasattr(value, "log") else None
+                raise ConfigError(what, name, function.__annotations__[name], do)
+        return function(*given, **options)
+
+    return checked
+
+
+def _fits(value: Any, kind: Any) -> bool:
+    """Whether a value is of the kind that an annotation says; any is, where it says no class."""
+    if kind is Any:
+        return True
+    if get_origin(kind) in (UnionType, Union):
+        return any(_fits(value, part) for part in get_args(kind))
+    within, kind = get_args(kind), get_origin(kind) or kind
+    if kind is Path:
+        return isinstance(value, str | os.PathLike)
+    if kind in (int, float):
+        number = isinstance(value, Integral if kind is int else Real)
+        return number and not isinstance(value, bool) and value == value
+    if kind is dict and within and isinstance(value, dict):
+        return all(
+            _fits(cell, part)
+            for pair in value.items()
+            for cell, part in zip(pair, within, strict=True)
+        )
+    if getattr(kind, "__module__", "") == "collections.abc":
+        several = isinstance(value, Iterable) and not isinstance(value, str | bytes)
+        return several or not issubclass(kind, Iterable)
+    return not isinstance(kind, type) or isinstance(value, kind)

@@ -13,22 +13,20 @@ import pandas as pd
 from scipy import sparse
 
 from workbench.data.checks import (
-    TIME,
     as_codes,
     as_integers,
     as_numbers,
     as_row_ids,
-    as_times,
     check_complete,
     checked_codes,
     checked_mask,
     columns_of,
     like,
-    log_order,
     name_or_number,
 )
 from workbench.data.histories import Histories, spans, starts, unique_ids
-from workbench.errors import DataError, UnknownItem, UnknownUser
+from workbench.data.times import TIME, as_moment, as_times, log_order
+from workbench.errors import DataError, UnknownItem, UnknownUser, typed
 
 FUNNEL = {"view": 0, "favourite": 1, "cart": 2, "purchase": 3}
 """Rank of the actions that form a shopping funnel; other actions (rating, listen) have no rank."""
@@ -63,18 +61,19 @@ class Interactions:
     items: pd.Index
 
     @classmethod
+    @typed
     def from_table(
         cls,
         table: pd.DataFrame,
         *,
-        user: str = "user",
-        item: str = "item",
-        timestamp: str | None = None,
-        action: str | None = None,
-        session: str | None = None,
-        basket: str | None = None,
-        value: str | None = None,
-        interaction: str | None = None,
+        user: str | int = "user",
+        item: str | int = "item",
+        timestamp: str | int | None = None,
+        action: str | int | None = None,
+        session: str | int | None = None,
+        basket: str | int | None = None,
+        value: str | int | None = None,
+        interaction: str | int | None = None,
         users: pd.Index | Sequence | None = None,
         items: pd.Index | Sequence | None = None,
         time_unit: str = "s",
@@ -108,7 +107,7 @@ class Interactions:
         if "action" in raw:
             columns["action"] = raw["action"].astype(str).astype("category")
         for name in ("session", "basket"):
-            group = name_or_number(raw.get(name))
+            group = name_or_number(raw.get(name), where)
             columns[name] = as_integers(group, n, name, where, missing=True)
         columns["value"] = as_numbers(raw["value"], where) if "value" in raw else np.full(n, np.nan)
         order = log_order(owner, columns["timestamp"], where)
@@ -236,11 +235,7 @@ class Interactions:
         """
         frame = self.frame
         if before is not None:
-            cut = pd.to_datetime(before, utc=True, errors="coerce")
-            if pd.isna(cut):
-                want = "a date or datetime, UTC without a zone"
-                raise DataError(f"unreadable time {before!r}", "before", want)
-            frame = frame[frame["timestamp"] < cut]
+            frame = frame[frame["timestamp"] < as_moment(before, "before")]
         users = np.arange(self.n_users) if users is None else users
         users = checked_codes(users, self.n_users, "users", UnknownUser)
         if len(users) < 16:  # few users: sorting everybody's rows would cost more than the rest

@@ -21,7 +21,7 @@ from pydantic import (
 )
 
 from workbench import html
-from workbench.errors import ConfigError, DataError
+from workbench.errors import ConfigError, DataError, typed
 from workbench.settings import settings
 from workbench.sources.files import exists, found, open_file, read_toml, readable
 from workbench.sources.logs import LAYOUTS
@@ -188,6 +188,7 @@ def read_cards() -> tuple[dict[str, tuple[Card, Path]], dict[Path, str]]:
     return cards, notes
 
 
+@typed
 def find_card(name: str) -> Card:
     """The card of this name; raises `ConfigError` with the names there are, and with what is wrong
     with files that are no cards."""
@@ -205,6 +206,7 @@ def is_own(name: str) -> Path | None:
     return None if path.is_relative_to(settings().data) else path
 
 
+@typed
 def find_folder(card: Card, folder: str | Path | None = None) -> Path:
     """The folder that holds every file of the card; looks in `folder` if given, else where the
     reader keeps data.

@@ -9,17 +9,18 @@ import json
 import re
 import tomllib
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import IO, Any, TypeVar
 
 import pandas as pd
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
-from workbench.errors import ConfigError, DataError
-from workbench.sources.columns import chosen, require, tell_unread
-from workbench.sources.faults import AGAIN, readable
+from workbench.data.checks import AGAIN, require
+from workbench.errors import ConfigError, DataError, typed
+from workbench.sources.columns import chosen, tell_unread
+from workbench.sources.faults import readable
 from workbench.sources.packed import (
     LINE,
     exists,
@@ -39,13 +40,14 @@ PIECE = "\x1f"
 """What stands for a separator of several characters while a file is read."""
 
 
+@typed
 def read_frame(
     path: Path,
     *,
     sep: str | None = None,
     encoding: str = "utf-8",
     nrows: int | None = None,
-    names: list[str] | None = None,
+    names: Sequence[str] | None = None,
     **form: Any,
 ) -> pd.DataFrame:
     """A file as a table of text (parquet, feather: of what it holds), its index counting lines as
@@ -56,7 +58,7 @@ def read_frame(
     the first line unless told. names: of the columns of a file without a header. form: how a text
     file is quoted, in the words of `csv`. With nrows little more than these rows is read.
     """
-    if sep == "" or (names is not None and not names):
+    if sep == "" or (names is not None and not list(names)):
         raise ConfigError("nothing", "names" if sep is None else "sep", "a character or a name")
     with readable(path, encoding), warnings.catch_warnings():
         # lines longer than the header, cut off
@@ -74,7 +76,7 @@ def read_frame(
         if len(sep) > 1:
             form["quoting"] = csv.QUOTE_NONE
         form["delimiter"] = sep if len(sep) == 1 else PIECE
-        header = names or _header(path, encoding, sep, form)
+        header = list(names or ()) or _header(path, encoding, sep, form)
         if nrows is None and set(form) == {"delimiter"} and encoding in ("utf-8", "utf8"):
             table = read_quick(path, header, form["delimiter"], skip=names is None)
             if table is not None:
@@ -236,24 +238,25 @@ def json_lines(path: Path, **exact: Any) -> Iterator[tuple[int, Any]]:
     """What every line that is not blank holds, after its number; `DataError` names a line that is
     no JSON. exact: how numbers are read, in the words of `json.loads`."""
     for number, text in lines_of(path):
-        try:
-            read = json.loads(text, **exact)
-        except json.JSONDecodeError as error:
-            what = f"line {number} is no JSON ({error.msg})"
-            do = "repair or remove this line"
-            raise DataError(what, path.name, "JSON in every line", do) from error
-        yield number, read
+        yield number, _decoded(text, path, f"line {number}", **exact)
 
 
 def read_json(path: str | Path, **exact: Any) -> Any:
     """What a JSON file (or its .gz) holds; `DataError` names the file and line that is broken.
     exact: as for `json_lines`."""
     path = found(path)
+    return _decoded(read_text(path), path, "", **exact)
+
+
+def _decoded(text: str, path: Path, place: str, **exact: Any) -> Any:
+    """What a text says in JSON; place: where in its file it stands, "" for all of it."""
     try:
-        return json.loads(read_text(path), **exact)
+        return json.loads(text, **exact)
     except json.JSONDecodeError as error:
-        what = f"line {error.lineno}, character {error.colno} is no JSON ({error.msg})"
-        raise DataError(what, path.name, "a whole JSON file", AGAIN) from error
+        place, said = place or f"line {error.lineno}, character {error.colno}", error.msg
+    except RecursionError:
+        place, said = place or "it", "nested without end"
+    raise DataError(f"{place} is no JSON ({said})", path.name, "JSON", AGAIN)
 
 
 def read_toml(model: type[Model], path: Path, what: str) -> Model:
@@ -261,9 +264,17 @@ def read_toml(model: type[Model], path: Path, what: str) -> Model:
     try:
         return model(**tomllib.loads(path.read_text(encoding="utf-8")))
     except (OSError, TypeError, ValueError) as error:
-        why = " ".join(str(error).split())
         expected = f"the fields of {model.__name__}"
-        raise ConfigError(f"{what} ({why})", str(path), expected, "repair or remove it") from error
+        do = "repair or remove it"
+        raise ConfigError(f"{what} ({why(error)})", str(path), expected, do) from error
+
+
+def why(error: Exception) -> str:
+    """What is wrong, in one line: of a model's fields each with its name."""
+    if not isinstance(error, ValidationError):
+        return " ".join(str(error).split())
+    told = [(".".join(map(str, one["loc"])), one["msg"]) for one in error.errors()]
+    return "; ".join(f"{field}: {said}" for field, said in told)
 
 
 def read_text(path: Path) -> str:

@@ -24,7 +24,7 @@ import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from workbench.data.catalogue import Catalogue
-from workbench.errors import ConfigError, DataError
+from workbench.errors import ConfigError, DataError, typed
 from workbench.settings import settings
 from workbench.sources.files import read_toml
 
@@ -86,6 +86,7 @@ class Rules(BaseModel):
         return [rule.topic for rule in self.rules]
 
 
+@typed
 def load_rules(name: str | Path) -> Rules:
     """The rules of a TOML file, or those for a data set: the reader's in WORKBENCH_DATA/sensitive,
     else the shipped.
@@ -105,6 +106,7 @@ def load_rules(name: str | Path) -> Rules:
     return read_toml(Rules, path, "no rules")
 
 
+@typed
 def find_sensitive(
     catalogue: Catalogue, rules: Rules | str | Path, topic: str | None = None
 ) -> pd.DataFrame:
