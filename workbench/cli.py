@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from typer import Argument, Option
 
 from workbench.errors import ConfigError, WorkbenchError
 from workbench.settings import settings
@@ -25,8 +26,9 @@ app.add_typer(data, name="data")
 
 PAIRS = {"mapping": "--column", "item_columns": "--item-column", "actions": "--action"}
 """Arguments of the readers that are pairs, and the options that take them here."""
-Name = Annotated[str, typer.Argument(help="name of a card, as `workbench data list` shows it")]
-Folder = Annotated[Path | None, typer.Option(help="folder of the data; WORKBENCH_DATA unless told")]
+Text, Texts = str | None, list[str] | None
+Name = Annotated[str, Argument(help="name of a card, as `workbench data list` shows it")]
+Folder = Annotated[Path | None, Option(help="folder of the data; WORKBENCH_DATA unless told")]
 
 
 def _show(result: object) -> None:
@@ -116,37 +118,33 @@ def data_get(name: Name, folder: Folder = None) -> None:
 def data_add(
     path: Annotated[
         Path,
-        typer.Argument(help="a table, packed or not: one row per interaction"),
+        Argument(help="a table, packed or not: one row per interaction"),
     ],
-    column: Annotated[
-        list[str] | None, typer.Option(help="role=column, such as user=uid; again for more")
-    ] = None,
-    name: Annotated[
-        str | None, typer.Option(help="name of the card; the file's name unless told")
-    ] = None,
+    column: Annotated[Texts, Option(help="role=column, such as user=uid; again for more")] = None,
+    name: Annotated[Text, Option(help="name of the card; the file's name unless told")] = None,
     items: Annotated[
-        Path | None, typer.Option(help="a second file, one row per item: id, title, topics, price")
+        Path | None, Option(help="a second file, one row per item: id, title, topics, price")
     ] = None,
     item_column: Annotated[
-        list[str] | None, typer.Option(help="of that file: role=column, such as topics=genres")
+        Texts, Option(help="of that file: role=column, such as topics=genres")
     ] = None,
-    topic_sep: Annotated[str | None, typer.Option(help="between the topics of an item")] = None,
+    topic_sep: Annotated[Text, Option(help="between the topics of an item")] = None,
     action: Annotated[
-        list[str] | None,
-        typer.Option(help="what an action is, such as buy=purchase; return= leaves its rows out"),
+        Texts,
+        Option(help="what an action is, such as buy=purchase; return= leaves its rows out"),
     ] = None,
     time_unit: Annotated[
-        str, typer.Option(help="of numeric times: s, ms, us, ns; or the form of dates: %d.%m.%Y")
+        str, Option(help="of numeric times: s, ms, us, ns; or the form of dates: %d.%m.%Y")
     ] = "s",
-    encoding: Annotated[str, typer.Option(help="of a text file, such as latin-1")] = "utf-8",
+    encoding: Annotated[str, Option(help="of a text file, such as latin-1")] = "utf-8",
     sep: Annotated[
-        str | None, typer.Option(help="between columns; as the first line shows unless told")
+        Text, Option(help="between columns; as the first line shows unless told")
     ] = None,
     names: Annotated[
-        str | None, typer.Option(help="of the columns, where the file has no header: user,item")
+        Text, Option(help="of the columns, where the file has no header: user,item")
     ] = None,
-    copy: Annotated[bool, typer.Option("--copy", help="copy the files to WORKBENCH_DATA")] = False,
-    yes: Annotated[bool, typer.Option("--yes", help="do not ask")] = False,
+    copy: Annotated[bool, Option("--copy", help="copy the files to WORKBENCH_DATA")] = False,
+    yes: Annotated[bool, Option("--yes", help="do not ask")] = False,
 ) -> None:
     """Make a card for a table of your own: shows what its columns are taken for, then asks."""
     from workbench.data import preview
@@ -181,11 +179,11 @@ def data_check(name: Name, folder: Folder = None) -> None:
 @data.command("sensitive")
 def data_sensitive(
     name: Name,
-    topic: Annotated[str | None, typer.Option(help="only this topic of the rules")] = None,
+    topic: Annotated[Text, Option(help="only this topic of the rules")] = None,
     folder: Folder = None,
     rules: Annotated[
-        str | None,
-        typer.Option(help="a TOML file, or the name of the data set whose rules to take"),
+        Text,
+        Option(help="a TOML file, or the name of the data set whose rules to take"),
     ] = None,
 ) -> None:
     """The items that the rules in data/sensitive (or your own) call sensitive, and which word says
@@ -201,9 +199,9 @@ def data_sensitive(
 
 @app.command()
 def world(
-    size: Annotated[str, typer.Option(help="tiny is the one that is shipped")] = "tiny",
-    seed: Annotated[int, typer.Option(help="1 is the one that is shipped")] = 1,
-    folder: Annotated[Path | None, typer.Option(help="where to; data/world unless told")] = None,
+    size: Annotated[str, Option(help="tiny is the one that is shipped")] = "tiny",
+    seed: Annotated[int, Option(help="1 is the one that is shipped")] = 1,
+    folder: Annotated[Path | None, Option(help="where to; data/world unless told")] = None,
 ) -> None:
     """Make the generated world anew: the same seed and size give the same tables."""
     from workbench.worlds.shop import generate, ship_world, sized, write_world
@@ -219,14 +217,12 @@ def world(
 
 @app.command()
 def purge(
-    user: Annotated[str, typer.Option(help="id of the user, as in the log")],
-    code: Annotated[
-        int | None, typer.Option(help="code of the user, for files that hold codes")
-    ] = None,
+    user: Annotated[str, Option(help="id of the user, as in the log")],
+    code: Annotated[int | None, Option(help="code of the user, for files that hold codes")] = None,
     folder: Annotated[
-        Path | None, typer.Option(help="cache or run folder; the settings' folders unless told")
+        Path | None, Option(help="cache or run folder; the settings' folders unless told")
     ] = None,
-    dry: Annotated[bool, typer.Option("--dry", help="only look, change nothing")] = False,
+    dry: Annotated[bool, Option("--dry", help="only look, change nothing")] = False,
 ) -> None:
     """Remove a user's rows from caches and run folders: the workbench itself is a memory tier."""
     from workbench import ledger

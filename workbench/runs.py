@@ -81,10 +81,8 @@ def run(
     source = {"source": _source(function)}  # here: a worker may not find it
     tables = {name: _finished(folder / name, {} if keep else source) for name in cells}
     todo = [name for name, table in tables.items() if table is None]
-    tasks = []
-    for name in todo:
-        config, facts = cells[name]
-        tasks.append(joblib.delayed(_one)(function, config, facts | source, folder / name))
+    one = joblib.delayed(_one)
+    tasks = [one(function, *cells[name], source, folder / name) for name in todo]
     shown = {"disable": not (progress and todo), "desc": f"{len(cells)} runs", "total": len(todo)}
     try:
         said = dict(tqdm(pool(tasks), **shown))
@@ -166,23 +164,17 @@ def _facts(
         raise ConfigError(what, "function", "a plain function of the config", do)
     try:
         values = config.model_dump(mode="json")
-        data = getattr(data, "fingerprint", data)
-        named = (_name(function), _name(type(config)), values, str(version), data)
+        names = [f"{thing.__module__}.{thing.__qualname__}" for thing in (function, type(config))]
+        named = (*names, values, str(version), getattr(data, "fingerprint", data))
         facts = dict(zip(NAMING, named, strict=True))
         _hash(facts)
     except (AttributeError, TypeError, ValueError) as error:
-        what, expected = (
-            f"{config!r} cannot name a run ({error})",
-            "a pydantic config of plain values",
-        )
-        raise ConfigError(what, "configs", f"{expected}, and data as text", "correct it") from error
+        what = f"{config!r} cannot name a run ({error})"
+        expected = "a pydantic config of plain values, and data as text"
+        raise ConfigError(what, "configs", expected, "correct it") from error
     if "run" in values:
         raise ConfigError("a field called 'run'", "configs", "another name", "rename the field")
     return facts
-
-
-def _name(thing: Any) -> str:
-    return f"{thing.__module__}.{thing.__qualname__}"
 
 
 def _hash(facts: dict[str, Any]) -> str:
@@ -237,10 +229,10 @@ def _finished(folder: Path, source: dict[str, str]) -> pd.DataFrame | None:
 
 
 def _one(
-    function: Callable[..., pd.DataFrame], config: BaseModel, facts: dict[str, Any], folder: Path
+    function: Callable, config: BaseModel, facts: dict, source: dict[str, str], folder: Path
 ) -> tuple[str, str]:
     """Make one run: its folder's name, and why it failed, where it did."""
-    failed = folder / "failed.json"
+    failed, facts = folder / "failed.json", facts | source
     try:
         # the name is a hash that only runs have; what they did not write stops the run all the same
         with whole_folder(folder, Path.is_dir) as work:

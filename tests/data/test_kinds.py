@@ -33,8 +33,8 @@ def half(n: int, of: float | None = None, names: dict[str, str] | None = None) -
         ({"n": True}, "n: a bool cannot be used"),
         ({"n": 4.0}, "n: a float"),
         ({"n": 4, "of": float("nan")}, "of: a float"),
-        ({"n": 4, "names": {"a": 1}}, "names: a dict"),
-        ({"n": 4, "off": 1}, "half has no option 'off'. Expected: some of n, of, names"),
+        ({"n": 4, "names": ["a"]}, "names: a list"),
+        ({"n": 4, "off": 1}, "no option 'off'. Expected: some of n, of, names"),
         ({}, "missing a required argument: 'n'"),
     ],
 )

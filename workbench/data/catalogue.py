@@ -67,21 +67,21 @@ class Catalogue:
             frame = _coded(frame, index).merge(codes, how="right")
             topics = None if topics is None else _coded(topics, index)
         for column, default in {"title": "", "category": "unknown", "brand": ""}.items():
-            frame[column] = (
-                frame.get(column, pd.Series(default, frame.index)).astype(str).fillna(default)
-            )
+            if column not in frame:
+                frame[column] = default
+            frame[column] = frame[column].astype(str).fillna(default)
         frame["price"] = as_numbers(frame["price"], where) if "price" in frame else np.nan
         if set(frame["item"]) != set(range(len(frame))):
             do = "pass items=log.items where the column holds original ids"
             expected = "one row per item of the log"
             raise DataError("item codes are not 0, 1, 2, …", where, expected, do)
         frame = frame.astype({"item": "int32"}).sort_values("item", ignore_index=True)
-        if topics is not None and not topics["item"].isin(frame["item"]).all():
-            raise DataError(
-                "a topic of an item that is not there", where, "item codes of the catalogue"
-            )
-        own = frame[["item", "category"]].rename(columns={"category": "topic"})
-        both = own if topics is None else pd.concat([own, topics[["item", "topic"]]])
+        both = frame[["item", "category"]].rename(columns={"category": "topic"})
+        if topics is not None:
+            if not topics["item"].isin(frame["item"]).all():
+                what = "a topic of an item that is not there"
+                raise DataError(what, where, "item codes of the catalogue")
+            both = pd.concat([both, topics[["item", "topic"]]])
         both = both.drop_duplicates().sort_values(["item", "topic"], ignore_index=True)
         both = both.astype({"item": "int32"})
         return cls(frame[[*REQUIRED, *frame.columns.difference(REQUIRED, sort=False)]], both)

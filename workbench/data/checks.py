@@ -66,12 +66,6 @@ def checked_mask(mask: Any, n: int) -> np.ndarray:
     return given
 
 
-def place_of(column: pd.Series, at: np.ndarray | pd.Series) -> str:
-    """The first place where `at` is true, in the words of the table's index: 'row 3', or 'line 5'
-    of a file."""
-    return f"{column.index.name or 'row'} {column.index[int(np.flatnonzero(at)[0])]}"
-
-
 def refuse(
     column: pd.Series,
     wrong: np.ndarray | pd.Series,
@@ -84,9 +78,10 @@ def refuse(
     """Raise for the first cell where `wrong` is true; `what` says it with {value} (or {plain}) and {place}."""
     if wrong.any():
         value = column[wrong].tolist()[0]
-        what = what.replace("{place}", place_of(column, wrong)).replace("{value}", repr(value))
-        what = what.replace("{plain}", str(value))
-        raise error(what, where, expected, do)
+        # the first place, in the words of the table's index: 'row 3', or 'line 5' of a file
+        place = f"{column.index.name or 'row'} {column.index[int(np.flatnonzero(wrong)[0])]}"
+        said = what.format(place=place, value=repr(value), plain=value)
+        raise error(said, where, expected, do)
 
 
 def require(table: pd.DataFrame, columns: Iterable[object], where: str, do: str = AGAIN) -> None:
@@ -109,13 +104,14 @@ def columns_of(
     Raises `DataError` for a column that is missing or there twice, an empty table, and an empty
     user, item or action.
     """
-    named = {role: column for role, column in roles.items() if column is not None}
-    for role, column in named.items():
-        require(table, [column], where, f"pass {role}='…', the name of one column")
+    raw = {}
+    for role, column in roles.items():
+        if column is not None:
+            require(table, [column], where, f"pass {role}='…', the name of one column")
+            raw[role] = table[column]
     if not len(table):
         do = "check the file and its filters"
         raise DataError("the table is empty", where, "at least one interaction", do)
-    raw = {role: table[column] for role, column in named.items()}
     for role in ("user", "item", "action"):
         if role in raw:
             what, want = f"no {role} in {{place}}", f"a {role} in every row"
@@ -199,14 +195,15 @@ def as_numbers(column: pd.Series, where: str) -> pd.Series:
 
 def as_integers(
     column: pd.Series | None, n: int, name: str, where: str, missing: bool = False
-) -> pd.Series | None:
+) -> pd.Series:
     """Whole numbers, none lost to rounding; with `missing` an Int64 column of numbers from 0 on
     that may have gaps."""
     if column is None:
-        return pd.Series(pd.NA, index=range(n), dtype="Int64") if missing else None
+        return pd.Series(pd.NA, index=range(n), dtype="Int64")
     numbers = as_numbers(column, where)
-    wrong = ((numbers % 1) != 0) & (numbers.notna() | (not missing)) | (numbers.abs() >= 2**63)
-    wrong |= (numbers < 0) & missing  # a model reads -1 as none
+    wrong = (numbers % 1 != 0) | (numbers.abs() >= 2**63)
+    if missing:  # a model reads -1 as none
+        wrong = wrong & numbers.notna() | (numbers < 0)
     what = f"{{value}} in {{place}} is no {name} id"
     expected = f"whole numbers {'from 0 ' if missing else ''}below 2^63"
     refuse(column, wrong, what, where, expected, "number them first")

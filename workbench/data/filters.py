@@ -109,9 +109,8 @@ def start(log: Interactions | Filtered) -> Filtered:
     """A log before its first filter."""
     if isinstance(log, Filtered):
         return log
-    nothing = pd.DataFrame(
-        {"filter": pd.Series(dtype=str)} | {n: pd.Series(dtype=int) for n in COUNTS}
-    )
+    kinds = {"filter": str} | dict.fromkeys(COUNTS, int)
+    nothing = pd.DataFrame(columns=[*kinds]).astype(kinds)
     return Filtered(log, nothing, np.arange(log.n_items))
 
 
@@ -125,9 +124,8 @@ def rows_kept(state: Filtered, name: str, mask: np.ndarray) -> Filtered:
         raise DataError(
             f"no row is left after '{name}'", "filter", "at least one row", "filter less"
         )
-    lost = [
-        old.frame[column].nunique() - new.frame[column].nunique() for column in ("user", "item")
-    ]
+    left = ["user", "item"]
+    lost = old.frame[left].nunique() - new.frame[left].nunique()
     row = pd.DataFrame([(name, len(old) - len(new), *lost)], columns=["filter", *COUNTS])
     return replace(state, log=new, dropped=pd.concat([state.dropped, row], ignore_index=True))
 

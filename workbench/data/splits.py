@@ -37,11 +37,10 @@ class Split:
 
     def to_frame(self) -> pd.DataFrame:
         """Counts [part, rows, users, items]: only users and items that have a row in the part."""
-        frames = [(part, getattr(self, part).frame) for part in PARTS]
-        rows = [
-            (part, len(frame), frame["user"].nunique(), frame["item"].nunique())
-            for part, frame in frames
-        ]
+        rows = []
+        for part in PARTS:
+            frame = getattr(self, part).frame
+            rows.append((part, len(frame), *frame[["user", "item"]].nunique()))
         return pd.DataFrame(rows, columns=["part", "rows", "users", "items"])
 
     def _repr_html_(self) -> str:
@@ -89,12 +88,8 @@ def temporal(
     """Per user of n rows: train the first ⌊train·n⌋, test from ⌊(train + valid)·n⌋ on, valid
     between."""
     _check_order(log, by)
-    users = log.frame["user"]
-    place, n = (
-        users.groupby(users).cumcount().to_numpy(),
-        users.groupby(users).transform("size").to_numpy(),
-    )
-    return _by_ratio(place, n, train, valid)
+    rows = log.frame.groupby("user")["user"]
+    return _by_ratio(rows.cumcount(), rows.transform("size"), train, valid)
 
 
 @typed
@@ -102,8 +97,8 @@ def leave_one_out(log: Interactions, by: str = "time") -> np.ndarray:
     """Per user: last row test, last but one valid; of two rows none is valid, a single row is
     train."""
     _check_order(log, by)
-    users = log.frame["user"]
-    return _leave_last(users.groupby(users).cumcount(), users.groupby(users).transform("size"))
+    rows = log.frame.groupby("user")["user"]
+    return _leave_last(rows.cumcount(), rows.transform("size"))
 
 
 @typed
@@ -135,13 +130,11 @@ def random(log: Interactions, train: float = 0.8, valid: float = 0.1, seed: int 
         raise ConfigError(f"{seed}", "seed", "a number from 0 on")
     order = np.lexsort((np.random.default_rng(seed).random(len(user)), user))
     n = np.bincount(user, minlength=log.n_users)
-    left, sizes = n.copy(), []
-    for share in (max(0.0, 1 - train - valid), valid):
-        size = np.floor(share * n + 1e-9).astype(np.int64)
-        sizes.append(size)
-        left -= size
-    for size, share in zip(sizes, (1 - train - valid, valid), strict=True):
-        extra = ((size == 0) & (share * n > 1e-9) & (left > 1)).astype(np.int64)
+    shares = (max(0.0, 1 - train - valid), valid)  # of test and valid, whose sizes follow
+    sizes = [np.floor(share * n + 1e-9).astype(np.int64) for share in shares]
+    left = n - sum(sizes)
+    for size, share in zip(sizes, shares, strict=True):
+        extra = (size == 0) & (share * n > 1e-9) & (left > 1)
         size += extra
         left -= extra
     test, begins = sizes[0], np.cumsum(n) - n
@@ -157,8 +150,8 @@ def session(
     """Whole sessions, of all users together, in the order they begin: first train, then valid, then
     test."""
     _check_order(log, by)
-    place = _groups(log, "session").rank(method="dense").astype(int).to_numpy() - 1
-    return _by_ratio(place, place.max(initial=-1) + 1, train, valid)
+    place = _groups(log, "session").rank(method="dense").astype(int) - 1
+    return _by_ratio(place, place.max() + 1 if len(place) else 0, train, valid)
 
 
 @typed
@@ -185,8 +178,8 @@ def global_time(
     return sum(((times >= cut).to_numpy().astype(int) for cut in cuts), np.zeros(len(log), int))
 
 
-SPLITS = {"temporal": temporal, "leave_one_out": leave_one_out, "session": session}
-SPLITS |= {"global_time": global_time, "next_basket": next_basket, "random": random}
+WAYS = (temporal, leave_one_out, session, global_time, next_basket, random)
+SPLITS = {way.__name__: way for way in WAYS}
 
 
 def _check_order(
@@ -198,10 +191,11 @@ def _check_order(
         check_complete(log.frame, "timestamp", "split", do)
 
 
-def _by_ratio(place: np.ndarray, n: np.ndarray | int, train: float, valid: float) -> np.ndarray:
+def _by_ratio(place: pd.Series, n: pd.Series | int, train: float, valid: float) -> np.ndarray:
     _check_ratios(train, valid)
+    place, n = np.asarray(place), np.asarray(n)
     # 1e-9: .7 · 10 must not fall below 7 for want of a binary digit
-    cuts = (np.floor(ratio * np.asarray(n) + 1e-9) for ratio in (train, train + valid))
+    cuts = (np.floor(ratio * n + 1e-9) for ratio in (train, train + valid))
     return sum((place >= cut).astype(int) for cut in cuts)
 
 

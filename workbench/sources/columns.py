@@ -42,9 +42,11 @@ def roles_of(
     """A mapping laid over a guess, role → column; one given as "" is left out. Raises
     `ConfigError` for a role that there is not."""
     taken = guess | (mapping or {})
-    for role in taken:
+    for role, column in taken.items():
         if role not in known:
             raise ConfigError(f"no role {role!r}", "mapping", f"some of {', '.join(known)}")
+        if not isinstance(column, str | int | None):
+            raise ConfigError(f"{column!r}", "mapping", "the name of one column for each role")
     return {role: column for role, column in taken.items() if column}
 
 
@@ -80,15 +82,8 @@ def look_up(keys: pd.Series, table: pd.DataFrame, key: str, where: str, name: st
 
 def as_ids(column: pd.Series) -> pd.Series:
     """Integers where every id is one as written (no 007, no 1.0); anything else as it is."""
-    if not pd.api.types.is_string_dtype(column) or column.isna().all():
-        return column
-    text = pa.chunked_array(pa.array(column.array, from_pandas=True))
-    try:
-        text.slice(0, 1).cast(
-            pa.int64()
-        )  # a whole column that fails costs more than one that does not
-        numbers = text.cast(pa.int64())
-    except pa.ArrowInvalid:
+    text, numbers = _cast(column, pa.int64())
+    if numbers is None:
         return column
     # 007, -0 and 0x7 are no way in which a number is written
     zeros = pc.sum(pc.starts_with(text, "0")).as_py() - pc.sum(pc.equal(text, "0")).as_py()
@@ -106,17 +101,11 @@ def as_numeric(column: pd.Series) -> pd.Series:
         return column
     if pd.to_numeric(column.head(100).dropna().head(1), errors="coerce").isna().any():
         return column
-    text = pa.chunked_array(pa.array(column.array, from_pandas=True))
     for kind in (pa.int64(), pa.float64()):
-        try:
-            text.slice(0, 1).cast(
-                kind
-            )  # a whole column that fails costs more than one that does not
-            values = text.cast(kind).to_pandas().to_numpy()
-        except pa.ArrowInvalid:
-            continue
-        if np.isfinite(values).sum() == column.notna().sum():  # "nan" is a word
-            return pd.Series(values, index=column.index, copy=False)
+        _, cast = _cast(column, kind)
+        values = None if cast is None else cast.to_pandas().to_numpy()
+        if values is not None and np.isfinite(values).sum() == column.notna().sum():
+            return pd.Series(values, index=column.index, copy=False)  # "nan" is a word
     numbers = pd.to_numeric(column, errors="coerce")
     return numbers if np.isfinite(numbers).sum() == column.notna().sum() else column
 
@@ -125,14 +114,21 @@ def as_moments(column: pd.Series) -> pd.Series:
     """Numbers where all are, times where all are ISO dates without a zone; anything else as it
     is."""
     column = as_numeric(column)
+    _, times = _cast(column, pa.timestamp("ms"))
+    return column if times is None else pd.Series(times.to_pandas().to_numpy(), column.index)
+
+
+def _cast(column: pd.Series, kind: pa.DataType) -> tuple[pa.Array | None, pa.Array | None]:
+    """The text of a column, and what it is as another kind; None where it is no text, or not of
+    that kind."""
     if not pd.api.types.is_string_dtype(column) or column.isna().all():
-        return column
+        return None, None
     text = pa.chunked_array(pa.array(column.array, from_pandas=True))
     try:
-        text.slice(0, 1).cast(pa.timestamp("ms"))
-        return pd.Series(text.cast(pa.timestamp("ms")).to_pandas().to_numpy(), column.index)
+        text.slice(0, 1).cast(kind)  # a whole column that fails costs more than one that does not
+        return text, text.cast(kind)
     except pa.ArrowInvalid:
-        return column
+        return text, None
 
 
 def as_text(table: pd.DataFrame, keep: tuple[str, ...] = ()) -> pd.DataFrame:

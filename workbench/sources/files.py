@@ -65,9 +65,10 @@ def read_frame(
         warnings.simplefilter("error", pd.errors.ParserWarning)
         first = b"PAR1" if path.is_dir() else head_of(path)
         if first[:4] == b"PAR1" or first[:6] == b"ARROW1":
-            packed = path.is_file() and kind_of(path) not in ("parquet", "feather")
-            source = io.BytesIO(_bytes(path)) if packed else path
-            return read_arrow(source, path, first[:6], nrows)
+            if path.is_dir() or kind_of(path) in ("parquet", "feather"):
+                return read_arrow(path, path, first[:6], nrows)
+            with open_file(path, longest=None) as file:
+                return read_arrow(io.BytesIO(file.read()), path, first[:6], nrows)
         refuse_foreign(path, first, encoding)
         text = first.decode(encoding, "ignore").lstrip("\ufeff \t\r\n")
         if text[:1] in ("{", "["):
@@ -138,15 +139,6 @@ def _header(path: Path, encoding: str, sep: str, form: dict[str, Any]) -> list[s
     return [name or f"Unnamed: {place}" for place, name in enumerate(row.iloc[0].astype(str))]
 
 
-def _bytes(path: Path) -> bytes:
-    with open_file(path, longest=None) as file:
-        return file.read()
-
-
-def _nested(value: object) -> bool:
-    return isinstance(value, dict | list)
-
-
 def _read_objects(path: Path, nrows: int | None, whole: bool) -> pd.DataFrame:
     """A file of JSON objects, one a line or all in a list, as a table: a column per field, numbers
     as they are written. whole: they stand in a list."""
@@ -156,7 +148,9 @@ def _read_objects(path: Path, nrows: int | None, whole: bool) -> pd.DataFrame:
     else:
         read = list(islice(json_lines(path, **exact), nrows))
     for place, row in read:
-        if not isinstance(row, dict) or (len(read) == 1 and all(map(_nested, row.values()))):
+        alone = len(read) == 1 and isinstance(row, dict)
+        nested = alone and all(isinstance(value, dict | list) for value in row.values())
+        if nested or not isinstance(row, dict):
             do = "write one object a row: pandas.DataFrame.to_json(…, orient='records', lines=True)"
             raise DataError(f"object {place} is no row", path.name, "one JSON object a line", do)
     table = pd.DataFrame([row for _, row in read])
@@ -212,26 +206,18 @@ def read_json_lines(path: Path, fields: Iterable[str]) -> pd.DataFrame:
     Read in pieces, so that text is packed as soon as it is read; blank lines are none. `DataError`
     names a bad line.
     """
-    names, pieces, rows, numbers = list(fields), [], [], []
-    seen: set[str] = set()
-
-    def pack() -> None:
-        index = pd.Index(numbers, name="line", dtype="int64")
+    names, lines = list(fields), json_lines(path)
+    seen, pieces = set(), [pd.DataFrame(columns=names, index=pd.Index([], "int64", name="line"))]
+    while some := list(islice(lines, 250_000)):
+        for number, read in some:
+            if not isinstance(read, dict):
+                raise DataError(f"line {number} is no JSON object", path.name, "{…} in every line")
+            seen.update(read)
+        index = pd.Index([number for number, _ in some], name="line")
+        rows = [[read.get(name) for name in names] for _, read in some]
         pieces.append(pd.DataFrame(rows, columns=names, index=index))
-        rows.clear()
-        numbers.clear()
-
-    for number, read in json_lines(path):
-        if not isinstance(read, dict):
-            raise DataError(f"line {number} is no JSON object", path.name, "{…} in every line")
-        seen.update(read)
-        rows.append([read.get(name) for name in names])
-        numbers.append(number)
-        if len(rows) == 250_000:
-            pack()
-    pack()
     tell_unread(sorted(seen), names, path.name)
-    return chosen(pd.concat(pieces) if len(pieces) > 1 else pieces[0], fields)
+    return chosen(pd.concat(pieces[1:] or pieces), fields)
 
 
 def json_lines(path: Path, **exact: Any) -> Iterator[tuple[int, Any]]:

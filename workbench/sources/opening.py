@@ -139,23 +139,21 @@ def _unchanged(card: Card, place: Path) -> None:
 
 
 def _read(card: Card, place: Path, options: dict[str, Any]) -> Any:
-    first = place / card.files[0].path
-    if card.reader == "files":
-        return typed(_nothing)(**options)
     if card.reader == "table":
         return _table(card, place, options)
-    if card.reader == "lists":
-        return typed(read_lists)(first, **options)
     if card.reader == "reviews":
         return typed(_reviews)(card, place, **options)
+    if card.reader == "lists":
+        return typed(read_lists)(place / card.files[0].path, **options)
     if card.reader == "world":
         from workbench.data import load_world
 
         return typed(load_world)(folder=place, **options)
-    return typed(layout(card.reader))(place, **options)
+    reader = _nothing if card.reader == "files" else layout(card.reader)
+    return typed(reader)(place, **options)
 
 
-def _nothing() -> None:
+def _nothing(folder: Path) -> None:
     """What is read of files that are opened one at a time."""
 
 

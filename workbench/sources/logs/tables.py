@@ -60,7 +60,11 @@ class Preview:
 
     def _repr_html_(self) -> str:
         rows = self.rows.astype(str)
-        rows.columns = [f"{name} ({n})" if n else name for name, n in _counted(rows.columns)]
+        names = list(rows.columns)
+        before = [names[:place].count(name) for place, name in enumerate(names)]
+        rows.columns = [
+            f"{name} ({n})" if n else name for name, n in zip(names, before, strict=True)
+        ]
         notes = "".join(f"<li>{html.escape(note)}</li>" for note in self.notes)
         tables = html.table(self.columns.to_dict("records"), "Columns")
         tables += html.table(rows.to_dict("records"), "First rows")
@@ -234,8 +238,3 @@ def _renamed(
     if "interaction" not in table:
         table["interaction"] = np.arange(len(table))  # a row keeps its number in the file
     return table[~gone], int(gone.sum()), unmet
-
-
-def _counted(names: Sequence[str]) -> list[tuple[str, int]]:
-    """Names, and how often each stood before."""
-    return [(name, list(names[:place]).count(name)) for place, name in enumerate(names)]
