@@ -44,6 +44,10 @@ COLUMNS = {
 }
 
 
+Column = str | int
+"""What a column of a raw table may be called."""
+
+
 @dataclass(frozen=True)
 class Interactions:
     """The log: a frame with the columns of `COLUMNS`, sorted by `position`, and the indexes of
@@ -66,14 +70,14 @@ class Interactions:
         cls,
         table: pd.DataFrame,
         *,
-        user: str | int = "user",
-        item: str | int = "item",
-        timestamp: str | int | None = None,
-        action: str | int | None = None,
-        session: str | int | None = None,
-        basket: str | int | None = None,
-        value: str | int | None = None,
-        interaction: str | int | None = None,
+        user: Column = "user",
+        item: Column = "item",
+        timestamp: Column | None = None,
+        action: Column | None = None,
+        session: Column | None = None,
+        basket: Column | None = None,
+        value: Column | None = None,
+        interaction: Column | None = None,
         users: pd.Index | Sequence | None = None,
         items: pd.Index | Sequence | None = None,
         time_unit: str = "s",
@@ -100,8 +104,8 @@ class Interactions:
         users, owner = as_codes(raw["user"], users, UnknownUser, where)
         items, thing = as_codes(raw["item"], items, UnknownItem, where)
         # every column in its type, and what is not said filled up
-        columns = {"interaction": as_row_ids(raw.get("interaction"), n, where)}
-        columns |= {"user": owner, "item": thing}
+        rows = as_row_ids(raw.get("interaction"), n, where)
+        columns = {"interaction": rows, "user": owner, "item": thing}
         columns["timestamp"] = as_times(raw.get("timestamp"), n, where, time_unit)
         columns["action"] = pd.Categorical.from_codes(np.zeros(n, np.int8), ["interaction"])
         if "action" in raw:
