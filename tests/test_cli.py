@@ -62,3 +62,31 @@ def test_the_command_shows_where_a_missing_folder_was_looked_for(tmp_path, monke
     assert told.exit_code == 1 and told.output.splitlines()[-1].startswith(
         f"WORKBENCH_DATA names {where}, "
     )
+
+
+def test_what_a_preview_and_an_error_advise_are_options_of_the_command(tmp_path, monkeypatch):
+    monkeypatch.setenv("WORKBENCH_DATA", str(tmp_path / "own"))
+    path = str(tmp_path / "log.csv")
+    Path(path).write_text("who,item,action\na,b,buy\n")
+
+    def told(*words):
+        done = CliRunner().invoke(app, ["data", "add", path, "--yes", *words])
+        return done.output, str(done.exception)
+
+    shown, error = told()
+    assert "pass --column user=… with" in error and "pass --column user=… with" in shown
+    shown, _ = told("--column", "user=who")
+    assert "--action buy=purchase says what one is" in shown and "={" not in shown
+    assert "--item-column: 'title' is no pair" in told("--item-column", "title")[1]
+    assert "sep: nothing" in told("--sep", "")[1]
+
+
+def test_a_warning_of_the_command_is_one_line(tmp_path):
+    (tmp_path / "t.csv").write_text("user,item,time\na,b,829\n")
+    (tmp_path / "i.csv").write_text("item,title,price\nb,Pan,cheap\n")
+    words = ["data", "add", str(tmp_path / "t.csv"), "--items", str(tmp_path / "i.csv"), "--yes"]
+    assert called(*words, WORKBENCH_DATA=str(tmp_path)).returncode == 0
+    done = called("data", "check", "t", WORKBENCH_DATA=str(tmp_path))
+    notes = done.stderr.decode().splitlines()
+    assert notes and all(note.startswith("Note: t.csv: ") or "i.csv: " in note for note in notes)
+    assert not any("Warning" in note or "return" in note for note in notes)

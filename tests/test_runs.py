@@ -403,3 +403,30 @@ def test_leftovers_of_the_dead_are_swept(tmp_path):
     os.utime(old, (day, day))
     run(CONFIGS[:1], square, tmp_path)
     assert not old.exists() and young.exists()
+
+
+def test_jobs_and_backends_that_there_are_not_are_refused_before_the_work(tmp_path):
+    for wrong in ({"n_jobs": 0}, {"n_jobs": "2"}, {"backend": "dusk"}):
+        with pytest.raises(ConfigError, match="n_jobs"):
+            run([Config()], square, tmp_path, **wrong)
+    with pytest.raises(ConfigError, match=r"What to do: pass \[config\]"):
+        run(Config(), square, tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_manifest_nested_without_end_is_a_damaged_run(tmp_path):
+    run([Config()], square, tmp_path)
+    (tmp_path / config_hash(Config(), square) / "manifest.json").write_text("[" * 100_000)
+    with pytest.warns(UserWarning, match="a damaged run"):
+        assert len(run([Config()], square, tmp_path)) == 2
+
+
+def test_what_is_scored_again_is_looked_at_as_what_was_run(tmp_path):
+    run([Config(n=n) for n in (1, 2)], square, tmp_path)
+    configs = (Config(n=n) for n in (1, 2))
+    named = pd.DataFrame({"score": [1.0]}, index=pd.Index(["k"], name="key"))
+    again = rescore(configs, lambda config, place: named, tmp_path, of=square)
+    assert again["key"].tolist() == ["k", "k"] and again["run"].nunique() == 2
+    for wrong in (None, pd.DataFrame({"run": [1]})):
+        with pytest.raises(DataError, match="returned"):
+            rescore([Config(n=1)], lambda config, place, t=wrong: t, tmp_path, of=square)

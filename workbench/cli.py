@@ -6,12 +6,14 @@ from __future__ import annotations
 import io
 import re
 import sys
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from typer import Argument, Option
 
 from workbench.errors import ConfigError, WorkbenchError
 from workbench.settings import settings
@@ -22,8 +24,11 @@ data = typer.Typer(
 )
 app.add_typer(data, name="data")
 
-Name = Annotated[str, typer.Argument(help="name of a card, as `workbench data list` shows it")]
-Folder = Annotated[Path | None, typer.Option(help="folder of the data; WORKBENCH_DATA unless told")]
+PAIRS = {"mapping": "--column", "item_columns": "--item-column", "actions": "--action"}
+"""Arguments of the readers that are pairs, and the options that take them here."""
+Text, Texts = str | None, list[str] | None
+Name = Annotated[str, Argument(help="name of a card, as `workbench data list` shows it")]
+Folder = Annotated[Path | None, Option(help="folder of the data; WORKBENCH_DATA unless told")]
 
 
 def _show(result: object) -> None:
@@ -39,28 +44,33 @@ def _show(result: object) -> None:
     typer.echo(shown.rename(columns=line).to_string(index=False))
 
 
-def _pairs(given: list[str]) -> dict[str, str]:
+def _pairs(given: list[str] | None, option: str) -> dict[str, str]:
     """["user=uid"] -> {"user": "uid"}."""
-    wrong = [text for text in given if "=" not in text]
-    if wrong:
-        expected = "role=column, such as user=uid"
-        raise ConfigError(f"{wrong[0]!r} is no pair", "--column", expected, "correct it")
-    return dict(text.split("=", 1) for text in given)
+    for text in given or []:
+        if "=" not in text:
+            do = "correct it"
+            raise ConfigError(f"{text!r} is no pair", option, "name=value, such as user=uid", do)
+    return dict(text.split("=", 1) for text in given or [])
+
+
+def as_options(said: str) -> str:
+    """A remedy in the words of the command: `sep=';'` is `--sep ';'` here, `mapping={'item': '…'}`
+    is `--column item=…`."""
+    for name, option in PAIRS.items():
+        said = re.sub(rf"\b{name}=\{{'([^']*)': '([^']*)'\}}", rf"{option} \1=\2", said)
+    said = re.sub(r"\bnames=\[[^]]*\]", "--names user,item,…", said)
+    said = re.sub(r"\b(\w+)='([^']*)'", lambda m: f"--{m[1].replace('_', '-')} '{m[2]}'", said)
+    return said.replace("copy=True", "--copy")
 
 
 @contextmanager
 def said_as_options() -> Iterator[None]:
-    """Remedies in the words of the command: `sep=';'` is `--sep ";"` here, `mapping={'item': '…'}`
-    is `--column item=…`."""
+    """Errors with their remedies in the words of the command."""
     try:
         yield
     except WorkbenchError as error:
-        do = re.sub(r"\bmapping=\{'(\w+)': '([^']*)'\}", r"--column \1=\2", error.do or "")
-        do = re.sub(r"item_columns=\{'(\w+)': '([^']*)'\}", r"--item-column \1=\2", do)
-        do = re.sub(r"names=\[[^]]*\]", "--names user,item,…", do)
-        do = re.sub(r"\b(\w+)='([^']*)'", lambda m: f"--{m[1].replace('_', '-')} '{m[2]}'", do)
-        do = do.replace("copy=True", "--copy")
-        raise type(error)(error.what, error.where, error.expected, do or None) from error
+        do = error.do and as_options(error.do)
+        raise type(error)(error.what, error.where, error.expected, do) from error
 
 
 @app.callback()
@@ -108,37 +118,33 @@ def data_get(name: Name, folder: Folder = None) -> None:
 def data_add(
     path: Annotated[
         Path,
-        typer.Argument(help="a table, packed or not: one row per interaction"),
+        Argument(help="a table, packed or not: one row per interaction"),
     ],
-    column: Annotated[
-        list[str] | None, typer.Option(help="role=column, such as user=uid; again for more")
-    ] = None,
-    name: Annotated[
-        str | None, typer.Option(help="name of the card; the file's name unless told")
-    ] = None,
+    column: Annotated[Texts, Option(help="role=column, such as user=uid; again for more")] = None,
+    name: Annotated[Text, Option(help="name of the card; the file's name unless told")] = None,
     items: Annotated[
-        Path | None, typer.Option(help="a second file, one row per item: id, title, topics, price")
+        Path | None, Option(help="a second file, one row per item: id, title, topics, price")
     ] = None,
     item_column: Annotated[
-        list[str] | None, typer.Option(help="of that file: role=column, such as topics=genres")
+        Texts, Option(help="of that file: role=column, such as topics=genres")
     ] = None,
-    topic_sep: Annotated[str | None, typer.Option(help="between the topics of an item")] = None,
+    topic_sep: Annotated[Text, Option(help="between the topics of an item")] = None,
     action: Annotated[
-        list[str] | None,
-        typer.Option(help="what an action is, such as buy=purchase; return= leaves its rows out"),
+        Texts,
+        Option(help="what an action is, such as buy=purchase; return= leaves its rows out"),
     ] = None,
     time_unit: Annotated[
-        str, typer.Option(help="of numeric times: s, ms, us, ns; or the form of dates: %d.%m.%Y")
+        str, Option(help="of numeric times: s, ms, us, ns; or the form of dates: %d.%m.%Y")
     ] = "s",
-    encoding: Annotated[str, typer.Option(help="of a text file, such as latin-1")] = "utf-8",
+    encoding: Annotated[str, Option(help="of a text file, such as latin-1")] = "utf-8",
     sep: Annotated[
-        str | None, typer.Option(help="between columns; as the first line shows unless told")
+        Text, Option(help="between columns; as the first line shows unless told")
     ] = None,
     names: Annotated[
-        str | None, typer.Option(help="of the columns, where the file has no header: user,item")
+        Text, Option(help="of the columns, where the file has no header: user,item")
     ] = None,
-    copy: Annotated[bool, typer.Option("--copy", help="copy the files to WORKBENCH_DATA")] = False,
-    yes: Annotated[bool, typer.Option("--yes", help="do not ask")] = False,
+    copy: Annotated[bool, Option("--copy", help="copy the files to WORKBENCH_DATA")] = False,
+    yes: Annotated[bool, Option("--yes", help="do not ask")] = False,
 ) -> None:
     """Make a card for a table of your own: shows what its columns are taken for, then asks."""
     from workbench.data import preview
@@ -146,15 +152,18 @@ def data_add(
 
     commands.own_folder()  # before anything is asked
     with said_as_options():
-        mapping = _pairs(column or [])
+        mapping, actions = _pairs(column, "--column"), _pairs(action, "--action")
         options = {"encoding": encoding, "time_unit": time_unit, "sep": sep, "names": names}
-        options |= {"actions": _pairs(action or [])}
-        options = {key: value for key, value in options.items() if value}
-        _show(preview(path, mapping=mapping, **options))
+        options |= {"actions": actions or None}
+        options = {key: value for key, value in options.items() if value is not None}
+        columns = _pairs(item_column, "--item-column") or None
+        beside = {"items": items, "item_columns": columns, "topic_sep": topic_sep}
+        _show(as_options(str(preview(path, mapping=mapping, **options))))
         if not yes:
             typer.confirm("Are these the roles?", abort=True)
-        beside = {"items": items, "item_columns": _pairs(item_column or []), "topic_sep": topic_sep}
-        _show(commands.add(path, mapping, name=name, copy=copy, **beside, **options))
+        _show(
+            as_options(str(commands.add(path, mapping, name=name, copy=copy, **beside, **options)))
+        )
 
 
 @data.command("check")
@@ -170,11 +179,11 @@ def data_check(name: Name, folder: Folder = None) -> None:
 @data.command("sensitive")
 def data_sensitive(
     name: Name,
-    topic: Annotated[str | None, typer.Option(help="only this topic of the rules")] = None,
+    topic: Annotated[Text, Option(help="only this topic of the rules")] = None,
     folder: Folder = None,
     rules: Annotated[
-        str | None,
-        typer.Option(help="a TOML file, or the name of the data set whose rules to take"),
+        Text,
+        Option(help="a TOML file, or the name of the data set whose rules to take"),
     ] = None,
 ) -> None:
     """The items that the rules in data/sensitive (or your own) call sensitive, and which word says
@@ -190,9 +199,9 @@ def data_sensitive(
 
 @app.command()
 def world(
-    size: Annotated[str, typer.Option(help="tiny is the one that is shipped")] = "tiny",
-    seed: Annotated[int, typer.Option(help="1 is the one that is shipped")] = 1,
-    folder: Annotated[Path | None, typer.Option(help="where to; data/world unless told")] = None,
+    size: Annotated[str, Option(help="tiny is the one that is shipped")] = "tiny",
+    seed: Annotated[int, Option(help="1 is the one that is shipped")] = 1,
+    folder: Annotated[Path | None, Option(help="where to; data/world unless told")] = None,
 ) -> None:
     """Make the generated world anew: the same seed and size give the same tables."""
     from workbench.worlds.shop import generate, ship_world, sized, write_world
@@ -208,14 +217,12 @@ def world(
 
 @app.command()
 def purge(
-    user: Annotated[str, typer.Option(help="id of the user, as in the log")],
-    code: Annotated[
-        int | None, typer.Option(help="code of the user, for files that hold codes")
-    ] = None,
+    user: Annotated[str, Option(help="id of the user, as in the log")],
+    code: Annotated[int | None, Option(help="code of the user, for files that hold codes")] = None,
     folder: Annotated[
-        Path | None, typer.Option(help="cache or run folder; the settings' folders unless told")
+        Path | None, Option(help="cache or run folder; the settings' folders unless told")
     ] = None,
-    dry: Annotated[bool, typer.Option("--dry", help="only look, change nothing")] = False,
+    dry: Annotated[bool, Option("--dry", help="only look, change nothing")] = False,
 ) -> None:
     """Remove a user's rows from caches and run folders: the workbench itself is a memory tier."""
     from workbench import ledger
@@ -228,6 +235,7 @@ def purge(
 
 def main() -> None:
     """Entry point: a WorkbenchError is one line on stderr and exit code 2, never a traceback."""
+    warnings.showwarning = lambda said, *_, **__: print(f"Note: {said}", file=sys.stderr)
     for stream in (sys.stdout, sys.stderr):  # a letter that the terminal lacks stops nothing
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")

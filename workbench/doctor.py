@@ -19,7 +19,7 @@ from workbench.errors import WorkbenchError
 from workbench.laws import Findings
 from workbench.settings import ROOT, settings
 
-PACKAGES = (
+PACKAGES = [
     "torch",
     "transformers",
     "pandas",
@@ -28,16 +28,16 @@ PACKAGES = (
     "jupyterlab",
     "ipywidgets",
     "anywidget",
-)
-TEST_PACKAGES = ("pytest", "nbval", "hypothesis", "playwright")
-BROWSERS = (
+]
+TEST_PACKAGES = ["pytest", "nbval", "hypothesis", "playwright"]
+BROWSERS = [
     "chromium",
     "chromium-browser",
     "google-chrome",
     "google-chrome-stable",
     "chrome",
     "msedge",
-)
+]
 
 
 class Finding(NamedTuple):
@@ -74,12 +74,9 @@ def _package(name: str, tested: dict[str, str], needed: bool) -> Finding:
     try:
         version = metadata.version(name)
     except metadata.PackageNotFoundError:
-        return Finding(
-            name,
-            False if needed else None,
-            "not installed",
-            "" if needed else "only tests need it",
-        )
+        if needed:
+            return Finding(name, False, "not installed")
+        return Finding(name, None, "not installed", "only tests need it")
     wanted = tested.get(name, version)
     if version.split("+")[0] == wanted:
         return Finding(name, True, version)
@@ -142,11 +139,12 @@ def doctor() -> Findings:
     tested = tested_versions()
     findings += [_package(name, tested, needed=True) for name in PACKAGES]
     findings += [_package(name, tested, needed=False) for name in TEST_PACKAGES]
-    findings.append(_torch())
-    findings.append(_shipped("generated world", "world/*.parquet", "python start.py world"))
-    findings.append(
-        _shipped("pocket language model", "pocket*/*.safetensors", "python start.py train-pocket")
-    )
+    train = "python start.py train-pocket"
+    findings += [
+        _torch(),
+        _shipped("generated world", "world/*.parquet", "python start.py world"),
+        _shipped("pocket language model", "pocket*/*.safetensors", train),
+    ]
     try:
         now = settings()
         found = f"{now.profile}; seed {now.seed}, threads {now.threads}, device {now.device}"
@@ -154,12 +152,9 @@ def doctor() -> Findings:
         findings.append(_own_data(now.own_data))
     except WorkbenchError as error:
         findings.append(Finding("settings", False, str(error)))
-    chromium = find_chromium()
-    if chromium:
-        findings.append(Finding("Chromium", True, Path(chromium).name))
-    else:
-        do = "only browser tests need it; WORKBENCH_CHROMIUM may name one"
-        findings.append(Finding("Chromium", None, "not found", do))
+    chromium, do = find_chromium(), "only browser tests need it; WORKBENCH_CHROMIUM may name one"
+    told = (True, Path(chromium).name) if chromium else (None, "not found", do)
+    findings.append(Finding("Chromium", *told))
     free = shutil.disk_usage(ROOT).free / 1e9
     found = "more than 10 GB free" if free > 10 else f"{free:.1f} GB free"
     findings.append(Finding("disk", True if free > 2 else None, found))

@@ -2,6 +2,15 @@
 
 from __future__ import annotations
 
+import inspect
+import os
+from collections.abc import Callable, Iterable
+from functools import wraps
+from numbers import Integral, Real
+from pathlib import Path
+from types import UnionType
+from typing import Any, get_args, get_origin, get_type_hints
+
 from workbench.html import visible
 
 
@@ -56,3 +65,50 @@ class TooLarge(WorkbenchError):
 
 class RunError(WorkbenchError):
     """Runs of a grid that failed; what finished is kept."""
+
+
+def typed(function: Callable) -> Callable:
+    """The function, which refuses arguments that it does not have, or of another kind than its
+    annotations say: nothing is cast, and nothing fails further in. Raises `ConfigError`.
+
+    A number is no truth value and not NaN; a path may be text; what is to be several is no text.
+
+    >>> typed(round)(2.6)
+    3
+    """
+    signature = inspect.signature(function)
+
+    @wraps(function)
+    def checked(*given: Any, **options: Any) -> Any:
+        try:
+            named = signature.bind(*given, **options).arguments
+        except TypeError as error:
+            expected = f"some of {', '.join(signature.parameters)}"
+            what = str(error).replace("got an unexpected keyword argument", "no option")
+            raise ConfigError(what, function.__qualname__, expected) from error
+        kinds = get_type_hints(function)
+        for name, value in named.items():
+            if not _fits(value, kinds.get(name)):
+                shown = " ".join(f"{value!r}".split())[:60]
+                what = f"a {type(value).__name__} cannot be used ({shown})"
+                do = "pass its .log" if hasattr(value, "log") else None
+                raise ConfigError(what, name, function.__annotations__[name], do)
+        return function(*given, **options)
+
+    return checked
+
+
+def _fits(value: Any, kind: Any) -> bool:
+    """Whether a value is of the kind that an annotation says; any is, where it says no class."""
+    if isinstance(kind, UnionType):
+        return any(_fits(value, part) for part in get_args(kind))
+    kind = get_origin(kind) or kind
+    if kind is Path:
+        return isinstance(value, str | os.PathLike)
+    if kind in (int, float):
+        number = Integral if kind is int else Real
+        return isinstance(value, number) and not isinstance(value, bool) and value == value
+    if getattr(kind, "__module__", "") == "collections.abc":
+        several = isinstance(value, Iterable) and not isinstance(value, str | bytes)
+        return several or not issubclass(kind, Iterable)
+    return kind is Any or not isinstance(kind, type) or isinstance(value, kind)

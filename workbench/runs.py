@@ -20,7 +20,7 @@ from typing import Any
 import pandas as pd
 from pydantic import BaseModel
 
-from workbench.errors import ConfigError, DataError, RunError
+from workbench.errors import ConfigError, DataError, RunError, typed
 from workbench.whole import PARTIAL, whole_file, whole_folder
 
 DAY = 24 * 3600  # seconds
@@ -40,14 +40,15 @@ def config_hash(
     return _hash(_facts(config, function, version, data))
 
 
+@typed
 def run(
-    configs: Sequence[BaseModel],
+    configs: Iterable[BaseModel],
     function: Callable[..., pd.DataFrame],
     folder: Path,
     n_jobs: int = 1,
     backend: str = "loky",
     *,
-    version: str = "1",
+    version: str | int = "1",
     data: Any = "",
     progress: bool = False,
     keep: bool = False,
@@ -69,18 +70,20 @@ def run(
     import joblib
     from tqdm import tqdm
 
-    folder, configs = Path(folder), list(configs) if isinstance(configs, Iterable) else [configs]
-    facts = _all_facts(configs, function, version, data)
-    names = [_hash(fact) for fact in facts]
+    folder, cells = Path(folder), _cells(configs, function, version, data)
+    try:
+        pool = joblib.Parallel(n_jobs=n_jobs, backend=backend, return_as="generator_unordered")
+        pool([])  # a number of jobs that there is not is told here
+    except ValueError as error:
+        raise ConfigError(str(error), "n_jobs, backend", "jobs, by loky or threading") from error
     _sweep(folder)
-    _tell_of_old(folder, facts)
+    _tell_of_old(folder, [facts for _, facts in cells.values()])
     source = {"source": _source(function)}  # here: a worker may not find it
-    tables = {name: _finished(folder / name, {} if keep else source) for name in names}
-    todo = [name for name in names if tables[name] is None]
-    cells = {name: (c, fact | source) for name, c, fact in zip(names, configs, facts, strict=True)}
-    tasks = (joblib.delayed(_one)(function, *cells[name], folder / name) for name in todo)
-    pool = joblib.Parallel(n_jobs=n_jobs, backend=backend, return_as="generator_unordered")
-    shown = {"disable": not (progress and todo), "desc": f"{len(names)} runs", "total": len(todo)}
+    tables = {name: _finished(folder / name, {} if keep else source) for name in cells}
+    todo = [name for name, table in tables.items() if table is None]
+    one = joblib.delayed(_one)
+    tasks = [one(function, *cells[name], source, folder / name) for name in todo]
+    shown = {"disable": not (progress and todo), "desc": f"{len(cells)} runs", "total": len(todo)}
     try:
         said = dict(tqdm(pool(tasks), **shown))
     except BrokenExecutor as error:
@@ -89,38 +92,39 @@ def run(
     # what failed is told once everything else is done
     lines = [f"{name[:12]} {cells[name][0]!r}: {why}" for name, why in said.items() if why]
     if lines:
-        what = f"{len(lines)} of {len(names)} runs failed: {'; '.join(lines[:SHOWN])}"
+        what = f"{len(lines)} of {len(cells)} runs failed: {'; '.join(lines[:SHOWN])}"
         do = "see failed.json there, mend and run again (keep=True if that changed the function)"
         raise RunError(what, str(folder), "a table from every run", do)
-    done = [read(folder / n) if tables[n] is None else tables[n] for n in names]
-    return _together(configs, names, done)
+    tables |= {name: read(folder / name) for name in todo}
+    return _together(cells, tables)
 
 
+@typed
 def rescore(
-    configs: Sequence[BaseModel],
+    configs: Iterable[BaseModel],
     function: Callable[[BaseModel, Path], pd.DataFrame],
     folder: Path,
     *,
     of: Callable[..., pd.DataFrame],
-    version: str = "1",
+    version: str | int = "1",
     data: Any = "",
     keep: bool = False,
 ) -> pd.DataFrame:
     """`function(config, run_folder)` over finished runs of the function `of`: another metric from
     what they left, nothing trained again."""
-    names = [_hash(fact) for fact in _all_facts(configs, of, version, data)]
-    places = [Path(folder) / name for name in names]
-    for place in places:
-        _result(place, {} if keep else {"source": _source(of)})
-    tables = [function(config, place) for config, place in zip(configs, places, strict=True)]
-    return _together(configs, names, tables)
+    cells = _cells(configs, of, version, data)
+    for name in cells:
+        _result(Path(folder) / name, {} if keep else {"source": _source(of)})
+    made = {name: function(config, Path(folder) / name) for name, (config, _) in cells.items()}
+    return _together(cells, {name: _kept(table) for name, table in made.items()})
 
 
+@typed
 def is_done(
     config: BaseModel,
     function: Callable[..., Any],
     folder: Path,
-    version: str = "1",
+    version: str | int = "1",
     data: Any = "",
 ) -> bool:
     """Whether `run` has a result of this config in the folder; a failed run has none."""
@@ -128,20 +132,26 @@ def is_done(
     return (place / "manifest.json").is_file()
 
 
+@typed
 def read(folder: Path) -> pd.DataFrame:
     """The table of one run; raises `DataError` where there is none, or a damaged one."""
     return _result(Path(folder), {})
 
 
-def _all_facts(
-    configs: Sequence[BaseModel], function: Callable[..., Any], version: str, data: Any
-) -> list[dict[str, Any]]:
-    facts = [_facts(config, function, version, data) for config in configs]
-    if len({_hash(fact) for fact in facts}) < len(facts):
-        raise ConfigError(
-            "a config appears twice", "configs", "every config once", "drop the repeated ones"
-        )
-    return facts
+def _cells(
+    configs: Any, function: Any, version: Any, data: Any
+) -> dict[str, tuple[BaseModel, dict[str, Any]]]:
+    """Every config and what names its run, by that name."""
+    if isinstance(configs, BaseModel):  # whose parts are its fields
+        raise ConfigError("one config", "configs", "a list of them", "pass [config]")
+    configs, cells = list(configs), {}
+    for config in configs:
+        facts = _facts(config, function, version, data)
+        cells[_hash(facts)] = config, facts
+    if len(cells) < len(configs):
+        do = "drop the repeated ones"
+        raise ConfigError("a config appears twice", "configs", "every config once", do)
+    return cells
 
 
 def _facts(
@@ -154,23 +164,17 @@ def _facts(
         raise ConfigError(what, "function", "a plain function of the config", do)
     try:
         values = config.model_dump(mode="json")
-        data = getattr(data, "fingerprint", data)
-        named = (_name(function), _name(type(config)), values, str(version), data)
+        names = [f"{thing.__module__}.{thing.__qualname__}" for thing in (function, type(config))]
+        named = (*names, values, str(version), getattr(data, "fingerprint", data))
         facts = dict(zip(NAMING, named, strict=True))
         _hash(facts)
     except (AttributeError, TypeError, ValueError) as error:
-        what, expected = (
-            f"{config!r} cannot name a run ({error})",
-            "a pydantic config of plain values",
-        )
-        raise ConfigError(what, "configs", f"{expected}, and data as text", "correct it") from error
+        what = f"{config!r} cannot name a run ({error})"
+        expected = "a pydantic config of plain values, and data as text"
+        raise ConfigError(what, "configs", expected, "correct it") from error
     if "run" in values:
         raise ConfigError("a field called 'run'", "configs", "another name", "rename the field")
     return facts
-
-
-def _name(thing: Any) -> str:
-    return f"{thing.__module__}.{thing.__qualname__}"
 
 
 def _hash(facts: dict[str, Any]) -> str:
@@ -205,7 +209,7 @@ def _result(folder: Path, told: dict[str, str]) -> pd.DataFrame:
         if not good or len(table) != manifest["rows"]:
             raise ValueError("manifest and result do not match")
         same = told.items() <= manifest.items()
-    except (OSError, ValueError, TypeError, KeyError) as error:
+    except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
         raise DataError(f"a damaged run ({error})", *where) from error
     if not same:
         what = f"made by {manifest['function']} before its source changed"
@@ -225,10 +229,10 @@ def _finished(folder: Path, source: dict[str, str]) -> pd.DataFrame | None:
 
 
 def _one(
-    function: Callable[..., pd.DataFrame], config: BaseModel, facts: dict[str, Any], folder: Path
+    function: Callable, config: BaseModel, facts: dict, source: dict[str, str], folder: Path
 ) -> tuple[str, str]:
     """Make one run: its folder's name, and why it failed, where it did."""
-    failed = folder / "failed.json"
+    failed, facts = folder / "failed.json", facts | source
     try:
         # the name is a hash that only runs have; what they did not write stops the run all the same
         with whole_folder(folder, Path.is_dir) as work:
@@ -273,23 +277,19 @@ def _tell_of_old(folder: Path, facts: Sequence[dict[str, Any]]) -> None:
 
 
 def _together(
-    configs: Sequence[BaseModel], names: Sequence[str], tables: Sequence[pd.DataFrame]
+    cells: dict[str, tuple[BaseModel, dict[str, Any]]], tables: dict[str, pd.DataFrame]
 ) -> pd.DataFrame:
     """Tables below each other, each led by its run and the config's fields (nested ones as
     JSON)."""
     parts = []
-    for config, name, table in zip(configs, names, tables, strict=True):
-        fields = {
-            key: _plain(value)
-            for key, value in config.model_dump(mode="json").items()
-            if key not in table
-        }
-        parts.append(table.assign(run=name[:12], **fields)[["run", *fields, *table.columns]])
+    for name, (_, facts) in cells.items():
+        table, fields = tables[name], {"run": name[:12]}
+        for key, value in facts["config"].items():
+            if key not in table:
+                nested = isinstance(value, list | dict)
+                fields[key] = json.dumps(value, sort_keys=True) if nested else value
+        parts.append(table.assign(**fields)[[*fields, *table.columns]])
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
-
-
-def _plain(value: Any) -> Any:
-    return json.dumps(value, sort_keys=True) if isinstance(value, list | dict) else value
 
 
 def _sweep(folder: Path) -> None:

@@ -64,22 +64,17 @@ def settings() -> Settings:
 
     Raises `ConfigError` naming the variable when a value cannot be used.
     """
-    names = {
-        "profile": "PROFILE",
-        "seed": "SEED",
-        "device": "DEVICE",
-        "threads": "THREADS",
-        "own_data": "DATA",
-    }
-    names |= {"runs": "RUNS", "cache": "CACHE"}
-    given = {field: os.environ.get(f"WORKBENCH_{name}") for field, name in names.items()}
+    fields = Settings.model_fields.keys() - {"data"}
+    names = {field: f"WORKBENCH_{field.upper()}" for field in fields}
+    names["own_data"] = "WORKBENCH_DATA"
+    given = {field: os.environ.get(name) for field, name in names.items()}
     try:
         return Settings(**{field: expanduser(value) for field, value in given.items() if value})
     except ValidationError as error:
         wrong = error.errors()[0]
         field = str(wrong["loc"][0])
-        what, where = f"{given[field]!r} cannot be used", f"WORKBENCH_{names[field]}"
-        raise ConfigError(what, where, wrong["msg"], "correct or unset the variable") from error
+        what, do = f"{given[field]!r} cannot be used", "correct or unset the variable"
+        raise ConfigError(what, names[field], wrong["msg"], do) from error
 
 
 def physical_memory() -> int:

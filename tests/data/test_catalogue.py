@@ -52,7 +52,7 @@ def test_original_ids_become_codes_where_the_index_is_handed_in():
     made = Catalogue.from_table(table, topics, items=["a", "b", "c"])
     assert [made.title(code) for code in range(3)] == ["Pot", "Pan", ""]
     assert made.topics_of(0) == ["Metal", "unknown"] and made.topics_of(2) == ["unknown"]
-    with pytest.raises(DataError, match="no id twice"):
+    with pytest.raises(DataError, match="item 'b' is repeated in row 0"):
         Catalogue.from_table(pd.concat([table, table]), items=["a", "b"])
     numbers = table.assign(item=["1", "2", "3"])
     with pytest.raises(DataError, match=r"no item is one of the log.*\.astype\('int64'\)"):

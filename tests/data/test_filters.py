@@ -170,7 +170,7 @@ def test_prepare_is_the_filters_one_by_one():
     )
     with pytest.raises(ConfigError, match="no filter 'guess'"):
         prepare(log, [{"step": "guess"}])
-    with pytest.raises(ConfigError, match="keep_core has no 'user'"):
+    with pytest.raises(ConfigError, match="keep_core: no option 'user'"):
         prepare(log, [{"step": "keep_core", "user": 3}])
     for function in (keep_baskets, cut_sessions):
         with pytest.raises(DataError, match="rows have no"):

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from workbench.data import Interactions
-from workbench.errors import DataError, UnknownItem, UnknownUser
+from workbench.errors import ConfigError, DataError, UnknownItem, UnknownUser
 
 rows = st.lists(
     st.tuples(st.integers(0, 4), st.integers(0, 6), st.integers(0, 50)), min_size=1, max_size=40
@@ -63,7 +63,7 @@ def test_before_cuts_strictly():
 
     for naive in ("1970-01-01 00:00:20", pd.Timestamp(20, unit="s")):
         assert list(log.histories([0], before=naive).item) == [1]
-    with pytest.raises(DataError, match="before: unreadable time 'soon'"):
+    with pytest.raises(ConfigError, match="before: unreadable time 'soon'"):
         log.histories(before="soon")
 
 

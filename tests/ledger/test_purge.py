@@ -78,7 +78,7 @@ def test_a_folder_that_is_not_there(tmp_path, monkeypatch):
     monkeypatch.setenv("WORKBENCH_CACHE", str(tmp_path / "cache"))
     assert purge("u1")["note"].tolist() == ["clean: 0 files searched"]
     for nobody in ("", "  ", 7, None):
-        with pytest.raises(ConfigError, match="is no id"):
+        with pytest.raises(ConfigError, match="user: "):
             purge(nobody, tmp_path)
 
 

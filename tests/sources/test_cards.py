@@ -368,7 +368,7 @@ def test_an_option_that_no_reader_has_is_named(own, reader):
     (own / "cards" / "tale.toml").write_text(f'{text}[[files]]\nname = "log.csv"\n')
     (own / "tale").mkdir()
     (own / "tale" / "log.csv").write_text(LOG)
-    with pytest.raises(ConfigError, match="the reader has no option 'colour'"):
+    with pytest.raises(ConfigError, match="no option 'colour'"):
         open_data("tale")
 
 

@@ -10,8 +10,8 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 
-from workbench.data.checks import as_numbers, like
-from workbench.errors import DataError, UnknownItem
+from workbench.data.checks import as_numbers, checked_codes, like, refuse, require
+from workbench.errors import DataError, UnknownItem, typed
 
 REQUIRED = ("item", "title", "category", "brand", "price")
 
@@ -30,6 +30,7 @@ class Catalogue:
     topics: pd.DataFrame
 
     @classmethod
+    @typed
     def from_table(
         cls,
         table: pd.DataFrame,
@@ -47,40 +48,40 @@ class Catalogue:
         >>> Catalogue.from_table(shop, items=["a1", "b7"]).title(0)
         'Pot'
         """
-        for column in ("item", "title"):
-            if column not in table:
-                do = f"call one so: table.rename(columns={{'…': '{column}'}})"
-                raise DataError(f"no column {column!r}", where, ", ".join(REQUIRED), do)
+        # both tables hold what they must, an item once
+        do = "call one so: table.rename(columns={'…': '{column}'})"
+        require(table, ["item", "title"], where, do)
+        if topics is not None:
+            require(topics, ["item", "topic"], f"topics of {where}", do)
+        again = table["item"].duplicated() & table["item"].notna()
+        do = "keep one row per item: table.drop_duplicates('item')"
+        what, expected = "item {value} is repeated in {place}", "one row per item"
+        refuse(table["item"], again, what, where, expected, do)
         frame = table.copy()
         if items is not None:
             index = pd.Index(items)
             if not frame["item"].isin(index).any():
-                raise DataError(
-                    "no item is one of the log", where, *like(frame["item"].iat[0], index)
-                )
+                some = next(iter(frame["item"]), None)
+                raise DataError("no item is one of the log", where, *like(some, index))
             codes = pd.DataFrame({"item": range(len(index))})
             frame = _coded(frame, index).merge(codes, how="right")
             topics = None if topics is None else _coded(topics, index)
         for column, default in {"title": "", "category": "unknown", "brand": ""}.items():
-            frame[column] = (
-                frame.get(column, pd.Series(default, frame.index)).astype(str).fillna(default)
-            )
+            if column not in frame:
+                frame[column] = default
+            frame[column] = frame[column].astype(str).fillna(default)
         frame["price"] = as_numbers(frame["price"], where) if "price" in frame else np.nan
-        frame = frame.sort_values("item", ignore_index=True)
-        if not np.array_equal(frame["item"], np.arange(len(frame))):
-            raise DataError(
-                "item codes are not 0, 1, 2, …",
-                where,
-                "one row per item of the log",
-                "no id twice; items=log.items where the column holds original ids",
-            )
-        frame = frame.astype({"item": "int32"})
-        if topics is not None and not topics["item"].isin(frame["item"]).all():
-            raise DataError(
-                "a topic of an item that is not there", where, "item codes of the catalogue"
-            )
-        own = frame[["item", "category"]].rename(columns={"category": "topic"})
-        both = own if topics is None else pd.concat([own, topics[["item", "topic"]]])
+        if set(frame["item"]) != set(range(len(frame))):
+            do = "pass items=log.items where the column holds original ids"
+            expected = "one row per item of the log"
+            raise DataError("item codes are not 0, 1, 2, …", where, expected, do)
+        frame = frame.astype({"item": "int32"}).sort_values("item", ignore_index=True)
+        both = frame[["item", "category"]].rename(columns={"category": "topic"})
+        if topics is not None:
+            if not topics["item"].isin(frame["item"]).all():
+                what = "a topic of an item that is not there"
+                raise DataError(what, where, "item codes of the catalogue")
+            both = pd.concat([both, topics[["item", "topic"]]])
         both = both.drop_duplicates().sort_values(["item", "topic"], ignore_index=True)
         both = both.astype({"item": "int32"})
         return cls(frame[[*REQUIRED, *frame.columns.difference(REQUIRED, sort=False)]], both)
@@ -103,8 +104,8 @@ class Catalogue:
 
     def items_of(self, topic: str) -> np.ndarray:
         """Codes of the items of a topic, ascending; raises `UnknownItem` for a topic nobody has."""
-        if topic not in self._items:
-            some = ", ".join(sorted(self._items)[:8])
+        if topic not in list(self._items):
+            some = ", ".join(sorted(map(str, self._items))[:8])
             raise UnknownItem(f"no item has the topic {topic!r}", "topic", f"one of {some}, …")
         return self._items[topic]
 
@@ -114,8 +115,8 @@ class Catalogue:
         return {topic: items.to_numpy() for topic, items in parts}
 
     def topics_of(self, item: int) -> list[str]:
-        """The topics of one item."""
-        return self._topics.get(int(item), [])
+        """The topics of one item; raises `UnknownItem`."""
+        return self._topics.get(self._code(item), [])
 
     @cached_property
     def _topics(self) -> dict[int, list[str]]:
@@ -139,9 +140,10 @@ class Catalogue:
 
     def title(self, item: int) -> str:
         """The title of one item; raises `UnknownItem`."""
-        if not 0 <= item < len(self):
-            raise UnknownItem(f"item code {item}", "catalogue", f"a code from 0 to {len(self) - 1}")
-        return str(self.frame["title"].iat[int(item)])
+        return str(self.frame["title"].iat[self._code(item)])
+
+    def _code(self, item: int) -> int:
+        return int(checked_codes([item], len(self), "catalogue", UnknownItem)[0])
 
 
 def _coded(table: pd.DataFrame, items: pd.Index) -> pd.DataFrame:

@@ -3,9 +3,7 @@ masks that are handed in as arguments."""
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Sequence
-from functools import partial
+from collections.abc import Iterable, Sequence
 from numbers import Integral
 from typing import Any
 
@@ -14,13 +12,7 @@ import pandas as pd
 
 from workbench.errors import ConfigError, DataError, UnknownItem, UnknownUser, WorkbenchError
 
-TIME = "datetime64[ms, UTC]"
-UNITS = {
-    "s": ("seconds", 1e3),
-    "ms": ("milliseconds", 1.0),
-    "us": ("microseconds", 1e-3),
-    "ns": ("nanoseconds", 1e-6),
-}
+AGAIN = "copy or download it again"
 
 
 def whole_numbers(
@@ -74,12 +66,6 @@ def checked_mask(mask: Any, n: int) -> np.ndarray:
     return given
 
 
-def place_of(column: pd.Series, at: np.ndarray | pd.Series) -> str:
-    """The first place where `at` is true, in the words of the table's index: 'row 3', or 'line 5'
-    of a file."""
-    return f"{column.index.name or 'row'} {column.index[int(np.flatnonzero(at)[0])]}"
-
-
 def refuse(
     column: pd.Series,
     wrong: np.ndarray | pd.Series,
@@ -89,11 +75,25 @@ def refuse(
     do: str | None = None,
     error: type[WorkbenchError] = DataError,
 ) -> None:
-    """Raise for the first cell where `wrong` is true; `what` says it with {value} and {place}."""
+    """Raise for the first cell where `wrong` is true; `what` says it with {value} (or {plain}) and {place}."""
     if wrong.any():
         value = column[wrong].tolist()[0]
-        what = what.replace("{place}", place_of(column, wrong)).replace("{value}", repr(value))
-        raise error(what, where, expected, do)
+        # the first place, in the words of the table's index: 'row 3', or 'line 5' of a file
+        place = f"{column.index.name or 'row'} {column.index[int(np.flatnonzero(wrong)[0])]}"
+        said = what.format(place=place, value=repr(value), plain=value)
+        raise error(said, where, expected, do)
+
+
+def require(table: pd.DataFrame, columns: Iterable[object], where: str, do: str = AGAIN) -> None:
+    """Raise `DataError` for a table that lacks one of these columns, or has two of one name."""
+    have = table.columns.tolist()
+    for column in columns:
+        count = have.count(column)
+        if count != 1:
+            what = f"{count} columns are called {column!r}" if count else f"no column {column!r}"
+            do = "give the two columns different names" if count else do
+            found = f"found: {', '.join(map(str, have[:12]))}"
+            raise DataError(what, where, found, do.replace("{column}", str(column)))
 
 
 def columns_of(
@@ -104,18 +104,14 @@ def columns_of(
     Raises `DataError` for a column that is missing or there twice, an empty table, and an empty
     user, item or action.
     """
-    named = {role: column for role, column in roles.items() if column is not None}
-    for role, column in named.items():
-        count = list(table.columns).count(column)
-        if count != 1:
-            have = ", ".join(map(str, table.columns[:12]))
-            what = f"{count} columns are called {column!r}" if count else f"no column {column!r}"
-            do = f"pass {role}='…', the name of one column"
-            raise DataError(what, where, f"a column for {role}; found: {have}", do)
+    raw = {}
+    for role, column in roles.items():
+        if column is not None:
+            require(table, [column], where, f"pass {role}='…', the name of one column")
+            raw[role] = table[column]
     if not len(table):
         do = "check the file and its filters"
         raise DataError("the table is empty", where, "at least one interaction", do)
-    raw = {role: table[column] for role, column in named.items()}
     for role in ("user", "item", "action"):
         if role in raw:
             what, want = f"no {role} in {{place}}", f"a {role} in every row"
@@ -184,55 +180,13 @@ def like(value: object, index: pd.Index) -> tuple[str, str | None]:
     return want, f"take ids of the index's type, with .astype('{index.dtype}')" if twin else None
 
 
-def as_times(column: pd.Series | None, n: int, where: str, unit: str = "s") -> pd.Series:
-    """Unix times in a unit of `UNITS`, datetimes or ISO dates as UTC, NaT where there is none; or
-    dates of the form that `unit` spells, such as %d.%m.%Y.
-
-    What the cells hold counts, not the type of the column. Text is read as numbers where the first
-    time is one, so that the cell which breaks the series is named. A date may end in the name of
-    its zone (UTC, Europe/Berlin).
-    """
-    times = pd.Series(pd.NaT, index=range(n) if column is None else column.index, dtype=TIME)
-    if unit not in UNITS and "%" not in unit:
-        want = f"one of {', '.join(UNITS)}, or the form of the dates such as '%d.%m.%Y %H:%M'"
-        raise ConfigError(f"no unit of time {unit!r}", "time_unit", want)
-    if column is None:
-        return times
-    present = column.notna()
-    known = column[present]
-    if isinstance(known.dtype, pd.CategoricalDtype):
-        known = known.astype(known.cat.categories.dtype)
-    known, kinds = known.infer_objects(), pd.api.types
-    name, scale = UNITS.get(unit, ("", 0))
-    expected = f"Unix {name} or ISO dates" if name else f"dates of the form {unit}"
-    expected += ", a zone as +01:00 or Europe/Berlin"
-    do = "name the unit of numbers (time_unit='ms') or the form of dates (time_unit='%d.%m.%Y')"
-    number = kinds.is_numeric_dtype(known)
-    if kinds.is_string_dtype(known):
-        number = pd.to_numeric(known.head(1), errors="coerce").notna().any()
-    if name and number and not kinds.is_bool_dtype(known):
-        found = as_numbers(known, where) * scale
-        what = f"{{value}} in {{place}} is no Unix time in {name}"
-        # beyond the year 5000: another unit, or no time
-        refuse(known, found.abs() > 1e14, what, where, expected, do)
-        found = found.round().astype("int64")
-    else:
-        text = known.convert_dtypes().astype(str) if number else known
-        read = partial(pd.to_datetime, text, utc=True, errors="coerce")
-        found = read(format="ISO8601" if name else unit)
-        if name and found.isna().any():
-            found = found.fillna(read(format="%Y-%m-%d %H:%M:%S %Z"))
-        refuse(known, found.isna(), "unreadable time {value} in {place}", where, expected, do)
-    if present.all():
-        return found.astype(TIME)
-    times[present] = found.astype(TIME)
-    return times
-
-
 def as_numbers(column: pd.Series, where: str) -> pd.Series:
     """The column as float64, NaN where it is empty; raises `DataError` naming the first cell that
     is no number."""
-    numbers = pd.to_numeric(column, errors="coerce").astype("float64")
+    # a date or a complex number would be cast
+    foreign = getattr(column.dtype, "kind", "O") in "mMc"
+    numbers = pd.to_numeric(column.astype("str") if foreign else column, errors="coerce")
+    numbers = numbers.astype("float64")
     wrong = ~np.isfinite(numbers) & column.notna()
     what, do = "{value} in {place} is not a number", "map another column"
     refuse(column, wrong, what, where, "finite numbers", do)
@@ -241,14 +195,15 @@ def as_numbers(column: pd.Series, where: str) -> pd.Series:
 
 def as_integers(
     column: pd.Series | None, n: int, name: str, where: str, missing: bool = False
-) -> pd.Series | None:
+) -> pd.Series:
     """Whole numbers, none lost to rounding; with `missing` an Int64 column of numbers from 0 on
     that may have gaps."""
     if column is None:
-        return pd.Series(pd.NA, index=range(n), dtype="Int64") if missing else None
+        return pd.Series(pd.NA, index=range(n), dtype="Int64")
     numbers = as_numbers(column, where)
-    wrong = ((numbers % 1) != 0) & (numbers.notna() | (not missing)) | (numbers.abs() >= 2**63)
-    wrong |= (numbers < 0) & missing  # a model reads -1 as none
+    wrong = (numbers % 1 != 0) | (numbers.abs() >= 2**63)
+    if missing:  # a model reads -1 as none
+        wrong = wrong & numbers.notna() | (numbers < 0)
     what = f"{{value}} in {{place}} is no {name} id"
     expected = f"whole numbers {'from 0 ' if missing else ''}below 2^63"
     refuse(column, wrong, what, where, expected, "number them first")
@@ -258,32 +213,16 @@ def as_integers(
     return whole
 
 
-def name_or_number(column: pd.Series | None) -> pd.Series | None:
+def name_or_number(column: pd.Series | None, where: str = "table") -> pd.Series | None:
     """Numbers as they are written; names, and numbers written in two ways (7 and 007), numbered in
     the order they first appear."""
     if column is None:
         return None
-    codes, names = pd.factorize(column)
+    try:
+        codes, names = pd.factorize(column)
+    except TypeError as error:
+        raise DataError(f"lists in {column.name!r}", where, "names or numbers") from error
     numbers = pd.to_numeric(pd.Series(np.asarray(names)), errors="coerce")
     if numbers.is_unique and not numbers.isna().any():
         return column
     return pd.Series(codes, index=column.index, dtype="Int64").mask(codes < 0)
-
-
-def log_order(user: np.ndarray, times: pd.Series, where: str) -> np.ndarray:
-    """The order of a log, (n,): time, ties as in the file.
-
-    The rows of a person who has one without a time stay as in the file among themselves, which a
-    warning says; nobody else's order is touched.
-    """
-    key, absent = times.astype("int64").to_numpy(copy=True), times.isna().to_numpy()
-    if absent.any() and not absent.all():
-        mine = np.isin(user, user[absent])
-        # never earlier than what the file has before it; no time at all counts as the earliest
-        key[mine] = pd.Series(key[mine]).groupby(user[mine]).cummax()
-        people = len(np.unique(user[absent]))
-        what = f"{absent.sum():,} of {len(user):,} rows have no time"
-        said = f"{where}: {what}: the rows of their {people:,} people stay in the order of the file"
-        warnings.warn(said, stacklevel=4)
-    # 16 bits at a time: a stable sort that costs a third of one of whole numbers
-    return np.lexsort((key - key.min()).view(np.uint16).reshape(-1, 4).T)

@@ -13,7 +13,7 @@ from workbench import html
 from workbench.data.catalogue import Catalogue
 from workbench.data.checks import check_complete
 from workbench.data.interactions import Interactions
-from workbench.errors import ConfigError, DataError
+from workbench.errors import ConfigError, DataError, typed
 
 
 @dataclass(frozen=True)
@@ -39,11 +39,13 @@ class Filtered:
         caption = f"Dropped; {len(self.log):,} rows are left"
         return html.table(self.dropped.to_dict("records"), caption=caption)
 
+    @typed
     def match(self, catalogue: Catalogue) -> Catalogue:
         """The catalogue of the unfiltered log, cut down and recoded to the items of this one."""
         return Catalogue.from_table(catalogue.frame, catalogue.topics, items=self.items)
 
 
+@typed
 def keep_at_least(log: Interactions | Filtered, value: float) -> Filtered:
     """Rows whose value (a rating) is at least this; rows without a value go.
 
@@ -57,6 +59,7 @@ def keep_at_least(log: Interactions | Filtered, value: float) -> Filtered:
     return rows_kept(state, f"value >= {value:g}", (state.log.frame["value"] >= value).to_numpy())
 
 
+@typed
 def keep_actions(log: Interactions | Filtered, actions: str | Iterable[str]) -> Filtered:
     """Rows of these actions (`"purchase"`, or several names)."""
     state, names = start(log), [actions] if isinstance(actions, str) else list(actions)
@@ -69,6 +72,7 @@ def keep_actions(log: Interactions | Filtered, actions: str | Iterable[str]) -> 
     )
 
 
+@typed
 def keep_core(
     log: Interactions | Filtered, users: int = 5, items: int = 5, reindex: bool = False
 ) -> Filtered:
@@ -89,6 +93,7 @@ def keep_core(
     return _reindex(state) if reindex else state
 
 
+@typed
 def keep_baskets(log: Interactions | Filtered, at_least: int = 4) -> Filtered:
     """Rows of users with at least this many baskets (4 in the ERASE study); all others go whole."""
     state = start(log)
@@ -104,9 +109,8 @@ def start(log: Interactions | Filtered) -> Filtered:
     """A log before its first filter."""
     if isinstance(log, Filtered):
         return log
-    nothing = pd.DataFrame(
-        {"filter": pd.Series(dtype=str)} | {n: pd.Series(dtype=int) for n in COUNTS}
-    )
+    kinds = {"filter": str} | dict.fromkeys(COUNTS, int)
+    nothing = pd.DataFrame(columns=[*kinds]).astype(kinds)
     return Filtered(log, nothing, np.arange(log.n_items))
 
 
@@ -120,9 +124,8 @@ def rows_kept(state: Filtered, name: str, mask: np.ndarray) -> Filtered:
         raise DataError(
             f"no row is left after '{name}'", "filter", "at least one row", "filter less"
         )
-    lost = [
-        old.frame[column].nunique() - new.frame[column].nunique() for column in ("user", "item")
-    ]
+    left = ["user", "item"]
+    lost = old.frame[left].nunique() - new.frame[left].nunique()
     row = pd.DataFrame([(name, len(old) - len(new), *lost)], columns=["filter", *COUNTS])
     return replace(state, log=new, dropped=pd.concat([state.dropped, row], ignore_index=True))
 

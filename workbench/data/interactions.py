@@ -13,22 +13,20 @@ import pandas as pd
 from scipy import sparse
 
 from workbench.data.checks import (
-    TIME,
     as_codes,
     as_integers,
     as_numbers,
     as_row_ids,
-    as_times,
     check_complete,
     checked_codes,
     checked_mask,
     columns_of,
     like,
-    log_order,
     name_or_number,
 )
 from workbench.data.histories import Histories, spans, starts, unique_ids
-from workbench.errors import DataError, UnknownItem, UnknownUser
+from workbench.data.times import TIME, as_moment, as_times, log_order
+from workbench.errors import DataError, UnknownItem, UnknownUser, typed
 
 FUNNEL = {"view": 0, "favourite": 1, "cart": 2, "purchase": 3}
 """Rank of the actions that form a shopping funnel; other actions (rating, listen) have no rank."""
@@ -44,6 +42,10 @@ COLUMNS = {
     "basket": "Int64",
     "value": "float64",
 }
+
+
+Column = str | int
+"""What a column of a raw table may be called."""
 
 
 @dataclass(frozen=True)
@@ -63,18 +65,19 @@ class Interactions:
     items: pd.Index
 
     @classmethod
+    @typed
     def from_table(
         cls,
         table: pd.DataFrame,
         *,
-        user: str = "user",
-        item: str = "item",
-        timestamp: str | None = None,
-        action: str | None = None,
-        session: str | None = None,
-        basket: str | None = None,
-        value: str | None = None,
-        interaction: str | None = None,
+        user: Column = "user",
+        item: Column = "item",
+        timestamp: Column | None = None,
+        action: Column | None = None,
+        session: Column | None = None,
+        basket: Column | None = None,
+        value: Column | None = None,
+        interaction: Column | None = None,
         users: pd.Index | Sequence | None = None,
         items: pd.Index | Sequence | None = None,
         time_unit: str = "s",
@@ -101,14 +104,14 @@ class Interactions:
         users, owner = as_codes(raw["user"], users, UnknownUser, where)
         items, thing = as_codes(raw["item"], items, UnknownItem, where)
         # every column in its type, and what is not said filled up
-        columns = {"interaction": as_row_ids(raw.get("interaction"), n, where)}
-        columns |= {"user": owner, "item": thing}
+        rows = as_row_ids(raw.get("interaction"), n, where)
+        columns = {"interaction": rows, "user": owner, "item": thing}
         columns["timestamp"] = as_times(raw.get("timestamp"), n, where, time_unit)
         columns["action"] = pd.Categorical.from_codes(np.zeros(n, np.int8), ["interaction"])
         if "action" in raw:
             columns["action"] = raw["action"].astype(str).astype("category")
         for name in ("session", "basket"):
-            group = name_or_number(raw.get(name))
+            group = name_or_number(raw.get(name), where)
             columns[name] = as_integers(group, n, name, where, missing=True)
         columns["value"] = as_numbers(raw["value"], where) if "value" in raw else np.full(n, np.nan)
         order = log_order(owner, columns["timestamp"], where)
@@ -236,11 +239,7 @@ class Interactions:
         """
         frame = self.frame
         if before is not None:
-            cut = pd.to_datetime(before, utc=True, errors="coerce")
-            if pd.isna(cut):
-                want = "a date or datetime, UTC without a zone"
-                raise DataError(f"unreadable time {before!r}", "before", want)
-            frame = frame[frame["timestamp"] < cut]
+            frame = frame[frame["timestamp"] < as_moment(before, "before")]
         users = np.arange(self.n_users) if users is None else users
         users = checked_codes(users, self.n_users, "users", UnknownUser)
         if len(users) < 16:  # few users: sorting everybody's rows would cost more than the rest

@@ -3,7 +3,6 @@ shape."""
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -13,7 +12,8 @@ import pandas as pd
 from workbench import html
 from workbench.data.checks import check_complete
 from workbench.data.interactions import Interactions
-from workbench.errors import ConfigError, DataError
+from workbench.data.times import as_moment
+from workbench.errors import ConfigError, DataError, typed
 
 PARTS = ("train", "valid", "test")
 
@@ -37,11 +37,10 @@ class Split:
 
     def to_frame(self) -> pd.DataFrame:
         """Counts [part, rows, users, items]: only users and items that have a row in the part."""
-        frames = [(part, getattr(self, part).frame) for part in PARTS]
-        rows = [
-            (part, len(frame), frame["user"].nunique(), frame["item"].nunique())
-            for part, frame in frames
-        ]
+        rows = []
+        for part in PARTS:
+            frame = getattr(self, part).frame
+            rows.append((part, len(frame), *frame[["user", "item"]].nunique()))
         return pd.DataFrame(rows, columns=["part", "rows", "users", "items"])
 
     def _repr_html_(self) -> str:
@@ -55,13 +54,16 @@ def joined(split: Split, parts: Sequence[str]) -> Interactions:
 
 def joined_logs(*logs: Interactions) -> Interactions:
     """Logs with the same indexes and no row in common, as one; raises `DataError` for others."""
-    if len({log.index_fingerprint for log in logs}) > 1:
+    if len({log.index_fingerprint for log in logs}) != 1:
         do = "read them with the same indexes: from_table(…, users=log.users, items=log.items)"
         raise DataError("logs with other indexes", "joined_logs", "parts of one log", do)
     frame = pd.concat([log.frame for log in logs]).sort_values("position", ignore_index=True)
+    if not frame["interaction"].is_unique:
+        raise DataError("a row is in two of the logs", "joined_logs", "parts without common rows")
     return logs[0].of_rows(frame)
 
 
+@typed
 def split(log: Interactions, how: str = "temporal", **options: object) -> Split:
     """Divide a log into train, valid and test; `how` is a key of `SPLITS`, the options are those of
     that function.
@@ -75,38 +77,31 @@ def split(log: Interactions, how: str = "temporal", **options: object) -> Split:
     """
     if how not in SPLITS:
         raise ConfigError(f"no split {how!r}", "how", f"one of {', '.join(SPLITS)}")
-    known = list(inspect.signature(SPLITS[how]).parameters)[1:]
-    unknown = sorted(set(options) - set(known))
-    if unknown:
-        raise ConfigError(
-            f"{how} has no option {unknown[0]!r}", "split", f"some of {', '.join(known)}"
-        )
     part = np.asarray(SPLITS[how](log, **options))
     return Split(*(log.select(part == code) for code in range(3)), how=how)
 
 
+@typed
 def temporal(
     log: Interactions, train: float = 0.8, valid: float = 0.1, by: str = "time"
 ) -> np.ndarray:
     """Per user of n rows: train the first ⌊train·n⌋, test from ⌊(train + valid)·n⌋ on, valid
     between."""
     _check_order(log, by)
-    users = log.frame["user"]
-    place, n = (
-        users.groupby(users).cumcount().to_numpy(),
-        users.groupby(users).transform("size").to_numpy(),
-    )
-    return _by_ratio(place, n, train, valid)
+    rows = log.frame.groupby("user")["user"]
+    return _by_ratio(rows.cumcount(), rows.transform("size"), train, valid)
 
 
+@typed
 def leave_one_out(log: Interactions, by: str = "time") -> np.ndarray:
     """Per user: last row test, last but one valid; of two rows none is valid, a single row is
     train."""
     _check_order(log, by)
-    users = log.frame["user"]
-    return _leave_last(users.groupby(users).cumcount(), users.groupby(users).transform("size"))
+    rows = log.frame.groupby("user")["user"]
+    return _leave_last(rows.cumcount(), rows.transform("size"))
 
 
+@typed
 def next_basket(log: Interactions, by: str = "time") -> np.ndarray:
     """Per user: last basket test, last but one valid; of two baskets none is valid, a single one is
     train.
@@ -119,6 +114,7 @@ def next_basket(log: Interactions, by: str = "time") -> np.ndarray:
     return _leave_last(place, place.groupby(log.frame["user"]).transform("max") + 1)
 
 
+@typed
 def random(log: Interactions, train: float = 0.8, valid: float = 0.1, seed: int = 0) -> np.ndarray:
     """Per user of n rows, drawn at random: valid ⌊valid·n⌋, test ⌊(1 − train − valid)·n⌋, the rest
     train.
@@ -130,15 +126,15 @@ def random(log: Interactions, train: float = 0.8, valid: float = 0.1, seed: int 
     """
     _check_ratios(train, valid)
     user = log.frame["user"].to_numpy()
+    if seed < 0:
+        raise ConfigError(f"{seed}", "seed", "a number from 0 on")
     order = np.lexsort((np.random.default_rng(seed).random(len(user)), user))
     n = np.bincount(user, minlength=log.n_users)
-    left, sizes = n.copy(), []
-    for share in (max(0.0, 1 - train - valid), valid):
-        size = np.floor(share * n + 1e-9).astype(np.int64)
-        sizes.append(size)
-        left -= size
-    for size, share in zip(sizes, (1 - train - valid, valid), strict=True):
-        extra = ((size == 0) & (share * n > 1e-9) & (left > 1)).astype(np.int64)
+    shares = (max(0.0, 1 - train - valid), valid)  # of test and valid, whose sizes follow
+    sizes = [np.floor(share * n + 1e-9).astype(np.int64) for share in shares]
+    left = n - sum(sizes)
+    for size, share in zip(sizes, shares, strict=True):
+        extra = (size == 0) & (share * n > 1e-9) & (left > 1)
         size += extra
         left -= extra
     test, begins = sizes[0], np.cumsum(n) - n
@@ -147,16 +143,18 @@ def random(log: Interactions, train: float = 0.8, valid: float = 0.1, seed: int 
     return (place >= left[user]).astype(int) + (place >= (n - test)[user])
 
 
+@typed
 def session(
     log: Interactions, train: float = 0.8, valid: float = 0.1, by: str = "time"
 ) -> np.ndarray:
     """Whole sessions, of all users together, in the order they begin: first train, then valid, then
     test."""
     _check_order(log, by)
-    place = _groups(log, "session").rank(method="dense").astype(int).to_numpy() - 1
-    return _by_ratio(place, place.max(initial=-1) + 1, train, valid)
+    place = _groups(log, "session").rank(method="dense").astype(int) - 1
+    return _by_ratio(place, place.max() + 1 if len(place) else 0, train, valid)
 
 
+@typed
 def global_time(
     log: Interactions, at: Sequence[object] | None = None, quantiles: Sequence[float] = (0.8, 0.9)
 ) -> np.ndarray:
@@ -168,25 +166,20 @@ def global_time(
     _check_order(log, "time", "give the rows times, or use another split")
     times = log.frame["timestamp"]
     if at is None:
-        if len(quantiles) != 2 or not 0 < quantiles[0] <= quantiles[1] < 1:
+        shares = pd.to_numeric(pd.Series(quantiles), errors="coerce").tolist()
+        if len(shares) != 2 or not 0 < shares[0] <= shares[1] < 1:
             raise ConfigError(f"{quantiles!r}", "quantiles", "two rising numbers between 0 and 1")
-        cuts = times.sort_values().iloc[
-            [int(np.floor(q * len(times) + 1e-9)) for q in quantiles] if len(times) else []
-        ]
+        places = [int(np.floor(share * len(times) + 1e-9)) for share in shares]
+        cuts = times.sort_values().iloc[places if len(times) else []]
     else:
-        try:
-            cuts = [pd.to_datetime(cut, utc=True) for cut in at]
-        except (TypeError, ValueError) as error:
-            raise ConfigError(
-                f"unreadable time ({error})", "at", "two dates such as '2025-03-01'"
-            ) from error
+        cuts = [as_moment(cut, "at") for cut in at]
         if len(cuts) != 2 or not cuts[0] <= cuts[1]:
             raise ConfigError(f"{at!r}", "at", "two times, the earlier first")
     return sum(((times >= cut).to_numpy().astype(int) for cut in cuts), np.zeros(len(log), int))
 
 
-SPLITS = {"temporal": temporal, "leave_one_out": leave_one_out, "session": session}
-SPLITS |= {"global_time": global_time, "next_basket": next_basket, "random": random}
+WAYS = (temporal, leave_one_out, session, global_time, next_basket, random)
+SPLITS = {way.__name__: way for way in WAYS}
 
 
 def _check_order(
@@ -198,10 +191,11 @@ def _check_order(
         check_complete(log.frame, "timestamp", "split", do)
 
 
-def _by_ratio(place: np.ndarray, n: np.ndarray | int, train: float, valid: float) -> np.ndarray:
+def _by_ratio(place: pd.Series, n: pd.Series | int, train: float, valid: float) -> np.ndarray:
     _check_ratios(train, valid)
+    place, n = np.asarray(place), np.asarray(n)
     # 1e-9: .7 · 10 must not fall below 7 for want of a binary digit
-    cuts = (np.floor(ratio * np.asarray(n) + 1e-9) for ratio in (train, train + valid))
+    cuts = (np.floor(ratio * n + 1e-9) for ratio in (train, train + valid))
     return sum((place >= cut).astype(int) for cut in cuts)
 
 

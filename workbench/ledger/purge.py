@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from workbench.errors import ConfigError, DataError
+from workbench.errors import ConfigError, DataError, typed
 from workbench.ledger.cached import RAW, rows_about, values_of
 from workbench.settings import settings
 from workbench.whole import whole_file
@@ -26,6 +26,7 @@ PACKED = (b"\x1f\x8b", b"PK\x03\x04", b"BZh", b"\xfd7zXZ", b"(\xb5/\xfd", b"7z\x
 """How gzip, zip (npz, pt), bzip2, xz, zstandard and 7z files begin."""
 
 
+@typed
 def purge(
     user: str, folder: Path | str | None = None, *, code: int | None = None, dry: bool = False
 ) -> pd.DataFrame:
@@ -45,7 +46,7 @@ def purge(
     >>> purge("shopper 72", "runs", dry=True)["note"].iloc[-1]  # doctest: +SKIP
     'clean: 12 files searched'
     """
-    if not isinstance(user, str) or not user.strip():
+    if not user.strip():
         raise ConfigError(f"{user!r} is no id", "user", "the id of a user, as text", "name one")
     folders = [settings().runs, settings().cache]
     if folder is not None:

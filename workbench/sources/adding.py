@@ -14,10 +14,10 @@ from typing import Any
 import pandas as pd
 
 from workbench.data.interactions import Interactions
-from workbench.errors import ConfigError, DataError, WorkbenchError
+from workbench.errors import ConfigError, DataError, WorkbenchError, typed
 from workbench.settings import settings
 from workbench.sources.cards import Card, CardFile, all_cards, sha256_of
-from workbench.sources.files import found
+from workbench.sources.files import found, why
 from workbench.sources.logs.items import read_items
 from workbench.sources.logs.tables import FORM, Preview, preview, read_noted
 from workbench.sources.packed import parts_of
@@ -57,6 +57,7 @@ class Added:
         return self.preview.columns
 
 
+@typed
 def add(
     path: str | Path,
     mapping: dict[str, str] | None = None,
@@ -76,6 +77,9 @@ def add(
     are read once, so a card that is written works. A rating read as `value` changes nothing by
     itself: every row counts as a like until `keep_at_least(log, 4)` leaves out the others.
     """
+    if items is None and (item_columns or topic_sep):
+        do = "pass items='…', or leave them out"
+        raise ConfigError("no table of items", "item_columns, topic_sep", "items too", do)
     own, path = own_folder(), found(path).resolve()
     name = name or re.sub(r"[^a-z0-9]+", "-", path.name.split(".")[0].lower()).strip("-") or "table"
     if name in all_cards():
@@ -85,6 +89,8 @@ def add(
     seen = preview(path, mapping=mapping, **options)
     read = read_noted(path, seen.mapping, form, meaning)
     # what a card holds is text
+    if "actions" in options:
+        options["actions"] = {str(code): name for code, name in options["actions"].items()}
     if not isinstance(options.get("names", ""), str):
         options["names"] = ",".join(options["names"])
     files = [path] if path.is_file() else parts_of(path)
@@ -105,8 +111,8 @@ def add(
     try:
         card = Card(**facts)
     except ValueError as error:
-        what = f"no card can be made ({' '.join(str(error).split())})"
-        raise ConfigError(what, "add", "a plain name") from error
+        what = f"no card can be made ({why(error)})"
+        raise ConfigError(what, "add", "a plain name", "pass name='…'") from error
     if copy:
         folder = own / name
         if folder.exists():

@@ -12,8 +12,6 @@ from typing import Annotated, Literal
 import pandas as pd
 from pydantic import (
     AfterValidator,
-    BaseModel,
-    ConfigDict,
     Field,
     StringConstraints,
     TypeAdapter,
@@ -21,8 +19,8 @@ from pydantic import (
 )
 
 from workbench import html
-from workbench.errors import ConfigError, DataError
-from workbench.settings import settings
+from workbench.errors import ConfigError, DataError, typed
+from workbench.settings import Frozen, settings
 from workbench.sources.files import exists, found, open_file, read_toml, readable
 from workbench.sources.logs import LAYOUTS
 
@@ -50,10 +48,8 @@ Plain = Annotated[
 """The name of a file or folder, and no path, wherever the card is opened."""
 
 
-class CardFile(BaseModel):
+class CardFile(Frozen):
     """One file of a data set."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     name: Plain
     """Its name, unpacked; `name.gz` beside it counts as the same file."""
@@ -78,11 +74,9 @@ class CardFile(BaseModel):
         return Path(self.within) / self.name
 
 
-class Card(BaseModel):
+class Card(Frozen):
     """One data set; the TOML files in `data/cards` and in the reader's `cards` folder hold one
     each."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     name: Annotated[str, AfterValidator(_one_name)] = Field(pattern=r"^[a-z0-9][a-z0-9._-]*$")
     """What the commands call it."""
@@ -105,9 +99,9 @@ class Card(BaseModel):
     """How its files are read: table and lists read the first file, world is a generated one, others
     are named in `sources.logs`. Two hold no log: reviews are texts, files are read one at a time by
     whoever knows them."""
-    columns: dict[str, str] = {}
+    columns: dict[str, str] = Field({})
     """Role → column, for the table reader."""
-    options: dict[str, bool | str | dict[str, str]] = {}
+    options: dict[str, bool | str | dict[str, str]] = Field({})
     """More arguments of the reader, such as actions or time_unit; name is of files."""
     prepare: tuple[dict[str, bool | int | float | str], ...] = ()
     """Filters that a study applies after reading, in order: `step` names one of `STEPS`, the rest
@@ -188,6 +182,7 @@ def read_cards() -> tuple[dict[str, tuple[Card, Path]], dict[Path, str]]:
     return cards, notes
 
 
+@typed
 def find_card(name: str) -> Card:
     """The card of this name; raises `ConfigError` with the names there are, and with what is wrong
     with files that are no cards."""
@@ -205,6 +200,7 @@ def is_own(name: str) -> Path | None:
     return None if path.is_relative_to(settings().data) else path
 
 
+@typed
 def find_folder(card: Card, folder: str | Path | None = None) -> Path:
     """The folder that holds every file of the card; looks in `folder` if given, else where the
     reader keeps data.

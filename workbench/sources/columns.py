@@ -11,15 +11,14 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from workbench.data.checks import as_integers, name_or_number, place_of
+from workbench.data.checks import as_integers, refuse, require
 from workbench.data.interactions import Interactions
-from workbench.errors import DataError
+from workbench.errors import ConfigError
+from workbench.html import visible
+from workbench.sources.guesses import both_of
 
 ROLES = ("user", "item", "timestamp", "action", "session", "basket", "value", "interaction")
 """What a column of a log may be called."""
-
-
-__all__ = ["name_or_number"]  # a check of the log, which readers of sessions need too
 
 
 def log_of(table: pd.DataFrame, where: str, time_unit: str = "s", **indexes: Any) -> Interactions:
@@ -28,30 +27,32 @@ def log_of(table: pd.DataFrame, where: str, time_unit: str = "s", **indexes: Any
     return Interactions.from_table(table, **roles, **indexes, time_unit=time_unit, where=where)
 
 
-def require(
-    table: pd.DataFrame, columns: Iterable[str], where: str, roles: Mapping[str, str] | None = None
-) -> None:
-    """Refuse a table that lacks one of these columns, or has two of one name; roles: column →
-    what it is taken for."""
-    for column in columns:
-        count = list(table.columns).count(column)
-        if count != 1:
-            have = ", ".join(map(str, table.columns[:12]))
-            what = f"{count} columns are called {column!r}" if count else f"no column {column!r}"
-            do = "copy or download the file again"
-            if roles is not None:
-                role = roles.get(column, column)
-                do = f"pass mapping={{'{role}': '…'}} with the name of one column"
-            if table.shape[1] == 1:
-                do = "name what stands between the columns, such as sep=';'"
-            elif count > 1:
-                do = "give the two columns different names in the file's first line"
-            raise DataError(what, where, f"found: {have}", do)
+def require_roles(table: pd.DataFrame, taken: Mapping[str, str], where: str) -> None:
+    """Refuse a table that lacks the column of a role, or has two of its name."""
+    for role, column in taken.items():
+        do = f"pass mapping={{'{role}': '…'}} with the name of one column"
+        if table.shape[1] == 1:
+            do = "name what stands between the columns, such as sep=';'"
+        require(table, both_of(column, table), where, do)
+
+
+def roles_of(
+    guess: dict[str, str], mapping: dict[str, str] | None, known: Iterable[str]
+) -> dict[str, str]:
+    """A mapping laid over a guess, role → column; one given as "" is left out. Raises
+    `ConfigError` for a role that there is not."""
+    taken = guess | (mapping or {})
+    for role, column in taken.items():
+        if role not in known:
+            raise ConfigError(f"no role {role!r}", "mapping", f"some of {', '.join(known)}")
+        if not isinstance(column, str | int | None):
+            raise ConfigError(f"{column!r}", "mapping", "the name of one column for each role")
+    return {role: column for role, column in taken.items() if column}
 
 
 def tell(said: str) -> None:
     """Say what a reader ought to know of a file that can be read."""
-    warnings.warn(said, stacklevel=4)
+    warnings.warn(visible(said), stacklevel=4)
 
 
 def tell_unread(have: Iterable[str], read: Iterable[str], where: str) -> None:
@@ -67,40 +68,22 @@ def chosen(table: pd.DataFrame, columns: Iterable[str]) -> pd.DataFrame:
     return table[list(columns)].rename(columns=renamed)
 
 
-def refuse(
-    column: pd.Series, wrong: pd.Series, what: str, where: str, expected: str, do: str
-) -> None:
-    """Refuse a column that is wrong anywhere; `what` holds {value} and {place} of the first such
-    cell."""
-    if wrong.any():
-        value = column[wrong].tolist()[0]
-        said = what.format(value=value, place=place_of(column, wrong))
-        raise DataError(said, where, expected, do)
-
-
 def look_up(keys: pd.Series, table: pd.DataFrame, key: str, where: str, name: str) -> pd.DataFrame:
     """The rows of `table` (read from `name`) whose `key` the keys (read from `where`) name, on the
     keys' index."""
     twice = table[key].duplicated()
-    refuse(table[key], twice, key + " {value} is repeated", name, "every id once", "remove it")
+    refuse(table[key], twice, key + " {plain} is repeated", name, "every id once", "remove it")
     known = table.set_index(key)
     at = known.index.get_indexer(keys)
-    what = key + " {value} in {place} is not in " + name
+    what = key + " {plain} in {place} is not in " + name
     refuse(keys, at < 0, what, where, f"ids of {name}", "copy both files again")
     return known.iloc[at].set_index(keys.index)
 
 
 def as_ids(column: pd.Series) -> pd.Series:
     """Integers where every id is one as written (no 007, no 1.0); anything else as it is."""
-    if not pd.api.types.is_string_dtype(column) or column.isna().all():
-        return column
-    text = pa.chunked_array(pa.array(column.array, from_pandas=True))
-    try:
-        text.slice(0, 1).cast(
-            pa.int64()
-        )  # a whole column that fails costs more than one that does not
-        numbers = text.cast(pa.int64())
-    except pa.ArrowInvalid:
+    text, numbers = _cast(column, pa.int64())
+    if numbers is None:
         return column
     # 007, -0 and 0x7 are no way in which a number is written
     zeros = pc.sum(pc.starts_with(text, "0")).as_py() - pc.sum(pc.equal(text, "0")).as_py()
@@ -118,17 +101,11 @@ def as_numeric(column: pd.Series) -> pd.Series:
         return column
     if pd.to_numeric(column.head(100).dropna().head(1), errors="coerce").isna().any():
         return column
-    text = pa.chunked_array(pa.array(column.array, from_pandas=True))
     for kind in (pa.int64(), pa.float64()):
-        try:
-            text.slice(0, 1).cast(
-                kind
-            )  # a whole column that fails costs more than one that does not
-            values = text.cast(kind).to_pandas().to_numpy()
-        except pa.ArrowInvalid:
-            continue
-        if np.isfinite(values).sum() == column.notna().sum():  # "nan" is a word
-            return pd.Series(values, index=column.index, copy=False)
+        _, cast = _cast(column, kind)
+        values = None if cast is None else cast.to_pandas().to_numpy()
+        if values is not None and np.isfinite(values).sum() == column.notna().sum():
+            return pd.Series(values, index=column.index, copy=False)  # "nan" is a word
     numbers = pd.to_numeric(column, errors="coerce")
     return numbers if np.isfinite(numbers).sum() == column.notna().sum() else column
 
@@ -137,14 +114,21 @@ def as_moments(column: pd.Series) -> pd.Series:
     """Numbers where all are, times where all are ISO dates without a zone; anything else as it
     is."""
     column = as_numeric(column)
+    _, times = _cast(column, pa.timestamp("ms"))
+    return column if times is None else pd.Series(times.to_pandas().to_numpy(), column.index)
+
+
+def _cast(column: pd.Series, kind: pa.DataType) -> tuple[pa.Array | None, pa.Array | None]:
+    """The text of a column, and what it is as another kind; None where it is no text, or not of
+    that kind."""
     if not pd.api.types.is_string_dtype(column) or column.isna().all():
-        return column
+        return None, None
     text = pa.chunked_array(pa.array(column.array, from_pandas=True))
     try:
-        text.slice(0, 1).cast(pa.timestamp("ms"))
-        return pd.Series(text.cast(pa.timestamp("ms")).to_pandas().to_numpy(), column.index)
+        text.slice(0, 1).cast(kind)  # a whole column that fails costs more than one that does not
+        return text, text.cast(kind)
     except pa.ArrowInvalid:
-        return column
+        return text, None
 
 
 def as_text(table: pd.DataFrame, keep: tuple[str, ...] = ()) -> pd.DataFrame:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import codecs
 import csv
 import gzip
 import lzma
@@ -14,17 +13,23 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pandas as pd
+import pyarrow as pa
 
+from workbench.data.checks import AGAIN
 from workbench.errors import ConfigError, DataError
 from workbench.sources.packed import kind_of, open_file
 
-AGAIN = "copy or download it again"
 BROKEN = (gzip.BadGzipFile, EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile)
 FAULTS = (
     (BROKEN, "broken {kind} ({})", "a whole file", AGAIN),
     (csv.Error, "a broken line ({})", "a table", "check its quotes and separator"),
     (pd.errors.EmptyDataError, "the file is empty", "a header and rows", AGAIN),
-    ((OSError, ValueError), "unreadable ({})", "a table", "check the file and its ending"),
+    (
+        (OSError, ValueError, pa.ArrowException),
+        "unreadable ({})",
+        "a table",
+        "check the file and its ending",
+    ),
 )
 """What libraries raise over a damaged file, what that means, what was expected, what to do."""
 
@@ -33,8 +38,8 @@ FAULTS = (
 def readable(path: Path, encoding: str = "utf-8") -> Iterator[None]:
     """Turn what pandas, gzip and pyarrow say of a damaged file into a `DataError`."""
     try:
-        codecs.lookup(encoding)
-    except LookupError:
+        "".encode(encoding)
+    except (LookupError, TypeError):
         expected = "one such as utf-8 or latin-1"
         raise ConfigError(f"no encoding {encoding!r}", "encoding", expected) from None
     try:
@@ -55,9 +60,11 @@ def readable(path: Path, encoding: str = "utf-8") -> Iterator[None]:
         what = f"broken lines ({said})"
         if counts:
             what = f"line {counts[2]} is broken: {counts[3]} fields, not {counts[1]}"
+        elif isinstance(error, pd.errors.ParserWarning):
+            what = "broken lines (the first row has more fields than there are names)"
         expected = "as many fields as the header"
         raise DataError(what, path.name, expected, "repair the line") from error
-    except (OSError, ValueError, csv.Error, *BROKEN) as error:
+    except (OSError, ValueError, csv.Error, pa.ArrowException, *BROKEN) as error:
         fault = next(fault for fault in FAULTS if isinstance(error, fault[0]))
         _, what, expected, do = fault
         kind = kind_of(path) if path.is_file() else "file"

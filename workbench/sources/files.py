@@ -9,17 +9,18 @@ import json
 import re
 import tomllib
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import IO, Any, TypeVar
 
 import pandas as pd
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
-from workbench.errors import ConfigError, DataError
-from workbench.sources.columns import chosen, require, tell_unread
-from workbench.sources.faults import AGAIN, readable
+from workbench.data.checks import AGAIN, require
+from workbench.errors import ConfigError, DataError, typed
+from workbench.sources.columns import chosen, tell_unread
+from workbench.sources.faults import readable
 from workbench.sources.packed import (
     LINE,
     exists,
@@ -39,13 +40,14 @@ PIECE = "\x1f"
 """What stands for a separator of several characters while a file is read."""
 
 
+@typed
 def read_frame(
     path: Path,
     *,
     sep: str | None = None,
     encoding: str = "utf-8",
     nrows: int | None = None,
-    names: list[str] | None = None,
+    names: Sequence[str] | None = None,
     **form: Any,
 ) -> pd.DataFrame:
     """A file as a table of text (parquet, feather: of what it holds), its index counting lines as
@@ -56,16 +58,17 @@ def read_frame(
     the first line unless told. names: of the columns of a file without a header. form: how a text
     file is quoted, in the words of `csv`. With nrows little more than these rows is read.
     """
-    if sep == "" or (names is not None and not names):
+    if sep == "" or (names is not None and not list(names)):
         raise ConfigError("nothing", "names" if sep is None else "sep", "a character or a name")
     with readable(path, encoding), warnings.catch_warnings():
         # lines longer than the header, cut off
         warnings.simplefilter("error", pd.errors.ParserWarning)
         first = b"PAR1" if path.is_dir() else head_of(path)
         if first[:4] == b"PAR1" or first[:6] == b"ARROW1":
-            packed = path.is_file() and kind_of(path) not in ("parquet", "feather")
-            source = io.BytesIO(_bytes(path)) if packed else path
-            return read_arrow(source, path, first[:6], nrows)
+            if path.is_dir() or kind_of(path) in ("parquet", "feather"):
+                return read_arrow(path, path, first[:6], nrows)
+            with open_file(path, longest=None) as file:
+                return read_arrow(io.BytesIO(file.read()), path, first[:6], nrows)
         refuse_foreign(path, first, encoding)
         text = first.decode(encoding, "ignore").lstrip("\ufeff \t\r\n")
         if text[:1] in ("{", "["):
@@ -74,7 +77,7 @@ def read_frame(
         if len(sep) > 1:
             form["quoting"] = csv.QUOTE_NONE
         form["delimiter"] = sep if len(sep) == 1 else PIECE
-        header = names or _header(path, encoding, sep, form)
+        header = list(names or ()) or _header(path, encoding, sep, form)
         if nrows is None and set(form) == {"delimiter"} and encoding in ("utf-8", "utf8"):
             table = read_quick(path, header, form["delimiter"], skip=names is None)
             if table is not None:
@@ -136,15 +139,6 @@ def _header(path: Path, encoding: str, sep: str, form: dict[str, Any]) -> list[s
     return [name or f"Unnamed: {place}" for place, name in enumerate(row.iloc[0].astype(str))]
 
 
-def _bytes(path: Path) -> bytes:
-    with open_file(path, longest=None) as file:
-        return file.read()
-
-
-def _nested(value: object) -> bool:
-    return isinstance(value, dict | list)
-
-
 def _read_objects(path: Path, nrows: int | None, whole: bool) -> pd.DataFrame:
     """A file of JSON objects, one a line or all in a list, as a table: a column per field, numbers
     as they are written. whole: they stand in a list."""
@@ -154,7 +148,9 @@ def _read_objects(path: Path, nrows: int | None, whole: bool) -> pd.DataFrame:
     else:
         read = list(islice(json_lines(path, **exact), nrows))
     for place, row in read:
-        if not isinstance(row, dict) or (len(read) == 1 and all(map(_nested, row.values()))):
+        alone = len(read) == 1 and isinstance(row, dict)
+        nested = alone and all(isinstance(value, dict | list) for value in row.values())
+        if nested or not isinstance(row, dict):
             do = "write one object a row: pandas.DataFrame.to_json(…, orient='records', lines=True)"
             raise DataError(f"object {place} is no row", path.name, "one JSON object a line", do)
     table = pd.DataFrame([row for _, row in read])
@@ -210,50 +206,43 @@ def read_json_lines(path: Path, fields: Iterable[str]) -> pd.DataFrame:
     Read in pieces, so that text is packed as soon as it is read; blank lines are none. `DataError`
     names a bad line.
     """
-    names, pieces, rows, numbers = list(fields), [], [], []
-    seen: set[str] = set()
-
-    def pack() -> None:
-        index = pd.Index(numbers, name="line", dtype="int64")
+    names, lines = list(fields), json_lines(path)
+    seen, pieces = set(), [pd.DataFrame(columns=names, index=pd.Index([], "int64", name="line"))]
+    while some := list(islice(lines, 250_000)):
+        for number, read in some:
+            if not isinstance(read, dict):
+                raise DataError(f"line {number} is no JSON object", path.name, "{…} in every line")
+            seen.update(read)
+        index = pd.Index([number for number, _ in some], name="line")
+        rows = [[read.get(name) for name in names] for _, read in some]
         pieces.append(pd.DataFrame(rows, columns=names, index=index))
-        rows.clear()
-        numbers.clear()
-
-    for number, read in json_lines(path):
-        if not isinstance(read, dict):
-            raise DataError(f"line {number} is no JSON object", path.name, "{…} in every line")
-        seen.update(read)
-        rows.append([read.get(name) for name in names])
-        numbers.append(number)
-        if len(rows) == 250_000:
-            pack()
-    pack()
     tell_unread(sorted(seen), names, path.name)
-    return chosen(pd.concat(pieces) if len(pieces) > 1 else pieces[0], fields)
+    return chosen(pd.concat(pieces[1:] or pieces), fields)
 
 
 def json_lines(path: Path, **exact: Any) -> Iterator[tuple[int, Any]]:
     """What every line that is not blank holds, after its number; `DataError` names a line that is
     no JSON. exact: how numbers are read, in the words of `json.loads`."""
     for number, text in lines_of(path):
-        try:
-            read = json.loads(text, **exact)
-        except json.JSONDecodeError as error:
-            what = f"line {number} is no JSON ({error.msg})"
-            do = "repair or remove this line"
-            raise DataError(what, path.name, "JSON in every line", do) from error
-        yield number, read
+        yield number, _decoded(text, path, f"line {number}", **exact)
 
 
 def read_json(path: str | Path, **exact: Any) -> Any:
     """What a JSON file (or its .gz) holds; `DataError` names the file and line that is broken.
     exact: as for `json_lines`."""
     path = found(path)
+    return _decoded(read_text(path), path, "", **exact)
+
+
+def _decoded(text: str, path: Path, place: str, **exact: Any) -> Any:
+    """What a text says in JSON; place: where in its file it stands, "" for all of it."""
     try:
-        return json.loads(read_text(path), **exact)
+        return json.loads(text, **exact)
     except json.JSONDecodeError as error:
-        what = f"line {error.lineno}, character {error.colno} is no JSON ({error.msg})"
-        raise DataError(what, path.name, "a whole JSON file", AGAIN) from error
+        place, said = place or f"line {error.lineno}, character {error.colno}", error.msg
+    except RecursionError:
+        place, said = place or "it", "nested without end"
+    raise DataError(f"{place} is no JSON ({said})", path.name, "JSON", AGAIN)
 
 
 def read_toml(model: type[Model], path: Path, what: str) -> Model:
@@ -261,9 +250,17 @@ def read_toml(model: type[Model], path: Path, what: str) -> Model:
     try:
         return model(**tomllib.loads(path.read_text(encoding="utf-8")))
     except (OSError, TypeError, ValueError) as error:
-        why = " ".join(str(error).split())
         expected = f"the fields of {model.__name__}"
-        raise ConfigError(f"{what} ({why})", str(path), expected, "repair or remove it") from error
+        do = "repair or remove it"
+        raise ConfigError(f"{what} ({why(error)})", str(path), expected, do) from error
+
+
+def why(error: Exception) -> str:
+    """What is wrong, in one line: of a model's fields each with its name."""
+    if not isinstance(error, ValidationError):
+        return " ".join(str(error).split())
+    told = [(".".join(map(str, one["loc"])), one["msg"]) for one in error.errors()]
+    return "; ".join(f"{field}: {said}" for field, said in told)
 
 
 def read_text(path: Path) -> str:

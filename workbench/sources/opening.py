@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import inspect
 import warnings
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -17,7 +15,7 @@ from workbench.data.catalogue import Catalogue
 from workbench.data.filters import Filtered
 from workbench.data.interactions import Interactions
 from workbench.data.splits import Split
-from workbench.errors import ConfigError, DataError
+from workbench.errors import ConfigError, DataError, typed
 from workbench.sources.cards import Card, find_card, find_folder, is_own, sha256_of
 from workbench.sources.columns import tell
 from workbench.sources.files import found
@@ -25,7 +23,7 @@ from workbench.sources.logs import layout
 from workbench.sources.logs.dataset import Dataset
 from workbench.sources.logs.items import read_items
 from workbench.sources.logs.lists import read_lists
-from workbench.sources.logs.tables import FORM, read_noted, read_table
+from workbench.sources.logs.tables import FORM, read_noted
 from workbench.sources.steps import prepare
 
 
@@ -100,6 +98,7 @@ class Opened:
         return found(self.folder / paths[name])
 
 
+@typed
 def open_data(name: str, folder: str | Path | None = None, **options: object) -> Opened:
     """Read the data set of a card from the reader's own copy; what it holds are attributes.
 
@@ -140,42 +139,27 @@ def _unchanged(card: Card, place: Path) -> None:
 
 
 def _read(card: Card, place: Path, options: dict[str, Any]) -> Any:
-    first = place / card.files[0].path
-    if card.reader == "files":
-        return _asked(_nothing, options)()
     if card.reader == "table":
         return _table(card, place, options)
-    if card.reader == "lists":
-        return _asked(read_lists, options)(first)
     if card.reader == "reviews":
-        return _asked(_reviews, options, "card")(card, place)
+        return typed(_reviews)(card, place, **options)
+    if card.reader == "lists":
+        return typed(read_lists)(place / card.files[0].path, **options)
     if card.reader == "world":
         from workbench.data import load_world
 
-        return _asked(load_world, options, "size")(folder=place)
-    return _asked(layout(card.reader), options)(place, **options)
+        return typed(load_world)(folder=place, **options)
+    reader = _nothing if card.reader == "files" else layout(card.reader)
+    return typed(reader)(place, **options)
 
 
-def _nothing() -> None:
+def _nothing(folder: Path) -> None:
     """What is read of files that are opened one at a time."""
-
-
-def _asked(reader: Callable, options: dict[str, Any], *taken: str) -> Callable:
-    """The reader, if it has these options; taken: arguments that the card itself gives."""
-    names = [name for name in inspect.signature(reader).parameters if name not in taken]
-    names = [name for name in names if name not in ("folder", "path", "place")]
-    wrong = sorted(options.keys() - set(names))
-    if wrong:
-        expected = f"one of {', '.join(names)}" if names else "none"
-        what = f"the reader has no option {wrong[0]!r}"
-        raise ConfigError(what, "options", expected, "correct the card or the argument")
-    return reader
 
 
 def _table(card: Card, place: Path, options: dict[str, Any]) -> Interactions | Dataset:
     """The log of a table, or of the parts of one in its folder, and the items of a second file."""
     about = {name: options.pop(name, None) for name in ("items", "item_columns", "topic_sep")}
-    _asked(read_table, options, "mapping")
     files = [file.path for file in card.files if file.name != about["items"]]
     form = {name: options.pop(name) for name in FORM if name in options}
     path = found(place / files[0] if len(files) == 1 else place)

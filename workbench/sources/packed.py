@@ -7,11 +7,12 @@ import bz2
 import gzip
 import io
 import lzma
+import os
 import zipfile
 from pathlib import Path
 from typing import IO, Any
 
-from workbench.errors import DataError
+from workbench.errors import DataError, typed
 
 LINE = 1 << 24
 """Bytes that a line may have."""
@@ -139,13 +140,16 @@ def exists(path: Path) -> bool:
     return path.is_file() or Path(f"{path}.gz").is_file() or bool(parts_of(path))
 
 
+@typed
 def found(path: str | Path) -> Path:
     """The file, or its gzip beside where it would be; or a folder of parquet parts. `~` is the
     reader's home."""
     path = Path(path).expanduser()
     if path.is_dir() and not parts_of(path):
         names = ", ".join(sorted(part.name for part in path.iterdir())[:8]) or "nothing"
-        expected = f"a file, or a folder of parquet parts; found: {names}"
+        expected = (
+            f"a file, or (with nothing beside them) a folder of parquet parts; found: {names}"
+        )
         raise DataError("it is a folder", str(path), expected, "name the file in it")
     if not exists(path):
         raise DataError("no such file", str(path), "a file, plain or .gz", "check name and folder")
@@ -153,12 +157,18 @@ def found(path: str | Path) -> Path:
 
 
 def parts_of(folder: Path) -> list[Path]:
-    """The parquet files of a folder and the folders in it, but for hidden ones."""
-    if not folder.is_dir():
-        return []
-    found = [path for path in folder.rglob("*") if path.suffix.lower() in (".parquet", ".pq")]
-    hidden = (".", "_")
-    return sorted(path for path in found if not path.name.startswith(hidden) and path.is_file())
+    """The parquet files of a folder and the folders in it, but for hidden ones; none where
+    anything else lies among them."""
+    parts = []
+    for place, folders, names in os.walk(folder if folder.is_dir() else ""):
+        folders[:] = [name for name in folders if not name.startswith((".", "_"))]
+        for name in names:
+            if name.startswith((".", "_")):
+                continue
+            if not name.lower().endswith((".parquet", ".pq")):
+                return []
+            parts.append(Path(place, name))
+    return sorted(parts)
 
 
 def _unpacked(name: str) -> str:

@@ -9,6 +9,7 @@ import pandas as pd
 import pyarrow as pa
 from pyarrow import csv, dataset, feather, ipc, parquet
 
+from workbench.data.checks import AGAIN
 from workbench.errors import DataError
 from workbench.settings import physical_memory
 from workbench.sources.packed import open_file, parts_of
@@ -53,7 +54,12 @@ def read_arrow(
         parts = [str(part) for part in parts_of(source)]
         ways = {"partitioning": "hive", "partition_base_dir": str(source)}
         found = dataset.dataset(parts, format="parquet", **ways)
-        _refuse_large(path, found.count_rows(), len(found.schema))
+        names = found.schema.names
+        for part in found.get_fragments():
+            if more := set(part.physical_schema.names) - set(names):
+                what = f"{Path(part.path).name} has other columns ({', '.join(sorted(more))})"
+                raise DataError(what, path.name, f"the same in every part: {names}", AGAIN)
+        _refuse_large(path, found.count_rows(), len(names))
         table = found.to_table() if nrows is None else found.head(nrows)
         return table.to_pandas().rename_axis("row")
     if first == FEATHER:

@@ -21,21 +21,19 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from workbench.data.catalogue import Catalogue
-from workbench.errors import ConfigError, DataError
-from workbench.settings import settings
+from workbench.errors import ConfigError, DataError, typed
+from workbench.settings import Frozen, settings
 from workbench.sources.files import read_toml
 
 NOTHING = "(?!)"
 """A pattern that is found nowhere."""
 
 
-class Rule(BaseModel):
+class Rule(Frozen):
     """One sensitive topic and how its items are found."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     topic: str = Field(min_length=1)
     """What the items are about."""
@@ -45,9 +43,9 @@ class Rule(BaseModel):
     """Fields in which `words` are looked for."""
     words: tuple[str, ...] = ()
     """Whole words or phrases, in any case; a * at the end stands for any ending."""
-    only: dict[str, tuple[str, ...]] = {}
+    only: dict[str, tuple[str, ...]] = Field({})
     """More words for one field alone: field → words."""
-    values: dict[str, tuple[str | int, ...]] = {}
+    values: dict[str, tuple[str | int, ...]] = Field({})
     """Column → values; a cell counts where it, or a part of it between "|", is one of them."""
 
     @model_validator(mode="after")
@@ -69,11 +67,9 @@ class Rule(BaseModel):
         return list(dict.fromkeys([*self.fields, *self.only, *self.values]))
 
 
-class Rules(BaseModel):
+class Rules(Frozen):
     """The rules for one data set: a TOML file in `data/sensitive` or in the reader's `sensitive`
     folder."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     source: str = Field(min_length=1)
     """Whose rules these are, and what was changed."""
@@ -86,6 +82,7 @@ class Rules(BaseModel):
         return [rule.topic for rule in self.rules]
 
 
+@typed
 def load_rules(name: str | Path) -> Rules:
     """The rules of a TOML file, or those for a data set: the reader's in WORKBENCH_DATA/sensitive,
     else the shipped.
@@ -105,6 +102,7 @@ def load_rules(name: str | Path) -> Rules:
     return read_toml(Rules, path, "no rules")
 
 
+@typed
 def find_sensitive(
     catalogue: Catalogue, rules: Rules | str | Path, topic: str | None = None
 ) -> pd.DataFrame:

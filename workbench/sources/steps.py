@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Iterable
 from dataclasses import replace
 
@@ -20,9 +19,10 @@ from workbench.data.filters import (
     start,
 )
 from workbench.data.interactions import Interactions
-from workbench.errors import ConfigError
+from workbench.errors import ConfigError, typed
 
 
+@typed
 def drop_equal(log: Interactions | Filtered) -> Filtered:
     """One of every set of rows that are equal but for their interaction id: the first."""
     state = start(log)
@@ -30,6 +30,7 @@ def drop_equal(log: Interactions | Filtered) -> Filtered:
     return rows_kept(state, "equal rows but one", ~again.to_numpy())
 
 
+@typed
 def cut_sessions(log: Interactions | Filtered, minutes: float = 60) -> Filtered:
     """Number the sessions of every user anew: one ends where more than this passes until the user's
     next row."""
@@ -42,14 +43,12 @@ def cut_sessions(log: Interactions | Filtered, minutes: float = 60) -> Filtered:
     return rows_kept(state, f"sessions cut at {minutes:g} minutes", np.ones(len(frame), bool))
 
 
-STEPS = {
-    function.__name__: function
-    for function in (keep_at_least, keep_actions, keep_core, keep_baskets)
-}
-STEPS |= {function.__name__: function for function in (drop_equal, cut_sessions)}
+FILTERS = (keep_at_least, keep_actions, keep_core, keep_baskets, drop_equal, cut_sessions)
+STEPS = {function.__name__: function for function in FILTERS}
 """Filters that a card may name."""
 
 
+@typed
 def prepare(log: Interactions | Filtered, steps: Iterable[dict[str, object]]) -> Filtered:
     """Apply filters one after the other; each step is {"step": name in `STEPS`, argument: value,
     …}.
@@ -58,18 +57,10 @@ def prepare(log: Interactions | Filtered, steps: Iterable[dict[str, object]]) ->
     """
     state = start(log)
     for step in steps:
+        name = step.get("step") if isinstance(step, dict) else repr(step)
+        if name not in list(STEPS):
+            expected = f"one of {', '.join(STEPS)}"
+            raise ConfigError(f"no filter {name!r}", "prepare", expected, "correct the card")
         options = {key: value for key, value in step.items() if key != "step"}
-        function = STEPS.get(step.get("step"))
-        known = list(inspect.signature(function).parameters)[1:] if function else []
-        unknown = sorted(set(options) - set(known))
-        if function is None or unknown:
-            what = (
-                f"no filter {step.get('step')!r}"
-                if function is None
-                else f"{step['step']} has no {unknown[0]!r}"
-            )
-            raise ConfigError(
-                what, "prepare", f"one of {', '.join(known or STEPS)}", "correct the card"
-            )
-        state = function(state, **options)
+        state = STEPS[name](state, **options)
     return state

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from workbench.data.checks import as_numbers, as_times
+from workbench.data.checks import as_numbers
+from workbench.data.times import as_times
 from workbench.sources.columns import as_text
 from workbench.sources.files import found, read_json_lines
 from workbench.sources.logs.dataset import Dataset, make_dataset

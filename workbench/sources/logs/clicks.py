@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from workbench.data.checks import as_times
 from workbench.data.splits import Split
+from workbench.data.times import as_times
 from workbench.errors import DataError
 from workbench.sources.files import read_columns
 from workbench.sources.logs._divided import divided, together

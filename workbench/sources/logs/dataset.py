@@ -9,8 +9,9 @@ import numpy as np
 import pandas as pd
 
 from workbench.data.catalogue import Catalogue
+from workbench.data.checks import refuse, require
 from workbench.data.interactions import Interactions
-from workbench.sources.columns import as_ids, log_of, refuse, require
+from workbench.sources.columns import as_ids, log_of
 
 
 class Dataset(NamedTuple):
@@ -79,7 +80,7 @@ def _index(
         require(table, [name], beside)
         own = table[name]
         wrong = own.isna() | own.duplicated()
-        what = name + " {value} in {place} is repeated or empty"
+        what = name + " {plain} in {place} is repeated or empty"
         refuse(own, wrong, what, beside, "every id once", "remove or repair it")
     # every id is looked at once, however many rows it has
     codes, values = pd.factorize(column.astype("str"))

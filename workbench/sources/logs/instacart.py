@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from workbench.sources.columns import look_up, purchases_in_order, refuse, whole_numbers
+from workbench.data.checks import refuse
+from workbench.sources.columns import look_up, purchases_in_order, whole_numbers
 from workbench.sources.files import read_columns
 from workbench.sources.logs._divided import together
 from workbench.sources.logs.dataset import Dataset, make_dataset

@@ -11,8 +11,8 @@ import pandas as pd
 from workbench.data.catalogue import Catalogue
 from workbench.data.checks import like
 from workbench.data.interactions import Interactions
-from workbench.errors import ConfigError, DataError
-from workbench.sources.columns import as_ids, require, tell
+from workbench.errors import DataError, typed
+from workbench.sources.columns import as_ids, require_roles, roles_of, tell
 from workbench.sources.files import found, read_frame
 from workbench.sources.guesses import FACTS, by_names
 
@@ -20,6 +20,7 @@ SEPARATORS = ("|", ";", ",")
 """What may stand between the topics of an item; the first that does, anywhere in the column."""
 
 
+@typed
 def read_items(
     path: str | Path,
     log: Interactions,
@@ -43,13 +44,8 @@ def read_items(
     """
     path = found(path)
     raw = read_frame(path, sep=sep, encoding=encoding, names=names)
-    guess = by_names(raw.columns, FACTS)
-    for role in mapping or {}:
-        if role not in FACTS:
-            raise ConfigError(f"no role {role!r}", "mapping", f"some of {', '.join(FACTS)}")
-    taken = {"item": "item"} | guess | (mapping or {})
-    taken = {role: column for role, column in taken.items() if column}
-    require(raw, taken.values(), path.name, {column: role for role, column in taken.items()})
+    taken = roles_of({"item": "item"} | by_names(raw.columns, FACTS), mapping, FACTS)
+    require_roles(raw, taken, path.name)
     table = raw.rename(columns={column: role for role, column in taken.items()})
     table["item"] = _like(table["item"], log.items)
     said = _counts(table, log, path.name)

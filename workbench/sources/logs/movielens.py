@@ -13,9 +13,8 @@ from workbench.sources.logs.dataset import Dataset, make_dataset
 
 FLAGS = (
     "unknown Action Adventure Animation Children's Comedy Crime Documentary Drama "
-    "Fantasy Film-Noir Horror Musical "
+    "Fantasy Film-Noir Horror Musical Mystery Romance Sci-Fi Thriller War Western"
 )
-FLAGS += "Mystery Romance Sci-Fi Thriller War Western"
 GENRES = FLAGS.split()  # of u.item, in the order of u.genre
 COLUMNS = {"userId": "user", "movieId": "item", "rating": "value", "timestamp": "timestamp"}
 FACTS = ["movieId", "title", "genres"]

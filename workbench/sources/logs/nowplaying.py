@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from workbench.sources.columns import name_or_number
+from workbench.data.checks import name_or_number
 from workbench.sources.files import read_columns
 from workbench.sources.logs.dataset import Dataset, make_dataset
 
@@ -34,7 +34,7 @@ def nowplaying(folder: str | Path) -> Dataset:
         what = f"{count} have no item, user or session: they are left out"
         warnings.warn(what, stacklevel=2)
     table = table[whole]
-    session = name_or_number(table["session"])
+    session = name_or_number(table["session"], NAME)
     songs = table.drop_duplicates("item").fillna({"artist_name": "", "track_title": ""})
     title = songs["artist_name"] + ": " + songs["track_title"]
     items = {"item_id": songs["item"], "title": title, "artist": songs["artist_name"]}

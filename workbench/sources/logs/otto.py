@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from workbench.data.checks import as_numbers, as_times
-from workbench.sources.columns import refuse
+from workbench.data.checks import as_numbers, refuse
+from workbench.data.times import as_times
 from workbench.sources.files import found, read_json_lines
 from workbench.sources.logs.dataset import Dataset, make_dataset
 
@@ -35,7 +35,7 @@ def otto(folder: str | Path, name: str = "train.jsonl") -> Dataset:
     for key, role in COLUMNS.items():
         table[role] = [event[key] for event in events]
     action = table["action"].map(ACTIONS)
-    what, expected = "event of type {value!r} in {place}", f"one of {', '.join(ACTIONS)}"
+    what, expected = "event of type {value} in {place}", f"one of {', '.join(ACTIONS)}"
     refuse(table["action"], action.isna(), what, path.name, expected, DO)
     times = as_numbers(table["timestamp"], path.name)
     times = as_times(times, len(table), path.name, "ms")

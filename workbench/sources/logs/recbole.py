@@ -8,9 +8,17 @@ from pathlib import Path
 
 import pandas as pd
 
-from workbench.data.checks import as_numbers, as_times
-from workbench.errors import DataError
-from workbench.sources.columns import as_ids, chosen, require, tell, tell_unread
+from workbench.data.checks import as_numbers, require
+from workbench.data.times import as_times
+from workbench.errors import DataError, typed
+from workbench.sources.columns import (
+    as_ids,
+    chosen,
+    require_roles,
+    roles_of,
+    tell,
+    tell_unread,
+)
 from workbench.sources.files import exists, found, read_frame
 from workbench.sources.guesses import ROLES as NAMES
 from workbench.sources.guesses import by_names
@@ -26,6 +34,7 @@ TITLES = ("title", "movie_title", "name", "item_name", "product_name")
 TOPICS = ("class", "genre", "genres", "categories", "category")
 
 
+@typed
 def read_recbole(
     folder: str | Path,
     topics: str | None = None,
@@ -54,14 +63,14 @@ def read_recbole(
     table, items, people = (_atomic(here / f"{logs[0]}.{part}") for part in PARTS)
     guess = by_names(table.columns, GUESSED)
     guess |= {role: column for role, column in ROLES.items() if column in table}
-    taken = guess | (mapping or {})
+    taken = roles_of(guess, mapping, GUESSED)
     for role in ("user", "item"):
         if taken.get(role) not in table:
             have = ", ".join(table.columns)
             expected = f"user_id:token and item_id:token; found: {have}"
             do = f"pass mapping={{'{role}': '…'}} with the name of one column"
             raise DataError("no column user_id or item_id", where, expected, do)
-    require(table, taken.values(), where, {column: role for role, column in taken.items()})
+    require_roles(table, taken, where)
     tell_unread(table.columns, taken.values(), where)
     if taken.get("value") == "label":
         tell(f"{where}: label is read as a value; keep_at_least(log, 1) leaves out rows of 0")

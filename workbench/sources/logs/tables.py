@@ -15,8 +15,16 @@ import pandas as pd
 
 from workbench import html
 from workbench.data.interactions import Interactions
-from workbench.errors import ConfigError, DataError, WorkbenchError
-from workbench.sources.columns import as_ids, as_moments, as_numeric, log_of, require, tell
+from workbench.errors import ConfigError, DataError, WorkbenchError, typed
+from workbench.sources.columns import (
+    as_ids,
+    as_moments,
+    as_numeric,
+    log_of,
+    require_roles,
+    roles_of,
+    tell,
+)
 from workbench.sources.files import found, read_frame
 from workbench.sources.guesses import NAMES, ROLES, both_of, guess_roles, looks_like_values
 from workbench.sources.notes import Notes, notes_of
@@ -52,7 +60,11 @@ class Preview:
 
     def _repr_html_(self) -> str:
         rows = self.rows.astype(str)
-        rows.columns = [f"{name} ({n})" if n else name for name, n in _counted(rows.columns)]
+        names = list(rows.columns)
+        before = [names[:place].count(name) for place, name in enumerate(names)]
+        rows.columns = [
+            f"{name} ({n})" if n else name for name, n in zip(names, before, strict=True)
+        ]
         notes = "".join(f"<li>{html.escape(note)}</li>" for note in self.notes)
         tables = html.table(self.columns.to_dict("records"), "Columns")
         tables += html.table(rows.to_dict("records"), "First rows")
@@ -65,6 +77,7 @@ class Reading:
     Made of rows as `read_frame` gives them; `log` is what they are once everything is checked.
     """
 
+    @typed
     def __init__(
         self,
         raw: pd.DataFrame,
@@ -72,17 +85,14 @@ class Reading:
         where: str,
         *,
         time_unit: str = "s",
-        actions: dict[str, str] | None = None,
-        users: pd.Index | None = None,
-        items: pd.Index | None = None,
+        actions: dict[str | int, str] | None = None,
+        users: pd.Index | Sequence | None = None,
+        items: pd.Index | Sequence | None = None,
     ) -> None:
-        for role in mapping:
-            if role not in (*ROLES, "interaction"):
-                want = f"some of {', '.join(ROLES)}, interaction"
-                raise ConfigError(f"no role {role!r}", "mapping", want)
-        taken = {"user": "user", "item": "item"} | mapping
+        taken = {"user": "user", "item": "item"}
+        taken |= roles_of({}, mapping, (*ROLES, "interaction"))
+        require_roles(raw, taken, where)
         columns = [part for column in taken.values() for part in both_of(column, raw)]
-        require(raw, columns, where, {column: role for role, column in taken.items()})
         # the same columns by their roles; a date and a time of day are one time
         table = {role: _joined(raw, column) for role, column in taken.items()}
         table = pd.DataFrame(table, copy=False)
@@ -90,7 +100,7 @@ class Reading:
         for role, index in (("user", users), ("item", items)):
             if index is None or not pd.api.types.is_string_dtype(pd.Index(index)):
                 table[role] = as_ids(table[role])
-        table, dropped = _renamed(table, actions or {})
+        table, dropped, unmet = _renamed(table, actions or {})
         try:
             self.log = log_of(
                 _numbers(table, time_unit), where, time_unit, users=users, items=items
@@ -99,8 +109,11 @@ class Reading:
             self.log = log_of(table, where, time_unit, users=users, items=items)
         left = [str(column) for column in raw if column not in columns]
         self.notes: Notes = notes_of(self.log, self.times, left, dropped)
+        if unmet:
+            self.notes.doubts.append(f"no action is called {', '.join(unmet)}")
 
 
+@typed
 def preview(
     path: str | Path, n: int = 5, mapping: dict[str, str] | None = None, **options: Any
 ) -> Preview:
@@ -115,7 +128,7 @@ def preview(
     form = {key: options.pop(key) for key in FORM if key in options}
     raw = read_frame(path, nrows=max(n, SEEN), **_named(form))
     guess, said = guess_roles(raw)
-    guess = {role: column for role, column in (guess | (mapping or {})).items() if column}
+    guess = roles_of(guess, mapping, (*ROLES, "interaction"))
     if not form.get("names"):
         said += [f"{what}; {NAMES}" for what in looks_like_values(raw)]
     try:
@@ -131,17 +144,18 @@ def preview(
     return Preview(typed, columns, guess, tuple(said))
 
 
+@typed
 def read_table(
     path: str | Path,
     mapping: dict[str, str] | None = None,
     *,
     time_unit: str = "s",
-    actions: dict[str, str] | None = None,
+    actions: dict[str | int, str] | None = None,
     sep: str | None = None,
     encoding: str = "utf-8",
     names: Sequence[str] | str | None = None,
-    users: pd.Index | None = None,
-    items: pd.Index | None = None,
+    users: pd.Index | Sequence | None = None,
+    items: pd.Index | Sequence | None = None,
 ) -> Interactions:
     """Read a log from a table: CSV, TSV, JSON lines, parquet (a folder of parts too) or feather,
     packed or not.
@@ -184,8 +198,7 @@ def read_noted(
 def _named(form: dict[str, Any]) -> dict[str, Any]:
     """The form of a file with its names in a list; a card keeps them in one text."""
     names = form.get("names")
-    names = names.split(",") if isinstance(names, str) else names
-    return form | {"names": None if names is None else list(names)}
+    return form | {"names": names.split(",") if isinstance(names, str) else names}
 
 
 def _joined(raw: pd.DataFrame, column: str) -> pd.Series:
@@ -206,19 +219,22 @@ def _numbers(table: pd.DataFrame, time_unit: str) -> pd.DataFrame:
     return table.assign(**{role: change[role](table[role]) for role in change if role in table})
 
 
-def _renamed(table: pd.DataFrame, actions: dict[str, str]) -> tuple[pd.DataFrame, int]:
-    """The table with its actions renamed, those called "" left out, and how many these were."""
-    if "action" not in table or not actions:
-        return table, 0
+def _renamed(
+    table: pd.DataFrame, actions: dict[str | int, str]
+) -> tuple[pd.DataFrame, int, list[str]]:
+    """The table with its actions renamed, those called "" left out, how many these were, and the
+    names that no row has."""
+    if not actions:
+        return table, 0, []
+    if "action" not in table:
+        do = "pass mapping={'action': '…'} with the name of its column"
+        raise ConfigError("no column is the action", "actions", "new names of its values", do)
     names = {str(code): name for code, name in actions.items()}
     told = table["action"].notna()
-    table["action"] = table["action"].astype(str).replace(names).where(told)
+    written = table["action"].astype(str)
+    unmet = sorted(names.keys() - set(written))
+    table["action"] = written.replace(names).where(told)
     gone = table["action"] == ""
     if "interaction" not in table:
         table["interaction"] = np.arange(len(table))  # a row keeps its number in the file
-    return table[~gone], int(gone.sum())
-
-
-def _counted(names: Sequence[str]) -> list[tuple[str, int]]:
-    """Names, and how often each stood before."""
-    return [(name, list(names[:place]).count(name)) for place, name in enumerate(names)]
+    return table[~gone], int(gone.sum()), unmet

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from workbench.sources.columns import refuse
+from workbench.data.checks import refuse
 from workbench.sources.files import read_columns
 from workbench.sources.logs.dataset import Dataset, make_dataset
 
@@ -30,7 +30,7 @@ def tafeng_csv(folder: str | Path) -> Dataset:
     """
     table = read_columns(folder, NAME, COLUMNS)
     day = pd.to_datetime(table["day"], format="%m/%d/%Y", errors="coerce", utc=True)
-    what, expected = "{value!r} in {place} is no day", "month/day/year, as 5/1/2011"
+    what, expected = "{value} in {place} is no day", "month/day/year, as 5/1/2011"
     refuse(table["day"], day.isna(), what, NAME, expected, "repair it")
     basket = day.dt.strftime("%Y%m%d").astype("int64")
     table = table.assign(timestamp=day, basket=basket, action="purchase")

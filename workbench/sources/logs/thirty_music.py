@@ -51,7 +51,7 @@ def thirty_music(folder: str | Path) -> Dataset:
             raise line.broken(f"{len(users)} users", "one subject a session")
         for play in line.linked("objects"):
             begin = play.get("playstart") or 0
-            if not _number(begin):
+            if not isinstance(begin, int | float) or not math.isfinite(begin):
                 what = f"a playstart that is no number ({begin!r})"
                 raise line.broken(what, "seconds since the session began")
             rows.append((line.number, users[0]["id"], line.id, play["id"], line.time + begin))
@@ -89,10 +89,6 @@ class _Line:
     def broken(self, what: str, expected: str) -> DataError:
         """The line has something that it must not have."""
         return DataError(f"line {self.number} has {what}", self.where, expected, DO)
-
-
-def _number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def _idomaar(path: Path) -> Iterator[_Line]:

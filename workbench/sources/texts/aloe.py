@@ -15,7 +15,7 @@ import pandas as pd
 
 from workbench.errors import DataError
 from workbench.sources.files import found, json_lines, read_json_lines
-from workbench.sources.texts.table import examples, fields
+from workbench.sources.texts.table import examples, fields, listed
 
 
 def read_personas(path: str | Path) -> list[str]:
@@ -48,7 +48,7 @@ def read_aloe(conversations: str | Path, personas: Sequence[str | Path] = ()) ->
     rows = []
     for place, dialogue in enumerate(dialogues):
         said: list[str] = []
-        for turn, step in enumerate(dialogue or ()):
+        for turn, step in enumerate(listed(dialogue or (), f"{path.name} row {place}")):
             where = f"{path.name} row {place}, turn {turn}"
             query, answer = fields(step, ("user", "assistant"), where)
             preferred, rejected = fields(answer, ("preferred", "rejected"), where)

@@ -9,12 +9,13 @@ public.
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
 from workbench.errors import ConfigError
 from workbench.sources.files import found, read_frame, read_json_lines
-from workbench.sources.texts.table import examples, fields, rendered
+from workbench.sources.texts.table import examples, fields, listed, rendered
 
 ITEMS = {
     "abstract": '"{abstract}" is the abstract for the title "{title}"',
@@ -50,13 +51,17 @@ def read_longlamp(path: str | Path, task: str) -> pd.DataFrame:
         where = f"{path.name} row {place}"
         query, response, profile = fields(row, ("input", "output", "profile"), where)
         authors = [row[name] for name in AUTHOR if isinstance(row.get(name), str)]
-        memories = rendered(ITEMS[task], [_item(item, task) for item in profile], where)
+        memories = rendered(
+            ITEMS[task], [_item(item, task) for item in listed(profile, where)], where
+        )
         rows.append((place, [*authors, str(place)][0], None, query, response, memories))
     return examples(rows, path.name).assign(task=task)
 
 
-def _item(item: dict, task: str) -> dict:
+def _item(item: Any, task: str) -> Any:
     """Older files call summary and content of a post input and output."""
+    if not isinstance(item, dict):
+        return item  # named where it is rendered
     if task == "topic" and "input" in item:
         return {"summary": item["input"], "content": item.get("output")}
     if task == "abstract" and isinstance(item.get("abstract"), str):

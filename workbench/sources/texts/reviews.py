@@ -13,8 +13,9 @@ from typing import Any
 
 import pandas as pd
 
+from workbench.errors import DataError
 from workbench.sources.files import found, read_json_lines
-from workbench.sources.texts.table import examples, fields
+from workbench.sources.texts.table import examples, fields, listed
 
 ROW = ("user_id", "category", "history", "heldout")
 MEMORY = '{rating:g} stars for "{title}": {text}'
@@ -35,7 +36,7 @@ def read_reviews(path: str | Path) -> pd.DataFrame:
     for place, row in enumerate(read_json_lines(path, ROW).to_dict("records")):
         where = f"{path.name} row {place}"
         user, category, history, held = fields(row, ROW, where)
-        earlier = [_review(one, where) for one in history]
+        earlier = [_review(one, where) for one in listed(history, where)]
         memories = [MEMORY.format(**one) for one in earlier]
         said = _review(held, where)
         time = pd.Timestamp(said["time"], unit="ms", tz="UTC")
@@ -46,12 +47,15 @@ def read_reviews(path: str | Path) -> pd.DataFrame:
 
 def _review(review: Any, where: str) -> dict[str, Any]:
     item, rating, time, text, product = fields(review, REVIEW, where)
-    title = product.get("title") or product.get("main_category") or "a product"
+    named = product if isinstance(product, dict) else {}
+    title = named.get("title") or named.get("main_category") or "a product"
+    if not isinstance(rating, int | float) or not isinstance(time, int | float):
+        raise DataError("rating or timestamp_ms is no number", where, "numbers", "check the file")
     plain = " ".join(str(text).replace("<br />", " ").replace("<br>", " ").split())
     return {
         "item": item,
         "rating": float(rating),
         "time": int(time),
         "text": plain,
-        "title": " ".join(title.split()),
+        "title": " ".join(str(title).split()),
     }

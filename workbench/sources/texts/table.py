@@ -77,10 +77,17 @@ def fields(row: Any, names: Iterable[str], where: str) -> list[Any]:
     return [row[name] for name in names]
 
 
+def listed(things: Any, where: str) -> Any:
+    """A list of a file, or of a parquet column; raises `DataError` for anything else."""
+    if not isinstance(things, (list, tuple, np.ndarray)):
+        what = f"{type(things).__name__} where a list is to be"
+        raise DataError(what, where, "a list of objects", "check the file")
+    return things
+
+
 def rendered(pattern: str, items: Any, where: str) -> list[str]:
     """Every item of a profile as one memory item: `pattern` with the item's fields put in."""
-    if not isinstance(items, (list, tuple, np.ndarray)):
-        raise DataError("the profile is no list", where, "a list of objects", "check the file")
+    items = listed(items, where)
     names = [name for _, name, *_ in string.Formatter().parse(pattern) if name]
     for place, item in enumerate(items):
         fields(item, names, f"{where}, item {place}")
