@@ -27,7 +27,7 @@ from typing import Any, Literal
 import httpx
 import numpy as np
 
-from workbench.errors import ConfigError, ModelError
+from workbench.errors import ConfigError, ModelError, check_number
 from workbench.language.answers import (
     echoed,
     numbers,
@@ -46,6 +46,14 @@ REFUSED = (
     "read what the server says: many want a url that ends in /v1; "
     "a field that it refuses is left out by Chat(..., fields={name: None})"
 )
+HOST = r"https?://([^/@?#\s:\[\]]+|\[[0-9a-fA-F:.]+\])(:\d{1,5})?(/[^@?#\s]*)?"
+TEXTS = (
+    ("url", HOST, "http(s)://host/v1 without user, password or query"),
+    ("model", r"(?s).*\S.*", "the name of a model of the server"),
+    ("key_from", r"[A-Z][A-Z0-9_]*", "the name of an environment variable, like MY_SERVER_KEY"),
+    ("form", "prompt_logprobs|echo", "prompt_logprobs or echo"),
+)
+"""What each text of an endpoint has to look like."""
 ADVICE = {
     401: "check the key and its variable",
     403: "check the key and its variable",
@@ -78,22 +86,14 @@ class Endpoint:
 
     def __post_init__(self) -> None:
         # what may be a secret in the wrong place is not repeated
-        if not re.fullmatch(
-            r"https?://([^/@?#\s:\[\]]+|\[[0-9a-fA-F:.]+\])(:\d{1,5})?(/[^@?#\s]*)?", self.url
-        ):
-            raise ConfigError(
-                "cannot be used", "url", "http(s)://host/v1 without user, password or query"
-            )
-        if self.key_from is not None and not re.fullmatch(r"[A-Z][A-Z0-9_]*", self.key_from):
-            raise ConfigError(
-                "not the name of an environment variable", "key_from", "a name like MY_SERVER_KEY"
-            )
-        if self.form not in ("prompt_logprobs", "echo"):
-            raise ConfigError(f"form {self.form!r}", expected="prompt_logprobs or echo")
-        if not (self.timeout > 0 and self.retries >= 0):
-            raise ConfigError(
-                "timeout or retries out of range", expected="timeout > 0, retries ≥ 0"
-            )
+        for name, form, expected in TEXTS:
+            given = getattr(self, name)
+            if given is None and name == "key_from":
+                continue
+            if not isinstance(given, str) or not re.fullmatch(form, given):
+                raise ConfigError(f"cannot be used: not {expected}", name)
+        check_number(0, retries=self.retries)
+        check_number(0.001, 1e6, timeout=self.timeout)
         object.__setattr__(self, "url", self.url.rstrip("/"))
 
     def of_ids(self, prompts: Sequence[Sequence[int]], ids: Sequence[int]) -> np.ndarray:
@@ -146,7 +146,7 @@ class Endpoint:
                 said = f"slow: no whole answer within {self.timeout:g} s"
             except httpx.ConnectError as error:
                 said = f"down: no connection ({error})"
-            except httpx.RequestError as error:
+            except (httpx.RequestError, httpx.InvalidURL) as error:
                 said = f"the answer was cut off ({type(error).__name__})"
             else:
                 said = f"status {status}: {self._quoted(content)}"

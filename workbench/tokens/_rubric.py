@@ -10,15 +10,15 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from workbench.errors import ConfigError, DataError
 from workbench.language import Chat
 from workbench.language.replies import NoReply
-from workbench.tokens.encoding import HALF, check_columns
-from workbench.tokens.rendering import rendered
+from workbench.language.templates import filled
+from workbench.settings import Frozen
+from workbench.tokens.encoding import check_columns, check_memories, check_once, check_text
 
 # what special tokens (</s>, [INST]) begin with; ends of lines
 OPENS = re.compile("[<\\[\x7f-\x9f\u2028\u2029]")
@@ -27,10 +27,8 @@ Answer = tuple[dict[str, float], str]
 """Scores by criterion, and why there are none."""
 
 
-class Rubric(BaseModel):
+class Rubric(Frozen):
     """What a judge is asked: a TOML file of these fields."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     prompt: str
     """A jinja template that sees `criteria`, `memories`, `query` and `text`; it must show the first
@@ -60,13 +58,11 @@ def read(path: Path) -> Rubric:
 def fill(rubric: Rubric, memories: Iterable[str], query: str, text: str) -> str:
     """The prompt of one call, what comes from data as JSON strings."""
     told, text = [quote(one) for one in memories], quote(text)
-    prompt = rendered(
-        rubric.prompt, criteria=rubric.criteria, memories=told, query=quote(query), text=text
-    )
+    fields = {"criteria": rubric.criteria, "memories": told, "query": quote(query), "text": text}
+    prompt = filled(rubric.prompt, "template", fields)
     if absent := [one for one in (text, *rubric.criteria) if one not in prompt]:
-        raise ConfigError(
-            f"the prompt does not show {absent[0][:80]}", "rubric", "the text and every criterion"
-        )
+        what = f"the prompt does not show {absent[0][:80]}"
+        raise ConfigError(what, "rubric", "the text and every criterion")
     return prompt
 
 
@@ -110,6 +106,8 @@ def answers_in(path: Path) -> dict[str, Answer]:
     """The answers that a file keeps; a line that was cut off, because its writer was stopped, is
     none."""
     found, broken = {}, 0
+    if not path.parent.is_dir():
+        raise ConfigError("no such folder", str(path.parent), "one that exists", "make it first")
     try:
         text = path.read_text(encoding="utf-8") if path.exists() else ""
     except (OSError, ValueError):
@@ -137,15 +135,12 @@ def keep(path: Path, call: str, answer: Answer) -> None:
 def check(written: pd.DataFrame) -> None:
     """Raise `DataError` for a table that cannot be judged."""
     check_columns(written, COLUMNS, "written")
-    if not len(written) or written["text"].duplicated().any() or written["user"].isna().any():
-        what = "no text, one that occurs twice, or one by nobody"
+    check_once(written, "written")
+    if not len(written) or written["user"].isna().any():
+        what = "no text, or one by nobody"
         raise DataError(what, "written", f"columns {list(COLUMNS)}, one row a text")
     for place, row in enumerate(written.itertuples(index=False)):
-        listed = isinstance(row.memories, list | tuple | np.ndarray)
-        each = [row.query, row.response, row.written, *(row.memories if listed else [None])]
-        if not all(isinstance(one, str) and not HALF.search(one) for one in each):
-            raise DataError(
-                "what is no text",
-                f"written row {place}",
-                "whole letters, and a list of memory items",
-            )
+        where = f"written row {place}"
+        check_memories(row.memories, where)
+        for one in (row.query, row.response, row.written):
+            check_text(one, "what is no text", where, empty=True)

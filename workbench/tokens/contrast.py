@@ -28,7 +28,7 @@ import pandas as pd
 import torch
 from tqdm import tqdm
 
-from workbench.errors import ConfigError, ModelError
+from workbench.errors import ConfigError, ModelError, WorkbenchError, check_number, stopped
 from workbench.language.loading import check_fits, context_of
 from workbench.tokens import passes
 from workbench.tokens.encoding import check_pairs, encode_pairs, prompts_of
@@ -80,12 +80,10 @@ def score_tokens(
     endpoint cannot give, `ModelError` for a model that is not causal, whose embedding lacks a token
     of the tokenizer, or whose logits are not numbers (it names the text).
     """
-    unknown = sorted(set(scores) - set(SCORES))
-    if unknown:
-        raise ConfigError(f"unknown score {unknown}", where="scores", expected=f"some of {SCORES}")
-    if min(batch_size, batch_tokens, batch_logits) < 1:
-        where = "batch_size, batch_tokens, batch_logits"
-        raise ConfigError("a batch of nothing", where, "at least 1")
+    scores = [scores] if isinstance(scores, str) else list(scores or ())
+    if unknown := [one for one in scores if one not in SCORES]:
+        raise ConfigError(f"unknown score {unknown}", "scores", f"some of {SCORES}")
+    check_number(1, batch_size=batch_size, batch_tokens=batch_tokens, batch_logits=batch_logits)
     if hasattr(model, "of_ids"):
         rows = _ask(model, tokenizer, pairs, scores)
     else:
@@ -112,24 +110,42 @@ def _ask(
     same: dict[Any, list[dict[str, Any]]] = {}
     for row in rows:
         same.setdefault(row["response"], []).append(row)
-    for response, together in same.items():
-        prompts = list(dict.fromkeys(prompt for row in together for prompt in row["prompts"]))
-        cut: dict[str, Any] = {}
-        if tokenizer is None:
-            # before the prompts of a chat template nothing belongs
-            chat = str(pairs.attrs.get("template")).startswith("chat")
-            able = "special" in inspect.signature(scorer.of_text).parameters
-            options = {"special": False} if chat and able else {}
-            found = scorer.of_text(prompts, response, **options)
-            log_probs, cut["boundary"] = found.log_probs, found.merged
-            cut["ids"] = found.ids or (-1,) * len(found.tokens)
-            cut["offsets"] = list(zip(found.start, found.end, strict=True))
-        else:
-            log_probs = scorer.of_ids(prompts, together[0]["ids"])
-        gold = dict(zip(prompts, log_probs, strict=True))
-        for row in together:
-            row |= cut | {"gold": np.array([gold[prompt] for prompt in row["prompts"]])}
+    for together in same.values():
+        try:
+            _answered(scorer, tokenizer, pairs, together)
+        except WorkbenchError as error:  # what was answered before it is not lost
+            done = [row for row in rows if "gold" in row]
+            do = "error.scored holds those; score pairs[~pairs.text.isin(error.scored.text)] later"
+            failed = stopped(error, f"{len(done)} of {len(rows)} texts were scored", do)
+            failed.scored = _table(pairs[["gold" in row for row in rows]], done, scores)
+            raise failed from error
     return rows
+
+
+def _answered(scorer: Any, tokenizer: Any, pairs: pd.DataFrame, together: list[dict]) -> None:
+    """Add what the scorer says of one response after all of its prompts."""
+    prompts = list(dict.fromkeys(prompt for row in together for prompt in row["prompts"]))
+    cut: dict[str, Any] = {}
+    ids = together[0].get("ids")
+    if tokenizer is None:
+        # before the prompts of a chat template nothing belongs
+        chat = str(pairs.attrs.get("template")).startswith("chat")
+        able = "special" in inspect.signature(scorer.of_text).parameters
+        options = {"special": False} if chat and able else {}
+        found = scorer.of_text(prompts, together[0]["response"], **options)
+        log_probs, cut["boundary"] = found.log_probs, found.merged
+        cut["ids"] = ids = found.ids or (-1,) * len(found.tokens)
+        cut["offsets"] = list(zip(found.start, found.end, strict=True))
+    else:
+        log_probs = scorer.of_ids(prompts, ids)
+    wanted = len(prompts), len(ids)
+    if np.shape(log_probs) != wanted:
+        what, expected = f"an array of shape {np.shape(log_probs)}", f"{wanted}, prompts × tokens"
+        raise ModelError(what, type(scorer).__name__, expected)
+    text = together[0]["text"]
+    gold = {one: _finite(each, text) for one, each in zip(prompts, log_probs, strict=True)}
+    for row in together:
+        row |= cut | {"gold": np.array([gold[prompt] for prompt in row["prompts"]])}
 
 
 def _texts(pairs: pd.DataFrame) -> list[dict[str, Any]]:

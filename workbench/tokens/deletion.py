@@ -31,20 +31,20 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from workbench.errors import ConfigError, DataError
+from workbench.data.checks import whole_numbers
+from workbench.errors import ConfigError, DataError, check_number
 from workbench.tokens._fates import Deletion
 from workbench.tokens.aggregate import words
 from workbench.tokens.coalitions import checked, score_coalitions, single
 from workbench.tokens.contrast import score_tokens
 from workbench.tokens.decoding import write
 from workbench.tokens.prompts import make_pairs
-from workbench.tokens.rendering import prompt
+from workbench.tokens.rendering import Template, prompt
 
 
 def delete_memory(
@@ -57,7 +57,7 @@ def delete_memory(
     temperature: float = 0.4,
     threshold: float = 0.8,
     alpha: float = 0.05,
-    template: str | Path | None = None,
+    template: Template = None,
     batch_size: int = 64,
 ) -> Deletion:
     """Take memory item number `memory` (from 0) out of one example and say what became of each word
@@ -72,9 +72,10 @@ def delete_memory(
     """
     single(example)
     row = checked(example, tokenizer, template)[0]
-    items = len(row.memories)
-    if not 0 <= memory < items:
-        raise ConfigError(f"memory {memory}", expected=f"0 to {items - 1}")
+    check_number(0, len(row.memories) - 1, memory=memory)
+    check_number(0.0, threshold=threshold)
+    check_number(0.0, 1.0, alpha=alpha)
+    seeds = whole_numbers(seeds, "seeds", "seeds").tolist()
     if len(set(seeds)) != len(seeds) or len(seeds) < 3:
         expected = "the reply's own and two others or more"
         raise ConfigError(f"{len(set(seeds))} different seeds", expected=expected)

@@ -22,22 +22,21 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 from transformers import PrinterCallback, Trainer, TrainingArguments
 from transformers.utils import logging as hf_logging
 
-from workbench.errors import ConfigError
-from workbench.language.loading import check_fits, context_of
+from workbench.errors import ConfigError, DataError, check_number
+from workbench.language.loading import check_fits, check_loaded, context_of
+from workbench.settings import Frozen
 from workbench.tokens.film import FILM, Film
 from workbench.tokens.objective import Collator, Objective, training_rows
 from workbench.tokens.weights.protocol import TokenLoss, check_is_loss
 
 
-class FineTuneConfig(BaseModel):
+class FineTuneConfig(Frozen):
     """Schedule of a fine-tuning run: AdamW (β 0.9, 0.98), linear warm-up, cosine to a tenth of the
     peak."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     steps: int = Field(default=300, ge=1)
     """Optimiser steps."""
@@ -109,11 +108,17 @@ def fine_tune(
     >>> tuned, record = fine_tune(model, tokenizer, pairs, PerCE(), FineTuneConfig(steps=300))  # doctest: +SKIP
     """
     config = config or FineTuneConfig()
+    if not isinstance(config, FineTuneConfig):
+        raise ConfigError(f"config {config!r:.80}", expected="FineTuneConfig(steps=…)")
     check_is_loss(loss)
+    check_loaded(model, "forward")
+    check_number(0, 2**32 - 1, seed=seed)
     columns, context = tuple(getattr(loss, "columns", ())), context_of(model)
     rows = training_rows(tokenizer, pairs, columns, context)
     filmed = film is not None and config.film_every > 0
     shown = training_rows(tokenizer, film, columns, context, end=False) if filmed else []
+    if not rows or (filmed and not shown):
+        raise DataError("no text", "film" if rows else "pairs", "one row or more")
     names = "input_ids", "input_ids_without"
     read = [one for row in [*rows, *shown] for name in names for one in row[name]]
     check_fits(model, tokenizer, [*read, tokenizer.pad_token_id or 0])
@@ -219,7 +224,8 @@ def _claim(
     identity = json.dumps([config.model_dump(), told, seed, data, start.hexdigest()], indent=1)
     folder = Path(folder)
     mark = folder / "run.json"
-    if folder.exists() and not mark.is_file() and any(folder.iterdir()):
+    file = folder.exists() and not folder.is_dir()
+    if file or (folder.exists() and not mark.is_file() and any(folder.iterdir())):
         what = "the folder holds files that no run of this kind left"
         raise ConfigError(what, str(folder), "an empty folder", "give another folder")
     folder.mkdir(parents=True, exist_ok=True)

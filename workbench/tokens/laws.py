@@ -51,7 +51,10 @@ def check_score(mine: Score, contrast: bool = True, case: Case | None = None) ->
     if not callable(mine):
         expected = "a function (model, tokenizer, pairs) -> table"
         raise ConfigError(f"{mine!r} cannot be called", "mine", expected)
-    case = Case(*(case or small_case()))
+    case = small_case() if case is None else case
+    if not isinstance(case, tuple) or len(case) != 3:
+        raise ConfigError("no case", "case", "(model, tokenizer, pairs)")
+    case = Case(*case)
     name = getattr(mine, "__name__", type(mine).__name__)
     unasked = {} if contrast else dict.fromkeys(("equal prompts", "copied word"), "not claimed")
     # what one law finds changed, the next does not see

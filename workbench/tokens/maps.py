@@ -3,6 +3,7 @@ against PIR."""
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +15,8 @@ from workbench.html import content_id, escape, table
 from workbench.tokens.aggregate import words
 from workbench.tokens.coalitions import single
 from workbench.tokens.contrast import score_tokens
+from workbench.tokens.corpora import check_world
+from workbench.tokens.encoding import check_columns
 from workbench.tokens.prompts import make_pairs
 from workbench.tokens.rendering import Template
 
@@ -123,17 +126,20 @@ def memory_map(
     from workbench.tokens import attribution
 
     single(example)
-    attribute, name = method, method
-    if isinstance(method, str):
-        if method not in attribution.METHODS:
-            expected = f"one of {sorted(attribution.METHODS)}, or a function"
-            raise ConfigError(f"method {method!r}", expected=expected)
-        attribute = getattr(attribution, attribution.METHODS[method])
-    else:
-        name = method.__name__
+    known = isinstance(method, str) and method in attribution.METHODS
+    if not known and not callable(method):
+        expected = f"one of {sorted(attribution.METHODS)}, or a function"
+        raise ConfigError(f"method {method!r}", expected=expected)
+    attribute = getattr(attribution, attribution.METHODS[method]) if known else method
+    name = method if known else getattr(method, "__name__", type(method).__name__)
+    takes = inspect.signature(attribute).parameters.values()
+    named = {one.name for one in takes}
+    if not any(one.kind is one.VAR_KEYWORD for one in takes) and (wrong := {*options} - named):
+        raise ConfigError(f"no option {min(wrong)!r}", name, f"some of {sorted(named)}")
     pairs = make_pairs(example, tokenizer, template=template)
     scored = score_tokens(model, tokenizer, pairs)
     values = attribute(model, tokenizer, example, template=template, **options)
+    check_columns(values, ("text", "position", "memory", "value", "whole"), name)
     # a row a token, a column a memory item, and what these should add up to
     cells = values.pivot(index="position", columns="memory", values="value").add_prefix("memory ")
     items = [*cells]
@@ -167,6 +173,11 @@ def planted_memory(
     the sentence, with `of="sentences"`); a row per token whose last character stands in a word with
     a source that the prompt shows.
     """
+    check_world(corpus)
+    check_columns(scored, ("text", "position", "end"), "scored")
+    check_columns(examples, ("text", "memories"), "examples")
+    if of not in ("words", "sentences"):
+        raise ConfigError(f"of {of!r}", expected="words or sentences")
     tables = corpus.truth
     spans = tables[of].query("memory >= 0").rename(columns={"memory": "planted"})
     found = scored[["text", "position", "end"]].merge(spans, on="text", suffixes=("", "_word"))
@@ -187,6 +198,8 @@ def credit(values: pd.DataFrame, planted: pd.DataFrame) -> dict[str, float]:
     |whole − Σ over memory items|.
     """
     keys = ["text", "position"]
+    check_columns(values, (*keys, "memory", "value", "whole"), "values")
+    check_columns(planted, (*keys, "memory"), "planted")
     best = values.loc[values.groupby(keys)["value"].idxmax()]
     both = planted.merge(best, on=keys, suffixes=("", "_found"))
     each = values.groupby(keys).agg({"value": "sum", "whole": "first"})

@@ -19,7 +19,7 @@ import numpy as np
 import torch
 
 from workbench.errors import ModelError
-from workbench.language.loading import config_of
+from workbench.language.loading import check_loaded, config_of
 
 Pass = tuple[tuple[int, ...], tuple[int, ...]]  # token ids of a prompt, and of a response after it
 START_COST = 256  # tokens that cost about as much as one batch more
@@ -37,6 +37,7 @@ def vocabulary_of(model: Any) -> int:
 def evaluating(model: Any) -> Iterator[None]:
     """Without dropout and gradients inside; a model that was training goes on training
     afterwards."""
+    check_loaded(model)
     training = getattr(model, "training", False)
     model.eval()
     try:

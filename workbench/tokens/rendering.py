@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from workbench.errors import ConfigError
+from workbench.language.loading import check_tokenizer
 from workbench.language.templates import CALENDAR, chat_text, filled
 
 Template = str | Path | Mapping[str, Any] | None
@@ -44,6 +45,8 @@ def prompt(tokenizer: Any, memories: Sequence[str], query: str, template: Templa
     memory item is dropped. `tokenizer` may be None, for a model behind an endpoint: the plain
     template then, or the one that is named.
     """
+    if isinstance(memories, str) or not all(isinstance(one, str) for one in (query, *memories)):
+        raise ConfigError("no text", "prompt", "a list of memory items, and a query")
     told = [quoted(text, tokenizer, template).strip() for text in memories]
     query = quoted(query, tokenizer, template)
     if chatting(tokenizer, template):
@@ -70,12 +73,6 @@ def located(
         expected = "each of them, in order, as it is"
         raise ConfigError("the template changes the memory items", "template", expected)
     return text, spans
-
-
-def rendered(source: str, where: str = "template", /, **fields: Any) -> str:
-    """A jinja template filled with `fields`, in a sandbox that bounds it; a template that cannot be
-    is a `ConfigError`, which names it (`where`)."""
-    return filled(source, where, fields)
 
 
 def quoted(text: str, tokenizer: Any, template: Template = None) -> str:
@@ -173,7 +170,10 @@ def _digest(source: str) -> str:
 
 def specials(tokenizer: Any) -> tuple[str, ...]:
     """What would read as a special token, longest first."""
-    return () if tokenizer is None else _specials(tokenizer, len(tokenizer))
+    if tokenizer is None:
+        return ()
+    check_tokenizer(tokenizer)
+    return _specials(tokenizer, len(tokenizer))
 
 
 @lru_cache(maxsize=8)

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from workbench.errors import ConfigError, ModelError
+from workbench.tokens.encoding import check_columns, check_text
 
 
 def retrieve(examples: pd.DataFrame, k: int = 4, encoder: str | Path | None = None) -> pd.DataFrame:
@@ -25,8 +26,13 @@ def retrieve(examples: pd.DataFrame, k: int = 4, encoder: str | Path | None = No
     `FoolingWorld`. Raises `ConfigError` for k < 1 or a package that is not installed, `ModelError`
     for a folder that is not one.
     """
-    if k < 1:
-        raise ConfigError(f"k = {k}", "retrieve", "1 or more")
+    if not isinstance(k, int) or k < 1:
+        raise ConfigError(f"k = {k!r}", "retrieve", "1 or more")
+    check_columns(examples, ("query", "memories"), "examples")
+    for place, row in enumerate(examples[["query", "memories"]].itertuples(index=False)):
+        listed = isinstance(row.memories, list | tuple | np.ndarray)
+        for one in (row.query, *(row.memories if listed else [None])):
+            check_text(one, "no query, or no list of memories", f"examples row {place}", empty=True)
     if examples.empty:
         return examples.copy()
     sizes = examples["memories"].map(len).to_numpy()
@@ -65,14 +71,9 @@ def _embedded(
         do = "pip install sentence-transformers, or leave `encoder` out for TF-IDF"
         raise ConfigError("sentence-transformers is not installed", "retrieve", do=do) from error
     if not (Path(encoder) / "modules.json").is_file():
-        raise ModelError(
-            "no sentence-transformers model",
-            str(encoder),
-            "a folder with modules.json",
-            "check the path",
-        )
-    model = library.SentenceTransformer(
-        str(encoder), local_files_only=True, trust_remote_code=False
-    )
+        what, expected = "no sentence-transformers model", "a folder with modules.json"
+        raise ModelError(what, str(encoder), expected, "check the path")
+    options = {"local_files_only": True, "trust_remote_code": False}
+    model = library.SentenceTransformer(str(encoder), **options)
     asked, told = (model.encode(texts, normalize_embeddings=True) for texts in (queries, items))
     return np.round((told * asked[row]).sum(axis=1), 6)

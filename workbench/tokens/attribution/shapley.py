@@ -14,21 +14,22 @@ to those before it: each order adds up to PIR, each φ_k has a standard error.
 from __future__ import annotations
 
 import math
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
 
+from workbench.errors import check_number
 from workbench.tokens.coalitions import checked, score_coalitions, tidy
+from workbench.tokens.rendering import Template
 
 
 def shapley_values(
     model: Any,
     tokenizer: Any,
     examples: pd.DataFrame,
-    template: str | Path | None = None,
+    template: Template = None,
     exact: int = 8,
     orders: int = 25,
     seed: int = 0,
@@ -40,6 +41,8 @@ def shapley_values(
     `whole` is PIR; `standard_error` is 0 where all coalitions were scored. `orders` random orders
     are drawn with `seed` for a text with more than `exact` items, at most K · `orders` + 3 passes.
     """
+    check_number(0, exact=exact, seed=seed)
+    check_number(2, orders=orders)  # of one there is no error
     tables = []
     for row in checked(examples, tokenizer, template):
 
