@@ -84,7 +84,7 @@ class Chat:
         text, tokens, finish = ask(list(messages), seed)
         return Reply(text, tokens, time.perf_counter() - begun, finish)
 
-    def _ask(self, messages: list[dict[str, str]], seed: int) -> tuple[str, int | None, str | None]:
+    def _ask(self, messages, seed):
         body = {"model": self.speaker.model, "messages": messages, "max_tokens": self.max_tokens}
         body |= {"temperature": self.temperature, "seed": seed} | self.fields
         body = {name: value for name, value in body.items() if value is not None}
@@ -107,7 +107,7 @@ class Chat:
         text = after_thought(text, CLOSED in text)
         return text, count if isinstance(count, int) else None, finish
 
-    def _write(self, messages: list[dict[str, str]], seed: int) -> tuple[str, int, str]:
+    def _write(self, messages, seed):
         import torch
 
         (model, tokenizer), more = self.speaker, self.fields.get("chat_template_kwargs") or {}

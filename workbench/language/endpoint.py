@@ -193,15 +193,15 @@ class Endpoint:
         return {name: value for name, value in self.__dict__.items() if name != "_client"}
 
     @cached_property
-    def _client(self) -> httpx.Client:
+    def _client(self):
         return httpx.Client(timeout=self.timeout)
 
     @property
-    def _named(self) -> str:
+    def _named(self):
         return f"{self.url} ({self.model})"
 
     @property
-    def _key(self) -> str:
+    def _key(self):
         if self.key_from is None:
             return ""
         key = os.environ.get(self.key_from, "").strip()
@@ -210,7 +210,7 @@ class Endpoint:
             raise ConfigError(what, "key_from", do="set it")
         return key
 
-    def _send(self, where: str, body: Mapping[str, Any]) -> tuple[int, bytes, float]:
+    def _send(self, where, body):
         """Status, content, and seconds that it asks to wait; a server that drips is as slow as one
         that says nothing."""
         headers = {"Authorization": f"Bearer {self._key}"} if self.key_from else {}
@@ -225,12 +225,12 @@ class Endpoint:
                     raise httpx.ReadTimeout("dripping")
         return answer.status_code, bytes(content), patience(answer.headers.get("retry-after", ""))
 
-    def _quoted(self, content: bytes) -> str:
+    def _quoted(self, content):
         """The beginning of what a server said; some repeat the key that they refuse."""
         text = content.decode("utf-8", "replace")
         return repr((text.replace(self._key, "[key]") if self._key else text)[:200])
 
-    def _ids(self, prompt: tuple[int, ...], ids: tuple[int, ...]) -> tuple[np.ndarray, list[str]]:
+    def _ids(self, prompt, ids):
         """Log-probability and text of each token of `ids` after the prompt."""
         sent, first = prompt + ids, len(prompt)
         asked = {"echo": True, "logprobs": 1} if self.form == "echo" else {"prompt_logprobs": 1}
@@ -241,7 +241,7 @@ class Endpoint:
             return numbers(values[first : len(sent)], self._named), tokens[first : len(sent)]
         return of_prompt(choice, ids, len(sent), self._named)
 
-    def _text(self, prompt: str, response: str) -> tuple[np.ndarray, list[str]]:
+    def _text(self, prompt, response):
         """Log-probability and text of the response's tokens, found from the end of what is
         echoed."""
         body = {"model": self.model, "prompt": prompt + response, "max_tokens": 1, "temperature": 0}
@@ -263,7 +263,7 @@ class Endpoint:
             raise self.shape(what, "tokens that spell the text", do)
         return numbers(values[first:count], self._named), tokens[first:count]
 
-    def _tokenize(self, text: str, special: bool) -> tuple[int, ...]:
+    def _tokenize(self, text, special):
         """Token ids from the server, with what it puts before a text (`special`); a
         beginning-of-sequence token that the text has already is not doubled."""
         body = {"model": self.model, "prompt": text, "add_special_tokens": special}

@@ -110,7 +110,7 @@ def load_adapter(
     return model.eval(), tokenizer
 
 
-def _named(id_or_folder: Any) -> str:
+def _named(id_or_folder):
     if not isinstance(id_or_folder, str | Path) or not str(id_or_folder).strip():
         expected = "a folder, a hub id, or one of " + ", ".join(SHIPPED)
         raise ConfigError(f"{id_or_folder!r} names no model", expected=expected)
@@ -118,11 +118,11 @@ def _named(id_or_folder: Any) -> str:
 
 
 def _whole(
-    id_or_folder: str | Path,
-    download: bool = False,
-    dtype: str = "float32",
-    device_map: Any = None,
-) -> tuple[Any, Any]:
+    id_or_folder,
+    download=False,
+    dtype="float32",
+    device_map=None,
+):
     shared = settings()
     if str(id_or_folder) in SHIPPED:
         id_or_folder = shared.data / str(id_or_folder)
@@ -163,13 +163,13 @@ def _whole(
     return (model if device_map is not None else model.to(shared.device)).eval(), tokenizer
 
 
-def _failed(what: str, where: Any, expected: str, do: str, error: Exception) -> ModelError:
+def _failed(what, where, expected, do, error):
     said = str(error).partition("\n")[0]
     what = f"cannot load the {what} ({type(error).__name__}: {said:.300})"
     return ModelError(what, f"{where!s:.200}", expected, do)
 
 
-def _check_causal(config: Any, name: str) -> None:
+def _check_causal(config, name):
     """Refuse what cannot be asked for the next token: encoder-decoders, and encoders that read both
     ways."""
     from transformers.models.auto.modeling_auto import MODEL_FOR_MASKED_LM_MAPPING_NAMES
@@ -184,14 +184,14 @@ def _check_causal(config: Any, name: str) -> None:
         raise ModelError(what, name, "a model that predicts the next token (Llama, Qwen, ...)")
 
 
-def _looks_like_path(id_or_folder: str | Path) -> bool:
+def _looks_like_path(id_or_folder):
     """A hub id is `name` or `owner/name`; everything else was meant as a path."""
     text = str(id_or_folder)
     path = isinstance(id_or_folder, Path) or text[:1] in "./~\\" or text.endswith(("/", ".gguf"))
     return path or "\\" in text or text.count("/") > 1
 
 
-def _check_files(folder: Path, *wanted: tuple[str, str, str, str]) -> None:
+def _check_files(folder, *wanted):
     for what, patterns, expected, do in wanted:
         if not any(path for pattern in patterns.split() for path in folder.glob(pattern)):
             raise ModelError(f"no {what}", str(folder), expected, do)

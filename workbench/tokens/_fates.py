@@ -54,7 +54,7 @@ class Deletion:
             f"{len(self.seeds) - 1} seeds in the null)"
         )
 
-    def _repr_html_(self) -> str:
+    def _repr_html_(self):
         """The old reply with a mark at each word, the new one, and a table of the words that did
         not just stay."""
         marked, at = "", 0

@@ -84,7 +84,7 @@ def prompt_checks(tokenizer: Any, row: Any, template: Any) -> Iterator[Check]:
     yield Check("beginning of sequence", found, wanted, good, says)
 
 
-def _chat_checks(tokenizer: Any, options: Any) -> Iterator[Check]:
+def _chat_checks(tokenizer, options):
     """What the chat template makes of a system message, of a reply that begins, and of the day."""
     ask = [{"role": "user", "content": "?"}]
     try:
@@ -262,11 +262,11 @@ def chance(each: pd.DataFrame, wins: np.ndarray, rng: np.random.Generator) -> It
     )
 
 
-def _shared(one: str, other: str) -> int:
+def _shared(one, other):
     """How many letters two texts share from the beginning."""
     pairs = enumerate(zip(one, other, strict=False))
     return next((i for i, (a, b) in pairs if a != b), min(len(one), len(other)))
 
 
-def _said(yes: bool) -> str:
+def _said(yes):
     return "yes" if yes else "no"

@@ -102,7 +102,7 @@ def cut(text: str, start: np.ndarray, end: np.ndarray, level: str) -> Pieces:
     return Pieces(*spans[kept].T, group)
 
 
-def _tokens(start: np.ndarray, end: np.ndarray) -> Pieces:
+def _tokens(start, end):
     # a token begins a piece where all before it have ended
     reach = np.maximum.accumulate(end)
     first = np.ones(len(start), dtype=bool)

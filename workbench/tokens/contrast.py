@@ -20,12 +20,11 @@ from __future__ import annotations
 import inspect
 import itertools
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
-import torch
 from tqdm import tqdm
 
 from workbench.errors import ConfigError, ModelError, WorkbenchError, check_number, stopped
@@ -97,9 +96,7 @@ def score_tokens(
     return table
 
 
-def _ask(
-    scorer: Any, tokenizer: Any, pairs: pd.DataFrame, scores: Sequence[str]
-) -> list[dict[str, Any]]:
+def _ask(scorer, tokenizer, pairs, scores):
     """Rows as a scorer behind an endpoint gives them; the prompts of one response are asked for
     together."""
     if whole := sorted(set(scores) & set(WHOLE)):
@@ -107,7 +104,7 @@ def _ask(
         expected = "an endpoint returns that of one token"
         raise ConfigError(what, "scores", expected, "load the model with load_causal_lm")
     rows = _texts(pairs) if tokenizer is None else encode_pairs(tokenizer, pairs)
-    same: dict[Any, list[dict[str, Any]]] = {}
+    same = {}
     for row in rows:
         same.setdefault(row["response"], []).append(row)
     for together in same.values():
@@ -122,10 +119,10 @@ def _ask(
     return rows
 
 
-def _answered(scorer: Any, tokenizer: Any, pairs: pd.DataFrame, together: list[dict]) -> None:
+def _answered(scorer, tokenizer, pairs, together):
     """Add what the scorer says of one response after all of its prompts."""
     prompts = list(dict.fromkeys(prompt for row in together for prompt in row["prompts"]))
-    cut: dict[str, Any] = {}
+    cut = {}
     ids = together[0].get("ids")
     if tokenizer is None:
         # before the prompts of a chat template nothing belongs
@@ -148,7 +145,7 @@ def _answered(scorer: Any, tokenizer: Any, pairs: pd.DataFrame, together: list[d
         row |= cut | {"gold": np.array([gold[prompt] for prompt in row["prompts"]])}
 
 
-def _texts(pairs: pd.DataFrame) -> list[dict[str, Any]]:
+def _texts(pairs):
     """Rows for a scorer that tokenises itself."""
     check_pairs(pairs)
     rows = []
@@ -162,7 +159,7 @@ def _texts(pairs: pd.DataFrame) -> list[dict[str, Any]]:
     return rows
 
 
-def _run(model: Any, rows: list[dict[str, Any]], scores: Sequence[str], *limits: int) -> None:
+def _run(model, rows, scores, *limits):
     """Add `gold` (prompts × tokens), and `entropy` and `kl` where asked for, to each row.
 
     Logits of several passes are kept for KL alone, for some texts at a time.
@@ -170,8 +167,8 @@ def _run(model: Any, rows: list[dict[str, Any]], scores: Sequence[str], *limits:
     if not rows:
         return
     passes.check_causal(model)
-    gold: dict[passes.Pass, np.ndarray] = {}
-    entropy: dict[passes.Pass, np.ndarray] = {}
+    gold = {}
+    entropy = {}
     whole = "kl" in scores
     groups = _groups(rows, limits[-1] // passes.vocabulary_of(model)) if whole else [rows]
     owner = {one: row["text"] for row in rows for one in _passes(row)}
@@ -179,7 +176,7 @@ def _run(model: Any, rows: list[dict[str, Any]], scores: Sequence[str], *limits:
     # of plain text: a bar that is a widget would stand in a saved notebook and say nothing
     with tqdm(total=len(owner), desc="score_tokens", delay=2, leave=False, unit="pass") as bar:
         for group in groups:
-            kept: dict[passes.Pass, torch.Tensor] = {}
+            kept = {}
             asked = {one for row in group for one in _passes(row)}
             for batch in passes.batches(asked, model, *limits):
                 for one, logits in zip(batch, passes.response_logits(model, batch), strict=True):
@@ -196,15 +193,15 @@ def _run(model: Any, rows: list[dict[str, Any]], scores: Sequence[str], *limits:
         row["entropy"] = entropy.get(_passes(row)[0])
 
 
-def _passes(row: dict[str, Any]) -> list[passes.Pass]:
+def _passes(row):
     return [(prompt, row["ids"]) for prompt in row["prompts"]]
 
 
-def _groups(rows: list[dict[str, Any]], limit: int) -> Iterator[list[dict[str, Any]]]:
+def _groups(rows, limit):
     """Rows whose distinct passes have at most `limit` response tokens (or one row); equal responses
     lie together."""
-    group: list[dict[str, Any]] = []
-    run: set[passes.Pass] = set()
+    group = []
+    run = set()
     size = 0
     for row in sorted(rows, key=lambda row: (len(row["ids"]), row["ids"])):
         new = set(_passes(row)) - run
@@ -217,7 +214,7 @@ def _groups(rows: list[dict[str, Any]], limit: int) -> Iterator[list[dict[str, A
     yield group
 
 
-def _finite(log_probs: np.ndarray, text: Any) -> np.ndarray:
+def _finite(log_probs, text):
     wrong = np.flatnonzero(~np.isfinite(log_probs))
     if len(wrong):
         what = "the model returned logits that are not finite"
@@ -228,7 +225,7 @@ def _finite(log_probs: np.ndarray, text: Any) -> np.ndarray:
     return log_probs
 
 
-def _table(pairs: pd.DataFrame, rows: list[dict[str, Any]], scores: Sequence[str]) -> pd.DataFrame:
+def _table(pairs, rows, scores):
     """One line a token, in the order of the rows."""
     # which text, which of its tokens, and the characters that each covers
     sizes = np.array([len(row["ids"]) for row in rows], dtype=int)
@@ -267,6 +264,6 @@ def _table(pairs: pd.DataFrame, rows: list[dict[str, Any]], scores: Sequence[str
     return pd.DataFrame(table | {"boundary": merged & (position == 0)})
 
 
-def _joined(parts: list[Any]) -> np.ndarray:
+def _joined(parts):
     """One array of a part for each row; empty where there are no rows."""
     return np.concatenate([np.zeros(0), *parts])

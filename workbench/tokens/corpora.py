@@ -103,7 +103,7 @@ def check_world(corpus: Any) -> None:
         raise DataError(what, "corpus", "a world, as load_world() and world.corpus(n) give it", do)
 
 
-def _shown(corpus: Any) -> pd.DataFrame:
+def _shown(corpus):
     """The memory items that each text's prompt shows: [text, memory, ..., statement]."""
     shown = corpus.truth["text_memories"].query("shown")
     says = corpus.truth["memories"].set_index("memory")["statement"]
@@ -163,7 +163,7 @@ def sentences(tokens: pd.DataFrame, corpus: Any) -> pd.DataFrame:
     return out.assign(personal=out["memory"] >= 0)
 
 
-def _overlap(part: pd.DataFrame, spans: np.ndarray) -> np.ndarray:
+def _overlap(part, spans):
     """For each token the row of the first span that it overlaps, −1 where there is none."""
     start, end = (part[side].to_numpy()[:, None] for side in ("start", "end"))
     touches = (start < spans[:, 1]) & (end > spans[:, 0])

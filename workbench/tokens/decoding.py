@@ -18,7 +18,7 @@ texts is owed to the prompts, as far as it can be.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import contextmanager
 from itertools import chain
 from numbers import Integral
@@ -76,7 +76,7 @@ class Guidance(LogitsProcessor):
             guided = guided.masked_fill(plus < least, -torch.inf)
         return guided
 
-    def _without(self, input_ids: torch.Tensor) -> torch.Tensor:
+    def _without(self, input_ids):
         """Logits of the next token after the persona-free prompt and what has been written so
         far."""
         if self.seen is not None:
@@ -165,7 +165,7 @@ def write(
     # padding is never looked at: any token will do, and the model has this one
     limits = {"max_new_tokens": max_new_tokens, "eos_token_id": stops or None, "pad_token_id": 0}
     config = GenerationConfig(do_sample=False, num_beams=1, **limits)
-    out: list[str] = []
+    out = []
     with evaluating(model), _plain(model):
         for first in range(0, len(prompts), batch_size):
             batch = slice(first, first + batch_size)
@@ -187,7 +187,7 @@ def write(
 
 
 @contextmanager
-def _plain(model: Any) -> Iterator[None]:
+def _plain(model):
     """Of the model's own generation config only `use_cache`: `generate` fills in from it whatever
     it is not told."""
     kept = model.generation_config

@@ -106,9 +106,7 @@ def delete_memory(
     return Deletion(row.text, memory, told, there[0], gone[0], tuple(seeds), found)
 
 
-def _scores(
-    model: Any, tokenizer: Any, example: pd.DataFrame, memory: int, template: Any, batch_size: int
-) -> pd.DataFrame:
+def _scores(model, tokenizer, example, memory, template, batch_size):
     """[word, start, end, effect, alone, others] of the reply, token scores added up to words."""
     pairs = make_pairs(example, tokenizer, template=template)
     scored, row = score_tokens(model, tokenizer, pairs), next(pairs.itertuples(index=False))
@@ -120,25 +118,25 @@ def _scores(
     return added[["word", "start", "end", *values]]
 
 
-def _plain(word: str) -> str:
+def _plain(word):
     """A word without case and outer punctuation; punctuation alone stays as it is."""
     return re.sub(r"^\W+|\W+$", "", word.casefold()) or word
 
 
-def _occurrences(said: Sequence[str]) -> list[tuple[str, int]]:
+def _occurrences(said):
     """(word, which occurrence of it this is) for each word of a text."""
     words = pd.Series(list(map(_plain, said)))
     number = words.groupby(words).cumcount() + 1
     return list(zip(words, number, strict=True))
 
 
-def _missing(keys: list[tuple[str, int]], replies: Sequence[str]) -> np.ndarray:
+def _missing(keys, replies):
     """For each word the share of replies that lack it."""
     counts = [Counter(map(_plain, reply.split())) for reply in replies]
     return np.array([np.mean([count[word] < number for count in counts]) for word, number in keys])
 
 
-def _chance(with_: pd.Series, without: pd.Series, replies: int, asked: np.ndarray) -> np.ndarray:
+def _chance(with_, without, replies, asked):
     """p that a word is missing so much more often without the item by chance, corrected over the
     words asked about."""
     from scipy.stats import false_discovery_control, fisher_exact

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import copy
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -78,7 +78,7 @@ def encode_pairs(
     return out
 
 
-def _each(cut: Callable, tokenizer: Any, texts: list[Any]) -> dict[Any, Any]:
+def _each(cut, tokenizer, texts):
     """{text: what `cut` makes of it}, each text once."""
     texts = list(dict.fromkeys(texts))
     return dict(zip(texts, cut(tokenizer, texts), strict=True))
@@ -205,7 +205,7 @@ def response_ids(
     return each
 
 
-def _parted(tokenizer: Any) -> Any:
+def _parted(tokenizer):
     """The tokenizer, none of whose words reaches over the first sign of a special token."""
     from tokenizers import Regex, pre_tokenizers
 

@@ -51,7 +51,7 @@ class Film(TrainerCallback):
             self._take(state.global_step)
 
     @torch.no_grad()
-    def _take(self, step: int) -> None:
+    def _take(self, step):
         if step in set(self.table["step"]):
             return
         model, loss = self.objective.model, self.objective.loss

@@ -13,7 +13,6 @@ import json
 import random
 import tempfile
 import time
-from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -155,7 +154,7 @@ def fine_tune(
 
 
 @contextmanager
-def _own_dice() -> Iterator[None]:
+def _own_dice():
     """The Trainer seeds the global generators, of Python and numpy too: afterwards they are as they
     were."""
     python, numpy = random.getstate(), np.random.get_state()
@@ -168,7 +167,7 @@ def _own_dice() -> Iterator[None]:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def _quiet():
     """No bars and no warnings of Transformers inside."""
     level, bars = hf_logging.get_verbosity(), hf_logging.is_progress_bar_enabled()
     hf_logging.set_verbosity_error()
@@ -181,9 +180,7 @@ def _quiet() -> Iterator[None]:
             hf_logging.enable_progress_bar()
 
 
-def _arguments(
-    config: FineTuneConfig, seed: int, folder: Path, keep: bool, device: str
-) -> TrainingArguments:
+def _arguments(config, seed, folder, keep, device):
     return TrainingArguments(
         output_dir=str(folder),
         max_steps=config.steps,
@@ -211,9 +208,7 @@ def _arguments(
     )
 
 
-def _claim(
-    folder: Path, config: FineTuneConfig, loss: TokenLoss, seed: int, rows: list[dict], model: Any
-) -> str | None:
+def _claim(folder, config, loss, seed, rows, model):
     """Mark `folder` as this run's; the last whole checkpoint in it, if there is one."""
     told = loss.model_dump(mode="json") if isinstance(loss, BaseModel) else loss.name
     data = hashlib.sha256(json.dumps(rows, default=str).encode()).hexdigest()

@@ -23,7 +23,6 @@ is asked unless the reader makes a `Chat`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -33,7 +32,7 @@ from tqdm import tqdm
 from workbench.errors import ConfigError, WorkbenchError, check_number, stopped
 from workbench.language import Chat
 from workbench.statistics import paired_bootstrap
-from workbench.tokens._rubric import Answer, answers_in, ask, check, fill, keep, name_of, read
+from workbench.tokens._rubric import answers_in, ask, check, fill, keep, name_of, read
 from workbench.tokens.encoding import check_columns
 from workbench.tokens.prompts import foreign
 from workbench.tokens.rendering import TEMPLATES
@@ -110,11 +109,11 @@ def judge(
 
 
 def _table(
-    calls: Sequence[tuple],
-    names: Sequence[str],
-    answers: dict[str, Answer],
-    criteria: Iterable[str],
-) -> pd.DataFrame:
+    calls,
+    names,
+    answers,
+    criteria,
+):
     """A row for each criterion of the calls that were answered."""
     each = []
     for call, name in zip(calls, names, strict=True):

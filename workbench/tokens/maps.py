@@ -55,7 +55,7 @@ class MemoryMap:
         return pd.DataFrame({"memory": range(len(self.memories)), **totals})
 
     @property
-    def _values(self) -> pd.DataFrame:
+    def _values(self):
         """Words × memory items."""
         return self.words[[f"memory {number}" for number in range(len(self.memories))]]
 
@@ -67,7 +67,7 @@ class MemoryMap:
         size = f"{len(self.words)} words × {len(self.memories)} memory items"
         return f"MemoryMap({size}, {self.method}, largest gap {_small(self.gap)})"
 
-    def _repr_html_(self) -> str:
+    def _repr_html_(self):
         """A plain table: words in their order, the strongest cell of a word bold, cells near 0
         left empty."""
         items = [f"<li value={k}>{escape(item)}</li>" for k, item in enumerate(self.memories)]
@@ -91,7 +91,7 @@ class MemoryMap:
         return f"{listed}{grid}<p><small>{check}</small></p>{foot}</div>"
 
 
-def _cell(value: float, strongest: bool) -> str:
+def _cell(value, strongest):
     if abs(value) < LEAST:
         return "<td></td>"
     colour = "230,97,1" if value > 0 else "33,113,199"
@@ -99,11 +99,11 @@ def _cell(value: float, strongest: bool) -> str:
     return f'<td style="background:rgba({colour},{min(0.6, abs(value) / 5):.2f})">{text}</td>'
 
 
-def _signed(value: float) -> str:
+def _signed(value):
     return f"{round(value, 2) + 0.0:+.2f}"  # no −0.00
 
 
-def _small(gap: float) -> str:
+def _small(gap):
     """A gap to one digit; what is rounding alone differs between machines, so it is not printed."""
     return f"{gap:.1g}" if gap >= 1e-9 else "below 1e-9"
 

@@ -65,7 +65,7 @@ class MixtureLM(torch.nn.Module):
         self.config = SimpleNamespace(max_position_embeddings=None)
         self.device = "cpu"
 
-    def _pad(self, words: np.ndarray) -> torch.Tensor:
+    def _pad(self, words):
         """Probability 0 for the start and shopper tokens, which are never generated."""
         return torch.from_numpy(np.pad(words, ((0, 0), (self.first_word, 0))))
 

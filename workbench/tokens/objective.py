@@ -162,7 +162,7 @@ class Objective:
         """Leave the model as it was."""
         self._hook.remove()
 
-    def _before(self, _: Any, args: tuple, kwargs: dict[str, Any]) -> tuple[tuple, dict[str, Any]]:
+    def _before(self, _, args, kwargs):
         mine = [
             name for name in kwargs if name.startswith("response_") or name.endswith("_without")
         ]
@@ -231,13 +231,13 @@ class Objective:
         """The response tokens of a batch that did not come through the Trainer."""
         return self.tokens(self._pass(batch), batch, persona_free)[0]
 
-    def _pass(self, batch: Mapping[str, torch.Tensor], suffix: str = "") -> torch.Tensor:
+    def _pass(self, batch, suffix=""):
         names = ("input_ids", "attention_mask", "position_ids")
         inputs = {name: batch[name + suffix] for name in names}
         return self.model(**inputs, response_labels=batch["response_labels"]).logits
 
 
-def _pick(values: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
+def _pick(values, wanted):
     """The logits of the wanted places of the response one after another, in at least single
     precision; no copy where all are wanted."""
     count = wanted.shape[1]

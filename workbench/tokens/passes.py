@@ -68,7 +68,7 @@ def check_causal(model: Any) -> None:
     CAUSAL.add(model)
 
 
-def _close(one: torch.Tensor, other: torch.Tensor) -> bool:
+def _close(one, other):
     """Equal but for rounding, and for what is not finite in both."""
     scale = float(one[one.isfinite()].abs().amax()) if one.isfinite().any() else 0.0
     most = 64 * torch.finfo(one.dtype).eps * scale
@@ -129,7 +129,7 @@ def response_logits(model: Any, batch: list[Pass]) -> list[torch.Tensor]:
     column = np.concatenate(places)
     picked = []
 
-    def pick(_: Any, given: tuple) -> tuple | None:
+    def pick(_, given):
         if not given or given[0].shape[:2] != tokens.shape:
             return None
         picked.append(True)
@@ -196,13 +196,13 @@ def divergence(one: torch.Tensor, *others: torch.Tensor) -> np.ndarray:
     return torch.cat(found).cpu().numpy()
 
 
-def _parts(*tables: torch.Tensor) -> Iterator[tuple[torch.Tensor, ...]]:
+def _parts(*tables):
     """Tables that all have a row per token, some rows at a time."""
     size = max(1, AT_ONCE // tables[0].shape[-1])
     return zip(*(table.split(size) for table in tables), strict=True)
 
 
-def _head(model: Any) -> Any:
+def _head(model):
     return model.get_output_embeddings() if hasattr(model, "get_output_embeddings") else None
 
 

@@ -86,7 +86,7 @@ def make_pairs(
         check_examples(pool, "pool")
     rng, pool = np.random.default_rng(seed), examples if pool is None else pool
 
-    def fitted(memories: Sequence[str], row: Any) -> list[str]:
+    def fitted(memories, row):
         return _fitted(tokenizer, memories, row, template, context, cut)
 
     out = examples.assign(intervention=intervention)
@@ -184,9 +184,7 @@ def masked(
     return said if prompt_ids(tokenizer, [said]) == [wanted] else list(wanted)
 
 
-def _fitted(
-    tokenizer: Any, memories: Sequence[str], row: Any, template: Template, context: Any, cut: str
-) -> list[str]:
+def _fitted(tokenizer, memories, row, template, context, cut):
     """Those of the memory items that fit into the context together with query and response."""
     left = list(memories)
     if context is None:
@@ -205,7 +203,7 @@ def _fitted(
         del left[0 if cut == "first" else -1]
 
 
-def _dropped(memories: list[str], kept: int, cut: str) -> list[str]:
+def _dropped(memories, kept, cut):
     """The memory items that do not fit, from the end that `cut` names."""
     return memories[: len(memories) - kept] if cut == "first" else memories[kept:]
 
@@ -219,7 +217,7 @@ def check_examples(examples: pd.DataFrame, where: str = "examples") -> None:
         check_text(row.query, "no query", f"{where} row {place}", empty=True)
 
 
-def _check_prompts(pairs: pd.DataFrame, tokenizer: Any, template: Template) -> None:
+def _check_prompts(pairs, tokenizer, template):
     """Raise `ConfigError` for a prompt that lacks persona or query, or ends within a thought."""
     chat, bare = chatting(tokenizer, template), {}
     for query in pairs["query"].unique():

@@ -85,7 +85,7 @@ def quoted(text: str, tokenizer: Any, template: Template = None) -> str:
     `PUBLISHED` forms they stay, so that a prompt is the benchmark's. Without a tokenizer nobody
     knows the special tokens: every < and [ is parted from what follows.
     """
-    marks: list[str] = []
+    marks = []
     if str(template) not in PUBLISHED:
         text, marks = " ".join(text.splitlines()), outline(tokenizer, template)[1]
     if tokenizer is None:
@@ -113,10 +113,10 @@ def outline(tokenizer: Any, template: Template = None) -> tuple[tuple[str, ...],
 
 
 @lru_cache(maxsize=32)
-def _outline(tokenizer: Any, source: str, options: str, special: tuple[str, ...]) -> Any:
+def _outline(tokenizer, source, options, special):
     # no memory items, one, two; turns with a system message and without
     roles = ("user", "system user", "user assistant user", "system user assistant user")
-    each: list[Any] = [{"memories": [SIGN] * n, "query": SIGN} for n in range(3)]
+    each = [{"memories": [SIGN] * n, "query": SIGN} for n in range(3)]
     if tokenizer is not None:
         each = [[{"role": role, "content": SIGN} for role in one.split()] for one in roles]
     heads, marks = [], set()
@@ -164,7 +164,7 @@ def thinking(text: str) -> str | None:
     return found[0].strip() if found else None
 
 
-def _digest(source: str) -> str:
+def _digest(source):
     return hashlib.sha256(source.encode()).hexdigest()[:8]
 
 
@@ -177,7 +177,7 @@ def specials(tokenizer: Any) -> tuple[str, ...]:
 
 
 @lru_cache(maxsize=8)
-def _specials(tokenizer: Any, _: int) -> tuple[str, ...]:
+def _specials(tokenizer, _):
     """Asked again when the tokenizer has grown."""
     # some chat markers are listed here alone
     added = getattr(tokenizer, "added_tokens_decoder", {}).values()
@@ -186,11 +186,11 @@ def _specials(tokenizer: Any, _: int) -> tuple[str, ...]:
     return tuple(sorted(found, key=len, reverse=True))
 
 
-def _name(template: Template) -> str:
+def _name(template):
     return "template" if "{{" in str(template) else f"template {template or 'plain'}"
 
 
-def _source(template: Template) -> str:
+def _source(template):
     template = "plain" if template is None else template
     if isinstance(template, Mapping):
         expected = "a tokenizer that has one"
@@ -209,7 +209,7 @@ def _source(template: Template) -> str:
     return template
 
 
-def _chat(tokenizer: Any, told: list[str], query: str, options: Mapping[str, Any]) -> str:
+def _chat(tokenizer, told, query, options):
     persona, ask = "\n".join(told), {"role": "user", "content": query}
     try:
         system = [{"role": "system", "content": persona}] if told else []

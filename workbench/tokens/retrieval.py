@@ -6,7 +6,6 @@ from __future__ import annotations
 import importlib
 import re
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -49,7 +48,7 @@ def retrieve(examples: pd.DataFrame, k: int = 4, encoder: str | Path | None = No
     return examples.assign(memories=chosen)
 
 
-def _tfidf(queries: list[str], items: list[str], row: np.ndarray, _: Any) -> np.ndarray:
+def _tfidf(queries, items, row, _):
     from sklearn.feature_extraction.text import TfidfVectorizer
 
     # nothing to count: all items are equal
@@ -61,9 +60,7 @@ def _tfidf(queries: list[str], items: list[str], row: np.ndarray, _: Any) -> np.
     return np.round(np.asarray(told.multiply(asked[row]).sum(axis=1)).ravel(), 12)
 
 
-def _embedded(
-    queries: list[str], items: list[str], row: np.ndarray, encoder: str | Path
-) -> np.ndarray:
+def _embedded(queries, items, row, encoder):
     try:
         # a choice of the reader's, no dependency
         library = importlib.import_module("sentence_transformers")

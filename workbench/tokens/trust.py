@@ -69,7 +69,7 @@ class Trust:
             f"{self.texts['wins'].mean():.2f}, {len(self.texts)} texts)"
         )
 
-    def _repr_html_(self) -> str:
+    def _repr_html_(self):
         said = {True: "yes", False: "no"}
         rows = self.checks.assign(ok=[said.get(ok, "") for ok in self.checks["ok"]]).to_dict(
             "records"
@@ -155,14 +155,14 @@ def trust(
 
 
 def _with_others(
-    sample: pd.DataFrame,
-    pool: pd.DataFrame,
-    rng: np.random.Generator,
-    others: int,
-    model: Any,
-    tokenizer: Any,
-    template: Template,
-) -> pd.DataFrame:
+    sample,
+    pool,
+    rng,
+    others,
+    model,
+    tokenizer,
+    template,
+):
     """Pairs with the own persona (`number` 0) and with those of other people, against the
     persona-free prompt."""
     rows = []
@@ -177,7 +177,7 @@ def _with_others(
     return make_pairs(pd.DataFrame(rows), tokenizer, template=template, **options)
 
 
-def _wins(pir: np.ndarray) -> np.ndarray:
+def _wins(pir):
     """For each persona of each text, the share of the text's other personas that it beats; ties
     count half."""
     ahead = (pir[:, :, None] > pir[:, None, :]) + 0.5 * (pir[:, :, None] == pir[:, None, :])

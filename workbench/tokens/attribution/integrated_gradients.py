@@ -65,15 +65,15 @@ def integrate_gradients(
 
 
 def _row(
-    model: Any,
-    filler: int,
-    ids: tuple[int, ...],
-    owner: np.ndarray,
-    said: tuple[int, ...],
-    chosen: np.ndarray,
-    steps: int,
-    batch_size: int,
-) -> tuple[np.ndarray, np.ndarray]:
+    model,
+    filler,
+    ids,
+    owner,
+    said,
+    chosen,
+    steps,
+    batch_size,
+):
     """Values (memory items × chosen tokens) and the masked PIR of those tokens."""
     from captum.attr import IntegratedGradients
 
@@ -87,7 +87,7 @@ def _row(
     gold = tokens[place + 1]
     partial = "logits_to_keep" in inspect.signature(model.forward).parameters
 
-    def log_prob(embeddings: torch.Tensor, place: torch.Tensor, gold: torch.Tensor) -> torch.Tensor:
+    def log_prob(embeddings, place, gold):
         # logits of the explained positions alone
         kept, which = torch.unique(place, return_inverse=True)
         options = {"logits_to_keep": kept} if partial else {}

@@ -46,7 +46,7 @@ def shapley_values(
     tables = []
     for row in checked(examples, tokenizer, template):
 
-        def value(coalitions: np.ndarray, row: Any = row) -> np.ndarray:
+        def value(coalitions, row=row):
             return score_coalitions(model, tokenizer, row, coalitions, template, batch_size)
 
         items = len(row.memories)
@@ -56,7 +56,7 @@ def shapley_values(
     return pd.concat(tables, ignore_index=True)
 
 
-def _all(value: Any, items: int) -> tuple[np.ndarray, float]:
+def _all(value, items):
     """The sum above, term by term; bit k of a coalition's number says whether item k is in it."""
     coalitions = (np.arange(2**items)[:, None] >> np.arange(items)) & 1 == 1
     scores, sizes = value(coalitions), coalitions.sum(axis=1)
@@ -70,7 +70,7 @@ def _all(value: Any, items: int) -> tuple[np.ndarray, float]:
     return np.stack(part), 0.0
 
 
-def _sampled(value: Any, items: int, orders: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+def _sampled(value, items, orders, seed):
     """Mean over random orders, and its standard error."""
     dice = torch.Generator().manual_seed(seed)
     drawn = torch.stack([torch.randperm(items, generator=dice) for _ in range(orders)])

@@ -59,7 +59,7 @@ class Tokens:
         return -self.loss.detach()
 
     @property
-    def _bare(self) -> Tensor:
+    def _bare(self):
         if self.logits_without is None:
             what, do = "the pass without the persona was not run", "set persona_free = True"
             raise ConfigError(what, "token loss", do=do)
