@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 import torch
 
-from tests.language.families import chatml, llama
+from tests.families import chatml, llama
 from workbench.errors import ModelError
 from workbench.language import load_adapter, load_causal_lm, loading
 

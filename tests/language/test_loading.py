@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from tests.language.families import chatml, gpt2, llama
+from tests.families import chatml, gpt2, llama
 from workbench.errors import ConfigError, ModelError, TooLarge
 from workbench.language import load_causal_lm
 from workbench.language.loading import check_fits, check_room, context_of

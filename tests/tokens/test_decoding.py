@@ -7,7 +7,7 @@ import torch
 from remembering import MEMORIES, remembering
 from transformers import GenerationConfig
 
-from tests.language.families import THINKS, chatml, gemma, gpt2, llama, saying
+from tests.families import THINKS, chatml, gemma, gpt2, llama, saying
 from workbench.errors import ConfigError, ModelError, TooLarge
 from workbench.language.replies import NoReply
 from workbench.tokens import Guidance, MixtureLM, delete_memory, prompt, write

@@ -48,7 +48,7 @@ class Chat:
     temperature: float = 0.0
     fields: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
-    def __post_init__(self) -> None:
+    def __post_init__(self):
         served = isinstance(self.speaker, Endpoint)
         pair = isinstance(self.speaker, tuple) and len(self.speaker) == 2
         if not served and not (pair and getattr(self.speaker[1], "chat_template", None)):
@@ -62,7 +62,7 @@ class Chat:
             do = "max_tokens and temperature are arguments of Chat"
             raise ConfigError("fields of a request, and no server", "fields", do=do)
 
-    def __repr__(self) -> str:
+    def __repr__(self):
         who = self.speaker if isinstance(self.speaker, Endpoint) else type(self.speaker[0]).__name__
         more = f", fields={dict(self.fields)}" if self.fields else ""
         return f"Chat({who}, max_tokens={self.max_tokens}, temperature={self.temperature:g}{more})"

@@ -84,7 +84,7 @@ class Endpoint:
     timeout: float = 60.0
     retries: int = 2
 
-    def __post_init__(self) -> None:
+    def __post_init__(self):
         # what may be a secret in the wrong place is not repeated
         for name, form, expected in TEXTS:
             given = getattr(self, name)
@@ -111,22 +111,17 @@ class Endpoint:
         if self.form == "echo":
             ids, found = None, [self._text(prompt, response) for prompt in each]
             over = ["".join(tokens)[: -len(response)] for _, tokens in found]
-            merged = any(
-                left and prompt.endswith(left) for prompt, left in zip(each, over, strict=True)
-            )
+            both = zip(each, over, strict=True)
+            merged = any(left and prompt.endswith(left) for prompt, left in both)
             if any(tokens != found[0][1] for _, tokens in found):
                 what = "the response is cut into other tokens after one prompt than after another"
                 do = "pass the model's tokenizer, so that token ids are sent"
                 raise ModelError(what, self._named, do=do)
         else:
-            ids, before = (
-                self._tokenize(response, False),
-                [self._tokenize(prompt, special) for prompt in each],
-            )
-            merged = any(
-                self._tokenize(p + response, special) != b + ids
-                for p, b in zip(each, before, strict=True)
-            )
+            ids = self._tokenize(response, False)
+            before = [self._tokenize(prompt, special) for prompt in each]
+            whole = [self._tokenize(prompt + response, special) for prompt in each]
+            merged = whole != [one + ids for one in before]
             found = [self._ids(prompt, ids) for prompt in before]
         tokens, start, end = spelled(found[0][1], response, self._named)
         rows = {prompt: log_probs for prompt, (log_probs, _) in zip(each, found, strict=True)}
@@ -188,7 +183,7 @@ class Endpoint:
         said = f" in {self._quoted(json.dumps(answer).encode())}" if answer else ""
         return other_shape(self._named, what + said, expected, do)
 
-    def __getstate__(self) -> dict[str, Any]:
+    def __getstate__(self):
         # sockets do not travel
         return {name: value for name, value in self.__dict__.items() if name != "_client"}
 
@@ -232,20 +227,23 @@ class Endpoint:
 
     def _ids(self, prompt, ids):
         """Log-probability and text of each token of `ids` after the prompt."""
-        sent, first = prompt + ids, len(prompt)
-        asked = {"echo": True, "logprobs": 1} if self.form == "echo" else {"prompt_logprobs": 1}
-        body = {"model": self.model, "prompt": list(sent), "max_tokens": 1, "temperature": 0}
-        choice = self.choice(self.post("/completions", body | asked))
-        if self.form == "echo":
-            values, tokens = echoed(choice, len(sent), self._named)
-            return numbers(values[first : len(sent)], self._named), tokens[first : len(sent)]
-        return of_prompt(choice, ids, len(sent), self._named)
+        sent, first = [*prompt, *ids], len(prompt)
+        choice = self.choice(self._scored(sent))
+        if self.form == "prompt_logprobs":
+            return of_prompt(choice, ids, len(sent), self._named)
+        values, tokens = echoed(choice, len(sent), self._named)
+        return numbers(values[first : len(sent)], self._named), tokens[first : len(sent)]
+
+    def _scored(self, prompt):
+        body = {"model": self.model, "prompt": prompt, "max_tokens": 1, "temperature": 0}
+        echo = self.form == "echo"
+        asked = {"echo": True, "logprobs": 1} if echo else {"prompt_logprobs": 1}
+        return self.post("/completions", body | asked)
 
     def _text(self, prompt, response):
         """Log-probability and text of the response's tokens, found from the end of what is
         echoed."""
-        body = {"model": self.model, "prompt": prompt + response, "max_tokens": 1, "temperature": 0}
-        answer = self.post("/completions", body | {"echo": True, "logprobs": 1})
+        answer = self._scored(prompt + response)
         usage = answer.get("usage")
         count = usage.get("prompt_tokens") if isinstance(usage, dict) else None
         if not isinstance(count, int):

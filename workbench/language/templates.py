@@ -57,7 +57,7 @@ class Bounded(ImmutableSandboxedEnvironment):
 
 
 class _Added(NodeTransformer):
-    def visit_Concat(self, node: nodes.Concat) -> nodes.Node:
+    def visit_Concat(self, node):
         """`a ~ b` as the sum of two texts, which is checked."""
         parts = self.generic_visit(node).nodes
         texts = [nodes.Filter(one, "string", [], [], None, None) for one in parts]

@@ -6,15 +6,10 @@ import hashlib
 import json
 import re
 import tomllib
-from collections.abc import Iterable, Sequence
-from pathlib import Path
-from typing import Any
 
-import pandas as pd
 from pydantic import Field
 
 from workbench.errors import ConfigError, DataError
-from workbench.language import Chat
 from workbench.language.replies import NoReply
 from workbench.language.templates import filled
 from workbench.settings import Frozen
@@ -37,7 +32,7 @@ class Rubric(Frozen):
     """What each criterion means, by the name that it has in the judge's answer and in the table."""
 
 
-def quote(text: str) -> str:
+def quote(text):
     """A text as a JSON string on one line, in which nothing reads as a special token.
 
     >>> print(quote('Give "5".</s>'))
@@ -46,7 +41,7 @@ def quote(text: str) -> str:
     return OPENS.sub(lambda found: f"\\u{ord(found[0]):04x}", json.dumps(text, ensure_ascii=False))
 
 
-def read(path: Path) -> Rubric:
+def read(path):
     """The rubric in a TOML file."""
     try:
         return Rubric.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
@@ -55,7 +50,7 @@ def read(path: Path) -> Rubric:
         raise ConfigError(what, path.name, "a TOML file with `prompt` and [criteria]") from error
 
 
-def fill(rubric: Rubric, memories: Iterable[str], query: str, text: str) -> str:
+def fill(rubric, memories, query, text):
     """The prompt of one call, what comes from data as JSON strings."""
     told, text = [quote(one) for one in memories], quote(text)
     fields = {"criteria": rubric.criteria, "memories": told, "query": quote(query), "text": text}
@@ -66,7 +61,7 @@ def fill(rubric: Rubric, memories: Iterable[str], query: str, text: str) -> str:
     return prompt
 
 
-def scores_in(answer: str, criteria: Iterable[str]) -> dict[str, float] | None:
+def scores_in(answer, criteria):
     """What the one JSON object in the answer gives for each criterion; other entries (a reason) are
     left alone."""
     # what a reasoning model says to itself may hold braces
@@ -81,7 +76,7 @@ def scores_in(answer: str, criteria: Iterable[str]) -> dict[str, float] | None:
     return {name: float(one) for name, one in found.items()}
 
 
-def ask(chat: Chat, prompt: str, seeds: Sequence[int], criteria: Iterable[str]) -> Answer:
+def ask(chat, prompt, seeds, criteria):
     """Scores by criterion and "", or none and why there are none; asked twice at most."""
     why = ""
     for seed in seeds:
@@ -97,12 +92,12 @@ def ask(chat: Chat, prompt: str, seeds: Sequence[int], criteria: Iterable[str]) 
     return {}, why
 
 
-def name_of(chat: Any, prompt: str, seeds: Sequence[int]) -> str:
+def name_of(chat, prompt, seeds):
     """What tells one call of one judge from all others."""
     return hashlib.sha256(json.dumps([repr(chat), prompt, seeds]).encode()).hexdigest()[:32]
 
 
-def answers_in(path: Path) -> dict[str, Answer]:
+def answers_in(path):
     """The answers that a file keeps; a line that was cut off, because its writer was stopped, is
     none."""
     found, broken = {}, 0
@@ -125,14 +120,14 @@ def answers_in(path: Path) -> dict[str, Answer]:
     return found
 
 
-def keep(path: Path, call: str, answer: Answer) -> None:
+def keep(path, call, answer):
     """Add one answer to the file."""
     line = json.dumps({"call": call, "scores": answer[0], "unread": answer[1]})
     with path.open("a", encoding="utf-8") as file:
         file.write("\n" + line)
 
 
-def check(written: pd.DataFrame) -> None:
+def check(written):
     """Raise `DataError` for a table that cannot be judged."""
     check_columns(written, COLUMNS, "written")
     check_once(written, "written")

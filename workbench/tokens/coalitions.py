@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 
 from workbench.errors import DataError
-from workbench.language.loading import check_fits, check_loaded, check_room
+from workbench.language.loading import check_fits, check_loaded, check_room, check_tokenizer
 from workbench.tokens.contrast import score_tokens
 from workbench.tokens.encoding import check_columns, prompt_ids, response_ids
 from workbench.tokens.prompts import EXAMPLE, make_pairs, owners
@@ -38,7 +38,7 @@ def score_coalitions(
     `example` is one row [memories, query, response] of an example table; `coalitions` has a row per
     coalition and a truth value per memory item.
     """
-    kept = np.asarray(coalitions, dtype=bool).reshape(len(coalitions), len(example.memories))
+    kept = np.asarray(coalitions, dtype=bool).reshape(-1, len(example.memories))
     kept, place = np.unique(kept, axis=0, return_inverse=True)
     told = [list(itertools.compress(example.memories, row)) for row in kept]
     each = [prompt(tokenizer, memories, example.query, template) for memories in told]
@@ -92,6 +92,7 @@ def placed(
     """Each example with what `located` finds, and the token ids of its response, for a model that
     is run here: `ModelError` and `TooLarge` where it cannot be."""
     check_loaded(model)
+    check_tokenizer(tokenizer)
     for row in checked(examples, tokenizer, template):
         ids, owner = located(tokenizer, row, template)
         ((said, _),) = response_ids(tokenizer, [row.response])

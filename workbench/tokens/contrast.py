@@ -235,11 +235,9 @@ def _table(pairs, rows, scores):
     covered = [row["response"][a:b] for row in rows for a, b in row["offsets"]]
     # both sides; p⁻ of several prompts is the mean of their probabilities
     with_ = _joined([row["gold"][0] for row in rows])
-    means = []
-    for row in rows:
-        others = row["gold"][1:]
-        means.append(np.logaddexp.reduce(others, axis=0) - math.log(len(others)))
-    without = _joined(means)
+    sides = [row["gold"][1:] for row in rows]
+    without = [np.logaddexp.reduce(one, axis=0) - math.log(len(one)) for one in sides]
+    without = _joined(without)
     table = {
         "text": pairs["text"].repeat(sizes).reset_index(drop=True),
         "position": position,

@@ -62,7 +62,8 @@ def encode_pairs(
                 raise DataError(what, where, do="add a query or a heading")
             if context is not None and len(prompt) + len(answer) > context:
                 sizes = f"({len(prompt)} tokens) and response ({len(answer)})"
-                do = f'make_pairs(..., context={context}, cut="last"), or a shorter response'
+                do = f'make_pairs(..., context={context}, cut="last")'
+                do = f"{'a shorter query' if number else do}, or a shorter response"
                 expected = f"at most {context} tokens together"
                 raise TooLarge(f"{side} {sizes} exceed the context", where, expected, do)
         # only the first word can be cut otherwise by what stands before it

@@ -78,7 +78,7 @@ class Training:
         """The steps, with the name of the loss and the seed."""
         return self.steps.assign(method=self.loss, seed=self.seed)
 
-    def __repr__(self) -> str:
+    def __repr__(self):
         return f"Training({self.loss}, {self.steps['step'].max()} steps, seed {self.seed})"
 
 
@@ -145,9 +145,9 @@ def fine_tune(
             trainer.train(resume_from_checkpoint=last)
         finally:
             objective.remove()
-    columns = ["step", "loss", "grad_norm", "learning_rate"]
-    logged = pd.DataFrame([line for line in trainer.state.log_history if "loss" in line])[columns]
-    logged = logged.rename(columns={"grad_norm": "gradient_norm"})
+    lines = [line for line in trainer.state.log_history if "loss" in line]
+    logged = pd.DataFrame(lines).rename(columns={"grad_norm": "gradient_norm"})
+    logged = logged[["step", "loss", "gradient_norm", "learning_rate"]]
     pictures = callbacks[0].table if callbacks else pd.DataFrame(columns=FILM)
     record = Training(loss.name, seed, logged, pictures, time.perf_counter() - begun)
     return model.eval(), record

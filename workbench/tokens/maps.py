@@ -63,7 +63,7 @@ class MemoryMap:
         """The words, each with the memory item (`most`) that raises it most."""
         return self.words.assign(most=self._values.to_numpy().argmax(axis=1))
 
-    def __repr__(self) -> str:
+    def __repr__(self):
         size = f"{len(self.words)} words × {len(self.memories)} memory items"
         return f"MemoryMap({size}, {self.method}, largest gap {_small(self.gap)})"
 

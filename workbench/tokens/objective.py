@@ -30,7 +30,7 @@ import torch.nn.functional as F
 
 from workbench.errors import ConfigError, DataError
 from workbench.language.loading import check_loaded, check_tokenizer
-from workbench.tokens.encoding import check_columns, check_pairs, encode_pairs, prompts_of
+from workbench.tokens.encoding import COLUMNS, check_columns, encode_pairs, prompts_of
 from workbench.tokens.passes import left, padded
 from workbench.tokens.weights.protocol import TokenLoss, Tokens, check_is_loss, token_losses
 
@@ -69,7 +69,7 @@ def training_rows(
     `DataError` and `TooLarge` as `score_tokens` does, and where a column's length is not the
     response's or a number is missing.
     """
-    check_pairs(pairs)
+    check_columns(pairs, COLUMNS, "pairs")
     columns = [columns] if isinstance(columns, str) else columns
     if any(len(prompts_of(prompt)) > 1 for prompt in pairs["prompt_without"]):
         do = "use FrozenTeacher with their scores"

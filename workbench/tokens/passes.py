@@ -103,11 +103,10 @@ def batches(
                 best, begins = found, start
         cost.append(best)
         first.append(begins)
-    cuts, end = [], len(order)
-    while end:
-        cuts.append((first[end - 1], end))
-        end = first[end - 1]
-    for start, end in reversed(cuts):
+    cuts = [len(order)]
+    while cuts[-1]:
+        cuts.append(first[cuts[-1] - 1])
+    for start, end in itertools.pairwise(reversed(cuts)):
         yield order[start:end]
 
 
@@ -187,9 +186,8 @@ def divergence(one: torch.Tensor, *others: torch.Tensor) -> np.ndarray:
     found = []
     for first, *rest in _parts(one, *others):
         log_p = torch.log_softmax(first.double(), -1)
-        log_q = torch.stack([torch.log_softmax(part.double(), -1) for part in rest]).logsumexp(
-            0
-        ) - np.log(len(rest))
+        each = torch.stack([torch.log_softmax(part.double(), -1) for part in rest])
+        log_q = each.logsumexp(0) - np.log(len(rest))
         p = log_p.exp()
         # 0 · log 0 = 0
         found.append(torch.where(p > 0, p * (log_p - log_q), 0.0).sum(-1).clamp(min=0.0))

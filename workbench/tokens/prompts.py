@@ -246,6 +246,8 @@ def foreign(
 
     Raises `DataError` where `row` has none, or nobody is left.
     """
+    if pd.api.types.is_list_like(row.user):
+        raise DataError("several people", f"text {row.text!r}", "the id of one", "drop the row")
     able = (pool["user"].notna() & (pool["user"] != row.user)).to_numpy(dtype=bool, na_value=False)
     if pd.isna(row.user):
         what, do = "no id of the person", "give everybody an id, or drop the row"

@@ -14,6 +14,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from workbench.errors import ConfigError
 from workbench.language.loading import check_tokenizer
 from workbench.language.templates import CALENDAR, chat_text, filled
@@ -45,7 +47,8 @@ def prompt(tokenizer: Any, memories: Sequence[str], query: str, template: Templa
     memory item is dropped. `tokenizer` may be None, for a model behind an endpoint: the plain
     template then, or the one that is named.
     """
-    if isinstance(memories, str) or not all(isinstance(one, str) for one in (query, *memories)):
+    listed = isinstance(memories, Sequence | np.ndarray) and not isinstance(memories, str)
+    if not listed or not all(isinstance(one, str) for one in (query, *memories)):
         raise ConfigError("no text", "prompt", "a list of memory items, and a query")
     told = [quoted(text, tokenizer, template).strip() for text in memories]
     query = quoted(query, tokenizer, template)

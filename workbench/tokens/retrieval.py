@@ -37,13 +37,11 @@ def retrieve(examples: pd.DataFrame, k: int = 4, encoder: str | Path | None = No
     sizes = examples["memories"].map(len).to_numpy()
     items = [item for memories in examples["memories"] for item in memories]
     queries = examples["query"].tolist()
-    likeness = (_tfidf if encoder is None else _embedded)(
-        queries, items, np.repeat(np.arange(len(queries)), sizes), encoder
-    )
-    first = np.concatenate([[0], np.cumsum(sizes)])
+    row = np.repeat(np.arange(len(queries)), sizes)
+    likeness = (_tfidf if encoder is None else _embedded)(queries, items, row, encoder)
     chosen = []
-    for row, memories in enumerate(examples["memories"]):
-        order = np.argsort(-likeness[first[row] : first[row + 1]], kind="stable")[:k]
+    for number, memories in enumerate(examples["memories"]):
+        order = np.argsort(-likeness[row == number], kind="stable")[:k]
         chosen.append([memories[place] for place in order])
     return examples.assign(memories=chosen)
 

@@ -29,7 +29,7 @@ from typing import Any
 
 import numpy as np
 
-from workbench.errors import ConfigError
+from workbench.errors import ConfigError, check_number
 from workbench.worlds.corpus import Texts, bank
 from workbench.worlds.persona import SPECIALS, STYLES, TONES, VALUES, PersonaWorld
 from workbench.worlds.telegrams import Telegrams, add_text
@@ -57,6 +57,7 @@ class FoolingWorld(Telegrams):
     """
 
     def __init__(self, seed: int = 0) -> None:
+        check_number(0, seed=seed)
         self.seed = seed
         shared = bank("persona")
         own = bank("fooling")
@@ -108,6 +109,7 @@ class FoolingWorld(Telegrams):
         if mechanism not in (None, *MECHANISMS):
             expected = f"one of {MECHANISMS}, or None for all"
             raise ConfigError(f"mechanism {mechanism!r}", "corpus", expected)
+        check_number(0, n=n, seed=seed)
         rng = np.random.default_rng([self.seed, 78, seed])
         rows = defaultdict(list)
         for _ in range(n):

@@ -29,6 +29,7 @@ from itertools import chain
 
 import numpy as np
 
+from workbench.errors import check_number
 from workbench.worlds.corpus import Texts, bank
 from workbench.worlds.telegrams import Telegrams, add_text
 
@@ -61,6 +62,7 @@ class PersonaWorld(Telegrams):
     """
 
     def __init__(self, seed: int = 0) -> None:
+        check_number(0, seed=seed)
         words = bank("persona")
         self.seed = seed
         self.slots = list(words["values"])
@@ -97,6 +99,7 @@ class PersonaWorld(Telegrams):
         it. A memory item is a slot and its value; `item` is the topic; a "sentence" is a phrase of
         five words.
         """
+        check_number(0, n=n, seed=seed)
         rng = np.random.default_rng([self.seed, 77, seed])
         templates = self.new_templates if new_task else self.templates
         # who writes, about what, and which distractor the prompt shows beside what is needed

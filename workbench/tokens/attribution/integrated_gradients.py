@@ -48,7 +48,8 @@ def integrate_gradients(
     position outside the response, `TooLarge` for a text that exceeds the model's context,
     `ModelError` for a token that it does not know.
     """
-    tables, filler = [], tokenizer.convert_tokens_to_ids(filler_of(tokenizer))
+    word = filler_of(tokenizer)
+    tables, filler = [], tokenizer.convert_tokens_to_ids(word)
     check_fits(model, tokenizer, [filler])
     check_number(1, steps=steps, batch_size=batch_size)
     for row, ids, owner, said in placed(model, tokenizer, examples, template):
