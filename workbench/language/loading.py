@@ -224,13 +224,10 @@ def check_tokenizer(tokenizer: Any) -> None:
         raise ConfigError(what, "tokenizer", "the model's own tokenizer", do)
 
 
-def check_fits(model: Any, tokenizer: Any, ids: Iterable[int] | None = None) -> None:
-    """Raise `ModelError` for token ids outside of the model's embedding; without `ids` those that
-    plain text can become, which special tokens are not."""
+def check_fits(model: Any, tokenizer: Any, ids: Iterable[int]) -> None:
+    """Raise `ModelError` for token ids outside of the model's embedding."""
     table = getattr(model, "get_input_embeddings", lambda: None)()
     size = getattr(table, "num_embeddings", math.inf)
-    if ids is None:
-        ids = set(tokenizer.get_vocab().values()) - set(tokenizer.all_special_ids)
     ids = {0, *ids}
     for one in (min(ids), max(ids)):
         if not 0 <= one < size:

@@ -13,7 +13,7 @@ from workbench.errors import ConfigError, DataError
 from workbench.language.replies import NoReply
 from workbench.language.templates import filled
 from workbench.settings import Frozen
-from workbench.tokens.encoding import check_columns, check_memories, check_once, check_text
+from workbench.tokens.encoding import check_columns, check_once, check_rows
 
 # what special tokens (</s>, [INST]) begin with; ends of lines
 OPENS = re.compile("[<\\[\x7f-\x9f\u2028\u2029]")
@@ -134,8 +134,4 @@ def check(written):
     if not len(written) or written["user"].isna().any():
         what = "no text, or one by nobody"
         raise DataError(what, "written", f"columns {list(COLUMNS)}, one row a text")
-    for place, row in enumerate(written.itertuples(index=False)):
-        where = f"written row {place}"
-        check_memories(row.memories, where)
-        for one in (row.query, row.response, row.written):
-            check_text(one, "what is no text", where, empty=True)
+    check_rows(written, "written", COLUMNS[2:])

@@ -148,11 +148,9 @@ def write(
     if len(seeds) != len(prompts) or (without is not None and len(without) != len(prompts)):
         what = "unequal numbers of prompts, persona-free prompts and seeds"
         raise ConfigError(what, expected="as many of each")
-    if without is None and gamma != 1:
-        what = f"gamma {gamma} without persona-free prompts"
+    if without is None and (gamma != 1 or plausible):
+        what = f"gamma {gamma}, plausible {plausible} without persona-free prompts"
         raise ConfigError(what, "without", do="pass prompt_without")
-    if plausible and without is None:
-        raise ConfigError(f"plausible {plausible} without persona-free prompts", "without")
     check_loaded(model, "generate")
     check_tokenizer(tokenizer)
     told, stops = prompt_ids(tokenizer, prompts), stops_of(model, tokenizer)

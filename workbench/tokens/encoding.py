@@ -118,11 +118,18 @@ def check_text(text: Any, what: str, where: str, empty: bool = False) -> None:
         raise DataError("half a surrogate pair", where, "whole letters", "repair the text")
 
 
-def check_memories(memories: Any, where: str) -> None:
-    """Raise `DataError` for what is no list of memory items."""
-    listed = isinstance(memories, list | tuple | np.ndarray) and len(memories) > 0
-    for one in memories if listed else [None]:
-        check_text(one, "empty persona, or no list of memory items, each a text", where)
+def check_rows(table: pd.DataFrame, where: str, columns: Sequence[str]) -> None:
+    """Raise `DataError` for the first row whose `columns` hold no text, or `memories` no list of
+    memory items."""
+    for place, row in enumerate(table[list(columns)].itertuples(index=False, name=None)):
+        for name, value in zip(columns, row, strict=True):
+            if name != "memories":
+                check_text(value, f"no {name} (no text)", f"{where} row {place}", empty=True)
+                continue
+            listed = isinstance(value, list | tuple | np.ndarray) and len(value) > 0
+            what = "empty persona, or no list of memory items, each a text"
+            for one in value if listed else [None]:
+                check_text(one, what, f"{where} row {place}")
 
 
 def check_pairs(pairs: pd.DataFrame) -> None:

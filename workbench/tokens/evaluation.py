@@ -11,7 +11,7 @@ import pandas as pd
 
 from workbench.errors import ConfigError, DataError
 from workbench.tokens.contrast import score_tokens
-from workbench.tokens.encoding import check_columns, check_text
+from workbench.tokens.encoding import check_columns, check_rows
 from workbench.tokens.prompts import make_pairs
 
 
@@ -62,14 +62,13 @@ def text_metrics(written: pd.DataFrame) -> pd.DataFrame:
     not all zero).
     """
     check_columns(written, ["text", "response", "written"], "written")
+    check_rows(written, "written", ("response", "written"))
     from rouge_score.rouge_scorer import RougeScorer
     from sacrebleu.metrics import BLEU, CHRF
 
     rouge, chrf, bleu = RougeScorer(["rougeL"]), CHRF(), BLEU(effective_order=True)
     rows = []
     for text, response, said in written[["text", "response", "written"]].itertuples(index=False):
-        for name, one in (("response", response), ("written", said)):
-            check_text(one, f"no {name}", f"text {text!r}", empty=True)
         found = {"rouge_l": float("nan")}
         if re.search("[a-z0-9]", response.lower()):
             found["rouge_l"] = rouge.score(response, said)["rougeL"].fmeasure

@@ -19,7 +19,7 @@ from workbench.errors import ConfigError, DataError, TooLarge, check_number
 from workbench.language.loading import check_tokenizer
 from workbench.tokens.encoding import (
     check_columns,
-    check_memories,
+    check_rows,
     check_text,
     prompt_ids,
     response_ids,
@@ -212,9 +212,7 @@ def check_examples(examples: pd.DataFrame, where: str = "examples") -> None:
     """Raise `DataError` for what is no table of examples, and for a row without a persona or a
     query."""
     check_columns(examples, EXAMPLE, where)
-    for place, row in enumerate(examples.itertuples(index=False)):
-        check_memories(row.memories, f"{where} row {place}")
-        check_text(row.query, "no query", f"{where} row {place}", empty=True)
+    check_rows(examples, where, ("memories", "query"))
 
 
 def _check_prompts(pairs, tokenizer, template):

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from workbench.errors import ConfigError, ModelError
-from workbench.tokens.encoding import check_columns, check_text
+from workbench.tokens.encoding import check_columns, check_rows
 
 
 def retrieve(examples: pd.DataFrame, k: int = 4, encoder: str | Path | None = None) -> pd.DataFrame:
@@ -28,10 +28,9 @@ def retrieve(examples: pd.DataFrame, k: int = 4, encoder: str | Path | None = No
     if not isinstance(k, int) or k < 1:
         raise ConfigError(f"k = {k!r}", "retrieve", "1 or more")
     check_columns(examples, ("query", "memories"), "examples")
-    for place, row in enumerate(examples[["query", "memories"]].itertuples(index=False)):
-        listed = isinstance(row.memories, list | tuple | np.ndarray)
-        for one in (row.query, *(row.memories if listed else [None])):
-            check_text(one, "no query, or no list of memories", f"examples row {place}", empty=True)
+    # who has none is shown none
+    shown = [one if np.size(one) else ["none"] for one in examples["memories"]]
+    check_rows(examples.assign(memories=shown), "examples", ("query", "memories"))
     if examples.empty:
         return examples.copy()
     sizes = examples["memories"].map(len).to_numpy()

@@ -25,7 +25,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from itertools import chain
-from typing import Any
 
 import numpy as np
 
@@ -86,7 +85,7 @@ class FoolingWorld(Telegrams):
             topic: self._template(rng, name) for name, part in self.topics.items() for topic in part
         }
 
-    def _template(self, rng: np.random.Generator, mechanism: str) -> dict[str, Any]:
+    def _template(self, rng, mechanism):
         parts = PARTS + EXTRA.get(mechanism, [])
         parts += ["g"] * (LENGTH - len(parts))
         slots = rng.permutation(np.arange(1, SLOTS))
@@ -117,9 +116,7 @@ class FoolingWorld(Telegrams):
             self._write(rng, rows, name, self.topics[name][rng.integers(TOPICS)])
         return Texts.of(rows, more=["mechanism"])
 
-    def _write(
-        self, rng: np.random.Generator, rows: dict[str, list[tuple]], mechanism: str, topic: str
-    ) -> None:
+    def _write(self, rng, rows, mechanism, topic):
         template = self.templates[topic]
         slots = template["slots"]
         # who writes: a value for each slot, and which of them the prompt shows

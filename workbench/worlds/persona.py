@@ -78,7 +78,7 @@ class PersonaWorld(Telegrams):
         self.templates = self._templates(rng)
         self.new_templates = self._templates(np.random.default_rng([seed, 5]))
 
-    def _templates(self, rng: np.random.Generator) -> Templates:
+    def _templates(self, rng):
         needed = np.array([rng.permutation(np.arange(1, SLOTS))[:3] for _ in range(TOPICS)])
         parts = np.r_[np.arange(len(KINDS)), np.full(LENGTH - len(KINDS), -1)]
         part = np.array([rng.permutation(parts) for _ in range(TOPICS)])
@@ -120,7 +120,7 @@ class PersonaWorld(Telegrams):
             self._write(rows, templates, int(topic[text]), shown[text], *drawn)
         return Texts.of(rows)
 
-    def _write(self, rows, templates: Templates, topic: int, shown, values, asks, noise) -> None:
+    def _write(self, rows, templates, topic, shown, values, asks, noise):
         """One text from what was drawn for it."""
         words, needed = bank("persona"), templates.needed[topic].tolist()
         told = [options[value] for options, value in zip(self.values, values, strict=True)]

@@ -185,7 +185,7 @@ TABLES = {
         m, t, e, lambda found: found.assign(personal=None)
     ),
     "no written": lambda m, t, e, p, s: text_metrics(e.assign(written=None)),
-    "memories": lambda m, t, e, p, s: retrieve(e.assign(memories="abc")),
+    "no list of memory items": lambda m, t, e, p, s: retrieve(e.assign(memories="abc")),
     "table.*nope": lambda m, t, e, p, s: carry(p, s, teacher="nope"),
     "no list of numbers": lambda m, t, e, p, s: training_rows(t, p.assign(w=None), "w"),
     "no text": lambda m, t, e, p, s: fine_tune(m, t, p.iloc[:0], weights.CE(), SHORT),
