@@ -64,8 +64,8 @@ SHELVES = (
     Shelf("token methods", r"tokens/coalitions\.py", None),
     # prompts from the texts of worlds: no core file imports them
     Shelf("worlds", r"tokens/corpora\.py", None),
-    # whoever comes with an adapter, or asks a judge, reads them; no core code stands on them
-    Shelf("token methods", r"language/(adapters|chat)\.py", None),
+    # whoever asks a judge reads it; no core code stands on it
+    Shelf("token methods", r"language/chat\.py", None),
     # leavers: one question of notebook 20, asked of one core function
     Shelf("unlearning methods", r"unlearning/(algorithms/|audit/|boomerang|leavers)", None),
     Shelf("unlearning methods", r"unlearning/(grid|receipt)\.py", None),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 import os
 from collections.abc import Callable, Iterable
 from functools import wraps
@@ -112,3 +113,24 @@ def _fits(value: Any, kind: Any) -> bool:
         several = isinstance(value, Iterable) and not isinstance(value, str | bytes)
         return several or not issubclass(kind, Iterable)
     return kind is Any or not isinstance(kind, type) or isinstance(value, kind)
+
+
+def check_number(low: float, high: float = math.inf, /, **given: Any) -> None:
+    """Raise `ConfigError` for an argument, by its name, that is no number from `low` to `high`, or
+    no whole number where `low` is one.
+
+    >>> check_number(1, batch_size=64)
+    >>> check_number(0.0, 1.0, alpha=0.05)
+    """
+    kind, says = (Integral, "a whole number") if isinstance(low, int) else (Real, "a number")
+    says += f" of at least {low}" + (f", at most {high:g}" if high < math.inf else "")
+    for name, value in given.items():
+        right = isinstance(value, kind) and not isinstance(value, bool)
+        if not (right and low <= value <= high):
+            raise ConfigError(f"{name} {value!r:.80}", expected=says)
+
+
+def stopped(error: WorkbenchError, done: str, do: str) -> WorkbenchError:
+    """The error that ended long work, saying besides what was `done`, and what to `do` with that."""
+    do = f"{error.do}; {do}" if error.do else do
+    return type(error)(f"{error.what} ({done})", error.where, error.expected, do)

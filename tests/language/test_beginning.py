@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from tests.tokens.strangers import CHATML, ZEPHYR, bpe, llama, people
+from tests.families import CHATML, ZEPHYR, bpe, people, wild_llama
 from workbench.language import Endpoint
 from workbench.tokens import make_pairs, score_tokens
 
@@ -57,7 +57,7 @@ def served(model, tokenizer, form):
 @pytest.mark.parametrize("name", FAMILIES)
 def test_scores_agree_with_the_tokenizer_and_without(name, form):
     tokenizer = bpe(**FAMILIES[name])
-    model = llama(tokenizer)
+    model = wild_llama(tokenizer)
     pairs = make_pairs(people(), tokenizer)
     want = score_tokens(model, tokenizer, pairs)
     # a server cannot be told in this form to leave out what it puts before a text
@@ -72,7 +72,7 @@ def test_scores_agree_with_the_tokenizer_and_without(name, form):
 @pytest.mark.parametrize("form", ["prompt_logprobs", "echo"])
 def test_two_equal_tokens_of_a_prompt_stay_two(form):
     tokenizer = bpe()
-    scorer = served(llama(tokenizer), tokenizer, form)
+    scorer = served(wild_llama(tokenizer), tokenizer, form)
     found = scorer.of_text(["zz"], " lamp").log_probs
     ids = tokenizer("zz")["input_ids"]
     assert ids[0] == ids[1] and scorer.sent[-1][:2] == ids

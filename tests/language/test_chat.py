@@ -5,7 +5,7 @@ import copy
 import pytest
 import torch
 
-from tests.language.families import THINKS, chatml, gemma, gpt2, llama, saying
+from tests.families import THINKS, chatml, gemma, gpt2, llama, saying
 from workbench.errors import ConfigError, ModelError, TooLarge
 from workbench.language import Chat, Endpoint
 from workbench.language.chat import Reply

@@ -6,9 +6,9 @@ import pandas as pd
 import pytest
 import torch
 
-from tests.language.families import chatml, llama
+from tests.families import chatml, llama
 from workbench.errors import ModelError
-from workbench.language import adapters, load_adapter, load_causal_lm
+from workbench.language import load_adapter, load_causal_lm, loading
 
 PAIRS = pd.DataFrame(
     [("t", "likes lamps. Write", "Write", "The lamp arrived.")],
@@ -71,9 +71,16 @@ def test_the_base_can_stand_elsewhere_and_the_tokenizer_of_the_folder_is_taken(c
     assert found.chat_template == "mine {{ messages }}" and model.dtype == torch.float32
 
 
-def test_the_loader_of_whole_models_names_the_loader_of_adapters(trained):
-    with pytest.raises(ModelError, match=r"an adapter alone: language.load_adapter\(folder\)"):
-        load_causal_lm(trained[0] / "adapter")
+def test_one_door_loads_whole_models_and_adapters(trained, copied):
+    folder, tuned, tokenizer = trained
+    model, _ = load_causal_lm(folder / "adapter", dtype="bfloat16")
+    assert model.dtype == torch.bfloat16 and model.active_adapters() == ["default"]
+    found = load_causal_lm(str(folder / "adapter"))
+    assert (log_probs(*found) - log_probs(tuned, tokenizer)).abs().max() < 1e-5
+    # a remedy is one of a door that takes it
+    told(copied, base_model_name_or_path=None)
+    with pytest.raises(ModelError, match=r"pass base=.* to language.load_adapter"):
+        load_causal_lm(copied)
 
 
 @pytest.mark.parametrize(
@@ -113,6 +120,6 @@ def test_no_weights_no_json_and_no_peft_are_said(copied, monkeypatch, tmp_path):
     (copied / "adapter_config.json").write_text("{")
     with pytest.raises(ModelError, match="cannot load the adapter"):
         load_adapter(copied)
-    monkeypatch.setattr(adapters, "find_spec", lambda name: None)
+    monkeypatch.setattr(loading, "find_spec", lambda name: None)
     with pytest.raises(ModelError, match=r"peft is not installed.*pip install peft"):
         load_adapter(copied)

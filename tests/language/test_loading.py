@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from tests.language.families import chatml, gpt2, llama
+from tests.families import chatml, gpt2, llama
 from workbench.errors import ConfigError, ModelError, TooLarge
-from workbench.language import load_causal_lm
+from workbench.language import load_adapter, load_causal_lm
 from workbench.language.loading import check_fits, check_room, context_of
 
 
@@ -168,19 +168,15 @@ def test_a_gguf_file_or_folder_says_what_to_do(tmp_path):
 def test_ids_outside_of_the_embedding_are_named():
     tokenizer = chatml()
     model = llama(tokenizer)
-    check_fits(model, tokenizer)
     check_fits(model, tokenizer, [0, len(tokenizer) - 1])
-    # a model may know more than its tokenizer, and a tokenizer special tokens that no text becomes
-    check_fits(llama(tokenizer, vocab_size=1000), tokenizer)
-    tokenizer.add_special_tokens({"pad_token": "<image>"})
-    check_fits(model, tokenizer)
+    # a model may know more than its tokenizer
+    check_fits(llama(tokenizer, vocab_size=1000), tokenizer, [len(tokenizer)])
     tokenizer.add_tokens(["<persona>"])
     last = len(tokenizer) - 1
-    for ids in (None, [3, last]):
-        with pytest.raises(ModelError, match=rf"'<persona>' is {last}.*ids below {last - 1}"):
-            check_fits(model, tokenizer, ids)
+    with pytest.raises(ModelError, match=rf"'<persona>' is {last}.*ids below {last}"):
+        check_fits(model, tokenizer, [3, last])
     model.resize_token_embeddings(len(tokenizer))
-    check_fits(model, tokenizer)
+    check_fits(model, tokenizer, [3, last])
 
 
 def test_the_room_of_a_model_is_what_its_configuration_says():
@@ -191,3 +187,24 @@ def test_the_room_of_a_model_is_what_its_configuration_says():
         with pytest.raises(TooLarge, match="60 tokens and 5 new ones"):
             check_room(model, [60, 3], 5)
     check_room(object(), [10**6], 10**6)  # nobody says
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("lamp.gguf", r"GGUF.*serve.*Endpoint"),
+        ("pocket/", "no such model folder"),
+        ("x" * 5000, "^x{200}: cannot load the model"),
+    ],
+)
+def test_a_name_that_is_no_id_is_said_to_be_none(name, says):
+    with pytest.raises(ModelError, match=says) as caught:
+        load_causal_lm(name)
+    assert len(str(caught.value)) < 900
+
+
+@pytest.mark.parametrize("name", [None, 3, "", " ", b"pocket"])
+def test_what_names_no_model_is_refused_at_both_doors(name):
+    for door in (load_causal_lm, load_adapter):
+        with pytest.raises(ConfigError, match=r"names no model.*pocket"):
+            door(name)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.tokens.strangers import CHATML, bpe
+from tests.families import CHATML, bpe
 from workbench.errors import ConfigError
 from workbench.language.templates import chat_text, filled
 

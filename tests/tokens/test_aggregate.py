@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.tokens.strangers import LLAMA3_WORDS, bpe, llama, people
+from tests.families import LLAMA3_WORDS, bpe, people, wild_llama
 from workbench.errors import ConfigError, DataError
 from workbench.language import load_causal_lm
 from workbench.tokens import make_pairs, memory_map, score_tokens
@@ -167,7 +167,7 @@ def test_tokens_of_white_space_are_in_every_sum_over_a_text(words_of):
         model, tokenizer = load_causal_lm("pocket")
     else:
         tokenizer = bpe(words=words_of)
-        model = llama(tokenizer)
+        model = wild_llama(tokenizer)
     example = people()[1:2].assign(response=PARAGRAPHS)
     pairs = make_pairs(example, tokenizer)
     tokens = score_tokens(model, tokenizer, pairs)

@@ -13,7 +13,7 @@ from remembering import MEMORIES, remembering
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast
 
-from tests.language.families import chatml, llama
+from tests.families import chatml, llama
 from workbench.errors import ConfigError, DataError, ModelError, TooLarge
 from workbench.tokens import (
     credit,

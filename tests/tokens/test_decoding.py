@@ -7,7 +7,7 @@ import torch
 from remembering import MEMORIES, remembering
 from transformers import GenerationConfig
 
-from tests.language.families import THINKS, chatml, gemma, gpt2, llama, saying
+from tests.families import THINKS, chatml, gemma, gpt2, llama, saying
 from workbench.errors import ConfigError, ModelError, TooLarge
 from workbench.language.replies import NoReply
 from workbench.tokens import Guidance, MixtureLM, delete_memory, prompt, write
@@ -289,8 +289,8 @@ def test_guidance_needs_no_key_value_cache(mamba, prompts):
     model, tokenizer = mamba
     with_, without = ["likes lamps. Review:", "reads"], ["Review:", "likes horror books. Review"]
     both = zip(with_, without, strict=True)
-    expected = [brute_force(model, tokenizer, *one, 3.0) for one in both]
-    assert greedy(mamba, (with_, without), gamma=3.0) == expected
+    expected = [brute_force(model, tokenizer, *one, 9.0) for one in both]
+    assert greedy(mamba, (with_, without), gamma=9.0) == expected
     assert expected != greedy(mamba, (with_, without), gamma=1.0)
 
 

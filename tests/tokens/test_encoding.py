@@ -5,7 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tests.tokens.strangers import (
+from tests.families import (
     ALPACA,
     CHATML,
     END,
@@ -14,9 +14,9 @@ from tests.tokens.strangers import (
     ROLES,
     ZEPHYR,
     bpe,
-    llama,
     people,
     unigram,
+    wild_llama,
 )
 from workbench.errors import DataError, ModelError
 from workbench.tokens import make_pairs, prompt, score_tokens, trust
@@ -90,7 +90,7 @@ def test_text_that_looks_like_a_control_token_stays_text(nfkc, said):
 
 def test_token_ids_outside_of_the_embedding_are_refused_before_work():
     tokenizer = bpe(pad="<pad>")
-    model = llama(tokenizer)
+    model = wild_llama(tokenizer)
     tokenizer.add_tokens(["<persona>"])
     ex = people(response=["I said <persona> twice."] * 3)
     with pytest.raises(ModelError, match=r"'<persona>'.*ids below \d+.*resize_token_embeddings"):

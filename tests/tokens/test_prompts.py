@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast
 
-from tests.tokens.strangers import CHATML, INST, ZEPHYR, bpe, people
-from tests.tokens.strangers import llama as random_llama
+from tests.families import CHATML, INST, ZEPHYR, bpe, people
+from tests.families import wild_llama as random_llama
 from workbench.errors import ConfigError, DataError, TooLarge
 from workbench.language import load_causal_lm
 from workbench.tokens import make_pairs, prompt, score_tokens

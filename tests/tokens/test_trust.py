@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 import torch
 
-from tests.tokens.strangers import bpe, llama, unigram
+from tests.families import bpe, unigram, wild_llama
 from workbench.errors import DataError, ModelError
 from workbench.language import load_causal_lm
 from workbench.tokens import MixtureLM, decoding, examples_of, make_pairs
@@ -202,7 +202,7 @@ def test_unknown_tokens_are_counted(examples):
     some = some.assign(query="Write a review")
     for text, told, count in (("灯很亮", "likes lamps", 1), ("likes", "灯", 0)):
         said = some.assign(response=[text] * 4, memories=[[told]] * 4)
-        checks = trust(llama(tokenizer), tokenizer, said, texts=4, others=2).checks
+        checks = trust(wild_llama(tokenizer), tokenizer, said, texts=4, others=2).checks
         found = checks.set_index("check")["value"]
         share = np.mean(np.array(response_ids(tokenizer, [text])[0][0]) == tokenizer.unk_token_id)
         assert found.get("unknown tokens in the texts", 0.0) == share and (share > 0) == bool(count)
@@ -212,7 +212,7 @@ def test_unknown_tokens_are_counted(examples):
 
 def test_an_end_token_of_another_tokenizer_is_told(examples):
     mine, other = bpe(), bpe(eos="</s>")
-    model = llama(mine, rows=400)
+    model = wild_llama(mine, rows=400)
     for tokenizer, good in ((mine, True), (other, False)):
         checks = trust(model, tokenizer, examples, texts=2, others=2).checks.set_index("check")
         assert ("end token" not in checks.index) == good
@@ -306,7 +306,7 @@ def test_a_coarse_number_format_is_measured(tmp_path, tokenizer, examples):
 
 def test_its_own_writing_stays_within_the_context(tokenizer, examples):
     """Texts of unequal length: the longest prompt leaves less room than the usual text takes."""
-    from tests.language.families import llama
+    from tests.families import llama
 
     long = examples.head(8).copy()
     long.loc[long.index[0], ["query", "response"]] = ["What do you like? " * 6, "I"]
@@ -319,7 +319,7 @@ def test_its_own_writing_stays_within_the_context(tokenizer, examples):
 
 
 def test_a_model_that_only_thinks_has_no_writing_of_its_own(examples):
-    from tests.language.families import THINKS, chatml, llama
+    from tests.families import THINKS, chatml, llama
 
     tokenizer = chatml(THINKS)
     found = trust(llama(tokenizer), tokenizer, examples.head(4), texts=4, others=2)
@@ -329,7 +329,7 @@ def test_a_model_that_only_thinks_has_no_writing_of_its_own(examples):
 
 def test_its_own_writing_ends_with_the_turn(examples):
     """As its generation config lists it: what would come after is the other one's turn."""
-    from tests.language.families import gemma, saying
+    from tests.families import gemma, saying
 
     tokenizer = gemma()
     texts, kept = [], decoding.write

@@ -6,9 +6,8 @@ import lazy_loader as lazy
 __getattr__, __dir__, __all__ = lazy.attach(
     __name__,
     submod_attrs={
-        "adapters": ["load_adapter"],
         "chat": ["Chat"],
         "endpoint": ["Endpoint"],
-        "loading": ["load_causal_lm"],
+        "loading": ["load_adapter", "load_causal_lm"],
     },
 )

@@ -99,7 +99,7 @@ def patience(asked: str) -> float:
     return float(asked) if re.fullmatch(r"\d+(\.\d+)?", asked) else 0.0
 
 
-def _computed(values: Sequence[Any], where: str) -> None:
+def _computed(values, where):
     """Refuse one number for all tokens, prompt and response: no model gives that, but servers that
     compute none."""
     first = values[0] if values else None
@@ -109,7 +109,7 @@ def _computed(values: Sequence[Any], where: str) -> None:
         raise other_shape(where, f"{first} for each of {len(values)} tokens", expected, do)
 
 
-def _enough(found: int, sent: int, where: str) -> None:
+def _enough(found, sent, where):
     if found < sent:
         do = (
             "use a server that scores prompts: some accept the request and score "

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from workbench.errors import ConfigError
+from workbench.errors import ConfigError, check_number
 from workbench.language.endpoint import Endpoint
 from workbench.language.loading import check_fits, check_room
 from workbench.language.replies import CLOSED, NoReply, after_thought, spoken, stops_of
@@ -48,24 +48,21 @@ class Chat:
     temperature: float = 0.0
     fields: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
-    def __post_init__(self) -> None:
-        here = isinstance(self.speaker, tuple) and len(self.speaker) == 2
-        if not isinstance(self.speaker, Endpoint) and not (
-            here and getattr(self.speaker[1], "chat_template", None)
-        ):
-            raise ConfigError(
-                "cannot reply", "speaker", "an Endpoint, or (model, tokenizer with a chat template)"
-            )
-        if self.max_tokens < 1 or self.temperature < 0:
-            raise ConfigError(
-                "max_tokens or temperature out of range", expected="max_tokens ≥ 1, temperature ≥ 0"
-            )
-
-        if here and {*self.fields} - {"chat_template_kwargs"}:
+    def __post_init__(self):
+        served = isinstance(self.speaker, Endpoint)
+        pair = isinstance(self.speaker, tuple) and len(self.speaker) == 2
+        if not served and not (pair and getattr(self.speaker[1], "chat_template", None)):
+            expected = "an Endpoint, or (model, tokenizer with a chat template)"
+            raise ConfigError("cannot reply", "speaker", expected)
+        check_number(1, max_tokens=self.max_tokens)
+        check_number(0.0, 1e6, temperature=self.temperature)
+        if not isinstance(self.fields, Mapping):
+            raise ConfigError(f"fields {self.fields!r}", expected="a dict of a request's fields")
+        if not served and {*self.fields} - {"chat_template_kwargs"}:
             do = "max_tokens and temperature are arguments of Chat"
             raise ConfigError("fields of a request, and no server", "fields", do=do)
 
-    def __repr__(self) -> str:
+    def __repr__(self):
         who = self.speaker if isinstance(self.speaker, Endpoint) else type(self.speaker[0]).__name__
         more = f", fields={dict(self.fields)}" if self.fields else ""
         return f"Chat({who}, max_tokens={self.max_tokens}, temperature={self.temperature:g}{more})"
@@ -77,13 +74,17 @@ class Chat:
         said; `TooLarge` where messages and `max_tokens` exceed the context of a model here,
         `ConfigError` for messages that its template refuses.
         """
+        check_number(-(2**63), seed=seed)
+        listed = isinstance(messages, Sequence) and len(messages) > 0
+        if not listed or not all(isinstance(one, Mapping) and "role" in one for one in messages):
+            expected = 'a list such as [{"role": "user", "content": "…"}]'
+            raise ConfigError(f"{messages!r:.80}", "messages", expected)
+        ask = self._ask if isinstance(self.speaker, Endpoint) else self._write
         begun = time.perf_counter()
-        text, tokens, finish = (self._ask if isinstance(self.speaker, Endpoint) else self._write)(
-            list(messages), seed
-        )
+        text, tokens, finish = ask(list(messages), seed)
         return Reply(text, tokens, time.perf_counter() - begun, finish)
 
-    def _ask(self, messages: list[dict[str, str]], seed: int) -> tuple[str, int | None, str | None]:
+    def _ask(self, messages, seed):
         body = {"model": self.speaker.model, "messages": messages, "max_tokens": self.max_tokens}
         body |= {"temperature": self.temperature, "seed": seed} | self.fields
         body = {name: value for name, value in body.items() if value is not None}
@@ -106,31 +107,23 @@ class Chat:
         text = after_thought(text, CLOSED in text)
         return text, count if isinstance(count, int) else None, finish
 
-    def _write(self, messages: list[dict[str, str]], seed: int) -> tuple[str, int, str]:
+    def _write(self, messages, seed):
         import torch
 
-        (model, tokenizer), more = self.speaker, self.fields.get("chat_template_kwargs", {})
+        (model, tokenizer), more = self.speaker, self.fields.get("chat_template_kwargs") or {}
         prompt = chat_text(tokenizer, messages, **more)
-        given = tokenizer(prompt, add_special_tokens=False, return_tensors="pt").to(model.device)
-        stops, length = stops_of(model, tokenizer), given["input_ids"].shape[1]
-        check_room(model, [length], self.max_tokens)
-        asked = given["input_ids"][0].tolist()
+        asked = tokenizer(prompt, add_special_tokens=False)["input_ids"]
+        stops, given = stops_of(model, tokenizer), torch.tensor([asked], device=model.device)
+        check_room(model, [len(asked)], self.max_tokens)
         check_fits(model, tokenizer, asked)
-        dice = (
-            {"do_sample": True, "temperature": self.temperature, "top_k": 0}
-            if self.temperature
-            else {}
-        )
+        limits = {"max_new_tokens": self.max_tokens, "eos_token_id": stops or None}
+        dice = {"do_sample": self.temperature > 0}
+        if self.temperature:
+            dice |= {"temperature": self.temperature, "top_k": 0}
         with torch.random.fork_rng(), torch.no_grad():
             torch.manual_seed(seed)
-            made = model.generate(
-                input_ids=given["input_ids"],
-                attention_mask=given["attention_mask"],
-                max_new_tokens=self.max_tokens,
-                eos_token_id=stops or None,
-                pad_token_id=0,
-                **(dice or {"do_sample": False}),
-            )
-        ids = made[0, length:].tolist()
+            options = {"attention_mask": torch.ones_like(given), "pad_token_id": 0}
+            made = model.generate(input_ids=given, **options, **limits, **dice)
+        ids = made[0, len(asked) :].tolist()
         finish = "stop" if ids[-1] in stops else "length"
         return spoken(asked, ids, tokenizer, stops), len(ids), finish

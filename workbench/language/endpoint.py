@@ -27,7 +27,7 @@ from typing import Any, Literal
 import httpx
 import numpy as np
 
-from workbench.errors import ConfigError, ModelError
+from workbench.errors import ConfigError, ModelError, check_number
 from workbench.language.answers import (
     echoed,
     numbers,
@@ -46,6 +46,14 @@ REFUSED = (
     "read what the server says: many want a url that ends in /v1; "
     "a field that it refuses is left out by Chat(..., fields={name: None})"
 )
+HOST = r"https?://([^/@?#\s:\[\]]+|\[[0-9a-fA-F:.]+\])(:\d{1,5})?(/[^@?#\s]*)?"
+TEXTS = (
+    ("url", HOST, "http(s)://host/v1 without user, password or query"),
+    ("model", r"(?s).*\S.*", "the name of a model of the server"),
+    ("key_from", r"[A-Z][A-Z0-9_]*", "the name of an environment variable, like MY_SERVER_KEY"),
+    ("form", "prompt_logprobs|echo", "prompt_logprobs or echo"),
+)
+"""What each text of an endpoint has to look like."""
 ADVICE = {
     401: "check the key and its variable",
     403: "check the key and its variable",
@@ -76,24 +84,16 @@ class Endpoint:
     timeout: float = 60.0
     retries: int = 2
 
-    def __post_init__(self) -> None:
+    def __post_init__(self):
         # what may be a secret in the wrong place is not repeated
-        if not re.fullmatch(
-            r"https?://([^/@?#\s:\[\]]+|\[[0-9a-fA-F:.]+\])(:\d{1,5})?(/[^@?#\s]*)?", self.url
-        ):
-            raise ConfigError(
-                "cannot be used", "url", "http(s)://host/v1 without user, password or query"
-            )
-        if self.key_from is not None and not re.fullmatch(r"[A-Z][A-Z0-9_]*", self.key_from):
-            raise ConfigError(
-                "not the name of an environment variable", "key_from", "a name like MY_SERVER_KEY"
-            )
-        if self.form not in ("prompt_logprobs", "echo"):
-            raise ConfigError(f"form {self.form!r}", expected="prompt_logprobs or echo")
-        if not (self.timeout > 0 and self.retries >= 0):
-            raise ConfigError(
-                "timeout or retries out of range", expected="timeout > 0, retries ≥ 0"
-            )
+        for name, form, expected in TEXTS:
+            given = getattr(self, name)
+            if given is None and name == "key_from":
+                continue
+            if not isinstance(given, str) or not re.fullmatch(form, given):
+                raise ConfigError(f"cannot be used: not {expected}", name)
+        check_number(0, retries=self.retries)
+        check_number(0.001, 1e6, timeout=self.timeout)
         object.__setattr__(self, "url", self.url.rstrip("/"))
 
     def of_ids(self, prompts: Sequence[Sequence[int]], ids: Sequence[int]) -> np.ndarray:
@@ -111,22 +111,17 @@ class Endpoint:
         if self.form == "echo":
             ids, found = None, [self._text(prompt, response) for prompt in each]
             over = ["".join(tokens)[: -len(response)] for _, tokens in found]
-            merged = any(
-                left and prompt.endswith(left) for prompt, left in zip(each, over, strict=True)
-            )
+            both = zip(each, over, strict=True)
+            merged = any(left and prompt.endswith(left) for prompt, left in both)
             if any(tokens != found[0][1] for _, tokens in found):
                 what = "the response is cut into other tokens after one prompt than after another"
                 do = "pass the model's tokenizer, so that token ids are sent"
                 raise ModelError(what, self._named, do=do)
         else:
-            ids, before = (
-                self._tokenize(response, False),
-                [self._tokenize(prompt, special) for prompt in each],
-            )
-            merged = any(
-                self._tokenize(p + response, special) != b + ids
-                for p, b in zip(each, before, strict=True)
-            )
+            ids = self._tokenize(response, False)
+            before = [self._tokenize(prompt, special) for prompt in each]
+            whole = [self._tokenize(prompt + response, special) for prompt in each]
+            merged = whole != [one + ids for one in before]
             found = [self._ids(prompt, ids) for prompt in before]
         tokens, start, end = spelled(found[0][1], response, self._named)
         rows = {prompt: log_probs for prompt, (log_probs, _) in zip(each, found, strict=True)}
@@ -146,7 +141,7 @@ class Endpoint:
                 said = f"slow: no whole answer within {self.timeout:g} s"
             except httpx.ConnectError as error:
                 said = f"down: no connection ({error})"
-            except httpx.RequestError as error:
+            except (httpx.RequestError, httpx.InvalidURL) as error:
                 said = f"the answer was cut off ({type(error).__name__})"
             else:
                 said = f"status {status}: {self._quoted(content)}"
@@ -188,20 +183,20 @@ class Endpoint:
         said = f" in {self._quoted(json.dumps(answer).encode())}" if answer else ""
         return other_shape(self._named, what + said, expected, do)
 
-    def __getstate__(self) -> dict[str, Any]:
+    def __getstate__(self):
         # sockets do not travel
         return {name: value for name, value in self.__dict__.items() if name != "_client"}
 
     @cached_property
-    def _client(self) -> httpx.Client:
+    def _client(self):
         return httpx.Client(timeout=self.timeout)
 
     @property
-    def _named(self) -> str:
+    def _named(self):
         return f"{self.url} ({self.model})"
 
     @property
-    def _key(self) -> str:
+    def _key(self):
         if self.key_from is None:
             return ""
         key = os.environ.get(self.key_from, "").strip()
@@ -210,7 +205,7 @@ class Endpoint:
             raise ConfigError(what, "key_from", do="set it")
         return key
 
-    def _send(self, where: str, body: Mapping[str, Any]) -> tuple[int, bytes, float]:
+    def _send(self, where, body):
         """Status, content, and seconds that it asks to wait; a server that drips is as slow as one
         that says nothing."""
         headers = {"Authorization": f"Bearer {self._key}"} if self.key_from else {}
@@ -225,27 +220,30 @@ class Endpoint:
                     raise httpx.ReadTimeout("dripping")
         return answer.status_code, bytes(content), patience(answer.headers.get("retry-after", ""))
 
-    def _quoted(self, content: bytes) -> str:
+    def _quoted(self, content):
         """The beginning of what a server said; some repeat the key that they refuse."""
         text = content.decode("utf-8", "replace")
         return repr((text.replace(self._key, "[key]") if self._key else text)[:200])
 
-    def _ids(self, prompt: tuple[int, ...], ids: tuple[int, ...]) -> tuple[np.ndarray, list[str]]:
+    def _ids(self, prompt, ids):
         """Log-probability and text of each token of `ids` after the prompt."""
-        sent, first = prompt + ids, len(prompt)
-        asked = {"echo": True, "logprobs": 1} if self.form == "echo" else {"prompt_logprobs": 1}
-        body = {"model": self.model, "prompt": list(sent), "max_tokens": 1, "temperature": 0}
-        choice = self.choice(self.post("/completions", body | asked))
-        if self.form == "echo":
-            values, tokens = echoed(choice, len(sent), self._named)
-            return numbers(values[first : len(sent)], self._named), tokens[first : len(sent)]
-        return of_prompt(choice, ids, len(sent), self._named)
+        sent, first = [*prompt, *ids], len(prompt)
+        choice = self.choice(self._scored(sent))
+        if self.form == "prompt_logprobs":
+            return of_prompt(choice, ids, len(sent), self._named)
+        values, tokens = echoed(choice, len(sent), self._named)
+        return numbers(values[first : len(sent)], self._named), tokens[first : len(sent)]
 
-    def _text(self, prompt: str, response: str) -> tuple[np.ndarray, list[str]]:
+    def _scored(self, prompt):
+        body = {"model": self.model, "prompt": prompt, "max_tokens": 1, "temperature": 0}
+        echo = self.form == "echo"
+        asked = {"echo": True, "logprobs": 1} if echo else {"prompt_logprobs": 1}
+        return self.post("/completions", body | asked)
+
+    def _text(self, prompt, response):
         """Log-probability and text of the response's tokens, found from the end of what is
         echoed."""
-        body = {"model": self.model, "prompt": prompt + response, "max_tokens": 1, "temperature": 0}
-        answer = self.post("/completions", body | {"echo": True, "logprobs": 1})
+        answer = self._scored(prompt + response)
         usage = answer.get("usage")
         count = usage.get("prompt_tokens") if isinstance(usage, dict) else None
         if not isinstance(count, int):
@@ -263,7 +261,7 @@ class Endpoint:
             raise self.shape(what, "tokens that spell the text", do)
         return numbers(values[first:count], self._named), tokens[first:count]
 
-    def _tokenize(self, text: str, special: bool) -> tuple[int, ...]:
+    def _tokenize(self, text, special):
         """Token ids from the server, with what it puts before a text (`special`); a
         beginning-of-sequence token that the text has already is not doubled."""
         body = {"model": self.model, "prompt": text, "add_special_tokens": special}

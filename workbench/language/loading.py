@@ -3,8 +3,11 @@ model and its tokenizer have to agree on."""
 
 from __future__ import annotations
 
+import json
 import math
+import os
 from collections.abc import Iterable
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -14,23 +17,26 @@ from workbench.settings import settings
 SHIPPED = ("pocket", "persona-world", "fooling-world")
 DTYPES = ("float32", "bfloat16", "float16", "auto")
 # what a folder must hold: what it is, the files that will do, what was expected, what to do
-CONFIG = (
-    "config.json",
-    ("config.json",),
-    "a whole model (no GGUF: serve that, name an Endpoint)",
-    "save it with save_pretrained; an adapter alone: language.load_adapter(folder)",
-)
+GGUF = "no GGUF: serve that, name an Endpoint"
+CONFIG = "config.json", "config.json", f"a whole model ({GGUF})", "save it with save_pretrained"
 TOKENIZER = (
     "tokenizer",
-    ("tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt"),
+    "tokenizer.json tokenizer.model vocab.json vocab.txt",
     "tokenizer.json",
     "tokenizer.save_pretrained(folder) beside the model",
 )
 WEIGHTS = (
     "safetensors weights",
-    ("*.safetensors",),
-    "model.safetensors (pickled weights are never read, nor GGUF: serve that, name an Endpoint)",
+    "*.safetensors",
+    f"model.safetensors (pickled weights are never read; {GGUF})",
     "convert with model.save_pretrained(folder)",
+)
+ADAPTER = "adapter_config.json"
+ADAPTED = (
+    "adapter_model.safetensors",
+    "adapter_model.safetensors",
+    "an adapter (pickled weights are never read)",
+    "save_pretrained of a PEFT model",
 )
 
 
@@ -42,8 +48,9 @@ def load_causal_lm(
 ) -> tuple[Any, Any]:
     """Return `(model, tokenizer)` of a Hugging Face causal language model, ready to score.
 
-    `id_or_folder` is a folder, a hub id that is already in the local cache, or a shipped model
-    ("pocket", "persona-world", "fooling-world").
+    `id_or_folder` is a folder, a hub id that is already in the local cache, a shipped model
+    ("pocket", "persona-world", "fooling-world"), or the folder of an adapter, which is put on the
+    base that it names (`load_adapter` takes another).
 
     `dtype` is "float32", "bfloat16", "float16", or "auto", the one that the weights were saved in.
     Sixteen bits are coarse: PIR of the pocket model is up to .15 nats off in bfloat16, .02 in
@@ -55,31 +62,87 @@ def load_causal_lm(
 
     Raises `ModelError` for a folder that is missing or lacks config, tokenizer or weights, for
     weights that do not fit the config, for an id that is not in the cache, for a model that is not
-    causal (T5, BERT), for an adapter (see `load_adapter`); `ConfigError` for another dtype.
+    causal (T5, BERT); `ConfigError` for another dtype.
 
     >>> model, tokenizer = load_causal_lm("pocket")   # doctest: +SKIP
     """
     if dtype not in DTYPES:
         raise ConfigError(f"dtype {dtype!r}", expected=f"one of {DTYPES}")
+    options = {"download": download, "dtype": dtype, "device_map": device_map}
+    alone, whole = (os.path.join(_named(id_or_folder), one) for one in (ADAPTER, CONFIG[0]))
+    adapter = os.path.isfile(alone) and not os.path.isfile(whole)
+    return (load_adapter if adapter else _whole)(id_or_folder, **options)
+
+
+def load_adapter(
+    folder: str | Path, base: str | Path | None = None, **options: Any
+) -> tuple[Any, Any]:
+    """Return `(model, tokenizer)` of a folder that `save_pretrained` of a PEFT model wrote, ready to
+    score, and to be trained further.
+
+    `base` is the model it was trained on, as for `load_causal_lm` (`options` too); without it the
+    one that the folder names. The tokenizer is the folder's, else the base's. Needs `peft`; weights
+    are read from safetensors alone. Raises `ModelError` where base or peft are absent, and where
+    the weights are those of another model.
+
+    >>> model, tokenizer = load_adapter("my-lora", base="pocket")   # doctest: +SKIP
+    """
+    folder = Path(_named(folder))
+    _check_files(folder, ADAPTED)
+    if find_spec("peft") is None:
+        raise ModelError("peft is not installed", str(folder), do="pip install peft")
+    try:
+        config = json.loads((folder / ADAPTER).read_text(encoding="utf-8"))
+        base = base or config["base_model_name_or_path"]
+        if not base:
+            raise ValueError("it names no base model")
+        model, tokenizer = _whole(base, **options)
+        found = model.load_adapter(str(folder), is_trainable=True)
+        # transformers would draw these at random, or leave them out
+        if apart := [*found.missing_keys, *found.unexpected_keys, *found.mismatched_keys]:
+            raise ValueError(f"weights of another model, {apart[0]} among them")
+        if any(folder.glob("tokenizer*")):
+            tokenizer = type(tokenizer).from_pretrained(folder, local_files_only=True)
+    except Exception as error:  # what the base lacks; peft's are of many kinds
+        do = "pass base=, the model that it was trained on, to language.load_adapter; "
+        do += "or save merge_and_unload() of it there"
+        raise _failed("adapter", folder, "an adapter and its base model", do, error) from error
+    return model.eval(), tokenizer
+
+
+def _named(id_or_folder):
+    if not isinstance(id_or_folder, str | Path) or not str(id_or_folder).strip():
+        expected = "a folder, a hub id, or one of " + ", ".join(SHIPPED)
+        raise ConfigError(f"{id_or_folder!r} names no model", expected=expected)
+    return str(id_or_folder)
+
+
+def _whole(
+    id_or_folder,
+    download=False,
+    dtype="float32",
+    device_map=None,
+):
     shared = settings()
     if str(id_or_folder) in SHIPPED:
         id_or_folder = shared.data / str(id_or_folder)
     folder, name = Path(id_or_folder), str(id_or_folder)
-    if not folder.is_dir() and (folder.exists() or _looks_like_path(id_or_folder)):
-        expected = "a folder with config.json; a GGUF file is no folder: serve it, name an Endpoint"
-        raise ModelError("no such model folder", name, expected, "check the path")
+    here = os.path.isdir(folder)  # False for a name that no system would take
+    if not here and (os.path.exists(folder) or _looks_like_path(id_or_folder)):
+        expected = f"a folder with {CONFIG[0]} ({GGUF})"
+        raise ModelError("no such model folder", f"{name:.200}", expected, "check the path")
 
     import torch
     from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
     from transformers.utils import logging
 
     logging.disable_progress_bar()  # a bar per file is noise in a notebook
-    options = {"local_files_only": folder.is_dir() or not download, "trust_remote_code": False}
+    options = {"local_files_only": here or not download, "trust_remote_code": False}
     try:
-        if folder.is_dir():
+        if here:
             _check_files(folder, CONFIG)
         _check_causal(AutoConfig.from_pretrained(name, **options), name)
-        if folder.is_dir():
+        if here:
             _check_files(folder, TOKENIZER, WEIGHTS)
         tokenizer = AutoTokenizer.from_pretrained(name, **options)
         options |= {"use_safetensors": True, "dtype": getattr(torch, dtype, dtype)}
@@ -88,13 +151,9 @@ def load_causal_lm(
     except ModelError:
         raise
     except Exception as error:  # transformers raises a dozen kinds; the reader needs one
-        said = str(error).partition("\n")[0]
-        what = f"cannot load the model ({type(error).__name__}: {said})"
         expected = "a causal language model of Transformers with safetensors weights"
         do = "pass download=True, or the folder of a model you already have"
-        raise ModelError(
-            what, name, expected, "check the files" if folder.is_dir() else do
-        ) from error
+        raise _failed("model", name, expected, "check the files" if here else do, error) from error
     if lacking := sorted(loaded["missing_keys"]):
         more = f"{lacking[0]} and {len(lacking) - 1} more"
         what = f"no weights for {more}: they would be drawn at random"
@@ -104,7 +163,13 @@ def load_causal_lm(
     return (model if device_map is not None else model.to(shared.device)).eval(), tokenizer
 
 
-def _check_causal(config: Any, name: str) -> None:
+def _failed(what, where, expected, do, error):
+    said = str(error).partition("\n")[0]
+    what = f"cannot load the {what} ({type(error).__name__}: {said:.300})"
+    return ModelError(what, f"{where!s:.200}", expected, do)
+
+
+def _check_causal(config, name):
     """Refuse what cannot be asked for the next token: encoder-decoders, and encoders that read both
     ways."""
     from transformers.models.auto.modeling_auto import MODEL_FOR_MASKED_LM_MAPPING_NAMES
@@ -119,18 +184,17 @@ def _check_causal(config: Any, name: str) -> None:
         raise ModelError(what, name, "a model that predicts the next token (Llama, Qwen, ...)")
 
 
-def _looks_like_path(id_or_folder: str | Path) -> bool:
+def _looks_like_path(id_or_folder):
     """A hub id is `name` or `owner/name`; everything else was meant as a path."""
     text = str(id_or_folder)
-    return (
-        isinstance(id_or_folder, Path) or text[:1] in "./~\\" or "\\" in text or text.count("/") > 1
-    )
+    path = isinstance(id_or_folder, Path) or text[:1] in "./~\\" or text.endswith(("/", ".gguf"))
+    return path or "\\" in text or text.count("/") > 1
 
 
-def _check_files(folder: Path, *wanted: tuple[str, tuple[str, ...], str, str]) -> None:
+def _check_files(folder, *wanted):
     for what, patterns, expected, do in wanted:
-        if not any(path for pattern in patterns for path in folder.glob(pattern)):
-            raise ModelError(f"no {what}", where=str(folder), expected=expected, do=do)
+        if not any(path for pattern in patterns.split() for path in folder.glob(pattern)):
+            raise ModelError(f"no {what}", str(folder), expected, do)
 
 
 def context_of(model: Any) -> int | None:
@@ -145,17 +209,32 @@ def config_of(model: Any) -> Any:
     return config.get_text_config() if hasattr(config, "get_text_config") else config
 
 
-def check_fits(model: Any, tokenizer: Any, ids: Iterable[int] | None = None) -> None:
-    """Raise `ModelError` for token ids outside of the model's embedding; without `ids` those that
-    plain text can become, which special tokens are not."""
+def check_loaded(model: Any, does: str = "eval") -> None:
+    """Raise `ModelError` for what is no model, or not one that can do so (`generate`)."""
+    if not callable(getattr(model, does, None)):
+        what = "it cannot write" if does == "generate" else "no model that is loaded"
+        do = "model, tokenizer = load_causal_lm(…)"
+        raise ModelError(what, type(model).__name__, "a model that is loaded here", do)
+
+
+def check_tokenizer(tokenizer: Any) -> None:
+    """Raise `ConfigError` for what is no tokenizer of Transformers."""
+    if not hasattr(tokenizer, "all_special_tokens"):
+        what, do = f"a {type(tokenizer).__name__}", "model, tokenizer = load_causal_lm(…)"
+        raise ConfigError(what, "tokenizer", "the model's own tokenizer", do)
+
+
+def check_fits(model: Any, tokenizer: Any, ids: Iterable[int]) -> None:
+    """Raise `ModelError` for token ids outside of the model's embedding."""
     table = getattr(model, "get_input_embeddings", lambda: None)()
     size = getattr(table, "num_embeddings", math.inf)
-    if ids is None:
-        ids = set(tokenizer.get_vocab().values()) - set(tokenizer.all_special_ids)
-    if (last := max(ids, default=0)) >= size:
-        what = f"the id of token {tokenizer.convert_ids_to_tokens(last)!r} is {last}"
-        do = "the model's own tokenizer, or model.resize_token_embeddings(len(tokenizer))"
-        raise ModelError(what, type(model).__name__, f"ids below {size}, its embedding", do)
+    ids = {0, *ids}
+    for one in (min(ids), max(ids)):
+        if not 0 <= one < size:
+            token = None if one < 0 else tokenizer.convert_ids_to_tokens(one)
+            do = "the model's own tokenizer, or model.resize_token_embeddings(len(tokenizer))"
+            what = f"the id of token {token!r} is {one}"
+            raise ModelError(what, type(model).__name__, f"ids below {size}, its embedding", do)
 
 
 def check_room(model: Any, prompts: Iterable[int], new: int) -> None:

@@ -6,7 +6,7 @@ from __future__ import annotations
 import functools
 import math
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
@@ -48,7 +48,7 @@ class Bounded(ImmutableSandboxedEnvironment):
         _check_all(getattr(function, "__self__", 1), *args, *options.values())
         return super().call(context, function, *args, **options)
 
-    def _parse(self, *source: Any) -> nodes.Template:
+    def _parse(self, *source):
         tree = _Added().visit(super()._parse(*source)).set_environment(self)
         for one in tree.find_all(nodes.Const):
             # a format may ask for any width
@@ -57,23 +57,23 @@ class Bounded(ImmutableSandboxedEnvironment):
 
 
 class _Added(NodeTransformer):
-    def visit_Concat(self, node: nodes.Concat) -> nodes.Node:
+    def visit_Concat(self, node):
         """`a ~ b` as the sum of two texts, which is checked."""
         parts = self.generic_visit(node).nodes
         texts = [nodes.Filter(one, "string", [], [], None, None) for one in parts]
         return functools.reduce(nodes.Add, texts)
 
 
-def _checked(function: Callable) -> Callable:
+def _checked(function):
     @functools.wraps(function)
-    def checked(*args: Any, **options: Any) -> Any:
+    def checked(*args, **options):
         _check_all(*args, *options.values())
         return function(*args, **options)
 
     return checked
 
 
-def _size(value: Any) -> float:
+def _size(value):
     """Letters and items of a value; of a number the number itself."""
     if isinstance(value, int | float):
         return abs(value)
@@ -82,12 +82,12 @@ def _size(value: Any) -> float:
     return len(value) if isinstance(value, str) else 1
 
 
-def _check(size: float) -> None:
+def _check(size):
     if not size <= LIMIT:
         raise SecurityError(f"it asks for more than {LIMIT:,} letters or items")
 
 
-def _check_all(*values: Any) -> None:
+def _check_all(*values):
     _check(math.prod(max(1, _size(one)) for one in values))
 
 
@@ -131,7 +131,7 @@ def chat_text(
         return _text(template, fields | {"messages": messages, "add_generation_prompt": reply})
 
 
-def _text(template: Template, fields: Mapping[str, Any]) -> str:
+def _text(template, fields):
     template.environment.spent = 0
     parts, size = [], 0
     for part in template.generate(**fields):

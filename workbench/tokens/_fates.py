@@ -38,23 +38,23 @@ class Deletion:
     words: pd.DataFrame
 
     @property
-    def counts(self) -> dict[str, int]:
+    def counts(self):
         """Words by fate."""
         found = self.words["fate"].value_counts()
         return {fate: int(found.get(fate, 0)) for fate in FATES}
 
-    def to_frame(self) -> pd.DataFrame:
+    def to_frame(self):
         """One row per word of the old reply."""
         return self.words
 
-    def __repr__(self) -> str:
+    def __repr__(self):
         said = ", ".join(f"{count} {fate}" for fate, count in self.counts.items())
         return (
             f"Deletion(memory {self.memory} of {len(self.memories)}: {said}; "
             f"{len(self.seeds) - 1} seeds in the null)"
         )
 
-    def _repr_html_(self) -> str:
+    def _repr_html_(self):
         """The old reply with a mark at each word, the new one, and a table of the words that did
         not just stay."""
         marked, at = "", 0

@@ -6,19 +6,14 @@ import hashlib
 import json
 import re
 import tomllib
-from collections.abc import Iterable, Sequence
-from pathlib import Path
-from typing import Any
 
-import numpy as np
-import pandas as pd
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from workbench.errors import ConfigError, DataError
-from workbench.language import Chat
 from workbench.language.replies import NoReply
-from workbench.tokens.encoding import HALF, check_columns
-from workbench.tokens.rendering import rendered
+from workbench.language.templates import filled
+from workbench.settings import Frozen
+from workbench.tokens.encoding import check_columns, check_once, check_rows
 
 # what special tokens (</s>, [INST]) begin with; ends of lines
 OPENS = re.compile("[<\\[\x7f-\x9f\u2028\u2029]")
@@ -27,10 +22,8 @@ Answer = tuple[dict[str, float], str]
 """Scores by criterion, and why there are none."""
 
 
-class Rubric(BaseModel):
+class Rubric(Frozen):
     """What a judge is asked: a TOML file of these fields."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     prompt: str
     """A jinja template that sees `criteria`, `memories`, `query` and `text`; it must show the first
@@ -39,7 +32,7 @@ class Rubric(BaseModel):
     """What each criterion means, by the name that it has in the judge's answer and in the table."""
 
 
-def quote(text: str) -> str:
+def quote(text):
     """A text as a JSON string on one line, in which nothing reads as a special token.
 
     >>> print(quote('Give "5".</s>'))
@@ -48,7 +41,7 @@ def quote(text: str) -> str:
     return OPENS.sub(lambda found: f"\\u{ord(found[0]):04x}", json.dumps(text, ensure_ascii=False))
 
 
-def read(path: Path) -> Rubric:
+def read(path):
     """The rubric in a TOML file."""
     try:
         return Rubric.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
@@ -57,20 +50,18 @@ def read(path: Path) -> Rubric:
         raise ConfigError(what, path.name, "a TOML file with `prompt` and [criteria]") from error
 
 
-def fill(rubric: Rubric, memories: Iterable[str], query: str, text: str) -> str:
+def fill(rubric, memories, query, text):
     """The prompt of one call, what comes from data as JSON strings."""
     told, text = [quote(one) for one in memories], quote(text)
-    prompt = rendered(
-        rubric.prompt, criteria=rubric.criteria, memories=told, query=quote(query), text=text
-    )
+    fields = {"criteria": rubric.criteria, "memories": told, "query": quote(query), "text": text}
+    prompt = filled(rubric.prompt, "template", fields)
     if absent := [one for one in (text, *rubric.criteria) if one not in prompt]:
-        raise ConfigError(
-            f"the prompt does not show {absent[0][:80]}", "rubric", "the text and every criterion"
-        )
+        what = f"the prompt does not show {absent[0][:80]}"
+        raise ConfigError(what, "rubric", "the text and every criterion")
     return prompt
 
 
-def scores_in(answer: str, criteria: Iterable[str]) -> dict[str, float] | None:
+def scores_in(answer, criteria):
     """What the one JSON object in the answer gives for each criterion; other entries (a reason) are
     left alone."""
     # what a reasoning model says to itself may hold braces
@@ -85,7 +76,7 @@ def scores_in(answer: str, criteria: Iterable[str]) -> dict[str, float] | None:
     return {name: float(one) for name, one in found.items()}
 
 
-def ask(chat: Chat, prompt: str, seeds: Sequence[int], criteria: Iterable[str]) -> Answer:
+def ask(chat, prompt, seeds, criteria):
     """Scores by criterion and "", or none and why there are none; asked twice at most."""
     why = ""
     for seed in seeds:
@@ -101,15 +92,17 @@ def ask(chat: Chat, prompt: str, seeds: Sequence[int], criteria: Iterable[str]) 
     return {}, why
 
 
-def name_of(chat: Any, prompt: str, seeds: Sequence[int]) -> str:
+def name_of(chat, prompt, seeds):
     """What tells one call of one judge from all others."""
     return hashlib.sha256(json.dumps([repr(chat), prompt, seeds]).encode()).hexdigest()[:32]
 
 
-def answers_in(path: Path) -> dict[str, Answer]:
+def answers_in(path):
     """The answers that a file keeps; a line that was cut off, because its writer was stopped, is
     none."""
     found, broken = {}, 0
+    if not path.parent.is_dir():
+        raise ConfigError("no such folder", str(path.parent), "one that exists", "make it first")
     try:
         text = path.read_text(encoding="utf-8") if path.exists() else ""
     except (OSError, ValueError):
@@ -127,25 +120,18 @@ def answers_in(path: Path) -> dict[str, Answer]:
     return found
 
 
-def keep(path: Path, call: str, answer: Answer) -> None:
+def keep(path, call, answer):
     """Add one answer to the file."""
     line = json.dumps({"call": call, "scores": answer[0], "unread": answer[1]})
     with path.open("a", encoding="utf-8") as file:
         file.write("\n" + line)
 
 
-def check(written: pd.DataFrame) -> None:
+def check(written):
     """Raise `DataError` for a table that cannot be judged."""
     check_columns(written, COLUMNS, "written")
-    if not len(written) or written["text"].duplicated().any() or written["user"].isna().any():
-        what = "no text, one that occurs twice, or one by nobody"
+    check_once(written, "written")
+    if not len(written) or written["user"].isna().any():
+        what = "no text, or one by nobody"
         raise DataError(what, "written", f"columns {list(COLUMNS)}, one row a text")
-    for place, row in enumerate(written.itertuples(index=False)):
-        listed = isinstance(row.memories, list | tuple | np.ndarray)
-        each = [row.query, row.response, row.written, *(row.memories if listed else [None])]
-        if not all(isinstance(one, str) and not HALF.search(one) for one in each):
-            raise DataError(
-                "what is no text",
-                f"written row {place}",
-                "whole letters, and a list of memory items",
-            )
+    check_rows(written, "written", COLUMNS[2:])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -36,35 +35,23 @@ class Check(NamedTuple):
     fatal: bool = False
 
 
-def prompt_checks(tokenizer: Any, row: Any, template: Any) -> Iterator[Check]:
+def prompt_checks(tokenizer, row, template):
     """What the template does with persona and query."""
     chat = chatting(tokenizer, template)
     full, bare = (prompt(tokenizer, told, row.query, template) for told in (row.memories, ()))
     said, known = "yes" if chat else "no: a plain prompt", "what the model was trained with"
     yield Check("chat template", said, known, None)
     there = all(quoted(memory, tokenizer, template).strip() in full for memory in row.memories)
-    yield Check(
-        "persona in the prompt",
-        _said(there),
-        "yes",
-        there,
-        "the template drops the persona from the prompt",
-        True,
-    )
+    says = "the template drops the persona from the prompt"
+    yield Check("persona in the prompt", _said(there), "yes", there, says, True)
     # what is left of the persona-free prompt when all that it shares with the other is gone
     start = _shared(full, bare)
     end = _shared(full[start:][::-1], bare[start:][::-1])
     left = bare[start : len(bare) - end].strip()
-    says = (
-        "without a persona the template puts words of its own, which PIR is then measured against"
-    )
-    yield Check(
-        "persona-free prompt adds",
-        left[:60] or "nothing",
-        "nothing",
-        not any(map(str.isalnum, left)),
-        says,
-    )
+    says = "without a persona the template puts words of its own, which PIR is then measured "
+    good = not any(map(str.isalnum, left))
+    name = "persona-free prompt adds"
+    yield Check(name, left[:60] or "nothing", "nothing", good, f"{says}against")
     if chat:
         yield from _chat_checks(tokenizer, template or {})
     thought = thinking(full)
@@ -84,7 +71,7 @@ def prompt_checks(tokenizer: Any, row: Any, template: Any) -> Iterator[Check]:
     yield Check("beginning of sequence", found, wanted, good, says)
 
 
-def _chat_checks(tokenizer: Any, options: Any) -> Iterator[Check]:
+def _chat_checks(tokenizer, options):
     """What the chat template makes of a system message, of a reply that begins, and of the day."""
     ask = [{"role": "user", "content": "?"}]
     try:
@@ -97,17 +84,13 @@ def _chat_checks(tokenizer: Any, options: Any) -> Iterator[Check]:
     says = "the template does not mark where the reply begins"
     yield Check("generation prompt", _said(one != two), "yes", one != two, says)
     if CALENDAR in tokenizer.get_chat_template():
-        says = (
-            "the template writes the date of the day into the prompt, and scores change with it "
-            "(a fixed one: template={'date': '2024-07-26'})"
-        )
+        says = "the template writes the date of the day into the prompt, and scores change with it "
+        says += "(a fixed one: template={'date': '2024-07-26'})"
         found = options.get("date", "today's")
         yield Check("date in the prompt", found, "a fixed one", "date" in options, says)
 
 
-def fit_checks(
-    model: Any, tokenizer: Any, pairs: pd.DataFrame, tokens: pd.DataFrame
-) -> Iterator[Check]:
+def fit_checks(model, tokenizer, pairs, tokens):
     """Signs that tokenizer and model are no pair, and tokens that stand for anything; a line for
     each that is found."""
     table, size = getattr(model, "get_input_embeddings", lambda: None)(), len(tokenizer)
@@ -132,7 +115,7 @@ def fit_checks(
             yield Check(f"unknown tokens in the {name}", share, "0", False, says)
 
 
-def pair_checks(pairs: pd.DataFrame, tokens: pd.DataFrame) -> Iterator[Check]:
+def pair_checks(pairs, tokens):
     """Texts that the seam with the prompt cuts otherwise, and personas that were cut."""
     own = tokens[tokens["own"]]
     share = float(own.groupby("text")["boundary"].any().mean())
@@ -143,9 +126,7 @@ def pair_checks(pairs: pd.DataFrame, tokens: pd.DataFrame) -> Iterator[Check]:
         yield Check("personas that were cut", cut, "0", False, says)
 
 
-def perplexities(
-    model: Any, tokenizer: Any, own: pd.DataFrame, tokens: pd.DataFrame, seed: int
-) -> Iterator[Check]:
+def perplexities(model, tokenizer, own, tokens, seed):
     """exp of the mean −log p a token: of the texts with several personas, of the model's own
     writing, of guessing."""
     mine, theirs = tokens[tokens["own"]], tokens[~tokens["own"]]
@@ -154,14 +135,10 @@ def perplexities(
     yield Check("perplexity without a persona", math.exp(without), "", None)
     yield Check("perplexity with another's", math.exp(-theirs["log_prob_with"].mean()), "", None)
     size = len(tokenizer)
-    says = (
-        f"its perplexity on these texts, {math.exp(with_):.0f}, is that of guessing "
-        f"among its {size} tokens"
-    )
-    good = math.exp(with_) < 0.9 * size
-    yield Check(
-        "perplexity of guessing", float(size), "well above that of the texts", good, says, True
-    )
+    says = f"its perplexity on these texts, {math.exp(with_):.0f}, is that of guessing among its "
+    says += f"{size} tokens"
+    name, expected = "perplexity of guessing", "well above that of the texts"
+    yield Check(name, float(size), expected, math.exp(with_) < 0.9 * size, says, True)
     if not hasattr(model, "generate"):
         return
     from workbench.tokens.decoding import write
@@ -183,18 +160,14 @@ def perplexities(
     written = written[np.array(sizes) <= (context_of(model) or math.inf)]
     if len(written):
         reference = -score_tokens(model, tokenizer, written)["log_prob_with"].mean()
-        says = (
-            f"the texts are foreign to the model: {math.exp(with_ - reference):.0f} "
-            f"times the perplexity of its own"
-        )
+        says = f"the texts are foreign to the model: {math.exp(with_ - reference):.0f} times the "
+        says += "perplexity of its own"
         limit = f"a {math.exp(FOREIGN):.0f}th of that of the texts at least"
         good = with_ - reference < FOREIGN
         yield Check("perplexity of its own writing", math.exp(reference), limit, good, says)
 
 
-def number_format(
-    model: Any, tokenizer: Any, own: pd.DataFrame, tokens: pd.DataFrame
-) -> Iterator[Check]:
+def number_format(model, tokenizer, own, tokens):
     """How far the scores of a model in half precision are from those of the same weights in single
     precision, on some of the texts."""
     dtype = getattr(model, "dtype", None)
@@ -213,7 +186,7 @@ def number_format(
     yield Check("number format", value, "float32, or off by a 20th of the spread", good, says)
 
 
-def chance(each: pd.DataFrame, wins: np.ndarray, rng: np.random.Generator) -> Iterator[Check]:
+def chance(each, wins, rng):
     """The own persona against the null, and the persona-free pass against those with anybody's
     persona."""
     n, personas = wins.shape
@@ -221,24 +194,12 @@ def chance(each: pd.DataFrame, wins: np.ndarray, rng: np.random.Generator) -> It
     null = wins[np.arange(n), drawn].mean(axis=1)
     own, high = float(wins[:, 0].mean()), float(np.quantile(null, 0.95))
     p = float((1 + (null >= own).sum()) / (1 + DRAWS))
-    few = (
-        f"{n} texts and {personas - 1} others are too few to tell from chance"
-        if personas**-n > ALPHA
-        else ""
-    )
-    says = (
-        few
-        or f"nothing is above chance: the own persona beats {own:.0%} of other "
-        f"people's (95 % of the null: {high:.0%})"
-    )
-    yield Check(
-        "own persona wins",
-        own,
-        f"above {high:.2f}, the 95 % point of the null",
-        p <= ALPHA,
-        says,
-        True,
-    )
+    says = f"nothing is above chance: the own persona beats {own:.0%} of other people's "
+    says += f"(95 % of the null: {high:.0%})"
+    if personas**-n > ALPHA:
+        says = f"{n} texts and {personas - 1} others are too few to tell from chance"
+    expected = f"above {high:.2f}, the 95 % point of the null"
+    yield Check("own persona wins", own, expected, p <= ALPHA, says, True)
     yield Check("p of that by chance", p, f"at most {ALPHA}", None)
     rank = math.ceil(0.95 * (personas - 1))
     expected = f"{(personas - rank) / personas:.2f} by chance"
@@ -247,26 +208,18 @@ def chance(each: pd.DataFrame, wins: np.ndarray, rng: np.random.Generator) -> It
     anybody = each["others"].to_numpy()
     low = np.quantile(rng.choice(anybody, (DRAWS, n)).mean(axis=1), 0.025)
     share = anybody.mean() / each["own"].mean() if each["own"].mean() > 0 else 0.0
-    says = (
-        f"the persona-free prompt is out of distribution: {share:.0%} of the PIR "
-        f"comes with anybody's persona "
-        '(score against others: make_pairs(..., intervention="others"))'
-    )
+    says = f"the persona-free prompt is out of distribution: {share:.0%} of the PIR comes with "
+    says += 'anybody\'s persona (score against others: make_pairs(..., intervention="others"))'
     good = not (low > 0 and share > 0.1)
-    yield Check(
-        "mean PIR of other people's personas",
-        float(anybody.mean()),
-        "not clearly above 0",
-        good,
-        says,
-    )
+    name, mean = "mean PIR of other people's personas", float(anybody.mean())
+    yield Check(name, mean, "not clearly above 0", good, says)
 
 
-def _shared(one: str, other: str) -> int:
+def _shared(one, other):
     """How many letters two texts share from the beginning."""
     pairs = enumerate(zip(one, other, strict=False))
     return next((i for i, (a, b) in pairs if a != b), min(len(one), len(other)))
 
 
-def _said(yes: bool) -> str:
+def _said(yes):
     return "yes" if yes else "no"

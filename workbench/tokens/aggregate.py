@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 
 from workbench.errors import ConfigError, DataError
+from workbench.tokens.encoding import check_columns, check_once
 
 SUMS = ("log_prob_with", "log_prob_without", "pir", "pcxmi", "kl", "entropy", "loss", "word_match")
 MEANS = ("probability_difference", "attention")
@@ -58,7 +59,7 @@ def spans_of(text: str, level: str) -> np.ndarray:
     """
     try:
         expression = re.compile(LEVELS.get(level, level))
-    except re.error as error:
+    except (re.error, TypeError) as error:
         expected = f"one of {list(LEVELS)}, or a regular expression"
         raise ConfigError(f"{level!r}: {error}", "level", expected) from error
     spans = [found.span() for found in expression.finditer(text) if found[0]]
@@ -101,7 +102,7 @@ def cut(text: str, start: np.ndarray, end: np.ndarray, level: str) -> Pieces:
     return Pieces(*spans[kept].T, group)
 
 
-def _tokens(start: np.ndarray, end: np.ndarray) -> Pieces:
+def _tokens(start, end):
     # a token begins a piece where all before it have ended
     reach = np.maximum.accumulate(end)
     first = np.ones(len(start), dtype=bool)
@@ -122,6 +123,11 @@ def add_up(
     not overlap; those without a token are left out. Raises `DataError` for a text without a
     response.
     """
+    also = [also] if isinstance(also, str) else [*also]
+    check_columns(tokens, ("text", "start", "end", *also), "tokens")
+    check_columns(pairs, ("text", "response"), "pairs")
+    check_columns(spans, ("text", "start", "end"), "spans")
+    check_once(pairs, "pairs")
     names = [name for name in (*SUMS, *also) if name in tokens]
     responses = dict(zip(pairs["text"], pairs["response"], strict=True))
     scored = dict(list(tokens.groupby("text", sort=False)))
@@ -133,7 +139,14 @@ def add_up(
         table = table.sort_values("start", kind="stable")
         part = scored[text]
         start, end = part["start"].to_numpy(), part["end"].to_numpy()
-        group = token_group(responses[text], start, end, table[["start", "end"]].to_numpy())
+        cut = table[["start", "end"]].to_numpy()
+        said = [responses[text][a:b] for a, b in zip(start, end, strict=True)]
+        if end.max() > len(responses[text]) or [*part.get("token", said)] != said:
+            what, do = f"text {text!r} has another response", "pass the pairs that were scored"
+            raise DataError(what, "pairs", "the text that the tokens are cut from", do)
+        if (cut[1:, 0] < cut[:-1, 1]).any():
+            raise DataError(f"spans of text {text!r} overlap", "spans", "each apart")
+        group = token_group(responses[text], start, end, cut)
         # sums over the tokens of each span
         added = part[group >= 0].groupby(group[group >= 0])
         sums = added[names].sum().assign(n_tokens=added.size())
@@ -155,6 +168,7 @@ def pieces(
     >>> pieces(tokens, pairs)[["piece", "pir"]].values.tolist()
     [['Bright.', 1.5], ['And warm!', 2.0]]
     """
+    check_columns(pairs, ("text", "response"), "pairs")
     spans_of("", level)  # an expression that cannot be read is refused, with or without texts
     rows = []
     for text, response in pairs[["text", "response"]].itertuples(index=False):

@@ -10,15 +10,16 @@ PIR.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from workbench.errors import DataError
+from workbench.language.loading import check_fits, check_loaded, check_room, check_tokenizer
 from workbench.tokens.contrast import score_tokens
-from workbench.tokens.encoding import check_columns, prompt_ids
+from workbench.tokens.encoding import check_columns, prompt_ids, response_ids
 from workbench.tokens.prompts import EXAMPLE, make_pairs, owners
 from workbench.tokens.rendering import Template, prompt
 
@@ -37,7 +38,7 @@ def score_coalitions(
     `example` is one row [memories, query, response] of an example table; `coalitions` has a row per
     coalition and a truth value per memory item.
     """
-    kept = np.asarray(coalitions, dtype=bool).reshape(len(coalitions), len(example.memories))
+    kept = np.asarray(coalitions, dtype=bool).reshape(-1, len(example.memories))
     kept, place = np.unique(kept, axis=0, return_inverse=True)
     told = [list(itertools.compress(example.memories, row)) for row in kept]
     each = [prompt(tokenizer, memories, example.query, template) for memories in told]
@@ -49,7 +50,10 @@ def score_coalitions(
 
 def checked(examples: pd.DataFrame, tokenizer: Any, template: Template = None) -> list[Any]:
     """The rows of an example table, once `make_pairs` has found nothing wrong with them."""
-    return list(make_pairs(examples, tokenizer, template=template).itertuples(index=False))
+    rows = list(make_pairs(examples, tokenizer, template=template).itertuples(index=False))
+    if not rows:
+        raise DataError("no text", "examples", "one row or more")
+    return rows
 
 
 def single(example: pd.DataFrame) -> None:
@@ -80,3 +84,18 @@ def located(
     (ids,) = prompt_ids(tokenizer, [text])
     # the bos token that was put before belongs to none
     return ids, np.array([-1] * (len(ids) - len(owner)) + owner)
+
+
+def placed(
+    model: Any, tokenizer: Any, examples: pd.DataFrame, template: Template = None
+) -> Iterator[tuple[Any, tuple[int, ...], np.ndarray, tuple[int, ...]]]:
+    """Each example with what `located` finds, and the token ids of its response, for a model that
+    is run here: `ModelError` and `TooLarge` where it cannot be."""
+    check_loaded(model)
+    check_tokenizer(tokenizer)
+    for row in checked(examples, tokenizer, template):
+        ids, owner = located(tokenizer, row, template)
+        ((said, _),) = response_ids(tokenizer, [row.response])
+        check_room(model, [len(ids)], len(said))
+        check_fits(model, tokenizer, ids + said)
+        yield row, ids, owner, said

@@ -20,15 +20,14 @@ from __future__ import annotations
 import inspect
 import itertools
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
-import torch
 from tqdm import tqdm
 
-from workbench.errors import ConfigError, ModelError
+from workbench.errors import ConfigError, ModelError, WorkbenchError, check_number, stopped
 from workbench.language.loading import check_fits, context_of
 from workbench.tokens import passes
 from workbench.tokens.encoding import check_pairs, encode_pairs, prompts_of
@@ -80,12 +79,10 @@ def score_tokens(
     endpoint cannot give, `ModelError` for a model that is not causal, whose embedding lacks a token
     of the tokenizer, or whose logits are not numbers (it names the text).
     """
-    unknown = sorted(set(scores) - set(SCORES))
-    if unknown:
-        raise ConfigError(f"unknown score {unknown}", where="scores", expected=f"some of {SCORES}")
-    if min(batch_size, batch_tokens, batch_logits) < 1:
-        where = "batch_size, batch_tokens, batch_logits"
-        raise ConfigError("a batch of nothing", where, "at least 1")
+    scores = [scores] if isinstance(scores, str) else list(scores or ())
+    if unknown := [one for one in scores if one not in SCORES]:
+        raise ConfigError(f"unknown score {unknown}", "scores", f"some of {SCORES}")
+    check_number(1, batch_size=batch_size, batch_tokens=batch_tokens, batch_logits=batch_logits)
     if hasattr(model, "of_ids"):
         rows = _ask(model, tokenizer, pairs, scores)
     else:
@@ -99,9 +96,7 @@ def score_tokens(
     return table
 
 
-def _ask(
-    scorer: Any, tokenizer: Any, pairs: pd.DataFrame, scores: Sequence[str]
-) -> list[dict[str, Any]]:
+def _ask(scorer, tokenizer, pairs, scores):
     """Rows as a scorer behind an endpoint gives them; the prompts of one response are asked for
     together."""
     if whole := sorted(set(scores) & set(WHOLE)):
@@ -109,30 +104,48 @@ def _ask(
         expected = "an endpoint returns that of one token"
         raise ConfigError(what, "scores", expected, "load the model with load_causal_lm")
     rows = _texts(pairs) if tokenizer is None else encode_pairs(tokenizer, pairs)
-    same: dict[Any, list[dict[str, Any]]] = {}
+    same = {}
     for row in rows:
         same.setdefault(row["response"], []).append(row)
-    for response, together in same.items():
-        prompts = list(dict.fromkeys(prompt for row in together for prompt in row["prompts"]))
-        cut: dict[str, Any] = {}
-        if tokenizer is None:
-            # before the prompts of a chat template nothing belongs
-            chat = str(pairs.attrs.get("template")).startswith("chat")
-            able = "special" in inspect.signature(scorer.of_text).parameters
-            options = {"special": False} if chat and able else {}
-            found = scorer.of_text(prompts, response, **options)
-            log_probs, cut["boundary"] = found.log_probs, found.merged
-            cut["ids"] = found.ids or (-1,) * len(found.tokens)
-            cut["offsets"] = list(zip(found.start, found.end, strict=True))
-        else:
-            log_probs = scorer.of_ids(prompts, together[0]["ids"])
-        gold = dict(zip(prompts, log_probs, strict=True))
-        for row in together:
-            row |= cut | {"gold": np.array([gold[prompt] for prompt in row["prompts"]])}
+    for together in same.values():
+        try:
+            _answered(scorer, tokenizer, pairs, together)
+        except WorkbenchError as error:  # what was answered before it is not lost
+            done = [row for row in rows if "gold" in row]
+            do = "error.scored holds those; score pairs[~pairs.text.isin(error.scored.text)] later"
+            failed = stopped(error, f"{len(done)} of {len(rows)} texts were scored", do)
+            failed.scored = _table(pairs[["gold" in row for row in rows]], done, scores)
+            raise failed from error
     return rows
 
 
-def _texts(pairs: pd.DataFrame) -> list[dict[str, Any]]:
+def _answered(scorer, tokenizer, pairs, together):
+    """Add what the scorer says of one response after all of its prompts."""
+    prompts = list(dict.fromkeys(prompt for row in together for prompt in row["prompts"]))
+    cut = {}
+    ids = together[0].get("ids")
+    if tokenizer is None:
+        # before the prompts of a chat template nothing belongs
+        chat = str(pairs.attrs.get("template")).startswith("chat")
+        able = "special" in inspect.signature(scorer.of_text).parameters
+        options = {"special": False} if chat and able else {}
+        found = scorer.of_text(prompts, together[0]["response"], **options)
+        log_probs, cut["boundary"] = found.log_probs, found.merged
+        cut["ids"] = ids = found.ids or (-1,) * len(found.tokens)
+        cut["offsets"] = list(zip(found.start, found.end, strict=True))
+    else:
+        log_probs = scorer.of_ids(prompts, ids)
+    wanted = len(prompts), len(ids)
+    if np.shape(log_probs) != wanted:
+        what, expected = f"an array of shape {np.shape(log_probs)}", f"{wanted}, prompts × tokens"
+        raise ModelError(what, type(scorer).__name__, expected)
+    text = together[0]["text"]
+    gold = {one: _finite(each, text) for one, each in zip(prompts, log_probs, strict=True)}
+    for row in together:
+        row |= cut | {"gold": np.array([gold[prompt] for prompt in row["prompts"]])}
+
+
+def _texts(pairs):
     """Rows for a scorer that tokenises itself."""
     check_pairs(pairs)
     rows = []
@@ -146,7 +159,7 @@ def _texts(pairs: pd.DataFrame) -> list[dict[str, Any]]:
     return rows
 
 
-def _run(model: Any, rows: list[dict[str, Any]], scores: Sequence[str], *limits: int) -> None:
+def _run(model, rows, scores, *limits):
     """Add `gold` (prompts × tokens), and `entropy` and `kl` where asked for, to each row.
 
     Logits of several passes are kept for KL alone, for some texts at a time.
@@ -154,8 +167,8 @@ def _run(model: Any, rows: list[dict[str, Any]], scores: Sequence[str], *limits:
     if not rows:
         return
     passes.check_causal(model)
-    gold: dict[passes.Pass, np.ndarray] = {}
-    entropy: dict[passes.Pass, np.ndarray] = {}
+    gold = {}
+    entropy = {}
     whole = "kl" in scores
     groups = _groups(rows, limits[-1] // passes.vocabulary_of(model)) if whole else [rows]
     owner = {one: row["text"] for row in rows for one in _passes(row)}
@@ -163,7 +176,7 @@ def _run(model: Any, rows: list[dict[str, Any]], scores: Sequence[str], *limits:
     # of plain text: a bar that is a widget would stand in a saved notebook and say nothing
     with tqdm(total=len(owner), desc="score_tokens", delay=2, leave=False, unit="pass") as bar:
         for group in groups:
-            kept: dict[passes.Pass, torch.Tensor] = {}
+            kept = {}
             asked = {one for row in group for one in _passes(row)}
             for batch in passes.batches(asked, model, *limits):
                 for one, logits in zip(batch, passes.response_logits(model, batch), strict=True):
@@ -180,15 +193,15 @@ def _run(model: Any, rows: list[dict[str, Any]], scores: Sequence[str], *limits:
         row["entropy"] = entropy.get(_passes(row)[0])
 
 
-def _passes(row: dict[str, Any]) -> list[passes.Pass]:
+def _passes(row):
     return [(prompt, row["ids"]) for prompt in row["prompts"]]
 
 
-def _groups(rows: list[dict[str, Any]], limit: int) -> Iterator[list[dict[str, Any]]]:
+def _groups(rows, limit):
     """Rows whose distinct passes have at most `limit` response tokens (or one row); equal responses
     lie together."""
-    group: list[dict[str, Any]] = []
-    run: set[passes.Pass] = set()
+    group = []
+    run = set()
     size = 0
     for row in sorted(rows, key=lambda row: (len(row["ids"]), row["ids"])):
         new = set(_passes(row)) - run
@@ -201,7 +214,7 @@ def _groups(rows: list[dict[str, Any]], limit: int) -> Iterator[list[dict[str, A
     yield group
 
 
-def _finite(log_probs: np.ndarray, text: Any) -> np.ndarray:
+def _finite(log_probs, text):
     wrong = np.flatnonzero(~np.isfinite(log_probs))
     if len(wrong):
         what = "the model returned logits that are not finite"
@@ -212,7 +225,7 @@ def _finite(log_probs: np.ndarray, text: Any) -> np.ndarray:
     return log_probs
 
 
-def _table(pairs: pd.DataFrame, rows: list[dict[str, Any]], scores: Sequence[str]) -> pd.DataFrame:
+def _table(pairs, rows, scores):
     """One line a token, in the order of the rows."""
     # which text, which of its tokens, and the characters that each covers
     sizes = np.array([len(row["ids"]) for row in rows], dtype=int)
@@ -222,11 +235,9 @@ def _table(pairs: pd.DataFrame, rows: list[dict[str, Any]], scores: Sequence[str
     covered = [row["response"][a:b] for row in rows for a, b in row["offsets"]]
     # both sides; p⁻ of several prompts is the mean of their probabilities
     with_ = _joined([row["gold"][0] for row in rows])
-    means = []
-    for row in rows:
-        others = row["gold"][1:]
-        means.append(np.logaddexp.reduce(others, axis=0) - math.log(len(others)))
-    without = _joined(means)
+    sides = [row["gold"][1:] for row in rows]
+    without = [np.logaddexp.reduce(one, axis=0) - math.log(len(one)) for one in sides]
+    without = _joined(without)
     table = {
         "text": pairs["text"].repeat(sizes).reset_index(drop=True),
         "position": position,
@@ -251,6 +262,6 @@ def _table(pairs: pd.DataFrame, rows: list[dict[str, Any]], scores: Sequence[str
     return pd.DataFrame(table | {"boundary": merged & (position == 0)})
 
 
-def _joined(parts: list[Any]) -> np.ndarray:
+def _joined(parts):
     """One array of a part for each row; empty where there are no rows."""
     return np.concatenate([np.zeros(0), *parts])

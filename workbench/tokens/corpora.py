@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from workbench.errors import ConfigError, DataError
+from workbench.errors import ConfigError, DataError, check_number
 from workbench.tokens.aggregate import add_up
+from workbench.tokens.encoding import check_columns
 from workbench.tokens.prompts import foreign, make_pairs
 from workbench.tokens.rendering import prompt
 
@@ -27,7 +28,10 @@ def examples_of(
     `users` keeps some shoppers; `n` draws so many texts. Raises `DataError` for what is no world,
     and when no text is left.
     """
-    _check(corpus)
+    check_world(corpus)
+    check_number(0, seed=seed, n=n or 0)
+    if users is not None and not pd.api.types.is_list_like(users):
+        raise ConfigError(f"users {users!r}", expected="a list of shoppers")
     rng = np.random.default_rng(seed)
     table = corpus.texts if users is None else corpus.texts[corpus.texts["user"].isin(users)]
     if table.empty:
@@ -73,7 +77,7 @@ def excerpts(corpus: Any, tokenizer: Any, seed: int = 0) -> pd.DataFrame:
     decides a few words in a hundred, and a small model takes long to notice; here it decides nearly
     all of them. For training only.
     """
-    _check(corpus)
+    check_world(corpus)
     rng = np.random.default_rng(seed)
     shown = dict(list(_shown(corpus).set_index("memory").groupby("text")["statement"]))
     said = corpus.texts.set_index("text")[["user", "response"]]
@@ -91,14 +95,15 @@ def excerpts(corpus: Any, tokenizer: Any, seed: int = 0) -> pd.DataFrame:
     return out
 
 
-def _check(corpus: Any) -> None:
+def check_world(corpus: Any) -> None:
+    """Raise `DataError` for what is no world, nor texts of one."""
     if not (hasattr(corpus, "texts") and hasattr(corpus, "truth")):
         do = "a table of your own: workbench.sources.texts.examples_from_table, then make_pairs"
         what = f"a {type(corpus).__name__} without texts and truth"
         raise DataError(what, "corpus", "a world, as load_world() and world.corpus(n) give it", do)
 
 
-def _shown(corpus: Any) -> pd.DataFrame:
+def _shown(corpus):
     """The memory items that each text's prompt shows: [text, memory, ..., statement]."""
     shown = corpus.truth["text_memories"].query("shown")
     says = corpus.truth["memories"].set_index("memory")["statement"]
@@ -115,8 +120,13 @@ def mark(tokens: pd.DataFrame, corpus: Any, pairs: pd.DataFrame) -> pd.DataFrame
     text (later ones follow from it). `word_match` is 1 where the token's word stands in the
     persona.
     """
-    _check(corpus)
+    check_world(corpus)
     words = corpus.truth["words"]
+    check_columns(tokens, ("text", "start", "end"), "tokens")
+    check_columns(pairs, ("text", "response"), "pairs")
+    if tokens.empty or (lost := {*tokens["text"]} - {*pairs["text"]}):
+        what = f"no response of text {min(lost, key=str)!r}" if len(tokens) else "no token"
+        raise DataError(what, "pairs", "the pairs that were scored")
     spans, nothing = dict(list(words.groupby("text"))), words.iloc[:0]
     said = pairs.set_index("text")
     personas = said["persona"] if "persona" in said else said["memories"].map("\n".join)
@@ -145,7 +155,7 @@ def sentences(tokens: pd.DataFrame, corpus: Any) -> pd.DataFrame:
     `personal`: a memory item brought the sentence about. Loss, entropy and KL are divided by the
     number of tokens, so that they do not merely count words.
     """
-    _check(corpus)
+    check_world(corpus)
     out = add_up(tokens, corpus.texts, corpus.truth["sentences"])
     for name in ("loss", "entropy", "kl"):
         if name in out:
@@ -153,7 +163,7 @@ def sentences(tokens: pd.DataFrame, corpus: Any) -> pd.DataFrame:
     return out.assign(personal=out["memory"] >= 0)
 
 
-def _overlap(part: pd.DataFrame, spans: np.ndarray) -> np.ndarray:
+def _overlap(part, spans):
     """For each token the row of the first span that it overlaps, −1 where there is none."""
     start, end = (part[side].to_numpy()[:, None] for side in ("start", "end"))
     touches = (start < spans[:, 1]) & (end > spans[:, 0])

@@ -18,18 +18,20 @@ texts is owed to the prompts, as far as it can be.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import contextmanager
 from itertools import chain
+from numbers import Integral
 from typing import Any
 
 import torch
 from transformers import GenerationConfig, LogitsProcessor, LogitsProcessorList
 
-from workbench.errors import ConfigError, ModelError
-from workbench.language.loading import check_fits, check_room
+from workbench.data.checks import whole_numbers
+from workbench.errors import ConfigError, check_number
+from workbench.language.loading import check_fits, check_loaded, check_room, check_tokenizer
 from workbench.language.replies import spoken, stops_of
-from workbench.tokens.encoding import prompt_ids
+from workbench.tokens.encoding import prompt_ids, prompts_of
 from workbench.tokens.passes import evaluating, padded
 
 
@@ -53,8 +55,7 @@ class Guidance(LogitsProcessor):
         gamma: float = 1.5,
         plausible: float = 0.0,
     ) -> None:
-        if not 0 <= plausible <= 1:
-            raise ConfigError(f"plausible {plausible}", expected="0 to 1")
+        check_number(0.0, 1.0, plausible=plausible)
         self.model, self.gamma, self.plausible = model, gamma, plausible
         self.tokens, self.mask = without.to(model.device), mask.to(model.device)
         self.cache: Any = None
@@ -75,7 +76,7 @@ class Guidance(LogitsProcessor):
             guided = guided.masked_fill(plus < least, -torch.inf)
         return guided
 
-    def _without(self, input_ids: torch.Tensor) -> torch.Tensor:
+    def _without(self, input_ids):
         """Logits of the next token after the persona-free prompt and what has been written so
         far."""
         if self.seen is not None:
@@ -135,23 +136,34 @@ def write(
     agree, `TooLarge` where a prompt and `max_new_tokens` exceed the model's context, `ModelError`
     for token ids that the model does not know, and where a text ends before its thought does.
     """
-    seeds = [seeds] * len(prompts) if isinstance(seeds, int) else list(seeds)
+    for name, given in {"prompts": prompts, "without": () if without is None else without}.items():
+        if isinstance(given, str) or not all(len(prompts_of(one)) == 1 for one in given):
+            raise ConfigError("no list of prompts", name, "a list of texts")
+    prompts = list(prompts)
+    check_number(1, max_new_tokens=max_new_tokens, batch_size=batch_size)
+    check_number(0.0, 1e6, temperature=temperature)
+    check_number(-1e6, 1e6, gamma=gamma)
+    one = isinstance(seeds, Integral)
+    seeds = [int(seeds)] * len(prompts) if one else whole_numbers(seeds, "seeds", "seeds").tolist()
     if len(seeds) != len(prompts) or (without is not None and len(without) != len(prompts)):
         what = "unequal numbers of prompts, persona-free prompts and seeds"
         raise ConfigError(what, expected="as many of each")
-    if without is None and gamma != 1:
-        what = f"gamma {gamma} without persona-free prompts"
+    if without is None and (gamma != 1 or plausible):
+        what = f"gamma {gamma}, plausible {plausible} without persona-free prompts"
         raise ConfigError(what, "without", do="pass prompt_without")
-    if not hasattr(model, "generate"):
-        raise ModelError("it cannot write", type(model).__name__, "a model of load_causal_lm")
+    check_loaded(model, "generate")
+    check_tokenizer(tokenizer)
     told, stops = prompt_ids(tokenizer, prompts), stops_of(model, tokenizer)
     bare = [()] * len(told) if without is None else prompt_ids(tokenizer, without)
+    if (without is not None and not all(bare)) or not all(told):
+        do = "add a query or a heading"
+        raise ConfigError("a prompt without a token, and the tokenizer puts none before it", do=do)
     check_room(model, map(len, [*told, *bare]), max_new_tokens)
     check_fits(model, tokenizer, chain(*told, *bare))
     # padding is never looked at: any token will do, and the model has this one
     limits = {"max_new_tokens": max_new_tokens, "eos_token_id": stops or None, "pad_token_id": 0}
     config = GenerationConfig(do_sample=False, num_beams=1, **limits)
-    out: list[str] = []
+    out = []
     with evaluating(model), _plain(model):
         for first in range(0, len(prompts), batch_size):
             batch = slice(first, first + batch_size)
@@ -163,18 +175,17 @@ def write(
             if temperature > 0:
                 processors.append(SeededNoise(seeds[batch], temperature))
             given = padded(told[batch], 0)
-            tokens, mask = (
-                given[name].to(model.device) for name in ("input_ids", "attention_mask")
-            )
+            del given["position_ids"]  # `generate` makes its own
+            given = {name: values.to(model.device) for name, values in given.items()}
             options = {"generation_config": config, "logits_processor": processors}
-            made = model.generate(tokens, attention_mask=mask, **options)
-            each = zip(told[batch], made[:, tokens.shape[1] :].tolist(), strict=True)
+            made = model.generate(**given, **options)[:, given["input_ids"].shape[1] :]
+            each = zip(told[batch], made.tolist(), strict=True)
             out += [spoken(prompt, ids, tokenizer, stops) for prompt, ids in each]
     return out
 
 
 @contextmanager
-def _plain(model: Any) -> Iterator[None]:
+def _plain(model):
     """Of the model's own generation config only `use_cache`: `generate` fills in from it whatever
     it is not told."""
     kept = model.generation_config

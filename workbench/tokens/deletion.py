@@ -31,20 +31,20 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from workbench.errors import ConfigError, DataError
+from workbench.data.checks import whole_numbers
+from workbench.errors import ConfigError, DataError, check_number
 from workbench.tokens._fates import Deletion
 from workbench.tokens.aggregate import words
 from workbench.tokens.coalitions import checked, score_coalitions, single
 from workbench.tokens.contrast import score_tokens
 from workbench.tokens.decoding import write
 from workbench.tokens.prompts import make_pairs
-from workbench.tokens.rendering import prompt
+from workbench.tokens.rendering import Template, prompt
 
 
 def delete_memory(
@@ -57,7 +57,7 @@ def delete_memory(
     temperature: float = 0.4,
     threshold: float = 0.8,
     alpha: float = 0.05,
-    template: str | Path | None = None,
+    template: Template = None,
     batch_size: int = 64,
 ) -> Deletion:
     """Take memory item number `memory` (from 0) out of one example and say what became of each word
@@ -72,9 +72,10 @@ def delete_memory(
     """
     single(example)
     row = checked(example, tokenizer, template)[0]
-    items = len(row.memories)
-    if not 0 <= memory < items:
-        raise ConfigError(f"memory {memory}", expected=f"0 to {items - 1}")
+    check_number(0, len(row.memories) - 1, memory=memory)
+    check_number(0.0, threshold=threshold)
+    check_number(0.0, 1.0, alpha=alpha)
+    seeds = whole_numbers(seeds, "seeds", "seeds").tolist()
     if len(set(seeds)) != len(seeds) or len(seeds) < 3:
         expected = "the reply's own and two others or more"
         raise ConfigError(f"{len(set(seeds))} different seeds", expected=expected)
@@ -105,9 +106,7 @@ def delete_memory(
     return Deletion(row.text, memory, told, there[0], gone[0], tuple(seeds), found)
 
 
-def _scores(
-    model: Any, tokenizer: Any, example: pd.DataFrame, memory: int, template: Any, batch_size: int
-) -> pd.DataFrame:
+def _scores(model, tokenizer, example, memory, template, batch_size):
     """[word, start, end, effect, alone, others] of the reply, token scores added up to words."""
     pairs = make_pairs(example, tokenizer, template=template)
     scored, row = score_tokens(model, tokenizer, pairs), next(pairs.itertuples(index=False))
@@ -119,25 +118,25 @@ def _scores(
     return added[["word", "start", "end", *values]]
 
 
-def _plain(word: str) -> str:
+def _plain(word):
     """A word without case and outer punctuation; punctuation alone stays as it is."""
     return re.sub(r"^\W+|\W+$", "", word.casefold()) or word
 
 
-def _occurrences(said: Sequence[str]) -> list[tuple[str, int]]:
+def _occurrences(said):
     """(word, which occurrence of it this is) for each word of a text."""
     words = pd.Series(list(map(_plain, said)))
     number = words.groupby(words).cumcount() + 1
     return list(zip(words, number, strict=True))
 
 
-def _missing(keys: list[tuple[str, int]], replies: Sequence[str]) -> np.ndarray:
+def _missing(keys, replies):
     """For each word the share of replies that lack it."""
     counts = [Counter(map(_plain, reply.split())) for reply in replies]
     return np.array([np.mean([count[word] < number for count in counts]) for word, number in keys])
 
 
-def _chance(with_: pd.Series, without: pd.Series, replies: int, asked: np.ndarray) -> np.ndarray:
+def _chance(with_, without, replies, asked):
     """p that a word is missing so much more often without the item by chance, corrected over the
     words asked about."""
     from scipy.stats import false_discovery_control, fisher_exact

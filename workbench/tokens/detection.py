@@ -10,6 +10,7 @@ from sklearn.metrics import f1_score
 
 from workbench.errors import DataError
 from workbench.statistics import auc
+from workbench.tokens.encoding import check_columns
 
 RESAMPLES = 200
 
@@ -31,6 +32,10 @@ def detection(
     scores' unit, adds `f1`, that of calling every token above it personal. Raises `DataError` when
     all tokens, or none, are personal, and for a score that some tokens do not have.
     """
+    scores = [scores] if isinstance(scores, str) else list(scores)
+    check_columns(tokens, ("text", truth, *scores), "tokens")
+    if tokens[truth].isna().any() or not tokens[truth].isin([0, 1]).all():
+        raise DataError("a mark that is neither true nor false", truth, "a mark for each token")
     mark = tokens[truth].to_numpy(dtype=bool)
     if mark.all() or not mark.any():
         what = f"{int(mark.sum())} of {len(mark)} tokens are marked"
@@ -64,9 +69,12 @@ def detection_by_kind(tokens: pd.DataFrame, scores: Sequence[str], seed: int = 0
 
     An average over kinds hides that a score may find copies and miss style.
     """
+    check_columns(tokens, ("kind", "personal"), "tokens")
     parts = {}
     for kind in ("c", "d", "s"):
         mine = tokens["kind"] == kind
         if mine.any():
             parts[kind] = detection(tokens[mine | ~tokens["personal"]], scores, seed=seed)
+    if not parts:
+        raise DataError("no token of kind c, d or s", "tokens", "a table that `mark` has marked")
     return pd.concat(parts, names=["kind"]).reset_index("kind").reset_index(drop=True)

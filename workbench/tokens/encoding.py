@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import copy
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -36,8 +36,8 @@ def encode_pairs(
     """
     check_pairs(pairs)
     if not getattr(tokenizer, "is_fast", False):
-        expected = "a fast tokenizer (tokenizer.json)"
-        raise ConfigError("the tokenizer gives no character offsets", "tokenizer", expected)
+        what, expected = "the tokenizer gives no character offsets", "a fast one (tokenizer.json)"
+        raise ConfigError(what, "tokenizer", expected, "model, tokenizer = load_causal_lm(…)")
     rows = list(pairs[list(COLUMNS)].itertuples(index=False))
     wanted = [(*prompts_of(row.prompt_with), *prompts_of(row.prompt_without)) for row in rows]
     # every text is cut once: prompts, responses, and the two beside each other
@@ -61,33 +61,33 @@ def encode_pairs(
                 what = f"{side} holds no token, and the tokenizer puts none before it"
                 raise DataError(what, where, do="add a query or a heading")
             if context is not None and len(prompt) + len(answer) > context:
-                what = (
-                    f"{side} ({len(prompt)} tokens) and response ({len(answer)}) exceed the context"
-                )
-                do = f'make_pairs(..., context={context}, cut="last"), or a shorter response'
-                raise TooLarge(what, where, f"at most {context} tokens together", do)
+                sizes = f"({len(prompt)} tokens) and response ({len(answer)})"
+                do = f'make_pairs(..., context={context}, cut="last")'
+                do = f"{'a shorter query' if number else do}, or a shorter response"
+                expected = f"at most {context} tokens together"
+                raise TooLarge(f"{side} {sizes} exceed the context", where, expected, do)
         # only the first word can be cut otherwise by what stands before it
         word = re.match(r"\s*\S+", row.response).end()
         first = answer[: max(1, sum(end <= word for _, end in offsets))]
         mixed = False
-        for prompt in each:
-            if isinstance(prompt, str):
-                cut = ids[prompt] + first
-                mixed |= together[prompt + row.response][: len(cut)] != cut
+        for prompt in filter(lambda one: isinstance(one, str), each):
+            cut = ids[prompt] + first
+            mixed |= together[prompt + row.response][: len(cut)] != cut
         made = {"text": row.text, "response": row.response, "ids": answer, "offsets": offsets}
         made |= {"prompts": tuple(before), "with": before[0], "without": before[1]}
         out.append(made | {"boundary": mixed})
     return out
 
 
-def _each(cut: Callable, tokenizer: Any, texts: list[Any]) -> dict[Any, Any]:
+def _each(cut, tokenizer, texts):
     """{text: what `cut` makes of it}, each text once."""
     texts = list(dict.fromkeys(texts))
     return dict(zip(texts, cut(tokenizer, texts), strict=True))
 
 
 def check_columns(table: pd.DataFrame, columns: Sequence[str], where: str) -> None:
-    """Raise `DataError` for what is no table, and for columns that the table `where` lacks."""
+    """Raise `DataError` for what is no table, for columns that the table `where` lacks, and for one
+    that it has twice."""
     expected = f"a table with columns {list(columns)}"
     if not isinstance(table, pd.DataFrame):
         do = "two brackets keep one row a table: examples.iloc[[0]]"
@@ -96,30 +96,57 @@ def check_columns(table: pd.DataFrame, columns: Sequence[str], where: str) -> No
     if missing:
         do = "make_pairs(examples, tokenizer) adds them" if "prompt_with" in missing else None
         raise DataError(f"missing columns {missing}", where, expected, do)
+    if twice := [name for name in columns if table[name].ndim > 1]:
+        raise DataError(f"two columns {twice[0]!r}", where, expected, "drop one of them")
+
+
+def check_once(table: pd.DataFrame, where: str) -> None:
+    """Raise `DataError` for a text that has two rows."""
+    twice = table["text"][table["text"].duplicated()]
+    if len(twice):
+        what, do = f"text {twice.iloc[0]!r} occurs twice", "give every row its own id"
+        raise DataError(what, where, "one row per text", do)
+
+
+def check_text(text: Any, what: str, where: str, empty: bool = False) -> None:
+    """Raise `DataError` for what is no text, for one without a letter unless `empty` ones are
+    allowed, and for half a surrogate pair, which JSON can hold, but which has no token."""
+    if not isinstance(text, str) or not (empty or text.strip()):
+        expected = 'a text, "" if need be' if empty else "a text"
+        raise DataError(what, where, expected, "repair or drop the row")
+    if HALF.search(text):
+        raise DataError("half a surrogate pair", where, "whole letters", "repair the text")
+
+
+def check_rows(table: pd.DataFrame, where: str, columns: Sequence[str]) -> None:
+    """Raise `DataError` for the first row whose `columns` hold no text, or `memories` no list of
+    memory items."""
+    for place, row in enumerate(table[list(columns)].itertuples(index=False, name=None)):
+        for name, value in zip(columns, row, strict=True):
+            if name != "memories":
+                check_text(value, f"no {name} (no text)", f"{where} row {place}", empty=True)
+                continue
+            listed = isinstance(value, list | tuple | np.ndarray) and len(value) > 0
+            what = "empty persona, or no list of memory items, each a text"
+            for one in value if listed else [None]:
+                check_text(one, what, f"{where} row {place}")
 
 
 def check_pairs(pairs: pd.DataFrame) -> None:
     """Raise `DataError` for a missing column, a repeated text, an empty response or a prompt that
-    is no text.
-
-    Half a surrogate pair, which JSON can hold, is no letter and has no token.
-    """
+    is no text."""
     check_columns(pairs, COLUMNS, "pairs")
-    twice = pairs["text"][pairs["text"].duplicated()]
-    if len(twice):
-        what = f"text {twice.iloc[0]!r} appears twice"
-        raise DataError(what, "pairs", "one row per text", "give every row its own id")
+    check_once(pairs, "pairs")
     for place, row in enumerate(pairs.itertuples(index=False)):
         where = f"pairs row {place}"
-        if not isinstance(row.response, str) or not row.response.strip():
-            raise DataError("empty response", where, "text to score", "drop the row")
+        check_text(row.response, "empty response", where)
         with_, without = prompts_of(row.prompt_with), prompts_of(row.prompt_without)
         if len(with_) != 1 or not without:
             expected = "text; prompt_without also a tuple of texts"
             raise DataError("a prompt is no text", where, expected)
-        texts = [one for one in (row.response, *with_, *without) if isinstance(one, str)]
-        if any(map(HALF.search, texts)):
-            raise DataError("half a surrogate pair", where, "whole letters", "repair the text")
+        for one in (*with_, *without):
+            if isinstance(one, str):
+                check_text(one, "no prompt", where, empty=True)
 
 
 def prompts_of(prompt: Any) -> tuple[str | tuple[int, ...], ...]:
@@ -133,7 +160,8 @@ def prompts_of(prompt: Any) -> tuple[str | tuple[int, ...], ...]:
         return (prompt,)
     if not isinstance(prompt, tuple | list | np.ndarray):
         return ()
-    if len(prompt) and all(isinstance(one, int | np.integer) for one in prompt):
+    whole = len(prompt) and all(isinstance(one, int | np.integer) for one in prompt)
+    if whole and not any(isinstance(one, bool) for one in prompt):
         return (tuple(map(int, prompt)),)
     each = [prompts_of(one) for one in prompt]
     return tuple(one for (one,) in each) if all(len(one) == 1 for one in each) else ()
@@ -185,7 +213,7 @@ def response_ids(
     return each
 
 
-def _parted(tokenizer: Any) -> Any:
+def _parted(tokenizer):
     """The tokenizer, none of whose words reaches over the first sign of a special token."""
     from tokenizers import Regex, pre_tokenizers
 

@@ -9,8 +9,9 @@ from typing import Any
 
 import pandas as pd
 
+from workbench.errors import ConfigError, DataError
 from workbench.tokens.contrast import score_tokens
-from workbench.tokens.encoding import check_columns
+from workbench.tokens.encoding import check_columns, check_rows
 from workbench.tokens.prompts import make_pairs
 
 
@@ -32,9 +33,13 @@ def personal_and_generic(
     null of `gap`: a persona should not matter there. Texts without such a token are left out of
     that measure. The means over texts weigh every text alike.
     """
+    if not callable(mark):
+        raise ConfigError(f"{mark!r} cannot be called", "mark", "a function (tokens) -> table")
     other = make_pairs(examples, tokenizer, "other", seed=seed)
     tokens = mark(score_tokens(model, tokenizer, other, batch_size=batch_size))
-    check_columns(tokens, ["personal"], "mark(tokens)")
+    check_columns(tokens, ["text", "personal", "pir", "log_prob_with"], "mark(tokens)")
+    if tokens["personal"].isna().any():
+        raise DataError("a token without a mark", "mark(tokens)", "true or false for each")
     # the second prompt of these pairs holds the stranger, so that PIR is the gap
     loss, gap = -tokens["log_prob_with"], tokens["pir"]
     values = {"personal_nll": loss, "generic_nll": loss, "gap": gap, "generic_gap": gap}
@@ -57,6 +62,7 @@ def text_metrics(written: pd.DataFrame) -> pd.DataFrame:
     not all zero).
     """
     check_columns(written, ["text", "response", "written"], "written")
+    check_rows(written, "written", ("response", "written"))
     from rouge_score.rouge_scorer import RougeScorer
     from sacrebleu.metrics import BLEU, CHRF
 

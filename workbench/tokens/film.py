@@ -51,7 +51,7 @@ class Film(TrainerCallback):
             self._take(state.global_step)
 
     @torch.no_grad()
-    def _take(self, step: int) -> None:
+    def _take(self, step):
         if step in set(self.table["step"]):
             return
         model, loss = self.objective.model, self.objective.loss
@@ -61,23 +61,12 @@ class Film(TrainerCallback):
         tokens = self.objective.run(batch, persona_free=True)
         model.train(training)
         sizes = [sum(label >= 0 for label in row["labels"]) for row in self.rows]
-        picture = {
-            "step": step,
-            "text": [
-                row["text"] for row, n in zip(self.rows, sizes, strict=True) for _ in range(n)
-            ],
-        }
-        picture["position"] = [place for n in sizes for place in range(n)]
-        values = (
-            tokens.pir,
-            token_weights(loss, tokens),
-            tokens.log_prob_with,
-            token_losses(loss, tokens),
-        )
-        picture |= {
-            name: v.double().cpu().numpy() for name, v in zip(FILM[3:], values, strict=True)
-        }
-        new = pd.DataFrame(picture)
+        texts = pd.Series([row["text"] for row in self.rows]).repeat(sizes)
+        new = pd.DataFrame({"step": step, "text": texts.to_numpy()})
+        new["position"] = [place for n in sizes for place in range(n)]
+        values = tokens.pir, token_weights(loss, tokens), tokens.log_prob_with
+        for name, one in zip(FILM[3:], (*values, token_losses(loss, tokens)), strict=True):
+            new[name] = one.double().cpu().numpy()
         self.table = pd.concat([self.table, new], ignore_index=True) if len(self.table) else new
         if self.path:
             with whole_file(self.path) as new:

@@ -13,7 +13,6 @@ import json
 import random
 import tempfile
 import time
-from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,22 +21,21 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 from transformers import PrinterCallback, Trainer, TrainingArguments
 from transformers.utils import logging as hf_logging
 
-from workbench.errors import ConfigError
-from workbench.language.loading import check_fits, context_of
+from workbench.errors import ConfigError, DataError, check_number
+from workbench.language.loading import check_fits, check_loaded, context_of
+from workbench.settings import Frozen
 from workbench.tokens.film import FILM, Film
 from workbench.tokens.objective import Collator, Objective, training_rows
 from workbench.tokens.weights.protocol import TokenLoss, check_is_loss
 
 
-class FineTuneConfig(BaseModel):
+class FineTuneConfig(Frozen):
     """Schedule of a fine-tuning run: AdamW (β 0.9, 0.98), linear warm-up, cosine to a tenth of the
     peak."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     steps: int = Field(default=300, ge=1)
     """Optimiser steps."""
@@ -80,7 +78,7 @@ class Training:
         """The steps, with the name of the loss and the seed."""
         return self.steps.assign(method=self.loss, seed=self.seed)
 
-    def __repr__(self) -> str:
+    def __repr__(self):
         return f"Training({self.loss}, {self.steps['step'].max()} steps, seed {self.seed})"
 
 
@@ -109,11 +107,17 @@ def fine_tune(
     >>> tuned, record = fine_tune(model, tokenizer, pairs, PerCE(), FineTuneConfig(steps=300))  # doctest: +SKIP
     """
     config = config or FineTuneConfig()
+    if not isinstance(config, FineTuneConfig):
+        raise ConfigError(f"config {config!r:.80}", expected="FineTuneConfig(steps=…)")
     check_is_loss(loss)
+    check_loaded(model, "forward")
+    check_number(0, 2**32 - 1, seed=seed)
     columns, context = tuple(getattr(loss, "columns", ())), context_of(model)
     rows = training_rows(tokenizer, pairs, columns, context)
     filmed = film is not None and config.film_every > 0
     shown = training_rows(tokenizer, film, columns, context, end=False) if filmed else []
+    if not rows or (filmed and not shown):
+        raise DataError("no text", "film" if rows else "pairs", "one row or more")
     names = "input_ids", "input_ids_without"
     read = [one for row in [*rows, *shown] for name in names for one in row[name]]
     check_fits(model, tokenizer, [*read, tokenizer.pad_token_id or 0])
@@ -141,16 +145,16 @@ def fine_tune(
             trainer.train(resume_from_checkpoint=last)
         finally:
             objective.remove()
-    columns = ["step", "loss", "grad_norm", "learning_rate"]
-    logged = pd.DataFrame([line for line in trainer.state.log_history if "loss" in line])[columns]
-    logged = logged.rename(columns={"grad_norm": "gradient_norm"})
+    lines = [line for line in trainer.state.log_history if "loss" in line]
+    logged = pd.DataFrame(lines).rename(columns={"grad_norm": "gradient_norm"})
+    logged = logged[["step", "loss", "gradient_norm", "learning_rate"]]
     pictures = callbacks[0].table if callbacks else pd.DataFrame(columns=FILM)
     record = Training(loss.name, seed, logged, pictures, time.perf_counter() - begun)
     return model.eval(), record
 
 
 @contextmanager
-def _own_dice() -> Iterator[None]:
+def _own_dice():
     """The Trainer seeds the global generators, of Python and numpy too: afterwards they are as they
     were."""
     python, numpy = random.getstate(), np.random.get_state()
@@ -163,7 +167,7 @@ def _own_dice() -> Iterator[None]:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def _quiet():
     """No bars and no warnings of Transformers inside."""
     level, bars = hf_logging.get_verbosity(), hf_logging.is_progress_bar_enabled()
     hf_logging.set_verbosity_error()
@@ -176,9 +180,7 @@ def _quiet() -> Iterator[None]:
             hf_logging.enable_progress_bar()
 
 
-def _arguments(
-    config: FineTuneConfig, seed: int, folder: Path, keep: bool, device: str
-) -> TrainingArguments:
+def _arguments(config, seed, folder, keep, device):
     return TrainingArguments(
         output_dir=str(folder),
         max_steps=config.steps,
@@ -206,9 +208,7 @@ def _arguments(
     )
 
 
-def _claim(
-    folder: Path, config: FineTuneConfig, loss: TokenLoss, seed: int, rows: list[dict], model: Any
-) -> str | None:
+def _claim(folder, config, loss, seed, rows, model):
     """Mark `folder` as this run's; the last whole checkpoint in it, if there is one."""
     told = loss.model_dump(mode="json") if isinstance(loss, BaseModel) else loss.name
     data = hashlib.sha256(json.dumps(rows, default=str).encode()).hexdigest()
@@ -219,7 +219,8 @@ def _claim(
     identity = json.dumps([config.model_dump(), told, seed, data, start.hexdigest()], indent=1)
     folder = Path(folder)
     mark = folder / "run.json"
-    if folder.exists() and not mark.is_file() and any(folder.iterdir()):
+    file = folder.exists() and not folder.is_dir()
+    if file or (folder.exists() and not mark.is_file() and any(folder.iterdir())):
         what = "the folder holds files that no run of this kind left"
         raise ConfigError(what, str(folder), "an empty folder", "give another folder")
     folder.mkdir(parents=True, exist_ok=True)

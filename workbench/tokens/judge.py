@@ -23,17 +23,17 @@ is asked unless the reader makes a `Chat`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from workbench.errors import WorkbenchError
+from workbench.errors import ConfigError, WorkbenchError, check_number, stopped
 from workbench.language import Chat
 from workbench.statistics import paired_bootstrap
-from workbench.tokens._rubric import Answer, answers_in, ask, check, fill, keep, name_of, read
+from workbench.tokens._rubric import answers_in, ask, check, fill, keep, name_of, read
+from workbench.tokens.encoding import check_columns
 from workbench.tokens.prompts import foreign
 from workbench.tokens.rendering import TEMPLATES
 
@@ -69,6 +69,9 @@ def judge(
     Raises `DataError` for a table that lacks something, `ConfigError` for a rubric or another file,
     and what `chat` raises.
     """
+    check_number(0, seed=seed)
+    if not callable(getattr(chat, "complete", None)):
+        raise ConfigError(f"{chat!r:.80} cannot reply", "chat", "language.Chat(…)")
     asked = read(TEMPLATES / "judge.toml" if rubric is None else Path(rubric))
     check(written)
     # the four questions about each text
@@ -97,22 +100,20 @@ def judge(
                 if kept is not None:
                     keep(Path(kept), name, answers[name])
     except WorkbenchError as error:
-        done = sum(name in answers for name in names)
+        done = f"{sum(name in answers for name in names)} of {len(calls)} calls were answered"
         do = "call again to go on" if kept else "pass kept=, a file, to go on from there next time"
-        do = f"{error.do}; {do}" if error.do else do
-        what = f"{error.what} ({done} of {len(calls)} calls were answered)"
-        stopped = type(error)(what, error.where, error.expected, do)
-        stopped.judged = _table(calls, names, answers, asked.criteria)
-        raise stopped from error
+        failed = stopped(error, done, do)
+        failed.judged = _table(calls, names, answers, asked.criteria)
+        raise failed from error
     return _table(calls, names, answers, asked.criteria)
 
 
 def _table(
-    calls: Sequence[tuple],
-    names: Sequence[str],
-    answers: dict[str, Answer],
-    criteria: Iterable[str],
-) -> pd.DataFrame:
+    calls,
+    names,
+    answers,
+    criteria,
+):
     """A row for each criterion of the calls that were answered."""
     each = []
     for call, name in zip(calls, names, strict=True):
@@ -133,6 +134,7 @@ def verdict(judged: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
     controls whether the judge tells own from them: "yes" where the whole interval lies below 0.
     Where it says no, the other numbers of the criterion say nothing.
     """
+    check_columns(judged, ("text", "user", "of", "criterion", "value"), "judged")
     unread, keys = judged["value"].isna(), ["criterion", "of"]
     left_out = judged["text"].isin(judged.loc[unread, "text"])
     read = judged.assign(value=judged["value"].mask(left_out))

@@ -51,7 +51,10 @@ def check_score(mine: Score, contrast: bool = True, case: Case | None = None) ->
     if not callable(mine):
         expected = "a function (model, tokenizer, pairs) -> table"
         raise ConfigError(f"{mine!r} cannot be called", "mine", expected)
-    case = Case(*(case or small_case()))
+    case = small_case() if case is None else case
+    if not isinstance(case, tuple) or len(case) != 3:
+        raise ConfigError("no case", "case", "(model, tokenizer, pairs)")
+    case = Case(*case)
     name = getattr(mine, "__name__", type(mine).__name__)
     unasked = {} if contrast else dict.fromkeys(("equal prompts", "copied word"), "not claimed")
     # what one law finds changed, the next does not see
@@ -73,7 +76,7 @@ def check_loss(loss: TokenLoss, contrast: bool = True) -> Findings:
     return hold(loss.name, LOSS_LAWS, lambda: (loss, _random_tokens(loss)), unasked=unasked)
 
 
-def _apart(found: pd.DataFrame, want: pd.DataFrame) -> str | None:
+def _apart(found, want):
     """How two tables of scores differ beyond rounding, whatever the order of their rows."""
     found, want = found.set_index(KEYS), want.set_index(KEYS)
     if set(found.columns) != set(want.columns) or set(found.index) != set(want.index):
@@ -83,7 +86,7 @@ def _apart(found: pd.DataFrame, want: pd.DataFrame) -> str | None:
     return None if most <= CLOSE else f"values that differ by {most:.2g} of the largest"
 
 
-def _table(mine: Score, case: Case) -> str | None:
+def _table(mine, case):
     found = mine(*case)
     if not isinstance(found, pd.DataFrame) or not {*KEYS} < {*found.columns}:
         return f"{type(found).__name__} without text, position and a score"
@@ -91,7 +94,7 @@ def _table(mine: Score, case: Case) -> str | None:
     return f"columns that hold no numbers: {words}" if words else None
 
 
-def _rows(mine: Score, case: Case) -> str | None:
+def _rows(mine, case):
     tables = mine(*case), score_tokens(*case)
     got, wanted = (pd.MultiIndex.from_frame(table[KEYS]) for table in tables)
     if got.has_duplicates:
@@ -100,26 +103,26 @@ def _rows(mine: Score, case: Case) -> str | None:
     return f"{len(off)} rows too few or too many, {off[0]} among them" if len(off) else None
 
 
-def _finite(mine: Score, case: Case) -> str | None:
+def _finite(mine, case):
     found = mine(*case).set_index(KEYS).astype(float)
     bad = found.index[~np.isfinite(found).all(axis=1)]
     return f"{len(bad)} rows that are not finite, {bad[0]} among them" if len(bad) else None
 
 
-def _again(mine: Score, case: Case) -> str | None:
+def _again(mine, case):
     return _apart(mine(*case), mine(*case))
 
 
-def _order(mine: Score, case: Case) -> str | None:
+def _order(mine, case):
     return _apart(mine(*case.of(case.pairs.iloc[::-1])), mine(*case))
 
 
-def _alone(mine: Score, case: Case) -> str | None:
+def _alone(mine, case):
     each = [mine(*case.of(case.pairs.iloc[[place]])) for place in range(len(case.pairs))]
     return _apart(pd.concat(each), mine(*case))
 
 
-def _equal(mine: Score, case: Case) -> str | None:
+def _equal(mine, case):
     same = case.of(case.pairs.assign(prompt_with=case.pairs["prompt_without"]))
     found = mine(*same).set_index(KEYS).astype(float)
     most = float((found.max() - found.min()).max())
@@ -127,7 +130,7 @@ def _equal(mine: Score, case: Case) -> str | None:
     return None if most <= CLOSE else says
 
 
-def _copied(mine: Score, _: Case) -> str | None:
+def _copied(mine, _):
     found = mine(*copying_case()).set_index(KEYS).astype(float)
     for text, place in COPIED.items():
         values = found.loc[text]
@@ -138,7 +141,7 @@ def _copied(mine: Score, _: Case) -> str | None:
     return None
 
 
-def _unchanged(mine: Score, case: Case) -> str | None:
+def _unchanged(mine, case):
     before, given = _state(case.model), case.pairs.copy()
     mine(case.model, case.tokenizer, given)
     after = _state(case.model)
@@ -147,7 +150,7 @@ def _unchanged(mine: Score, case: Case) -> str | None:
     return f"changed: {other[0]} and {len(other) - 1} more" if other else None
 
 
-def _state(model: Any) -> dict[str, Any]:
+def _state(model):
     """What a score has to leave as it was."""
     out = {f"weight {name}": value.clone() for name, value in model.state_dict().items()}
     for name, value in model.named_parameters():
@@ -157,7 +160,7 @@ def _state(model: Any) -> dict[str, Any]:
     return out | {"training mode": model.training, "number of hooks": sum(hooks)}
 
 
-def _same(one: Any, other: Any) -> bool:
+def _same(one, other):
     tensors = torch.is_tensor(one) and torch.is_tensor(other)
     return torch.equal(one, other) if tensors else one is other or one == other
 
@@ -177,7 +180,7 @@ SCORE_LAWS: dict[str, Law] = {
 }
 
 
-def _random_tokens(loss: Any, n: int = 24, vocabulary: int = 9) -> Tokens:
+def _random_tokens(loss, n=24, vocabulary=9):
     """n tokens with the logits and columns that the loss says it reads, and no others; the last one
     ends its text."""
     draw = {"generator": torch.Generator().manual_seed(0), "dtype": torch.float64}
@@ -189,18 +192,18 @@ def _random_tokens(loss: Any, n: int = 24, vocabulary: int = 9) -> Tokens:
     return Tokens(one, labels, other if getattr(loss, "persona_free", True) else None, columns)
 
 
-def _weights(loss: Any, tokens: Tokens) -> str | None:
+def _weights(loss, tokens):
     token_weights(loss, tokens)
     return None
 
 
-def _descent(loss: Any, tokens: Tokens) -> str | None:
+def _descent(loss, tokens):
     low = float(token_weights(loss, tokens).min())
     says = f"a weight of {low:.2g}, which makes a token that was written less likely"
     return says if low < 0 else None
 
 
-def _learns(loss: Any, tokens: Tokens) -> str | None:
+def _learns(loss, tokens):
     logits = tokens.logits_with.requires_grad_()
     mine = torch.autograd.grad(token_losses(loss, tokens).sum(), logits)[0]
     cross_entropy = F.cross_entropy(logits, tokens.labels, reduction="sum")
@@ -209,11 +212,11 @@ def _learns(loss: Any, tokens: Tokens) -> str | None:
     return None if gain > 0 else f"a step that raises it by {gain:.2g}"
 
 
-def _persona_first(loss: Any, _: Tokens) -> str | None:
+def _persona_first(loss, _):
     # tokens as likely with the persona as each other, of known PIR
     pir, labels, likely = torch.tensor([-1.5, -0.7, 0.0, 0.7, 1.5, 4.0]), torch.arange(6), 0.2
 
-    def logits(p: torch.Tensor) -> torch.Tensor:
+    def logits(p):
         rest = ((1 - p) / 8)[:, None].expand(-1, 9)
         return rest.scatter(1, labels[:, None], p[:, None]).log()
 
@@ -224,7 +227,7 @@ def _persona_first(loss: Any, _: Tokens) -> str | None:
     return f"{low} tokens that weigh less than one of lower PIR" if low else None
 
 
-def _loss_again(loss: Any, tokens: Tokens) -> str | None:
+def _loss_again(loss, tokens):
     dice = torch.get_rng_state()
     one, other = token_weights(loss, tokens), token_weights(loss, replace(tokens))
     if not torch.equal(dice, torch.get_rng_state()):
@@ -232,7 +235,7 @@ def _loss_again(loss: Any, tokens: Tokens) -> str | None:
     return None if torch.allclose(one, other) else "other weights the second time"
 
 
-def _loss_order(loss: Any, tokens: Tokens) -> str | None:
+def _loss_order(loss, tokens):
     without = tokens.logits_without
     moved = Tokens(
         tokens.logits_with.flip(0),
@@ -244,7 +247,7 @@ def _loss_order(loss: Any, tokens: Tokens) -> str | None:
     return None if same else "weights that do not move with their tokens"
 
 
-def _loss_unchanged(loss: Any, tokens: Tokens) -> str | None:
+def _loss_unchanged(loss, tokens):
     before = tokens.logits_with.clone(), tokens.labels.clone()
     token_losses(loss, tokens)
     same = all(map(torch.equal, before, (tokens.logits_with, tokens.labels)))

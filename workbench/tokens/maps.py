@@ -3,6 +3,7 @@ against PIR."""
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +15,8 @@ from workbench.html import content_id, escape, table
 from workbench.tokens.aggregate import words
 from workbench.tokens.coalitions import single
 from workbench.tokens.contrast import score_tokens
+from workbench.tokens.corpora import check_world
+from workbench.tokens.encoding import check_columns
 from workbench.tokens.prompts import make_pairs
 from workbench.tokens.rendering import Template
 
@@ -52,7 +55,7 @@ class MemoryMap:
         return pd.DataFrame({"memory": range(len(self.memories)), **totals})
 
     @property
-    def _values(self) -> pd.DataFrame:
+    def _values(self):
         """Words × memory items."""
         return self.words[[f"memory {number}" for number in range(len(self.memories))]]
 
@@ -60,11 +63,11 @@ class MemoryMap:
         """The words, each with the memory item (`most`) that raises it most."""
         return self.words.assign(most=self._values.to_numpy().argmax(axis=1))
 
-    def __repr__(self) -> str:
+    def __repr__(self):
         size = f"{len(self.words)} words × {len(self.memories)} memory items"
         return f"MemoryMap({size}, {self.method}, largest gap {_small(self.gap)})"
 
-    def _repr_html_(self) -> str:
+    def _repr_html_(self):
         """A plain table: words in their order, the strongest cell of a word bold, cells near 0
         left empty."""
         items = [f"<li value={k}>{escape(item)}</li>" for k, item in enumerate(self.memories)]
@@ -88,7 +91,7 @@ class MemoryMap:
         return f"{listed}{grid}<p><small>{check}</small></p>{foot}</div>"
 
 
-def _cell(value: float, strongest: bool) -> str:
+def _cell(value, strongest):
     if abs(value) < LEAST:
         return "<td></td>"
     colour = "230,97,1" if value > 0 else "33,113,199"
@@ -96,11 +99,11 @@ def _cell(value: float, strongest: bool) -> str:
     return f'<td style="background:rgba({colour},{min(0.6, abs(value) / 5):.2f})">{text}</td>'
 
 
-def _signed(value: float) -> str:
+def _signed(value):
     return f"{round(value, 2) + 0.0:+.2f}"  # no −0.00
 
 
-def _small(gap: float) -> str:
+def _small(gap):
     """A gap to one digit; what is rounding alone differs between machines, so it is not printed."""
     return f"{gap:.1g}" if gap >= 1e-9 else "below 1e-9"
 
@@ -123,17 +126,20 @@ def memory_map(
     from workbench.tokens import attribution
 
     single(example)
-    attribute, name = method, method
-    if isinstance(method, str):
-        if method not in attribution.METHODS:
-            expected = f"one of {sorted(attribution.METHODS)}, or a function"
-            raise ConfigError(f"method {method!r}", expected=expected)
-        attribute = getattr(attribution, attribution.METHODS[method])
-    else:
-        name = method.__name__
+    known = isinstance(method, str) and method in attribution.METHODS
+    if not known and not callable(method):
+        expected = f"one of {sorted(attribution.METHODS)}, or a function"
+        raise ConfigError(f"method {method!r}", expected=expected)
+    attribute = getattr(attribution, attribution.METHODS[method]) if known else method
+    name = method if known else getattr(method, "__name__", type(method).__name__)
+    takes = inspect.signature(attribute).parameters.values()
+    named = {one.name for one in takes}
+    if not any(one.kind is one.VAR_KEYWORD for one in takes) and (wrong := {*options} - named):
+        raise ConfigError(f"no option {min(wrong)!r}", name, f"some of {sorted(named)}")
     pairs = make_pairs(example, tokenizer, template=template)
     scored = score_tokens(model, tokenizer, pairs)
     values = attribute(model, tokenizer, example, template=template, **options)
+    check_columns(values, ("text", "position", "memory", "value", "whole"), name)
     # a row a token, a column a memory item, and what these should add up to
     cells = values.pivot(index="position", columns="memory", values="value").add_prefix("memory ")
     items = [*cells]
@@ -167,6 +173,11 @@ def planted_memory(
     the sentence, with `of="sentences"`); a row per token whose last character stands in a word with
     a source that the prompt shows.
     """
+    check_world(corpus)
+    check_columns(scored, ("text", "position", "end"), "scored")
+    check_columns(examples, ("text", "memories"), "examples")
+    if of not in ("words", "sentences"):
+        raise ConfigError(f"of {of!r}", expected="words or sentences")
     tables = corpus.truth
     spans = tables[of].query("memory >= 0").rename(columns={"memory": "planted"})
     found = scored[["text", "position", "end"]].merge(spans, on="text", suffixes=("", "_word"))
@@ -187,6 +198,8 @@ def credit(values: pd.DataFrame, planted: pd.DataFrame) -> dict[str, float]:
     |whole − Σ over memory items|.
     """
     keys = ["text", "position"]
+    check_columns(values, (*keys, "memory", "value", "whole"), "values")
+    check_columns(planted, (*keys, "memory"), "planted")
     best = values.loc[values.groupby(keys)["value"].idxmax()]
     both = planted.merge(best, on=keys, suffixes=("", "_found"))
     each = values.groupby(keys).agg({"value": "sum", "whole": "first"})

@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from workbench.errors import ConfigError, UnknownUser
+from workbench.errors import UnknownUser, check_number
 
 SAID = """
 the a this it is was and but with for after on i my we they box book lamp coat tent bike pot game seed brush
@@ -47,11 +47,9 @@ class MixtureLM(torch.nn.Module):
         self, n_users: int = 20, share: float = 0.3, shared: float = 0.0, seed: int = 0
     ) -> None:
         super().__init__()
-        if not (0 <= share < 1 and 0 <= shared <= 1 and n_users > 0):
-            raise ConfigError(
-                "share, shared or n_users out of range",
-                expected="0 ≤ share < 1, 0 ≤ shared ≤ 1, n_users ≥ 1",
-            )
+        check_number(1, n_users=n_users)
+        check_number(0.0, 1 - 1e-9, share=share)
+        check_number(0.0, 1.0, shared=shared)
         rng = np.random.default_rng(seed)
         self.n_users, self.share, self.seed = n_users, share, seed
         self.vocabulary = [START, *(f"{SHOPPER}{user}" for user in range(n_users)), *WORDS]
@@ -65,7 +63,7 @@ class MixtureLM(torch.nn.Module):
         self.config = SimpleNamespace(max_position_embeddings=None)
         self.device = "cpu"
 
-    def _pad(self, words: np.ndarray) -> torch.Tensor:
+    def _pad(self, words):
         """Probability 0 for the start and shopper tokens, which are never generated."""
         return torch.from_numpy(np.pad(words, ((0, 0), (self.first_word, 0))))
 
@@ -74,11 +72,8 @@ class MixtureLM(torch.nn.Module):
         from tokenizers import Tokenizer, models, pre_tokenizers
         from transformers import PreTrainedTokenizerFast
 
-        core = Tokenizer(
-            models.WordLevel(
-                {word: place for place, word in enumerate(self.vocabulary)}, unk_token=START
-            )
-        )
+        known = {word: place for place, word in enumerate(self.vocabulary)}
+        core = Tokenizer(models.WordLevel(known, unk_token=START))
         core.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
         return PreTrainedTokenizerFast(tokenizer_object=core, bos_token=START, pad_token=START)
 
@@ -103,7 +98,8 @@ class MixtureLM(torch.nn.Module):
         `personal` lists for each word whether it was drawn from the shopper's own words (the latent
         source).
         """
-        if not 0 <= user < self.n_users:
+        check_number(0, user=user, texts=texts, length=length, seed=seed)
+        if user >= self.n_users:
             raise UnknownUser(f"shopper {user}", expected=f"0 to {self.n_users - 1}")
         rng = np.random.default_rng([self.seed, seed, user])
         general, personal = self.general.numpy(), self.personal.numpy()
@@ -111,22 +107,14 @@ class MixtureLM(torch.nn.Module):
         for number in range(texts):
             word, said, source = 0, [], rng.random(length) < self.share
             for own in source:
-                word = int(
-                    rng.choice(len(self.vocabulary), p=personal[user] if own else general[word])
-                )
+                chances = personal[user] if own else general[word]
+                word = int(rng.choice(len(self.vocabulary), p=chances))
                 said.append(self.vocabulary[word])
-            rows.append(
-                (
-                    f"{user}-{number}",
-                    f"{START} {SHOPPER}{user} {START}",
-                    START,
-                    " ".join(said),
-                    source.tolist(),
-                )
-            )
-        return pd.DataFrame(
-            rows, columns=["text", "prompt_with", "prompt_without", "response", "personal"]
-        )
+            rows.append((f"{user}-{number}", " ".join(said), source.tolist()))
+        out = pd.DataFrame(rows, columns=["text", "response", "personal"])
+        out.insert(1, "prompt_with", f"{START} {SHOPPER}{user} {START}")
+        out.insert(2, "prompt_without", START)
+        return out
 
     def responsibility(self, user: int, token_ids: np.ndarray) -> np.ndarray:
         """r for each token of a text that starts after `<s>`: the probability that the person is

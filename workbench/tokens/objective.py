@@ -29,7 +29,8 @@ import torch
 import torch.nn.functional as F
 
 from workbench.errors import ConfigError, DataError
-from workbench.tokens.encoding import encode_pairs, prompts_of
+from workbench.language.loading import check_loaded, check_tokenizer
+from workbench.tokens.encoding import COLUMNS, check_columns, encode_pairs, prompts_of
 from workbench.tokens.passes import left, padded
 from workbench.tokens.weights.protocol import TokenLoss, Tokens, check_is_loss, token_losses
 
@@ -41,6 +42,8 @@ def carry(pairs: pd.DataFrame, table: pd.DataFrame, **columns: str) -> pd.DataFr
 
     >>> carry(pairs, score_tokens(teacher, tokenizer, pairs), teacher="pir")  # doctest: +SKIP
     """
+    check_columns(pairs, ("text",), "pairs")
+    check_columns(table, ("text", "position", *columns.values()), "table")
     missing = sorted(set(pairs["text"]) - set(table["text"]), key=str)
     if missing:
         what = f"no scores of text {missing[0]!r}"
@@ -66,13 +69,16 @@ def training_rows(
     `DataError` and `TooLarge` as `score_tokens` does, and where a column's length is not the
     response's or a number is missing.
     """
-    if any(len(prompts_of(prompt)) > 1 for prompt in pairs.get("prompt_without", ())):
+    check_columns(pairs, COLUMNS, "pairs")
+    columns = [columns] if isinstance(columns, str) else columns
+    if any(len(prompts_of(prompt)) > 1 for prompt in pairs["prompt_without"]):
         do = "use FrozenTeacher with their scores"
         raise ConfigError("several prompts without the persona", "pairs", "one", do)
     unknown = [name for name in columns if name not in pairs]
     if unknown:
         do = "add it with carry(pairs, table, …)"
         raise ConfigError(f"no column {unknown[0]!r}", "pairs", do=do)
+    check_tokenizer(tokenizer)
     tail = [tokenizer.eos_token_id] if end and tokenizer.eos_token_id is not None else []
     room = None if context is None else context - len(tail)
     out = []
@@ -83,7 +89,10 @@ def training_rows(
         made["input_ids_without"] = [*row["without"], *response]
         for name in columns:
             where = f"column {name!r}, pairs row {place}"
-            values = [float(value) for value in pairs[name].iloc[place]]
+            try:
+                values = [float(value) for value in pairs[name].iloc[place]]
+            except (TypeError, ValueError) as error:
+                raise DataError("no list of numbers", where, do="carry(pairs, table, …)") from error
             if len(values) != len(row["ids"]):
                 what = f"{len(values)} values for {len(row['ids'])} tokens"
                 raise DataError(what, where, do="score with the same tokenizer")
@@ -142,6 +151,7 @@ class Objective:
 
     def __init__(self, model: Any, loss: TokenLoss) -> None:
         check_is_loss(loss)
+        check_loaded(model)
         self.model, self.loss = model, loss
         self._kept: dict[str, torch.Tensor] = {}
         whole = model.get_base_model() if hasattr(model, "get_base_model") else model
@@ -152,7 +162,7 @@ class Objective:
         """Leave the model as it was."""
         self._hook.remove()
 
-    def _before(self, _: Any, args: tuple, kwargs: dict[str, Any]) -> tuple[tuple, dict[str, Any]]:
+    def _before(self, _, args, kwargs):
         mine = [
             name for name in kwargs if name.startswith("response_") or name.endswith("_without")
         ]
@@ -221,13 +231,13 @@ class Objective:
         """The response tokens of a batch that did not come through the Trainer."""
         return self.tokens(self._pass(batch), batch, persona_free)[0]
 
-    def _pass(self, batch: Mapping[str, torch.Tensor], suffix: str = "") -> torch.Tensor:
+    def _pass(self, batch, suffix=""):
         names = ("input_ids", "attention_mask", "position_ids")
         inputs = {name: batch[name + suffix] for name in names}
         return self.model(**inputs, response_labels=batch["response_labels"]).logits
 
 
-def _pick(values: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
+def _pick(values, wanted):
     """The logits of the wanted places of the response one after another, in at least single
     precision; no copy where all are wanted."""
     count = wanted.shape[1]

@@ -19,7 +19,7 @@ import numpy as np
 import torch
 
 from workbench.errors import ModelError
-from workbench.language.loading import config_of
+from workbench.language.loading import check_loaded, config_of
 
 Pass = tuple[tuple[int, ...], tuple[int, ...]]  # token ids of a prompt, and of a response after it
 START_COST = 256  # tokens that cost about as much as one batch more
@@ -37,6 +37,7 @@ def vocabulary_of(model: Any) -> int:
 def evaluating(model: Any) -> Iterator[None]:
     """Without dropout and gradients inside; a model that was training goes on training
     afterwards."""
+    check_loaded(model)
     training = getattr(model, "training", False)
     model.eval()
     try:
@@ -67,7 +68,7 @@ def check_causal(model: Any) -> None:
     CAUSAL.add(model)
 
 
-def _close(one: torch.Tensor, other: torch.Tensor) -> bool:
+def _close(one, other):
     """Equal but for rounding, and for what is not finite in both."""
     scale = float(one[one.isfinite()].abs().amax()) if one.isfinite().any() else 0.0
     most = 64 * torch.finfo(one.dtype).eps * scale
@@ -102,11 +103,10 @@ def batches(
                 best, begins = found, start
         cost.append(best)
         first.append(begins)
-    cuts, end = [], len(order)
-    while end:
-        cuts.append((first[end - 1], end))
-        end = first[end - 1]
-    for start, end in reversed(cuts):
+    cuts = [len(order)]
+    while cuts[-1]:
+        cuts.append(first[cuts[-1] - 1])
+    for start, end in itertools.pairwise(reversed(cuts)):
         yield order[start:end]
 
 
@@ -128,7 +128,7 @@ def response_logits(model: Any, batch: list[Pass]) -> list[torch.Tensor]:
     column = np.concatenate(places)
     picked = []
 
-    def pick(_: Any, given: tuple) -> tuple | None:
+    def pick(_, given):
         if not given or given[0].shape[:2] != tokens.shape:
             return None
         picked.append(True)
@@ -186,22 +186,21 @@ def divergence(one: torch.Tensor, *others: torch.Tensor) -> np.ndarray:
     found = []
     for first, *rest in _parts(one, *others):
         log_p = torch.log_softmax(first.double(), -1)
-        log_q = torch.stack([torch.log_softmax(part.double(), -1) for part in rest]).logsumexp(
-            0
-        ) - np.log(len(rest))
+        each = torch.stack([torch.log_softmax(part.double(), -1) for part in rest])
+        log_q = each.logsumexp(0) - np.log(len(rest))
         p = log_p.exp()
         # 0 · log 0 = 0
         found.append(torch.where(p > 0, p * (log_p - log_q), 0.0).sum(-1).clamp(min=0.0))
     return torch.cat(found).cpu().numpy()
 
 
-def _parts(*tables: torch.Tensor) -> Iterator[tuple[torch.Tensor, ...]]:
+def _parts(*tables):
     """Tables that all have a row per token, some rows at a time."""
     size = max(1, AT_ONCE // tables[0].shape[-1])
     return zip(*(table.split(size) for table in tables), strict=True)
 
 
-def _head(model: Any) -> Any:
+def _head(model):
     return model.get_output_embeddings() if hasattr(model, "get_output_embeddings") else None
 
 

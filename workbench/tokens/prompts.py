@@ -15,17 +15,17 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from workbench.errors import ConfigError, DataError, TooLarge
-from workbench.tokens.encoding import HALF, check_columns, prompt_ids, response_ids
-from workbench.tokens.rendering import (
-    Template,
-    chatting,
-    described,
-    located,
-    prompt,
-    quoted,
-    thinking,
+from workbench.errors import ConfigError, DataError, TooLarge, check_number
+from workbench.language.loading import check_tokenizer
+from workbench.tokens.encoding import (
+    check_columns,
+    check_rows,
+    check_text,
+    prompt_ids,
+    response_ids,
 )
+from workbench.tokens.rendering import Template, chatting, described, prompt, quoted, thinking
+from workbench.tokens.rendering import located as found_in
 
 EXAMPLE = ("text", "user", "item", "query", "response", "memories")
 INTERVENTIONS = ("delete", "mask", "neutral", "other", "peer", "others", "each")
@@ -78,16 +78,23 @@ def make_pairs(
         raise ConfigError(f"intervention {intervention!r}", expected=f"one of {INTERVENTIONS}")
     if cut not in ("error", "last", "first"):
         raise ConfigError(f"cut {cut!r}", expected="error, last or first")
-    _check(examples)
+    check_number(0, seed=seed)
+    check_number(1, others=others, context=1 if context is None else context)
+    check_text(neutral, "no sentence", "neutral")
+    check_examples(examples)
+    if pool is not None:
+        check_examples(pool, "pool")
     rng, pool = np.random.default_rng(seed), examples if pool is None else pool
-    limits = template, context, cut
+
+    def fitted(memories, row):
+        return _fitted(tokenizer, memories, row, template, context, cut)
+
     out = examples.assign(intervention=intervention)
     if context is not None:
         # the items that fit, and those that do not
-        left = [_fitted(tokenizer, row.memories, row, *limits) for row in out.itertuples()]
-        both = zip(out["memories"], left, strict=True)
-        out["cut"] = [_dropped(told, len(kept), cut) for told, kept in both]
-        out["memories"] = left
+        out["memories"] = [fitted(row.memories, row) for row in examples.itertuples()]
+        both = zip(examples["memories"], out["memories"], strict=True)
+        out["cut"] = [_dropped(list(told), len(kept), cut) for told, kept in both]
     each = out[["memories", "query"]].itertuples(index=False)
     out["prompt_with"] = [prompt(tokenizer, *row, template) for row in each]
     out.attrs["template"] = described(tokenizer, template)
@@ -106,13 +113,13 @@ def make_pairs(
         else:
             count = others if intervention == "others" else 1
             drawn = foreign(rng, pool, row, count, intervention == "peer")
-            personas = pool["memories"].iloc[drawn]
-            instead = [_fitted(tokenizer, persona, row, *limits) for persona in personas]
+            instead = [fitted(persona, row) for persona in pool["memories"].iloc[drawn]]
         each = tuple(prompt(tokenizer, memories, row.query, template) for memories in instead)
         without.append(each if intervention in ("others", "each") else each[0])
+    out = out.assign(prompt_without=without)
     if intervention != "each":
-        return out.assign(prompt_without=without)
-    out = out.assign(memory=[range(len(told)) for told in out["memories"]], prompt_without=without)
+        return out
+    out = out.assign(memory=[range(len(told)) for told in out["memories"]])
     out = out.explode(["memory", "prompt_without"])
     names = [f"{text}/{k}" for text, k in zip(out["text"], out["memory"], strict=True)]
     return out.assign(text=names, memory=out["memory"].astype(int)).reset_index(drop=True)
@@ -121,14 +128,15 @@ def make_pairs(
 def filler_of(tokenizer: Any) -> str:
     """The token that stands for nothing: mask, else pad, unknown, eos; `ConfigError` where there is
     none of them."""
-    do = "delete the persona instead"
     if tokenizer is None:
+        do = "delete the persona instead"
         raise ConfigError("no tokenizer", expected="the model's own", do=do)
-    each = (tokenizer.mask_token, tokenizer.pad_token, tokenizer.unk_token, tokenizer.eos_token)
-    filler = next(filter(None, each), None)
-    if filler is None:
-        raise ConfigError("the tokenizer has no mask, pad, unknown or eos token", do=do)
-    return filler
+    check_tokenizer(tokenizer)
+    for name in ("mask", "pad", "unk", "eos"):
+        if filler := getattr(tokenizer, f"{name}_token"):
+            return filler
+    do = "delete the persona instead"
+    raise ConfigError("the tokenizer has no mask, pad, unknown or eos token", do=do)
 
 
 def owners(
@@ -140,7 +148,7 @@ def owners(
     A token that holds a piece of an item belongs to it (to the first of two); headings, separators
     and markers belong to none. Raises `ConfigError` for a template that changes the items.
     """
-    text, spans = located(tokenizer, memories, query, template)
+    text, spans = found_in(tokenizer, memories, query, template)
     found = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
     offsets, owner = found["offset_mapping"], []
     for start, end in offsets:
@@ -176,18 +184,12 @@ def masked(
     return said if prompt_ids(tokenizer, [said]) == [wanted] else list(wanted)
 
 
-def _fitted(
-    tokenizer: Any,
-    memories: Sequence[str],
-    row: Any,
-    template: Template,
-    context: int | None,
-    cut: str,
-) -> list[str]:
+def _fitted(tokenizer, memories, row, template, context, cut):
     """Those of the memory items that fit into the context together with query and response."""
     left = list(memories)
     if context is None:
         return left
+    check_text(row.response, "empty response", f"text {row.text!r}")
     ((answer, _),) = response_ids(tokenizer, [row.response])
     while True:
         (ids,) = prompt_ids(tokenizer, [prompt(tokenizer, left, row.query, template)])
@@ -195,36 +197,25 @@ def _fitted(
             return left
         if cut == "error" or len(left) < 2:
             what = f"prompt ({len(ids)} tokens) and response ({len(answer)}) exceed the context"
-            do = (
-                'cut="last" or cut="first" drops memory items'
-                if len(left) > 1
-                else "shorten item, query or response"
-            )
+            do = "shorten item, query or response"
+            do = do if len(left) < 2 else 'cut="last" or cut="first" drops memory items'
             raise TooLarge(what, f"text {row.text!r}", f"at most {context} tokens together", do)
         del left[0 if cut == "first" else -1]
 
 
-def _dropped(memories: Sequence[str], kept: int, cut: str) -> list[str]:
+def _dropped(memories, kept, cut):
     """The memory items that do not fit, from the end that `cut` names."""
-    return list(memories[: len(memories) - kept] if cut == "first" else memories[kept:])
+    return memories[: len(memories) - kept] if cut == "first" else memories[kept:]
 
 
-def _check(examples: pd.DataFrame) -> None:
-    check_columns(examples, EXAMPLE, "examples")
-    for place, row in enumerate(examples.itertuples(index=False)):
-        where, memories = f"examples row {place}", row.memories
-        listed = isinstance(memories, list | tuple | np.ndarray) and len(memories) > 0
-        if not listed or not all(isinstance(one, str) and one.strip() for one in memories):
-            expected = "a list of memory items, each a text"
-            raise DataError("empty persona", where, expected, "drop the row")
-        if any(map(HALF.search, memories)):
-            expected = "memory items of whole letters"
-            raise DataError("half a surrogate pair", where, expected, "repair the text")
-        if not isinstance(row.query, str):
-            raise DataError("no query", where, 'a text, "" if need be', "repair or drop the row")
+def check_examples(examples: pd.DataFrame, where: str = "examples") -> None:
+    """Raise `DataError` for what is no table of examples, and for a row without a persona or a
+    query."""
+    check_columns(examples, EXAMPLE, where)
+    check_rows(examples, where, ("memories", "query"))
 
 
-def _check_prompts(pairs: pd.DataFrame, tokenizer: Any, template: Template) -> None:
+def _check_prompts(pairs, tokenizer, template):
     """Raise `ConfigError` for a prompt that lacks persona or query, or ends within a thought."""
     chat, bare = chatting(tokenizer, template), {}
     for query in pairs["query"].unique():
@@ -253,6 +244,8 @@ def foreign(
 
     Raises `DataError` where `row` has none, or nobody is left.
     """
+    if pd.api.types.is_list_like(row.user):
+        raise DataError("several people", f"text {row.text!r}", "the id of one", "drop the row")
     able = (pool["user"].notna() & (pool["user"] != row.user)).to_numpy(dtype=bool, na_value=False)
     if pd.isna(row.user):
         what, do = "no id of the person", "give everybody an id, or drop the row"
@@ -262,7 +255,6 @@ def foreign(
     places = np.flatnonzero(able)
     if not len(places):
         what = f"text about item {row.item!r}" if same_item else "text"
-        raise DataError(
-            f"no {what} by somebody else", where=f"text {row.text!r}", do="give a larger pool"
-        )
+        what, where = f"no {what} by somebody else", f"text {row.text!r}"
+        raise DataError(what, where, do="give a larger pool")
     return rng.choice(places, count, replace=len(places) < count)

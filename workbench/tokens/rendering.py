@@ -14,7 +14,10 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from workbench.errors import ConfigError
+from workbench.language.loading import check_tokenizer
 from workbench.language.templates import CALENDAR, chat_text, filled
 
 Template = str | Path | Mapping[str, Any] | None
@@ -44,6 +47,9 @@ def prompt(tokenizer: Any, memories: Sequence[str], query: str, template: Templa
     memory item is dropped. `tokenizer` may be None, for a model behind an endpoint: the plain
     template then, or the one that is named.
     """
+    listed = isinstance(memories, Sequence | np.ndarray) and not isinstance(memories, str)
+    if not listed or not all(isinstance(one, str) for one in (query, *memories)):
+        raise ConfigError("no text", "prompt", "a list of memory items, and a query")
     told = [quoted(text, tokenizer, template).strip() for text in memories]
     query = quoted(query, tokenizer, template)
     if chatting(tokenizer, template):
@@ -72,12 +78,6 @@ def located(
     return text, spans
 
 
-def rendered(source: str, where: str = "template", /, **fields: Any) -> str:
-    """A jinja template filled with `fields`, in a sandbox that bounds it; a template that cannot be
-    is a `ConfigError`, which names it (`where`)."""
-    return filled(source, where, fields)
-
-
 def quoted(text: str, tokenizer: Any, template: Template = None) -> str:
     """Text from data as data: what would read as a special token (`</s>`), or as one of the marks
     between which the template puts a turn (`[INST]`, `User:`), is broken up (`< /s>`, `User :`).
@@ -88,7 +88,7 @@ def quoted(text: str, tokenizer: Any, template: Template = None) -> str:
     `PUBLISHED` forms they stay, so that a prompt is the benchmark's. Without a tokenizer nobody
     knows the special tokens: every < and [ is parted from what follows.
     """
-    marks: list[str] = []
+    marks = []
     if str(template) not in PUBLISHED:
         text, marks = " ".join(text.splitlines()), outline(tokenizer, template)[1]
     if tokenizer is None:
@@ -116,10 +116,10 @@ def outline(tokenizer: Any, template: Template = None) -> tuple[tuple[str, ...],
 
 
 @lru_cache(maxsize=32)
-def _outline(tokenizer: Any, source: str, options: str, special: tuple[str, ...]) -> Any:
+def _outline(tokenizer, source, options, special):
     # no memory items, one, two; turns with a system message and without
     roles = ("user", "system user", "user assistant user", "system user assistant user")
-    each: list[Any] = [{"memories": [SIGN] * n, "query": SIGN} for n in range(3)]
+    each = [{"memories": [SIGN] * n, "query": SIGN} for n in range(3)]
     if tokenizer is not None:
         each = [[{"role": role, "content": SIGN} for role in one.split()] for one in roles]
     heads, marks = [], set()
@@ -167,17 +167,20 @@ def thinking(text: str) -> str | None:
     return found[0].strip() if found else None
 
 
-def _digest(source: str) -> str:
+def _digest(source):
     return hashlib.sha256(source.encode()).hexdigest()[:8]
 
 
 def specials(tokenizer: Any) -> tuple[str, ...]:
     """What would read as a special token, longest first."""
-    return () if tokenizer is None else _specials(tokenizer, len(tokenizer))
+    if tokenizer is None:
+        return ()
+    check_tokenizer(tokenizer)
+    return _specials(tokenizer, len(tokenizer))
 
 
 @lru_cache(maxsize=8)
-def _specials(tokenizer: Any, _: int) -> tuple[str, ...]:
+def _specials(tokenizer, _):
     """Asked again when the tokenizer has grown."""
     # some chat markers are listed here alone
     added = getattr(tokenizer, "added_tokens_decoder", {}).values()
@@ -186,11 +189,11 @@ def _specials(tokenizer: Any, _: int) -> tuple[str, ...]:
     return tuple(sorted(found, key=len, reverse=True))
 
 
-def _name(template: Template) -> str:
+def _name(template):
     return "template" if "{{" in str(template) else f"template {template or 'plain'}"
 
 
-def _source(template: Template) -> str:
+def _source(template):
     template = "plain" if template is None else template
     if isinstance(template, Mapping):
         expected = "a tokenizer that has one"
@@ -209,7 +212,7 @@ def _source(template: Template) -> str:
     return template
 
 
-def _chat(tokenizer: Any, told: list[str], query: str, options: Mapping[str, Any]) -> str:
+def _chat(tokenizer, told, query, options):
     persona, ask = "\n".join(told), {"role": "user", "content": query}
     try:
         system = [{"role": "system", "content": persona}] if told else []

@@ -6,12 +6,12 @@ from __future__ import annotations
 import importlib
 import re
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from workbench.errors import ConfigError, ModelError
+from workbench.tokens.encoding import check_columns, check_rows
 
 
 def retrieve(examples: pd.DataFrame, k: int = 4, encoder: str | Path | None = None) -> pd.DataFrame:
@@ -25,25 +25,27 @@ def retrieve(examples: pd.DataFrame, k: int = 4, encoder: str | Path | None = No
     `FoolingWorld`. Raises `ConfigError` for k < 1 or a package that is not installed, `ModelError`
     for a folder that is not one.
     """
-    if k < 1:
-        raise ConfigError(f"k = {k}", "retrieve", "1 or more")
+    if not isinstance(k, int) or k < 1:
+        raise ConfigError(f"k = {k!r}", "retrieve", "1 or more")
+    check_columns(examples, ("query", "memories"), "examples")
+    # who has none is shown none
+    shown = [one if np.size(one) else ["none"] for one in examples["memories"]]
+    check_rows(examples.assign(memories=shown), "examples", ("query", "memories"))
     if examples.empty:
         return examples.copy()
     sizes = examples["memories"].map(len).to_numpy()
     items = [item for memories in examples["memories"] for item in memories]
     queries = examples["query"].tolist()
-    likeness = (_tfidf if encoder is None else _embedded)(
-        queries, items, np.repeat(np.arange(len(queries)), sizes), encoder
-    )
-    first = np.concatenate([[0], np.cumsum(sizes)])
+    row = np.repeat(np.arange(len(queries)), sizes)
+    likeness = (_tfidf if encoder is None else _embedded)(queries, items, row, encoder)
     chosen = []
-    for row, memories in enumerate(examples["memories"]):
-        order = np.argsort(-likeness[first[row] : first[row + 1]], kind="stable")[:k]
+    for number, memories in enumerate(examples["memories"]):
+        order = np.argsort(-likeness[row == number], kind="stable")[:k]
         chosen.append([memories[place] for place in order])
     return examples.assign(memories=chosen)
 
 
-def _tfidf(queries: list[str], items: list[str], row: np.ndarray, _: Any) -> np.ndarray:
+def _tfidf(queries, items, row, _):
     from sklearn.feature_extraction.text import TfidfVectorizer
 
     # nothing to count: all items are equal
@@ -55,9 +57,7 @@ def _tfidf(queries: list[str], items: list[str], row: np.ndarray, _: Any) -> np.
     return np.round(np.asarray(told.multiply(asked[row]).sum(axis=1)).ravel(), 12)
 
 
-def _embedded(
-    queries: list[str], items: list[str], row: np.ndarray, encoder: str | Path
-) -> np.ndarray:
+def _embedded(queries, items, row, encoder):
     try:
         # a choice of the reader's, no dependency
         library = importlib.import_module("sentence_transformers")
@@ -65,14 +65,9 @@ def _embedded(
         do = "pip install sentence-transformers, or leave `encoder` out for TF-IDF"
         raise ConfigError("sentence-transformers is not installed", "retrieve", do=do) from error
     if not (Path(encoder) / "modules.json").is_file():
-        raise ModelError(
-            "no sentence-transformers model",
-            str(encoder),
-            "a folder with modules.json",
-            "check the path",
-        )
-    model = library.SentenceTransformer(
-        str(encoder), local_files_only=True, trust_remote_code=False
-    )
+        what, expected = "no sentence-transformers model", "a folder with modules.json"
+        raise ModelError(what, str(encoder), expected, "check the path")
+    options = {"local_files_only": True, "trust_remote_code": False}
+    model = library.SentenceTransformer(str(encoder), **options)
     asked, told = (model.encode(texts, normalize_embeddings=True) for texts in (queries, items))
     return np.round((told * asked[row]).sum(axis=1), 6)

@@ -9,7 +9,7 @@ persona-free prompt would be news to the model, and PIR would measure that surpr
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -124,7 +124,7 @@ def word_tokenizer(vocabulary: list[str]) -> Any:
     return _with_roles(core, names)
 
 
-def _with_roles(core: Any, names: dict[str, str]) -> Any:
+def _with_roles(core, names):
     """A tokenizer with these tokens for special ends, a token a role, and the chat template."""
     from transformers import PreTrainedTokenizerFast
 
@@ -263,7 +263,7 @@ def train_base(
     return train(model, batches, config, after, progress=progress)
 
 
-def _drawn(rows: list[dict[str, Any]], tokenizer: Any, config: BaseConfig) -> Iterator[list[Part]]:
+def _drawn(rows, tokenizer, config):
     """The batches of `train_base`: texts drawn anew every step."""
     told, bare = (
         tensors([(row[side], row["ids"]) for row in rows], tokenizer)

@@ -22,9 +22,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from workbench.errors import ConfigError, DataError
+from workbench.errors import ConfigError, DataError, check_number
 from workbench.html import content_id, escape, provenance, table
-from workbench.language.loading import context_of
+from workbench.language.loading import check_loaded, check_tokenizer, context_of
 from workbench.tokens._trust_checks import (
     chance,
     fit_checks,
@@ -62,18 +62,17 @@ class Trust:
         """The checks."""
         return self.checks
 
-    def __repr__(self) -> str:
+    def __repr__(self):
         word = "readable" if self.readable else "not readable"
         return (
             f"Trust({self.model}: {word}, own persona wins "
             f"{self.texts['wins'].mean():.2f}, {len(self.texts)} texts)"
         )
 
-    def _repr_html_(self) -> str:
+    def _repr_html_(self):
         said = {True: "yes", False: "no"}
-        rows = self.checks.assign(ok=[said.get(ok, "") for ok in self.checks["ok"]]).to_dict(
-            "records"
-        )
+        told = self.checks.assign(ok=[said.get(ok, "") for ok in self.checks["ok"]])
+        rows = told.to_dict("records")
         name = content_id("trust", self.model, self.verdict, self.checks.to_csv())
         line = provenance(data=f"{len(self.texts)} texts, {self.template}", seeds=self.seed)
         return (
@@ -104,48 +103,45 @@ def trust(
     Trust(LlamaForCausalLM: readable, own persona wins 0.99, 30 texts)
     """
     if hasattr(model, "of_ids"):
-        do = "load the model, or compare score_tokens with your own and with another persona"
-        raise ConfigError(
+        what, expected = (
             "the panel reads the model's logits and lets it write",
-            "model",
             "a model that is loaded",
-            do,
         )
+        do = "load the model, or compare score_tokens with your own and with another persona"
+        raise ConfigError(what, "model", expected, do)
+    check_loaded(model)
+    check_tokenizer(tokenizer)
+    check_number(1, texts=texts, others=others)
+    check_number(0, seed=seed)
     check_columns(examples, EXAMPLE, "examples")
     if examples["user"].nunique() < 2:
-        raise DataError(
-            "texts by one person", "examples", "at least two people: the others are the null"
-        )
+        expected = "at least two people: the others are the null"
+        raise DataError("texts by one person", "examples", expected)
     rng = np.random.default_rng(seed)
-    sample = examples.iloc[
-        np.sort(rng.choice(len(examples), min(texts, len(examples)), replace=False))
-    ]
+    drawn = rng.choice(len(examples), min(texts, len(examples)), replace=False)
+    sample = examples.iloc[np.sort(drawn)]
     pairs = _with_others(sample, examples, rng, others, model, tokenizer, template)
     tokens = score_tokens(model, tokenizer, pairs)
-    tokens = tokens.assign(own=tokens["text"].map(pairs.set_index("text")["number"]) == 0)
-    pir = (
-        tokens.groupby("text")["pir"]
-        .mean()[pairs["text"]]
-        .to_numpy()
-        .reshape(len(sample), 1 + others)
-    )
-    own, null = pir[:, 0], pir[:, 1:]
-    wins = _wins(pir)
-    each = pd.DataFrame(
-        {"text": sample["text"].to_numpy(), "own": own, "others": null.mean(axis=1)}
-    )
-    each = each.assign(high=np.quantile(null, 0.95, axis=1), wins=wins[:, 0])
-    each["above"] = (own[:, None] > null).mean(axis=1) >= 0.95
+    own = pairs[pairs["number"] == 0]
+    tokens = tokens.assign(own=tokens["text"].isin(own["text"]))
+    means = tokens.groupby("text")["pir"].mean()[pairs["text"]]
+    pir = means.to_numpy().reshape(len(sample), 1 + others)
+    null, wins = pir[:, 1:], _wins(pir)
+    each = pd.DataFrame({"text": sample["text"].to_numpy(), "own": pir[:, 0]})
+    each = each.assign(others=null.mean(axis=1), high=np.quantile(null, 0.95, axis=1))
+    each = each.assign(wins=wins[:, 0], above=(pir[:, :1] > null).mean(axis=1) >= 0.95)
     checks = [
         *prompt_checks(tokenizer, sample.iloc[0], template),
         *fit_checks(model, tokenizer, pairs, tokens),
         *pair_checks(pairs, tokens),
-        *perplexities(model, tokenizer, pairs[pairs["number"] == 0], tokens, seed),
-        *number_format(model, tokenizer, pairs[pairs["number"] == 0], tokens),
+        *perplexities(model, tokenizer, own, tokens, seed),
+        *number_format(model, tokenizer, own, tokens),
         *chance(each, wins, rng),
     ]
-    fatal = "; ".join(one.says for one in checks if one.ok is False and one.fatal)
-    care = "; ".join(one.says for one in checks if one.ok is False)
+    bad = [one for one in checks if one.ok is False]
+    fatal, care = (
+        "; ".join(one.says for one in some) for some in ([b for b in bad if b.fatal], bad)
+    )
     verdict = f"The scores can be read, with care: {care}." if care else "The scores can be read."
     if fatal:
         verdict = f"Do not read the scores: {fatal}."
@@ -155,14 +151,14 @@ def trust(
 
 
 def _with_others(
-    sample: pd.DataFrame,
-    pool: pd.DataFrame,
-    rng: np.random.Generator,
-    others: int,
-    model: Any,
-    tokenizer: Any,
-    template: Template,
-) -> pd.DataFrame:
+    sample,
+    pool,
+    rng,
+    others,
+    model,
+    tokenizer,
+    template,
+):
     """Pairs with the own persona (`number` 0) and with those of other people, against the
     persona-free prompt."""
     rows = []
@@ -177,7 +173,7 @@ def _with_others(
     return make_pairs(pd.DataFrame(rows), tokenizer, template=template, **options)
 
 
-def _wins(pir: np.ndarray) -> np.ndarray:
+def _wins(pir):
     """For each persona of each text, the share of the text's other personas that it beats; ties
     count half."""
     ahead = (pir[:, :, None] > pir[:, None, :]) + 0.5 * (pir[:, :, None] == pir[:, None, :])

@@ -25,11 +25,10 @@ from __future__ import annotations
 
 from collections import defaultdict
 from itertools import chain
-from typing import Any
 
 import numpy as np
 
-from workbench.errors import ConfigError
+from workbench.errors import ConfigError, check_number
 from workbench.worlds.corpus import Texts, bank
 from workbench.worlds.persona import SPECIALS, STYLES, TONES, VALUES, PersonaWorld
 from workbench.worlds.telegrams import Telegrams, add_text
@@ -57,6 +56,7 @@ class FoolingWorld(Telegrams):
     """
 
     def __init__(self, seed: int = 0) -> None:
+        check_number(0, seed=seed)
         self.seed = seed
         shared = bank("persona")
         own = bank("fooling")
@@ -85,7 +85,7 @@ class FoolingWorld(Telegrams):
             topic: self._template(rng, name) for name, part in self.topics.items() for topic in part
         }
 
-    def _template(self, rng: np.random.Generator, mechanism: str) -> dict[str, Any]:
+    def _template(self, rng, mechanism):
         parts = PARTS + EXTRA.get(mechanism, [])
         parts += ["g"] * (LENGTH - len(parts))
         slots = rng.permutation(np.arange(1, SLOTS))
@@ -108,6 +108,7 @@ class FoolingWorld(Telegrams):
         if mechanism not in (None, *MECHANISMS):
             expected = f"one of {MECHANISMS}, or None for all"
             raise ConfigError(f"mechanism {mechanism!r}", "corpus", expected)
+        check_number(0, n=n, seed=seed)
         rng = np.random.default_rng([self.seed, 78, seed])
         rows = defaultdict(list)
         for _ in range(n):
@@ -115,9 +116,7 @@ class FoolingWorld(Telegrams):
             self._write(rng, rows, name, self.topics[name][rng.integers(TOPICS)])
         return Texts.of(rows, more=["mechanism"])
 
-    def _write(
-        self, rng: np.random.Generator, rows: dict[str, list[tuple]], mechanism: str, topic: str
-    ) -> None:
+    def _write(self, rng, rows, mechanism, topic):
         template = self.templates[topic]
         slots = template["slots"]
         # who writes: a value for each slot, and which of them the prompt shows

@@ -29,6 +29,7 @@ from itertools import chain
 
 import numpy as np
 
+from workbench.errors import check_number
 from workbench.worlds.corpus import Texts, bank
 from workbench.worlds.telegrams import Telegrams, add_text
 
@@ -61,6 +62,7 @@ class PersonaWorld(Telegrams):
     """
 
     def __init__(self, seed: int = 0) -> None:
+        check_number(0, seed=seed)
         words = bank("persona")
         self.seed = seed
         self.slots = list(words["values"])
@@ -76,7 +78,7 @@ class PersonaWorld(Telegrams):
         self.templates = self._templates(rng)
         self.new_templates = self._templates(np.random.default_rng([seed, 5]))
 
-    def _templates(self, rng: np.random.Generator) -> Templates:
+    def _templates(self, rng):
         needed = np.array([rng.permutation(np.arange(1, SLOTS))[:3] for _ in range(TOPICS)])
         parts = np.r_[np.arange(len(KINDS)), np.full(LENGTH - len(KINDS), -1)]
         part = np.array([rng.permutation(parts) for _ in range(TOPICS)])
@@ -97,6 +99,7 @@ class PersonaWorld(Telegrams):
         it. A memory item is a slot and its value; `item` is the topic; a "sentence" is a phrase of
         five words.
         """
+        check_number(0, n=n, seed=seed)
         rng = np.random.default_rng([self.seed, 77, seed])
         templates = self.new_templates if new_task else self.templates
         # who writes, about what, and which distractor the prompt shows beside what is needed
@@ -117,7 +120,7 @@ class PersonaWorld(Telegrams):
             self._write(rows, templates, int(topic[text]), shown[text], *drawn)
         return Texts.of(rows)
 
-    def _write(self, rows, templates: Templates, topic: int, shown, values, asks, noise) -> None:
+    def _write(self, rows, templates, topic, shown, values, asks, noise):
         """One text from what was drawn for it."""
         words, needed = bank("persona"), templates.needed[topic].tolist()
         told = [options[value] for options, value in zip(self.values, values, strict=True)]

@@ -11,7 +11,6 @@ to be compared.
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,14 +18,14 @@ import pandas as pd
 import torch
 
 from workbench.errors import ModelError
-from workbench.language.loading import check_fits, check_room
-from workbench.tokens.coalitions import checked, located
-from workbench.tokens.encoding import response_ids
+from workbench.language.loading import check_loaded
+from workbench.tokens.coalitions import placed
 from workbench.tokens.passes import evaluating
+from workbench.tokens.rendering import Template
 
 
 def attention_share(
-    model: Any, tokenizer: Any, examples: pd.DataFrame, template: str | Path | None = None
+    model: Any, tokenizer: Any, examples: pd.DataFrame, template: Template = None
 ) -> pd.DataFrame:
     """a_i of every token: [text, position, attention]; the persona is the tokens of its memory
     items, heading left out.
@@ -35,16 +34,13 @@ def attention_share(
     as it was. Raises `ModelError` for a model that shows no attentions or does not know a token,
     `TooLarge` for a text that exceeds its context.
     """
+    check_loaded(model, "forward")
     before = getattr(model.config, "_attn_implementation", "eager")
     tables = []
     try:
         if before != "eager":
             model.set_attn_implementation("eager")
-        for row in checked(examples, tokenizer, template):
-            ids, owner = located(tokenizer, row, template)
-            ((said, _),) = response_ids(tokenizer, [row.response])
-            check_room(model, [len(ids)], len(said))
-            check_fits(model, tokenizer, ids + said)
+        for row, ids, owner, said in placed(model, tokenizer, examples, template):
             tokens = torch.tensor([ids + said], device=model.device)
             with evaluating(model):
                 out = model(input_ids=tokens, output_attentions=True, use_cache=False)
@@ -59,12 +55,8 @@ def attention_share(
             for layer in layers:
                 seen = layer[0, :, len(ids) - 1 : -1, np.flatnonzero(owner >= 0)]
                 share = share + seen.sum(-1).mean(0).float().cpu() / len(layers)
-            table = {
-                "text": row.text,
-                "position": range(len(said)),
-                "attention": share.double().numpy(),
-            }
-            tables.append(pd.DataFrame(table))
+            table = {"text": row.text, "position": range(len(said))}
+            tables.append(pd.DataFrame(table | {"attention": share.double().numpy()}))
     finally:
         if before != "eager":
             model.set_attn_implementation(before)

@@ -16,21 +16,21 @@ Shapley values: for an additive game and no penalty the two agree.
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from workbench.errors import ConfigError
+from workbench.errors import ConfigError, check_number
 from workbench.tokens.coalitions import checked, score_coalitions, tidy
+from workbench.tokens.rendering import Template
 
 
 def context_cite(
     model: Any,
     tokenizer: Any,
     examples: pd.DataFrame,
-    template: str | Path | None = None,
+    template: Template = None,
     ablations: int = 64,
     keep: float = 0.5,
     penalty: float = 0.01,
@@ -50,6 +50,10 @@ def context_cite(
 
     if link not in ("logit", "log"):
         raise ConfigError(f"link {link!r}", expected="logit or log")
+    check_number(2, ablations=ablations)
+    check_number(0, seed=seed)
+    check_number(0.0, 1.0, keep=keep)
+    check_number(0.0, penalty=penalty)
     tables = []
     for row in checked(examples, tokenizer, template):
         items = len(row.memories)

@@ -16,26 +16,26 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
 
-from workbench.errors import ConfigError
-from workbench.language.loading import check_fits, check_room
-from workbench.tokens.coalitions import checked, located, tidy
-from workbench.tokens.encoding import response_ids
+from workbench.data.checks import whole_numbers
+from workbench.errors import ConfigError, check_number
+from workbench.language.loading import check_fits
+from workbench.tokens.coalitions import placed, tidy
 from workbench.tokens.passes import evaluating
 from workbench.tokens.prompts import filler_of
+from workbench.tokens.rendering import Template
 
 
 def integrate_gradients(
     model: Any,
     tokenizer: Any,
     examples: pd.DataFrame,
-    template: str | Path | None = None,
+    template: Template = None,
     steps: int = 64,
     positions: Sequence[int] | None = None,
     batch_size: int = 64,
@@ -48,17 +48,16 @@ def integrate_gradients(
     position outside the response, `TooLarge` for a text that exceeds the model's context,
     `ModelError` for a token that it does not know.
     """
-    tables, filler = [], tokenizer.convert_tokens_to_ids(filler_of(tokenizer))
-    for row in checked(examples, tokenizer, template):
-        ids, owner = located(tokenizer, row, template)
-        ((said, _),) = response_ids(tokenizer, [row.response])
-        chosen = np.arange(len(said)) if positions is None else np.array(sorted(positions))
-        if chosen.min() < 0 or chosen.max() >= len(said):
-            raise ConfigError(
-                "no such position", f"text {row.text!r}", f"0 to {len(said) - 1}", "leave it out"
-            )
-        check_room(model, [len(ids)], len(said))
-        check_fits(model, tokenizer, [*ids, *said, filler])
+    word = filler_of(tokenizer)
+    tables, filler = [], tokenizer.convert_tokens_to_ids(word)
+    check_fits(model, tokenizer, [filler])
+    check_number(1, steps=steps, batch_size=batch_size)
+    for row, ids, owner, said in placed(model, tokenizer, examples, template):
+        every = range(len(said))
+        chosen = np.unique(whole_numbers(every if positions is None else positions, "positions"))
+        if not len(chosen) or chosen[0] < 0 or chosen[-1] >= len(said):
+            where, expected = f"text {row.text!r}", f"some of 0 to {len(said) - 1}"
+            raise ConfigError("no such position", where, expected, "leave it out")
         with evaluating(model), torch.enable_grad():
             value, whole = _row(model, filler, ids, owner, said, chosen, steps, batch_size)
         table = tidy(row.text, value, whole, gap=whole - value.sum(axis=0))
@@ -67,15 +66,15 @@ def integrate_gradients(
 
 
 def _row(
-    model: Any,
-    filler: int,
-    ids: tuple[int, ...],
-    owner: np.ndarray,
-    said: tuple[int, ...],
-    chosen: np.ndarray,
-    steps: int,
-    batch_size: int,
-) -> tuple[np.ndarray, np.ndarray]:
+    model,
+    filler,
+    ids,
+    owner,
+    said,
+    chosen,
+    steps,
+    batch_size,
+):
     """Values (memory items × chosen tokens) and the masked PIR of those tokens."""
     from captum.attr import IntegratedGradients
 
@@ -89,15 +88,14 @@ def _row(
     gold = tokens[place + 1]
     partial = "logits_to_keep" in inspect.signature(model.forward).parameters
 
-    def log_prob(embeddings: torch.Tensor, place: torch.Tensor, gold: torch.Tensor) -> torch.Tensor:
+    def log_prob(embeddings, place, gold):
         # logits of the explained positions alone
         kept, which = torch.unique(place, return_inverse=True)
         options = {"logits_to_keep": kept} if partial else {}
         logits = model(inputs_embeds=embeddings, use_cache=False, **options).logits
         each = torch.arange(len(place), device=logits.device)
-        return torch.log_softmax(logits[each, which if partial else place].float(), dim=-1)[
-            each, gold
-        ]
+        told = logits[each, which if partial else place].float()
+        return torch.log_softmax(told, dim=-1)[each, gold]
 
     method, parts, whole = IntegratedGradients(log_prob), [], []
     # a copy of the text for each token that is explained
@@ -106,17 +104,11 @@ def _row(
         where, last = (place[some], gold[some]), int(place[some].max()) + 1
         copies = there[:, :last].expand(len(some), -1, -1).contiguous()
         empty = gone[:, :last].expand_as(copies).contiguous()
-        found = method.attribute(
-            copies,
-            empty,
-            additional_forward_args=where,
-            n_steps=steps,
-            internal_batch_size=batch_size,
-        )
+        options = {"n_steps": steps, "internal_batch_size": batch_size}
+        found = method.attribute(copies, empty, additional_forward_args=where, **options)
         parts.append(found.sum(-1)[:, : len(ids)].float().cpu().double().numpy())
         with torch.no_grad():
-            whole.append(
-                (log_prob(copies, *where) - log_prob(empty, *where)).cpu().double().numpy()
-            )
+            both = log_prob(copies, *where) - log_prob(empty, *where)
+            whole.append(both.cpu().double().numpy())
     each_item = (owner == np.arange(owner.max() + 1)[:, None]).astype(float)
     return each_item @ np.concatenate(parts).T, np.concatenate(whole)

@@ -9,20 +9,20 @@ values need not add up to PIR: two items that tell the same thing cover for each
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from workbench.tokens.coalitions import checked, score_coalitions, tidy
+from workbench.tokens.rendering import Template
 
 
 def leave_each_out(
     model: Any,
     tokenizer: Any,
     examples: pd.DataFrame,
-    template: str | Path | None = None,
+    template: Template = None,
     batch_size: int = 64,
 ) -> pd.DataFrame:
     """PIR_k of every token and memory item: [text, position, memory, value, whole, residual]; K + 2

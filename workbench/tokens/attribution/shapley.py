@@ -14,21 +14,22 @@ to those before it: each order adds up to PIR, each φ_k has a standard error.
 from __future__ import annotations
 
 import math
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
 
+from workbench.errors import check_number
 from workbench.tokens.coalitions import checked, score_coalitions, tidy
+from workbench.tokens.rendering import Template
 
 
 def shapley_values(
     model: Any,
     tokenizer: Any,
     examples: pd.DataFrame,
-    template: str | Path | None = None,
+    template: Template = None,
     exact: int = 8,
     orders: int = 25,
     seed: int = 0,
@@ -40,10 +41,12 @@ def shapley_values(
     `whole` is PIR; `standard_error` is 0 where all coalitions were scored. `orders` random orders
     are drawn with `seed` for a text with more than `exact` items, at most K · `orders` + 3 passes.
     """
+    check_number(0, exact=exact, seed=seed)
+    check_number(2, orders=orders)  # of one there is no error
     tables = []
     for row in checked(examples, tokenizer, template):
 
-        def value(coalitions: np.ndarray, row: Any = row) -> np.ndarray:
+        def value(coalitions, row=row):
             return score_coalitions(model, tokenizer, row, coalitions, template, batch_size)
 
         items = len(row.memories)
@@ -53,7 +56,7 @@ def shapley_values(
     return pd.concat(tables, ignore_index=True)
 
 
-def _all(value: Any, items: int) -> tuple[np.ndarray, float]:
+def _all(value, items):
     """The sum above, term by term; bit k of a coalition's number says whether item k is in it."""
     coalitions = (np.arange(2**items)[:, None] >> np.arange(items)) & 1 == 1
     scores, sizes = value(coalitions), coalitions.sum(axis=1)
@@ -67,7 +70,7 @@ def _all(value: Any, items: int) -> tuple[np.ndarray, float]:
     return np.stack(part), 0.0
 
 
-def _sampled(value: Any, items: int, orders: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+def _sampled(value, items, orders, seed):
     """Mean over random orders, and its standard error."""
     dice = torch.Generator().manual_seed(seed)
     drawn = torch.stack([torch.randperm(items, generator=dice) for _ in range(orders)])

@@ -36,7 +36,7 @@ class PerCE(Loss):
     """none: as in the paper; mean: weights divided by their mean over the batch."""
 
     @model_validator(mode="after")
-    def _floor_below_ceiling(self) -> PerCE:
+    def _floor_below_ceiling(self):
         if self.m > self.M:
             raise ValueError("m is at most M")
         return self

@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from pydantic import Field
 
-from workbench.tokens.weights.protocol import Loss, Tokens
+from workbench.tokens.weights.protocol import Loss, Tokens, check_is_loss
 
 
 class Permuted(Loss):
@@ -47,6 +47,7 @@ class Permuted(Loss):
 
     def weights(self, tokens: Tokens) -> torch.Tensor:
         """(n,) the loss's weights, shuffled."""
+        check_is_loss(self.loss)
         weights = self.loss.weights(tokens)
         bits = tokens.log_prob_with.double().sum().cpu().numpy().view(np.uint64)
         order = np.random.default_rng([self.seed, int(bits)]).permutation(len(weights))

@@ -23,9 +23,9 @@ from typing import Any, Protocol
 
 import torch
 import torch.nn.functional as F
-from pydantic import BaseModel, ConfigDict
 
 from workbench.errors import ConfigError, ModelError
+from workbench.settings import Frozen
 
 Tensor = torch.Tensor
 
@@ -59,7 +59,7 @@ class Tokens:
         return -self.loss.detach()
 
     @property
-    def _bare(self) -> Tensor:
+    def _bare(self):
         if self.logits_without is None:
             what, do = "the pass without the persona was not run", "set persona_free = True"
             raise ConfigError(what, "token loss", do=do)
@@ -91,12 +91,8 @@ class Tokens:
     def column(self, name: str) -> Tensor:
         """(n,) what was carried along under this name; raises `ConfigError` where it was not."""
         if name not in self.columns:
-            raise ConfigError(
-                f"no column {name!r}",
-                "tokens",
-                f"some of {sorted(self.columns)}",
-                "carry(pairs, table)",
-            )
+            expected, do = f"some of {sorted(self.columns)}", "carry(pairs, table)"
+            raise ConfigError(f"no column {name!r}", "tokens", expected, do)
         return self.columns[name]
 
 
@@ -117,23 +113,18 @@ def check_is_loss(loss: Any) -> None:
         raise ConfigError(f"{loss!r} has no name or no weights", "loss", expected, do)
 
 
-class Loss(BaseModel):
+class Loss(Frozen):
     """What the losses here have in common: settings that do not change, and are told apart."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
 
 def token_weights(loss: TokenLoss, tokens: Tokens) -> Tensor:
     """(n,) the loss's weights, checked and without gradient: sg[w_i]."""
     weights = torch.as_tensor(loss.weights(tokens)).detach().to(tokens.loss)
     if weights.shape != tokens.labels.shape or not torch.isfinite(weights).all():
-        shape = tuple(weights.shape)
-        raise ConfigError(
-            f"weights of shape {shape}, or not all finite",
-            f"loss {loss.name!r}",
-            f"{len(tokens.labels)} finite weights, one a token",
-            "a carried column is not a number at the end of a text: nan_to_num",
-        )
+        what = f"weights of shape {tuple(weights.shape)}, or not all finite"
+        expected = f"{len(tokens.labels)} finite weights, one a token"
+        do = "a carried column is not a number at the end of a text: nan_to_num"
+        raise ConfigError(what, f"loss {loss.name!r}", expected, do)
     return weights
 
 
@@ -141,10 +132,7 @@ def token_losses(loss: TokenLoss, tokens: Tokens) -> Tensor:
     """(n,) sg[w_i] · ℓ_i + extra_i, with gradient; raises `ModelError` when the model's numbers are
     not finite."""
     if not torch.isfinite(tokens.loss).all():
-        raise ModelError(
-            "the model returned no finite loss",
-            expected="finite logits",
-            do="float32, a smaller rate",
-        )
+        do = "float32, a smaller rate"
+        raise ModelError("the model returned no finite loss", expected="finite logits", do=do)
     losses = token_weights(loss, tokens) * tokens.loss
     return losses + loss.extra(tokens) if hasattr(loss, "extra") else losses

@@ -1,10 +1,16 @@
-"""Tokenizers and models as strangers bring them, made here of a few words."""
+"""Tiny tokenizers and models in the shapes of known families, as strangers bring them."""
 
 import pandas as pd
 import torch
 from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
 from tokenizers.trainers import BpeTrainer, UnigramTrainer
-from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+from transformers import (
+    GPT2Config,
+    GPT2LMHeadModel,
+    LlamaConfig,
+    LlamaForCausalLM,
+    PreTrainedTokenizerFast,
+)
 
 SAID = [
     "The lamp arrived on Tuesday and it was brighter than I had hoped.",
@@ -17,6 +23,13 @@ CHATML = (
     "{% for m in messages %}{{ '<|im_start|>' + m['role'] + '\n' + m['content'] + '<|im_end|>\n' }}"
     "{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
 )
+GEMMA = (
+    "{{ bos_token }}{% for m in messages %}{% if m['role'] == 'system' %}"
+    "{{ raise_exception('System role not supported') }}{% endif %}"
+    "{{ '<start_of_turn>' + m['role'] + '\n' + m['content'] + '<end_of_turn>\n' }}{% endfor %}"
+    "{% if add_generation_prompt %}{{ '<start_of_turn>model\n' }}{% endif %}"
+)
+THINKS = CHATML.replace("assistant\n'", "assistant\n<think>\n'")
 ZEPHYR = (
     "{% for m in messages %}{{ '<|' + m.role + '|>\n' + m.content + eos_token + '\n' }}{% endfor %}"
     "{% if add_generation_prompt %}{{ '<|assistant|>\n' }}{% endif %}"
@@ -73,14 +86,51 @@ def unigram(nfkc=False):
     return PreTrainedTokenizerFast(tokenizer_object=core, **named)
 
 
-def llama(tokenizer, rows=None):
-    """Random weights; `rows` of embeddings, else one a token."""
+def gemma():
+    """The end of a turn is no end of a text."""
+    turns = ["<start_of_turn>", "<end_of_turn>"]
+    return bpe(GEMMA, "<bos>", "<eos>", "<pad>", adds=True, specials=turns)
+
+
+def chatml(template=CHATML):
+    return bpe(template, bos=None, eos="<|im_end|>", pad=END, specials=["<|im_start|>"])
+
+
+def llama(tokenizer, **changes):
+    """Random weights, one layer."""
     torch.manual_seed(0)
-    sizes = {"vocab_size": rows or len(tokenizer), "hidden_size": 16, "intermediate_size": 16}
-    sizes |= {"num_hidden_layers": 1, "num_attention_heads": 2, "num_key_value_heads": 1}
+    sizes = {"vocab_size": len(tokenizer), "hidden_size": 32, "intermediate_size": 64}
+    sizes |= {"num_hidden_layers": 1, "num_attention_heads": 4, "max_position_embeddings": 256}
+    return LlamaForCausalLM(LlamaConfig(**sizes | changes)).eval()
+
+
+def wild_llama(tokenizer, rows=None):
+    """Random weights that are far apart; `rows` of embeddings, else one a token."""
     ends = {"bos_token_id": tokenizer.bos_token_id, "eos_token_id": tokenizer.eos_token_id}
-    config = LlamaConfig(**sizes, **ends, max_position_embeddings=512, initializer_range=0.3)
-    return LlamaForCausalLM(config).eval()
+    sizes = {"hidden_size": 16, "intermediate_size": 16, "max_position_embeddings": 512}
+    sizes |= {"num_attention_heads": 2, "num_key_value_heads": 1, "initializer_range": 0.3}
+    return llama(tokenizer, vocab_size=rows or len(tokenizer), **sizes, **ends)
+
+
+def gpt2(tokenizer, context=256):
+    torch.manual_seed(0)
+    size = {"n_embd": 32, "n_layer": 1, "n_head": 4, "vocab_size": len(tokenizer)}
+    return GPT2LMHeadModel(GPT2Config(n_positions=context, **size)).eval()
+
+
+def saying(tokenizer, text, model=None):
+    """A model that says `text` token for token, whatever it is asked, and then the same again."""
+    model, ids = model or llama(tokenizer), tokenizer(text, add_special_tokens=False)["input_ids"]
+    model.said = 0
+
+    def tell(_, args, kwargs, output):
+        output.logits[:, -1] = 0
+        output.logits[:, -1, ids[model.said % len(ids)]] = 50
+        model.said += 1
+        return output
+
+    model.register_forward_hook(tell, with_kwargs=True)
+    return model
 
 
 def people(**columns):
