@@ -102,7 +102,7 @@ def test_a_stored_zero_is_not_held():
 
 @pytest.mark.parametrize("wrong", [{"n": 0}, {"n": 1, "caliper": -1}])
 def test_what_cannot_be_matched_is_refused(wrong):
-    with pytest.raises(ConfigError, match="never_had"):
+    with pytest.raises(ConfigError, match=r"never_had|n = 0"):
         never_had(sparse.csr_array(np.eye(2)), [0], [1], **wrong)
 
 

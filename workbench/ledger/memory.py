@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,8 @@ from workbench.errors import ConfigError, DataError
 from workbench.ledger.removal import Removal, Score
 from workbench.ledger.tiers import Switches, Tier, check_stores, tiers_of
 from workbench.recommend import scores_of, scores_or_none, top_k
-from workbench.recommend.protocol import fitted_copy, must_offer
+from workbench.recommend.protocol import check_kind, fitted_copy, must_offer
+from workbench.recommend.ranking import cutoffs
 from workbench.reports import Claim, EntityStore, Evidence, Report, Store, make_claims, write
 
 TOP = 10
@@ -69,12 +71,17 @@ class Service:
         """Fit a copy of the model on the log and build the stores.
 
         Raises `ConfigError` for two stores of one name, and for a model that lacks fit, score or
-        copy, before it is fitted; `DataError` for a catalogue of other items.
+        copy, before it is fitted; `DataError` for a catalogue of other items; `UnknownItem` for an
+        unsaid topic that no item has.
         """
         must_offer(model, "fit", "score", "copy")
+        check_kind(log, Interactions)
+        check_kind(catalogue, Catalogue)
         if len(catalogue) != log.n_items:
             what = f"{len(catalogue)} items in the catalogue, {log.n_items} in the log"
             raise DataError(what, "Service.build", do="make it of log.items, one row per code")
+        for topic in unsaid:
+            catalogue.items_of(topic)
         built = check_stores(kind.build(log, catalogue) for kind in stores)
         rules = {"mask_seen": mask_seen, "unsaid": frozenset(unsaid)}
         return cls(log, catalogue, fitted_copy(model, log), built, weights_log=log, **rules)
@@ -91,6 +98,7 @@ class Service:
 
     def reach(self, switches: Switches) -> frozenset[str]:
         """The tiers that are switched on; raises `ConfigError` for names that are no tier here."""
+        check_kind(switches, Switches)
         known = [tier.name for tier in self.tiers]
         unknown = sorted(switches.model_extra.keys() - known)
         if unknown:
@@ -123,10 +131,15 @@ class Service:
         """ "No horror, please": lower the topic's scores by `strength` standard deviations."""
         self.log.check_user(user)
         self.catalogue.items_of(topic)
+        # no text, and not NaN, which would take the topic out
+        if not (isinstance(strength, Real) and strength > -np.inf):
+            want = "a number of standard deviations; inf hides the topic"
+            raise ConfigError(f"strength {strength!r}", "steer", want)
         return replace(self, steered={**self.steered, (int(user), topic): float(strength)})
 
     def listed(self, user: int, k: int = TOP) -> np.ndarray:
         """The shopper's list as served, item codes, best first."""
+        (k,) = cutoffs(k, several=False)
         return self.evidence(user).ranked[:k]
 
     def recommend(self, user: int, k: int = TOP) -> pd.DataFrame:

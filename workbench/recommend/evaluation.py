@@ -12,9 +12,9 @@ from workbench.data import Histories, Interactions
 from workbench.data.checks import checked_codes
 from workbench.data.histories import spans
 from workbench.data.splits import PARTS, Split, joined, joined_logs
-from workbench.errors import ConfigError, DataError, UnknownItem
-from workbench.recommend.protocol import Recommender, must_offer
-from workbench.recommend.ranking import cutoffs, scores_or_none, top_k
+from workbench.errors import ConfigError, UnknownItem
+from workbench.recommend.protocol import Recommender, check_kind, must_offer
+from workbench.recommend.ranking import cutoffs, one_a_list, scores_or_none, top_k
 
 BLOCK = 1 << 24  # scores made at a time
 METRICS = ("recall", "ndcg", "hit_rate", "mrr", "precision", "average_precision")
@@ -121,7 +121,9 @@ def evaluate_targets(
     targets = as_targets(targets, histories)
     rows = np.flatnonzero(np.diff(targets.indptr))
     lists = np.full((len(histories), longest), -1)
-    out = None if exclude is None else exclude[rows]
+    out = None
+    if exclude is not None:
+        out = one_a_list(exclude, targets.shape, "exclude")[rows]
     lists[rows] = top_lists(model, histories.select(rows), longest, out)
     return evaluate_lists(lists, histories, targets, k, only=only)
 
@@ -191,6 +193,10 @@ def next_items(
 
     >>> next_items(split(by_session(log), "session").test)  # every prefix of every test session  # doctest: +SKIP
     """
+    for part in (log,) if before is None else (log, before):
+        check_kind(part, Interactions)
+    if longest is not None:
+        cutoffs(longest, several=False, where="longest")
     whole = log if before is None else joined_logs(before, log)
     histories = whole.histories()
     # rows of the user before this one
@@ -211,11 +217,7 @@ def as_targets(targets: sparse.csr_array | np.ndarray, histories: Histories) -> 
         targets = checked_codes(targets, histories.n_items, "targets", UnknownItem)
         cells = (np.ones(len(targets)), (np.arange(len(targets)), targets))
         targets = sparse.coo_array(cells, shape=(len(targets), histories.n_items))
-    targets = sparse.csr_array(targets, dtype=float)
-    if targets.shape != shape:
-        raise DataError(
-            f"targets of shape {targets.shape}", "targets", f"{shape}: one row per history"
-        )
+    targets = one_a_list(targets, shape, "targets").astype(float)
     targets.sum_duplicates()
     targets.data[:] = 1.0
     return targets

@@ -13,7 +13,15 @@ from workbench.data import Histories, Interactions
 from workbench.data.checks import checked_codes
 from workbench.errors import UnknownUser
 from workbench.recommend import Counted, scores_of, top_k
+from workbench.recommend.protocol import check_kind, must_offer
 from workbench.unlearning.exposure import off_refit, replaced
+
+
+def check_forgets(model: Counted, log: Interactions) -> None:
+    """Refuse, before any work, what is no log, or no model that takes rows out: `ConfigError`."""
+    check_kind(log, Interactions)
+    do = "pass a counted model such as EASE, ItemKNN or Popularity"
+    must_offer(model, "fit", "score", "copy", "forget", do=do)
 
 
 def rows_of_each(log: Interactions, users: np.ndarray) -> Iterator[Interactions]:
@@ -54,8 +62,10 @@ def leavers(model: Counted, log: Interactions, users: np.ndarray, k: int = 10) -
     [user, others, changed, share, most, off]: others with rows; those whose top k is another *set*
     of items; the share of them; most items replaced in one list; how far `forget` is off a refit
     (0: exact). Counted models are deterministic: without a leaver nothing changes. Raises
-    `UnknownUser`, and `ModelError` for a model that was not fitted on this log.
+    `UnknownUser`, `ModelError` for a model that was not fitted on this log, and `ConfigError` for
+    one that cannot forget.
     """
+    check_forgets(model, log)
     users = checked_codes(users, log.n_users, "users", UnknownUser)
     everybody = log.histories()
     before = lists_of(partial(scores_of, model), everybody, k)
@@ -70,4 +80,5 @@ def leavers(model: Counted, log: Interactions, users: np.ndarray, k: int = 10) -
         changed = int((moved > 0).sum())
         share = changed / max(len(others), 1)
         rows.append((int(user), len(others), changed, share, int(moved.max(initial=0)), off))
-    return pd.DataFrame(rows, columns=["user", "others", "changed", "share", "most", "off"])
+    table = pd.DataFrame(rows, columns=["user", "others", "changed", "share", "most", "off"])
+    return table.astype({name: float if name in ("share", "off") else int for name in table})
