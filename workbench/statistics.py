@@ -7,7 +7,8 @@ the percentile bootstrap. The bootstrap of a share near 0 or 1 is too narrow, do
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -49,16 +50,23 @@ def bootstrap_mean(
     if n < FEW:
         half = float(stats.t.ppf(0.5 + level / 2, n - 1) * values.std(ddof=1) / n**0.5)
         return mean, mean - half, mean + half
-    found = stats.bootstrap(
-        (values,),
-        np.mean,
-        n_resamples=resamples,
-        batch=max(1, 10_000_000 // n),  # at most 80 MB at a time
-        confidence_level=level,
-        method="percentile",
-        rng=np.random.default_rng(seed),
-    ).confidence_interval
-    return mean, float(found.low), float(found.high)
+    # at most 80 MB at a time
+    batch = max(1, 10_000_000 // n)
+    return mean, *percentiles((values,), np.mean, seed, level, n_resamples=resamples, batch=batch)
+
+
+def percentiles(
+    data: tuple[np.ndarray, ...],
+    statistic: Callable[..., np.ndarray],
+    seed: int,
+    level: float,
+    **options: Any,
+) -> tuple[float, float]:
+    """Bounds of the percentile bootstrap; options: of `scipy.stats.bootstrap`."""
+    rng = np.random.default_rng(seed)
+    how = {"confidence_level": level, "method": "percentile", "rng": rng, **options}
+    found = stats.bootstrap(data, statistic, **how).confidence_interval
+    return float(found.low), float(found.high)
 
 
 def paired_bootstrap(

@@ -16,17 +16,15 @@ from workbench.data.histories import unique_ids
 from workbench.errors import ConfigError, DataError
 from workbench.ledger.removal import Removal, Score
 from workbench.ledger.tiers import Switches, Tier, check_stores, tiers_of
-from workbench.recommend import scores_of, scores_or_none, top_k
+from workbench.recommend import scores_of, scores_or_none
 from workbench.recommend.protocol import check_kind, fitted_copy, must_offer
-from workbench.recommend.ranking import cutoffs
+from workbench.recommend.ranking import cutoffs, lists_of
 from workbench.reports import Claim, EntityStore, Evidence, Report, Store, make_claims, write
 
 TOP = 10
 """Length of the lists that are served and compared."""
 KEPT = 512
 """Answers about single shoppers that a service keeps, some four a shopper."""
-BATCH = 1 << 22
-"""Scores that are ranked at a time."""
 SCORES = 1 << 27
 """Bytes up to which everybody's scores are kept: other lists after a request follow from them."""
 REMOVALS = 8
@@ -115,13 +113,7 @@ class Service:
         ids = unique_ids(interactions)
         if digest is not None:
             self.log.only(ids, digest)
-        key = ("removal", ids.tobytes())
-        # the one asked for goes to the end, the first ones go
-        self._kept[key] = self._kept.pop(key, None) or Removal(self, ids)
-        held = [name for name in self._kept if name[0] == "removal"]
-        for name in held[:-REMOVALS]:
-            del self._kept[name]
-        return self._kept[key]
+        return self.keep(("removal", ids.tobytes()), lambda: Removal(self, ids))
 
     def hide(self, user: int, topic: str) -> Service:
         """Filter: show the shopper nothing of a topic; nothing is forgotten."""
@@ -156,16 +148,14 @@ class Service:
         list: all −1.
         """
         score = score or partial(scores_or_none, self.model)
-        lists = np.full((len(histories), min(TOP, histories.n_items)), -1, dtype=np.int64)
-        rows = max(1, BATCH // max(histories.n_items, 1))
-        for start in range(0, len(histories), rows):
-            part = histories.select(np.arange(start, min(start + rows, len(histories))))
+
+        def adjusted(part: Histories) -> np.ndarray:
             scores = np.asarray(score(part), dtype=np.float64)
             for row in np.flatnonzero(np.isin(part.user, self._adjusted)):
                 scores[row] += self.adjust(int(part.user[row]))
-            seen = part.matrix() if self.mask_seen else None
-            lists[start : start + rows] = top_k(scores, TOP, seen)
-        return lists
+            return scores
+
+        return lists_of(adjusted, histories, TOP, seen=self.mask_seen)
 
     @cached_property
     def everyone(self) -> Histories:
@@ -217,15 +207,15 @@ class Service:
         return {}
 
     def keep(self, key: Any, make: Callable[[], Any]) -> Any:
-        """The answer under `key`, made when first asked for. Of those about one shopper, whose keys
-        are tuples, only the last ones asked for are kept."""
-        if isinstance(key, tuple) and key in self._kept:
-            self._kept[key] = self._kept.pop(key)  # to the end
-        if key not in self._kept:
-            self._kept[key] = make()
-            held = [name for name in self._kept if isinstance(name, tuple)]
-            for name in held[:-KEPT]:
-                del self._kept[name]
+        """The answer under `key`, made when first asked for. Of requests, and of all answers whose
+        keys are tuples, only the last ones asked for are kept."""
+        # the one asked for goes to the end, the first ones go
+        self._kept[key] = self._kept.pop(key) if key in self._kept else make()
+        one = key[0] == "removal"
+        several = (name for name in self._kept if isinstance(name, tuple))
+        held = [name for name in several if not one or name[0] == "removal"]
+        for name in held[: -(REMOVALS if one else KEPT)]:
+            del self._kept[name]
         return self._kept[key]
 
     def report(self, user: int, seed: int = 0) -> Report:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -14,7 +15,7 @@ from workbench.data.histories import spans
 from workbench.data.splits import PARTS, Split, joined, joined_logs
 from workbench.errors import ConfigError, UnknownItem
 from workbench.recommend.protocol import Recommender, check_kind, must_offer
-from workbench.recommend.ranking import cutoffs, one_a_list, scores_or_none, top_k
+from workbench.recommend.ranking import cutoffs, lists_of, one_a_list, scores_or_none
 
 BLOCK = 1 << 24  # scores made at a time
 METRICS = ("recall", "ndcg", "hit_rate", "mrr", "precision", "average_precision")
@@ -133,14 +134,8 @@ def top_lists(
 ) -> np.ndarray:
     """The k best items for every history, (B, k) as from `top_k`; −1 fills up, and stands alone
     where the model has no answer."""
-    batch = max(1, BLOCK // max(histories.n_items, 1))
-    lists = np.full((len(histories), k), -1)
-    for start in range(0, len(histories), batch):
-        rows = np.arange(start, min(start + batch, len(histories)))
-        scores = scores_or_none(model, histories.select(rows))
-        found = top_k(scores, k, None if exclude is None else exclude[rows])
-        lists[rows, : found.shape[1]] = found
-    return lists
+    found = lists_of(partial(scores_or_none, model), histories, k, exclude, size=BLOCK)
+    return np.pad(found, ((0, 0), (0, k - found.shape[1])), constant_values=-1)
 
 
 def evaluate_lists(

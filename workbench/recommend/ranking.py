@@ -4,7 +4,7 @@ codes alone would order them, and there is no list."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ from workbench.data import Histories
 from workbench.errors import ConfigError, DataError, ModelError, UnknownUser
 
 CHUNK = 1 << 18  # scores ranked at a time: what fits a core's cache
+BATCH = 1 << 22  # scores held at a time
 
 
 def cutoffs(
@@ -67,6 +68,27 @@ def top_k(
         lists[start : start + rows] = found = _highest(part, k)
         if not alike:
             lists[start + _undecided(part, found)] = -1
+    return lists
+
+
+def lists_of(
+    score: Callable[[Histories], np.ndarray],
+    histories: Histories,
+    k: int,
+    exclude: sparse.csr_array | None = None,
+    *,
+    seen: bool = False,
+    size: int | None = None,
+) -> np.ndarray:
+    """The k best items of each history, as `top_k` lists them, with no more than `size` scores made
+    at a time. seen: leave out what the history holds, in place of `exclude`."""
+    lists = np.empty((len(histories), min(k, histories.n_items)), dtype=np.int64)
+    step = max(1, (size or BATCH) // max(histories.n_items, 1))
+    for start in range(0, len(histories), step):
+        rows = np.arange(start, min(start + step, len(histories)))
+        part = histories.select(rows)
+        out = part.matrix() if seen else None if exclude is None else exclude[rows]
+        lists[rows] = top_k(score(part), k, out)
     return lists
 
 

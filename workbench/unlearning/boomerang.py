@@ -24,7 +24,7 @@ from workbench.data import Histories, Interactions
 from workbench.data.checks import checked_codes
 from workbench.errors import DataError, UnknownItem, UnknownUser
 from workbench.recommend import Counted, scores_of, top_k
-from workbench.recommend.ranking import cutoffs
+from workbench.recommend.ranking import cutoffs, lists_of
 from workbench.unlearning.boomerang_result import (
     AFTER,
     KINDS,
@@ -37,7 +37,7 @@ from workbench.unlearning.boomerang_result import (
     Boomerang,
 )
 from workbench.unlearning.exposure import exposure, never_had, off_refit, share
-from workbench.unlearning.leavers import check_forgets, lists_of, rows_of_each, score_after
+from workbench.unlearning.leavers import check_forgets, rows_of_each, score_after
 
 
 def boomerang(
@@ -82,8 +82,9 @@ def boomerang(
     lists = {
         row: np.stack([one.lists[row] for one in alone]) for row in (AFTER, TOMBSTONE, PLACEBO)
     }
-    lists[SERVED] = lists_of(partial(scores_of, model), everybody.select(users), k)
-    lists[NEVER] = lists_of(partial(scores_of, model), everybody.select(np.maximum(matches, 0)), k)
+    served = partial(lists_of, partial(scores_of, model), k=k, seen=True)
+    lists[SERVED] = served(everybody.select(users))
+    lists[NEVER] = served(everybody.select(np.maximum(matches, 0)))
     # what was deleted, and for whom a row does not exist
     gone = sparse.csr_array(held[users].multiply(topic))
     drawn = sparse.vstack([one.drawn for one in alone], format="csr")

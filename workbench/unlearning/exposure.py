@@ -10,13 +10,13 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from scipy import sparse, stats
+from scipy import sparse
 
 from workbench.data import Interactions, keep_core
 from workbench.data.checks import checked_codes
 from workbench.errors import ConfigError, DataError, UnknownItem, UnknownUser
 from workbench.recommend.ranking import cutoffs
-from workbench.statistics import RESAMPLES, bonett_price, wilson
+from workbench.statistics import RESAMPLES, bonett_price, percentiles, wilson
 
 CALIPER, LEAST = 0.1, 2
 """Alike: a tenth more or fewer items than a person has left, at least 2 more or fewer."""
@@ -75,8 +75,7 @@ def never_had(
     people: see `matched_mean`.
 
     Raises `ConfigError` for an n that is no whole number from 1, or a negative caliper;
-    `UnknownItem` for items that are no codes; `DataError` for people without a number, or a number
-    without its person.
+    `UnknownItem` for items that are no codes; `DataError` for more people than numbers, or fewer.
 
     >>> held = sparse.csr_array(np.array([[1, 1, 0], [0, 1, 1], [0, 0, 1]]))
     >>> never_had(held, items=[0], left=[1], n=2)
@@ -85,8 +84,7 @@ def never_had(
     cutoffs(n, several=False, where="n")
     if caliper is not None and not caliper >= 0:
         raise ConfigError(f"caliper={caliper}", "never_had", "caliper ≥ 0, or None")
-    left = np.asarray(left, dtype=np.float64)
-    if np.isnan(left).any() or (users is not None and len(users) != len(left)):
+    if users is not None and len(users) != len(left):
         raise DataError("users and numbers that do not fit", "never_had", "one `left` a person")
     held = log.matrix() if isinstance(log, Interactions) else sparse.csr_array(log)
     # who could match anybody: holds something, and none of the items
@@ -138,16 +136,8 @@ def matched_mean(
         return same, *(bounds if differences else wilson(n * same, n, level))
     # a match is drawn whole: the sum and the number of its pairs
     sums = np.bincount(match, weights=values)
-    interval = stats.bootstrap(
-        (sums, counts),
-        _ratio,
-        paired=True,
-        n_resamples=RESAMPLES,
-        confidence_level=level,
-        method="percentile",
-        rng=np.random.default_rng(seed),
-    ).confidence_interval
-    return float(values.mean()), float(interval.low), float(interval.high)
+    how = {"paired": True, "n_resamples": RESAMPLES}
+    return float(values.mean()), *percentiles((sums, counts), _ratio, seed, level, **how)
 
 
 def matched_share(
@@ -210,9 +200,8 @@ def churn(before: np.ndarray, after: np.ndarray) -> np.ndarray:
     >>> churn(np.array([[1, 2]]), np.array([[2, 3]]))
     array([0.5])
     """
-    length = np.maximum(_lengths(np.asarray(before), np.asarray(after)), 1)
-    kept = length - replaced(before, after)
-    return 1.0 - kept / length
+    length = _lengths(np.asarray(before), np.asarray(after))
+    return replaced(before, after) / np.maximum(length, 1)
 
 
 def _lengths(before: np.ndarray, after: np.ndarray) -> np.ndarray:

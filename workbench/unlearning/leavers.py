@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 
@@ -12,8 +12,9 @@ import pandas as pd
 from workbench.data import Histories, Interactions
 from workbench.data.checks import checked_codes
 from workbench.errors import UnknownUser
-from workbench.recommend import Counted, scores_of, top_k
+from workbench.recommend import Counted, scores_of
 from workbench.recommend.protocol import check_kind, must_offer
+from workbench.recommend.ranking import lists_of
 from workbench.unlearning.exposure import off_refit, replaced
 
 
@@ -42,20 +43,6 @@ def score_after(model: Counted, removed: Interactions, histories: Histories) -> 
     return scores_of(model.copy().forget(removed), histories)
 
 
-BATCH = 1 << 22
-"""Scores held at a time."""
-
-
-def lists_of(score: Callable[[Histories], np.ndarray], histories: Histories, k: int) -> np.ndarray:
-    """The k best items of each history but those that it holds, some users at a time; (B, k)."""
-    lists = np.empty((len(histories), min(k, histories.n_items)), dtype=np.int64)
-    rows = max(1, BATCH // max(histories.n_items, 1))
-    for start in range(0, len(histories), rows):
-        part = histories.select(np.arange(start, min(start + rows, len(histories))))
-        lists[start : start + rows] = top_k(score(part), k, part.matrix())
-    return lists
-
-
 def leavers(model: Counted, log: Interactions, users: np.ndarray, k: int = 10) -> pd.DataFrame:
     """One user after another leaves entirely and comes back; how many *other* users' lists change?
 
@@ -68,12 +55,12 @@ def leavers(model: Counted, log: Interactions, users: np.ndarray, k: int = 10) -
     check_forgets(model, log)
     users = checked_codes(users, log.n_users, "users", UnknownUser)
     everybody = log.histories()
-    before = lists_of(partial(scores_of, model), everybody, k)
+    before = lists_of(partial(scores_of, model), everybody, k, seen=True)
     active = np.diff(everybody.offsets) > 0
     rows, off = [], off_refit(model, log)
     for user, gone in zip(users, rows_of_each(log, users), strict=True):
         # the lists without this user's rows
-        after = lists_of(partial(score_after, model, gone), everybody, k)
+        after = lists_of(partial(score_after, model, gone), everybody, k, seen=True)
         # everybody else's, item by item
         others = np.flatnonzero(active & (np.arange(log.n_users) != user))
         moved = replaced(before[others], after[others])
