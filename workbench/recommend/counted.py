@@ -14,12 +14,8 @@ import copy
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
-import numpy as np
-import pandas as pd
-
 from workbench.data import Histories, Interactions
 from workbench.recommend.bound import Bound
-from workbench.recommend.cells import contribution_table
 from workbench.recommend.protocol import check_items, check_kind, fitted
 
 
@@ -48,12 +44,6 @@ class CountedModel(Bound):
         check_kind(log, Interactions)
         self.state, self.bound = self.State.of(log, self.config), log.index_fingerprint
         return self
-
-    def contributions(self, histories: Histories, items: np.ndarray) -> pd.DataFrame:
-        """[row, item, interaction, weight]; every weight 0 of a method whose score reads no
-        history, only everybody's counts."""
-        self._state_for(histories)  # refuses histories of another catalogue
-        return contribution_table(histories, items, lambda i, at: np.zeros(len(i)))
 
     def forget(self, removed: Interactions) -> Self:
         """Take rows out, in place; equals a refit exactly. Raises `DataError` and changes nothing

@@ -4,9 +4,10 @@ everybody."""
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 
 from workbench.data import Histories
-from workbench.recommend.cells import UserItemCounts
+from workbench.recommend.cells import UserItemCounts, contribution_table
 from workbench.recommend.counted import CountedModel
 from workbench.settings import Frozen
 
@@ -29,3 +30,9 @@ class Popularity(CountedModel):
         """The counts, once per history; float64 (B, n_items)."""
         counts = self._state_for(histories).matrix.sum(axis=0)
         return np.tile(np.asarray(counts, dtype=np.float64), (len(histories), 1))
+
+    def contributions(self, histories: Histories, items: np.ndarray) -> pd.DataFrame:
+        """[row, item, interaction, weight], every weight 0: the score reads no history, only
+        everybody's counts."""
+        self._state_for(histories)  # refuses histories of another catalogue
+        return contribution_table(histories, items, lambda i, at: np.zeros(len(i)))

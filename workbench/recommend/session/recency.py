@@ -13,10 +13,12 @@ forgetting are exact.
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 from pydantic import Field
 from scipy import sparse
 
 from workbench.data import Histories
+from workbench.recommend.cells import contribution_table
 from workbench.recommend.counted import CountedModel
 from workbench.recommend.rows import FittedRows
 from workbench.recommend.session._common import then_popular
@@ -55,3 +57,9 @@ class Recency(CountedModel):
             np.bincount(late, minlength=rows.n_items).astype(np.float64)[None, :]
         )
         return np.tile(then_popular(counts, rows), (len(histories), 1))
+
+    def contributions(self, histories: Histories, items: np.ndarray) -> pd.DataFrame:
+        """[row, item, interaction, weight], every weight 0: the score reads no history, only
+        everybody's counts."""
+        self._state_for(histories)  # refuses histories of another catalogue
+        return contribution_table(histories, items, lambda i, at: np.zeros(len(i)))
