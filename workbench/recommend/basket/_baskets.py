@@ -47,9 +47,8 @@ class Baskets:
         absent = int((histories.basket < 0).sum())
         if absent:
             what = f"{absent:,} of {len(histories.item):,} rows have no basket"
-            raise DataError(
-                what, "histories", "a basket id in every row", "map a column to basket when reading"
-            )
+            do = "map a column to basket, or log.select(log.frame['basket'].notna()) first"
+            raise DataError(what, "histories", "a basket id in every row", do)
         rows, n_items = histories.rows, histories.n_items
         # baskets are numbered in the order in which they begin, and cells, basket after basket, in
         # that of their first rows
