@@ -7,7 +7,8 @@ the percentile bootstrap. The bootstrap of a share near 0 or 1 is too narrow, do
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -49,16 +50,23 @@ def bootstrap_mean(
     if n < FEW:
         half = float(stats.t.ppf(0.5 + level / 2, n - 1) * values.std(ddof=1) / n**0.5)
         return mean, mean - half, mean + half
-    found = stats.bootstrap(
-        (values,),
-        np.mean,
-        n_resamples=resamples,
-        batch=max(1, 10_000_000 // n),  # at most 80 MB at a time
-        confidence_level=level,
-        method="percentile",
-        rng=np.random.default_rng(seed),
-    ).confidence_interval
-    return mean, float(found.low), float(found.high)
+    # at most 80 MB at a time
+    batch = max(1, 10_000_000 // n)
+    return mean, *percentiles((values,), np.mean, seed, level, n_resamples=resamples, batch=batch)
+
+
+def percentiles(
+    data: tuple[np.ndarray, ...],
+    statistic: Callable[..., np.ndarray],
+    seed: int,
+    level: float,
+    **options: Any,
+) -> tuple[float, float]:
+    """Bounds of the percentile bootstrap; options: of `scipy.stats.bootstrap`."""
+    rng = np.random.default_rng(seed)
+    how = {"confidence_level": level, "method": "percentile", "rng": rng, **options}
+    found = stats.bootstrap(data, statistic, **how).confidence_interval
+    return float(found.low), float(found.high)
 
 
 def paired_bootstrap(
@@ -126,15 +134,25 @@ def _difference(both: pd.DataFrame, seed: int, level: float) -> tuple[float, flo
     if len(apart) < 2 or not both.isin((0, 1)).all(axis=None):
         return found
     # who has it in the second level alone, and in the first alone
-    n, gained, lost = len(apart) + 2, (apart > 0).sum() + 1, (apart < 0).sum() + 1
+    return found[0], *bonett_price((apart > 0).sum(), (apart < 0).sum(), len(apart), level)
+
+
+def bonett_price(gained: float, lost: float, n: float, level: float = 0.95) -> tuple[float, float]:
+    """Interval for the difference of two paired shares: of n pairs so many gained, so many lost.
+
+    >>> tuple(round(float(bound), 3) for bound in bonett_price(4, 0, 4))
+    (0.07, 1.0)
+    """
+    n, gained, lost = n + 2, gained + 1, lost + 1
     middle = (gained - lost) / n
     half = stats.norm.ppf(0.5 + level / 2) * (gained + lost - n * middle**2) ** 0.5 / n
-    return found[0], max(middle - half, -1.0), min(middle + half, 1.0)
+    return max(float(middle - half), -1.0), min(float(middle + half), 1.0)
 
 
-def wilson(successes: float, n: int, level: float = 0.95) -> tuple[float, float]:
+def wilson(successes: float, n: float, level: float = 0.95) -> tuple[float, float]:
     """Interval for a share (Wilson, JASA 1927); sensible at 0 and n, where a bootstrap has no
-    width. Halves count: of pairs that tie, say, for which it is wider than need be.
+    width. Halves count: of pairs that tie, say, for which it is wider than need be; and n may be
+    how many draws some that hang together are worth.
 
     >>> tuple(round(bound, 3) for bound in wilson(0, 10))
     (0.0, 0.278)

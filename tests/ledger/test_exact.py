@@ -130,7 +130,7 @@ def test_what_a_service_keeps_does_not_grow_with_the_shoppers_looked_at(monkeypa
 @pytest.mark.parametrize("kept", [True, False])
 def test_other_lists_by_the_low_rank_of_the_change_are_those_of_the_model(monkeypatch, kept):
     monkeypatch.setattr(memory, "SCORES", 1 << 27 if kept else 0)
-    monkeypatch.setattr(memory, "BATCH", 100)
+    monkeypatch.setattr("workbench.recommend.ranking.BATCH", 100)
     log, catalogue = shop(4, n_users=40, n_rows=500)
     service = Service.build(log, catalogue, EASE())
     service = service.hide(5, catalogue.topics["topic"].iloc[0])

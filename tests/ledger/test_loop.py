@@ -314,3 +314,17 @@ def test_item_knn_goes_round_too(service):
     told = forget(knn, user, topic_rows(knn, user), draws=1)
     assert (told.fates["fate"] == "gone").any()
     assert told.after.dropped.empty
+
+
+def test_a_sentence_that_stays_is_told_as_it_was_and_as_it_is(service):
+    told = forget(service, 310, topic_rows(service, 310), draws=0)
+    frame = told.to_frame().set_index("claim")
+    old, new = (
+        report.to_frame().set_index("claim")["sentence"] for report in (told.before, told.after)
+    )
+    stays = frame.index.intersection(old.index).intersection(new.index)
+    assert frame["after"][stays].equals(new[stays]) and frame["sentence"][stays].equals(old[stays])
+    assert (frame["after"][stays] != frame["sentence"][stays]).any(), "another number"
+    assert (frame["after"][frame["fate"] == "gone"] == "").all()
+    fresh = frame[frame["fate"] == "new"]
+    assert fresh["after"].equals(fresh["sentence"].rename("after"))

@@ -7,8 +7,8 @@ import pytest
 
 from tests.reports.shops import shop
 from workbench.data import Interactions
-from workbench.errors import ConfigError, DataError, ModelError, UnknownUser
-from workbench.ledger import Service, Switches, forget
+from workbench.errors import ConfigError, DataError, ModelError, UnknownItem, UnknownUser
+from workbench.ledger import Service, Switches, canaries, forget
 from workbench.recommend import EASE
 
 LOG, CATALOGUE = shop(1, n_users=8, n_items=12, n_rows=70)
@@ -58,3 +58,69 @@ def test_a_wish_is_one_known_shoppers(service, nobody):
     for ask in (service.recommend, service.report):
         with pytest.raises(UnknownUser):
             ask(nobody)
+
+
+class Counts:
+    """Items by their rows, with a copy that the tests give it."""
+
+    def fit(self, log):
+        self.counts = np.bincount(log.frame["item"], minlength=log.n_items).astype(float)
+        return self
+
+    def score(self, histories):
+        return np.tile(self.counts, (len(histories), 1))
+
+
+@pytest.mark.parametrize(
+    "copied", [lambda self: self, lambda self: None], ids=["itself", "nothing"]
+)
+def test_a_copy_that_is_none_is_refused_before_the_fit(copied):
+    mine = type("Mine", (Counts,), {"copy": copied})()
+    with pytest.raises(ModelError, match=r"copy returned .*end copy with"):
+        Service.build(LOG, CATALOGUE, mine)
+    assert not hasattr(mine, "counts")
+
+
+def test_two_services_of_one_model_share_nothing():
+    mine = EASE()
+    one, other = (Service.build(LOG, CATALOGUE, mine) for _ in range(2))
+    before = other.model.score(LOG.histories())
+    one.model.forget(LOG.only(IDS))
+    assert np.array_equal(other.model.score(LOG.histories()), before) and not mine.bound
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"log": LOG.frame},
+        {"catalogue": CATALOGUE.frame},
+        {"model": EASE},
+        {"model": Counts()},
+        {"unsaid": ["No such topic"]},
+        {"unsaid": CATALOGUE.topics["topic"].iloc[0]},
+    ],
+    ids=str,
+)
+def test_what_is_no_service_is_refused_as_it_is_built(wrong):
+    with pytest.raises((ConfigError, UnknownItem)):
+        Service.build(**{"log": LOG, "catalogue": CATALOGUE, "model": EASE()} | wrong)
+
+
+def test_wishes_of_a_wrong_kind_are_refused(service):
+    topic = CATALOGUE.topics["topic"].iloc[0]
+    for strength in (np.nan, "much", -np.inf):
+        with pytest.raises(ConfigError, match="strength"):
+            service.steer(0, topic, strength)
+    for k in (0, -1, 1.5, None):
+        with pytest.raises(ConfigError, match="k = "):
+            service.recommend(0, k)
+    for switches in ({"log": True}, ["log"]):
+        with pytest.raises(ConfigError, match="Switches"):
+            forget(service, 0, IDS, switches)
+    with pytest.raises(UnknownItem, match="Nope"):
+        forget(service, 0, IDS, topic="Nope")
+
+
+def test_no_folder_is_called_clean_that_is_not_there(service, tmp_path):
+    with pytest.raises(DataError, match="no such folder"):
+        canaries(service, service, IDS, tmp_path / "runs")

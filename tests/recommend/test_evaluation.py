@@ -16,7 +16,7 @@ from logs import make, random_log
 from workbench import recommend
 from workbench.data import Interactions, keep_at_least, keep_core, read_recbole, split
 from workbench.data.splits import Split
-from workbench.errors import ConfigError, DataError
+from workbench.errors import ConfigError, DataError, UnknownItem, WorkbenchError
 from workbench.recommend import (
     EASE,
     EASEConfig,
@@ -28,6 +28,7 @@ from workbench.recommend import (
     list_metrics,
     novelty,
     popularity_bias,
+    top_k,
 )
 from workbench.sources.logs.lists import read_lists
 
@@ -400,3 +401,15 @@ def test_errors_that_are_no_persons_are_raised_still():
 
     with pytest.raises(DataError, match="no baskets"):
         evaluate(Broken(), PARTS, k=1)
+
+
+def test_lists_and_people_that_do_not_fit_a_log_are_refused():
+    log = random_log()
+    lists = top_k(Popularity().fit(log).score(log.histories()), 2)
+    for users in ([0], np.arange(log.n_users) == 1, [*range(log.n_users - 1), log.n_users]):
+        with pytest.raises(WorkbenchError, match="users"):
+            popularity_bias(lists, log, users)
+    for wrong in (lambda: coverage(lists, 1), lambda: novelty([[log.n_items]], log)):
+        with pytest.raises(UnknownItem):
+            wrong()
+    assert coverage([[0, 1]], 4) == 0.5

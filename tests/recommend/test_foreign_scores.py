@@ -1,6 +1,8 @@
 """Scores of any model are looked at before they are ranked: a column for each item, no more, no
 fewer."""
 
+import copy
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -29,7 +31,7 @@ class Mine:
         return self
 
     def copy(self):
-        return self
+        return copy.copy(self)
 
     def forget(self, removed):
         return self

@@ -651,3 +651,15 @@ def test_the_laws_of_trained_models_hold():
 )
 def test_a_broken_trained_model_is_caught(law, parts):
     assert law in check_recommender(trained(**parts)).broken
+
+
+def test_a_log_of_too_few_rows_and_no_refit_give_no_verdict():
+    log = small_log()
+    for few in (log.select(np.arange(len(log)) < n) for n in (0, 1, 3)):
+        with pytest.raises(DataError, match="two people"):
+            check_recommender(Popularity, few)
+    for fits in (0, -1, "3"):
+        with pytest.raises(ConfigError, match="fits"):
+            check_recommender(Popularity, fits=fits)
+    with pytest.raises(ConfigError, match="DataFrame"):
+        check_recommender(Popularity, log.frame)

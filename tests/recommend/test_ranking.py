@@ -117,3 +117,13 @@ def test_users_that_a_model_does_not_know_have_no_list():
     nobodys = replace(histories, user=np.full(len(histories), -1, dtype=np.int32))
     with pytest.raises(UnknownUser):  # asked without an owner: no question of who is known
         scores_or_none(Knows([2]), nobodys)
+
+
+def test_what_is_excluded_is_said_of_every_list():
+    for out in (np.ones((1, 3)), [1, 2]):
+        with pytest.raises(DataError, match="exclude"):
+            top_k(np.ones((2, 3)), 1, out)
+    for scores in (np.ones(3), np.array([["a"]])):
+        with pytest.raises(DataError, match="scores"):
+            top_k(scores, 1)
+    assert top_k(np.ones((2, 0)), 3).shape == (2, 0)

@@ -2,9 +2,11 @@
 
 import numpy as np
 import pytest
+from logs import random_log
 from pydantic import BaseModel
 
 from workbench.errors import DataError
+from workbench.recommend import Popularity
 from workbench.recommend.saving import load_arrays, save_arrays
 
 
@@ -51,3 +53,10 @@ def test_what_no_model_wrote_stays(tmp_path, theirs):
         with pytest.raises(DataError, match=f"{place}: .*not written here"):
             save(path)
     assert (tmp_path / "file").read_text() == "a" and (tmp_path / "link").is_symlink()
+
+
+def test_a_file_of_brackets_is_not_replaced(tmp_path):
+    (tmp_path / "model.json").write_text("[" * 100_000)
+    with pytest.raises(DataError, match="not written here"):
+        Popularity().fit(random_log()).save(tmp_path)
+    assert (tmp_path / "model.json").stat().st_size == 100_000

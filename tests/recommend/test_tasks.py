@@ -8,7 +8,15 @@ from scipy import sparse
 
 from workbench.data import Interactions
 from workbench.errors import ConfigError, DataError, ModelError
-from workbench.recommend import EASE, ItemKNN, Popularity, check_recommender, compare
+from workbench.recommend import (
+    EASE,
+    ItemKNN,
+    Popularity,
+    check_recommender,
+    compare,
+    evaluate_targets,
+    next_items,
+)
 from workbench.recommend.tasks import basket_task, collaborative_task, session_task, target_auc
 from workbench.statistics import wilson
 from workbench.worlds.shop import load_world
@@ -294,3 +302,25 @@ def test_what_cannot_be_asked_is_refused(tasks, log):
         session_task(bare)
     with pytest.raises(DataError):
         basket_task(bare)
+
+
+def test_what_is_no_log_and_no_question_is_refused():
+    log = random_log()
+    for make in KINDS.values():
+        with pytest.raises(ConfigError, match="DataFrame"):
+            make(log.frame)
+    with pytest.raises(ConfigError, match="least"):
+        basket_task(log, least="4")
+    histories, model = log.histories(), Popularity().fit(log)
+    wanted = np.zeros(len(histories), dtype=int)
+    with pytest.raises(DataError, match="had"):
+        target_auc(model, histories, wanted, np.zeros((2, 2)))
+    with pytest.raises(DataError, match="exclude"):
+        evaluate_targets(model, histories, wanted, exclude=np.zeros((3, 3)))
+    for longest in (0, -1):
+        with pytest.raises(ConfigError, match="longest"):
+            next_items(log, longest=longest)
+    with pytest.raises(ConfigError, match="DataFrame"):
+        next_items(log.frame)
+    with pytest.raises(DataError, match="rows of targets"):
+        EASE().fit(log).contributions(histories, [1, 2])

@@ -1,15 +1,13 @@
 """The boomerang on logs small enough to check by hand, and on ml-100k against the prototype's
 numbers."""
 
-import sys
-
 import numpy as np
 import pandas as pd
 import pytest
 
 from workbench.data import Interactions, keep_at_least, keep_core, read_recbole
-from workbench.errors import DataError
-from workbench.recommend import EASE, EASEConfig, ItemKNN, Popularity, top_k
+from workbench.errors import ConfigError, DataError, UnknownUser
+from workbench.recommend import BPR, EASE, EASEConfig, ItemKNN, Popularity, top_k
 from workbench.unlearning import boomerang, leavers, never_had, score_after
 
 
@@ -255,7 +253,7 @@ def test_batches_of_users_change_nothing(monkeypatch):
     log = random_log()
     model, topic = EASE().fit(log), np.array([3, 8, 9])
     whole, left = boomerang(model, log, topic), leavers(model, log, np.arange(5))
-    monkeypatch.setattr(sys.modules["workbench.unlearning.leavers"], "BATCH", 70)
+    monkeypatch.setattr("workbench.recommend.ranking.BATCH", 70)
     pd.testing.assert_frame_equal(boomerang(model, log, topic).table, whole.table)
     pd.testing.assert_frame_equal(leavers(model, log, np.arange(5)), left)
 
@@ -281,3 +279,46 @@ def test_one_genre_of_ml_100k(real_data):
     assert auc.loc["the topic", "low"] > 0.7
     control = auc.loc["other items that neither had"]
     assert control["low"] < 0.5 < control["high"], "matched: no difference elsewhere"
+
+
+def test_a_value_that_all_share_has_an_interval_within_its_bounds():
+    log = random_log()
+    found = boomerang(EASE().fit(log), log, np.array([3, 8, 9]), at_least=3, k=1_000)
+    # the whole catalogue is listed: everybody is shown it after, nobody before
+    for value in ("exposed", "share", "again"):
+        told = found.to_frame(value).dropna()
+        assert (told["low"] <= told["estimate"]).all() and (told["estimate"] <= told["high"]).all()
+        assert told["low"].where(told["minus"] == "", 0).min() >= 0 and told["high"].max() <= 1
+    gained = found.to_frame().set_index(["row", "minus"]).loc[("never had", "as served before")]
+    assert (gained["estimate"], gained["high"]) == (1, 1) and gained["low"] < 0.1
+    auc = found.auc().query("matches > 1")
+    assert (auc["high"] > auc["low"]).all()
+    with pytest.raises(ConfigError, match="exposed, share, again"):
+        found.to_frame("score")
+
+
+def test_who_is_named_twice_deletes_once():
+    log = random_log()
+    once, twice = (boomerang(EASE().fit(log), log, [3, 8, 9], users=u) for u in ([7], [7, 7]))
+    pd.testing.assert_frame_equal(once.to_frame(), twice.to_frame())
+
+
+@pytest.mark.parametrize(
+    ("wrong", "error", "told"),
+    [
+        ({"users": []}, DataError, "nobody to delete for"),
+        ({"items": []}, DataError, "no items"),
+        ({"users": [40]}, UnknownUser, "40"),
+        ({"at_least": 0}, ConfigError, "at_least"),
+        ({"at_least": "3"}, ConfigError, "at_least"),
+        ({"k": 0}, ConfigError, "k = 0"),
+        ({"model": EASE}, ConfigError, "EASE\\(\\)"),
+        ({"model": BPR()}, ConfigError, "no forget.*a counted model"),
+        ({"log": random_log().frame}, ConfigError, "DataFrame"),
+    ],
+)
+def test_what_nobody_can_delete_is_refused(wrong, error, told):
+    log = random_log()
+    asked = {"model": EASE().fit(log), "log": log, "items": [3, 8, 9]} | wrong
+    with pytest.raises(error, match=told):
+        boomerang(**asked)

@@ -10,15 +10,16 @@ from scipy import sparse
 
 from tests.reports.shops import shop
 from workbench.data import Interactions
-from workbench.errors import ConfigError, DataError
+from workbench.errors import ConfigError, DataError, UnknownItem
 from workbench.recommend import ALS, BPR, EASE, BPRConfig, ItemKNN, Popularity
 from workbench.recommend.training import Training
-from workbench.statistics import bootstrap_mean
+from workbench.statistics import bootstrap_mean, wilson
 from workbench.unlearning.exposure import (
     apart,
     churn,
     exposure,
     matched_mean,
+    matched_share,
     never_had,
     off_refit,
     replaced,
@@ -102,7 +103,7 @@ def test_a_stored_zero_is_not_held():
 
 @pytest.mark.parametrize("wrong", [{"n": 0}, {"n": 1, "caliper": -1}])
 def test_what_cannot_be_matched_is_refused(wrong):
-    with pytest.raises(ConfigError, match="never_had"):
+    with pytest.raises(ConfigError, match=r"never_had|n = 0"):
         never_had(sparse.csr_array(np.eye(2)), [0], [1], **wrong)
 
 
@@ -239,3 +240,33 @@ def test_models_that_know_people_by_their_codes_are_asked_about_them():
     log, _ = shop(2)
     config = BPRConfig(embedding=4, training=Training(epochs=1, batch=64))
     assert apart(BPR(config).fit(log), BPR(config).fit(log), log) == 0.0
+
+
+@pytest.mark.parametrize(
+    ("wrong", "error"),
+    [
+        ({"n": 1.5}, ConfigError),
+        ({"items": [9]}, UnknownItem),
+        ({"items": [-1]}, UnknownItem),
+        ({"items": [True, False]}, ConfigError),
+        ({"users": [0, 1]}, DataError),
+    ],
+    ids=str,
+)
+def test_items_and_people_that_are_none_match_nobody(wrong, error):
+    held = sparse.csr_array(np.eye(2))
+    with pytest.raises(error):
+        never_had(held, **({"items": [0], "left": [1], "n": 1} | wrong))
+
+
+def test_shares_of_matches_are_shares():
+    assert matched_share(np.ones(7), np.zeros(7)) == (1, *wilson(1, 1)), "one match, one draw"
+    assert np.isnan(matched_share(np.array([]), np.array([]))).all()
+    for values, matches in (([0.3, 7], [3, 4]), ([np.nan, 1], [3, 4]), ([1, 1], [3])):
+        with pytest.raises(DataError, match="matched_share"):
+            matched_share(values, matches)
+    # all alike: a bootstrap would have no width
+    one, lost = np.ones(5), -np.ones(5)
+    assert matched_mean(one, np.arange(5)) == (1, *wilson(5, 5))
+    mean, low, high = matched_mean(lost, np.arange(5), differences=True)
+    assert (mean, low) == (-1, -1) and -1 < high < 0

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from tests.unlearning.test_boomerang import MODELS, random_log
-from workbench.recommend import top_k
+from workbench.errors import ConfigError
+from workbench.recommend import BPR, EASE, Popularity, top_k
 from workbench.unlearning import leavers
 
 
@@ -19,3 +20,12 @@ def test_leavers(model):
         new = top_k(type(model)(model.config).fit(rest).score(log.histories()), 5, x)
         churn = [5 - len(set(old[u]) & set(new[u])) for u in range(40) if u != row.user]
         assert (row.others, row.changed, row.most) == (39, sum(c > 0 for c in churn), max(churn))
+
+
+def test_nobody_leaves_and_what_cannot_leave():
+    log = random_log()
+    none, one = (leavers(Popularity().fit(log), log, users) for users in ([], [3]))
+    assert not len(none) and none.dtypes.equals(one.dtypes)
+    for wrong in ((EASE, log), (BPR(), log), (Popularity().fit(log), log.frame)):
+        with pytest.raises(ConfigError):
+            leavers(*wrong, [3])

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from workbench.data.histories import unique_ids
+from workbench.errors import DataError
 from workbench.ledger.cached import count_rows
 from workbench.ledger.exposure import touched
 from workbench.ledger.memory import Service
@@ -30,8 +31,10 @@ def canaries(
     left out. caches (with `folder`): rows of the shoppers in tables under it.
 
     A model that knows people by their codes alone can score no stranger: there the shoppers' own
-    scores are compared.
+    scores are compared. Raises `DataError` for a folder that is not there.
     """
+    if folder is not None and not Path(folder).is_dir():
+        raise DataError("no such folder", str(folder), "the folder of caches or runs")
     ids = unique_ids(interactions)
     removal = before.removal(ids)
     clean = removal.left[id(before.log)]

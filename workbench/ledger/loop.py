@@ -137,12 +137,16 @@ class Forgetting:
         return self.removal.service.catalogue.items_of(self.topic)
 
     def to_frame(self) -> pd.DataFrame:
-        """One row a claim, before or after: sentence, share of it that lay on the removed rows,
-        fate, cause."""
-        said = pd.concat([self.before.to_frame(), self.after.to_frame()]).drop_duplicates("claim")
+        """One row a claim: its sentence as it was (of a new claim, as it is), and `after`, as it
+        reads now ("" where it is gone); share of it that lay on the removed rows, fate, cause."""
+        old, new = self.before.to_frame(), self.after.to_frame()
+        said = pd.concat([old, new]).drop_duplicates("claim")
         frame = self.fates.merge(self.causes, on="claim", how="left")
         frame = frame.merge(said, on="claim", how="left")
-        return frame[["claim", "kind", "sentence", "dependence", "fate", "cause", "delta"]]
+        now = new.set_index("claim")["sentence"].reindex(frame["claim"]).fillna("")
+        frame["after"] = now.to_numpy()
+        columns = ["claim", "kind", "sentence", "after", "dependence", "fate", "cause", "delta"]
+        return frame[columns]
 
     def __repr__(self) -> str:
         counts = self.fates["fate"].value_counts().sort_index()
@@ -169,9 +173,12 @@ def forget(
 
     topic: what the exposure is about; where absent, the topic that all removed rows share. draws:
     placebo requests and other shoppers leaving, drawn with `seed`, that the changes are held
-    against. Raises `UnknownUser`, and `DataError` for rows that are not this shopper's.
+    against. Raises `UnknownUser`, `UnknownItem` for a topic that no product has, and
+    `DataError` for rows that are not this shopper's.
     """
     service.log.check_user(user)
+    if topic is not None:
+        service.catalogue.items_of(topic)
     removal = service.removal(interactions)
     on = service.reach(switches or Switches())
     # one shopper's request: nobody deletes what is another's

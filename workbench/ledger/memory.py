@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -15,16 +16,15 @@ from workbench.data.histories import unique_ids
 from workbench.errors import ConfigError, DataError
 from workbench.ledger.removal import Removal, Score
 from workbench.ledger.tiers import Switches, Tier, check_stores, tiers_of
-from workbench.recommend import scores_of, scores_or_none, top_k
-from workbench.recommend.protocol import fitted_copy, must_offer
+from workbench.recommend import scores_of, scores_or_none
+from workbench.recommend.protocol import check_kind, fitted_copy, must_offer
+from workbench.recommend.ranking import cutoffs, lists_of
 from workbench.reports import Claim, EntityStore, Evidence, Report, Store, make_claims, write
 
 TOP = 10
 """Length of the lists that are served and compared."""
 KEPT = 512
 """Answers about single shoppers that a service keeps, some four a shopper."""
-BATCH = 1 << 22
-"""Scores that are ranked at a time."""
 SCORES = 1 << 27
 """Bytes up to which everybody's scores are kept: other lists after a request follow from them."""
 REMOVALS = 8
@@ -69,12 +69,17 @@ class Service:
         """Fit a copy of the model on the log and build the stores.
 
         Raises `ConfigError` for two stores of one name, and for a model that lacks fit, score or
-        copy, before it is fitted; `DataError` for a catalogue of other items.
+        copy, before it is fitted; `DataError` for a catalogue of other items; `UnknownItem` for an
+        unsaid topic that no item has.
         """
         must_offer(model, "fit", "score", "copy")
+        check_kind(log, Interactions)
+        check_kind(catalogue, Catalogue)
         if len(catalogue) != log.n_items:
             what = f"{len(catalogue)} items in the catalogue, {log.n_items} in the log"
             raise DataError(what, "Service.build", do="make it of log.items, one row per code")
+        for topic in unsaid:
+            catalogue.items_of(topic)
         built = check_stores(kind.build(log, catalogue) for kind in stores)
         rules = {"mask_seen": mask_seen, "unsaid": frozenset(unsaid)}
         return cls(log, catalogue, fitted_copy(model, log), built, weights_log=log, **rules)
@@ -91,6 +96,7 @@ class Service:
 
     def reach(self, switches: Switches) -> frozenset[str]:
         """The tiers that are switched on; raises `ConfigError` for names that are no tier here."""
+        check_kind(switches, Switches)
         known = [tier.name for tier in self.tiers]
         unknown = sorted(switches.model_extra.keys() - known)
         if unknown:
@@ -107,13 +113,7 @@ class Service:
         ids = unique_ids(interactions)
         if digest is not None:
             self.log.only(ids, digest)
-        key = ("removal", ids.tobytes())
-        # the one asked for goes to the end, the first ones go
-        self._kept[key] = self._kept.pop(key, None) or Removal(self, ids)
-        held = [name for name in self._kept if name[0] == "removal"]
-        for name in held[:-REMOVALS]:
-            del self._kept[name]
-        return self._kept[key]
+        return self.keep(("removal", ids.tobytes()), lambda: Removal(self, ids))
 
     def hide(self, user: int, topic: str) -> Service:
         """Filter: show the shopper nothing of a topic; nothing is forgotten."""
@@ -123,10 +123,15 @@ class Service:
         """ "No horror, please": lower the topic's scores by `strength` standard deviations."""
         self.log.check_user(user)
         self.catalogue.items_of(topic)
+        # no text, and not NaN, which would take the topic out
+        if not (isinstance(strength, Real) and strength > -np.inf):
+            want = "a number of standard deviations; inf hides the topic"
+            raise ConfigError(f"strength {strength!r}", "steer", want)
         return replace(self, steered={**self.steered, (int(user), topic): float(strength)})
 
     def listed(self, user: int, k: int = TOP) -> np.ndarray:
         """The shopper's list as served, item codes, best first."""
+        (k,) = cutoffs(k, several=False)
         return self.evidence(user).ranked[:k]
 
     def recommend(self, user: int, k: int = TOP) -> pd.DataFrame:
@@ -143,16 +148,14 @@ class Service:
         list: all −1.
         """
         score = score or partial(scores_or_none, self.model)
-        lists = np.full((len(histories), min(TOP, histories.n_items)), -1, dtype=np.int64)
-        rows = max(1, BATCH // max(histories.n_items, 1))
-        for start in range(0, len(histories), rows):
-            part = histories.select(np.arange(start, min(start + rows, len(histories))))
+
+        def adjusted(part: Histories) -> np.ndarray:
             scores = np.asarray(score(part), dtype=np.float64)
             for row in np.flatnonzero(np.isin(part.user, self._adjusted)):
                 scores[row] += self.adjust(int(part.user[row]))
-            seen = part.matrix() if self.mask_seen else None
-            lists[start : start + rows] = top_k(scores, TOP, seen)
-        return lists
+            return scores
+
+        return lists_of(adjusted, histories, TOP, seen=self.mask_seen)
 
     @cached_property
     def everyone(self) -> Histories:
@@ -204,15 +207,15 @@ class Service:
         return {}
 
     def keep(self, key: Any, make: Callable[[], Any]) -> Any:
-        """The answer under `key`, made when first asked for. Of those about one shopper, whose keys
-        are tuples, only the last ones asked for are kept."""
-        if isinstance(key, tuple) and key in self._kept:
-            self._kept[key] = self._kept.pop(key)  # to the end
-        if key not in self._kept:
-            self._kept[key] = make()
-            held = [name for name in self._kept if isinstance(name, tuple)]
-            for name in held[:-KEPT]:
-                del self._kept[name]
+        """The answer under `key`, made when first asked for. Of requests, and of all answers whose
+        keys are tuples, only the last ones asked for are kept."""
+        # the one asked for goes to the end, the first ones go
+        self._kept[key] = self._kept.pop(key) if key in self._kept else make()
+        one = key[0] == "removal"
+        several = (name for name in self._kept if isinstance(name, tuple))
+        held = [name for name in several if not one or name[0] == "removal"]
+        for name in held[: -(REMOVALS if one else KEPT)]:
+            del self._kept[name]
         return self._kept[key]
 
     def report(self, user: int, seed: int = 0) -> Report:

@@ -14,7 +14,7 @@ from scipy import sparse
 from workbench.data import Histories, Interactions
 from workbench.data.checks import checked_codes
 from workbench.data.histories import starts
-from workbench.errors import ModelError, UnknownItem
+from workbench.errors import DataError, ModelError, UnknownItem
 from workbench.recommend.protocol import held_at
 from workbench.recommend.saving import csr_from, csr_parts
 
@@ -187,6 +187,9 @@ def contribution_table(
     # every row beside every target of its history
     items = items if np.ndim(items) < 2 else np.asarray(items)
     targets = checked_codes(items, histories.n_items, "items", UnknownItem, least=-1)
+    if targets.size and len(histories) not in (1, len(items)):
+        what = f"{len(items)} rows of targets for {len(histories)} histories"
+        raise DataError(what, "items", "one row, or one code, a history")
     targets = targets.reshape(len(histories), -1 if targets.size else 0)
     at = np.repeat(np.arange(len(histories.item)), targets.shape[1])
     target = targets[histories.rows].reshape(-1)

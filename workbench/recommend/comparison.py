@@ -78,7 +78,6 @@ def compare(
     for name, model in models.items():
         must_offer(model, "fit", "score", where=f"models[{name!r}]")
     (k,) = cutoffs(k, several=False)
-    (k,) = cutoffs(int(k) if k is True else k)
     fitted, values, rows = {}, [], []
     for name, model in models.items():
         made = fitted_copy(model, task.train, task.valid if len(task.valid) else None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -12,9 +13,9 @@ from workbench.data import Histories, Interactions
 from workbench.data.checks import checked_codes
 from workbench.data.histories import spans
 from workbench.data.splits import PARTS, Split, joined, joined_logs
-from workbench.errors import ConfigError, DataError, UnknownItem
-from workbench.recommend.protocol import Recommender, must_offer
-from workbench.recommend.ranking import cutoffs, scores_or_none, top_k
+from workbench.errors import ConfigError, UnknownItem
+from workbench.recommend.protocol import Recommender, check_kind, must_offer
+from workbench.recommend.ranking import cutoffs, lists_of, one_a_list, scores_or_none
 
 BLOCK = 1 << 24  # scores made at a time
 METRICS = ("recall", "ndcg", "hit_rate", "mrr", "precision", "average_precision")
@@ -121,7 +122,9 @@ def evaluate_targets(
     targets = as_targets(targets, histories)
     rows = np.flatnonzero(np.diff(targets.indptr))
     lists = np.full((len(histories), longest), -1)
-    out = None if exclude is None else exclude[rows]
+    out = None
+    if exclude is not None:
+        out = one_a_list(exclude, targets.shape, "exclude")[rows]
     lists[rows] = top_lists(model, histories.select(rows), longest, out)
     return evaluate_lists(lists, histories, targets, k, only=only)
 
@@ -131,14 +134,8 @@ def top_lists(
 ) -> np.ndarray:
     """The k best items for every history, (B, k) as from `top_k`; −1 fills up, and stands alone
     where the model has no answer."""
-    batch = max(1, BLOCK // max(histories.n_items, 1))
-    lists = np.full((len(histories), k), -1)
-    for start in range(0, len(histories), batch):
-        rows = np.arange(start, min(start + batch, len(histories)))
-        scores = scores_or_none(model, histories.select(rows))
-        found = top_k(scores, k, None if exclude is None else exclude[rows])
-        lists[rows, : found.shape[1]] = found
-    return lists
+    found = lists_of(partial(scores_or_none, model), histories, k, exclude, size=BLOCK)
+    return np.pad(found, ((0, 0), (0, k - found.shape[1])), constant_values=-1)
 
 
 def evaluate_lists(
@@ -191,6 +188,10 @@ def next_items(
 
     >>> next_items(split(by_session(log), "session").test)  # every prefix of every test session  # doctest: +SKIP
     """
+    for part in (log,) if before is None else (log, before):
+        check_kind(part, Interactions)
+    if longest is not None:
+        cutoffs(longest, several=False, where="longest")
     whole = log if before is None else joined_logs(before, log)
     histories = whole.histories()
     # rows of the user before this one
@@ -211,11 +212,7 @@ def as_targets(targets: sparse.csr_array | np.ndarray, histories: Histories) -> 
         targets = checked_codes(targets, histories.n_items, "targets", UnknownItem)
         cells = (np.ones(len(targets)), (np.arange(len(targets)), targets))
         targets = sparse.coo_array(cells, shape=(len(targets), histories.n_items))
-    targets = sparse.csr_array(targets, dtype=float)
-    if targets.shape != shape:
-        raise DataError(
-            f"targets of shape {targets.shape}", "targets", f"{shape}: one row per history"
-        )
+    targets = one_a_list(targets, shape, "targets").astype(float)
     targets.sum_duplicates()
     targets.data[:] = 1.0
     return targets

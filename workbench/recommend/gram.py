@@ -21,14 +21,9 @@ def ridge_inverse(x: sparse.csr_array, l2: float, limit: int | None = None) -> n
     at once.
     """
     n = x.shape[1]
-    need, limit = 8 * n * (n + 2 * BLOCK), limit or physical_memory() // 2
-    if need > limit:
-        raise TooLarge(
-            f"XᵀX over {n:,} items needs {need / 1e9:,.1f} GB",
-            "fit",
-            f"at most {limit / 1e9:,.1f} GB (memory_limit_bytes, or half of this machine's memory)",
-            "keep fewer items (keep_core), use ItemKNN, or raise memory_limit_bytes",
-        )
+    need = 8 * n * (n + 2 * BLOCK)
+    what = f"XᵀX over {n:,} items needs {need / 1e9:,.1f} GB"
+    check_room(need, limit, what, "keep fewer items (keep_core), use ItemKNN")
     p, columns = np.empty((n, n), order="F"), x.T.tocsr()
     for start in range(0, n, BLOCK):
         p[:, start : start + BLOCK] = (columns[start : start + BLOCK] @ x).toarray().T
@@ -46,6 +41,15 @@ def ridge_inverse(x: sparse.csr_array, l2: float, limit: int | None = None) -> n
         p[start:end, start:end] = block + np.tril(block, -1).T
         p[start:end, end:] = p[end:, start:end].T
     return p.T
+
+
+def check_room(need: int, limit: int | None, what: str, do: str) -> None:
+    """Raise `TooLarge` where more bytes are needed than may be used."""
+    limit = limit or physical_memory() // 2
+    if need > limit:
+        allowed = "memory_limit_bytes, or half of this machine's memory"
+        want = f"at most {limit / 1e9:,.1f} GB ({allowed})"
+        raise TooLarge(what, "fit", want, f"{do}, or raise memory_limit_bytes")
 
 
 def rank_update(p: np.ndarray, changes: list[Change]) -> tuple[np.ndarray, np.ndarray] | None:

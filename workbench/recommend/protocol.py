@@ -126,23 +126,30 @@ class Trained(Recommender, Protocol):
         """Make caches (graphs, tables) anew from a log, weights unchanged."""
 
 
-def must_offer(model: Any, *names: str, where: str = "model") -> None:
+def must_offer(model: Any, *names: str, where: str = "model", do: str | None = None) -> None:
     """Refuse, before any work, what is no model or lacks one of these methods: `ConfigError`."""
     want = ", ".join(names)
     if isinstance(model, type):
         raise ConfigError(f"the class {model.__name__}", where, "a model", f"{model.__name__}()")
     absent = [name for name in names if not callable(getattr(model, name, None))]
     if absent:
-        raise ConfigError(f"{type(model).__name__} has no {absent[0]}", where, f"a model: {want}")
+        raise ConfigError(
+            f"{type(model).__name__} has no {absent[0]}", where, f"a model: {want}", do
+        )
 
 
 def fitted_copy(model: Any, log: Interactions, valid: Interactions | None = None) -> Any:
     """A copy of a model, fitted; the model itself stays as it is.
 
     The copy is its own `copy()`, or a deep one where it has none; a `fit(log)` that takes no
-    validation log gets none. Raises `ModelError` where `fit` does not return the model.
+    validation log gets none. Raises `ModelError` where `copy` returns no other model, or `fit` does
+    not return the model.
     """
     own = model.copy() if hasattr(model, "copy") else copy.deepcopy(model)
+    if own is model or own is None:
+        what = f"copy returned {'nothing' if own is None else 'the model itself'}"
+        do = "end copy with: return copy.deepcopy(self)"
+        raise ModelError(what, type(model).__name__, "a model of its own", do)
     takes = "valid" in inspect.signature(own.fit).parameters
     found = own.fit(log, valid=valid) if takes else own.fit(log)
     if found is not own:
@@ -172,11 +179,16 @@ def check_filled(histories: Histories, instead: str) -> None:
         raise DataError("an empty history", where, want, do)
 
 
-def check_kind(asked: Any, kind: type[Histories] | type[Interactions]) -> None:
-    """Refuse what is no log, or no histories, by the way to one."""
+def check_kind(asked: Any, kind: type[Any]) -> None:
+    """Refuse what is no log, or no histories, … by the way to one."""
     if not isinstance(asked, kind):
-        do = "pass log.histories()" if kind is Histories else "pass a log, or log.only(ids) of one"
-        raise ConfigError(f"a {type(asked).__name__}", "argument", kind.__name__, do)
+        ways = {
+            "Histories": "pass log.histories()",
+            "Interactions": "pass a log, or log.only(ids) of one",
+            "Catalogue": "make one with Catalogue.from_table(items)",
+        }
+        name = kind.__name__
+        raise ConfigError(f"a {type(asked).__name__}", "argument", name, ways.get(name))
 
 
 def check_items(

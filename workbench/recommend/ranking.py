@@ -4,7 +4,7 @@ codes alone would order them, and there is no list."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,15 +14,18 @@ from workbench.data import Histories
 from workbench.errors import ConfigError, DataError, ModelError, UnknownUser
 
 CHUNK = 1 << 18  # scores ranked at a time: what fits a core's cache
+BATCH = 1 << 22  # scores held at a time
 
 
-def cutoffs(k: int | Sequence[int] | np.ndarray, several: bool = True) -> list[int]:
+def cutoffs(
+    k: int | Sequence[int] | np.ndarray, several: bool = True, where: str = "k"
+) -> list[int]:
     """Where lists are cut: a whole number from 1, or several; `ConfigError` for anything else."""
     given = np.asarray(k)
     whole = given.dtype.kind in "iu" and given.ndim <= several and given.size
     if not whole or given.min() < 1:
         want = "a whole number from 1" + several * ", or several such as (10, 20)"
-        raise ConfigError(f"k = {k!r}", "k", want)
+        raise ConfigError(f"{where} = {k!r}", where, want)
     return given.reshape(-1).tolist()
 
 
@@ -38,18 +41,24 @@ def top_k(
 
     A row whose items, the excluded ones left out, all have one score has no list, unless there is
     one item only: all −1. alike: list them by code all the same, as for neighbours, of whom any
-    will do. Raises `ConfigError` for a k that is no whole number from 1.
+    will do. Raises `ConfigError` for a k that is no whole number from 1, `DataError` for scores or
+    `exclude` of another shape.
 
     >>> top_k(np.array([[1.0, 3.0, 3.0, 2.0], [5.0, 5.0, 5.0, 5.0]]), 3)
     array([[ 1,  2,  3],
            [-1, -1, -1]])
     """
     scores = np.asarray(scores)
+    if scores.ndim != 2 or scores.dtype.kind not in "biuf":
+        what = f"{scores.dtype} of shape {scores.shape}"
+        raise DataError(what, "scores", "numbers (lists, items)")
     if scores.dtype != np.float32:
         scores = scores.astype(np.float64, copy=False)
-    out = None if exclude is None else sparse.csr_array(exclude)
+    out = None if exclude is None else one_a_list(exclude, scores.shape, "exclude")
     k = min(*cutoffs(k, several=False), scores.shape[1])
     lists = np.empty((len(scores), k), dtype=np.int64)
+    if not k:
+        return lists
     rows = max(1, CHUNK // max(scores.shape[1], 1))
     for start in range(0, len(scores), rows):
         part = scores[start : start + rows]
@@ -60,6 +69,35 @@ def top_k(
         if not alike:
             lists[start + _undecided(part, found)] = -1
     return lists
+
+
+def lists_of(
+    score: Callable[[Histories], np.ndarray],
+    histories: Histories,
+    k: int,
+    exclude: sparse.csr_array | None = None,
+    *,
+    seen: bool = False,
+    size: int | None = None,
+) -> np.ndarray:
+    """The k best items of each history, as `top_k` lists them, with no more than `size` scores made
+    at a time. seen: leave out what the history holds, in place of `exclude`."""
+    lists = np.empty((len(histories), min(k, histories.n_items)), dtype=np.int64)
+    step = max(1, (size or BATCH) // max(histories.n_items, 1))
+    for start in range(0, len(histories), step):
+        rows = np.arange(start, min(start + step, len(histories)))
+        part = histories.select(rows)
+        out = part.matrix() if seen else None if exclude is None else exclude[rows]
+        lists[rows] = top_k(score(part), k, out)
+    return lists
+
+
+def one_a_list(matrix: Any, shape: tuple[int, ...], where: str) -> sparse.csr_array:
+    """What is said of every list and item, as CSR; `DataError` for another shape."""
+    found = getattr(matrix, "shape", None)
+    if found != shape:
+        raise DataError(f"{where} of shape {found}", where, f"{shape}: one row per history")
+    return sparse.csr_array(matrix)
 
 
 def _undecided(scores: np.ndarray, lists: np.ndarray) -> np.ndarray:

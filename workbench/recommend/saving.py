@@ -48,7 +48,7 @@ def _is_model(folder: Path) -> bool:
     """Whether `save_arrays` wrote the folder."""
     try:
         return {"model", "config"} <= set(_facts(folder))
-    except (OSError, ValueError, TypeError):
+    except (OSError, ValueError, TypeError, RecursionError):
         return False
 
 

@@ -12,8 +12,8 @@ from workbench.data import Histories, Interactions, split
 from workbench.data.splits import Split
 from workbench.errors import DataError
 from workbench.recommend.evaluation import as_targets, joined, next_items
-from workbench.recommend.protocol import Recommender
-from workbench.recommend.ranking import scores_or_none
+from workbench.recommend.protocol import Recommender, check_kind, must_offer
+from workbench.recommend.ranking import cutoffs, one_a_list, scores_or_none
 from workbench.statistics import wins
 
 MOST_LEARNED = 1_000  # questions about training rows that are drawn
@@ -77,6 +77,7 @@ def collaborative_task(log: Interactions, seed: int = 0) -> Task:
     Training and validation items are masked at test. seed: draws the training cells of `learned`,
     each taken out of its own history.
     """
+    check_kind(log, Interactions)
     parts = split(log.select(~log.frame.duplicated(["user", "item"]).to_numpy()), "temporal")
     known, targets = joined(parts, ("train", "valid")), parts.test.matrix()
     users = np.flatnonzero(np.diff(targets.indptr))
@@ -101,6 +102,7 @@ def session_task(log: Interactions, seed: int = 0) -> Task:
     Nothing is masked: people go back to what they looked at. seed: draws the training questions of
     `learned`.
     """
+    check_kind(log, Interactions)
     sessions = log.by_session()
     owner = log.frame["user"].groupby(sessions.frame["user"]).first().to_numpy()
     sessions = sessions.select(
@@ -121,6 +123,8 @@ def basket_task(log: Interactions, least: int = 4) -> Task:
 
     Rows without a basket are left out, and nothing is masked: people buy again.
     """
+    check_kind(log, Interactions)
+    cutoffs(least, several=False, where="least")
     log = log.select(log.frame["basket"].notna().to_numpy())
     enough = log.frame.groupby("user")["basket"].transform("nunique") >= least
     parts = split(log.select(enough.to_numpy()), "next_basket")
@@ -171,9 +175,12 @@ def target_auc(
     in `had` (B, n_items). .5 is chance. NaN for a row without targets or other items, or that the
     model cannot answer.
     """
+    must_offer(model, "score")
     targets = as_targets(targets, histories)
     held = histories.matrix() + targets
-    held = (held if had is None else held + had).tocsr()
+    if had is not None:
+        held = held + one_a_list(had, targets.shape, "had")
+    held = held.tocsr()
     shares = np.full(len(histories), np.nan)
     for rows in np.array_split(np.arange(len(histories)), 1 + len(histories) // 512):
         scores = np.asarray(scores_or_none(model, histories.select(rows)), dtype=np.float64)

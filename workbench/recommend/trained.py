@@ -12,7 +12,6 @@ person or an item.
 from __future__ import annotations
 
 import copy
-from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
@@ -20,8 +19,6 @@ from typing import Any, ClassVar, Literal, Self
 import numpy as np
 import pandas as pd
 import torch
-from pydantic import BaseModel
-from scipy import sparse
 
 from workbench.data import Histories, Interactions
 from workbench.data.checks import checked_codes
@@ -34,16 +31,27 @@ from workbench.recommend.training import reproducible, train, validation
 from workbench.settings import settings
 
 
-class TrainedModel(Bound, ABC):
+class TrainedModel(Bound):
     """A recommender fitted by gradient descent.
 
-    A family writes the hooks below, a method `Config`, `Network` and, if its family has none,
-    `loss`. `shape` is what the network was made for. The way back from any change is `copy()`:
-    weights, buffers and the graph, bit for bit.
+    A method writes `Config`, `Network` and, if its family has none, `loss`; a family the hooks:
+      examples, loss, represent  as `Trained` has them; examples `like` others take over their draws
+        and windows for what is still there, so that those before and after a removal differ in
+        nothing else
+      loss_from(logits, examples)  the losses as a function of their logits, (n_losses,); parts that
+        `beside` names are not in it
+      history_logits(histories)  scores of all items with their graph, (B, n_items)
+      example_logits(examples)  what the losses are made of, with its graph; a row, or a number, a
+        loss
+      parts(histories)  rows that are scored together; refuses those that cannot be scored
+      questions(log, valid)  what validation asks: histories, targets, and what is left out of the
+        lists, or None
+    and may write those below. `shape` is what the network was made for. The way back from any
+    change is `copy()`: weights, buffers and the graph, bit for bit.
     """
 
     Network: Callable[..., torch.nn.Module]
-    saved: ClassVar[tuple[str, ...]] = ()
+    saved: ClassVar[tuple[str, ...]] = ("n_items",)
     """Arrays that a saved model must have."""
     beside: ClassVar[tuple[str, ...]] = ()
     """Fields of the config that weigh parts of the loss which read weights and not logits."""
@@ -52,11 +60,9 @@ class TrainedModel(Bound, ABC):
     per_item: ClassVar[Axes] = {}
     """The same for items."""
 
-    def __init__(self, config: BaseModel | None = None, **fields: Any) -> None:
-        super().__init__(config, **fields)
-        self.module: Any = None
-        self.record: pd.DataFrame | None = None
-        self.shape: dict[str, Any] = {}
+    module: Any = None
+    record: pd.DataFrame | None = None
+    shape: dict[str, Any] | None = None
 
     def __repr__(self) -> str:
         return self._named(str(self.config))
@@ -216,61 +222,16 @@ class TrainedModel(Bound, ABC):
         self.shape = shape
         self.module = self.network().to(settings().device).eval()
 
-    # --- hooks: what a family brings
+    # --- hooks: what a family may bring besides
 
-    @abstractmethod
     def sizes(self, log: Interactions) -> dict[str, Any]:
         """What the network is made for: `n_items`, and `n_users` where users have vectors."""
+        return {"n_items": log.n_items}
 
     @classmethod
-    @abstractmethod
     def sizes_of(cls, arrays: dict[str, np.ndarray]) -> dict[str, Any]:
         """The same from the arrays of a saved model."""
-
-    @abstractmethod
-    def examples(
-        self,
-        log: Interactions,
-        users: np.ndarray | None = None,
-        epoch: int = 0,
-        like: Any = None,
-    ) -> Any:
-        """Training examples of these users, as drawn in an epoch.
-
-        like: examples whose draws and windows are taken over for what is still there, so that those
-        before and after a removal differ in nothing else.
-        """
-
-    @abstractmethod
-    def loss(self, examples: Any) -> torch.Tensor:
-        """One loss for every thing asked; (n_losses,), with its graph."""
-
-    @abstractmethod
-    def loss_from(self, logits: torch.Tensor, examples: Any) -> torch.Tensor:
-        """The losses as a function of their logits; (n_losses,). Parts that `beside` names are not
-        in it."""
-
-    @abstractmethod
-    def represent(self, histories: Histories) -> torch.Tensor:
-        """What scores of each history are made of; (B, d), with its graph."""
-
-    @abstractmethod
-    def history_logits(self, histories: Histories) -> torch.Tensor:
-        """Scores of all items with their graph; (B, n_items)."""
-
-    @abstractmethod
-    def example_logits(self, examples: Any) -> torch.Tensor:
-        """What the losses are made of, with its graph; a row, or a number, a loss."""
-
-    @abstractmethod
-    def parts(self, histories: Histories) -> list[np.ndarray]:
-        """Rows of histories that are scored together; refuses those that cannot be scored."""
-
-    @abstractmethod
-    def questions(
-        self, log: Interactions, valid: Interactions
-    ) -> tuple[Histories, sparse.csr_array | np.ndarray, sparse.csr_array | None]:
-        """What validation asks: histories, targets, and what is left out of the lists."""
+        return {"n_items": arrays["n_items"].item()}
 
     def network(self) -> torch.nn.Module:
         """A network of this shape with its first weights."""
@@ -284,7 +245,7 @@ class TrainedModel(Bound, ABC):
 
     def keep(self) -> dict[str, np.ndarray]:
         """What is saved beside the weights."""
-        return {}
+        return {"n_items": np.array(self.shape["n_items"])}
 
     def take(self, arrays: dict[str, np.ndarray], folder: Path) -> None:
         """Take what `keep` gave back from a saved model."""

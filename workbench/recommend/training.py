@@ -121,9 +121,13 @@ def train(
         module.parameters(),
         lr=config.learning_rate,
         weight_decay=config.weight_decay,
-        fused=_fusible(module),
+        fused=all(
+            value.is_floating_point() and value.device.type in ("cpu", "cuda")
+            for value in module.parameters()
+        ),
     )
-    kept, best, since, rows, begun = _weights(module), -np.inf, 0, [], time.perf_counter()
+    kept, chosen, begun = _weights(module), -1, time.perf_counter()
+    best, since, rows = -np.inf, 0, []
     try:
         for epoch in tqdm(range(config.epochs), disable=not config.progress, desc="epochs"):
             if config.decay_every and epoch and epoch % config.decay_every == 0:
@@ -166,20 +170,17 @@ def train(
                 )
             better = validate is None or value > best
             best, since = (value, 0) if better and validate else (best, since + 1)
-            rows.append((epoch, total / n, n, seconds, value, better))
+            rows.append((epoch, total / n, n, seconds, value))
             if better:
-                kept = _weights(module)
+                kept, chosen = _weights(module), epoch
             late = config.minutes is not None and time.perf_counter() - begun > 60 * config.minutes
             if late or (validate and since >= config.patience):
                 break
     finally:
         module.load_state_dict(kept)
         module.eval()
-    record = pd.DataFrame(
-        rows, columns=["epoch", "loss", "examples", "seconds", "validation", "best"]
-    )
-    best_epoch = record.loc[record["best"].astype(bool), "epoch"].max()
-    return record.assign(best=record["epoch"] == best_epoch)
+    record = pd.DataFrame(rows, columns=["epoch", "loss", "examples", "seconds", "validation"])
+    return record.assign(best=record["epoch"] == chosen)
 
 
 def validation(
@@ -227,13 +228,6 @@ def _lean(kind: type[torch.optim.Optimizer]) -> type[torch.optim.Optimizer]:
 
 
 OPTIMISERS = {"adam": _lean(torch.optim.Adam), "sgd": _lean(torch.optim.SGD)}
-
-
-def _fusible(module: nn.Module) -> bool:
-    return all(
-        value.is_floating_point() and value.device.type in ("cpu", "cuda")
-        for value in module.parameters()
-    )
 
 
 def _not_finite(losses: torch.Tensor, epoch: int, step: int) -> ModelError:

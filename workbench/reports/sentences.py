@@ -15,6 +15,9 @@ from workbench.reports.evidence import Evidence
 from workbench.reports.rules import fact_name
 from workbench.reports.statements import item_code
 
+LETTERS = 60
+"""Letters of a shortened title, at most."""
+
 
 @cache
 def templates() -> dict[str, dict[str, str]]:
@@ -85,7 +88,7 @@ def count_words(text: str) -> int:
     return sum(any(letter.isalnum() for letter in run) for run in text.split())
 
 
-def shorten(text: str, words: int, letters: int = 60) -> str:
+def shorten(text: str, words: int) -> str:
     """The first words of a title; an ellipsis says that there were more. Line ends and bars would
     break a table, and hidden characters hide.
 
@@ -94,7 +97,7 @@ def shorten(text: str, words: int, letters: int = 60) -> str:
     """
     runs = visible(text).replace("|", "/").split()
     short = " ".join(runs[:words])
-    cut = short[: letters - 1].rstrip() if len(short) > letters else short
+    cut = short[: LETTERS - 1].rstrip() if len(short) > LETTERS else short
     return cut + (" …" if len(runs) > words or cut != short else "")
 
 

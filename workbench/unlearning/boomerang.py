@@ -24,6 +24,7 @@ from workbench.data import Histories, Interactions
 from workbench.data.checks import checked_codes
 from workbench.errors import DataError, UnknownItem, UnknownUser
 from workbench.recommend import Counted, scores_of, top_k
+from workbench.recommend.ranking import cutoffs, lists_of
 from workbench.unlearning.boomerang_result import (
     AFTER,
     KINDS,
@@ -32,10 +33,11 @@ from workbench.unlearning.boomerang_result import (
     ROWS,
     SERVED,
     TOMBSTONE,
+    VALUES,
     Boomerang,
 )
 from workbench.unlearning.exposure import exposure, never_had, off_refit, share
-from workbench.unlearning.leavers import lists_of, rows_of_each, score_after
+from workbench.unlearning.leavers import check_forgets, rows_of_each, score_after
 
 
 def boomerang(
@@ -52,20 +54,22 @@ def boomerang(
     said where the model's `forget` equals a refit.
 
     model: fitted on `log`. users: by default everybody with at least `at_least` of the items.
-    Memory grows with users × k, not with users × items. Raises `DataError` where no user has
-    enough, or one of `users` holds none of the items, `UnknownItem` and `UnknownUser` for codes
-    outside the log, and `ModelError` for a model that was fitted on another.
+    Who is named twice deletes once. Memory grows with users × k, not with users × items. Raises
+    `DataError` where no user has enough, or one of `users` holds none of the items, `UnknownItem`
+    and `UnknownUser` for codes outside the log, `ModelError` for a model that was fitted on
+    another, and `ConfigError` for one that cannot forget.
 
     >>> boomerang(EASE().fit(log), log, catalogue.items_of("Horror novels"))  # doctest: +SKIP
     Boomerang(311 users: exposed@10 0.43 before, 0.71 after)
     """
     # who deletes, and who like them never had the topic
+    check_forgets(model, log)
     items = checked_codes(items, log.n_items, "items", UnknownItem)
     topic = np.isin(np.arange(log.n_items), items)
     held = log.matrix()
     having = held[:, topic].count_nonzero(axis=1)
     if users is not None:
-        users = checked_codes(users, log.n_users, "users", UnknownUser)
+        users = pd.unique(checked_codes(users, log.n_users, "users", UnknownUser))
     users = _deleters(having, users, at_least, int(topic.sum()))
     distinct = held[users].count_nonzero(axis=1)
     matches = never_had(log, np.flatnonzero(topic), distinct - having[users], n=1)[:, 0]
@@ -78,8 +82,9 @@ def boomerang(
     lists = {
         row: np.stack([one.lists[row] for one in alone]) for row in (AFTER, TOMBSTONE, PLACEBO)
     }
-    lists[SERVED] = lists_of(partial(scores_of, model), everybody.select(users), k)
-    lists[NEVER] = lists_of(partial(scores_of, model), everybody.select(np.maximum(matches, 0)), k)
+    served = partial(lists_of, partial(scores_of, model), k=k, seen=True)
+    lists[SERVED] = served(everybody.select(users))
+    lists[NEVER] = served(everybody.select(np.maximum(matches, 0)))
     # what was deleted, and for whom a row does not exist
     gone = sparse.csr_array(held[users].multiply(topic))
     drawn = sparse.vstack([one.drawn for one in alone], format="csr")
@@ -91,7 +96,7 @@ def boomerang(
         part["exposed"] = exposure(lists[row], np.flatnonzero(topic))
         part["share"] = share(lists[row], np.flatnonzero(topic))
         part["again"] = exposure(lists[row], drawn if row == PLACEBO else gone)
-        part.loc[absent.get(row, []), ["exposed", "share", "again"]] = np.nan
+        part.loc[absent.get(row, []), VALUES] = np.nan
         parts.append(part)
     table = pd.concat(parts).sort_index(kind="stable").reset_index(drop=True)
     # and one per user and match
@@ -105,14 +110,19 @@ def boomerang(
 
 def _deleters(having: np.ndarray, users: np.ndarray | None, at_least: int, size: int) -> np.ndarray:
     """Who deletes: those named, or everybody who holds enough."""
+    if not size:
+        raise DataError("no items to delete", "items", "the codes of a topic's items")
     if users is None:
+        cutoffs(at_least, several=False, where="at_least")
         users = np.flatnonzero(having >= at_least)
         if not len(users):
             wanted = f"users with at least {at_least} of the {size} items"
             raise DataError("nobody to delete for", "boomerang", wanted, "lower at_least")
         return users
+    if not len(users):
+        raise DataError("nobody to delete for", "users", "user codes, or None for all who have it")
     without = users[having[users] == 0]
-    if len(without) or not len(users):
+    if len(without):
         what = f"{len(without)} of {len(users)} users hold none of the {size} items"
         wanted = f"users with a row to delete; {without[:3].tolist()} have none"
         raise DataError(what, "users", wanted, "leave them out")

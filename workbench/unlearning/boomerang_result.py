@@ -7,11 +7,13 @@ from dataclasses import dataclass
 import pandas as pd
 
 from workbench import html
+from workbench.errors import ConfigError
 from workbench.statistics import paired_bootstrap, wins
 from workbench.unlearning.exposure import matched_mean, matched_share
 
 ROWS = ("as served before", "after", "after, tombstone", "never had", "placebo")
 SERVED, AFTER, TOMBSTONE, NEVER, PLACEBO = ROWS
+VALUES = ["exposed", "share", "again"]
 KINDS = {
     "the topic": "",
     "without the deleted items": "_hidden",
@@ -60,7 +62,10 @@ class Boomerang:
 
         value: exposed, share or again. Intervals of the row *never had* draw matches, who may stand
         beside many users each; the others draw users, and shares of them have Wilson's interval.
+        Raises `ConfigError` for another value.
         """
+        if value not in VALUES:
+            raise ConfigError(f"{value!r}", "value", ", ".join(VALUES))
         wide = self.table.pivot(index="user", columns="row", values=value)
         match = self.scores.set_index("user")["match"].reindex(wide.index)
         counts = value != "share"  # 0 or 1 for each user
@@ -78,7 +83,8 @@ class Boomerang:
         less = (both["row"] == NEVER) & (both["minus"] != "")
         apart = (wide[NEVER] - wide[SERVED]).dropna()
         if len(apart):
-            found = matched_mean(apart.to_numpy(), match[apart.index], seed)
+            who = match[apart.index]
+            found = matched_mean(apart.to_numpy(), who, seed, differences=counts)
             both.loc[less, ["estimate", "low", "high"]] = found
         return both
 

@@ -10,11 +10,13 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from scipy import sparse, stats
+from scipy import sparse
 
 from workbench.data import Interactions, keep_core
-from workbench.errors import ConfigError, DataError, UnknownUser
-from workbench.statistics import RESAMPLES, wilson
+from workbench.data.checks import checked_codes
+from workbench.errors import ConfigError, DataError, UnknownItem, UnknownUser
+from workbench.recommend.ranking import cutoffs
+from workbench.statistics import RESAMPLES, bonett_price, percentiles, wilson
 
 CALIPER, LEAST = 0.1, 2
 """Alike: a tenth more or fewer items than a person has left, at least 2 more or fewer."""
@@ -72,18 +74,23 @@ def never_had(
     no match of theirs; needed where a person may hold none of `items`. A user may match several
     people: see `matched_mean`.
 
-    Raises `ConfigError` for n < 1 or a negative caliper.
+    Raises `ConfigError` for an n that is no whole number from 1, or a negative caliper;
+    `UnknownItem` for items that are no codes; `DataError` for more people than numbers, or fewer.
 
     >>> held = sparse.csr_array(np.array([[1, 1, 0], [0, 1, 1], [0, 0, 1]]))
     >>> never_had(held, items=[0], left=[1], n=2)
     array([[2, 1]])
     """
-    if n < 1 or (caliper is not None and caliper < 0):
-        raise ConfigError(f"n={n}, caliper={caliper}", "never_had", "n ≥ 1 and caliper ≥ 0")
+    cutoffs(n, several=False, where="n")
+    if caliper is not None and not caliper >= 0:
+        raise ConfigError(f"caliper={caliper}", "never_had", "caliper ≥ 0, or None")
+    if users is not None and len(users) != len(left):
+        raise DataError("users and numbers that do not fit", "never_had", "one `left` a person")
     held = log.matrix() if isinstance(log, Interactions) else sparse.csr_array(log)
     # who could match anybody: holds something, and none of the items
     distinct = held.count_nonzero(axis=1)
-    holders = held[:, np.asarray(items, dtype=np.int64)].count_nonzero(axis=1) > 0
+    items = checked_codes(items, held.shape[1], "items", UnknownItem)
+    holders = held[:, items].count_nonzero(axis=1) > 0
     free = np.flatnonzero(~holders & (distinct > 0))
     matches = np.full((len(left), n), -1, dtype=np.int64)
     for row, size in enumerate(left):
@@ -100,37 +107,37 @@ def never_had(
 
 
 def matched_mean(
-    values: np.ndarray, matches: np.ndarray, seed: int = 0, level: float = 0.95
+    values: np.ndarray,
+    matches: np.ndarray,
+    seed: int = 0,
+    level: float = 0.95,
+    *,
+    differences: bool = False,
 ) -> tuple[float, float, float]:
     """Mean over pairs of a person and their match, with an interval that draws *matches*.
 
     values: (B,) one number a pair, no NaN; matches: (B,) who the match was. A user who is the match
     of many people is one draw with all their pairs, so that few matches make a wide percentile
-    interval; bounds are NaN where there is but one.
+    interval; bounds are NaN where there is but one. Where all values are 0, or all 1, a bootstrap
+    has no width, and the interval is that of `matched_share`; with differences=True (values are
+    differences of two shares, and may all be −1) that of Bonett and Price for as many pairs.
 
     >>> matched_mean(np.array([1.0, 1.0, 0.0]), np.array([7, 7, 7]))[1:]  # one match: no width
     (nan, nan)
     """
-    values, matches = np.asarray(values, dtype=np.float64), np.asarray(matches)
-    if values.shape != matches.shape or np.isnan(values).any():
-        raise DataError("values that do not fit", "matched_mean", "one number for each match")
-    # a match is drawn whole: the sum and the number of its pairs
-    _, match = np.unique(matches, return_inverse=True)
-    sums = np.bincount(match, weights=values)
-    counts = np.bincount(match)
+    values, match, counts = _pairs(values, matches, "matched_mean")
     if len(counts) < 2:
         mean = float(values.mean()) if len(values) else np.nan
         return mean, np.nan, np.nan
-    interval = stats.bootstrap(
-        (sums, counts),
-        _ratio,
-        paired=True,
-        n_resamples=RESAMPLES,
-        confidence_level=level,
-        method="percentile",
-        rng=np.random.default_rng(seed),
-    ).confidence_interval
-    return float(values.mean()), float(interval.low), float(interval.high)
+    same = float(values[0])
+    if (values == same).all() and same in ((-1, 0, 1) if differences else (0, 1)):
+        n = _worth(counts)
+        bounds = bonett_price(n * (same > 0), n * (same < 0), n, level)
+        return same, *(bounds if differences else wilson(n * same, n, level))
+    # a match is drawn whole: the sum and the number of its pairs
+    sums = np.bincount(match, weights=values)
+    how = {"paired": True, "n_resamples": RESAMPLES}
+    return float(values.mean()), *percentiles((sums, counts), _ratio, seed, level, **how)
 
 
 def matched_share(
@@ -139,19 +146,36 @@ def matched_share(
     """Share of pairs whose value is 1, with Wilson's interval for as many draws as the matches are
     worth.
 
-    values: (B,) 0 or 1 a pair; matches: (B,) who was drawn with it. Matches of m₁, m₂ … pairs are
-    worth (Σm)² / Σm² draws (Kish, 1965), B where each has one pair. Sensible at 0 and 1, where
+    values: (B,) 0, ½ or 1 a pair; matches: (B,) who was drawn with it. Matches of m₁, m₂ … pairs
+    are worth (Σm)² / Σm² draws (Kish, 1965), B where each has one pair. Sensible at 0 and 1, where
     `matched_mean` has no width; NaN bounds without a pair.
 
     >>> tuple(round(x, 2) for x in matched_share(np.zeros(9), np.array([7, 7, 7, 8, 8, 8, 9, 9, 9])))
     (0.0, 0.0, 0.56)
     """
-    values = np.asarray(values, dtype=np.float64)
+    values, _, counts = _pairs(values, matches, "matched_share")
     if not len(values):
         return np.nan, np.nan, np.nan
-    counts = np.unique(np.asarray(matches), return_counts=True)[1]
-    n, mean = counts.sum() ** 2 / (counts**2).sum(), float(values.mean())
+    if not np.isin(values, (0, 0.5, 1)).all():
+        raise DataError("values that are no shares", "matched_share", "0, ½ or 1 for each match")
+    n, mean = _worth(counts), float(values.mean())
     return mean, *wilson(mean * n, n, level)
+
+
+def _pairs(
+    values: np.ndarray, matches: np.ndarray, where: str
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The values; the number of each one's match; and how many pairs each match stands in."""
+    values, matches = np.asarray(values, dtype=np.float64), np.asarray(matches)
+    if values.shape != matches.shape or np.isnan(values).any():
+        raise DataError("values that do not fit", where, "one number for each match")
+    _, match, counts = np.unique(matches, return_inverse=True, return_counts=True)
+    return values, match, counts
+
+
+def _worth(counts: np.ndarray) -> float:
+    """How many draws matches of so many pairs each are worth (Kish, 1965)."""
+    return float(counts.sum() ** 2 / (counts**2).sum())
 
 
 def _ratio(sums: np.ndarray, counts: np.ndarray, axis: int) -> np.ndarray:
@@ -176,9 +200,8 @@ def churn(before: np.ndarray, after: np.ndarray) -> np.ndarray:
     >>> churn(np.array([[1, 2]]), np.array([[2, 3]]))
     array([0.5])
     """
-    length = np.maximum(_lengths(np.asarray(before), np.asarray(after)), 1)
-    kept = length - replaced(before, after)
-    return 1.0 - kept / length
+    length = _lengths(np.asarray(before), np.asarray(after))
+    return replaced(before, after) / np.maximum(length, 1)
 
 
 def _lengths(before: np.ndarray, after: np.ndarray) -> np.ndarray:

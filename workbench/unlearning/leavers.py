@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 
@@ -12,8 +12,17 @@ import pandas as pd
 from workbench.data import Histories, Interactions
 from workbench.data.checks import checked_codes
 from workbench.errors import UnknownUser
-from workbench.recommend import Counted, scores_of, top_k
+from workbench.recommend import Counted, scores_of
+from workbench.recommend.protocol import check_kind, must_offer
+from workbench.recommend.ranking import lists_of
 from workbench.unlearning.exposure import off_refit, replaced
+
+
+def check_forgets(model: Counted, log: Interactions) -> None:
+    """Refuse, before any work, what is no log, or no model that takes rows out: `ConfigError`."""
+    check_kind(log, Interactions)
+    do = "pass a counted model such as EASE, ItemKNN or Popularity"
+    must_offer(model, "fit", "score", "copy", "forget", do=do)
 
 
 def rows_of_each(log: Interactions, users: np.ndarray) -> Iterator[Interactions]:
@@ -34,40 +43,29 @@ def score_after(model: Counted, removed: Interactions, histories: Histories) -> 
     return scores_of(model.copy().forget(removed), histories)
 
 
-BATCH = 1 << 22
-"""Scores held at a time."""
-
-
-def lists_of(score: Callable[[Histories], np.ndarray], histories: Histories, k: int) -> np.ndarray:
-    """The k best items of each history but those that it holds, some users at a time; (B, k)."""
-    lists = np.empty((len(histories), min(k, histories.n_items)), dtype=np.int64)
-    rows = max(1, BATCH // max(histories.n_items, 1))
-    for start in range(0, len(histories), rows):
-        part = histories.select(np.arange(start, min(start + rows, len(histories))))
-        lists[start : start + rows] = top_k(score(part), k, part.matrix())
-    return lists
-
-
 def leavers(model: Counted, log: Interactions, users: np.ndarray, k: int = 10) -> pd.DataFrame:
     """One user after another leaves entirely and comes back; how many *other* users' lists change?
 
     [user, others, changed, share, most, off]: others with rows; those whose top k is another *set*
     of items; the share of them; most items replaced in one list; how far `forget` is off a refit
     (0: exact). Counted models are deterministic: without a leaver nothing changes. Raises
-    `UnknownUser`, and `ModelError` for a model that was not fitted on this log.
+    `UnknownUser`, `ModelError` for a model that was not fitted on this log, and `ConfigError` for
+    one that cannot forget.
     """
+    check_forgets(model, log)
     users = checked_codes(users, log.n_users, "users", UnknownUser)
     everybody = log.histories()
-    before = lists_of(partial(scores_of, model), everybody, k)
+    before = lists_of(partial(scores_of, model), everybody, k, seen=True)
     active = np.diff(everybody.offsets) > 0
     rows, off = [], off_refit(model, log)
     for user, gone in zip(users, rows_of_each(log, users), strict=True):
         # the lists without this user's rows
-        after = lists_of(partial(score_after, model, gone), everybody, k)
+        after = lists_of(partial(score_after, model, gone), everybody, k, seen=True)
         # everybody else's, item by item
         others = np.flatnonzero(active & (np.arange(log.n_users) != user))
         moved = replaced(before[others], after[others])
         changed = int((moved > 0).sum())
         share = changed / max(len(others), 1)
         rows.append((int(user), len(others), changed, share, int(moved.max(initial=0)), off))
-    return pd.DataFrame(rows, columns=["user", "others", "changed", "share", "most", "off"])
+    table = pd.DataFrame(rows, columns=["user", "others", "changed", "share", "most", "off"])
+    return table.astype({name: float if name in ("share", "off") else int for name in table})

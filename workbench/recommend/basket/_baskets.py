@@ -47,34 +47,24 @@ class Baskets:
         absent = int((histories.basket < 0).sum())
         if absent:
             what = f"{absent:,} of {len(histories.item):,} rows have no basket"
-            raise DataError(
-                what, "histories", "a basket id in every row", "map a column to basket when reading"
-            )
-        rows, n = histories.rows, len(histories.item)
-        order = np.lexsort((histories.basket, rows))  # stable: within a basket still in log order
-        new = np.ones(n, bool)
-        new[1:] = (np.diff(rows[order]) != 0) | (np.diff(histories.basket[order]) != 0)
-        first = order[new]  # the row with which each basket begins
-        place = np.empty(len(first), np.int64)
-        place[np.argsort(first)] = np.arange(len(first))
-        basket = np.empty(n, np.int64)
-        basket[order] = place[np.cumsum(new) - 1]
-        # np.unique puts the cells of a basket in order of items; they shall stand in order of their
-        # first rows
-        key, begin, inverse = np.unique(
-            basket * histories.n_items + histories.item, return_index=True, return_inverse=True
-        )
-        owner = key // max(histories.n_items, 1)
-        order = np.lexsort((begin, owner))
-        place = np.empty(len(order), np.int64)
-        place[order] = np.arange(len(order))
-        per_row = np.bincount(rows[first], minlength=len(histories))
+            do = "map a column to basket, or log.select(log.frame['basket'].notna()) first"
+            raise DataError(what, "histories", "a basket id in every row", do)
+        rows, n_items = histories.rows, histories.n_items
+        # baskets are numbered in the order in which they begin, and cells, basket after basket, in
+        # that of their first rows
+        both = pd.DataFrame({"row": rows, "basket": histories.basket})
+        basket = both.groupby(["row", "basket"], sort=False).ngroup().to_numpy()
+        order = np.argsort(basket, kind="stable")
+        cell = np.empty(len(rows), np.int64)
+        cell[order], cells = pd.factorize(basket[order] * n_items + histories.item[order])
+        first = np.unique(basket, return_index=True)[1]
+        owner, item = np.divmod(cells, max(n_items, 1))
         return cls(
-            offsets=starts(per_row),
+            offsets=starts(np.bincount(rows[first], minlength=len(histories))),
             starts=starts(np.bincount(owner, minlength=len(first))),
-            item=histories.item[begin[order]],
-            cell=place[inverse],
-            n_items=histories.n_items,
+            item=item.astype(histories.item.dtype),
+            cell=cell,
+            n_items=n_items,
         )
 
     @cached_property

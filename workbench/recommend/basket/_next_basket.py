@@ -50,25 +50,10 @@ class NextBasket(TrainedModel):
     baskets, or others with all of theirs.
     """
 
-    saved = ("n_items",)
-
     @property
     def per_item(self) -> Axes:
         """As the network says."""
         return self.Network.per_item
-
-    def sizes(self, log: Interactions) -> dict[str, Any]:
-        """Items of the index."""
-        return {"n_items": log.n_items}
-
-    @classmethod
-    def sizes_of(cls, arrays: dict[str, np.ndarray]) -> dict[str, Any]:
-        """What `keep` wrote."""
-        return {"n_items": arrays["n_items"].item()}
-
-    def keep(self) -> dict[str, np.ndarray]:
-        """Number of items."""
-        return {"n_items": np.array(self.shape["n_items"])}
 
     def examples(
         self,

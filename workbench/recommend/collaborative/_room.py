@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy import sparse
 
-from workbench.errors import TooLarge
+from workbench.recommend.gram import check_room
 from workbench.settings import physical_memory
 
 PAIR, NEIGHBOUR = 24, 32
@@ -31,14 +31,7 @@ def check_pairs(x: sparse.csr_array, kept: bool = False, limit: int | None = Non
             pairs += (columns[start : start + step] @ x).nnz
             if size * pairs > limit:
                 break
-    if size * pairs > limit:
-        what = f"{pairs:,} pairs of items or more need {size * pairs / 1e9:,.1f} GB"
-        longest = f"the longest of {len(held):,} histories has {held.max():,} items"
-        allowed = "memory_limit_bytes, or half of this machine's memory"
-        raise TooLarge(
-            f"{what} ({longest})",
-            "fit",
-            f"at most {limit / 1e9:,.1f} GB ({allowed})",
-            "leave out users with so many rows, keep fewer items (keep_core), or raise "
-            "memory_limit_bytes",
-        )
+    what = f"{pairs:,} pairs of items or more need {size * pairs / 1e9:,.1f} GB"
+    longest = f"the longest of {len(held):,} histories has {held.max(initial=0):,} items"
+    do = "leave out users with so many rows, keep fewer items (keep_core)"
+    check_room(size * pairs, limit, f"{what} ({longest})", do)

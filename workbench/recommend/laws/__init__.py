@@ -12,7 +12,7 @@ import copy
 from typing import Any
 
 from workbench.data import Interactions
-from workbench.errors import ConfigError
+from workbench.errors import ConfigError, DataError
 from workbench.laws import Findings, hold
 from workbench.recommend.laws.bench import Bench, apart, small_log
 from workbench.recommend.laws.forgetting import FORGETTING
@@ -20,7 +20,8 @@ from workbench.recommend.laws.hooks import HOOKS
 from workbench.recommend.laws.identity import IDENTITY
 from workbench.recommend.laws.scoring import SCORING
 from workbench.recommend.laws.training import TRAINING
-from workbench.recommend.protocol import must_offer
+from workbench.recommend.protocol import check_kind, must_offer
+from workbench.recommend.ranking import cutoffs
 
 __all__ = ["LAWS", "apart", "check_recommender", "small_log"]
 
@@ -47,7 +48,8 @@ def check_recommender(
     `small_log(seed)` unless told. additive: the score claims to be a sum over the history, up to
     what an empty history scores, so that contributions must sum to it. partial: the model offers
     some items only and may score others, never those of the history, −inf. fits: refits that
-    `forget` is compared with. Raises `ConfigError` for an object without `fit` or `score`.
+    `forget` is compared with. Raises `ConfigError` for an object without `fit` or `score`, and
+    `DataError` for a log of which too little is left to ask about.
 
     >>> check_recommender(Popularity)  # doctest: +SKIP
     Findings(Popularity: 20 hold, 0 broken, 19 not asked)
@@ -60,6 +62,12 @@ def check_recommender(
     make = (lambda: copy.deepcopy(mine)) if instance else mine
     first = make()
     must_offer(first, "fit", "score", where="mine")
-    bench = Bench(make, small_log(seed) if log is None else log, seed, partial, fits)
+    log = small_log(seed) if log is None else log
+    check_kind(log, Interactions)
+    cutoffs(fits, several=False, where="fits")
+    if (log.frame["user"].value_counts() > 1).sum() < 2:
+        do = "leave it out: a small log is made"
+        raise DataError("too few rows to ask", "log", "two people with two rows each", do)
+    bench = Bench(make, log, seed, partial, fits)
     unasked = {} if additive else {"contributions sum": ADDITIVE}
     return hold(type(first).__name__, LAWS, lambda: (bench,), of=first, unasked=unasked)

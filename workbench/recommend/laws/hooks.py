@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from workbench.errors import ModelError
 from workbench.laws import Law
 from workbench.recommend.laws.bench import reloaded
 from workbench.recommend.laws.examples import epochs, like_kept, named_rows, targets
+from workbench.recommend.laws.identity import answering
 from workbench.recommend.laws.weights import (
     double,
     first_difference,
@@ -186,12 +186,8 @@ def _bound(b: Any) -> str | None:
         "examples": lambda: model.examples(other),
         "tune": lambda: model.tune(foreign, epochs=0),
     }
-    for name, call in calls.items():
-        try:
-            call()
-        except ModelError:
-            continue
-        return f"a log of other indexes in {name}"
+    if found := answering(calls):
+        return f"a log of other indexes in {found}"
     fingerprints = {model.bound, reloaded(model).bound, b.log.index_fingerprint}
     return None if len(fingerprints) == 1 else "another fingerprint after loading"
 

@@ -65,12 +65,11 @@ class NextItem(TrainedModel):
     @property
     def actions(self) -> tuple[str, ...]:
         """Names of the actions, as the model numbers them."""
-        return fitted(self.shape or None, self)["actions"]
+        return fitted(self.shape, self)["actions"]
 
     def sizes(self, log: Interactions) -> dict[str, Any]:
         """Items of the index, and the actions of the log."""
-        return {
-            "n_items": log.n_items,
+        return super().sizes(log) | {
             "actions": tuple(map(str, log.frame["action"].cat.categories)),
         }
 
@@ -79,12 +78,12 @@ class NextItem(TrainedModel):
         """What `keep` wrote."""
         names = arrays["actions"].tobytes().decode()
         actions = tuple(names.split("\x1f")) if names else ()
-        return {"n_items": arrays["n_items"].item(), "actions": actions}
+        return super().sizes_of(arrays) | {"actions": actions}
 
     def keep(self) -> dict[str, np.ndarray]:
         """Number of items and names of actions."""
         names = np.frombuffer("\x1f".join(self.actions).encode(), dtype=np.uint8)
-        return {"n_items": np.array(self.shape["n_items"]), "actions": names}
+        return super().keep() | {"actions": names}
 
     def network(self) -> torch.nn.Module:
         """A network for so many items and actions with its first weights."""
@@ -126,7 +125,7 @@ class NextItem(TrainedModel):
 
     def represent(self, histories: Histories) -> torch.Tensor:
         """h of whole histories, their last `max_length` rows; (B, d), float32, with its graph."""
-        check_items(histories, fitted(self.shape or None, self)["n_items"], self.bound, users=False)
+        check_items(histories, fitted(self.shape, self)["n_items"], self.bound, users=False)
         read = last_windows(self._known(histories), self.config.max_length)
         items, actions, asked, _ = read.tensors(self.module.item.weight.device)
         return self.module(items, actions, asked)
