@@ -39,16 +39,14 @@ SHELVES = (
     Shelf("worlds", r"(worlds/|tokens/small_models\.py)", None),
     Shelf("sources", r"sources/", None),
     Shelf("command", r"(cli|doctor)\.py", None),
-    # grids of runs: benchmarks and a reader's own grid stand on it, no core code does
-    Shelf("command", r"runs\.py", None),
-    # the search of a folder's files for an id: housekeeping; the ledger counts rows by cached.py
-    Shelf("command", r"ledger/purge\.py", None),
+    # where foreign things come in and go out: models, adapters, servers and their answers, folders
+    # of runs, files searched for an id. Counted apart: a reader of the science opens none of them,
+    # and most of what they hold is what a stranger may hand in
+    Shelf("doors", r"(language/|runs\.py|ledger/(purge|cached)\.py)", 11_300),
     # what a loss must offer: fine-tuning stands on it
     Shelf("science core", r"tokens/weights/protocol\.py", None),
     # one page a published method, and the parts that the methods of a family share
     Shelf("recommenders", r"recommend/(collaborative|session|basket)/", None),
-    # what counted methods count, and EASE's inverse: only methods' pages import them
-    Shelf("recommenders", r"recommend/(cells|gram)\.py", None),
     # measures and a table that a reader asks for; no other code stands on them
     Shelf("recommenders", r"recommend/(beyond|comparison)\.py", None),
     Shelf("token methods", r"tokens/(weights|attribution)/", None),
@@ -57,29 +55,24 @@ SHELVES = (
         r"tokens/(trust|_trust_checks|judge|_rubric|mixture|deletion|_fates|maps|retrieval)\.py",
         None,
     ),
-    # measures of a fine-tuned model, and of a score: what notebooks show, not what other code
-    # stands on
-    Shelf("token methods", r"tokens/(evaluation|detection)\.py", None),
-    # what the methods of attribution share
-    Shelf("token methods", r"tokens/coalitions\.py", None),
+    # measures of a fine-tuned model: what notebooks show, not what other code stands on
+    Shelf("token methods", r"tokens/evaluation\.py", None),
     # prompts from the texts of worlds: no core file imports them
     Shelf("worlds", r"tokens/corpora\.py", None),
-    # whoever asks a judge reads it; no core code stands on it
-    Shelf("token methods", r"language/chat\.py", None),
     # leavers: one question of notebook 20, asked of one core function
     Shelf("unlearning methods", r"unlearning/(algorithms/|audit/|boomerang|leavers)", None),
     Shelf("unlearning methods", r"unlearning/(grid|receipt)\.py", None),
-    # canaries: an audit that a reader asks for, as those of unlearning/audit; no code stands on it
-    Shelf("unlearning methods", r"ledger/canaries\.py", None),
     Shelf("report methods", r"reports/(recpilot/|evaluation|judges)", None),
     # whoever brings a model of their own reads these, and nobody else; a folder, as one file of
     # 660 lines was three ideas
     Shelf("laws", r"(recommend|tokens|unlearning)/laws", None),
     Shelf("science core", r".", 67_000),
 )
-WHOLE = 199_600
-"""Lexical tokens of the package. The goals are 60,000 for the core before the wings and 165,000
-for the whole; both are missed, and these lines hold what was reached."""
+WHOLE = 201_600
+"""Lexical tokens of the package. The goals are 60,000 for the core before the wings, language, runs
+and purge among it, and 165,000 for the whole. Both are missed, by core and doors together and by
+the whole: refusing what is odd costs as much as doing what is right. These lines hold what was
+reached."""
 
 
 def reach_of(notebook: str) -> int:

@@ -99,7 +99,7 @@ def test_two_services_of_one_model_share_nothing():
         {"unsaid": ["No such topic"]},
         {"unsaid": CATALOGUE.topics["topic"].iloc[0]},
     ],
-    ids=str,
+    ids=lambda wrong: "-".join(wrong),
 )
 def test_what_is_no_service_is_refused_as_it_is_built(wrong):
     with pytest.raises((ConfigError, UnknownItem)):
