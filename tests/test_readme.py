@@ -4,12 +4,14 @@ import importlib.util
 import json
 import re
 import shlex
+from collections import Counter
 from pathlib import Path
 
 import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
+from tests import shelves
 from tools.starting import COMMANDS
 from workbench import cli
 from workbench.data import open_data
@@ -181,6 +183,20 @@ def test_the_commands_of_the_front_page_are_ones_that_exist():
     words = set(re.findall(r"python start\.py (\w+)", README))
     assert {"lab", "test", "site", "doctor", "data"} <= words
     assert words <= COMMANDS
+
+
+def test_the_size_that_is_told_is_the_one_counted():
+    sums = Counter()
+    for path in shelves.files():
+        sums[shelves.shelf_of(path)] += shelves.size(path)[1]
+    told = {"science core": r"core is ([\d,]+) tokens", "doors": r"([\d,]+) more, where"}
+    told["package"] = r"package is ([\d,]+) where"
+    for page in (README, LATEST):
+        text = " ".join(page.split())
+        for name, words in told.items():
+            counted = sums.total() if name == "package" else sums[name]
+            number = re.search(words, text)[1]
+            assert abs(int(number.replace(",", "")) - counted) < 1_000, (name, counted)
 
 
 def test_the_lines_for_own_data_work_in_their_order(tmp_path, monkeypatch):
