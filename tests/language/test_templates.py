@@ -89,3 +89,30 @@ def test_options_reach_the_template_and_others_are_refused():
             chat_text(bpe(source), TALK, **option)
     with pytest.raises(ConfigError, match="isoformat"):
         chat_text(bpe(dated), TALK, date="yesterday")
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "{{ 'build 20231001' }} {{ text }}",
+        "{% if 1700000000 > 5 %}{{ text }}{% endif %}",
+        "{{ text.replace('<start>', '&lt;start&gt;') }}",
+        "{{ text | replace('<start>', '&lt;start&gt;') }}",
+        "{{ '%-12s' | format(text) }}{{ '100 % of 99999999' }}",
+    ],
+)
+def test_a_large_number_or_a_long_text_is_no_bomb(source):
+    assert len(filled(source, "mine", {"text": "likes lamps " * 17_000})) > 200_000
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "{{ '%*d' % (1000000000, 1) }}",
+        "{{ '%1000000000d' % 1 }}",
+        "{{ '{:>999999999}'.format(1) }}",
+    ],
+)
+def test_a_width_is_bounded_wherever_it_comes_from(source):
+    with pytest.raises(ConfigError, match="mine"):
+        filled(source, "mine", {"text": "x"})

@@ -57,8 +57,26 @@ def test_rows_go_and_everything_else_stays(runs):
 def test_codes_are_removed_when_told(runs):
     assert purge("u1", runs, code=1).set_index("file").loc["c/codes.parquet", "removed"] == 2
     assert pd.read_parquet(runs / "c/codes.parquet")["value"].tolist() == [1]
-    # an id that is a number
-    assert purge("0", runs).set_index("file").loc["c/codes.parquet", "removed"] == 1
+    # an id that is a number: whether the file holds codes or ids is not guessed
+    told = purge("0", runs).set_index("file")
+    assert told.loc["c/codes.parquet", "removed"] == 0
+    assert "pass code=" in told.loc["c/codes.parquet", "note"]
+    assert purge("0", runs, code=0).set_index("file").loc["c/codes.parquet", "removed"] == 1
+
+
+def test_a_number_of_users_is_nobody(tmp_path):
+    write(tmp_path, "a.parquet", method=["EASE", "KNN"], users=[311, 100])
+    for ask in ({}, {"code": 311}):
+        told = purge("311", tmp_path, **ask)
+        assert told["removed"].sum() == 0 and len(pd.read_parquet(tmp_path / "a.parquet")) == 2
+
+
+@pytest.mark.parametrize("written", ["ZOË", "zoë", "Zoe\u0308"])
+def test_letters_of_another_size_or_form_are_met(tmp_path, written):
+    (tmp_path / "a.txt").write_text(f"and {written} too", encoding="utf-8")
+    assert "not clean" in last(purge("Zoë", tmp_path))
+    (tmp_path / "a.txt").write_bytes("and Zoë too".encode("latin-1"))
+    assert "not clean" in last(purge("Zoë", tmp_path))
 
 
 def test_nothing_is_half_written_when_replacing_fails(runs, monkeypatch):
@@ -243,5 +261,6 @@ def test_a_code_is_found_in_numbers_with_gaps(tmp_path):
 def test_an_id_that_is_a_number_is_not_met_in_what_parquet_counts(tmp_path):
     write(tmp_path, "a.parquet", user=["1", "22", "3"], value=[5, 6, 7])
     told = purge("1", tmp_path)
-    assert told["removed"].tolist() == [1, 0] and last(told) == "clean: 1 file searched"
+    assert told["removed"].tolist() == [1, 0]
+    assert last(told).startswith("clean: 1 file searched; numbers in columns not named for users")
     assert not re.search("not clean", last(purge("007", tmp_path)))

@@ -52,8 +52,19 @@ class Bounded(ImmutableSandboxedEnvironment):
         tree = _Added().visit(super()._parse(*source)).set_environment(self)
         for one in tree.find_all(nodes.Const):
             # a format may ask for any width
-            _check(max(map(int, re.findall(r"\d+", str(one.value))), default=0))
+            _check(_width(one.value))
         return tree
+
+
+def _width(value):
+    """The widest field that a text asks for, should it be a format; a width that comes from
+    elsewhere is any."""
+    if not isinstance(value, str):
+        return 0
+    if re.search(r"%[-#0 +]*\*|%[^%\w]*\d*\.\*", value):
+        return math.inf
+    found = re.findall(r"%[-#0 +]*(\d+)|%[-#0 +\d]*\.(\d+)|\{[^{}]*:[^{}]*?(\d+)", value)
+    return max((int(digits) for one in found for digits in one if digits), default=0)
 
 
 class _Added(NodeTransformer):
@@ -88,7 +99,8 @@ def _check(size):
 
 
 def _check_all(*values):
-    _check(math.prod(max(1, _size(one)) for one in values))
+    # what comes of several is no larger than one, for each letter or item of another
+    _check(math.prod(sorted(max(1, _size(one)) for one in values)[-2:]))
 
 
 @contextmanager

@@ -23,15 +23,18 @@ def rows_about(table: pa.Table, user: str, code: int | None = None) -> tuple[np.
     """A mask of the rows whose column `user`, `User`, `userId`, `shopper` or the like is the user,
     and a note where that cannot be told.
 
-    Text is compared with the id, byte by byte. Whole numbers may be codes of some log or ids: they
-    are compared with `code`, and with the id only where it is a number.
+    Text is compared with the id, byte by byte. Whole numbers may be codes of some log, or ids: they
+    are compared with `code` alone. Numbers under a plural count users, and are nobody's.
     """
     mine, note = np.zeros(len(table), dtype=bool), ""
     for name, column in zip(table.column_names, table.columns, strict=True):
         if USERS.fullmatch(name):
-            same = _equal(values_of(column), user, code)
+            values = values_of(column)
+            if _numbers(values.type) and name.lower().endswith("s"):
+                continue
+            same = _equal(values, user, code)
             if same is None:
-                note = "users are whole numbers: pass code="
+                note = "users are whole numbers: pass code=, the code or the id that they hold"
             else:
                 mine |= same
     return mine, note
@@ -54,13 +57,17 @@ def values_of(column: pa.ChunkedArray) -> pa.ChunkedArray:
     return column.cast(kind.value_type) if pa.types.is_dictionary(kind) else column
 
 
+def _numbers(kind: pa.DataType) -> bool:
+    return pa.types.is_integer(kind) or pa.types.is_floating(kind)
+
+
 def _equal(column: pa.ChunkedArray, user: str, code: int | None) -> np.ndarray | None:
     """Which rows hold the user, compared as bytes; None for numbers without a code."""
-    wanted, kind = user, column.type
-    if pa.types.is_integer(kind) or pa.types.is_floating(kind):
-        if code is None and not (user.isascii() and user.isdigit()):
+    wanted = user
+    if _numbers(column.type):
+        if code is None:
             return None
-        wanted, column = user if code is None else str(code), column.cast(pa.string())
+        wanted, column = str(code), column.cast(pa.string())
     try:
         column = column.cast(pa.large_binary())
     except pa.ArrowNotImplementedError:  # lists and the like hold nobody in person

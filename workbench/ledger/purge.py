@@ -9,6 +9,7 @@ import re
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
+from unicodedata import normalize
 from urllib.parse import quote
 
 import pandas as pd
@@ -69,17 +70,24 @@ def purge(
                 lines.append((name, rows or 0, removed, note))
     told = "; ".join(f"{name}: {note}" for name, _, _, note in lines if note)
     end = f"not clean: {told}" if told else f"clean: {count} file{'s' * (count != 1)} searched"
+    if code is not None or user.isdigit():
+        end += "; numbers in columns not named for users were not looked at"
     lines.append(("*", 0, 0, end))
     return pd.DataFrame(lines, columns=["file", "rows", "removed", "note"])
 
 
 def _spellings(user: str) -> set[bytes]:
     """The id as text, JSON, HTML, an address and UTF-16 write it, in small letters."""
-    written = {user, html.escape(user), quote(user, errors="ignore") or user}
-    written |= {json.dumps(user, ensure_ascii=ascii)[1:-1] for ascii in (True, False)}
-    forms = {text.encode(*RAW) for text in written}
-    forms.add(user.encode("utf-16-le", "surrogatepass"))
-    return {form.lower() for form in forms}
+    # letters beyond ASCII have several sizes, and some are one sign or two
+    alike = {user, user.upper(), user.lower(), user.casefold()}
+    alike |= {normalize(form, text) for form in ("NFC", "NFD") for text in tuple(alike)}
+    forms = set()
+    for text in alike:
+        written = {text, html.escape(text), quote(text, errors="ignore") or text}
+        written |= {json.dumps(text, ensure_ascii=ascii)[1:-1] for ascii in (True, False)}
+        forms |= {one.encode(*RAW) for one in written}
+        forms |= {text.encode("utf-16-le", "surrogatepass"), text.encode("latin-1", "ignore")}
+    return {form.lower() for form in forms if len(form) >= len(user)}
 
 
 def _holds(content: bytes, forms: set[bytes]) -> bool:
