@@ -81,7 +81,7 @@ def test_notebook_00_forgets_a_sentence(lab, quiet, run_all):
     screen.locator(".wbs-removed").first.wait_for()
     assert sentence.get_attribute("data-fate") in ("gone", "back")
     strip = screen.locator(".wbs-answers")
-    strip.filter(has_text="than with other rows of this shopper").wait_for()
+    strip.filter(has_text="with other rows of this shopper").wait_for()
     told = strip.inner_text()
     assert re.search(rf"{count} of \d+ rows", told) and re.search(
         r"\d+ of 399 other shoppers", told
@@ -167,7 +167,7 @@ def test_controls_come_one_by_one_and_another_press_ends_them(lab, quiet, run_al
     source.wait_for()
     made = int(source.inner_text().split()[0])
     print(f"{made} of 6 controls were made before the other press was heard")
-    strip.filter(has_text="1 sentence gone, more than with other rows of this shopper").wait_for()
+    strip.filter(has_text="1 sentence gone; with other rows of this shopper").wait_for()
     assert "controls so far" not in strip.inner_text()
     assert "taking those rows instead changes 1 to 6 other lists" in strip.inner_text()
     assert "; 1 of their items offered again, against 1 here" in strip.inner_text()

@@ -57,9 +57,8 @@ function certainty(state, gone, offered) {
   const { done, of: all } = state.controls || { done: 0, of: 0 };
   if (done < all) return [`${done} of ${all} controls so far`]; // no verdict before the last
   if (placebo.length) {
-    const most = Math.max(...placebo.map((draw) => draw.gone));
-    const chance = `than with other rows of this shopper (${range(placebo.map((draw) => draw.gone))}, ${count(placebo.length, "draw")})`;
-    lines.push(`${count(gone, "sentence")} gone, ${gone > most ? "more" : "no more"} ${chance}`);
+    const draws = `${range(placebo.map((draw) => draw.gone))} in ${count(placebo.length, "draw")}, too few for a verdict`;
+    lines.push(`${count(gone, "sentence")} gone; with other rows of this shopper ${draws}`);
     const again = placebo.map((draw) => draw.again);
     const back = Math.max(offered, ...again) ? `; ${range(again)} of their items offered again, against ${offered} here` : "";
     lines.push(`taking those rows instead changes ${range(placebo.map((draw) => draw.others))} other lists${back}`);
