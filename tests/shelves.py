@@ -43,7 +43,7 @@ SHELVES = (
     # where foreign things come in and go out: models, adapters, servers and their answers, folders
     # of runs, files searched for an id. Counted apart: a reader of the science opens none of them,
     # and most of what they hold is what a stranger may hand in
-    Shelf("doors", r"(language/|runs\.py|ledger/(purge|cached)\.py)", 11_300),
+    Shelf("doors", r"(language/|runs\.py|ledger/(purge|cached)\.py)", 11_600),
     # what a loss must offer: fine-tuning stands on it
     Shelf("science core", r"tokens/weights/protocol\.py", None),
     # one page a published method, and the parts that the methods of a family share
@@ -69,7 +69,7 @@ SHELVES = (
     Shelf("laws", r"(recommend|tokens|unlearning)/laws", None),
     Shelf("science core", r".", 67_000),
 )
-WHOLE = 201_600
+WHOLE = 202_000
 """Lexical tokens of the package. The goals are 60,000 for the core before the wings, language, runs
 and purge among it, and 165,000 for the whole. Both are missed, by core and doors together and by
 the whole: refusing what is odd costs as much as doing what is right. These lines hold what was
