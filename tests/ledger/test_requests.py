@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from tests.recommend.logs import Counts
 from tests.reports.shops import shop
 from workbench.data import Interactions
 from workbench.errors import ConfigError, DataError, ModelError, UnknownItem, UnknownUser
@@ -58,17 +59,6 @@ def test_a_wish_is_one_known_shoppers(service, nobody):
     for ask in (service.recommend, service.report):
         with pytest.raises(UnknownUser):
             ask(nobody)
-
-
-class Counts:
-    """Items by their rows, with a copy that the tests give it."""
-
-    def fit(self, log):
-        self.counts = np.bincount(log.frame["item"], minlength=log.n_items).astype(float)
-        return self
-
-    def score(self, histories):
-        return np.tile(self.counts, (len(histories), 1))
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import pytest
 from logs import random_log
 from scipy import sparse
 
+from tests.recommend.logs import Counts
 from workbench.data import Interactions
 from workbench.errors import ConfigError, DataError, ModelError
 from workbench.recommend import (
@@ -22,17 +23,6 @@ from workbench.statistics import wilson
 from workbench.worlds.shop import load_world
 
 KINDS = {"collaborative": collaborative_task, "session": session_task, "next basket": basket_task}
-
-
-class Counts:
-    """Items by their rows; `fit(log)` alone, no copy."""
-
-    def fit(self, log):
-        self.counts = np.bincount(log.frame["item"], minlength=log.n_items).astype(float)
-        return self
-
-    def score(self, histories):
-        return np.tile(self.counts, (len(histories), 1))
 
 
 class Constant(Counts):

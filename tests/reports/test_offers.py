@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from tests.reports.shops import shop
@@ -53,8 +53,8 @@ def hold(evidence):
 @given(st.integers(0, 10_000), st.integers(0, 10), st.integers(5, 40), st.booleans())
 def test_substitutes_are_of_the_kind_and_strictly_better(seed, user, n_items, kinds):
     evidence = evidence_on(seed, user, n_items=n_items, kinds=kinds)
-    if len(evidence.ranked) > 1 and len(evidence.history.item):
-        hold(evidence)
+    assume(len(evidence.ranked) > 1 and len(evidence.history.item))
+    hold(evidence)
 
 
 def test_in_the_shop_a_third_has_a_substitute_that_is_new_to_them(fitted):
