@@ -6,7 +6,7 @@ import inspect
 import math
 import os
 from collections.abc import Callable, Iterable
-from functools import wraps
+from functools import cache, wraps
 from numbers import Integral, Real
 from pathlib import Path
 from types import UnionType
@@ -78,6 +78,8 @@ def typed(function: Callable) -> Callable:
     3
     """
     signature = inspect.signature(function)
+    # worked out once, when first asked for: what an annotation names may not exist before
+    kinds = cache(lambda: get_type_hints(function))
 
     @wraps(function)
     def checked(*given: Any, **options: Any) -> Any:
@@ -87,9 +89,8 @@ def typed(function: Callable) -> Callable:
             expected = f"some of {', '.join(signature.parameters)}"
             what = str(error).replace("got an unexpected keyword argument", "no option")
             raise ConfigError(what, function.__qualname__, expected) from error
-        kinds = get_type_hints(function)
         for name, value in named.items():
-            if not _fits(value, kinds.get(name)):
+            if not _fits(value, kinds().get(name)):
                 shown = " ".join(f"{value!r}".split())[:60]
                 what = f"a {type(value).__name__} cannot be used ({shown})"
                 do = "pass its .log" if hasattr(value, "log") else None

@@ -62,13 +62,13 @@ def exposure(removal: Removal, after: Service, user: int, topic: str | None) -> 
     rows = []
     for name, shown in served.items():
         hits = exposed(shown, before.catalogue.items_of(topic))
-        told = (np.nan, np.nan, np.nan)
-        if len(hits):
-            told = (hits.mean(), *wilson(int(hits.sum()), len(hits)))
-        rows.append((name, *told, len(hits)))
-    table = pd.DataFrame(rows, columns=columns)
-    table.loc[:1, ["low", "high"]] = np.nan
-    return table
+        n = len(hits)
+        mean = hits.mean() if n else np.nan
+        # one shopper alone has no width, a group of any size has
+        group = n and name == "never had"
+        width = wilson(int(hits.sum()), n) if group else (np.nan, np.nan)
+        rows.append((name, mean, *width, n))
+    return pd.DataFrame(rows, columns=columns)
 
 
 def touched(
