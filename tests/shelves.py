@@ -63,13 +63,20 @@ SHELVES = (
     # leavers: one question of notebook 20, asked of one core function
     Shelf("unlearning methods", r"unlearning/(algorithms/|audit/|boomerang|leavers)", None),
     Shelf("unlearning methods", r"unlearning/(grid|receipt)\.py", None),
+    # what the benchmark of unlearning stands on: requests, streams, curvature, endpoints. Counted
+    # apart from the science that notebooks 00 to 21 and 40 reach, whose readers open none of it
+    Shelf(
+        "unlearning core",
+        r"unlearning/(requests|scenarios|spam|outcome|stream|curvature|endpoints|references)\.py",
+        16_000,
+    ),
     Shelf("report methods", r"reports/(recpilot/|evaluation|judges)", None),
     # whoever brings a model of their own reads these, and nobody else; a folder, as one file of
     # 660 lines was three ideas
     Shelf("laws", r"(recommend|tokens|unlearning)/laws", None),
     Shelf("science core", r".", 67_000),
 )
-WHOLE = 202_000
+WHOLE = 260_000
 """Lexical tokens of the package. The goals are 60,000 for the core before the wings, language, runs
 and purge among it, and 165,000 for the whole. Both are missed, by core and doors together and by
 the whole: refusing what is odd costs as much as doing what is right. These lines hold what was

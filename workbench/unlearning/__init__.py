@@ -3,7 +3,9 @@
 `exposure.py` says who is shown what; `boomerang.py` and `leavers.py` ask it one question each. A
 method is one page in `unlearning/algorithms/`, a function `algorithm(model, before, request, config,
 seed)` that changes the copy it is handed; it may use what every trained model offers
-(`recommend/trained.py`: tune, examples, targets, logits, rows, copy). Attacks go to
+(`recommend/trained.py`: tune, examples, targets, logits, rows, copy). The way through: a `Scenario`
+of requests (`scenarios.py`), served one after another (`stream.py`, `outcome.py`), measured and held
+against models that never saw the rows (`endpoints.py`, `references.py`). Attacks go to
 `unlearning/audit/`.
 """
 
@@ -24,5 +26,11 @@ __getattr__, __dir__, __all__ = lazy.attach(
         "leavers": ["leavers", "score_after"],
         "boomerang": ["boomerang"],
         "boomerang_result": ["Boomerang"],
+        "requests": ["Request", "merged"],
+        "outcome": ["Outcome", "unlearn"],
+        "scenarios": ["Scenario", "sensitive"],
+        "stream": ["Method", "Stream", "checkpoints_of", "stream"],
+        "endpoints": ["Distance", "distance", "measures", "percentiles"],
+        "references": ["reseeded", "retrains"],
     },
 )
