@@ -10,5 +10,6 @@ __getattr__, __dir__, __all__ = lazy.attach(
         "screen.screen": ["Screen"],
         "page": ["export"],
         "strip": ["TokenStrip", "described"],
+        "unlearning": ["Dashboard", "Frontier", "People"],
     },
 )

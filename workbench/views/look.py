@@ -12,6 +12,8 @@ STRENGTH = 0.65
 """How far the strongest colour covers the page: its ink, light or dark, stays readable."""
 EDGE = "border:1px solid rgba(128,128,128,.4)"
 PANEL = f"{EDGE};background:rgba(128,128,128,.09)"
+COLUMNS = "display:flex;flex-wrap:wrap;gap:.5em;align-items:stretch"
+"""Cards beside each other, one under the other where there is no room, or no style."""
 SMALL = "font-size:.84em"
 """Headings of a section, and numbers."""
 
@@ -30,3 +32,8 @@ def edged(ground: str = "", edge: str = "transparent") -> str:
     """A line of a list, with an edge of its ground's colour."""
     edge = f"rgba({EDGES[ground]},.9)" if ground else edge
     return f"{ground};border-left:.25em solid {edge};padding:.1em .4em".lstrip(";")
+
+
+LINES = ("#2171c7", "#e66101", "#0b9270", "#b05bb8", "#b88a00", "#8d6e63")
+"""Of lines in a chart, in their order: blue and orange as above; each shows on light and dark."""
+GREY = "#8a8f98"

@@ -47,7 +47,9 @@ class View:
         plain = {"text/plain": self.text, "text/html": self.static}
         if self.state is None and self.live is None:
             return plain
-        return self.widget()._repr_mimebundle_()[0] | plain
+        live = self.widget()._repr_mimebundle_()
+        # with metadata or without
+        return (live[0] if isinstance(live, tuple) else live) | plain
 
     def widget(self) -> Any:
         """The live form: an anywidget for a screen or a strip, the same HTML in a widget for

@@ -16,14 +16,12 @@ import pandas as pd
 
 from workbench.html import content_id, escape, table
 from workbench.statistics import auc
-from workbench.views.look import BLUE, EDGE, ORANGE, PANEL, STRENGTH, over
+from workbench.views.look import BLUE, COLUMNS, EDGE, ORANGE, PANEL, STRENGTH, over
 from workbench.views.strip.text import blanks, readable
 
 if TYPE_CHECKING:
     from workbench.views.strip.strip import TokenStrip
 
-# two columns as in the live form, one under the other where there is no room, or no style
-COLUMNS = "display:flex;flex-wrap:wrap;gap:.5em;align-items:stretch"
 PAPER = f"flex:3 1 24em;min-width:0;padding:.1em .6em;border-radius:4px;{EDGE}"
 SIDE = f"flex:1 1 22em;min-width:0;padding:.4em .6em;overflow-x:auto;border-radius:4px;{PANEL}"
 TEXT = "color:var(--jp-content-font-color1,inherit);font-size:1.25em;line-height:1.9;margin:.1em 0"
