@@ -17,7 +17,7 @@ from matplotlib.ticker import LogLocator, MaxNLocator
 from workbench.html import escape
 from workbench.views.look import GREY, LINES
 
-WIDE, HIGH, LETTER, LINE = 640, 350, 17, 20
+WIDE, HIGH, LETTER, LINE = 640, 350, 18, 21
 """Of a drawing: its width, its least height, its letters, and how far lines of text stand apart."""
 LEFT, RIGHT, TOP, BOTTOM = 82, 190, 14, 60
 SHAPES = {

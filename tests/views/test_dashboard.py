@@ -76,7 +76,7 @@ def test_names_do_not_lie_over_each_other():
     for k in range(12):
         chart.name(0.02 * (k % 3), f"m{k}", Look("red", "circle"))
     at = [float(y) for y in re.findall(r'y="([\d.]+)" text-anchor="start"', chart.draw())]
-    assert len(at) == 12 and min(np.diff(sorted(at))) >= 19.9
+    assert len(at) == 12 and min(np.diff(sorted(at))) >= 20.9
     assert min(at) > 0 and max(at) < chart.high
 
 
