@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ import pandas as pd
 
 from workbench.errors import ConfigError, DataError
 from workbench.unlearning.outcome import FAILED, NO_OP, Algorithm, Outcome, unlearn
-from workbench.unlearning.requests import merged
+from workbench.unlearning.requests import Request, merged
 from workbench.unlearning.scenarios import Scenario
 
 
@@ -67,9 +68,15 @@ def checkpoints_of(n_requests: int, n: int = 4) -> tuple[int, ...]:
     return tuple(sorted({max(1, round(n_requests * part / n)) for part in range(1, n + 1)}))
 
 
+@lru_cache(maxsize=16)
+def served(scenario: Scenario, batch: int = 1) -> tuple[Request, ...]:
+    """The requests as a method with this batch sees them."""
+    return tuple(merged(scenario.requests, batch))
+
+
 def ends_of(method: Method, scenario: Scenario) -> tuple[int, ...]:
     """How many requests are done after each that the method serves; with batch=1 one more each."""
-    return tuple(one.request + 1 for one in merged(scenario.requests, method.batch))
+    return tuple(one.request + 1 for one in served(scenario, method.batch))
 
 
 def seed_of(seed: int, k: int) -> int:
@@ -83,7 +90,7 @@ def serve(method: Method, model: Any, scenario: Scenario, k: int, seed: int = 0)
     model: as the request before left it. A request of rows that are all outside the training part
     leaves nothing to do; one of rows that are nowhere, or forgotten already, has failed.
     """
-    request = merged(scenario.requests, method.batch)[k]
+    request = served(scenario, method.batch)[k]
     done = ends_of(method, scenario)[k - 1] if k else 0
     before = scenario.train(done)
     if not len(request.within(before)) and len(request.within(scenario.valid(done))):
