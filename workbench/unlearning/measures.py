@@ -242,6 +242,7 @@ def _percentiles(
             places = np.where(rivals > 0, (low + high - own) / 2 / rivals, np.nan)
         ends = np.cumsum([len(kind) for kind in wanted])
         for kind, part in zip(found, np.split(places, ends[:-1]), strict=True):
+            part = part[~np.isnan(part)]
             kind[row] = part.mean() if len(part) else np.nan
     return found
 
@@ -250,6 +251,9 @@ def _lists(
     scores: np.ndarray, held: sparse.csr_array, asked: Asked, scenario: Scenario
 ) -> dict[str, np.ndarray]:
     """What the lists of leavers, or of genuine people, hold."""
+    names = ("exposed", "share", "again", "exposed, tombstone")
+    if not len(scores):
+        return {name: np.zeros(0) for name in names[: 2 if _spam(scenario) else 4]}
     lists = top_k(scores, TOP, held if asked.masked else None)
     values = {
         "exposed": exposure(lists, scenario.items),
