@@ -29,8 +29,10 @@ __getattr__, __dir__, __all__ = lazy.attach(
         "requests": ["Request", "merged"],
         "outcome": ["Outcome", "unlearn"],
         "scenarios": ["Scenario", "sensitive"],
-        "stream": ["Method", "Stream", "checkpoints_of", "stream"],
-        "endpoints": ["Distance", "distance", "measures", "percentiles"],
-        "references": ["reseeded", "retrains"],
+        "stream": ["Method", "Stream", "checkpoints_of", "serve", "stream"],
+        "endpoints": ["Distance", "distance", "margin_of", "null"],
+        "measures": ["measures", "percentiles"],
+        "references": ["References", "reseeded", "retrained", "retrains"],
+        "assessment": ["Assessment", "assess", "measured"],
     },
 )

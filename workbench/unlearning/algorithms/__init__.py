@@ -10,6 +10,24 @@ import lazy_loader as lazy
 __getattr__, __dir__, __all__ = lazy.attach(
     __name__,
     submod_attrs={
-        "controls": ["no_op"],
+        "controls": [
+            "ascent",
+            "AscentConfig",
+            "fine_tune",
+            "flipped",
+            "half_way",
+            "no_op",
+            "noise_and_tune",
+            "TuneConfig",
+        ],
+        "exact": ["exact"],
+        "fanchuan": ["fanchuan", "FanchuanConfig"],
+        "kookmin": ["kookmin", "KookminConfig"],
+        "resolve_user": ["resolve_user", "ResolveUserConfig"],
+        "retrain": ["retrain", "RetrainConfig"],
+        "seif": ["seif", "SEIFConfig"],
+        "sisa": ["Sisa", "sharded", "SisaConfig"],
+        "tombstone": ["Tombstone", "buried", "tombstone"],
+        "warm_start": ["warm_start", "WarmStartConfig"],
     },
 )
