@@ -1,11 +1,10 @@
 """A small stream of requests with all that a dashboard shows, for tests with and without a browser:
-models are fitted, forgetting is real, and what is measured is percentile, exposure and NDCG."""
+models are fitted, forgetting is real, and so is what is measured."""
 
 from __future__ import annotations
 
 from functools import cache
 
-import numpy as np
 import pandas as pd
 
 from workbench import unlearning
@@ -17,7 +16,6 @@ from workbench.unlearning.algorithms import no_op
 from workbench.views.unlearning import Dashboard, People
 
 TOPIC = "Baby & pregnancy"
-COLUMNS = ["method", "measure", "checkpoint", "estimate", "low", "high", "margin", "verdict"]
 
 
 def tuned(model, before, request, config, seed):
@@ -63,27 +61,14 @@ def people() -> People:
 
 
 @cache
+def assessed() -> unlearning.Assessment:
+    references = unlearning.References(scenario(), base(), seeds=(11, 12, 13))
+    return unlearning.assess(streams().values(), references)
+
+
 def assessment() -> pd.DataFrame:
-    """Drawn, not measured, but for *deleted*."""
-    rows, rng = [], np.random.default_rng(0)
-    for mark in unlearning.checkpoints_of(len(scenario().requests)):
-        again = unlearning.retrains(base(), scenario(), mark, (11, 12, 13))
-        found = [unlearning.measures(one, scenario(), mark) for one in again]
-        retrained = np.stack([one[one["measure"] == "deleted"]["value"] for one in found])
-        null = unlearning.distance(retrained[:1], retrained[1:], 0.03)
-        for name, one in streams().items():
-            own = unlearning.measures(one.models[mark], scenario(), mark)
-            own = own[own["measure"] == "deleted"]["value"].to_numpy()
-            far = unlearning.distance(own[None], retrained, 0.03)
-            values = (far.estimate, far.low, far.high, 0.03, far.verdict)
-            more = (far.decidable, far.n, null.low, null.high)
-            rows.append((name, "deleted", mark, *values, *more))
-            for measure, size in (("exposed", 0.3), ("ndcg@10", 0.01)):
-                middle = 0.0 if name == "retrain" else size * rng.random()
-                ends = (middle - size / 4, middle + size / 4, np.nan, "")
-                rows.append((name, measure, mark, middle, *ends, size / 4, far.n, None, None))
-    return pd.DataFrame(rows, columns=[*COLUMNS, "decidable", "n", "null_low", "null_high"])
+    return assessed().to_frame()
 
 
 def dashboard(**more) -> Dashboard:
-    return Dashboard(assessment(), streams().values(), people(), source="data: generated", **more)
+    return Dashboard(assessed(), streams().values(), people(), source="data: generated", **more)

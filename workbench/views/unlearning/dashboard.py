@@ -106,7 +106,7 @@ class Dashboard:
             if name in cost.groups:
                 part = cost.get_group(name)
                 line["seconds"] = short(f"{part['seconds'].sum():.2g}")
-                line["failed"] = int((part["status"] == "failed").sum())
+                line["failed"] = str((part["status"] == "failed").sum())
             rows.append(line)
         return pd.DataFrame(rows)
 
@@ -125,7 +125,7 @@ class Dashboard:
         cards = [self._along(measure) for measure in self.measures] + [self._cost()]
         panels = "".join(f'<div style="{CARD}">{card}</div>' for card in cards)
         parts = [head, f"<p>{escape(key)}</p>", f'<div style="{COLUMNS}">{panels}</div>']
-        parts.append(table(self.to_frame().fillna("").to_dict("records"), digits=3))
+        parts.append(table(self.to_frame().to_dict("records"), digits=3))
         if self.people is not None:
             parts.append(self.people.drawn(user, method))
         if self.source:
