@@ -15,7 +15,7 @@ from hypothesis.extra import numpy as arrays
 from tests.views.streams import METHODS, TOPIC, assessment, dashboard, people, streams, world
 from workbench.errors import ConfigError, DataError, UnknownUser
 from workbench.views import Dashboard, Frontier, People, show
-from workbench.views.unlearning.chart import Chart, Look, Scale, looks, short
+from workbench.views.unlearning.chart import Chart, Look, Scale, heights, looks, short
 from workbench.views.unlearning.frontier import undominated
 
 HOSTILE = '<img src=x onerror=alert(1)> "\u202egnp'
@@ -65,6 +65,14 @@ def test_a_scale_turned_over_runs_down():
     scale = Scale.of([0.0, 1.0], 300, 10)
     assert scale(0.0) > scale(0.5) > scale(1.0)
     assert scale(0.5) == pytest.approx(155)
+
+
+def test_one_wide_interval_does_not_press_the_rest_into_a_line():
+    chart = Chart("t", [0, 1], heights([0.0, 0.2], [-40.0, 40.0]), ("x", "y"))
+    assert abs(chart.y(0.0) - chart.y(0.2)) > 60
+    chart.ribbon([0, 1], [-40, -40], [40, 40], Look("red", "circle"))
+    places = re.search(r'polygon points="([^"]+)"', chart.draw())[1].split()
+    assert all(0 <= float(one.split(",")[1]) <= chart.high for one in places)
 
 
 def test_counts_have_whole_ticks():

@@ -19,7 +19,9 @@ from workbench.views.look import GREY, LINES
 
 WIDE, HIGH, LETTER, LINE = 640, 350, 18, 21
 """Of a drawing: its width, its least height, its letters, and how far lines of text stand apart."""
-LEFT, RIGHT, TOP, BOTTOM = 82, 190, 14, 60
+ROOM = 21
+"""Letters beside a drawing."""
+LEFT, RIGHT, TOP, BOTTOM = 82, 220, 14, 60
 SHAPES = {
     "circle": "M-6,0a6,6 0 1,0 12,0a6,6 0 1,0 -12,0z",
     "square": "M-5.5,-5.5h11v11h-11z",
@@ -92,6 +94,19 @@ class Scale:
         return [float(v) for v in found if self.low <= v <= self.high]
 
 
+def heights(middle: Iterable[float], ends: Iterable[float]) -> list[float]:
+    """What a side has room for: all of `middle`, and of `ends` what is no further from it than it
+    is long, so that one wide interval does not press the rest into a line.
+
+    >>> heights([0, 1], [-9, 0.5, 1.5])
+    [0.0, 1.0, -1.0, 0.5, 1.5]
+    """
+    known = np.array([*middle], dtype=np.float64)
+    low, high = (known.min(), known.max()) if len(known) else (0.0, 0.0)
+    cut = np.clip(np.array([*ends], dtype=np.float64), 2 * low - high, 2 * high - low)
+    return [float(value) for value in (*known, *cut)]
+
+
 class Chart:
     """One drawing, part by part, later ones on top. names: lines of text beside it."""
 
@@ -125,7 +140,8 @@ class Chart:
         self.parts.append(f'<line x1="{LEFT}" x2="{WIDE - RIGHT}" {at} {stroke}/>')
 
     def ribbon(self, x: Sequence, low: Sequence, high: Sequence, look: Look) -> None:
-        """An interval along a line."""
+        """An interval along a line, cut where it leaves the drawing."""
+        low, high = (np.clip(end, self.y.low, self.y.high) for end in (low, high))
         there = [*zip(x, high, strict=True), *[*zip(x, low, strict=True)][::-1]]
         points = self._points(there)
         self.parts.append(f'<polygon points="{points}" fill="{look.colour}" fill-opacity=".16"/>')
@@ -138,7 +154,8 @@ class Chart:
         self.parts.append(f'<polyline points="{points}" {paint}/>')
 
     def whisker(self, x: float, low: float, high: float, look: Look) -> None:
-        """An interval of one point."""
+        """An interval of one point, cut where it leaves the drawing."""
+        low, high = np.clip([low, high], self.y.low, self.y.high)
         ends = " ".join(f'y{end}="{self.y(v):.1f}"' for end, v in ((1, low), (2, high)))
         stroke = f'stroke="{look.colour}" stroke-width="3"'
         self.parts.append(f'<line x1="{self.x(x):.1f}" x2="{self.x(x):.1f}" {ends} {stroke}/>')
@@ -151,9 +168,11 @@ class Chart:
         shape = f'<path d="{SHAPES[look.shape]}" {paint}/>'
         self.parts.append(f"<g {where}><title>{escape(told)}</title>{shape}</g>")
 
-    def name(self, y: float, text: str, look: Look) -> None:
+    def name(self, y: float, text: str, look: Look, more: str = "") -> None:
         """What stands at the right end, at the height of a line's end or as near as there is room."""
-        self.ends.append((self.y(y), text, look))
+        room = ROOM - len(more)
+        said = text if len(text) <= room else f"{text[: room - 1]}…"
+        self.ends.append((self.y(y), said + more, look))
 
     def _points(self, pairs: Iterable[tuple[float, float]]) -> str:
         places = ((self.x(x), self.y(y)) for x, y in pairs)

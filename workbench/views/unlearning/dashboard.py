@@ -18,7 +18,7 @@ import pandas as pd
 from workbench.errors import DataError
 from workbench.html import content_id, escape, table
 from workbench.views.look import COLUMNS, PANEL
-from workbench.views.unlearning.chart import Chart, looks, short
+from workbench.views.unlearning.chart import Chart, heights, looks, short
 from workbench.views.unlearning.people import People
 
 NEEDED = ("method", "measure", "checkpoint", "estimate", "low", "high", "margin", "verdict")
@@ -120,7 +120,8 @@ class Dashboard:
         key = (
             f"Less a retrained model's: 0 is where a model stands that never saw the rows. Shaded: "
             f"retrain against retrain; dashed: the margin of {margin:.2g}, within which two count "
-            f"as the same. = equivalent, ≠ different, ? undecided."
+            f"as the same. Bands are 95 % intervals, cut where they leave the drawing. "
+            f"= equivalent, ≠ different, ? undecided."
         )
         cards = [self._along(measure) for measure in self.measures] + [self._cost()]
         panels = "".join(f'<div style="{CARD}">{card}</div>' for card in cards)
@@ -137,16 +138,15 @@ class Dashboard:
         """One measure along the stream: a line a method, with its interval."""
         part = self.assessment[self.assessment["measure"] == measure].dropna(subset=["estimate"])
         endpoint = measure == self.measures[0]
-        seen = [*part["estimate"], *part["low"], *part["high"], 0.0]
-        if endpoint:
-            seen += [part["margin"].max(), -part["margin"].max()]
+        margin = part["margin"].max() if endpoint else 0.0
+        seen = heights([*part["estimate"], -margin, margin], [*part["low"], *part["high"]])
         title = TITLES.get(measure, measure)
         labels = ("requests served", "less the retrain's")
         chart = Chart(title, part["checkpoint"], seen, labels, names=len(self.methods))
         # under the lines: what counts as the same, and what differs for no reason
         if endpoint:
-            chart.rule(-part["margin"].max(), "6 4")
-            chart.rule(part["margin"].max(), "6 4")
+            chart.rule(-margin, "6 4")
+            chart.rule(margin, "6 4")
         if "null_low" in part and part["null_low"].notna().any():
             chart.band(part["null_low"].min(), part["null_high"].max())
         chart.rule(0.0)
@@ -160,7 +160,7 @@ class Dashboard:
                 told = f"{name}, {one['checkpoint']} requests: {interval(one)} {one['verdict']}"
                 chart.mark(one["checkpoint"], one["estimate"], look, told)
             mark = f" {MARKS.get(own['verdict'].iloc[-1], '')}" if endpoint else ""
-            chart.name(own["estimate"].iloc[-1], name + mark, look)
+            chart.name(own["estimate"].iloc[-1], name, look, mark)
         return f"<b>{escape(title)}</b>{chart.draw()}"
 
     def _cost(self) -> str:
@@ -178,7 +178,7 @@ class Dashboard:
                 continue
             chart.line(own["request"] + 1, own["total"], look)
             total = own["total"].iloc[-1]
-            chart.name(total, f"{name} {short(f'{total:.2g}')} s", look)
+            chart.name(total, name, look, f" {short(f'{total:.2g}')} s")
         return f"<b>{escape(title)}</b>{chart.draw()}"
 
     def _widget(self) -> Any:

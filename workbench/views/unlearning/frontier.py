@@ -16,7 +16,7 @@ import pandas as pd
 
 from workbench.html import content_id, escape, table
 from workbench.views.look import COLUMNS
-from workbench.views.unlearning.chart import Chart, looks, short
+from workbench.views.unlearning.chart import Chart, heights, looks, short
 from workbench.views.unlearning.dashboard import (
     CARD,
     MARKS,
@@ -103,7 +103,7 @@ class Frontier:
         """Distance against one other quantity."""
         part = self.assessment[self.assessment["measure"] == self.endpoint]
         margin = part["margin"].max()
-        seen = [*found["low"], *found["high"], margin, -margin]
+        seen = heights([*found["estimate"], -margin, margin], [*found["low"], *found["high"]])
         what = TITLES.get(self.endpoint, self.endpoint).split(":")[0]
         title = f"{what} against {label}"
         sides = (label, "less the retrain's")
