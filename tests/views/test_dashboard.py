@@ -79,10 +79,11 @@ def test_counts_have_whole_ticks():
     assert all(tick == int(tick) for tick in Scale.of([2, 4, 6, 8], 0, 100).ticks)
 
 
-def test_names_do_not_lie_over_each_other():
+@pytest.mark.parametrize("where", [0.02, 0.5, 0.96], ids=["foot", "middle", "top"])
+def test_names_do_not_lie_over_each_other(where):
     chart = Chart("t", [0, 1], [0, 1], ("x", "y"), names=12)
     for k in range(12):
-        chart.name(0.02 * (k % 3), f"m{k}", Look("red", "circle"))
+        chart.name(where + 0.01 * (k % 3), f"m{k}", Look("red", "circle"))
     at = [float(y) for y in re.findall(r'y="([\d.]+)" text-anchor="start"', chart.draw())]
     assert len(at) == 12 and min(np.diff(sorted(at))) >= 20.9
     assert min(at) > 0 and max(at) < chart.high
@@ -176,7 +177,11 @@ def test_lists_hide_what_was_held_when_they_were_served():
 
 def test_reasons_are_counted_from_the_rows_that_are_left():
     found = people()
-    user = int(found.users[0])
+    for user in found.users.tolist():
+        counted_again(found, user)
+
+
+def counted_again(found: People, user: int) -> None:
     why = found.why(user, "no-op")
     gone = found.scenario.deleted(found.done)[[user]].indices
     assert sorted(why["item"]) == sorted(gone)

@@ -12,7 +12,7 @@ method has it much higher than the retrain, it is the weights that remember.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Any
 
@@ -50,7 +50,7 @@ class People:
     scenario: Scenario
     catalogue: Catalogue | None = None
     done: int = -1
-    k: int = field(default=10)
+    k: int = 10
 
     def __post_init__(self) -> None:
         if not {BEFORE, RETRAIN} < set(self.models):
@@ -124,9 +124,10 @@ class People:
             told = {"item": int(item), "title": self.title(item), "listed": item in listed}
             told |= {"after": stands[0], "retrain": stands[1], "history": history_lift}
             rows.append(told | {"because": because} | lifts | {"remembered by": by})
-        names = ["item", "title", "listed", "after", "retrain", "history", "because"]
-        names += ["neighbours", "popularity", "remembered by"]
-        found = pd.DataFrame(rows, columns=names)
+        names = (
+            "item,title,listed,after,retrain,history,because,neighbours,popularity,remembered by"
+        )
+        found = pd.DataFrame(rows, columns=names.split(","))
         return found.sort_values("after", ascending=False, ignore_index=True)
 
     def _neighbours(self, user: int) -> np.ndarray:
