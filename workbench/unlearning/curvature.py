@@ -94,7 +94,8 @@ class Curvature:
     """A symmetric matrix over some coordinates of a model, as products with vectors.
 
     batches: (examples, weight) each; those without examples count nothing. The module is put into
-    evaluation mode: in training every product would see other dropout. ridge: added to the
+    evaluation mode, or with `training` into the other, where each batch keeps the dropout that it was
+    run with. ridge: added to the
     diagonal. Products are in the precision of the weights; vectors are float64.
 
     >>> curvature = Curvature(model, [(model.examples(log), 1.0)])  # doctest: +SKIP
@@ -109,11 +110,12 @@ class Curvature:
         kind: Kind = "gauss_newton",
         at: Coordinates | None = None,
         ridge: float = 0.0,
+        training: bool = False,
     ) -> None:
         if kind not in get_args(Kind):
             raise ConfigError(f"curvature {kind!r}", "curvature", " or ".join(get_args(Kind)))
         must_offer(model, "loss", "convex_parts", where="curvature")
-        fitted(model.module, model).eval()
+        fitted(model.module, model).train(training)
         self.at, self.kind, self.ridge = at or Coordinates(model), kind, ridge
         self._terms: list[tuple[float, Callable[..., Any]]] = []
         for examples, weight in batches:

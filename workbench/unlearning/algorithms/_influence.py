@@ -17,14 +17,20 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
-from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
-from scipy.optimize import brentq
-from scipy.stats import norm
+from pydantic import NonNegativeFloat, PositiveFloat, PositiveInt
 
 from workbench.data import Interactions
 from workbench.recommend.trained import TrainedModel
 from workbench.settings import Frozen
-from workbench.unlearning.curvature import CAP, Coordinates, Curvature, Kind, gradient, solve
+from workbench.unlearning.curvature import (
+    CAP,
+    Coordinates,
+    Curvature,
+    Kind,
+    gradient,
+    residual,
+    solve,
+)
 from workbench.unlearning.requests import Request
 
 
@@ -100,6 +106,24 @@ def change(
     return Change(at, v, clean, len(old))
 
 
+def begin_anew(
+    model: Any, remaining: Interactions, users: np.ndarray, at: Coordinates
+) -> torch.Tensor:
+    """Vectors of users who hold nothing any more are again those that nothing has trained: no loss
+    reads them, and no curvature knows where to. Returns 0 at such coordinates, 1 elsewhere; (n,)."""
+    ones = at.spread(torch.ones(len(at), dtype=torch.float64))
+    gone = np.setdiff1d(users, remaining.frame["user"].to_numpy())
+    if not model.per_user or not len(gone):
+        return at.read(ones)
+    first = dict(model.copy().start(remaining).module.named_parameters())
+    for name, index in model.rows(users=gone).items():
+        with torch.no_grad():
+            dict(model.module.named_parameters())[name][index] = first[name][index]
+        if name in at.names:
+            ones[at.names.index(name)][index] = 0.0
+    return at.read(ones)
+
+
 def curvature_after(
     model: Any,
     before: Interactions,
@@ -127,65 +151,37 @@ def newton(
     noise: float = 0.0,
     solver: Any = None,
 ) -> dict[str, Any]:
-    """Take the step, and say how: the notes of an outcome, and `bound`, ‖residual‖ / λ.
+    """Take the step, and say how: the notes of an outcome, and `left`, ‖residual‖ of what was
+    taken.
 
     rows: what is moved, None for all. noise: standard deviation of what is added to every number of
     v. solver: in place of conjugate gradients, (curvature, v, config) -> Solution.
     """
     changed = change(model, before, request, rows, config.others, seed)
-    notes = {"curvature": config.curvature, "gradient": float(changed.v.norm())}
+    v = changed.v * begin_anew(model, request.remaining(before), request.users(before), changed.at)
+    notes = {"curvature": config.curvature, "gradient": float(v.norm())}
     if not notes["gradient"]:
         # a session of one row asks nothing: it leaves no trace in these losses
-        said = "no examples" if not changed.n_forget else "no change"
-        return notes | {"steps": 0, "residual": 0.0, "end": said, "damping": 0.0, "bound": 0.0}
+        said = "no change" if changed.n_forget else "no examples"
+        return notes | {"steps": 0, "residual": 0.0, "end": said, "damping": 0.0, "left": 0.0}
     # one frozen batch, damped relative to its largest eigenvalue
     H = curvature_after(model, before, request, changed, config, seed)
-    v = changed.v
     if noise:
         v = v + noise * torch.from_numpy(np.random.default_rng((seed, 2)).standard_normal(len(v)))
+    product = H.damped(config.damping)
     if solver is None:
-        found = solve(H.damped(config.damping), v, config.tolerance, config.steps)
+        found = solve(product, v, config.tolerance, config.steps)
     else:
         found = solver(H, v, config)
-    # not further than told
+    # not further than told, and then with what that leaves
     size, longest = float(found.x.norm()), np.inf
     if config.cap is not None:
         longest = config.cap * float(changed.at.read().norm())
-    changed.at.move(-found.x * min(1.0, longest / max(size, 1e-300)))
-    damping = config.damping * H.norm
-    left = found.residual * float(v.norm())
-    return notes | {
-        "steps": found.steps,
-        "residual": found.residual,
-        "end": CAP if size > longest else found.end,
-        "damping": damping,
-        "bound": left / damping if damping else np.inf,
-    }
-
-
-# --- the Gaussian mechanism
-
-
-def implied_epsilon(distance: float, sigma: float, delta: float) -> float:
-    """ε at which noise of this deviation hides two points so far apart; 0 for one point, ∞ without
-    noise.
-
-        δ = Φ(Δ/2σ − εσ/Δ) − e^ε Φ(−Δ/2σ − εσ/Δ)
-
-    Balle & Wang, Improving the Gaussian Mechanism for Differential Privacy, ICML 2018, theorem 8.
-    """
-    if distance == 0:
-        return 0.0
-    if sigma == 0 or not np.isfinite(distance):
-        return float("inf")
-    scale = distance / sigma
-
-    def over(epsilon: float) -> float:
-        second = np.exp(epsilon + norm.logcdf(-scale / 2 - epsilon / scale))
-        return float(norm.cdf(scale / 2 - epsilon / scale) - second) - delta
-
-    if over(0.0) <= 0:
-        return 0.0
-    # classical: enough for any ε
-    most = scale**2 / 2 + scale * np.sqrt(2 * np.log(1 / delta)) + 1
-    return float(brentq(over, 0.0, most))
+    step, end, left = found.x, found.end, found.residual
+    if size > longest:
+        step, end = step * (longest / size), CAP
+        left = residual(product, step, v)
+    changed.at.move(-step)
+    damping = config.damping * H.norm if config.damping else 0.0
+    notes |= {"steps": found.steps, "residual": left, "end": end, "damping": damping}
+    return notes | {"left": left * float(v.norm())}
