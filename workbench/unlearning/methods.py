@@ -17,11 +17,15 @@ import pandas as pd
 
 from workbench.errors import ConfigError, check_number
 from workbench.unlearning.algorithms import controls
+from workbench.unlearning.algorithms.ceu import CEUConfig, ceu
 from workbench.unlearning.algorithms.exact import exact
 from workbench.unlearning.algorithms.fanchuan import FanchuanConfig, fanchuan
+from workbench.unlearning.algorithms.gif import GIFConfig, gif
+from workbench.unlearning.algorithms.idea import IDEAConfig, idea
 from workbench.unlearning.algorithms.kookmin import KookminConfig, kookmin
 from workbench.unlearning.algorithms.resolve_user import ResolveUserConfig, resolve_user
 from workbench.unlearning.algorithms.retrain import retrain
+from workbench.unlearning.algorithms.scif import SCIFConfig, scif
 from workbench.unlearning.algorithms.seif import SEIFConfig, seif
 from workbench.unlearning.algorithms.sisa import sharded
 from workbench.unlearning.algorithms.tombstone import buried, tombstone
@@ -45,14 +49,18 @@ def _modes(name: str, algorithm: Any, config: Any, retuned: Any = None) -> list[
     return [Method(f"{name}, {how}", algorithm, told) for how, told in made.items()]
 
 
-_CHALLENGE = [
+_SEVEN = [
+    *_modes("SCIF", scif, SCIFConfig),
     *_modes("Kookmin", kookmin, KookminConfig, KookminConfig(init_rate=0.001)),
     *_modes("Fanchuan", fanchuan, FanchuanConfig, FanchuanConfig(temperature=0.07)),
     *_modes("SEIF", seif, SEIFConfig, SEIFConfig(noise=0.06)),
+    *_modes("GIF", gif, GIFConfig),
+    *_modes("CEU", ceu, CEUConfig),
+    *_modes("IDEA", idea, IDEAConfig),
 ]
 _ITEMS = ResolveUserConfig(items=True)
 _ROWS: tuple[tuple[Need, list[Method]], ...] = (
-    ("trained", _CHALLENGE),
+    ("trained", _SEVEN),
     ("counted", [Method("exact", exact)]),
     (
         "any",
@@ -85,6 +93,7 @@ _ROWS: tuple[tuple[Need, list[Method]], ...] = (
     (
         "trained",
         [
+            Method("sign flip (SCIF)", controls.sign_flip),
             Method("noise and tune", controls.noise_and_tune),
             Method("fine-tune", controls.fine_tune),
             Method("bounded ascent", controls.ascent),
@@ -92,11 +101,19 @@ _ROWS: tuple[tuple[Need, list[Method]], ...] = (
         ],
     ),
 )
+_CONTROLS = {
+    controls.no_op,
+    controls.sign_flip,
+    controls.noise_and_tune,
+    controls.fine_tune,
+    controls.ascent,
+    controls.half_way,
+}
 METHODS: dict[str, Method] = {row.name: row for _, rows in _ROWS for row in rows}
 """Every method by its name."""
 NEEDS: dict[str, Need] = {row.name: need for need, rows in _ROWS for row in rows}
 """What the base of each must be."""
-CONTROLS = ("no-op", "noise and tune", "fine-tune", "bounded ascent", "half-way (planted)")
+CONTROLS = tuple(row.name for _, rows in _ROWS for row in rows if row.algorithm in _CONTROLS)
 """Those that no method may look like."""
 
 
