@@ -32,6 +32,7 @@ __getattr__, __dir__, __all__ = lazy.attach(
         "stream": ["Method", "Stream", "checkpoints_of", "serve", "stream"],
         "endpoints": ["Distance", "distance", "margin_of", "null"],
         "measures": ["measures", "percentiles"],
+        "curvature": ["Coordinates", "Curvature", "gradient", "solve"],
         "references": ["References", "reseeded", "retrained", "retrains"],
         "assessment": ["Assessment", "assess", "measured"],
     },
