@@ -32,6 +32,8 @@ __getattr__, __dir__, __all__ = lazy.attach(
         "scenario": ["KeptApart", "Scenario"],
         "scenarios": ["accounts", "asked", "mistakes", "placebo", "sensitive"],
         "spam": ["Spam", "spam"],
+        "flood": ["Flood", "flood"],
+        "lists": ["ListTable", "compare_lists"],
         "stream": ["Method", "Stream", "checkpoints_of", "stream"],
         "endpoints": ["Distance", "distance", "measures", "percentiles"],
         "references": ["reseeded", "retrains"],

@@ -55,7 +55,7 @@ def sensitive(
     rows = rows[rows["item"].isin(items)]
     counted = rows if part == "known" else rows[rows["train"]]
     held = counted.groupby("person")["item"].nunique()
-    able = held.index[held >= at_least].to_numpy()
+    able = held.index[held >= at_least].to_numpy(copy=True)
     if not len(able):
         what = f"nobody holds {at_least} of the {len(items)} items"
         raise DataError(what, name, "people with rows to forget", "lower at_least")
@@ -84,7 +84,7 @@ def mistakes(
     check_number(1, n=n, rows=rows)
     known, rng = _rows(task), np.random.default_rng(seed)
     size = known.groupby("person").size()
-    drawn = rng.permutation(size.index[size > rows].to_numpy())[:n]
+    drawn = rng.permutation(size.index[size > rows].to_numpy(copy=True))[:n]
     if not len(drawn):
         raise DataError(f"nobody has more than {rows} rows", name, "people", "ask for fewer rows")
     ids = known[known["person"].isin(drawn)].groupby("person")["interaction"]
