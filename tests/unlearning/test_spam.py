@@ -292,6 +292,9 @@ def test_taking_the_flood_out_leaves_what_there_was(kind):
     assert set(frame["item"][mine]) <= set(found.items.tolist())
     if kind == "collaborative":
         assert not frame.duplicated(["user", "item"]).any()
+    # it reaches half of the people
+    assert len(scenario.leaving_people(1)) <= len(np.unique(clean.owner)) // 2
+    assert len(scenario.stayers(1)) > 0
     # never the last thing before the questions of people
     assert np.array_equal(found.task.histories.interaction, clean.histories.interaction)
     whole = scenario.known(0).frame

@@ -72,11 +72,13 @@ def flood(
     n_items: int = 5,
     ratio: float = 0.25,
     seed: int = 2,
+    reach: float = 0.5,
 ) -> Flood:
     """Flood the training part of a log's task.
 
     n_items: of the flood, of the least popular fifth, and as many rivals of the most popular
-    twentieth. ratio: rate of the flood over theirs. Raises `DataError` for a log whose actions do not
+    twentieth. ratio: rate of the flood over theirs. reach: share of people in whose visits it stands;
+    of the others one asks what it did to their lists. Raises `DataError` for a log whose actions do not
     tell what is seen from what is wanted, `ConfigError` for another task.
 
     >>> flood(log).to_frame()  # doctest: +SKIP
@@ -84,7 +86,7 @@ def flood(
     if task not in KINDS:
         raise ConfigError(f"{task!r}", "task", f"one of {', '.join(KINDS)}")
     check_number(1, n_items=n_items)
-    check_number(0.01, 1.0, ratio=ratio)
+    check_number(0.01, 1.0, ratio=ratio, reach=reach)
     frame, rng, clean = log.frame, np.random.default_rng(seed), TASKS[task](log)
     step = frame["action"].astype(str).map(FUNNEL)
     if not ((step == 0).any() and (step > 0).any()):
@@ -99,7 +101,7 @@ def flood(
         raise DataError("nobody wants the rivals", "flood", "rows of later steps", "another seed")
     wanted = max(0, theirs["wanted"] - own["wanted"])
     seen = max(0, round((own["wanted"] + wanted) / (ratio * theirs["rate"])) - own["seen"])
-    rows = _behind_some(clean, seen, wanted, rng)
+    rows = _behind_some(clean, seen, wanted, reach, rng)
     rows["interaction"] = frame["interaction"].max() + 1 + np.arange(len(rows))
     rows["item"] = rng.choice(items, len(rows)).astype("int32")
     late, early = (frame["action"][at].mode()[0] for at in (step > 0, step == 0))
@@ -120,16 +122,20 @@ def flood(
     return Flood(_with(clean, kept), clean, rows, ids, items, rivals, table)
 
 
-def _behind_some(task: Task, seen: int, wanted: int, rng: np.random.Generator) -> pd.DataFrame:
-    """Copies of rows that the task learns from, by position; `late`: which of them want something,
-    all of few people."""
-    learned, everybody = task.train.frame, np.unique(task.owner)
-    few = rng.permutation(everybody)[: max(1, int(FEW * len(everybody)))]
-    theirs = np.flatnonzero(np.isin(task.owner, few))
-    host = np.concatenate([rng.integers(len(learned), size=seen), rng.choice(theirs, wanted)])
+def _behind_some(
+    task: Task, seen: int, wanted: int, reach: float, rng: np.random.Generator
+) -> pd.DataFrame:
+    """Copies of rows that the task learns from, by position, of those whom the flood reaches;
+    `late`: which of them want something, all of few people."""
+    learned, owner = task.train.frame, task.owner
+    people = rng.permutation(np.unique(owner))
+    reached = people[: max(1, int(reach * len(people)))]
+    few = reached[: max(1, int(FEW * len(people)))]
+    rows, theirs = (np.flatnonzero(np.isin(owner, some)) for some in (reached, few))
+    host = np.concatenate([rng.choice(rows, seen), rng.choice(theirs, wanted)])
     order = np.argsort(host, kind="stable")
-    rows = learned.iloc[host[order]].reset_index(drop=True)
-    return rows.assign(late=order >= seen, basket=pd.NA, value=np.nan)
+    copies = learned.iloc[host[order]].reset_index(drop=True)
+    return copies.assign(late=order >= seen, basket=pd.NA, value=np.nan)
 
 
 def _totals(frame: pd.DataFrame, late: pd.Series, items: np.ndarray) -> dict[str, object]:
