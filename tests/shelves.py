@@ -63,6 +63,11 @@ SHELVES = (
     # leavers: one question of notebook 20, asked of one core function
     Shelf("unlearning methods", r"unlearning/(algorithms/|audit/|boomerang|leavers)", None),
     Shelf("unlearning methods", r"unlearning/(grid|receipt|methods)\.py", None),
+    # the record that scenarios are drawn into: core, as below
+    Shelf("unlearning core", r"unlearning/scenario\.py", 16_000),
+    # what a reader asks of a list, requests in a table, how fake accounts look, and a forget set that
+    # only notebooks draw: no other code stands on them
+    Shelf("unlearning methods", r"unlearning/(lists|asking|flood|_accounts)\.py", None),
     # what the benchmark of unlearning stands on: requests, streams, curvature, endpoints. Counted
     # apart from the science that notebooks 00 to 21 and 40 reach, whose readers open none of it
     Shelf(

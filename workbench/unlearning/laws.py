@@ -32,7 +32,7 @@ from workbench.unlearning._law_bench import (
     people_log,
     state,
 )
-from workbench.unlearning.endpoints import percentiles
+from workbench.unlearning.measures import percentiles
 from workbench.unlearning.outcome import step_length
 from workbench.unlearning.requests import Request
 
