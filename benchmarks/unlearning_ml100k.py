@@ -1,7 +1,7 @@
 """Unlearning on ml-100k: 120 people forget a genre, one after another; what is told apart from what?
 
     python benchmarks/unlearning_ml100k.py [--data FOLDER] [--jobs 2] [--model BPR] [--topic Horror]
-        [--methods no-op,half-way]
+        [--methods "no-op;half-way"]
 
 Needs MovieLens 100K as RecBole atomic files (`ml-100k-recbole/ml-100k.inter`, `.item`) under
 --data, WORKBENCH_DATA or WORKBENCH_TEST_DATA. Resumes where it was stopped: every base with a method
@@ -52,6 +52,7 @@ from workbench.unlearning.algorithms import (
 )
 from workbench.unlearning.algorithms.retrain import RetrainConfig
 from workbench.unlearning.measures import exposed_never
+from workbench.unlearning.methods import CONTROLS, METHODS
 
 FOLDER = "WORKBENCH_DATA"
 RESULTS = ROOT / "benchmarks" / "results"
@@ -65,7 +66,7 @@ QUARTER = 4
 
 
 def methods(n: int) -> dict[str, Method]:
-    """The rows: controls first. n: requests of the scenario."""
+    """The rows: controls first, then all of `METHODS`. n: requests of the scenario."""
     wait = -(-n // QUARTER)
     rows = [
         Method("no-op", no_op),
@@ -76,7 +77,9 @@ def methods(n: int) -> dict[str, Method]:
         Method("warm start", warm_start, WarmStartConfig(epochs=5), batch=wait),
         Method("fine-tune", fine_tune, TuneConfig(epochs=1), batch=wait),
     ]
-    return {row.name: row for row in rows}
+    return {row.name: row for row in rows} | {
+        name: row for name, row in METHODS.items() if name not in CONTROLS
+    }
 
 
 class Cell(Frozen):
@@ -232,7 +235,7 @@ def main() -> None:
     options = parser.parse_args()
     # where worker processes look too; no part of a config's hash
     os.environ[FOLDER] = str(options.data.resolve())
-    names = options.methods.split(",") if options.methods else list(methods(120))
+    names = options.methods.split(";") if options.methods else list(methods(120))
     how = {"n_jobs": options.jobs, "data": load()[0].fingerprint, "version": "1", "progress": True}
     folder, tables = settings().runs / "unlearning_ml100k", []
     for model in options.model:
