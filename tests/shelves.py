@@ -66,13 +66,18 @@ SHELVES = (
     Shelf("worlds", r"tokens/corpora\.py", None),
     # leavers: one question of notebook 20, asked of one core function
     Shelf("unlearning methods", r"unlearning/(algorithms/|audit/|boomerang|leavers)", None),
-    Shelf("unlearning methods", r"unlearning/(grid|receipt)\.py", None),
+    Shelf("unlearning methods", r"unlearning/(grid|receipt|methods|assessment)\.py", None),
+    # the record that scenarios are drawn into: core, as below
+    Shelf("unlearning core", r"unlearning/scenario\.py", 16_000),
+    # what a reader asks of a list, requests in a table, how fake accounts look, and a forget set that
+    # only notebooks draw: no other code stands on them
+    Shelf("unlearning methods", r"unlearning/(lists|asking|flood|_accounts)\.py", None),
     # what the benchmark of unlearning stands on: requests, streams, curvature, endpoints. Counted
     # apart from the science that notebooks 00 to 21 and 40 reach, whose readers open none of it
     Shelf(
         "unlearning core",
-        r"unlearning/(requests|scenarios|spam|outcome|stream|curvature|endpoints|references|measures"
-        r"|assessment)\.py",
+        r"unlearning/(requests|scenarios|spam|outcome|stream|curvature|endpoints|references"
+        r"|measures)\.py",
         16_000,
     ),
     Shelf("report methods", r"reports/(recpilot/|evaluation|judges)", None),

@@ -34,7 +34,7 @@ def shake(model, before, request, config, seed):
     with torch.no_grad():
         for value in model.module.parameters():
             value.add_(0.01 * torch.randn(value.shape, generator=draws))
-    return {"rows left": len(request.remaining(before))}
+    return {"rows left": len(request.remaining(before)), "drawn": seed}
 
 
 def broken(model, before, request, config, seed):
@@ -59,6 +59,7 @@ def test_each_request_finds_the_log_without_those_before_it(scenario, base):
 def test_every_request_draws_its_own_noise_and_the_seed_is_written_down(scenario, base):
     one, two = (stream(Method("shake", shake), base, scenario, seed=seed) for seed in (1, 2))
     seeds = one.outcomes["seed"].tolist()
+    assert one.outcomes["drawn"].tolist() == seeds
     assert len(set(seeds)) == 8 and seeds == [seed_of(1, k) for k in range(8)]
     assert set(seeds).isdisjoint(two.outcomes["seed"])
     again = stream(Method("shake", shake), base, scenario, seed=1)

@@ -67,7 +67,7 @@ class Assessment:
     def __repr__(self) -> str:
         said = self.verdicts["verdict"].value_counts()
         told = ", ".join(f"{n} {verdict}" for verdict, n in said.items())
-        return f"Assessment({self.primary}: {told})"
+        return f"Assessment({self.primary}: {told or 'nothing'})"
 
     def _repr_html_(self) -> str:
         lines = self.verdicts
@@ -138,6 +138,10 @@ Wide = dict[str, pd.DataFrame]
 
 def _wide(table: pd.DataFrame, by: str) -> Wide:
     """Of each measure (bases or seeds, units)."""
+    if not len(table):
+        raise DataError("no retrain at a checkpoint", "assess", "retrains of every checkpoint")
+    if table.duplicated([by, "measure", "unit"]).any():
+        raise DataError(f"a unit occurs twice in one {by}", "assess", "one value each")
     return {
         str(name): part.pivot(index=by, columns="unit", values="value")
         for name, part in table.groupby("measure", sort=False)

@@ -141,7 +141,9 @@ def asked_of(scenario: Scenario, done: int) -> Asked:
     task, gone = scenario.task, scenario.forgotten(done)
     both, known = joined_logs(task.train, task.valid), scenario.known(done)
     people, leavers = task.people, scenario.leavers(done)
-    leaving = np.unique(people[leavers])
+    # fakes are no genuine people before their request either
+    ever = len(scenario.requests) if _spam(scenario) else done
+    leaving = np.unique(people[scenario.leavers(ever)])
     # of spam genuine people are asked, of anything else those who deleted and have something left
     filled = np.unique(known.frame["user"])
     if _spam(scenario):

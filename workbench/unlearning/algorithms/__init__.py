@@ -18,6 +18,7 @@ __getattr__, __dir__, __all__ = lazy.attach(
             "half_way",
             "no_op",
             "noise_and_tune",
+            "sign_flip",
             "TuneConfig",
         ],
         "exact": ["exact"],
@@ -29,5 +30,9 @@ __getattr__, __dir__, __all__ = lazy.attach(
         "sisa": ["Sisa", "sharded", "SisaConfig"],
         "tombstone": ["Tombstone", "buried", "tombstone"],
         "warm_start": ["warm_start", "WarmStartConfig"],
+        "scif": ["SCIFConfig", "scif"],
+        "gif": ["GIFConfig", "gif"],
+        "ceu": ["CEUConfig", "ceu"],
+        "idea": ["IDEAConfig", "idea"],
     },
 )

@@ -22,6 +22,7 @@ from pydantic import NonNegativeFloat, PositiveFloat, PositiveInt
 from workbench.data import Interactions
 from workbench.settings import Frozen
 from workbench.unlearning.algorithms import _samples as samples
+from workbench.unlearning.algorithms.scif import scif
 from workbench.unlearning.requests import Request
 
 
@@ -52,6 +53,12 @@ def no_op(
     begun."""
 
 
+def asked(before: Interactions, request: Request) -> Interactions:
+    """What remains. Raises `DataError` for a request of nothing, as all that do something must."""
+    request.removed(before)
+    return request.remaining(before)
+
+
 def flipped(algorithm: Callable[..., Any]) -> Callable[..., Any]:
     """The same algorithm, its step taken the other way; caches are made anew as it makes them."""
 
@@ -69,6 +76,13 @@ def flipped(algorithm: Callable[..., Any]) -> Callable[..., Any]:
     return flip
 
 
+def sign_flip(
+    model: Any, before: Interactions, request: Request, config: Any = None, seed: int = 0
+) -> dict[str, Any]:
+    """SCIF, its step taken the other way; config: of SCIF."""
+    return flipped(scif)(model, before, request, config, seed)
+
+
 def fine_tune(
     model: Any,
     before: Interactions,
@@ -77,7 +91,7 @@ def fine_tune(
     seed: int = 0,
 ) -> None:
     """Train on with what remains."""
-    config, remaining = config or TuneConfig(), request.remaining(before)
+    config, remaining = config or TuneConfig(), asked(before, request)
     model.rebuild(remaining)
     drawn = samples.seed_of(seed, request, 1)
     model.tune(model.examples(remaining), config.epochs, config.learning_rate, drawn)
@@ -91,7 +105,7 @@ def noise_and_tune(
     seed: int = 0,
 ) -> None:
     """Shake everything, and train on."""
-    config = config or TuneConfig()
+    config, _ = config or TuneConfig(), asked(before, request)
     draws = torch.Generator().manual_seed(samples.seed_of(seed, request, 2))
     with torch.no_grad():
         for value in model.module.parameters():

@@ -51,10 +51,6 @@ class FanchuanConfig(Frozen):
     """Share of a step that other entries take in the repair (corrected only)."""
 
 
-RETUNED = FanchuanConfig(temperature=0.07)
-"""The author's later re-tuning, corrected."""
-
-
 def fanchuan(
     model: Any,
     before: Interactions,

@@ -49,10 +49,6 @@ class KookminConfig(Frozen):
     """Rows repaired with, for each row of the leavers: 1 + so many / drawn passes."""
 
 
-RETUNED = KookminConfig(init_rate=0.001)
-"""The author's later re-tuning, corrected."""
-
-
 def kookmin(
     model: Any,
     before: Interactions,

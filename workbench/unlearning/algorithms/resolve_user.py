@@ -55,23 +55,32 @@ def resolve_user(
         raise ConfigError(what, "resolve_user", "a parameter with an entry per user", do)
     model.rebuild(remaining)
     theirs = _drawn(model, remaining, users, config.draws)
-    told = _solve(model, own, theirs, config.steps)
+    told = solve(model, own, theirs, config.steps)
     if config.items:
-        everybody = _drawn(model, remaining, None, config.draws)
-        _solve(model, model.rows(items=request.items(before)), everybody, config.steps)
-        told = _solve(model, own, theirs, config.steps)
+        everybody = _drawn(model, remaining, None, config.draws, request.items(before))
+        solve(model, model.rows(items=request.items(before)), everybody, config.steps)
+        told = solve(model, own, theirs, config.steps)
     return told | {"guarantee": "none"}
 
 
 def _drawn(
-    model: Any, log: Interactions, users: np.ndarray | None, draws: int
+    model: Any,
+    log: Interactions,
+    users: np.ndarray | None,
+    draws: int,
+    items: np.ndarray | None = None,
 ) -> Callable[[], torch.Tensor]:
-    """The objective: the sum of losses, averaged over the negatives of so many epochs."""
+    """The objective: the sum of losses, averaged over the negatives of so many epochs. items: the
+    others stand still, and losses that do not read one of these are left out."""
     parts = [model.examples(log, users, epoch) for epoch in range(draws)]
+    # along a graph every loss reads every vector
+    if items is not None and not model.reads_graph:
+        read = [np.isin(part.positive, items) | np.isin(part.negative, items) for part in parts]
+        parts = [part.select(rows) for part, rows in zip(parts, read, strict=True)]
     return lambda: torch.stack([model.loss(part).sum() for part in parts]).mean()
 
 
-def _solve(
+def solve(
     model: Any, rows: dict[str, Any], objective: Callable[[], torch.Tensor], steps: int
 ) -> dict[str, Any]:
     """The entries of these rows that make the objective smallest, in place."""

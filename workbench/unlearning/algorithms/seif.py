@@ -50,10 +50,6 @@ class SEIFConfig(Frozen):
     """Rows of others drawn, for each row of the leavers."""
 
 
-RETUNED = SEIFConfig(noise=0.06)
-"""The author's later re-tuning, corrected."""
-
-
 def seif(
     model: Any,
     before: Interactions,
