@@ -20,7 +20,8 @@ from scipy.special import log_softmax, logsumexp
 from workbench.errors import ModelError
 from workbench.recommend.ranking import scores_or_none
 from workbench.unlearning.audit._asked import Models, every, others
-from workbench.unlearning.audit._table import Audit, against, joined
+from workbench.unlearning.audit._null import against
+from workbench.unlearning.audit._table import Audit, joined
 from workbench.unlearning.audit.lists import mean_of_pairs
 from workbench.unlearning.scenarios import Scenario
 

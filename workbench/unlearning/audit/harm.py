@@ -19,15 +19,8 @@ import pandas as pd
 
 from workbench.recommend.evaluation import evaluate_targets
 from workbench.unlearning.audit._asked import Models, every, others, served, whole
-from workbench.unlearning.audit._table import (
-    COLUMNS,
-    CONTROL,
-    Audit,
-    against,
-    interval,
-    joined,
-    outside,
-)
+from workbench.unlearning.audit._null import against, interval
+from workbench.unlearning.audit._table import COLUMNS, CONTROL, Audit, joined, outside
 from workbench.unlearning.audit.lists import mean_of_pairs
 from workbench.unlearning.audit.topic import difference
 from workbench.unlearning.exposure import churn

@@ -23,6 +23,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from workbench.errors import DataError
+from workbench.recommend.protocol import must_offer
 from workbench.recommend.ranking import scores_or_none
 from workbench.statistics import auc
 from workbench.unlearning.audit._asked import Models
@@ -72,6 +73,8 @@ def leak_probe(
 
     >>> leak_probe({"no-op": bases}, retrained, scenario, 40)  # doctest: +SKIP
     """
+    for one in (*retrained, *(one for some in models.values() for one in some)):
+        must_offer(one, {"vectors": "represent", "scores": "score"}[of], do='probe of="scores"')
     users, deleter = people_of(scenario, done)
     histories = scenario.known(done).histories(users)
     free = np.setdiff1d(np.arange(histories.n_items), scenario.items)

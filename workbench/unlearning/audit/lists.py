@@ -17,7 +17,8 @@ from typing import Any
 import numpy as np
 
 from workbench.unlearning.audit._asked import Models, others, served
-from workbench.unlearning.audit._table import Audit, against, joined
+from workbench.unlearning.audit._null import against
+from workbench.unlearning.audit._table import Audit, joined
 from workbench.unlearning.scenarios import Scenario
 
 P = 0.9

@@ -19,7 +19,8 @@ import numpy as np
 from workbench.errors import ConfigError
 from workbench.recommend.protocol import fitted_copy
 from workbench.unlearning.audit._asked import Models, cells, deleted_cells, every, requests_of
-from workbench.unlearning.audit._table import Audit, against, joined
+from workbench.unlearning.audit._null import against
+from workbench.unlearning.audit._table import Audit, joined
 from workbench.unlearning.audit.population import pooled_auc
 from workbench.unlearning.references import reseeded
 from workbench.unlearning.scenarios import Scenario

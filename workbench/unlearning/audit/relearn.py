@@ -20,7 +20,8 @@ from scipy import sparse
 from workbench.data import Interactions
 from workbench.data.splits import joined_logs
 from workbench.unlearning.audit._asked import Models, cells, every, whole
-from workbench.unlearning.audit._table import COLUMNS, Audit, against, joined
+from workbench.unlearning.audit._null import against
+from workbench.unlearning.audit._table import COLUMNS, Audit, joined
 from workbench.unlearning.audit.topic import difference
 from workbench.unlearning.scenarios import Scenario
 

@@ -18,7 +18,8 @@ from typing import Any
 import numpy as np
 
 from workbench.unlearning.audit._asked import Models, cells, deleted_cells, every, whole
-from workbench.unlearning.audit._table import Audit, against, joined
+from workbench.unlearning.audit._null import against
+from workbench.unlearning.audit._table import Audit, joined
 from workbench.unlearning.scenarios import Scenario
 
 

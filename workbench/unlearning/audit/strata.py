@@ -15,7 +15,8 @@ import numpy as np
 import pandas as pd
 
 from workbench.unlearning.audit._asked import Models, cells, deleted_cells, every, whole
-from workbench.unlearning.audit._table import Audit, against, joined
+from workbench.unlearning.audit._null import against
+from workbench.unlearning.audit._table import Audit, joined
 from workbench.unlearning.audit.topic import difference
 from workbench.unlearning.scenarios import Scenario
 

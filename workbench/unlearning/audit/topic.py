@@ -16,7 +16,8 @@ import numpy as np
 from scipy import sparse
 
 from workbench.unlearning.audit._asked import Models, every, whole
-from workbench.unlearning.audit._table import Audit, against
+from workbench.unlearning.audit._null import against
+from workbench.unlearning.audit._table import Audit
 from workbench.unlearning.endpoints import percentiles
 from workbench.unlearning.scenarios import Scenario
 
