@@ -28,16 +28,16 @@ def shop():
 
 @pytest.fixture(scope="session")
 def visits():
-    """A small GRU4Rec on the same people's sessions; one base a method, three retrains."""
+    """A small GRU4Rec on the same people's sessions; one base a method, six retrains."""
     world = load_world()
     scenario = sensitive(session_task(world.log), world.catalogue.items_of(TOPIC), n=PEOPLE)
     training = Training(epochs=3, batch=1024, learning_rate=1e-2)
-    return _made(scenario, GRU4Rec(GRU4RecConfig(embedding=16, hidden=16, training=training)), 1, 3)
+    return _made(scenario, GRU4Rec(GRU4RecConfig(embedding=16, hidden=16, training=training)), 1)
 
 
-def _made(scenario, model, n=2, others=6):
+def _made(scenario, model, n=2):
     bases = [reseeded(model, seed).fit(scenario.task.train) for seed in range(1, n + 1)]
-    again = retrains(model, scenario, PEOPLE, range(11, 11 + others))
+    again = retrains(model, scenario, PEOPLE, range(11, 17))
     held = retrains(model, scenario, PEOPLE, range(31, 31 + n))
     models = {"no-op": bases, "held out": held}
     return SimpleNamespace(

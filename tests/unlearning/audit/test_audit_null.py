@@ -7,11 +7,12 @@ import pytest
 
 from workbench.errors import DataError
 from workbench.unlearning.audit._null import SPLITS, against, held_out, interval
+from workbench.unlearning.audit._pairs import of_pairs
 from workbench.unlearning.audit._table import COLUMNS
 from workbench.unlearning.audit.topic import difference
 
 
-@pytest.mark.parametrize(("m", "r"), [(1, 2), (2, 6), (3, 4), (4, 12)])
+@pytest.mark.parametrize(("m", "r"), [(1, 3), (2, 6), (3, 4), (4, 12)])
 def test_every_way_parts_the_retrains(m, r):
     ways = held_out(m, r, "here")
     assert len(ways) == min(comb(r, m), SPLITS)
@@ -19,7 +20,7 @@ def test_every_way_parts_the_retrains(m, r):
         assert len(held) == m and sorted([*held, *rest]) == list(range(r))
 
 
-@pytest.mark.parametrize(("m", "r"), [(2, 2), (0, 3), (3, 1)])
+@pytest.mark.parametrize(("m", "r"), [(1, 2), (0, 3), (3, 3)])
 def test_too_few_retrains_are_refused(m, r):
     with pytest.raises(DataError, match="retrains"):
         held_out(m, r, "here")
@@ -54,18 +55,38 @@ def test_shares_that_are_all_one_have_a_width():
     assert interval(np.ones((3, 12)), np.arange(12), 0)[1] == pytest.approx(0.757, abs=0.01)
 
 
-@pytest.mark.parametrize(("shift", "low", "high"), [(0.0, 0.0, 0.12), (1.0, 0.95, 1.0)])
-def test_how_often_a_line_fires(shift, low, high):
+@pytest.mark.parametrize(("m", "r"), [(2, 6), (1, 3)])
+@pytest.mark.parametrize(("shift", "low", "high"), [(0.0, 0.0, 0.08), (1.2, 0.8, 1.0)])
+def test_how_often_a_line_fires(m, r, shift, low, high):
     """Seeds move people together; a method without effect fires rarely, one with an effect nearly
     always."""
     fired = 0
     for draw in range(60):
         rng = np.random.default_rng(draw)
         person = rng.normal(size=40)
-        one, two = (rng.normal(0, 0.2, (n, 1)) + rng.normal(size=(n, 40)) for n in (2, 6))
+        one, two = (rng.normal(0, 0.15, (n, 1)) + rng.normal(size=(n, 40)) for n in (m, r))
         found = against("x", {"a": person + shift + one}, person + two, difference)
         fired += bool(found.line("a")["fires"])
     assert low <= fired / 60 <= high
+
+
+def test_a_likeness_of_pairs_fires_by_chance_as_rarely():
+    """Models that are odd by themselves: a pair is as unlike as both are odd."""
+    fired = 0
+    for draw in range(60):
+        rng = np.random.default_rng(draw)
+        odd = rng.normal(size=(5, 1)) + 0.1 * rng.normal(size=(5, 30))
+        pairs = of_pairs({"a": odd[:2]}, odd[2:], lambda one, other: one + other)
+        fired += bool(against("x", *pairs).line("a")["fires"])
+    assert fired / 60 <= 0.1
+
+
+def test_pairs_are_the_mean_over_pairs():
+    rng = np.random.default_rng(0)
+    one, two = rng.normal(size=(2, 7)), rng.normal(size=(3, 7))
+    values, retrained, statistic = of_pairs({"b": one[:1], "a": one}, two, np.multiply)
+    found = statistic(values["a"], retrained[[0, 2]])
+    np.testing.assert_allclose(found, one.mean(axis=0) * two[[0, 2]].mean(axis=0))
 
 
 def test_rounding_does_not_fire():

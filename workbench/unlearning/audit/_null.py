@@ -15,6 +15,7 @@ from math import comb
 
 import numpy as np
 import pandas as pd
+from scipy import stats
 
 from workbench.errors import DataError
 from workbench.statistics import wilson
@@ -44,6 +45,9 @@ def against(
     if not units:
         raise DataError("no unit to compare", check, "rows, lists or people that all models answer")
     lines, parts = [], []
+    for found in values.values():
+        held_out(len(found), len(retrained), check)
+    strange = _odd(retrained, statistic).var(ddof=1)
     for name, found in (*values.items(), (CONTROL, None)):
         # what a method is held against, and what retrains are held against with it; the control
         # stands in for the first method
@@ -54,7 +58,8 @@ def against(
         if found is not None:
             own = np.stack([statistic(found, retrained[rest]) for _, rest in ways])
         bounds = np.quantile(null.mean(axis=1), (0.025, 0.975))
-        fires = found is not None and _fires(own, null, bounds, people, seed)
+        seeds = strange * (1 / m + 1 / len(retrained)), len(retrained) - 1
+        fires = found is not None and _fires(own, null, bounds, people, seeds)
         n = int(people.max()) + 1
         lines.append((check, name, *interval(own, people, seed), *bounds, n, fires))
         parts.append(unit_lines(check, name, own, label))
@@ -62,25 +67,44 @@ def against(
 
 
 def _fires(
-    own: np.ndarray, null: np.ndarray, bounds: np.ndarray, people: np.ndarray, seed: int
+    own: np.ndarray,
+    null: np.ndarray,
+    bounds: np.ndarray,
+    people: np.ndarray,
+    seeds: tuple[float, int],
 ) -> bool:
-    """Whether the mean of `own` (ways, units) is outside the bounds, and its distance to the null,
-    way by way and person by person, is not 0 with 95 %. That a method has but few bases counts as a
-    way more to hold retrains out: its seeds are taken to vary as theirs do."""
-    rng, n = np.random.default_rng(seed), int(people.max()) + 1
-    way, other = rng.integers(len(null), size=(2, DRAWS))
-    weight = rng.multinomial(n, np.full(n, 1 / n), size=DRAWS)[:, people]
-    excess = (own - null)[way] + null[other] - null.mean(axis=0)
-    low, high = np.quantile((weight * excess).sum(axis=1) / weight.sum(axis=1), (0.025, 0.975))
-    outside = not bounds[0] - ROUNDING <= own.mean() <= bounds[1] + ROUNDING
-    return bool(outside and n > 1 and (low > 0 or high < 0))
+    """Whether the mean of `own` (ways, units) is outside the bounds, and further from that of the
+    null than people and seeds explain: Welch's t test, 5 %. The difference is paired by unit; seeds:
+    the variance that they give it, and its degrees of freedom."""
+    excess, n = (own - null).mean(axis=0), int(people.max()) + 1
+    apart, mean = excess.mean(), own.mean()
+    inside = bounds[0] - ROUNDING <= mean <= bounds[1] + ROUNDING
+    if inside or n < 2:
+        return False
+    spread = np.bincount(people, excess - apart)
+    parts = np.array([n / (n - 1) * (spread**2).sum() / len(excess) ** 2, seeds[0]])
+    total = max(parts.sum(), ROUNDING**2)
+    degrees = total**2 / max((parts**2 / [n - 1, seeds[1]]).sum(), ROUNDING**4)
+    return bool(abs(apart) > stats.t.ppf(0.975, degrees) * total**0.5)
+
+
+def _odd(retrained: np.ndarray, statistic: Callable) -> np.ndarray:
+    """How far each retrain is from the others beyond what they are from each other; (R,). A method
+    of m bases that vary as retrains do is off by S² (1/m + 1/R), S² the variance of these."""
+    every, odd = np.arange(len(retrained)), []
+    for one in every:
+        rest = every[every != one]
+        among = [statistic(retrained[[j]], retrained[rest[rest != j]]).mean() for j in rest]
+        odd.append(statistic(retrained[[one]], retrained[rest]).mean() - np.mean(among))
+    return np.array(odd) * (len(every) - 1) / len(every)
 
 
 def held_out(m: int, retrains: int, where: str) -> list[tuple[np.ndarray, np.ndarray]]:
     """Ways to hold m of so many retrains out: (held, rest), at most `SPLITS`, the same every time."""
-    if not 1 <= m < retrains:
+    if not 1 <= m < retrains or retrains < 3:
         what = f"{m} models of a method and {retrains} retrains"
-        raise DataError(what, where, "at least one model, and more retrains than models")
+        want = "at least one model, and three retrains and more than models"
+        raise DataError(what, where, want)
     if comb(retrains, m) <= SPLITS:
         every = [np.array(held) for held in combinations(range(retrains), m)]
     else:

@@ -22,7 +22,7 @@ class Audit:
 
     row: a method, or a control. low, high: 95 % over people. null: where 95 % of the estimates lie
     for models that never saw the rows. fires: the estimate lies outside the null, and so it would
-    with other people and seeds (`against`). One line in twenty or so fires by chance. each: what
+    with other people and seeds (`_null.py`). One line in twenty or so fires by chance. each: what
     stands behind, a line a unit and row.
     """
 

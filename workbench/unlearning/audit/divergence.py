@@ -11,7 +11,6 @@ measures KL(retrained ‖ unlearned) for sets; we ask sequences alone.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -21,8 +20,8 @@ from workbench.errors import ModelError
 from workbench.recommend.ranking import scores_or_none
 from workbench.unlearning.audit._asked import Models, every, others
 from workbench.unlearning.audit._null import against
+from workbench.unlearning.audit._pairs import of_pairs
 from workbench.unlearning.audit._table import Audit, joined
-from workbench.unlearning.audit.lists import mean_of_pairs
 from workbench.unlearning.scenarios import Scenario
 
 
@@ -70,6 +69,6 @@ def output_divergence(
 
         values, again = every(models, retrained, ask)
         for name, how in {"KL": kl, "JS": js}.items():
-            check, apart = f"divergence: {name}, {group}", partial(mean_of_pairs, how)
-            parts.append(against(check, values, again, apart, people, seed))
+            pairs = of_pairs(values, again, how)
+            parts.append(against(f"divergence: {name}, {group}", *pairs, people, seed))
     return joined(*parts)

@@ -11,7 +11,6 @@ and most active thirds, and those who hold the topic themselves.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -20,8 +19,8 @@ import pandas as pd
 from workbench.recommend.evaluation import evaluate_targets
 from workbench.unlearning.audit._asked import Models, every, others, served, whole
 from workbench.unlearning.audit._null import against, interval
+from workbench.unlearning.audit._pairs import of_pairs
 from workbench.unlearning.audit._table import COLUMNS, CONTROL, Audit, joined, outside
-from workbench.unlearning.audit.lists import mean_of_pairs
 from workbench.unlearning.audit.topic import difference
 from workbench.unlearning.exposure import churn
 from workbench.unlearning.scenarios import Scenario
@@ -100,8 +99,8 @@ def harm_to_others(
     users = others(scenario, done, seed)
     lists = {name: served(some, scenario, done, users, 10) for name, some in models.items()}
     again = served(retrained, scenario, done, users, 10)
-    how, owner = partial(mean_of_pairs, churn), scenario.task.people[users]
-    parts.append(against("harm: churn@10, others", lists, again, how, owner, seed))
+    pairs, owner = of_pairs(lists, again, churn), scenario.task.people[users]
+    parts.append(against("harm: churn@10, others", *pairs, owner, seed))
     return joined(*parts)
 
 

@@ -11,13 +11,13 @@ agreement at depth k goes on beyond it. Two retrains do not serve one list eithe
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 from typing import Any
 
 import numpy as np
 
 from workbench.unlearning.audit._asked import Models, others, served
 from workbench.unlearning.audit._null import against
+from workbench.unlearning.audit._pairs import of_pairs
 from workbench.unlearning.audit._table import Audit, joined
 from workbench.unlearning.scenarios import Scenario
 
@@ -55,11 +55,6 @@ def rank_biased_overlap(one: np.ndarray, other: np.ndarray, p: float = P) -> np.
     return share[:, -1] * p ** depth[-1] + (1 - p) / p * (share @ p**depth)
 
 
-def mean_of_pairs(alike: Any, one: np.ndarray, other: np.ndarray) -> np.ndarray:
-    """Mean likeness of every list of `one` (m, B, k) with every one of `other` (r, B, k); (B,)."""
-    return np.mean([alike(a, b) for a in one for b in other], axis=0)
-
-
 def list_overlap(
     models: Models,
     retrained: Sequence[Any],
@@ -85,6 +80,6 @@ def list_overlap(
         )
         values = {name: found[:, kept] for name, found in values.items()}
         for name, alike in kinds.items():
-            check, how = f"lists: {name}, {group}", partial(mean_of_pairs, alike)
-            parts.append(against(check, values, again[:, kept], how, people[kept], seed))
+            pairs = of_pairs(values, again[:, kept], alike)
+            parts.append(against(f"lists: {name}, {group}", *pairs, people[kept], seed))
     return joined(*parts)
