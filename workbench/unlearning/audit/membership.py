@@ -35,7 +35,7 @@ def likelihood_ratio(asked: np.ndarray, shadows: np.ndarray, inside: np.ndarray)
 
     >>> likelihood_ratio(np.array([[1.0]]), np.array([[1.0], [3.0], [0.0], [-2.0]]),
     ...                  np.array([[True], [True], [False], [False]])).tolist()
-    [[1.0]]
+    [[0.75]]
     """
     seen, unseen = (np.where(mask, shadows, np.nan) for mask in (inside, ~inside))
     means = np.nanmean(seen, axis=0), np.nanmean(unseen, axis=0)
