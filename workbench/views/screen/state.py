@@ -265,11 +265,14 @@ def _never(forgetting: Forgetting) -> list[dict[str, Any]]:
 
 def _switches(forgetting: Forgetting) -> list[dict[str, Any]]:
     rows = []
-    for tier in forgetting.services[0].tiers:
+    before = forgetting.services[0]
+    for tier in before.tiers:
         row = tier._asdict() | {"on": tier.enabled and tier.name in forgetting.on}
         if tier == ITEM_WEIGHTS:
-            row["label"] += forgetting.inexact
             row |= _ways(forgetting)
+            # another way is said beside the label
+            if row.get("way") in (None, before.ways[0]):
+                row["label"] += forgetting.inexact
         del row["causes"]
         rows.append(row)
     return rows
@@ -282,6 +285,7 @@ def _ways(forgetting: Forgetting) -> dict[str, Any]:
     service, stale = removal.service, ""
     if len(service.ways) == 1:
         return {}
+    # nothing asked, nothing left undone
     if len(removal.ids) and removal.stale(forgetting.on):
         error = removal.outcome and removal.outcome.notes.get("error")
         stale = f"marked stale: {brief(error)}" if error else "marked stale"

@@ -115,11 +115,13 @@ export function draw(root, firstState, compute, words) {
       h("span", { class: "wbs-why" }, ui.busy ? "working …" : n ? ui.why : removed().length ? "" : "pick a sentence or some rows"),
       removed().length > 0 && h("button", { class: "wbs-again", "data-key": "again", click: restart }, "Start again"),
     ];
-    const boxes = ui.state.switches.flatMap((one) => [
-      h("label", { class: one.enabled ? "" : "wbs-off", title: one.help },
+    const boxes = ui.state.switches.map((one) => {
+      const box = h("label", { class: one.enabled ? "" : "wbs-off", title: one.help },
         h("input", { type: "checkbox", "data-key": `switch-${one.name}`, checked: one.on && one.enabled ? "" : null,
           disabled: one.enabled && compute ? null : "", change: () => flip(one) }),
-        " ", one.label, !one.enabled && h("small", {}, ` (${one.help.split(":")[0]})`)), one.ways && wayOf(one)]).filter(Boolean);
+        " ", one.label, !one.enabled && h("small", {}, ` (${one.help.split(":")[0]})`));
+      return one.ways ? h("span", { class: "wbs-way" }, box, ...wayOf(one)) : box;
+    });
     return h("header", { class: "wbs-head" },
       h("strong", { class: "wbs-who" }, ui.state.user.name),
       act || "",
@@ -130,10 +132,10 @@ export function draw(root, firstState, compute, words) {
   /** How rows leave a place that can be cleaned in several ways: what each took, and what is known of it. */
   function wayOf(one) {
     const told = ({ name, verdict }) => [name, ui.state.seconds?.[name] !== undefined && `${Number(ui.state.seconds[name].toPrecision(2))} s`, verdict];
-    return h("span", { class: "wbs-way" },
+    return [
       h("select", { "data-key": "way", "aria-label": `how rows leave ${one.label}`, disabled: compute && one.on ? null : "", change: (event) => set(one, { way: event.target.value }) },
         ...one.ways.map((way) => h("option", { value: way.name, selected: way.name === one.way ? "" : null }, told(way).filter(Boolean).join(" · ")))),
-      one.stale && h("b", { class: "wbs-stale" }, ` ${one.stale}`));
+      one.stale && h("b", { class: "wbs-stale" }, one.stale)];
   }
 
   function columns() {
