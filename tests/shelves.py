@@ -43,7 +43,11 @@ SHELVES = (
     # where foreign things come in and go out: models, adapters, servers and their answers, folders
     # of runs, files searched for an id. Counted apart: a reader of the science opens none of them,
     # and most of what they hold is what a stranger may hand in
-    Shelf("doors", r"(language/|runs\.py|_engines\.py|ledger/(purge|cached)\.py)", 11_600),
+    Shelf(
+        "doors",
+        r"(language/|runs\.py|_engines\.py|_run_folders\.py|ledger/(purge|cached)\.py)",
+        11_600,
+    ),
     # what a loss must offer: fine-tuning stands on it
     Shelf("science core", r"tokens/weights/protocol\.py", None),
     # one page a published method, and the parts that the methods of a family share
