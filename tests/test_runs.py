@@ -407,7 +407,7 @@ def test_leftovers_of_the_dead_are_swept(tmp_path):
 
 def test_jobs_and_backends_that_there_are_not_are_refused_before_the_work(tmp_path):
     for wrong in ({"n_jobs": 0}, {"n_jobs": "2"}, {"engine": "dusk"}):
-        with pytest.raises(ConfigError, match="n_jobs|engine"):
+        with pytest.raises(ConfigError, match=r"n_jobs|engine"):
             run([Config()], square, tmp_path, **wrong)
     with pytest.raises(ConfigError, match=r"What to do: pass \[config\]"):
         run(Config(), square, tmp_path)

@@ -108,6 +108,7 @@ def run(
                 bar.update(len(ended))
     except BrokenExecutor as error:
         raise _killed(folder, cells) from error
+    sweep(folder)
     # what failed is told once everything else is done
     if failed := {name: why for name, why in said.items() if why}:
         told = _failed(folder, cells, failed)
