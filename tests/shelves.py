@@ -39,11 +39,15 @@ SHELVES = (
     # the two tiny architectures that learn the worlds: no core file imports them
     Shelf("worlds", r"(worlds/|tokens/small_models\.py)", None),
     Shelf("sources", r"sources/", None),
-    Shelf("command", r"(cli|doctor)\.py", None),
+    Shelf("command", r"(cli|doctor|unlearning/commands)\.py", None),
     # where foreign things come in and go out: models, adapters, servers and their answers, folders
     # of runs, files searched for an id. Counted apart: a reader of the science opens none of them,
     # and most of what they hold is what a stranger may hand in
-    Shelf("doors", r"(language/|runs\.py|ledger/(purge|cached)\.py)", 11_600),
+    Shelf(
+        "doors",
+        r"(language/|runs\.py|_engines\.py|_run_folders\.py|ledger/(purge|cached)\.py)",
+        11_600,
+    ),
     # what a loss must offer: fine-tuning stands on it
     Shelf("science core", r"tokens/weights/protocol\.py", None),
     # one page a published method, and the parts that the methods of a family share
@@ -62,7 +66,7 @@ SHELVES = (
     Shelf("worlds", r"tokens/corpora\.py", None),
     # leavers: one question of notebook 20, asked of one core function
     Shelf("unlearning methods", r"unlearning/(algorithms/|audit/|boomerang|leavers)", None),
-    Shelf("unlearning methods", r"unlearning/(grid|receipt)\.py", None),
+    Shelf("unlearning methods", r"unlearning/(grid\w*|receipt)\.py", None),
     # what the benchmark of unlearning stands on: requests, streams, curvature, endpoints. Counted
     # apart from the science that notebooks 00 to 21 and 40 reach, whose readers open none of it
     Shelf(
