@@ -66,7 +66,9 @@ SHELVES = (
     Shelf("worlds", r"tokens/corpora\.py", None),
     # leavers: one question of notebook 20, asked of one core function
     Shelf("unlearning methods", r"unlearning/(algorithms/|audit/|boomerang|leavers)", None),
-    Shelf("unlearning methods", r"unlearning/(grid\w*|receipt)\.py", None),
+    Shelf("unlearning methods", r"unlearning/(grid\w*|receipt\w*)\.py", None),
+    # what a receipt reads from a service: a page of its own, no core file stands on it
+    Shelf("unlearning methods", r"ledger/receipts\.py", None),
     # what the benchmark of unlearning stands on: requests, streams, curvature, endpoints. Counted
     # apart from the science that notebooks 00 to 21 and 40 reach, whose readers open none of it
     Shelf(

@@ -50,7 +50,7 @@ class Removal:
         owners = self._owners(unlogged) if len(unlogged) else []
         self.users = np.unique(np.r_[rows["user"].to_numpy(), owners].astype(np.int32))
         self._made: dict[frozenset[str], Service] = {}
-        self.outcome: Any = None
+        self.outcome, self.seconds = None, None
 
     def _owners(self, ids: np.ndarray) -> list[int]:
         """Whose these rows are, for the stores; raises `DataError` for a row that none names."""
@@ -90,7 +90,7 @@ class Removal:
             model = service.model.copy().forget(self.taken[held])
         else:
             model = service.model.copy().fit(self.left[held])
-        service.keep("seconds", dict)[self.way] = perf_counter() - begun
+        service.keep("seconds", dict)[self.way] = self.seconds = perf_counter() - begun
         return model
 
     def _otherwise(self, method: Any, log: Interactions) -> Any:

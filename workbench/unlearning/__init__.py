@@ -32,5 +32,8 @@ __getattr__, __dir__, __all__ = lazy.attach(
         "stream": ["Method", "Stream", "checkpoints_of", "stream"],
         "endpoints": ["Distance", "distance", "measures", "percentiles"],
         "references": ["reseeded", "retrains"],
+        "receipt": ["Receipt", "issue"],
+        "receipt_check": ["verify"],
+        "receipt_rows": ["rows_of"],
     },
 )
