@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import workbench.recommend as recommend
 from workbench.data import load_world
 from workbench.ledger import Service
@@ -35,9 +37,12 @@ def model_of(name, epochs=1):
     return getattr(recommend, name)(config(training=training))
 
 
+shop = cache(load_world)
+
+
 def service_of(name, ways=WAYS, people=60, epochs=1):
     """A service around it, of the first shoppers; basket models get rows with a basket."""
-    world = load_world()
+    world = shop()
     log = world.log.select((world.log.frame["user"] < people).to_numpy())
     if name in BASKETS:
         log = log.select(log.frame["basket"].notna().to_numpy())

@@ -93,7 +93,9 @@ def places(told: Forgetting, folders: Iterable[Path] | None = None) -> pd.DataFr
     chosen = [settings().cache, settings().runs] if folders is None else folders
     people = [str(pair[0].log.users[user]) for user in removal.users]
     lines += [_folder(Path(folder), people) for folder in chosen]
-    return pd.DataFrame(lines, columns=["place", "touched", "before", "after", "note"])
+    return pd.DataFrame(
+        lines, columns=["place", "touched", "before", "after", "note"], dtype=object
+    )
 
 
 def _held(service: Service, place: str, told: Forgetting) -> int:
