@@ -31,6 +31,7 @@ __getattr__, __dir__, __all__ = lazy.attach(
         "scenarios": ["Scenario", "sensitive"],
         "stream": ["Method", "Stream", "checkpoints_of", "stream"],
         "endpoints": ["Distance", "distance", "measures", "percentiles"],
+        "curvature": ["Coordinates", "Curvature", "gradient", "solve"],
         "references": ["reseeded", "retrains"],
     },
 )

@@ -11,5 +11,9 @@ __getattr__, __dir__, __all__ = lazy.attach(
     __name__,
     submod_attrs={
         "controls": ["no_op"],
+        "scif": ["SCIFConfig", "scif"],
+        "gif": ["GIFConfig", "gif"],
+        "ceu": ["CEUConfig", "ceu"],
+        "idea": ["IDEAConfig", "idea"],
     },
 )
