@@ -71,7 +71,8 @@ SHELVES = (
     # apart from the science that notebooks 00 to 21 and 40 reach, whose readers open none of it
     Shelf(
         "unlearning core",
-        r"unlearning/(requests|scenarios|spam|outcome|stream|curvature|endpoints|references)\.py",
+        r"unlearning/(requests|scenarios|spam|outcome|stream|curvature|endpoints|references|measures"
+        r"|assessment)\.py",
         16_000,
     ),
     Shelf("report methods", r"reports/(recpilot/|evaluation|judges)", None),
