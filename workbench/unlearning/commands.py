@@ -74,8 +74,8 @@ def table(
 
     made = plan(kept_grid(folder))
     found = summary(made, folder)
-    shown = ["data", "model", "algorithm", "mode", "done", "estimate", "low", "high", "verdict"]
-    _show(found[[*shown, "decidable", "seconds", "note"]].round(3))
+    shown = ["data", "model", "topic", "method", "checkpoint", "estimate", "low", "high", "verdict"]
+    _show(found[[*shown, "decidable", "seconds", "pays_until", "note"]].round(3))
     for path, text in ((csv, found.to_csv(index=False)), (latex, as_latex(found))):
         if path is not None:
             with whole_file(path) as new:

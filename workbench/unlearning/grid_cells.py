@@ -14,9 +14,8 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -28,87 +27,79 @@ from workbench.recommend.evaluation import evaluate_targets
 from workbench.recommend.protocol import fitted_copy
 from workbench.recommend.tasks import Task
 from workbench.runs import folder_of, read
-from workbench.unlearning.endpoints import measures
-from workbench.unlearning.grid import (
-    Fit,
-    Step,
-    algorithm_of,
-    model_class,
-    scenario_of,
-    served,
-    situation,
-    task_of,
-)
-from workbench.unlearning.outcome import unlearn
+from workbench.unlearning.grid_config import Fit, Step
+from workbench.unlearning.grid_names import method_of, model_class, scenario_of, situation, task_of
+from workbench.unlearning.measures import measures
 from workbench.unlearning.references import reseeded
-from workbench.unlearning.scenarios import Scenario
-from workbench.unlearning.stream import Method, line_of
+from workbench.unlearning.scenario import Scenario
+from workbench.unlearning.stream import Method, ends_of, line_of
+from workbench.unlearning.stream import serve as serve_next
 from workbench.whole import PARTIAL
 
 Measure = Callable[[Any, Scenario, int], pd.DataFrame]
 NOTES = ("curvature", "steps", "residual", "end", "damping", "gradient", "guarantee")
 """What of an algorithm's notes becomes a column."""
-K = 10
+K, QUESTIONS = 10, 1_000
 
 
 def fit(config: Fit, work: Path) -> pd.DataFrame:
-    """Fit one model. [ndcg, low persons …]: one row, how good it is and what it took."""
-    task = situation(config.source, task_of(model_class(config.model)))
+    """Fit one model: one row, [rows, train_seconds], of bases and rivals also [ndcg, persons]."""
     kind = model_class(config.model)
-    fresh = reseeded(kind(config.settings) if config.settings else kind(), config.seed)
-    # fitted on what is left, or on all
-    scenario = None
-    log = task.train
+    task = situation(config.source, task_of(config.model))
+    log, scenario = task.train, None
     if config.asked is not None:
-        scenario = scenario_of(config.source, task_of(kind), config.asked)
+        scenario = scenario_of(config.source, task_of(config.model), config.asked)
         log = scenario.train(config.done)
+    # a start of its own seed, fitted on what is left
+    fresh = reseeded(kind(config.settings) if config.settings else kind(), config.seed)
     start = time.perf_counter()
     model = fitted_copy(fresh, log)
-    seconds = time.perf_counter() - start
+    line = {"rows": len(log), "train_seconds": time.perf_counter() - start}
     model.save(work / "model")
-    # what is measured of it
-    if scenario is not None:
-        _measured(model, scenario, config.done, work)
-    found = utility(model, task)
-    line = {"ndcg": found["value"].mean(), "persons": len(found), "train_seconds": seconds}
-    return pd.DataFrame([line | {"rows": len(log)}])
+    if config.done:
+        _measured(model, scenario, (config.done,), work)
+    else:
+        line |= utility(model, task)
+    return pd.DataFrame([line])
 
 
 def serve(config: Step, work: Path, runs: Path) -> pd.DataFrame:
     """Serve one request: one line of `Stream.outcomes`, its notes as JSON."""
-    scenario = scenario_of(config.source, task_of(model_class(config.model)), config.asked)
-    method = replace(algorithm_of(config.algorithm), batch=config.batch)
-    method = replace(method, config=config.told or method.config)
-    requests = served(config, scenario)
-    place = [request.request for request in requests].index(config.request)
-    # the model that the stream has come to
-    model, first = _last(config, method, scenario, place, runs)
-    for number in range(first, place + 1):
-        begun = requests[number - 1].request + 1 if number else 0
-        before = scenario.train(begun)
-        outcome = unlearn(
-            method.algorithm, model, before, requests[number], method.config, config.seed
-        )
-        model = outcome.model
-    model.save(work / "model")
-    # what is measured between two batches is asked of the model after the second
-    marks = [mark for mark in config.marks if begun < mark <= config.request + 1]
-    for mark in marks:
-        _measured(model, scenario, mark, work)
+    scenario = scenario_of(config.source, task_of(config.model), config.asked)
+    method = method_of(dict(config))
+    ends = ends_of(method, scenario)
+    k = ends.index(config.request + 1)
+    begun = ends[k - 1] if k else 0
+    # the model that the stream has come to; what is measured while a batch waits is asked of it
+    model, first = _last(config, method, scenario, ends[:k], runs)
+    for number in range(first, k):
+        model = serve_next(method, model, scenario, number, config.seed).model
+    _measured(model, scenario, [mark for mark in config.marks if begun < mark < ends[k]], work)
+    outcome = serve_next(method, model, scenario, k, config.seed)
+    if hasattr(outcome.model, "save"):
+        outcome.model.save(work / "model")
+    if ends[k] in config.marks:
+        _measured(outcome.model, scenario, (ends[k],), work)
     # of a stream the last two models stay, and those at checkpoints
-    _drop(config, requests, place - 2, runs)
-    line = line_of(outcome, config.request, len(requests[place]))
-    told = {name: line.pop(name, None) for name in (*NOTES, *outcome.notes) if name != "error"}
-    columns = {name: _plain(told[name]) for name in NOTES}
-    return pd.DataFrame([line | columns | {"notes": json.dumps(told, default=str)}])
+    if k > 1 and ends[k - 2] not in config.marks:
+        _drop(step_folder(config, ends[k - 2] - 1, runs), runs)
+    rows = sum(len(one) for one in scenario.requests[begun : ends[k]])
+    line = line_of(outcome, config.request, rows)
+    told = {name: line.pop(name) for name in outcome.notes if name != "error"}
+    columns = {name: _plain(told.get(name)) for name in NOTES}
+    notes = json.dumps(told, default=str, sort_keys=True)
+    return pd.DataFrame([line | columns | {"notes": notes}])
 
 
-def utility(model: Any, task: Task) -> pd.DataFrame:
-    """NDCG@10 on the test questions of a task, every person once: [measure, unit, value]."""
-    found = evaluate_targets(model, task.histories, task.targets, K, exclude=task.exclude)
+def utility(model: Any, task: Task) -> dict[str, float]:
+    """NDCG@10 on the test questions of a task (1,000 at most), every person once."""
+    some = np.sort(np.random.default_rng(0).permutation(len(task.histories))[:QUESTIONS])
+    exclude = None if task.exclude is None else task.exclude[some]
+    histories = task.histories.select(some)
+    found = evaluate_targets(model, histories, task.targets[some], K, exclude=exclude)
     found = found[found["metric"] == "ndcg"].dropna(subset=["value"])
-    means = found["value"].groupby(task.person[found["row"]]).mean()
-    return pd.DataFrame({"measure": "ndcg", "unit": means.index, "value": means.to_numpy()})
+    means = found["value"].groupby(task.person[some][found["row"]]).mean()
+    return {"ndcg": means.mean(), "persons": len(means)}
 
 
 def load_model(folder: Path) -> Any:
@@ -131,46 +122,41 @@ def measured(config: Fit | Step, folder: Path) -> pd.DataFrame:
     `rescore`."""
     path = folder / "measures.parquet"
     if not path.is_file():
-        return pd.DataFrame(columns=["done", "measure", "unit", "value"])
+        return nothing()
     return pd.read_parquet(path).drop(columns="user")
 
 
-def _measured(model: Any, scenario: Scenario, done: int, work: Path) -> None:
+def nothing() -> pd.DataFrame:
+    """A table of measures without a line."""
+    return pd.DataFrame({"done": [0], "measure": [""], "unit": [0], "value": [0.0]}).iloc[:0]
+
+
+def _measured(model: Any, scenario: Scenario, marks: Iterable[int], work: Path) -> None:
     """Append what is measured after so many requests. `user`: the code of the person, by which
     `purge` finds the rows."""
-    found = pd.concat([measures(model, scenario, done), utility(model, scenario.task)])
-    people = np.where(
-        found["measure"] == "ndcg", found["unit"], scenario.task.people[found["unit"]]
-    )
     path = work / "measures.parquet"
     parts = [pd.read_parquet(path)] if path.is_file() else []
-    table = pd.concat([*parts, found.assign(done=done, user=people)], ignore_index=True)
-    table.to_parquet(path, index=False)
+    parts += [measures(model, scenario, mark).assign(done=mark) for mark in marks]
+    if parts:
+        table = pd.concat(parts, ignore_index=True)
+        table.assign(user=table["unit"]).to_parquet(path, index=False)
 
 
 def _last(
-    config: Step, method: Method, scenario: Scenario, place: int, runs: Path
+    config: Step, method: Method, scenario: Scenario, ends: tuple[int, ...], runs: Path
 ) -> tuple[Any, int]:
-    """The nearest model before the step at `place`, and the first step that is to be served on it."""
-    requests = served(config, scenario)
-    for before in range(place - 1, -1, -1):
-        folder = step_folder(config, requests[before].request, runs) / "model"
+    """The nearest model of the stream that is left, and the first request to be served on it."""
+    for k in range(len(ends), 0, -1):
+        folder = step_folder(config, ends[k - 1] - 1, runs) / "model"
         if folder.is_dir():
-            return load_model(folder), before + 1
+            return load_model(folder), k
     base = folder_of(config.base(), fit, runs)
     read(base)  # a base that is not there is told as a run
-    model = load_model(base / "model")
-    return (method.prepare(model, scenario.task.train) if method.prepare else model), 0
+    return method.start(load_model(base / "model"), scenario), 0
 
 
-def _drop(config: Step, requests: list, place: int, runs: Path) -> None:
-    """Drop the model of the step at `place`, in one move, unless it is at a checkpoint."""
-    if place < 0:
-        return
-    begun = requests[place - 1].request + 1 if place else 0
-    if any(begun < mark <= requests[place].request + 1 for mark in config.marks):
-        return
-    folder = step_folder(config, requests[place].request, runs)
+def _drop(folder: Path, runs: Path) -> None:
+    """Drop the model of a step, in one move."""
     gone = runs / f"{PARTIAL}dropped-{folder.name}"
     with suppress(OSError):  # it may be gone already
         os.replace(folder / "model", gone)

@@ -19,16 +19,10 @@ from workbench._run_folders import why_failed
 from workbench.errors import ConfigError, DataError, TooLarge
 from workbench.runs import folder_of, is_done, run
 from workbench.settings import ROOT, physical_memory
-from workbench.unlearning.grid import (
-    Fit,
-    Grid,
-    Plan,
-    Step,
-    model_class,
-    situation,
-    task_of,
-)
+from workbench.unlearning.grid import Plan
 from workbench.unlearning.grid_cells import fit, serve
+from workbench.unlearning.grid_config import Fit, Grid, Step
+from workbench.unlearning.grid_names import situation, task_of
 from workbench.whole import whole_file
 
 GRIDS = ROOT / "data" / "grids"
@@ -165,8 +159,7 @@ def _pace(cell: Fit | Step) -> tuple[str, ...]:
 
 def _guess(cell: Fit | Step) -> float:
     """CPU seconds that a cell will take, about."""
-    kind = model_class(cell.model)
-    rows = len(situation(cell.source, task_of(kind)).train)
+    rows = len(situation(cell.source, task_of(cell.model)).train)
     epoch = EPOCH.get(cell.model, 0.02) * rows / WORLD_ROWS
     epochs = getattr(getattr(cell.settings, "training", None), "epochs", 1)
     if isinstance(cell, Step):
