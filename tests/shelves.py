@@ -69,11 +69,14 @@ SHELVES = (
     Shelf("unlearning methods", r"unlearning/(grid\w*|receipt\w*)\.py", None),
     # what a receipt reads from a service: a page of its own, no core file stands on it
     Shelf("unlearning methods", r"ledger/receipts\.py", None),
+    # what a reader asks of a list, requests in a table, and a forget set that only notebooks draw
+    Shelf("unlearning methods", r"unlearning/(lists|asking|flood)\.py", None),
     # what the benchmark of unlearning stands on: requests, streams, curvature, endpoints. Counted
     # apart from the science that notebooks 00 to 21 and 40 reach, whose readers open none of it
     Shelf(
         "unlearning core",
-        r"unlearning/(requests|scenarios|spam|outcome|stream|curvature|endpoints|references)\.py",
+        r"unlearning/(requests|scenarios?|spam|_accounts|outcome|stream|curvature|endpoints"
+        r"|references|measures|assessment)\.py",
         16_000,
     ),
     Shelf("report methods", r"reports/(recpilot/|evaluation|judges)", None),

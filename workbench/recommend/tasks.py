@@ -38,6 +38,7 @@ class Task:
     people: np.ndarray
     had: sparse.csr_array
     learned: tuple[Histories, sparse.csr_array]
+    test: Interactions | None = None
 
     @property
     def person(self) -> np.ndarray:
@@ -159,7 +160,8 @@ def _task(
     cells = (people[whole.frame["user"]], whole.frame["item"].to_numpy())
     shape = (int(people.max()) + 1, whole.n_items)
     had = sparse.coo_array((np.ones(len(whole)), cells), shape=shape).tocsr()
-    return Task(name, parts.train, parts.valid, histories, targets, exclude, people, had, learned)
+    asked = (histories, targets, exclude)
+    return Task(name, parts.train, parts.valid, *asked, people, had, learned, parts.test)
 
 
 def target_auc(

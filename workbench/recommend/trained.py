@@ -30,6 +30,9 @@ from workbench.recommend.saving import fill, weights
 from workbench.recommend.training import reproducible, train, validation
 from workbench.settings import settings
 
+ConvexParts = list[tuple[torch.Tensor, Callable[[torch.Tensor], torch.Tensor]]]
+"""Outputs, and the losses as a convex function of them."""
+
 
 class TrainedModel(Bound):
     """A recommender fitted by gradient descent.
@@ -148,6 +151,15 @@ class TrainedModel(Bound):
         if isinstance(asked, Examples):
             return self.example_logits(asked)
         raise ModelError(f"a {type(asked).__name__}", "logits", "histories or examples")
+
+    def convex_parts(self, examples: Examples) -> ConvexParts:
+        """What the losses are a sum of, for curvatures that are never negative: outputs of the
+        network with their graph, (n, …), and with each the convex function that makes losses of it.
+
+        Added up, all parts are Σ `loss(examples)`. Of scores under a softmax and of margins the
+        logits themselves; a family with more beside them adds it.
+        """
+        return [(self.logits(examples), lambda outputs: self.loss_from(outputs, examples))]
 
     def parameter_groups(self) -> dict[str, list[torch.nn.Parameter]]:
         """users and items: all that has an entry per user or item; shared: all else."""

@@ -27,16 +27,19 @@ Algorithm = Callable[[Any, Interactions, Request, Any, int], dict[str, Any] | No
 NOTHING = 1e-6
 """A step shorter than this share of the weights is none."""
 DONE, NO_OP, FAILED = STATUSES = ("done", "no-op", "failed")
+OWN = {"request", "status", "step", "seconds", "peak_bytes", "rows", "error"}
+"""What an algorithm says nothing about."""
 
 
 @dataclass(frozen=True, eq=False)
 class Outcome:
     """What came of a request.
 
-    model: a model of its own; where status is *failed* that before the request, bit for bit.
-    status: done; no-op where nothing moved (less than `NOTHING`); failed. step: ‖θ' − θ‖ / ‖θ‖ over
-    all weights, NaN for a model without. seconds, peak_bytes: what the algorithm took, memory above
-    what stood before. notes: what the algorithm says, and `error` where it failed.
+    model: a model of its own; where status is *failed* that before the request, bit for bit, with
+    its graph and buffers. status: done; no-op where nothing moved (less than `NOTHING`); failed.
+    step: ‖θ' − θ‖ / ‖θ‖ over parameters, NaN for a model without; caches made of a log (graphs, item
+    weights) are no step. seconds, peak_bytes: what the algorithm took, memory above what stood
+    before. notes: what the algorithm says, and `error` where it failed.
     """
 
     model: Any = field(repr=False)
@@ -62,11 +65,12 @@ def unlearn(
     """Let an algorithm forget a request in a copy of the model; the model itself stays as it is.
 
     before: the log that the model stands for, the rows of earlier requests taken out. config: of
-    the algorithm; None takes its defaults. What the algorithm raises, weights that are no numbers
-    and tables of another shape are recorded as *failed*, so that a stream of requests goes on from
-    the model there was. Raises `DataError` for a request of which `before` has no row (unknown, or
-    forgotten already), `ModelError` for a log that the model was not fitted on, and `ConfigError`
-    for what is no algorithm or answers with anything but None or a dict.
+    the algorithm; None takes its defaults. What the algorithm raises (memory that does not suffice
+    too), weights or buffers that are no numbers, tables of another shape, and a network left in
+    training mode are recorded as *failed*, so that a stream of requests goes on from the model
+    there was. Raises `DataError` for a request of which `before` has no row (unknown, or forgotten
+    already), `ModelError` for a model that is not fitted, or on another log, and `ConfigError` for
+    what is no algorithm or answers with anything but None or a dict of notes.
 
     >>> unlearn(scif, model, log, Request(0, ids))  # doctest: +SKIP
     Outcome(done, step 0.031)
@@ -76,38 +80,36 @@ def unlearn(
     check_kind(before, Interactions)
     check_kind(request, Request)
     check_bound(before.index_fingerprint, getattr(model, "bound", None) or None)
+    if getattr(model, "bound", None) == "":
+        raise ModelError(f"{type(model).__name__} has not been fitted", "unlearn", "a fitted model")
     request.removed(before)
-    if not callable(algorithm):
-        raise ConfigError(f"a {type(algorithm).__name__}", "algorithm", "a function")
+    if not callable(algorithm) or isinstance(algorithm, type):
+        kind = "class" if isinstance(algorithm, type) else type(algorithm).__name__
+        raise ConfigError(f"a {kind}", "algorithm", "a function", "pass the function itself")
     # the copy, under a clock
-    own, notes, cost = model.copy(), {}, {}
+    own, cost = _copied(model), {}
     try:
         with watched(cost):
             said = algorithm(own, before, request, config, seed)
         _check_sound(own, model)
     except Exception as error:
-        notes, own = {"error": f"{type(error).__name__}: {error}"}, model.copy()
-        return Outcome(own, FAILED, 0.0, cost["seconds"], cost["bytes"], notes)
-    if not isinstance(said, dict | None):
-        what = f"{type(said).__name__} was returned"
-        raise ConfigError(
-            what, "algorithm", "None, or a dict of notes", "change the model in place"
-        )
+        notes = {"error": f"{type(error).__name__}: {error}"}
+        return Outcome(_copied(model), FAILED, 0.0, cost["seconds"], cost["bytes"], notes)
+    _check_notes(said)
     # how far it went
     step = step_length(model, own)
     status = NO_OP if step < NOTHING else DONE
     return Outcome(own, status, step, cost["seconds"], cost["bytes"], said or {})
 
 
-def weights(model: Any) -> dict[str, np.ndarray]:
-    """All weights and buffers of a trained model, float64; of a model without, none."""
+def weights(model: Any, buffers: bool = False) -> dict[str, np.ndarray]:
+    """All parameters of a trained model, and its buffers if asked, float64; of a model without,
+    none."""
     module = getattr(model, "module", None)
     if module is None:
         return {}
-    return {
-        name: value.detach().cpu().numpy().astype(np.float64)
-        for name, value in module.state_dict().items()
-    }
+    named = module.state_dict() if buffers else dict(module.named_parameters())
+    return {name: value.detach().cpu().numpy().astype(np.float64) for name, value in named.items()}
 
 
 def step_length(one: Any, other: Any) -> float:
@@ -116,20 +118,48 @@ def step_length(one: Any, other: Any) -> float:
     if not have:
         return float("nan")
     apart = sum(np.square(found[name] - value).sum() for name, value in have.items())
-    return float(
-        np.sqrt(apart / max(sum(np.square(value).sum() for value in have.values()), 1e-300))
-    )
+    length = sum(np.square(value).sum() for value in have.values())
+    return float(np.sqrt(apart / max(length, 1e-300)))
+
+
+def _copied(model: Any) -> Any:
+    """A copy that is another model."""
+    own = model.copy()
+    if own is model or own is None:
+        what = f"copy returned {'nothing' if own is None else 'the model itself'}"
+        raise ModelError(what, type(model).__name__, "a model of its own")
+    return own
 
 
 def _check_sound(changed: Any, model: Any) -> None:
-    """Raise `ModelError` for weights that are no numbers, or of another shape than there were."""
-    have = weights(model)
-    for name, value in weights(changed).items():
-        if name in have and value.shape != have[name].shape:
+    """Raise `ModelError` for weights that are no numbers, or of another shape than there were, and
+    for a network that would draw when it is asked."""
+    have, found = weights(model, buffers=True), weights(changed, buffers=True)
+    if have.keys() != found.keys():
+        odd = ", ".join(sorted(have.keys() ^ found.keys()))
+        raise ModelError(f"{odd} in one of the two", "algorithm", "the parameters there were")
+    for name, value in found.items():
+        if value.shape != have[name].shape:
             what = f"{name} is {value.shape}, was {have[name].shape}"
             raise ModelError(what, "algorithm", "weights of the same shape")
         if not np.isfinite(value).all():
             raise ModelError(f"{name} is not finite", "algorithm", "finite weights")
+    if not have:
+        return
+    if changed.module.training:
+        do = "end with model.module.eval()"
+        raise ModelError("left in training mode", "algorithm", "a network that draws nothing", do)
+    changed.module.zero_grad(set_to_none=True)
+
+
+def _check_notes(said: Any) -> None:
+    """Raise `ConfigError` for an answer that is no dict of notes, or says what is said here."""
+    if not isinstance(said, dict | None):
+        what, do = f"a {type(said).__name__} was returned", "change the model in place"
+        raise ConfigError(what, "algorithm", "None, or a dict of notes", do)
+    if taken := OWN & (said or {}).keys():
+        what = f"notes named {', '.join(sorted(taken))}"
+        raise ConfigError(what, "algorithm", "other names: these are measured, not told")
 
 
 @contextmanager

@@ -1,15 +1,21 @@
-"""Requests one after another, each starting from the model that the last one left."""
+"""Requests one after another, each starting from the model that the last one left.
+
+A request that fails is recorded, and the stream goes on from the model there was.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
-from workbench.unlearning.outcome import Algorithm, Outcome, unlearn
-from workbench.unlearning.requests import merged
+from workbench.errors import ConfigError, DataError
+from workbench.unlearning.outcome import FAILED, NO_OP, Algorithm, Outcome, unlearn
+from workbench.unlearning.requests import Request, merged
 from workbench.unlearning.scenarios import Scenario
 
 
@@ -28,19 +34,29 @@ class Method:
     prepare: Callable[[Any, Any], Any] | None = field(default=None, repr=False)
     batch: int = 1
 
+    def start(self, base: Any, scenario: Scenario) -> Any:
+        """The model that the method starts from; a copy, or what `prepare` makes."""
+        return base.copy() if self.prepare is None else self.prepare(base, scenario.task.train)
+
 
 @dataclass(frozen=True, eq=False)
 class Stream:
     """What became of a model along a stream.
 
-    outcomes: [request, status, step, seconds, peak_bytes, rows, error], one line a request that was
-    served. models: by the number of requests done, at every checkpoint; 0 is what it started from.
+    outcomes: [request, status, step, seconds, peak_bytes, rows, seed, error], one line a request
+    that was served, and the notes of the algorithm. models: by the number of requests done, at
+    every checkpoint; the least is what it started from.
     """
 
     method: Method
     scenario: Scenario
     outcomes: pd.DataFrame = field(repr=False)
     models: dict[int, Any] = field(repr=False)
+
+    def __repr__(self) -> str:
+        said = self.outcomes["status"].value_counts() if len(self.outcomes) else {}
+        told = ", ".join(f"{n} {status}" for status, n in said.items())
+        return f"Stream({self.method.name} on {self.scenario.name}: {told or 'nothing served'})"
 
 
 def checkpoints_of(n_requests: int, n: int = 4) -> tuple[int, ...]:
@@ -52,21 +68,78 @@ def checkpoints_of(n_requests: int, n: int = 4) -> tuple[int, ...]:
     return tuple(sorted({max(1, round(n_requests * part / n)) for part in range(1, n + 1)}))
 
 
+@lru_cache(maxsize=16)
+def served(scenario: Scenario, batch: int = 1) -> tuple[Request, ...]:
+    """The requests as a method with this batch sees them."""
+    return tuple(merged(scenario.requests, batch))
+
+
+def ends_of(method: Method, scenario: Scenario) -> tuple[int, ...]:
+    """How many requests are done after each that the method serves; with batch=1 one more each."""
+    return tuple(one.request + 1 for one in served(scenario, method.batch))
+
+
+def seed_of(seed: int, k: int) -> int:
+    """The seed of the k-th request: every one draws its own noise."""
+    return int(np.random.SeedSequence([seed, k]).generate_state(1)[0])
+
+
+def serve(method: Method, model: Any, scenario: Scenario, k: int, seed: int = 0) -> Outcome:
+    """Serve the k-th request that the method sees (from 0), a batch where it waits for one.
+
+    model: as the request before left it. A request of rows that are all outside the training part
+    leaves nothing to do; one of rows that are nowhere, or forgotten already, has failed.
+    """
+    request = served(scenario, method.batch)[k]
+    done = ends_of(method, scenario)[k - 1] if k else 0
+    before = scenario.train(done)
+    if not len(request.within(before)) and len(request.within(scenario.valid(done))):
+        notes = {"note": "no row of it is in the training part"}
+        return Outcome(model.copy(), NO_OP, 0.0, 0.0, 0, notes)
+    try:
+        return unlearn(method.algorithm, model, before, request, method.config, seed_of(seed, k))
+    except DataError as error:
+        notes = {"error": f"DataError: {error}"}
+        return Outcome(model.copy(), FAILED, 0.0, 0.0, 0, notes)
+
+
 def stream(
-    method: Method, base: Any, scenario: Scenario, seed: int = 0, checkpoints: int = 4
+    method: Method,
+    base: Any,
+    scenario: Scenario,
+    seed: int = 0,
+    checkpoints: int = 4,
+    *,
+    start: int = 0,
+    model: Any = None,
+    on_request: Callable[[int, Outcome], None] | None = None,
 ) -> Stream:
-    """Serve all requests of a scenario; the base stays as it is."""
+    """Serve all requests of a scenario; the base stays as it is.
+
+    start, model: go on after so many requests, from the model that they left. on_request: called
+    with the number of requests done and the outcome, after each. Raises `ConfigError` for a start
+    in the middle of a batch, or one without its model.
+    """
+    ends = ends_of(method, scenario)
+    if start not in (0, *ends) or (start > 0) != (model is not None):
+        want = f"0, or one of {', '.join(map(str, ends[:6]))}, … with the model of that moment"
+        raise ConfigError(f"start={start}, model={model!r}", "stream", want)
     marks = checkpoints_of(len(scenario.requests), checkpoints)
-    model = base.copy() if method.prepare is None else method.prepare(base, scenario.task.train)
-    models, lines, served = {0: model}, [], 0
-    for request in merged(scenario.requests, method.batch):
-        outcome = unlearn(
-            method.algorithm, model, scenario.train(served), request, method.config, seed
-        )
-        served, model = request.request + 1, outcome.model
-        lines.append(line_of(outcome, request.request, len(request)))
+    model = method.start(base, scenario) if model is None else model.copy()
+    models, lines, done = {start: model}, [], start
+    for k, end in enumerate(ends):
+        if end <= start:
+            continue
+        outcome = serve(method, model, scenario, k, seed)
         # between two batches the model waits: what is asked of it then is asked of the last one
-        models |= {mark: model for mark in marks if mark <= served and mark not in models}
+        models |= {mark: model for mark in marks if done < mark < end}
+        rows = sum(len(one) for one in scenario.requests[done:end])
+        lines.append(line_of(outcome, end - 1, rows) | {"seed": seed_of(seed, k)})
+        done, model = end, outcome.model
+        if done in marks:
+            models[done] = model
+        if on_request is not None:
+            on_request(done, outcome)
     return Stream(method, scenario, pd.DataFrame(lines), models)
 
 

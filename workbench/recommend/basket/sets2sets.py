@@ -28,8 +28,9 @@ from torch import nn
 
 from workbench.data import Interactions
 from workbench.errors import TooLarge
-from workbench.recommend.basket._examples import BasketBatch
+from workbench.recommend.basket._examples import BasketBatch, BasketExamples
 from workbench.recommend.basket._next_basket import BasketNetwork, NextBasket
+from workbench.recommend.trained import ConvexParts
 from workbench.recommend.training import Training, recurrence
 from workbench.settings import Frozen
 
@@ -121,7 +122,11 @@ class Sets2SetsNetwork(BasketNetwork):
     def loss_from(self, scores: torch.Tensor, read: BasketBatch) -> torch.Tensor:
         """Weighted squares plus λ · set loss, from what stands in the softmax, (E, n_items); (E,). A
         question that asks for every item has no set loss."""
-        made, none = scores.softmax(1), scores.new_zeros(len(scores))
+        return self.loss_of(scores.softmax(1), read)
+
+    def loss_of(self, made: torch.Tensor, read: BasketBatch) -> torch.Tensor:
+        """The same from ŷ, (E, n_items); convex in it: squares, and exponentials of −(ŷᵢ − ŷⱼ)."""
+        none = made.new_zeros(len(made))
         row, item = self.put(read.target_row), self.put(read.target_item)
         found = made[row, item]
         squares = (made**2 @ self.weight).index_add(0, row, self.weight[item] * (1 - 2 * found))
@@ -141,6 +146,11 @@ class Sets2Sets(NextBasket):
     """
 
     Config, Network = Sets2SetsConfig, Sets2SetsNetwork
+
+    def convex_parts(self, examples: BasketExamples) -> ConvexParts:
+        """ŷ: of the scores themselves squares after a softmax are not convex."""
+        made = self.example_logits(examples).softmax(1)
+        return [(made, lambda outputs: self.module.loss_of(outputs, examples.batch))]
 
     def cache(self, log: Interactions) -> None:
         """w anew from the baskets of a log; equal items of a basket count once. The largest count

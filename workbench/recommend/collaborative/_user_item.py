@@ -22,7 +22,7 @@ from workbench.recommend.collaborative._pairs import NegativeSampler, Pairs, mar
 from workbench.recommend.collaborative._resolve import resolved
 from workbench.recommend.protocol import check_items, fitted
 from workbench.recommend.saving import csr_from, csr_parts
-from workbench.recommend.trained import TrainedModel
+from workbench.recommend.trained import ConvexParts, TrainedModel
 
 
 class Tables(nn.Module):
@@ -138,6 +138,15 @@ class UserItem(TrainedModel):
     def loss_from(self, logits: torch.Tensor, examples: Pairs) -> torch.Tensor:
         """−ln σ(x_uij); (n,). The loss has more beside it: the penalty, and SGL's contrast."""
         return functional.softplus(-logits)
+
+    def convex_parts(self, examples: Pairs) -> ConvexParts:
+        """Margins under −ln σ, and the vectors of the pairs, (n, 3, d), under their penalty."""
+        u, i, j = examples.tensors(self.module.user.weight.device)
+        users, items = self.module.user.weight, self.module.item.weight
+        drawn = users.index_select(0, u), items.index_select(0, i), items.index_select(0, j)
+        l2 = self.config.l2
+        squares = (torch.stack(drawn, 1), lambda vectors: l2 / 2 * vectors.square().sum((1, 2)))
+        return super().convex_parts(examples) + ([squares] if l2 else [])
 
     def tables(self) -> tuple[torch.Tensor, torch.Tensor]:
         """User and item vectors as they are scored with: with their graph, or, under `no_grad`,

@@ -26,6 +26,7 @@ and softmax is made once for each node of a batch.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Literal
 
 import torch
@@ -38,6 +39,7 @@ from workbench.recommend.collaborative._pairs import Pairs, pairwise, penalty
 from workbench.recommend.collaborative._user_item import Tables, UserItem
 from workbench.recommend.protocol import fitted
 from workbench.recommend.softmax import full_softmax
+from workbench.recommend.trained import ConvexParts
 from workbench.recommend.training import Training
 from workbench.settings import Frozen
 
@@ -114,13 +116,40 @@ class SGL(UserItem):
     ) -> torch.Tensor:
         """s of the node of each pair; (n,)."""
         unique, place = torch.unique(node, return_inverse=True)
+        return full_softmax(*self._faced(first, second, unique)).index_select(0, place)
+
+    def _faced(
+        self, first: torch.Tensor, second: torch.Tensor, unique: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Nodes in one view, those in the other that they are told from, and where they stand
+        there themselves."""
         near = functional.normalize(first.index_select(0, unique), dim=1) / self.config.temperature
         everywhere = self.config.negatives_from == "all" or self.module.time is None
         table = functional.normalize(
             second if everywhere else second.index_select(0, unique), dim=1
         )
-        targets = unique if everywhere else torch.arange(len(unique), device=node.device)
-        return full_softmax(near, table, targets).index_select(0, place)
+        targets = unique if everywhere else torch.arange(len(unique), device=unique.device)
+        return near, table, targets
+
+    def convex_parts(self, examples: Pairs) -> ConvexParts:
+        """With the contrast, by its own softmax: cosines of every node of the pairs, over τ."""
+        parts, nodes = (
+            super().convex_parts(examples),
+            examples.tensors(self.module.user.weight.device)[:2],
+        )
+        for first, second, node in zip(*self.module.views(), nodes, strict=True):
+            unique, count = torch.unique(node, return_counts=True)
+            near, table, targets = self._faced(first, second, unique)
+            contrast = partial(self._contrasts, targets=targets, count=count)
+            parts.append((near @ table.T, contrast))
+        return parts
+
+    def _contrasts(
+        self, cosines: torch.Tensor, targets: torch.Tensor, count: torch.Tensor
+    ) -> torch.Tensor:
+        """λ₁ s of each node, as often as pairs have it."""
+        each = functional.cross_entropy(cosines, targets, reduction="none")
+        return self.config.ssl * (count * each)
 
     def begin(self, seed: tuple[int, int] | None) -> None:
         """Views and negatives of an epoch, or, with None, those outside of training."""
