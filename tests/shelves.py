@@ -43,11 +43,15 @@ SHELVES = (
     # the two tiny architectures that learn the worlds: no core file imports them
     Shelf("worlds", r"(worlds/|tokens/small_models\.py)", None),
     Shelf("sources", r"sources/", None),
-    Shelf("command", r"(cli|doctor)\.py", None),
+    Shelf("command", r"(cli|doctor|unlearning/commands)\.py", None),
     # where foreign things come in and go out: models, adapters, servers and their answers, folders
     # of runs, files searched for an id. Counted apart: a reader of the science opens none of them,
     # and most of what they hold is what a stranger may hand in
-    Shelf("doors", r"(language/|runs\.py|ledger/(purge|cached)\.py)", 11_600),
+    Shelf(
+        "doors",
+        r"(language/|runs\.py|_engines\.py|_run_folders\.py|ledger/(purge|cached)\.py)",
+        11_600,
+    ),
     # what a loss must offer: fine-tuning stands on it
     Shelf("science core", r"tokens/weights/protocol\.py", None),
     # one page a published method, and the parts that the methods of a family share
@@ -66,9 +70,13 @@ SHELVES = (
     Shelf("worlds", r"tokens/corpora\.py", None),
     # leavers: one question of notebook 20, asked of one core function
     Shelf("unlearning methods", r"unlearning/(algorithms/|audit/|boomerang|leavers)", None),
-    Shelf("unlearning methods", r"unlearning/(grid|receipt|methods|assessment)\.py", None),
-    # the record that scenarios are drawn into: core, as below
-    Shelf("unlearning core", r"unlearning/scenario\.py", 16_000),
+    Shelf(
+        "unlearning methods",
+        r"unlearning/(grid\w*|receipt\w*|methods|assessment|commands)\.py",
+        None,
+    ),
+    # what a receipt reads from a service: a page of its own, no core file stands on it
+    Shelf("unlearning methods", r"ledger/receipts\.py", None),
     # what a reader asks of a list, requests in a table, how fake accounts look, and a forget set that
     # only notebooks draw: no other code stands on them
     Shelf("unlearning methods", r"unlearning/(lists|asking|flood|_accounts)\.py", None),
@@ -76,7 +84,7 @@ SHELVES = (
     # apart from the science that notebooks 00 to 21 and 40 reach, whose readers open none of it
     Shelf(
         "unlearning core",
-        r"unlearning/(requests|scenarios|spam|outcome|stream|curvature|endpoints|references"
+        r"unlearning/(requests|scenarios?|spam|outcome|stream|curvature|endpoints|references"
         r"|measures)\.py",
         16_000,
     ),

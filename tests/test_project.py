@@ -34,6 +34,7 @@ FOR_TESTS = [Requirement(text) for text in PROJECT["project"]["optional-dependen
 CONDA_NAMES = {"torch": "pytorch"}
 IMPORT_NAMES = {"scikit-learn": "sklearn"}
 BOTTOM = {"settings", "errors", "html", "statistics", "runs", "whole", "laws", "language"}
+BOTTOM |= {"_engines", "_run_folders"}  # of runs
 MAY_IMPORT = {
     **dict.fromkeys(BOTTOM, BOTTOM),
     "data": BOTTOM,

@@ -9,7 +9,7 @@ import pytest
 
 from tests.shelves import LONGEST, PACKAGE, SHELVES, WHOLE, files, shelf_of, size
 
-NOT_CORE = {shelf.name for shelf in SHELVES} - {"science core", "doors"}
+NOT_CORE = {shelf.name for shelf in SHELVES} - {"science core", "unlearning core", "doors"}
 
 
 def table() -> dict[str, Counter]:

@@ -17,12 +17,14 @@ from typer import Argument, Option
 
 from workbench.errors import ConfigError, WorkbenchError
 from workbench.settings import settings
+from workbench.unlearning.commands import app as unlearn
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 data = typer.Typer(
     no_args_is_help=True, help="Data sets: their cards, downloads, and a table of your own."
 )
 app.add_typer(data, name="data")
+app.add_typer(unlearn, name="unlearn")
 
 PAIRS = {"mapping": "--column", "item_columns": "--item-column", "actions": "--action"}
 """Arguments of the readers that are pairs, and the options that take them here."""

@@ -9,7 +9,7 @@ import pytest
 from tests.reports.shops import shop
 from tests.reports.test_claims import Notes
 from workbench.errors import UnknownItem, UnknownUser
-from workbench.recommend import BPR, EASE, EASEConfig, SASRec
+from workbench.recommend import BPR, EASE, BPRConfig, EASEConfig, SASRec
 from workbench.recommend.session.sasrec import SASRecConfig
 from workbench.recommend.training import Training
 from workbench.reports import Evidence, check, count_words, make_claims, write
@@ -123,12 +123,28 @@ def test_a_trained_network_has_a_report():
         assert whole - left > floor / 2
 
 
-def test_a_model_that_looks_its_users_up_rests_on_no_row():
+def test_a_model_that_looks_its_users_up_rests_on_the_rows_that_a_vector_solved_again_rests_on():
     log, catalogue = shop(1)
-    model = BPR().fit(log)
-    report = write(Evidence.of(log, catalogue, model, 0))
-    assert not report.claims
-    assert "nothing to report" in report.text
+    model = BPR(BPRConfig(l2=0.01, training=Training(epochs=5, learning_rate=0.01))).fit(log)
+    evidence = Evidence.of(log, catalogue, model, 0)
+    assert np.array_equal(evidence.scores, model.score(evidence.history)[0].astype(float))
+    # left out: by as much as the solved vector moves
+    history, pick = evidence.history, evidence.offers["pick"]
+    for item in np.unique(history.item):
+        rows = history.item == item
+        whole, left = (model.score_rows(one)[0] for one in (history, history.parts(~rows[None])))
+        effects = evidence.deletion.effects[:, rows].sum(axis=1)
+        assert effects == pytest.approx(whole - left, abs=1e-9)
+        moved = evidence.rescored(history.parts(~rows[None]))[0]
+        assert moved == pytest.approx(evidence.scores - effects, abs=1e-9)
+    report = write(evidence)
+    assert report.claims and not len(report.dropped)
+    assert check(report.claims, evidence, report.support)["ok"].all()
+    carried = report.support.loc[report.support["claim"] == report.claims[0].claim, "interaction"]
+    assert evidence.deletion.effects[pick][np.isin(history.interaction, carried)].min() > 0
+    # without a row there is nothing to rest on
+    empty = log.without(history.interaction)
+    assert not model.score_rows(empty.histories([0])).any()
 
 
 def test_the_hash_says_what_made_the_page(evidence):

@@ -10,5 +10,6 @@ __getattr__, __dir__, __all__ = lazy.attach(
         "loop": ["Forgetting", "forget", "ladder"],
         "canaries": ["canaries"],
         "purge": ["purge"],
+        "receipts": ["places", "receipt"],
     },
 )

@@ -85,10 +85,14 @@ class Forgetting:
     @cached_property
     def inexact(self) -> str:
         """What is said beside a deletion whose item weights are not those of a refit; else ""."""
-        service = self.removal.service
+        service, way = self.removal.service, self.removal.way
+        if ITEM_WEIGHTS.name not in self.on or not len(self.removal.ids):
+            return ""
+        if way != service.ways[0]:
+            return f" ({way}: {'marked stale' if self.removal.stale(self.on) else 'not exact'})"
         off = service.keep("off", lambda: off_refit(service.model, service.weights_log))
         told = f" (not exact: off by {off:.2g} of the largest score)"
-        return told if off and ITEM_WEIGHTS.name in self.on else ""
+        return told if off else ""
 
     @cached_property
     def lists(self) -> pd.DataFrame:
@@ -115,13 +119,13 @@ class Forgetting:
         for its `effect`."""
         drawn = (self.seed, self.draws)
         own = placebos(self.removal, self.user, self.on, self._topic_items, *drawn)
-        return (*own, *strangers(self.removal.service, self.user, *drawn))
+        return (*own, *strangers(self.removal.service, self.user, *drawn, self.removal.way))
 
     @cached_property
     def null(self) -> pd.DataFrame:
         """The request beside its controls: [kind, draw, rows, gone, new, back, again, others,
         exposed], see `Control.effect`; its own line first. exposed: whether the topic is listed."""
-        asked = ("this request", 0, self.user, self.removal.ids, self.on)
+        asked = ("this request", 0, self.user, self.removal.ids, self.on, self.removal.way)
         lines = []
         for one in (Control(self.removal.service, *asked), *self.controls):
             lines.append({"kind": one.kind, "draw": one.draw, "rows": len(one.ids), **one.effect})
@@ -167,19 +171,21 @@ def forget(
     topic: str | None = None,
     seed: int = 0,
     draws: int = 3,
+    way: str | None = None,
 ) -> Forgetting:
     """Take rows of a shopper (user code) away where the switches reach; the service handed in stays
     as it is.
 
     topic: what the exposure is about; where absent, the topic that all removed rows share. draws:
     placebo requests and other shoppers leaving, drawn with `seed`, that the changes are held
-    against. Raises `UnknownUser`, `UnknownItem` for a topic that no product has, and
+    against. way: how the rows leave the item weights, one of `service.ways`. Raises `UnknownUser`,
+    `UnknownItem` for a topic that no product has, `ConfigError` for a way that is none, and
     `DataError` for rows that are not this shopper's.
     """
     service.log.check_user(user)
     if topic is not None:
         service.catalogue.items_of(topic)
-    removal = service.removal(interactions)
+    removal = service.removal(interactions, way=way)
     on = service.reach(switches or Switches())
     # one shopper's request: nobody deletes what is another's
     foreign = removal.users[removal.users != user]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from numbers import Real
@@ -41,6 +41,9 @@ class Service:
     offered again. steered: (user, topic) → penalty on the topic's items, in standard deviations of
     the shopper's scores; inf hides them. mask_seen: whether products of the log are never offered
     again; False for baskets, where people buy again. unsaid: topics that no report names unasked.
+    forgetters: other ways to take rows out of the item weights, by name: an algorithm as
+    `workbench.unlearning.unlearn` takes it, or one with its settings (a `Method`). verdicts: what
+    is known of them, in words.
 
     >>> service = Service.build(world.log, world.catalogue, EASE())  # doctest: +SKIP
     """
@@ -55,6 +58,8 @@ class Service:
     steered: dict[tuple[int, str], float] = field(default_factory=dict)
     mask_seen: bool = True
     unsaid: frozenset[str] = frozenset()
+    forgetters: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    verdicts: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     @classmethod
     def build(
@@ -63,10 +68,13 @@ class Service:
         catalogue: Catalogue,
         model: Any,
         stores: Iterable[type[Store]] = (EntityStore,),
-        mask_seen: bool = True,
+        mask_seen: bool | None = None,
         unsaid: Iterable[str] = (),
+        forgetters: Mapping[str, Any] | None = None,
+        verdicts: Mapping[str, str] | None = None,
     ) -> Service:
-        """Fit a copy of the model on the log and build the stores.
+        """Fit a copy of the model on the log and build the stores; mask_seen: as is the model's task
+        unless told.
 
         Raises `ConfigError` for two stores of one name, and for a model that lacks fit, score or
         copy, before it is fitted; `DataError` for a catalogue of other items; `UnknownItem` for an
@@ -81,8 +89,17 @@ class Service:
         for topic in unsaid:
             catalogue.items_of(topic)
         built = check_stores(kind.build(log, catalogue) for kind in stores)
+        if mask_seen is None:
+            mask_seen = not getattr(model, "repeats", False)
         rules = {"mask_seen": mask_seen, "unsaid": frozenset(unsaid)}
-        return cls(log, catalogue, fitted_copy(model, log), built, weights_log=log, **rules)
+        others = {"forgetters": dict(forgetters or {}), "verdicts": dict(verdicts or {})}
+        for name, method in others["forgetters"].items():
+            apart = name in ("exact", "retrain") or getattr(method, "prepare", None)
+            if apart or not callable(getattr(method, "algorithm", method)):
+                want = "a name of its own, and an algorithm that changes the model at hand"
+                raise ConfigError(f"{name!r}: {method!r}", "forgetters", want)
+        own = fitted_copy(model, log)
+        return cls(log, catalogue, own, built, weights_log=log, **rules, **others)
 
     @property
     def stores_vectors(self) -> bool:
@@ -93,6 +110,11 @@ class Service:
     def tiers(self) -> tuple[Tier, ...]:
         """Every place that remembers a shopper, in the order of the screen."""
         return tiers_of(self.stores.values(), self.stores_vectors)
+
+    @property
+    def ways(self) -> tuple[str, ...]:
+        """How rows can be taken out of the item weights, by name; what is done unless told first."""
+        return ("exact" if hasattr(self.model, "forget") else "retrain", *self.forgetters)
 
     def reach(self, switches: Switches) -> frozenset[str]:
         """The tiers that are switched on; raises `ConfigError` for names that are no tier here."""
@@ -107,13 +129,18 @@ class Service:
         """The service after a request that reaches so far; `DataError` for rows nobody knows."""
         return self.removal(interactions).at(self.reach(switches))
 
-    def removal(self, interactions: Iterable[int], digest: str | None = None) -> Removal:
+    def removal(
+        self, interactions: Iterable[int], digest: str | None = None, way: str | None = None
+    ) -> Removal:
         """The request, for any switches; the last ones are kept, with what they have cleaned.
-        digest: what it was when it was written down; `DataError` for other rows."""
-        ids = unique_ids(interactions)
+        digest: what it was when it was written down; `DataError` for other rows. way: one of
+        `ways`, the first unless told; `ConfigError` for another."""
+        ids, way = unique_ids(interactions), way or self.ways[0]
+        if way not in self.ways:
+            raise ConfigError(f"no way is called {way!r}", "way", ", ".join(self.ways))
         if digest is not None:
             self.log.only(ids, digest)
-        return self.keep(("removal", ids.tobytes()), lambda: Removal(self, ids))
+        return self.keep(("removal", ids.tobytes(), way), lambda: Removal(self, ids, way))
 
     def hide(self, user: int, topic: str) -> Service:
         """Filter: show the shopper nothing of a topic; nothing is forgotten."""

@@ -23,7 +23,8 @@ class Control:
 
     kind: "this request", or what should change nothing of its kind: "placebo rows" and "another
     shopper leaves". draw: its number within the kind. user: the
-    shopper whose claims and list are watched. ids: the rows taken away. on: the places they leave.
+    shopper whose claims and list are watched. ids: the rows taken away. on: the places they leave;
+    way: how they leave the item weights.
 
     >>> [control.effect["gone"] for control in told.controls]  # doctest: +SKIP
     """
@@ -34,6 +35,7 @@ class Control:
     user: int
     ids: np.ndarray = field(repr=False)
     on: frozenset[str] = field(repr=False)
+    way: str | None = None
 
     @cached_property
     def effect(self) -> dict[str, Any]:
@@ -41,7 +43,7 @@ class Control:
         codes of the shopper's list; again: how many of them are products of the shopper's rows that
         were taken away here."""
         # the service keeps its last requests: a flipped switch asks for the same placebo rows again
-        removal = self.service.removal(self.ids)
+        removal = self.service.removal(self.ids, way=self.way)
         changed = removal.at(self.on)
         left_out = np.append(removal.users, self.user)
         others = touched(self.service, changed, left_out, removal.score(self.on))["changed"]
@@ -77,13 +79,14 @@ def placebos(
         turn = random.permutation(len(products))
         order = np.argsort(turn[product], kind="stable")
         ids = rows[order[: len(removal.ids)]]
-        controls.append(Control(service, "placebo rows", draw, user, ids, frozenset(on)))
+        one = (service, "placebo rows", draw, user, ids, frozenset(on), removal.way)
+        controls.append(Control(*one))
     return controls
 
 
-def strangers(service: Service, user: int, seed: int, draws: int) -> list[Control]:
+def strangers(service: Service, user: int, seed: int, draws: int, way: str) -> list[Control]:
     """Other shoppers who leave with all their rows, from every place: the same for every request of
-    the shopper, so the service keeps them with what they did."""
+    the shopper that goes the same way, so the service keeps them with what they did."""
 
     def drawn() -> list[Control]:
         random = np.random.default_rng([seed, user, 1])
@@ -91,6 +94,6 @@ def strangers(service: Service, user: int, seed: int, draws: int) -> list[Contro
         leaving = random.permutation(present[present != user])[: max(draws, 0)]
         kind, on = "another shopper leaves", service.reach(Switches())
         rows = [service.log.rows_of(stranger)["interaction"].to_numpy() for stranger in leaving]
-        return [Control(service, kind, draw, user, ids, on) for draw, ids in enumerate(rows)]
+        return [Control(service, kind, draw, user, ids, on, way) for draw, ids in enumerate(rows)]
 
-    return service.keep(("strangers", user, seed, draws), drawn)
+    return service.keep(("strangers", user, seed, draws, way), drawn)

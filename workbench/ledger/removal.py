@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from functools import cached_property
+from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -27,11 +28,12 @@ class Removal:
     switches say.
 
     ids: sorted. users: whose rows they are. pairs: (user, item) of them. taken, left: the rows of
-    every log of the service, by `id(log)`.
+    every log of the service, by `id(log)`. way: how the item weights forget, one of
+    `service.ways`.
     """
 
-    def __init__(self, service: Service, interactions: Iterable[int]) -> None:
-        self.service = service
+    def __init__(self, service: Service, interactions: Iterable[int], way: str) -> None:
+        self.service, self.way = service, way
         self.ids = unique_ids(interactions)
         # each log in two: what the shopper has, what the weights and old vectors saw
         logs = (service.log, service.weights_log, *service.stale.values())
@@ -48,6 +50,7 @@ class Removal:
         owners = self._owners(unlogged) if len(unlogged) else []
         self.users = np.unique(np.r_[rows["user"].to_numpy(), owners].astype(np.int32))
         self._made: dict[frozenset[str], Service] = {}
+        self.outcome, self.seconds = None, None
 
     def _owners(self, ids: np.ndarray) -> list[int]:
         """Whose these rows are, for the stores; raises `DataError` for a row that none names."""
@@ -78,12 +81,34 @@ class Removal:
     @cached_property
     def weights(self) -> Any:
         """The model with cleaned item weights: rows taken out where it can do that, else refitted
-        on what remains (and then user vectors are clean, too)."""
-        model = self.service.model.copy()
-        held = id(self.service.weights_log)
-        if hasattr(model, "forget"):
-            return model.forget(self.taken[held])
-        return model.fit(self.left[held])
+        on what remains (and then user vectors are clean, too), or as another way has it; None where
+        that did nothing."""
+        service, held, begun = self.service, id(self.service.weights_log), perf_counter()
+        if self.way != service.ways[0]:
+            model = self._otherwise(service.forgetters[self.way], service.weights_log)
+        elif hasattr(service.model, "forget"):
+            model = service.model.copy().forget(self.taken[held])
+        else:
+            model = service.model.copy().fit(self.left[held])
+        service.keep("seconds", dict)[self.way] = self.seconds = perf_counter() - begun
+        return model
+
+    def _otherwise(self, method: Any, log: Interactions) -> Any:
+        """The model after an algorithm of unlearning, None where that moved nothing or failed."""
+        # imported when asked for: most services have no such way
+        from workbench.unlearning.outcome import DONE, unlearn
+        from workbench.unlearning.requests import Request
+
+        if not len(self.taken[id(log)]):
+            return None
+        how = (getattr(method, "algorithm", method), self.service.model, log, Request(0, self.ids))
+        self.outcome = unlearn(*how, getattr(method, "config", None))
+        return self.outcome.model if self.outcome.status == DONE else None
+
+    def stale(self, on: frozenset[str]) -> bool:
+        """Whether the item weights still stand for the rows: they were not reached, or nothing was
+        done to them."""
+        return ITEM_WEIGHTS.name not in on or self.weights is None
 
     @cached_property
     def refitted(self) -> Any:
@@ -94,7 +119,8 @@ class Removal:
         """How other shoppers are scored when these switches are on, where there is a shorter way
         than by the cleaned model: what it said before, and the low rank of the change."""
         service = self.service
-        if ITEM_WEIGHTS.name not in on or not hasattr(service.model, "score_without"):
+        exact = self.way == service.ways[0] and hasattr(service.model, "score_without")
+        if ITEM_WEIGHTS.name not in on or not exact:
             return None
         removed = self.taken[id(service.weights_log)]
 
@@ -118,6 +144,8 @@ class Removal:
 
     def _combine(self, on: frozenset[str]) -> Service:
         old = self.service
+        if self.stale(on):
+            on = on - {ITEM_WEIGHTS.name}
         changed: dict[str, Any] = {}
         if "log" in on:
             changed["log"] = self.left[id(old.log)]

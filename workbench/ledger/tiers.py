@@ -54,7 +54,17 @@ TOMBSTONE = Tier(
     "Never offer the deleted products again. The list of tombstones is itself a memory.",
     ("the tombstone keeps deleted products out", "the tombstone lets it stand"),
 )
-RESERVED = {"log", "user_vector", "item_weights", "tombstone", "list", "rest", "others", "caches"}
+RESERVED = {
+    "log",
+    "user_vector",
+    "item_weights",
+    "tombstone",
+    "list",
+    "rest",
+    "others",
+    "caches",
+    "way",
+}
 """Names that no store may have."""
 
 

@@ -8,7 +8,7 @@ those, in its folder too, and refuses the histories and rows of another log.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from pydantic import BaseModel
@@ -26,6 +26,8 @@ class Bound:
     """
 
     Config: type[BaseModel]
+    repeats: ClassVar[bool] = False
+    """Whether what was had is asked for again, as in baskets."""
     bound: str | None = ""
 
     def __init__(self, config: BaseModel | None = None, **fields: Any) -> None:

@@ -142,8 +142,16 @@ class Evidence:
 
     def rescored(self, parts: Histories) -> np.ndarray:
         """Adjusted scores (B, n_items) of parts of the history. Code −1 is nobody's: models with
-        stored user vectors score what is left, not what they remember."""
+        stored user vectors score what is left, not what they remember; those that read no rows move
+        by as much as a vector that is solved again for the part."""
+        if hasattr(self.model, "score_rows"):
+            return self.scores + self._read(parts) - self._read(self.history)
         return self.adjusted(replace(parts, user=np.full(len(parts), -1, dtype=np.int32)))
+
+    def _read(self, parts: Histories) -> np.ndarray:
+        """Scores (B, n_items) by the rows at hand, also from models that look a user up."""
+        own = getattr(self.model, "score_rows", None)
+        return own(parts) if own else scores_or_none(self.model, parts)
 
     @cached_property
     def scores(self) -> np.ndarray:
@@ -226,9 +234,7 @@ class Evidence:
     def deletion(self) -> Deletion:
         """What every score loses when all rows of a product are left out; effects (n_items,
         n_rows)."""
-        return by_deletion(
-            lambda histories, _: scores_or_none(self.model, histories), self.history, unit="item"
-        )
+        return by_deletion(lambda histories, _: self._read(histories), self.history, unit="item")
 
     def carried(self, item: int) -> Executed:
         """The score of an item and the rows that raise it."""

@@ -110,7 +110,7 @@ def export(screen: Screen | Any, path: Path | str, real_people: bool = False) ->
     model["random"] = {name: str(number) for name, number in random.items()}
     size = f"{model['items']} products × {model['users']} shoppers"
     footer = f"This page computes by itself: EASE, {size}. No server, no network."
-    return write(document(screen.state, model, footer), path)
+    return write(document(_alone(screen.state), model, footer), path)
 
 
 def other_suffix(path: Path, expected: str, do: str | None) -> ConfigError:
@@ -153,6 +153,15 @@ def refuse_what_it_cannot_make(service: Service, user: int) -> None:
     for claim in service.report(user).claims:
         if not portable(evidence, claim.statement):
             raise ModelError(f"{claim!r} cannot be made by the file", "export", "portable kinds")
+
+
+def _alone(state: dict[str, Any]) -> dict[str, Any]:
+    """The state without a choice of ways: the file knows the exact one alone."""
+    switches = [
+        {key: one[key] for key in one.keys() - {"ways", "way", "stale"}}
+        for one in state["switches"]
+    ]
+    return {**state, "switches": switches}
 
 
 def document(state: dict[str, Any], model: dict[str, Any] | None = None, footer: str = "") -> str:

@@ -50,6 +50,8 @@ class NextBasket(TrainedModel):
     baskets, or others with all of theirs.
     """
 
+    repeats = True
+
     @property
     def per_item(self) -> Axes:
         """As the network says."""

@@ -74,6 +74,7 @@ class TIFUKNN(CountedModel):
 
     Config = TIFUKNNConfig
     State = UserVectors
+    repeats = True
     reads_users = True  # one's own vector is no neighbour
 
     def score(self, histories: Histories) -> np.ndarray:

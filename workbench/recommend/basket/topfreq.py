@@ -71,6 +71,7 @@ class TopFreq(CountedModel):
 
     Config = TopFreqConfig
     State = BasketCounts
+    repeats = True
 
     def score(self, histories: Histories) -> np.ndarray:
         """Counts with the order of ties built in (see above); float64 (B, n_items)."""

@@ -62,6 +62,7 @@ class UPCF(CountedModel):
 
     Config = UPCFConfig
     State = UserVectors
+    repeats = True
     reads_users = True  # one's own vector is no neighbour
 
     def score(self, histories: Histories) -> np.ndarray:

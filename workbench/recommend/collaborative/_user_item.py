@@ -19,6 +19,7 @@ from workbench.data.checks import checked_codes
 from workbench.errors import ModelError, UnknownUser
 from workbench.recommend.collaborative._graph import Graph
 from workbench.recommend.collaborative._pairs import NegativeSampler, Pairs, margins
+from workbench.recommend.collaborative._resolve import resolved
 from workbench.recommend.protocol import check_items, fitted
 from workbench.recommend.saving import csr_from, csr_parts
 from workbench.recommend.trained import ConvexParts, TrainedModel
@@ -115,6 +116,20 @@ class UserItem(TrainedModel):
         self.parts(histories)
         users, items = self.tables()
         return self._users(users, histories) @ items.T
+
+    def score_rows(self, histories: Histories) -> np.ndarray:
+        """What people would be scored if their vectors were solved again for the rows at hand, the
+        items as they are; float64 (B, n_items). It is how a score is taken apart by leaving rows
+        out: `score` itself reads no row.
+        """
+        check_items(histories, self.shape["n_items"], self.bound, users=False)
+        with torch.no_grad():
+            items = self.tables()[1].double().cpu().numpy()
+        vectors = np.zeros((len(histories), items.shape[1]))
+        for row in range(len(histories)):
+            held = np.unique(histories.item[histories.row(row)])
+            vectors[row] = resolved(held, items, self.config.l2)
+        return vectors @ items.T
 
     def example_logits(self, examples: Pairs) -> torch.Tensor:
         """The margins x_uij; (n,)."""

@@ -10,6 +10,10 @@ import lazy_loader as lazy
 __getattr__, __dir__, __all__ = lazy.attach(
     __name__,
     submod_attrs={
+        "scif": ["SCIFConfig", "scif"],
+        "gif": ["GIFConfig", "gif"],
+        "ceu": ["CEUConfig", "ceu"],
+        "idea": ["IDEAConfig", "idea"],
         "controls": [
             "ascent",
             "AscentConfig",
@@ -30,9 +34,5 @@ __getattr__, __dir__, __all__ = lazy.attach(
         "sisa": ["Sisa", "sharded", "SisaConfig"],
         "tombstone": ["Tombstone", "buried", "tombstone"],
         "warm_start": ["warm_start", "WarmStartConfig"],
-        "scif": ["SCIFConfig", "scif"],
-        "gif": ["GIFConfig", "gif"],
-        "ceu": ["CEUConfig", "ceu"],
-        "idea": ["IDEAConfig", "idea"],
     },
 )

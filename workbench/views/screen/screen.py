@@ -22,7 +22,8 @@ class Screen:
 
     `user` is a user code, or an id of the log as text; `topic` what the exposure is about (the
     reader may choose another on the screen), `switches` where *Forget* reaches at first, `data`
-    what the provenance line calls the log. The service itself is never changed: every press starts
+    what the provenance line calls the log, `way` how rows leave the item weights at first, one of
+    `service.ways`. The service itself is never changed: every press starts
     from the same data, so *Start again* is exact. Raises `UnknownUser`, `UnknownItem` for a topic
     that no product has, and `ConfigError`.
 
@@ -38,6 +39,7 @@ class Screen:
         switches: Switches | None = None,
         seed: int = 0,
         data: str = "",
+        way: str | None = None,
     ) -> None:
         self.service = service
         # an id is text: a number is a code
@@ -54,6 +56,14 @@ class Screen:
         self.switches = switches or Switches()
         self.seed = seed
         self.data = data
+        self.way = self._way(way)
+
+    def _way(self, way: object) -> str | None:
+        """A way of the service, or none; raises `ConfigError` for anything else."""
+        ways = self.service.ways
+        if way is not None and way not in ways:
+            raise ConfigError(f"no way is called {brief(repr(way))}", "way", ", ".join(ways))
+        return way
 
     def __repr__(self) -> str:
         return f"Screen(user {self.user}, topic {self.topic!r}, {len(self.state['history'])} rows)"
@@ -69,10 +79,14 @@ class Screen:
         return state(told, None if counted else ()) | {"provenance": self.provenance()}
 
     def forget(
-        self, interactions: Iterable[int], topic: str | None = None, **switches: bool
+        self,
+        interactions: Iterable[int],
+        topic: str | None = None,
+        way: str | None = None,
+        **switches: bool,
     ) -> Forgetting:
-        """What the button does: forget these rows, with some switches set otherwise than at
-        first.
+        """What the button does: forget these rows, with some switches and the way set otherwise
+        than at first.
 
         Raises `DataError` for rows that are no ids of this shopper's and for a topic that is none,
         `ConfigError` for a switch that is none or neither on nor off.
@@ -87,7 +101,8 @@ class Screen:
                 what = f"{brief(name)!r} set to {brief(repr(on))}"
                 raise ConfigError(what, "switches", f"True or False for {', '.join(known)}")
         chosen = Switches(**{**self.switches.model_dump(), **switches})
-        return forget(self.service, self.user, rows, chosen, topic or self.topic, self.seed)
+        asked = (rows, chosen, topic or self.topic, self.seed)
+        return forget(self.service, self.user, *asked, way=self._way(way) or self.way)
 
     def smallest_set(self, text: str) -> list[int]:
         """The rows under the first sentence that contains `text`; raises `WorkbenchError` when
@@ -100,7 +115,7 @@ class Screen:
         )
 
     def act(self, action: dict[str, Any]) -> State:
-        """Answer one action of the screen, [interactions, switches, topic], with the next state;
+        """Answer one action of the screen, [interactions, switches, topic, way], with the next state;
         JSON both ways."""
         return state(self._asked(action)) | {"provenance": self.provenance()}
 
@@ -121,13 +136,13 @@ class Screen:
         asked = action if isinstance(action, dict) else {}
         rows, switches = asked.get("interactions"), asked.get("switches") or {}
         if not isinstance(rows, list) or not isinstance(switches, dict):
-            want = "interactions, a list of row ids; switches, {place: true or false}; topic"
+            want = "interactions, a list of row ids; switches, {place: true or false}; topic; way"
             raise DataError(f"{brief(repr(action))} asks for nothing", "action", want)
         # by name, so that none is taken for an argument of `forget`
-        wrong = {"self", "interactions", "topic"} & switches.keys()
+        wrong = {"self", "interactions", "topic", "way"} & switches.keys()
         if wrong:
             raise ConfigError(f"no place is called {min(wrong)!r}", "switches")
-        return self.forget(rows, asked.get("topic"), **switches)
+        return self.forget(rows, asked.get("topic"), asked.get("way"), **switches)
 
     def _repr_html_(self) -> str:
         return static_screen(self.state)

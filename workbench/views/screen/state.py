@@ -54,6 +54,7 @@ def state(forgetting: Forgetting, controls: Iterable[Control] | None = None) -> 
         "others": forgetting.others.iloc[0].astype(float).to_dict(),
         "null": compared,
         "controls": {"done": len(compared), "of": len(forgetting.controls)},
+        "seconds": dict(before.keep("seconds", dict)),
         "footer": _footer(forgetting, sentences, compared),
     }
 
@@ -264,13 +265,32 @@ def _never(forgetting: Forgetting) -> list[dict[str, Any]]:
 
 def _switches(forgetting: Forgetting) -> list[dict[str, Any]]:
     rows = []
-    for tier in forgetting.services[0].tiers:
+    before = forgetting.services[0]
+    for tier in before.tiers:
         row = tier._asdict() | {"on": tier.enabled and tier.name in forgetting.on}
         if tier == ITEM_WEIGHTS:
-            row["label"] += forgetting.inexact
+            row |= _ways(forgetting)
+            # another way is said beside the label
+            if row.get("way") in (None, before.ways[0]):
+                row["label"] += forgetting.inexact
         del row["causes"]
         rows.append(row)
     return rows
+
+
+def _ways(forgetting: Forgetting) -> dict[str, Any]:
+    """How rows can leave the item weights, where there is a choice, and which way they went; stale:
+    what is said where the weights were left as they were."""
+    removal = forgetting.removal
+    service, stale = removal.service, ""
+    if len(service.ways) == 1:
+        return {}
+    # nothing asked, nothing left undone
+    if len(removal.ids) and removal.stale(forgetting.on):
+        error = removal.outcome and removal.outcome.notes.get("error")
+        stale = f"marked stale: {brief(error)}" if error else "marked stale"
+    ways = [{"name": way, "verdict": service.verdicts.get(way, "")} for way in service.ways]
+    return {"ways": ways, "way": removal.way, "stale": stale}
 
 
 def _records(table: pd.DataFrame) -> list[dict[str, Any]]:

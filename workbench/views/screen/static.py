@@ -48,7 +48,7 @@ def static_screen(state: State) -> str:
     source = state.get("provenance")
     parts = [
         f'<p><b style="font-size:1.35em">{_text(state["user"]["name"])}</b>: {told}</p>',
-        _switches(state["switches"]),
+        _switches(state["switches"], state.get("seconds")),
         _table([_history(rows, picked), _report(state, picked)], (45, 55)),
         _table(_lists(state["lists"], state["exposure"], topic), (33, 33, 34)),
         "".join(f"<p>{escape(line)}</p>" for line in state["footer"]),
@@ -203,13 +203,36 @@ def _exposure(row: dict[str, Any] | None, topic: object) -> str:
     return f"<br><small>■ {_text(topic)}: {told}</small>"
 
 
-def _switches(switches: list[dict[str, Any]]) -> str:
+def _switches(switches: list[dict[str, Any]], seconds: object) -> str:
     said = []
     for one in switches:
         mark = ("☑" if one["on"] else "☐") if one["enabled"] else "–"
         why = "" if one["enabled"] else f" <small>({escape(one['help'].split(':')[0])})</small>"
-        said.append(f"{mark}\u00a0{escape(one['label'])}{why}")
+        said.append(f"{mark}\u00a0{escape(one['label'])}{why}{_ways(one, seconds)}")
     return f"<p><b>Take away from</b> {' &nbsp; '.join(said)}</p>"
+
+
+def _ways(one: dict[str, Any], seconds: object) -> str:
+    """Which way the rows leave this place, what it took and is known of it, and the other ways."""
+    if not one.get("ways"):
+        return ""
+    took = seconds if isinstance(seconds, dict) else {}
+    told = {}
+    for way in one["ways"]:
+        parts = [way["name"], seconds_of(took.get(way["name"])), way["verdict"]]
+        told[way["name"]] = escape(" · ".join(part for part in parts if part))
+    chosen = f'<span style="{PANEL};padding:0 .4em">{told.pop(one["way"])} ▾</span>'
+    stale = f" <b>{escape(one['stale'])}</b>" if one["stale"] else ""
+    return f" {chosen}{stale} <small>(or: {'; '.join(told.values())})</small>"
+
+
+def seconds_of(seconds: float | None) -> str:
+    """Seconds to two digits, "" where there are none.
+
+    >>> seconds_of(0.0123), seconds_of(123.4)
+    ('0.012 s', '120 s')
+    """
+    return "" if seconds is None else f"{float(f'{seconds:.2g}'):g} s"
 
 
 def _grounds(state: State) -> str:

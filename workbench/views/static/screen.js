@@ -65,7 +65,8 @@ export function draw(root, firstState, compute, words) {
     ui.error = "";
     redraw();
     try {
-      const next = await compute({ interactions, switches: switches(), topic: ui.state.topic }, follow);
+      const way = ui.state.switches.find((one) => one.ways)?.way ?? null;
+      const next = await compute({ interactions, switches: switches(), topic: ui.state.topic, way }, follow);
       if (number !== ui.asked) return;
       ui.state = next;
       ui.picked = new Set();
@@ -86,8 +87,9 @@ export function draw(root, firstState, compute, words) {
     ui.focus = null;
     ask([], "Everything is back.");
   };
-  function flip(one) {
-    ui.state = { ...ui.state, switches: ui.state.switches.map((s) => (s.name === one.name ? { ...s, on: !s.on } : s)) };
+  const flip = (one) => set(one, { on: !one.on });
+  function set(one, what) {
+    ui.state = { ...ui.state, switches: ui.state.switches.map((s) => (s.name === one.name ? { ...s, ...what } : s)) };
     if (removed().length) ask(removed(), "Answered again.");
     else redraw();
   }
@@ -113,16 +115,27 @@ export function draw(root, firstState, compute, words) {
       h("span", { class: "wbs-why" }, ui.busy ? "working …" : n ? ui.why : removed().length ? "" : "pick a sentence or some rows"),
       removed().length > 0 && h("button", { class: "wbs-again", "data-key": "again", click: restart }, "Start again"),
     ];
-    const boxes = ui.state.switches.map((one) =>
-      h("label", { class: one.enabled ? "" : "wbs-off", title: one.help },
+    const boxes = ui.state.switches.map((one) => {
+      const box = h("label", { class: one.enabled ? "" : "wbs-off", title: one.help },
         h("input", { type: "checkbox", "data-key": `switch-${one.name}`, checked: one.on && one.enabled ? "" : null,
           disabled: one.enabled && compute ? null : "", change: () => flip(one) }),
-        " ", one.label, !one.enabled && h("small", {}, ` (${one.help.split(":")[0]})`)));
+        " ", one.label, !one.enabled && h("small", {}, ` (${one.help.split(":")[0]})`));
+      return one.ways ? h("span", { class: "wbs-way" }, box, ...wayOf(one)) : box;
+    });
     return h("header", { class: "wbs-head" },
       h("strong", { class: "wbs-who" }, ui.state.user.name),
       act || "",
       h("fieldset", { class: "wbs-switches" }, h("legend", {}, "Take away from"), ...boxes),
       ui.error && h("p", { class: "wbs-error", role: "alert" }, ui.error));
+  }
+
+  /** How rows leave a place that can be cleaned in several ways: what each took, and what is known of it. */
+  function wayOf(one) {
+    const told = ({ name, verdict }) => [name, ui.state.seconds?.[name] !== undefined && `${Number(ui.state.seconds[name].toPrecision(2))} s`, verdict];
+    return [
+      h("select", { "data-key": "way", "aria-label": `how rows leave ${one.label}`, disabled: compute && one.on ? null : "", change: (event) => set(one, { way: event.target.value }) },
+        ...one.ways.map((way) => h("option", { value: way.name, selected: way.name === one.way ? "" : null }, told(way).filter(Boolean).join(" · ")))),
+      one.stale && h("b", { class: "wbs-stale" }, one.stale)];
   }
 
   function columns() {
