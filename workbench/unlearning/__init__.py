@@ -33,5 +33,7 @@ __getattr__, __dir__, __all__ = lazy.attach(
         "endpoints": ["Distance", "distance", "measures", "percentiles"],
         "curvature": ["Coordinates", "Curvature", "gradient", "solve"],
         "references": ["reseeded", "retrains"],
+        "methods": ["CONTROLS", "METHODS", "NEEDS", "methods_for", "requests_per_retrain"],
+        "laws": ["check_algorithm"],
     },
 )

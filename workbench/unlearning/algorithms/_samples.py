@@ -135,7 +135,7 @@ def step(
     optimiser.step()
     with torch.no_grad():
         for name, value in old.items():
-            named[name].copy_(torch.lerp(value, named[name], share[name]))
+            named[name].copy_(torch.lerp(value, named[name], share[name].to(value.dtype)))
 
 
 def repair(
