@@ -17,12 +17,13 @@ from workbench.unlearning.algorithms import (
     FanchuanConfig,
     KookminConfig,
     SEIFConfig,
-    _samples,
+    _repair,
     fanchuan,
     kookmin,
     seif,
 )
-from workbench.unlearning.algorithms._samples import about, others, repair, sides
+from workbench.unlearning.algorithms._repair import repair
+from workbench.unlearning.algorithms._samples import about, others, sides
 from workbench.unlearning.algorithms.fanchuan import _contrast, _uniform
 from workbench.unlearning.algorithms.kookmin import _smallest
 from workbench.unlearning.outcome import weights
@@ -188,7 +189,7 @@ def test_a_push_makes_scores_more_uniform(name):
     before = _uniform(model, forget, LOG, request, fork=True).item()
     config = config.model_copy(update={"rounds": 1})
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_samples, "repair", lambda *args, **shares: None)
+        patch.setattr(_repair, "repair", lambda *args, **shares: None)
         patch.setattr(sys.modules[fanchuan.__module__], "_contrast", lambda m, *_: _zero(m))
         after = unlearn(fanchuan, model, LOG, request, config).model
     assert before >= 0

@@ -10,9 +10,8 @@ import lazy_loader as lazy
 __getattr__, __dir__, __all__ = lazy.attach(
     __name__,
     submod_attrs={
+        "ascent": ["ascent", "AscentConfig"],
         "controls": [
-            "ascent",
-            "AscentConfig",
             "fine_tune",
             "flipped",
             "half_way",
