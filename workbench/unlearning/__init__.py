@@ -43,5 +43,7 @@ __getattr__, __dir__, __all__ = lazy.attach(
         "receipt": ["Receipt", "issue"],
         "receipt_check": ["verify"],
         "receipt_rows": ["rows_of"],
+        "methods": ["CONTROLS", "METHODS", "NEEDS", "methods_for", "requests_per_retrain"],
+        "laws": ["check_algorithm"],
     },
 )

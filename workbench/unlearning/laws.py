@@ -23,9 +23,11 @@ from workbench.errors import ConfigError
 from workbench.laws import Findings, Law, NotOffered, hold
 from workbench.recommend.collaborative.bpr import BPR, BPRConfig
 from workbench.recommend.collaborative.lightgcn import LightGCN, LightGCNConfig
+from workbench.recommend.laws.bench import apart
 from workbench.recommend.protocol import check_kind, fitted_copy, must_offer
 from workbench.recommend.training import Training
-from workbench.unlearning._law_bench import (
+from workbench.unlearning.endpoints import percentiles
+from workbench.unlearning.laws_bench import (
     AlgorithmBench,
     caches,
     differs,
@@ -208,4 +210,9 @@ def check_algorithm(
     must_offer(model, "fit", "score", "copy")
     fitted = fitted_copy(model, log)
     name = getattr(mine, "__name__", type(mine).__name__)
-    return hold(name, LAWS, lambda: (AlgorithmBench(mine, config, seed, fitted, log),))
+
+    def case() -> tuple[AlgorithmBench]:
+        # what one law finds changed the next need not see
+        return (AlgorithmBench(mine, config, seed, fitted.copy(), apart(log)),)
+
+    return hold(name, LAWS, case)

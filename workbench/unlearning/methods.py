@@ -17,6 +17,7 @@ import pandas as pd
 
 from workbench.errors import ConfigError, check_number
 from workbench.unlearning.algorithms import controls
+from workbench.unlearning.algorithms.ascent import ascent
 from workbench.unlearning.algorithms.ceu import CEUConfig, ceu
 from workbench.unlearning.algorithms.exact import exact
 from workbench.unlearning.algorithms.fanchuan import FanchuanConfig, fanchuan
@@ -96,7 +97,7 @@ _ROWS: tuple[tuple[Need, list[Method]], ...] = (
             Method("sign flip (SCIF)", controls.sign_flip),
             Method("noise and tune", controls.noise_and_tune),
             Method("fine-tune", controls.fine_tune),
-            Method("bounded ascent", controls.ascent),
+            Method("bounded ascent", ascent),
             Method("half-way (planted)", controls.half_way),
         ],
     ),
@@ -106,7 +107,7 @@ _CONTROLS = {
     controls.sign_flip,
     controls.noise_and_tune,
     controls.fine_tune,
-    controls.ascent,
+    ascent,
     controls.half_way,
 }
 METHODS: dict[str, Method] = {row.name: row for _, rows in _ROWS for row in rows}

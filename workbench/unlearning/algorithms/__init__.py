@@ -14,9 +14,8 @@ __getattr__, __dir__, __all__ = lazy.attach(
         "gif": ["GIFConfig", "gif"],
         "ceu": ["CEUConfig", "ceu"],
         "idea": ["IDEAConfig", "idea"],
+        "ascent": ["ascent", "AscentConfig"],
         "controls": [
-            "ascent",
-            "AscentConfig",
             "fine_tune",
             "flipped",
             "half_way",

@@ -4,7 +4,6 @@
     sign flip        θ' = θ − (A(θ) − θ)                      the step of a method A, the other way
     noise and tune   θ' = tune(θ + σ N(0, 1) sd(θ))           is it the repair that does the work?
     fine-tune        θ' = tune(θ, remaining)                  does time wash it out?
-    ascent           θ ← θ + η ∇ ℓ(removed)                   until those rows cost what they cost first weights
     half-way         θ_k = θ_(k−1) + ½ (fit(remaining) − fit(before))      mean of base and retrain: planted
 
 Half-way in this form needs no base kept: from θ₀ = base it is (base + retrain) / 2 after every
@@ -35,15 +34,6 @@ class TuneConfig(Frozen):
     """Step size; None takes the rate that the model was trained with."""
     noise: NonNegativeFloat = 0.1
     """σ, in standard deviations of each tensor (noise and tune only)."""
-
-
-class AscentConfig(Frozen):
-    """Settings of bounded ascent."""
-
-    learning_rate: PositiveFloat = 0.1
-    """η, of the sum of losses."""
-    steps: PositiveInt = 100
-    """Steps at most."""
 
 
 def no_op(
@@ -112,42 +102,6 @@ def noise_and_tune(
             drawn = torch.randn(value.shape, generator=draws).to(value)
             value.add_(config.noise * value.std(correction=0) * drawn)
     fine_tune(model, before, request, config, seed)
-
-
-def ascent(
-    model: Any,
-    before: Interactions,
-    request: Request,
-    config: AscentConfig | None = None,
-    seed: int = 0,
-) -> dict[str, Any]:
-    """Climb the losses about removed rows, on entries of the leavers and the removed items.
-
-    Notes: steps, end (bound: as dear as to first weights; limit).
-    """
-    config = config or AscentConfig()
-    asked = model.examples(before, request.users(before))
-    gone = torch.as_tensor(samples.about(asked, request.within(before))) > 0
-    own = samples.owned(model, before, request)
-    other = model.copy()
-    with torch.no_grad():
-        new = samples.fresh(model, samples.seed_of(seed, request, 1))
-        for name, value in other.module.named_parameters():
-            value.copy_(new[name])
-        bound = other.loss(asked)[gone].mean()
-    model.rebuild(request.remaining(before))
-    count = 0
-    while count < config.steps:
-        losses = model.loss(asked)[gone]
-        if not len(losses) or losses.mean() >= bound:
-            break
-        slopes = samples.slopes(model, losses.sum())
-        with torch.no_grad():
-            for name, value in model.module.named_parameters():
-                value.add_(config.learning_rate * own[name] * slopes[name])
-        count += 1
-    end = "bound" if count < config.steps else "limit"
-    return {"steps": count, "end": end, "guarantee": "none"}
 
 
 def half_way(

@@ -26,6 +26,7 @@ from torch.nn import functional
 from workbench.data import Histories, Interactions
 from workbench.recommend.training import OPTIMISERS
 from workbench.settings import Frozen
+from workbench.unlearning.algorithms import _repair
 from workbench.unlearning.algorithms import _samples as samples
 from workbench.unlearning.requests import Request
 
@@ -85,15 +86,15 @@ def fanchuan(
     with samples.drawing(model, samples.seed_of(seed, request, 2), training=fork):
         push = _uniform(model, side.forget, before, request, fork)
         if push is not None:
-            samples.step(model, steps, push, **pushed)
+            _repair.step(model, steps, push, **pushed)
     # rounds: like anybody, then repair
     for number in range(config.rounds):
         with samples.drawing(model, samples.seed_of(seed, request, 3 + number), training=fork):
             made = [_contrast(model, leavers, those, config, fork) for those in against]
             contrast = torch.stack(made).sum()
-            samples.step(model, steps, contrast, **pushed)
+            _repair.step(model, steps, contrast, **pushed)
         drawn = samples.seed_of(seed, request, 100 + number)
-        samples.repair(model, stays, 1, rate, drawn, kind, **repaired)
+        _repair.repair(model, stays, 1, rate, drawn, kind, **repaired)
     first = float("nan") if push is None else push.item()
     told = {"push": first, "contrast": contrast.item(), "epochs": config.rounds}
     rows = int(np.isin(remaining.frame["user"], kept).sum())

@@ -24,6 +24,7 @@ from pydantic import Field, PositiveFloat, PositiveInt
 
 from workbench.data import Interactions
 from workbench.settings import Frozen
+from workbench.unlearning.algorithms import _repair
 from workbench.unlearning.algorithms import _samples as samples
 from workbench.unlearning.requests import Request
 
@@ -97,7 +98,7 @@ def kookmin(
     epochs = 1 + config.repair * side.rows // max(rows, 1)
     how = {"gain": gain} if fork else {"share": share}
     rate, kind = (0.1 * rate, "adam") if fork else (rate, config.optimiser)
-    samples.repair(model, stays, epochs, rate, samples.seed_of(seed, request, 5), kind, **how)
+    _repair.repair(model, stays, epochs, rate, samples.seed_of(seed, request, 5), kind, **how)
     length = float(torch.stack([far.square().sum() for far in apart.values()]).sum().sqrt())
     reset = sum(int(slot.sum()) for slot in slots.values())
     told = {"gradient": length, "reset": reset, "retained": rows, "epochs": epochs}

@@ -104,7 +104,11 @@ def solve(
     start = [named[name][index].detach().flatten() for name, index in rows.items()]
     start = torch.cat(start).double().cpu().numpy()
     begun = np.linalg.norm(ask(start)[1])
-    found = minimize(ask, start, jac=True, method="L-BFGS-B", options={"maxiter": steps})
+    # as near as its kind of numbers can come
+    double = all(named[name].dtype == torch.float64 for name in rows)
+    near = {"ftol": 1e-15, "gtol": 1e-8} if double else {}
+    options = {"maxiter": steps} | near
+    found = minimize(ask, start, jac=True, method="L-BFGS-B", options=options)
     put(found.x)
     return {
         "steps": int(found.nit),

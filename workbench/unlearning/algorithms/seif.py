@@ -23,6 +23,7 @@ from pydantic import NonNegativeFloat, PositiveFloat, PositiveInt
 
 from workbench.data import Interactions
 from workbench.settings import Frozen
+from workbench.unlearning.algorithms import _repair
 from workbench.unlearning.algorithms import _samples as samples
 from workbench.unlearning.requests import Request
 
@@ -98,7 +99,7 @@ def seif(
         return losses * (weight.mean() if fork else weight)
 
     shake(noise)
-    samples.repair(
+    _repair.repair(
         model,
         stays,
         config.epochs,

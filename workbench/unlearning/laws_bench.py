@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ from workbench.data import Interactions
 from workbench.laws import NotOffered
 from workbench.recommend.collaborative._pairs import Pairs
 from workbench.recommend.collaborative.bpr import BPR, BPRConfig, BPRNetwork
+from workbench.recommend.laws.bench import apart
 from workbench.recommend.training import Training
 from workbench.unlearning.algorithms.resolve_user import solve
 from workbench.unlearning.outcome import FAILED, Outcome, unlearn
@@ -121,8 +122,14 @@ class AlgorithmBench:
     @cached_property
     def convex(self) -> tuple[Any, Interactions]:
         """The convex model, solved, and its log."""
-        log = people_log(self.seed)
-        return Convex(CONVEX).fit(log), log
+        model, log = _solved(self.seed)
+        return model.copy(), apart(log)
+
+
+@cache
+def _solved(seed: int) -> tuple[Convex, Interactions]:
+    log = people_log(seed, users=40)
+    return Convex(CONVEX).fit(log), log
 
 
 def state(model: Any, log: Interactions) -> dict[str, np.ndarray]:

@@ -1,0 +1,203 @@
+"""What a practitioner would do, against refits and solutions found by other means."""
+
+import numpy as np
+import pytest
+import torch
+from scipy.optimize import root
+
+from workbench import recommend
+from workbench.errors import ConfigError, DataError
+from workbench.recommend import BPR, EASE, BPRConfig, GRU4Rec, GRU4RecConfig, Training
+from workbench.recommend.laws import small_log
+from workbench.unlearning import Request, unlearn
+from workbench.unlearning.algorithms import (
+    ResolveUserConfig,
+    RetrainConfig,
+    Sisa,
+    SisaConfig,
+    Tombstone,
+    WarmStartConfig,
+    exact,
+    resolve_user,
+    retrain,
+    sharded,
+    tombstone,
+    warm_start,
+)
+from workbench.unlearning.algorithms.tombstone import buried
+from workbench.unlearning.laws_bench import CONVEX, Convex, people_log
+from workbench.unlearning.outcome import weights
+
+LOG = small_log(2, rows=60)
+ONCE = Training(epochs=2, batch=32, learning_rate=0.01, seed=3)
+COUNTED = ("EASE", "ItemKNN", "Popularity", "SKNN", "TopFreq", "TIFUKNN", "UPCF")
+SHORT = BPR(BPRConfig(embedding=4, l2=0.01, training=ONCE))
+LIGHTGCN = recommend.LightGCN(recommend.LightGCNConfig(embedding=4, training=ONCE))
+GRU = GRU4Rec(GRU4RecConfig(embedding=4, hidden=5, training=ONCE))
+
+
+def asked(user=3, rows=3, number=0, log=LOG):
+    ids = log.frame.loc[log.frame["user"] == user, "interaction"].to_numpy()
+    return Request(number, ids[:rows])
+
+
+def same(one, two):
+    one, two = weights(one), weights(two)
+    return all(np.array_equal(one[name], two[name]) for name in one)
+
+
+@pytest.mark.parametrize("name", COUNTED)
+def test_exact_is_a_refit(name):
+    model, request = getattr(recommend, name)(), asked()
+    found = unlearn(exact, model.fit(LOG), LOG, request)
+    left = request.remaining(LOG)
+    histories = left.histories(np.unique(left.frame["user"]))
+    want = getattr(recommend, name)().fit(left).score(histories)
+    assert found.status == "done" and np.allclose(found.model.score(histories), want, atol=1e-9)
+
+
+def test_exact_needs_a_model_that_forgets():
+    found = unlearn(exact, SHORT.copy().fit(LOG), LOG, asked())
+    assert found.status == "failed" and "no forget" in found.notes["error"]
+
+
+@pytest.mark.parametrize("model", [SHORT, LIGHTGCN, GRU, EASE()], ids=["bpr", "gcn", "gru", "ease"])
+def test_retrain_is_fit(model):
+    request = asked()
+    want = model.copy().fit(request.remaining(LOG))
+    base = model.copy().fit(LOG)
+    found = unlearn(retrain, base, LOG, request)
+    histories = request.remaining(LOG).histories([1, 2, 3])
+    assert np.array_equal(found.model.score(histories), want.score(histories))
+    if model is SHORT:
+        other = unlearn(retrain, base, LOG, request, RetrainConfig(reseed=True)).model
+        assert same(found.model, want) and not same(other, want)
+        assert base.config.training.seed == 3
+
+
+@pytest.mark.parametrize("items", [False, True], ids=["users", "items"])
+def test_warm_start_resets_what_it_says_and_no_more(items):
+    base, request = SHORT.copy().fit(LOG), asked()
+    config = WarmStartConfig(epochs=1, learning_rate=1e-12, items=items)
+    found = unlearn(warm_start, base, LOG, request, config)
+    rows = base.rows(request.users(LOG), request.items(LOG) if items else ())
+    old, new = weights(base), weights(found.model)
+    for name in old:
+        still = np.ones(len(old[name]), bool)
+        still[rows.get(name, [])] = False
+        assert np.allclose(old[name][still], new[name][still], atol=1e-9)
+        assert (old[name][~still] != new[name][~still]).all()
+    assert found.notes["reset"] == 4 * sum(map(len, rows.values()))
+
+
+def test_warm_start_trains_on_with_what_remains():
+    base, request = GRU.copy().fit(LOG), asked()
+    found = unlearn(warm_start, base, LOG, request, WarmStartConfig(epochs=3))
+    left = request.remaining(LOG)
+    losses = [float(each.loss(each.examples(left)).mean().detach()) for each in (base, found.model)]
+    assert losses[1] < losses[0]
+
+
+# --- re-solving
+
+
+def test_a_user_is_the_root_of_the_gradient():
+    """Against scipy's root of a gradient written by hand."""
+    log = people_log()
+    model, request = Convex(CONVEX).fit(log), asked(log=log)
+    found = unlearn(resolve_user, model, log, request).model
+    items = weights(model).get("item.weight", model.module.item.weight.numpy())
+    pairs = model.examples(request.remaining(log), [3])
+    gap = items[pairs.positive] - items[pairs.negative]
+
+    def slope(p):
+        return -(1 / (1 + np.exp(gap @ p))) @ gap + CONVEX.l2 * len(gap) * p
+
+    want = root(slope, np.zeros(gap.shape[1]), tol=1e-12).x
+    assert np.allclose(weights(found)["user.weight"][3], want, atol=1e-5)
+    others = np.arange(log.n_users) != 3
+    old, new = weights(model)["user.weight"][others], weights(found)["user.weight"][others]
+    assert np.array_equal(old, new)
+
+
+@pytest.mark.parametrize("model", [SHORT, LIGHTGCN], ids=["bpr", "gcn"])
+def test_items_are_solved_too(model):
+    base, request = model.copy().fit(LOG), asked()
+    config = ResolveUserConfig(items=True, draws=2, steps=20)
+    found = unlearn(resolve_user, base, LOG, request, config)
+    old, new = weights(base)["item.weight"], weights(found.model)["item.weight"]
+    changed = np.flatnonzero((old != new).any(axis=1))
+    assert np.array_equal(changed, request.items(LOG)) and found.notes["residual"] < 1
+
+
+def test_a_model_without_users_is_refused():
+    with pytest.raises(ConfigError, match="no vectors of users"):
+        resolve_user(GRU.copy().fit(LOG), LOG, asked())
+
+
+# --- tombstone
+
+
+def test_a_tombstone_hides_and_changes_nothing():
+    base = EASE().fit(LOG)
+    request = asked(rows=100)
+    model = buried(base, LOG)
+    found = unlearn(tombstone, model, LOG, request)
+    scores, plain = found.model.score(LOG.histories()), base.score(LOG.histories())
+    gone = request.items(LOG)
+    assert np.isneginf(scores[3, gone]).all() and np.isneginf(scores).sum() == len(gone)
+    assert np.array_equal(scores[scores > -np.inf], plain[scores > -np.inf])
+    assert not len(model.hidden) and found.status == "done"
+
+
+def test_what_is_held_again_is_offered():
+    frame = LOG.frame[LOG.frame.duplicated(["user", "item"])]
+    row = frame.iloc[0]
+    found = unlearn(tombstone, Tombstone(EASE().fit(LOG)), LOG, Request(0, [row["interaction"]]))
+    assert not len(found.model.hidden)
+
+
+def test_a_tombstone_needs_a_filter():
+    found = unlearn(tombstone, EASE().fit(LOG), LOG, asked())
+    assert found.status == "failed" and "prepare=buried" in found.notes["error"]
+
+
+# --- shards
+
+
+@pytest.mark.parametrize("model", [SHORT, GRU], ids=["bpr", "gru"])
+def test_shards_forget_exactly(model):
+    config = SisaConfig(shards=3, seed=1)
+    base = Sisa(model, config).fit(LOG)
+    request = asked()
+    found = unlearn(exact, base, LOG, request).model
+    left = request.remaining(LOG)
+    histories = left.histories([1, 2, 3, 4])
+    want = Sisa(model, config).fit(left)
+    assert np.array_equal(found.score(histories), want.score(histories))
+    kept = [one is two for one, two in zip(base.shards, found.shards, strict=True)]
+    assert kept.count(False) == 1 and not kept[int(base.shard_of(np.array([3]), LOG.n_users)[0])]
+    # and the base is what it was
+    assert np.array_equal(base.score(histories), Sisa(model, config).fit(LOG).score(histories))
+
+
+def test_a_user_is_scored_by_the_shard_that_met_them():
+    base = sharded(SHORT, LOG)
+    number = int(base.shard_of(np.array([5]), LOG.n_users)[0])
+    assert np.array_equal(
+        base.score(LOG.histories([5])), base.shards[number].score(LOG.histories([5]))
+    )
+
+
+def test_shards_refuse_what_they_never_had():
+    with pytest.raises(DataError):
+        sharded(SHORT, LOG).forget(small_log(3, rows=500))
+
+
+def test_torch_is_left_as_it_was():
+    torch.manual_seed(1)
+    want = torch.random.get_rng_state()
+    base = SHORT.copy().fit(LOG)
+    for run in (warm_start, retrain, resolve_user):
+        unlearn(run, base, LOG, asked())
+    assert torch.equal(torch.random.get_rng_state(), want)
