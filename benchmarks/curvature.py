@@ -183,7 +183,8 @@ How it was made. Generated world, {topic}: {people} people with at least three, 
 another; LightGCN by users, GRU4Rec and SASRec by sessions. All weights are moved by one Newton step a request
 (`gif`, corrected), solved by at most {steps} products with one frozen batch, λ relative to the largest eigenvalue, no
 step longer than a tenth of ‖θ‖.{films} *Deleted*: mean percentile of what a person deleted
-among what they do not hold, from histories without it, less that of {retrains} models that never saw the rows; 95 % interval over people and retrains,
+among what they do not hold, from histories
+without it, less that of {retrains} models that never saw the rows; 95 % interval over people and retrains,
 one base. Verdict at a margin of {margin}. *Residual*: of the step that was taken. Nothing was tuned, and nothing
 chosen by these figures. NDCG@10 of the retrains: {ndcg}. Null, mean of two retrains less that of two others: {null}.
 
