@@ -189,9 +189,9 @@ def test_weights_rows_and_ridge(fitted):
     part = Coordinates(model, some)
     whole = dense(Curvature(model, [(examples, 1.0)], at=at), len(at))
     chosen = part_of(at, part)
-    halves = [(examples, 0.5), (examples, 1.5)]
-    found = dense(Curvature(model, halves, at=part, ridge=0.25), len(part))
-    want = 2 * whole[np.ix_(chosen, chosen)] + 0.25 * np.eye(len(part))
+    twice = [(examples, 0.5), (examples, 2.5)]
+    found = dense(Curvature(model, twice, at=part, ridge=0.25), len(part))
+    want = 3 * whole[np.ix_(chosen, chosen)] + 0.25 * np.eye(len(part))
     exact(found, want)
 
 

@@ -26,7 +26,6 @@ from workbench.recommend.collaborative.lightgcn import LightGCN, LightGCNConfig
 from workbench.recommend.laws.bench import apart
 from workbench.recommend.protocol import check_kind, fitted_copy, must_offer
 from workbench.recommend.training import Training
-from workbench.unlearning.endpoints import percentiles
 from workbench.unlearning.laws_bench import (
     AlgorithmBench,
     caches,

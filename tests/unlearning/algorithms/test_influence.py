@@ -64,7 +64,7 @@ MODELS = {
 }
 SEVEN = {"scif": SCIFConfig, "gif": GIFConfig, "ceu": CEUConfig, "idea": IDEAConfig}
 ALGORITHMS = {"scif": scif, "gif": gif, "ceu": ceu, "idea": idea}
-LOG = small_log(1, users=12, items=10, rows=60)
+LOG = small_log(1, users=10, items=8, rows=40)
 OWN = LOG.frame["interaction"][LOG.frame["user"] == 3].to_numpy()
 SOME, ALL = Request(0, OWN[1:4]), Request(0, OWN)
 
@@ -75,9 +75,9 @@ def fitted(request):
 
 
 def settings(name, **more):
-    """A config of few steps that adds and repairs nothing unless told."""
+    """A config of few products that adds and repairs nothing unless told."""
     plain = {"ceu": {"sigma": 0.0}, "idea": {"sigma": 0.0, "finetune": 0}}.get(name, {})
-    return SEVEN[name](**{"steps": 15, **plain, **more})
+    return SEVEN[name](**{"steps": 5, **plain, **more})
 
 
 # --- the change of the gradient
@@ -111,6 +111,21 @@ def test_weights_stand_for_all_others(fitted):
         assert float(whole(v).norm()) == pytest.approx(float(want(v).norm()), rel=0.2)
     else:
         np.testing.assert_allclose(whole(v), want(v), atol=1e-9 * float(want(v).norm()))
+
+
+def test_a_sample_is_scaled_and_the_users_own_are_not():
+    """Of quadratic forms, the mean over samples is that of the whole."""
+    model = double(MODELS["GRU4Rec"].copy().fit(LOG))
+    changed = change(model, LOG, SOME)
+    v = torch.from_numpy(np.random.default_rng(0).standard_normal(len(changed.v)))
+
+    def form(rows, seed):
+        curvature = curvature_after(model, LOG, SOME, changed, Influence(batch=rows), seed)
+        return float(v @ curvature(v))
+
+    assert np.mean([form(20, seed) for seed in range(30)]) == pytest.approx(
+        form(10_000, 0), rel=0.1
+    )
 
 
 # --- sign and refit
@@ -189,7 +204,7 @@ def test_the_series_ends_where_conjugate_gradients_do(name):
 @pytest.mark.parametrize("asked", [SOME, ALL], ids=["some", "all"])
 @pytest.mark.parametrize("mode", ["corrected", "as_in_fork"])
 def test_every_model_is_served(name, asked, mode, fitted):
-    config = SEVEN[name](mode=mode, steps=5)
+    config = SEVEN[name](mode=mode, steps=3)
     outcome = unlearn(ALGORITHMS[name], fitted, LOG, asked, config)
     assert outcome.status in ("done", "no-op"), outcome.notes
     said = {"curvature", "steps", "residual", "end", "damping", "gradient", "guarantee"}
@@ -253,7 +268,7 @@ def test_the_forks_edges_go_towards_what_is_removed():
     moved = [
         Coordinates(unlearn(idea, model, LOG, SOME, config, seed).model).read()
         - Coordinates(model).read()
-        for seed in range(40)
+        for seed in range(20)
     ]
     # the noise is averaged away
     assert float(torch.stack(moved).mean(0) @ changed.v) > 0
