@@ -31,7 +31,7 @@ SHOWN += ["seconds", "steps", "residual", "note"]
 def markdown(table: pd.DataFrame) -> str:
     """A table as a page shows it."""
     lines = ["| " + " | ".join(table.columns) + " |", "|" + "---|" * len(table.columns)]
-    rows = table.fillna("").astype(str).itertuples(index=False)
+    rows = table.astype(object).where(table.notna(), "").astype(str).itertuples(index=False)
     return "\n".join([*lines, *("| " + " | ".join(row) + " |" for row in rows)])
 
 
