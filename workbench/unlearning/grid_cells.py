@@ -4,6 +4,10 @@
   model/             weights, graph and settings; of a stream the last two and those at checkpoints
   measures.parquet   [measure, unit, value, user]: what is measured of the model at a checkpoint
 
+What `purge` sees here: rows of `measures.parquet`, by the code of the person in `user`. What it does not:
+weights that were trained with a person, ids that counted models keep in their arrays, and lines about
+one person's request (its number, how many rows, seconds). Those go with the folder alone.
+
 A step whose predecessor's model was dropped is served from the nearest one that is left, the requests
 between done once more. Everything is made from seeds, so that whatever is made again is the same.
 """

@@ -1,0 +1,269 @@
+"""The grid: the same as a stream in memory, stopped and gone on with anywhere, asked again."""
+
+import os
+import shutil
+import subprocess
+import sys
+import textwrap
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from typer.testing import CliRunner
+
+from workbench import ledger
+from workbench.cli import app
+from workbench.errors import ConfigError, DataError
+from workbench.runs import folder_of
+from workbench.unlearning.grid import plan
+from workbench.unlearning.grid_cells import fit, load_model, serve
+from workbench.unlearning.grid_config import Asked, Grid
+from workbench.unlearning.grid_names import method_of, scenario_of, situation
+from workbench.unlearning.grid_run import kept_grid, read_grid, run_grid, status
+from workbench.unlearning.grid_table import apart, as_latex, costs, summary, undertrained, verdicts
+from workbench.unlearning.measures import measures
+from workbench.unlearning.outcome import weights
+from workbench.unlearning.stream import stream
+
+ROOT = Path(__file__).parents[2]
+BPR = {"l2": 0.01, "training": {"epochs": 2, "batch": 2048, "learning_rate": 5e-3}}
+GRID = Grid(
+    name="tiny",
+    models={"BPR": BPR},
+    algorithms={"no_op": {}, "fine_tune": {}, "retrain": {"batch": 3}, "tombstone": {}},
+    asked=(Asked(topic="Baby & pregnancy", n=5),),
+    retrain_seeds=(11, 12),
+    checkpoints=2,
+)
+COSTS = ["seconds", "peak_mb", "pays_until"]
+
+
+@pytest.fixture(scope="module")
+def grid(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("grid") / "tiny"
+    found = run_grid(plan(GRID), folder)
+    assert found["left"].tolist() == [0, 0, 0, 0]
+    return folder
+
+
+@pytest.fixture
+def own(grid, tmp_path) -> Path:
+    """A copy that a test may damage."""
+    return Path(shutil.copytree(grid, tmp_path / "grid"))
+
+
+def steps(name: str) -> list:
+    return [one for one in plan(GRID).steps if one.algorithm == name]
+
+
+def same(one: pd.DataFrame, two: pd.DataFrame) -> None:
+    drop = {"columns": COSTS, "errors": "ignore"}
+    pd.testing.assert_frame_equal(one.drop(**drop), two.drop(**drop))
+
+
+@pytest.mark.parametrize("name", ["fine_tune", "retrain"])
+def test_a_chain_is_the_stream_in_memory(grid, name):
+    its = steps(name)
+    task = situation(its[0].source, "collaborative")
+    scenario = scenario_of(its[0].source, "collaborative", its[0].asked)
+    base = load_model(folder_of(its[0].base(), fit, grid) / "model")
+    found = stream(method_of(dict(its[0])), base, scenario, its[0].seed, 2)
+    kept = {one.request + 1: folder_of(one, serve, grid) for one in its}
+    for mark in its[0].marks:
+        end = min(end for end in kept if end >= mark)
+        table = pd.read_parquet(kept[end] / "measures.parquet").query(f"done == {mark}")
+        expected = measures(found.models[mark], scenario, mark)
+        got = table[["measure", "unit", "value"]].reset_index(drop=True)
+        pd.testing.assert_frame_equal(got, expected, check_dtype=False)
+    last = load_model(kept[max(kept)] / "model")
+    for weight, value in weights(found.models[its[0].marks[-1]]).items():
+        np.testing.assert_array_equal(weights(last)[weight], value)
+    assert len(task.train) == len(scenario.train(0))
+
+
+def test_models_of_the_last_two_requests_and_of_checkpoints_are_kept(grid):
+    its = steps("fine_tune")
+    kept = [one.request + 1 for one in its if (folder_of(one, serve, grid) / "model").is_dir()]
+    assert its[0].marks == (2, 5) and kept == [2, 4, 5]
+
+
+@pytest.mark.parametrize("gone", [[3], [1, 2], [0, 1, 2, 3, 4], [4]])
+def test_requests_that_are_gone_are_served_again_the_same(grid, own, gone):
+    its = steps("fine_tune")
+    for request in gone:
+        shutil.rmtree(folder_of(its[request], serve, own))
+    assert status(plan(GRID), own)["left"].sum() == len(gone)
+    run_grid(plan(GRID), own)
+    same(summary(plan(GRID), own), summary(plan(GRID), grid))
+    for mark in (2, 5):
+        was, now = (folder_of(its[mark - 1], serve, where) for where in (grid, own))
+        assert (was / "model/arrays.safetensors").read_bytes() == (
+            now / "model/arrays.safetensors"
+        ).read_bytes()
+
+
+def test_another_metric_is_asked_of_what_is_kept(grid, monkeypatch):
+    monkeypatch.setattr("workbench.unlearning.grid_cells.fitted_copy", None)
+
+    def norm(model, scenario, done):
+        value = [float(np.square(value).sum()) for value in weights(model).values()]
+        return pd.DataFrame({"measure": "deleted", "unit": range(len(value)), "value": value})
+
+    found = verdicts(plan(GRID), grid, norm)
+    own = found[(found["method"] == "fine_tune") & (found["checkpoint"] == 5)]
+    assert own["measure"].eq("deleted").all() and len(own) == 1
+    model = load_model(folder_of(steps("fine_tune")[-1], serve, grid) / "model")
+    assert own["unlearned"].item() == pytest.approx(norm(model, None, 5)["value"].mean())
+
+
+def test_the_table_marks_costs_equal_methods_and_what_is_undertrained(grid):
+    made = plan(GRID)
+    table = summary(made, grid)
+    names = ["no-op", "fine_tune", "retrain ×3", "tombstone", "retrain, held out"]
+    assert table["method"].tolist() == names
+    assert table["note"].str.startswith("undertrained").all()
+    assert undertrained(made, grid)[["model", "rival"]].values.tolist() == [["BPR", "EASE"]]
+    money = costs(made, grid).set_index("method")
+    assert money.loc["no-op", ["requests", "no-op"]].tolist() == [5, 5]
+    assert money.loc["retrain ×3", ["requests", "done"]].tolist() == [2, 2]
+    pairs = apart(made, grid)
+    assert not pairs["same"].any() and len(pairs) == 3, "tombstones are not saved"
+    text = as_latex(table)
+    assert r"\begin{tabular}" in text and "[" in text and r"fine\_tune" in text
+
+
+def test_equal_results_are_marked(tmp_path):
+    both = GRID.model_copy(
+        update={"algorithms": {"no_op": {}, "workbench.unlearning.algorithms:no_op": {}}}
+    )
+    run_grid(plan(both), tmp_path)
+    notes = summary(plan(both), tmp_path)["note"]
+    assert notes[0] == "undertrained; same as workbench.unlearning.algorithms:no-op"
+
+
+def test_a_full_disk_is_a_failed_cell_and_the_others_go_on(own, grid, monkeypatch):
+    from workbench.recommend import BPR as Model
+
+    its, real = steps("fine_tune"), Model.save
+    shutil.rmtree(folder_of(its[3], serve, own))
+    shutil.rmtree(folder_of(its[4], serve, own))
+    shutil.rmtree(folder_of(steps("no_op")[4], serve, own))
+
+    def full(self, folder):
+        raise OSError(28, "No space left on device", str(folder))
+
+    monkeypatch.setattr(Model, "save", full)
+    with pytest.warns(UserWarning, match="cannot be written .*make room"):
+        found = run_grid(plan(GRID), own).set_index("cells").loc["requests"]
+    assert (found["left"], found["failed"]) == (3, 2)
+    assert not (folder_of(its[3], serve, own) / "result.parquet").exists()
+    monkeypatch.setattr(Model, "save", real)
+    with pytest.warns(UserWarning, match="3 of"):  # what failed is left alone, unless asked
+        run_grid(plan(GRID), own)
+    run_grid(plan(GRID), own, retry_failed=True)
+    same(summary(plan(GRID), own), summary(plan(GRID), grid))
+
+
+def test_purge_takes_the_rows_of_a_person_out_of_what_was_measured(own):
+    one = folder_of(steps("fine_tune")[4], serve, own) / "measures.parquet"
+    code = int(pd.read_parquet(one)["user"].iloc[0])
+    found = ledger.purge(f"nobody {code}", own, code=code)
+    touched = found[found["removed"] > 0]
+    assert touched["file"].str.endswith("measures.parquet").all() and len(touched) > 10
+    assert code not in set(pd.read_parquet(one)["user"])
+    # the grid can still be read: the person counts no more
+    assert summary(plan(GRID), own)["n"].iloc[0] == 4
+
+
+def test_wrong_grids_are_refused_before_the_work(tmp_path, grid):
+    for wrong in ({"models": {"GPT": {}}}, {"models": {"BPR": {"size": 1}}}):
+        with pytest.raises(ConfigError):
+            plan(GRID.model_copy(update=wrong))
+    for name in ("nothing", "workbench.nowhere:mine", "no_op:mine"):
+        with pytest.raises(ConfigError, match="no algorithm"):
+            plan(GRID.model_copy(update={"algorithms": {name: {}}}))
+    (tmp_path / "a.toml").write_text('name = "a"\n[modles]\n')
+    with pytest.raises(ConfigError, match=r"a\.toml"):
+        read_grid(tmp_path / "a.toml")
+    with pytest.raises(ConfigError, match=r"name a TOML file, or one of .*smoke"):
+        read_grid("smok")
+    with pytest.raises(DataError, match="no grid"):
+        kept_grid(tmp_path)
+    with pytest.raises(ConfigError, match="another grid was begun here"):
+        run_grid(plan(GRID.model_copy(update={"margin": 0.02})), grid)
+
+
+def test_the_shipped_grid_is_the_smoke_grid_of_126_cells():
+    smoke = read_grid("smoke")
+    seven = [name for name in smoke.algorithms if name != "no_op"]
+    assert len(smoke.models) * len(seven) * len(smoke.modes) == 126
+    assert not smoke.ranking and len(smoke.retrain_seeds) == 5 and smoke.as_in_fork["steps"] == 50
+
+
+def test_commands_say_what_it_takes_ask_and_show(grid, tmp_path):
+    text = kept_grid(grid).model_dump_json()
+    assert Grid.model_validate_json(text) == GRID
+    shown = CliRunner().invoke(app, ["unlearn", "status", str(grid)])
+    assert shown.exit_code == 0 and "requests" in shown.output
+    files = ["--csv", str(tmp_path / "a.csv"), "--latex", str(tmp_path / "a.tex")]
+    told = CliRunner().invoke(app, ["unlearn", "table", str(grid), *files])
+    assert told.exit_code == 0 and "fine_tune" in told.output, told.output
+    assert len(pd.read_csv(tmp_path / "a.csv")) == 5 and (tmp_path / "a.tex").is_file()
+
+
+KILLED = """
+    import os, signal, sys
+    from pathlib import Path
+    from workbench.unlearning.grid import plan
+    from workbench.unlearning.grid_run import run_grid
+    from tests.unlearning.test_grid import GRID
+
+    KILLER = GRID.model_copy(update={"algorithms": {"no_op": {}, "killer:killer": {}}})
+
+    if __name__ == "__main__":
+        print(run_grid(plan(KILLER), Path(sys.argv[1]), 2, sys.argv[2])["left"].sum(), "left")
+"""
+KILLER = """
+    import os, signal
+    from pathlib import Path
+
+    def killer(model, before, request, config=None, seed=0):
+        once = Path(os.environ["KILL"])
+        if request.request == 2 and once.exists():
+            once.unlink()
+            os.kill(os.getpid(), signal.SIGKILL)
+        model.tune(model.examples(request.remaining(before)), epochs=1, seed=seed)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name == "nt", reason="no SIGKILL")
+@pytest.mark.parametrize(
+    "engine",
+    [
+        "loky",
+        pytest.param(
+            "dask", marks=pytest.mark.skipif(not find_spec("distributed"), reason="no Dask")
+        ),
+        pytest.param("ray", marks=pytest.mark.skipif(not find_spec("ray"), reason="no Ray")),
+    ],
+)
+def test_a_worker_is_killed_in_a_real_grid(tmp_path, engine, monkeypatch):
+    for name, text in (("killed.py", KILLED), ("killer.py", KILLER)):
+        (tmp_path / name).write_text(textwrap.dedent(text), encoding="utf-8")
+    paths = os.pathsep.join([str(ROOT), str(tmp_path)])
+    environment = os.environ | {"PYTHONPATH": paths, "KILL": str(tmp_path / "once")}
+    (tmp_path / "once").touch()
+    command = [sys.executable, str(tmp_path / "killed.py"), str(tmp_path / "runs"), engine]
+    told = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
+    assert "0 left" in told.stdout, told.stderr
+    assert not (tmp_path / "once").exists(), "nothing was killed"
+    # the same in one process, and never killed
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setenv("KILL", str(tmp_path / "once"))
+    made = plan(GRID.model_copy(update={"algorithms": {"no_op": {}, "killer:killer": {}}}))
+    run_grid(made, tmp_path / "calm")
+    same(summary(made, tmp_path / "runs"), summary(made, tmp_path / "calm"))
+    sys.modules.pop("killer", None)
