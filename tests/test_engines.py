@@ -2,27 +2,39 @@
 
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
 import textwrap
+import time
+from collections.abc import Callable
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 
 import pandas as pd
+import psutil
 import pytest
 from pydantic import BaseModel, ConfigDict
 
+from tests.killed import chains, tiny, value
 from workbench import _engines
 from workbench._run_folders import OWNER
 from workbench.errors import ConfigError, RunError
 from workbench.runs import folder_of, read, run
 
 ROOT = Path(__file__).parents[1]
+ENVIRONMENT = os.environ | {"PYTHONPATH": str(ROOT)}
+NO_KILL = pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGKILL")
+NO_DASK = pytest.mark.skipif(not find_spec("distributed"), reason="distributed is not installed")
+NO_RAY = pytest.mark.skipif(
+    os.name == "nt" or not find_spec("ray"), reason="Ray is not installed, or not tried (Windows)"
+)
 ENGINES = [
-    "loky",
-    pytest.param("dask", marks=pytest.mark.skipif(not find_spec("distributed"), reason="no Dask")),
-    pytest.param("ray", marks=pytest.mark.skipif(not find_spec("ray"), reason="no Ray")),
+    pytest.param("loky", marks=NO_KILL),
+    pytest.param("dask", marks=[NO_KILL, NO_DASK]),
+    pytest.param("ray", marks=NO_RAY),
 ]
 
 
@@ -80,79 +92,132 @@ def test_an_engine_that_is_not_installed_is_told_before_the_work(tmp_path, monke
     assert not (tmp_path / "runs").exists()
 
 
-SCRIPT = """
-    import os, signal, sys, time
+@pytest.fixture(scope="module", params=ENGINES)
+def killed(request, tmp_path_factory) -> tuple[Path, dict]:
+    """What came of the work of tests/killed.py on an engine, and where."""
+    folder = tmp_path_factory.mktemp(request.param)
+    command = [sys.executable, "-m", "tests.killed", request.param, str(folder)]
+    environment = ENVIRONMENT | {"DEADLY": str(folder / "once")}
+    # a file for what it says: daemons of a cluster may hold a pipe open
+    out, err = folder / "out", folder / "err"
+    with out.open("w") as told, err.open("w") as wrong:
+        how = {"stdout": told, "stderr": wrong, "timeout": 400}
+        done = subprocess.run(command, env=environment, cwd=ROOT, **how)
+    assert done.returncode == 0, err.read_text()[-5000:]
+    return folder, json.loads(out.read_text().splitlines()[-1])
+
+
+@pytest.mark.slow
+def test_a_killed_worker_is_made_up_for(killed):
+    folder, told = killed
+    assert told["values"] == [value(one) for one in chains(0, 3)]
+    assert not (folder / "deadly-1-2").exists(), "nothing was killed"
+    assert not told["torch"] and told["left"] == []
+
+
+@pytest.mark.slow
+def test_a_cell_that_outlives_no_worker_is_named(killed):
+    folder, told = killed
+    assert "killed again and again" in told["error"] and "Cell(chain=3, n=1)" in told["error"]
+    made = {path.parent.name for path in (folder / "cells").glob("*/manifest.json")}
+    assert len(made) >= 10, "what else there was is kept"
+
+
+@pytest.mark.slow
+def test_a_grid_with_a_killed_worker_is_the_same_as_one_without(killed, calm):
+    from workbench.unlearning.grid_table import summary
+
+    folder, told = killed
+    assert not (folder / "once").exists(), "nothing was killed"
+    assert told["unserved"] == 0
+    one, two = (summary(tiny(), runs) for runs in (folder / "grid", calm))
+    costs = ["seconds", "peak_mb", "pays_until"]
+    pd.testing.assert_frame_equal(one.drop(columns=costs), two.drop(columns=costs))
+
+
+@pytest.fixture(scope="module")
+def calm(tmp_path_factory) -> Path:
+    """The same grid in one process, nobody killed."""
+    from workbench.unlearning.grid_run import run_grid
+
+    folder = tmp_path_factory.mktemp("calm")
+    assert run_grid(tiny(), folder)["left"].sum() == 0
+    return folder
+
+
+def test_a_start_that_fails_is_taken_down_and_tried_again(monkeypatch):
+    tried, down = [], []
+
+    def begin(n_jobs, stack, fails):
+        tried.append(n_jobs)
+        stack.callback(down.append, len(tried))
+        if len(tried) <= fails:
+            raise OSError("timed out")
+
+    monkeypatch.setitem(_engines.BEGIN, "dask", partial(begin, fails=2))
+    with _engines.standing("dask", 2):
+        assert (tried, down) == ([2] * 3, [1, 2])
+    assert down == [1, 2, 3]
+    tried.clear(), down.clear()
+    monkeypatch.setitem(_engines.BEGIN, "dask", partial(begin, fails=3))
+    with pytest.raises(RunError, match=r"no cluster of dask \(timed out\)"):
+        run(LINKS, add_up, Path("never"), engine="dask")
+    assert down == [1, 2, 3]
+
+
+def test_what_is_finished_needs_no_cluster(tmp_path, monkeypatch):
+    table = run(LINKS, add_up, tmp_path)
+    monkeypatch.setattr(_engines, "_package", lambda name, engine: None)
+    for engine in ("dask", "ray"):
+        monkeypatch.setitem(_engines.BEGIN, engine, None)
+        pd.testing.assert_frame_equal(table, run(LINKS, add_up, tmp_path, 2, engine))
+
+
+SLEEPING = """
+    import signal
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    import sys, time
     from pathlib import Path
     import pandas as pd
-    from pydantic import BaseModel, ConfigDict
+    from tests.killed import Cell
     from workbench.runs import run
 
-    class Cell(BaseModel):
-        model_config = ConfigDict(frozen=True)
-        chain: int
-        n: int
-
     def cell(config, work, runs):
-        time.sleep(0.03)
-        deadly = runs.parent / "deadly" / f"{config.chain}-{config.n}"
-        if deadly.exists():
-            if deadly.read_text() == "once":
-                deadly.unlink()
-            os.kill(os.getpid(), signal.SIGKILL)
-        (work / "left.txt").write_text(str(config))
-        return pd.DataFrame({"value": [config.chain * 1000 + config.n**2]})
-
-    CELLS = [Cell(chain=c, n=n) for c in range(int(sys.argv[2])) for n in range(5)]
+        (runs.parent / f"at-{config.chain}").touch()
+        time.sleep(100)
 
     if __name__ == "__main__":
-        table = run(CELLS, cell, Path(sys.argv[1]) / "runs", 2, sys.argv[3], chain=lambda one: one.chain)
-        assert "torch" not in sys.modules
-        print("values", *table["value"])
+        run([Cell(chain=c, n=0) for c in range(2)], cell, Path(sys.argv[1]) / "runs", 2)
 """
 
 
-def begun(folder: Path, chains: int = 3, engine: str = "loky", **more) -> subprocess.Popen:
-    """The script in a group of its own."""
-    script = folder / "cells.py"
-    script.write_text(textwrap.dedent(SCRIPT), encoding="utf-8")
-    command = [sys.executable, str(script), str(folder), str(chains), engine]
-    environment = os.environ | {"PYTHONPATH": str(ROOT)}
-    how = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    return subprocess.Popen(command, env=environment, start_new_session=True, **how)
-
-
-def values(chains: int) -> str:
-    cells = [c * 1000 + n**2 for c in range(chains) for n in range(5)]
-    return " ".join(map(str, ["values", *cells]))
-
-
-def deadly(folder: Path, name: str, how: str) -> None:
-    (folder / "deadly").mkdir()
-    (folder / "deadly" / name).write_text(how)
-
-
 @pytest.mark.slow
-@pytest.mark.skipif(os.name == "nt", reason="no SIGKILL")
-@pytest.mark.parametrize("engine", ENGINES)
-def test_a_killed_worker_is_made_up_for(tmp_path, engine):
-    deadly(tmp_path, "1-3", "once")
-    out, told = begun(tmp_path, engine=engine).communicate(timeout=120)
-    assert values(3) in out, told
-    assert not list((tmp_path / "runs").glob(".partial*")), "swept"
+@pytest.mark.parametrize("how", ["Ctrl-C", "kill"])
+def test_who_stops_the_work_stops_the_workers(tmp_path, how):
+    script = tmp_path / "sleeping.py"
+    script.write_text(textwrap.dedent(SLEEPING), encoding="utf-8")
+    command = [sys.executable, str(script), str(tmp_path)]
+    with subprocess.Popen(command, env=ENVIRONMENT, stderr=subprocess.DEVNULL) as master:
+        wait_for(lambda: len(list(tmp_path.glob("at-*"))) == 2)
+        workers = psutil.Process(master.pid).children(recursive=True)
+        if how == "Ctrl-C" and os.name != "nt":
+            master.send_signal(signal.SIGINT)
+        else:
+            master.kill()
+        master.wait(60)
+    assert len(workers) >= 2
+    _, alive = psutil.wait_procs(workers, timeout=60)
+    assert not alive
+    # what they were at is swept by the next run
+    run(LINKS[:1], add_up, tmp_path / "runs")
+    assert not list((tmp_path / "runs").glob(".partial*"))
 
 
-@pytest.mark.slow
-@pytest.mark.skipif(os.name == "nt", reason="no SIGKILL")
-def test_a_cell_that_outlives_no_worker_is_named(tmp_path):
-    deadly(tmp_path, "2-4", "always")
-    out, told = begun(tmp_path).communicate(timeout=120)
-    assert "RunError" in told and "killed again and again" in told and "Cell(chain=2, n=4)" in told
-    assert "values" not in out
-    done = len(list((tmp_path / "runs").glob("*/manifest.json")))
-    assert done >= 12, "what else there was is kept"
-    (tmp_path / "deadly" / "2-4").unlink()
-    out, told = begun(tmp_path).communicate(timeout=120)
-    assert values(3) in out, told
+def wait_for(said: Callable[[], bool], seconds: float = 120) -> None:
+    end = time.monotonic() + seconds
+    while not said():
+        assert time.monotonic() < end, "nothing came of it"
+        time.sleep(0.05)
 
 
 KILLED = """
@@ -173,7 +238,7 @@ KILLED = """
             time.sleep(0.004)
         return pd.DataFrame({"value": [config.chain * 1000 + config.n**2]})
 
-    CELLS = [Cell(chain=c, n=n) for c in range(60) for n in range(5)]
+    CELLS = [Cell(chain=c, n=n) for c in range(80) for n in range(5)]
     runs, rng, done = Path(sys.argv[1]), random.Random(3), []
     run(CELLS[:1], cell, runs)  # all is imported
     for moment in range(20):
@@ -185,7 +250,7 @@ KILLED = """
         before = len(list(runs.iterdir()))
         while len(list(runs.iterdir())) <= before:
             time.sleep(0.002)
-        time.sleep(rng.uniform(0, 0.2))
+        time.sleep(rng.uniform(0, 0.1))
         os.kill(child, signal.SIGKILL)
         assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL, "too late"
         done.append(len(list(runs.glob("*/manifest.json"))))
@@ -202,11 +267,13 @@ def test_killed_at_twenty_random_moments_the_table_is_the_same(tmp_path):
     script, runs = tmp_path / "cells.py", tmp_path / "runs"
     script.write_text(textwrap.dedent(KILLED), encoding="utf-8")
     command = [sys.executable, str(script), str(runs)]
-    environment = os.environ | {"PYTHONPATH": str(ROOT)}
-    told = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
-    assert values(60) in told.stdout, told.stderr
+    how = {"capture_output": True, "text": True, "timeout": 300}
+    told = subprocess.run(command, env=ENVIRONMENT, **how)
+    expected = [c * 1000 + n**2 for c in range(80) for n in range(5)]
+    assert " ".join(map(str, ["values", *expected])) in told.stdout, told.stderr
     done = [int(n) for n in told.stdout.splitlines()[0].split()[1:]]
     assert len(done) == 20 and len(set(done)) > 5, "moments differ"
+    assert max(done) < 400, "killed while at work"
     assert not list(runs.glob("*/failed.json")) and not list(runs.glob(".partial*"))
 
 

@@ -186,7 +186,7 @@ def _cells(
 
 def _killed(folder: Path, cells: dict[str, tuple[BaseModel, dict[str, Any]]]) -> RunError:
     """What to say of workers that were killed too often: at what they were."""
-    names = left_by_the_dead(folder).values()
+    names = dict.fromkeys(left_by_the_dead(folder).values())  # one may have left several
     at = [f"{name[:12]} {cells[name][0]!r}" for name in names if name in cells]
     what = f"workers were killed again and again, at last at {'; '.join(at) or 'no run'}"
     sweep(folder)

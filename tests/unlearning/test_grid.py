@@ -1,11 +1,6 @@
 """The grid: the same as a stream in memory, stopped and gone on with anywhere, asked again."""
 
-import os
 import shutil
-import subprocess
-import sys
-import textwrap
-from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -27,7 +22,6 @@ from workbench.unlearning.measures import measures
 from workbench.unlearning.outcome import weights
 from workbench.unlearning.stream import stream
 
-ROOT = Path(__file__).parents[2]
 BPR = {"l2": 0.01, "training": {"epochs": 2, "batch": 2048, "learning_rate": 5e-3}}
 GRID = Grid(
     name="tiny",
@@ -211,59 +205,3 @@ def test_commands_say_what_it_takes_ask_and_show(grid, tmp_path):
     told = CliRunner().invoke(app, ["unlearn", "table", str(grid), *files])
     assert told.exit_code == 0 and "fine_tune" in told.output, told.output
     assert len(pd.read_csv(tmp_path / "a.csv")) == 5 and (tmp_path / "a.tex").is_file()
-
-
-KILLED = """
-    import os, signal, sys
-    from pathlib import Path
-    from workbench.unlearning.grid import plan
-    from workbench.unlearning.grid_run import run_grid
-    from tests.unlearning.test_grid import GRID
-
-    KILLER = GRID.model_copy(update={"algorithms": {"no_op": {}, "killer:killer": {}}})
-
-    if __name__ == "__main__":
-        print(run_grid(plan(KILLER), Path(sys.argv[1]), 2, sys.argv[2])["left"].sum(), "left")
-"""
-KILLER = """
-    import os, signal
-    from pathlib import Path
-
-    def killer(model, before, request, config=None, seed=0):
-        once = Path(os.environ["KILL"])
-        if request.request == 2 and once.exists():
-            once.unlink()
-            os.kill(os.getpid(), signal.SIGKILL)
-        model.tune(model.examples(request.remaining(before)), epochs=1, seed=seed)
-"""
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(os.name == "nt", reason="no SIGKILL")
-@pytest.mark.parametrize(
-    "engine",
-    [
-        "loky",
-        pytest.param(
-            "dask", marks=pytest.mark.skipif(not find_spec("distributed"), reason="no Dask")
-        ),
-        pytest.param("ray", marks=pytest.mark.skipif(not find_spec("ray"), reason="no Ray")),
-    ],
-)
-def test_a_worker_is_killed_in_a_real_grid(tmp_path, engine, monkeypatch):
-    for name, text in (("killed.py", KILLED), ("killer.py", KILLER)):
-        (tmp_path / name).write_text(textwrap.dedent(text), encoding="utf-8")
-    paths = os.pathsep.join([str(ROOT), str(tmp_path)])
-    environment = os.environ | {"PYTHONPATH": paths, "KILL": str(tmp_path / "once")}
-    (tmp_path / "once").touch()
-    command = [sys.executable, str(tmp_path / "killed.py"), str(tmp_path / "runs"), engine]
-    told = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
-    assert "0 left" in told.stdout, told.stderr
-    assert not (tmp_path / "once").exists(), "nothing was killed"
-    # the same in one process, and never killed
-    monkeypatch.syspath_prepend(str(tmp_path))
-    monkeypatch.setenv("KILL", str(tmp_path / "once"))
-    made = plan(GRID.model_copy(update={"algorithms": {"no_op": {}, "killer:killer": {}}}))
-    run_grid(made, tmp_path / "calm")
-    same(summary(made, tmp_path / "runs"), summary(made, tmp_path / "calm"))
-    sys.modules.pop("killer", None)

@@ -9,12 +9,14 @@ from __future__ import annotations
 import json
 import tomllib
 import warnings
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 from pydantic import ValidationError
 
+from workbench._engines import standing
 from workbench._run_folders import why_failed
 from workbench.errors import ConfigError, DataError, TooLarge
 from workbench.runs import folder_of, is_done, run
@@ -105,8 +107,11 @@ def run_grid(
     how |= {"retry_failed": retry_failed, "strict": False}
     # the longest first, so that no worker is left with one at the end
     fits = sorted((*made.bases, *made.rivals, *made.retrains), key=_guess, reverse=True)
-    run(fits, fit, folder, **how)
-    run(made.steps, serve, folder, chain=Step.stream, **how)
+    left = status(made, folder)["left"].sum()
+    # both share one cluster; what is finished needs none
+    with standing(engine, n_jobs) if left else nullcontext():
+        run(fits, fit, folder, **how)
+        run(made.steps, serve, folder, chain=Step.stream, **how)
     return status(made, folder)
 
 
