@@ -175,7 +175,16 @@ def _begin_ray(n_jobs: int, stack: ExitStack) -> None:
         return
     stack.callback(ray.shutdown)
     quiet = {"include_dashboard": False, "log_to_driver": False, "logging_level": "ERROR"}
-    ray.init(num_cpus=n_jobs, **quiet)
+    before = psutil.Process().children(recursive=True)
+    try:
+        ray.init(num_cpus=n_jobs, **quiet)
+    except Exception:
+        # of half a start `shutdown` knows nothing
+        for half in psutil.Process().children(recursive=True):
+            if half not in before:
+                with suppress(psutil.NoSuchProcess):
+                    half.kill()
+        raise
 
 
 def _ray(work: Work, tasks: list[tuple], n_jobs: int, swept: Swept) -> Iterator[Any]:
