@@ -46,11 +46,11 @@ SHELVES = (
     Shelf("command", r"(cli|doctor|unlearning/commands)\.py", None),
     # where foreign things come in and go out: models, adapters, servers and their answers, folders
     # of runs, files searched for an id. Counted apart: a reader of the science opens none of them,
-    # and most of what they hold is what a stranger may hand in; 1,300 for three engines and chains
+    # and most of what they hold is what a stranger may hand in; 1,700 for three engines whose clusters start again and end with the run, and chains
     Shelf(
         "doors",
         r"(language/|runs\.py|_engines\.py|_run_folders\.py|ledger/(purge|cached)\.py)",
-        13_000,
+        13_400,
     ),
     # what a loss must offer: fine-tuning stands on it
     Shelf("science core", r"tokens/weights/protocol\.py", None),

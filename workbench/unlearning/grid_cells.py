@@ -153,7 +153,11 @@ def _last(
     for k in range(len(ends), 0, -1):
         folder = step_folder(config, ends[k - 1] - 1, runs) / "model"
         if folder.is_dir():
-            return load_model(folder), k
+            try:
+                return load_model(folder), k
+            except (ModelError, OSError):  # another process may have dropped it meanwhile
+                if folder.is_dir():
+                    raise
     base = folder_of(config.base(), fit, runs)
     read(base)  # a base that is not there is told as a run
     return method.start(load_model(base / "model"), scenario), 0

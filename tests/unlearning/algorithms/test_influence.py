@@ -210,6 +210,8 @@ def test_every_model_is_served(name, asked, mode, fitted):
     said = {"curvature", "steps", "residual", "end", "damping", "gradient", "guarantee"}
     assert said <= outcome.notes.keys() and outcome.notes["guarantee"] == "none"
     assert not outcome.model.module.training
+    if asked is ALL:  # one repetition a model, algorithm and mode will do
+        return
     again = unlearn(ALGORITHMS[name], fitted, LOG, asked, config)
     for key, value in weights(outcome.model).items():
         np.testing.assert_array_equal(weights(again.model)[key], value)
