@@ -97,6 +97,7 @@ def main(engine: str, folder: Path) -> None:
         with timed(seconds, "cells"):
             table = run(chains(0, 3), cell, runs, 2, engine, **chain)
         told["values"], told["torch"] = table["value"].tolist(), bool(table["torch"].any())
+        told["left"] = sorted(path.name for path in runs.glob(".partial*"))
         # one that no worker outlives, beside one that is done
         with timed(seconds, "named"):
             try:
@@ -104,7 +105,6 @@ def main(engine: str, folder: Path) -> None:
             except RunError as error:
                 told["error"] = str(error)
         told["torch"] |= "torch" in sys.modules
-        told["left"] = sorted(path.name for path in runs.glob(".partial*"))
         with timed(seconds, "grid"):
             from workbench.unlearning.grid_run import run_grid
 

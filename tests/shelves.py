@@ -46,7 +46,8 @@ SHELVES = (
     Shelf("command", r"(cli|doctor|unlearning/commands)\.py", None),
     # where foreign things come in and go out: models, adapters, servers and their answers, folders
     # of runs, files searched for an id. Counted apart: a reader of the science opens none of them,
-    # and most of what they hold is what a stranger may hand in; 1,700 for three engines whose clusters start again and end with the run, and chains
+    # and most of what they hold is what a stranger may hand in; 1,700 for
+    # chains, and for three engines whose clusters start again and whose workers end with the run
     Shelf(
         "doors",
         r"(language/|runs\.py|_engines\.py|_run_folders\.py|ledger/(purge|cached)\.py)",
