@@ -191,7 +191,6 @@ def main() -> None:
             configs,
             measure,
             settings().runs / "tafeng_counted",
-            backend="sequential",
             data=data().train.fingerprint,
             progress=True,
         )
