@@ -31,7 +31,8 @@ class Influence(Frozen):
     curvature: Kind = "gauss_newton"
     """H: gauss_newton (never negative), fisher (empirical) or hessian (may be negative)."""
     damping: NonNegativeFloat = 0.01
-    """λ as a share of ‖H‖ (in the fork λ itself). 0 only where l2 makes H positive."""
+    """λ as a share of ‖H‖ (in the fork λ itself): of .1, .01 and .001 the one nearest to retrains in
+    `benchmarks/curvature.py`. 0 only where l2 makes H positive."""
     steps: PositiveInt = 100
     """Products with H at most, as in the study."""
     tolerance: PositiveFloat = 1e-2
