@@ -39,6 +39,13 @@ COMMANDS = {  # where the plain script is not the command, or not the whole of i
     "contrast": ["--inseq inseq/bin/python"],
     "reviews": ["--seeds 5"],
     "world_b": ["--seeds 3"],
+    "curvature": [
+        "--steps 100 --damping .01 --models LightGCN GRU4Rec --scaled yes no",
+        "--steps 100 --damping .01 --models SASRec",
+        "--steps 100 --damping .01 --models LightGCN --bases 2 --curvatures gauss_newton hessian",
+        '--steps 100 --damping .1 .01 .001 --models LightGCN GRU4Rec --topics "Crime novels" '
+        "--curvatures gauss_newton",
+    ],
 }
 
 

@@ -43,13 +43,15 @@ from workbench.unlearning.algorithms import (
     idea,
     scif,
 )
-from workbench.unlearning.algorithms._influence import Influence, change, curvature_after
+from workbench.unlearning.algorithms._change import change, losses
+from workbench.unlearning.algorithms._influence import Influence, curvature_after
 from workbench.unlearning.algorithms._noise import classical_sigma, implied_epsilon
 from workbench.unlearning.algorithms.gif import neumann
 from workbench.unlearning.curvature import Coordinates, Curvature, gradient, solve
 from workbench.unlearning.outcome import weights
 
 TRAINING = Training(epochs=3, learning_rate=0.02)
+DECAYED = Training(epochs=3, learning_rate=0.02, weight_decay=0.01)
 SHORT = {"embedding": 4, "training": TRAINING}
 MODELS = {
     "BPR": BPR(BPRConfig(l2=0.05, **SHORT)),
@@ -58,7 +60,7 @@ MODELS = {
     "GRU4Rec": GRU4Rec(GRU4RecConfig(hidden=4, **SHORT)),
     "NARM": NARM(NARMConfig(hidden=4, **SHORT)),
     "SASRec": SASRec(SASRecConfig(hidden=4, inner=4, layers=1, max_length=8, training=TRAINING)),
-    "SR-GNN": SRGNN(SRGNNConfig(hidden=4, training=TRAINING)),
+    "SR-GNN": SRGNN(SRGNNConfig(hidden=4, training=DECAYED)),
     "DNNTSP": DNNTSP(DNNTSPConfig(embedding=4, targets="all", training=TRAINING)),
     "Sets2Sets": Sets2Sets(Sets2SetsConfig(hidden=4, training=TRAINING)),
 }
@@ -93,6 +95,9 @@ def test_with_all_others_it_is_the_change_of_the_whole_gradient(fitted):
     rebuilt = model.copy().rebuild(remaining)
     whole = rebuilt.examples(remaining, users, like=old)
     want = want + gradient(rebuilt, whole, Coordinates(rebuilt))
+    # weight decay is told once a loss
+    fewer = losses(whole) - losses(old)
+    want = want + fewer * model.config.training.weight_decay * at.read()
     found = change(model, LOG, SOME, others=10_000)
     # less what is left out of the examples of others, whose draws are their own
     np.testing.assert_allclose(found.v, want, atol=1e-10 * float(want.norm()) + 1e-12)
@@ -103,7 +108,7 @@ def test_weights_stand_for_all_others(fitted):
     changed = change(model, LOG, SOME)
     whole = curvature_after(model, LOG, SOME, changed, Influence(batch=10_000), 0)
     examples = model.examples(SOME.remaining(LOG))
-    ridge = model.config.training.weight_decay * len(SOME.remaining(LOG))
+    ridge = model.config.training.weight_decay * losses(examples)
     want = Curvature(model, [(examples, 1.0)], "gauss_newton", changed.at, ridge)
     v = torch.from_numpy(np.random.default_rng(0).standard_normal(len(want)))
     if isinstance(model, BPR | LightGCN | SGL):
@@ -126,6 +131,18 @@ def test_a_sample_is_scaled_and_the_users_own_are_not():
     assert np.mean([form(20, seed) for seed in range(30)]) == pytest.approx(
         form(10_000, 0), rel=0.1
     )
+
+
+def test_a_sample_for_itself_alone_makes_a_longer_step():
+    """By the rows it would stand for, where damping follows the largest eigenvalue."""
+    model = double(MODELS["GRU4Rec"].copy().fit(LOG))
+    changed = change(model, LOG, SOME)
+    v = torch.from_numpy(np.random.default_rng(0).standard_normal(len(changed.v)))
+    told = Influence(batch=10), Influence(batch=10, scaled=False)
+    all_of_them, itself = (curvature_after(model, LOG, SOME, changed, one, 0) for one in told)
+    assert itself.norm < 0.7 * all_of_them.norm
+    x, longer = (solve(one.damped(0.1), v).x for one in (all_of_them, itself))
+    assert float(longer.norm()) > 1.5 * float(x.norm())
 
 
 # --- sign and refit

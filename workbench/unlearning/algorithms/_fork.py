@@ -17,7 +17,7 @@ import numpy as np
 import torch
 
 from workbench.data import Interactions
-from workbench.unlearning.algorithms._influence import sample
+from workbench.unlearning.algorithms._change import losses, sample
 from workbench.unlearning.curvature import Coordinates, Curvature, Product, gradient
 from workbench.unlearning.requests import Request
 
@@ -67,11 +67,6 @@ def in_training(model: Any, seed: int) -> Iterator[None]:
 def mean_gradient(model: Any, examples: Any, at: Coordinates) -> torch.Tensor:
     """The gradient of the mean loss."""
     return gradient(model, examples, at) / max(losses(examples), 1)
-
-
-def losses(examples: Any) -> int:
-    """How many losses examples have."""
-    return int(getattr(examples, "n_targets", len(examples)))
 
 
 def mean_hessian(model: Any, parts: list[Any], at: Coordinates, shift: float) -> Product:

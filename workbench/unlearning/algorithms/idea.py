@@ -100,7 +100,7 @@ def _as_in_fork(
         found = solve(product, delta, ABSOLUTE / size, config.steps)
         zeta = config.damping * float(found.x.norm())
         upside_down = zeta / (config.epsilon * np.sqrt(2 * np.log(1.25 / config.delta)))
-        sigma = max(0.1, upside_down)
+        sigma = float(max(0.1, upside_down))
         at.move(found.x + sigma * torch.randn(len(at), dtype=torch.float64))
     model.rebuild(request.remaining(before))
     notes = {"curvature": "hessian", "steps": found.steps, "residual": found.residual}

@@ -22,7 +22,8 @@ import numpy as np
 from pydantic import PositiveFloat, PositiveInt
 
 from workbench.data import Interactions
-from workbench.unlearning.algorithms._fork import ABSOLUTE, in_training, loaders, losses, parts_of
+from workbench.unlearning.algorithms._change import losses
+from workbench.unlearning.algorithms._fork import ABSOLUTE, in_training, loaders, parts_of
 from workbench.unlearning.algorithms._influence import Influence, newton
 from workbench.unlearning.curvature import Coordinates, Curvature, gradient, solve
 from workbench.unlearning.requests import Request
