@@ -15,6 +15,10 @@ LIVE = f"""import sys; sys.path.insert(0, {str(ROOT)!r})
 from tests.views.streams import dashboard
 from workbench.views import show
 show(dashboard())"""
+FRONTIER = f"""import sys; sys.path.insert(0, {str(ROOT)!r})
+from tests.views.streams import assessment, streams
+from workbench.views import Frontier, show
+show(Frontier(assessment(), streams().values()))"""
 PAGE = """<!DOCTYPE html><meta charset="utf-8"><style>html { color-scheme: light dark }
 body { font-family: system-ui } </style>"""
 
@@ -30,6 +34,15 @@ def test_another_person_is_drawn_when_they_are_picked(lab, quiet, run_all):
     quiet.locator("[id^=dashboard-]", has_text=f"shopper {second}:").first.wait_for()
     quiet.locator(".jp-OutputArea select").nth(1).select_option("fine-tune")
     quiet.locator("[id^=dashboard-]", has_text="After: fine-tune").first.wait_for()
+
+
+def test_the_frontier_is_drawn_again_for_another_utility(lab, quiet, run_all):
+    run_all(quiet, lab.add("frontier.ipynb", FRONTIER))
+    quiet.locator(".jp-OutputArea [id^=frontier-]").first.wait_for()
+    quiet.locator(".jp-OutputArea select").first.select_option("recall@10")
+    quiet.locator("[id^=frontier-]", has_text="RECALL@10, less").first.wait_for()
+    quiet.locator(".jp-OutputArea select").nth(1).select_option("longest request")
+    quiet.locator("[id^=frontier-]", has_text="seconds, longest request").first.wait_for()
 
 
 @pytest.mark.parametrize("page", ["light", "dark"], indirect=True)
