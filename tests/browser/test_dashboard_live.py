@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.views.streams import assessment, dashboard, streams
-from workbench.views import Frontier, show
+from workbench.views import Dashboard, Frontier, show
 
 ROOT = Path(__file__).resolve().parents[2]
 LIVE = f"""import sys; sys.path.insert(0, {str(ROOT)!r})
@@ -48,6 +48,10 @@ def test_the_frontier_is_drawn_again_for_another_utility(lab, quiet, run_all):
 @pytest.mark.parametrize("page", ["light", "dark"], indirect=True)
 def test_nothing_leaves_its_card_and_ink_is_the_page_s(quiet, tmp_path):
     both = show(dashboard()).static + show(Frontier(assessment(), streams().values())).static
+    # wide letters, and more of them than there is room for
+    wide = {"retrain": "SCIF, as in the WWW fork, batched", "fine-tune": "MMMM, MMMM"}
+    tables = assessment().replace(wide), dashboard().outcomes.replace(wide)
+    both += show(Dashboard(*tables)).static
     path = tmp_path / "page.html"
     path.write_text(PAGE + both, encoding="utf-8")
     quiet.goto(path.as_uri())
