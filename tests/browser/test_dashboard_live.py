@@ -8,13 +8,17 @@ from pathlib import Path
 import pytest
 
 from tests.views.streams import assessment, dashboard, streams
-from workbench.views import Frontier, show
+from workbench.views import Dashboard, Frontier, show
 
 ROOT = Path(__file__).resolve().parents[2]
 LIVE = f"""import sys; sys.path.insert(0, {str(ROOT)!r})
 from tests.views.streams import dashboard
 from workbench.views import show
 show(dashboard())"""
+FRONTIER = f"""import sys; sys.path.insert(0, {str(ROOT)!r})
+from tests.views.streams import assessment, streams
+from workbench.views import Frontier, show
+show(Frontier(assessment(), streams().values()))"""
 PAGE = """<!DOCTYPE html><meta charset="utf-8"><style>html { color-scheme: light dark }
 body { font-family: system-ui } </style>"""
 
@@ -32,9 +36,22 @@ def test_another_person_is_drawn_when_they_are_picked(lab, quiet, run_all):
     quiet.locator("[id^=dashboard-]", has_text="After: fine-tune").first.wait_for()
 
 
+def test_the_frontier_is_drawn_again_for_another_utility(lab, quiet, run_all):
+    run_all(quiet, lab.add("frontier.ipynb", FRONTIER))
+    quiet.locator(".jp-OutputArea [id^=frontier-]").first.wait_for()
+    quiet.locator(".jp-OutputArea select").first.select_option("recall@10")
+    quiet.locator("[id^=frontier-]", has_text="RECALL@10, less").first.wait_for()
+    quiet.locator(".jp-OutputArea select").nth(1).select_option("longest request")
+    quiet.locator("[id^=frontier-]", has_text="seconds, longest request").first.wait_for()
+
+
 @pytest.mark.parametrize("page", ["light", "dark"], indirect=True)
 def test_nothing_leaves_its_card_and_ink_is_the_page_s(quiet, tmp_path):
     both = show(dashboard()).static + show(Frontier(assessment(), streams().values())).static
+    # wide letters, and more of them than there is room for
+    wide = {"retrain": "SCIF, as in the WWW fork, batched", "fine-tune": "MMMM, MMMM"}
+    tables = assessment().replace(wide), dashboard().outcomes.replace(wide)
+    both += show(Dashboard(*tables)).static
     path = tmp_path / "page.html"
     path.write_text(PAGE + both, encoding="utf-8")
     quiet.goto(path.as_uri())

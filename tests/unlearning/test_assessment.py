@@ -7,7 +7,7 @@ import pytest
 from workbench.data import load_world
 from workbench.errors import DataError
 from workbench.recommend import BPR, EASE, BPRConfig
-from workbench.recommend.tasks import collaborative_task
+from workbench.recommend.tasks import collaborative_task, session_task
 from workbench.recommend.training import Training
 from workbench.unlearning import (
     Assessment,
@@ -22,6 +22,7 @@ from workbench.unlearning import (
 )
 from workbench.unlearning.algorithms import exact, flipped, half_way, no_op, warm_start
 from workbench.unlearning.assessment import AS_IN_FORK, COLUMNS, RETRAIN
+from workbench.unlearning.measures import continued
 
 UNITS = 60
 
@@ -135,6 +136,38 @@ def test_an_assessment_says_what_it_found_in_a_line_and_in_a_table():
     assert found.table.columns.tolist() == COLUMNS
     empty = Assessment(found.table.iloc[:0])
     assert "Nothing" in empty._repr_html_() and repr(empty) == "Assessment(deleted: nothing)"
+
+
+def test_who_reads_no_history_is_said_of_whole_tables():
+    unlearned, refit = both()
+    listed = [table.assign(measure="exposed") for table in (unlearned, refit)]
+    whole = pd.concat([unlearned, listed[0]]), pd.concat([refit, listed[1]])
+    # without the rest of the table nothing is known of it
+    assert assess(unlearned, refit).blind == []
+    found = assess(*whole)
+    assert found.blind == [*SHIFTS] and "every method: reads no history" in found._repr_html_()
+    # a row of its own says that the history is read
+    kept = unlearned[unlearned["method"] == "near"].assign(measure="deleted, history kept")
+    found = assess(pd.concat([whole[0], kept]), whole[1])
+    assert found.blind == ["no-op", "half", "over"]
+    assert "no-op, half, over: reads no history" in repr(found)
+
+
+@pytest.mark.parametrize("n", [3, 40])
+def test_continued_sessions_are_counted_where_the_task_is_about_sessions(n):
+    """At the last checkpoint; few of them are called few."""
+    world = load_world()
+    items = world.catalogue.items_of("Baby & pregnancy")
+    scenario = sensitive(session_task(world.log), items, n=n)
+    base = EASE().fit(scenario.task.train)
+    rows = (Method("no-op", no_op, batch=n), Method("exact", exact, batch=n))
+    done = [stream(row, base, scenario, checkpoints=1) for row in rows]
+    found = assess(done, References(scenario, EASE()))
+    assert found.sessions == {n: continued(scenario, n)}
+    assert f"{continued(scenario, n)} continued sessions asked" in found._repr_html_()
+    assert ("fewer than 200" in repr(found)) == (continued(scenario, n) < 200) == (n == 3)
+    # neighbours of items are read from the history
+    assert found.blind == []
 
 
 def test_nothing_to_assess_is_refused():

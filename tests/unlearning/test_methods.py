@@ -82,6 +82,10 @@ def test_requests_per_retrain(seconds, retrain):
     # in batches of two, with the same seconds in all: the same
     half = pd.DataFrame({"request": [1, 3], "status": "done", "seconds": [1.0, 3.0]})
     assert requests_per_retrain(retrain, half) == pytest.approx(retrain)
+    # of two bases below each other: the same as of one
+    for one in (lines, half, half[-1:]):
+        twice = requests_per_retrain(retrain, pd.concat([one, one]))
+        assert twice == pytest.approx(requests_per_retrain(retrain, one))
 
 
 def test_failed_requests_cost_and_are_not_served():

@@ -81,6 +81,18 @@ def test_every_row_stands_in_a_part():
     assert Request(0, rows[2]).check(small_log())["rows"].tolist() == [2]
 
 
+@given(ids, st.lists(st.integers(0, 2**63 - 1), max_size=5), st.integers(0, 12))
+def test_within_a_log_are_the_ids_that_both_have(rows, strange, n):
+    """However large the ids are, and in whatever order the log has them."""
+    log = small_log()
+    own = log.frame["interaction"].iloc[::-3][:n].tolist()
+    one = Request(0, [*own, *strange, *rows])
+    want = np.intersect1d(one.interactions, log.frame["interaction"])
+    assert np.array_equal(one.within(log), want)
+    backwards = log.of_rows(log.frame.iloc[::-1].reset_index(drop=True))
+    assert np.array_equal(one.within(backwards), want)
+
+
 def test_of_a_task_the_rows_that_are_asked_count_too():
     task = small_task("session")
     one = Request(0, task.test.frame["interaction"].iloc[:3])

@@ -249,6 +249,33 @@ def test_the_frontier_shows_who_is_on_it():
     assert text.count("<title>") == 2 * len(METHODS) and repr(one).startswith("Frontier(3 methods")
 
 
+def test_the_live_frontier_is_drawn_again_for_another_utility_and_time():
+    one = Frontier(assessment(), streams().values())
+    live = show(one).widget()
+    assert live.drawing.value == show(one).static
+    assert set(one.utilities) <= {*live.utility.options} and "ndcg@10" in one.utilities
+    live.utility.value = "recall@10"
+    assert "RECALL@10, less" in sound(live.drawing.value)
+    assert (
+        live.drawing.value
+        == Frontier(one.assessment, one.outcomes, utility="recall@10")._repr_html_()
+    )
+    live.time.value = "longest request"
+    assert "seconds, longest request" in sound(live.drawing.value)
+
+
+def test_the_time_of_the_longest_request_is_not_that_of_all():
+    whole, longest = (
+        Frontier(assessment(), streams().values(), time=time).to_frame()
+        for time in ("all requests", "longest request")
+    )
+    retrain = streams()["retrain"].outcomes["seconds"]
+    seconds = [one.set_index("method")["seconds"]["retrain"] for one in (whole, longest)]
+    assert seconds == pytest.approx([retrain.sum(), retrain.max()])
+    with pytest.raises(ConfigError, match="all requests or longest request"):
+        Frontier(assessment(), streams().values(), time="sometimes")
+
+
 def test_a_method_without_outcomes_is_not_on_the_frontier():
     few = [streams()["retrain"]]
     assert Frontier(assessment(), few).to_frame()["method"].tolist() == ["retrain"]

@@ -16,15 +16,18 @@ import numpy as np
 import pandas as pd
 
 from workbench.errors import DataError
+from workbench.html import escape
 from workbench.unlearning.endpoints import MARGIN, Distance, distance, margin_of, null
-from workbench.unlearning.measures import measures
+from workbench.unlearning.measures import continued, measures
 from workbench.unlearning.references import References
+from workbench.unlearning.scenario import ENOUGH
 from workbench.unlearning.stream import Stream
 
 NO_OP, RETRAIN = "no-op", "retrain, held out"
 """The method that the margin and *what no-op gets* are read from; and the row of the null."""
 PRIMARY = ("promoted", "deleted")
 RATIOS = {"RelEff": "ndcg@10", "RelItems": "exposed"}
+KEPT = "deleted, history kept"
 AS_IN_FORK = "deleted, kept against cleaned"
 """The history kept for the unlearned model, cleaned for the retrained one (defect 1 of the study)."""
 COLUMNS = ["method", "measure", "checkpoint", "estimate", "low", "high", "low90", "high90"]
@@ -38,10 +41,12 @@ class Assessment:
 
     table: [method, measure, checkpoint, estimate, low, high, low90, high90, margin, verdict,
     decidable, n, bases, seeds, unlearned, retrained, no_op, null_low, null_high]; see `to_frame`.
+    sessions: of a session task, how many continued sessions were asked, by checkpoint; else empty.
     """
 
     table: pd.DataFrame = field(repr=False)
     primary: str = "deleted"
+    sessions: dict[int, int] = field(default_factory=dict, repr=False)
 
     def to_frame(self, measure: str | None = None, checkpoint: int | None = None) -> pd.DataFrame:
         """The table, or the lines of one measure, or checkpoint (−1: the last one).
@@ -64,10 +69,36 @@ class Assessment:
         """The primary endpoint at the last checkpoint, a line a method."""
         return self.to_frame(self.primary, -1)
 
+    @property
+    def blind(self) -> list[str]:
+        """Methods whose models read no history: with the rows still in it they answer as without.
+        Such a model knows a person by a vector, or nobody. Known of whole tables of `measures`."""
+        names = self.table.groupby("measure")["method"].unique()
+        if self.primary != "deleted" or "exposed" not in names:
+            return []
+        reads = set(names.get(AS_IN_FORK, ()))
+        return [name for name in dict.fromkeys(names["exposed"]) if name not in {*reads, RETRAIN}]
+
+    @property
+    def asked(self) -> str:
+        """What a verdict rests on: continued sessions, and who reads no history; or nothing."""
+        told = []
+        if self.sessions:
+            n = self.sessions[max(self.sessions)]
+            few = "" if n >= ENOUGH else f", fewer than {ENOUGH}: they tell little"
+            told.append(f"{n} continued sessions asked{few}")
+        if blind := self.blind:
+            everyone = (
+                len(blind) == self.table.loc[self.table["method"] != RETRAIN, "method"].nunique()
+            )
+            told.append(f"{'every method' if everyone else ', '.join(blind)}: reads no history")
+        return "; ".join(told)
+
     def __repr__(self) -> str:
         said = self.verdicts["verdict"].value_counts()
         told = ", ".join(f"{n} {verdict}" for verdict, n in said.items())
-        return f"Assessment({self.primary}: {told or 'nothing'})"
+        more = f"; {self.asked}" if self.asked else ""
+        return f"Assessment({self.primary}: {told or 'nothing'}{more})"
 
     def _repr_html_(self) -> str:
         lines = self.verdicts
@@ -81,6 +112,8 @@ class Assessment:
             f"retrained, 95 % interval; margin {first['margin']:.3f}; retrain against retrain "
             f"[{first['null_low']:+.3f}, {first['null_high']:+.3f}].</p>"
         )
+        if self.asked:
+            told += f"<p>{escape(self.asked)}.</p>"
         shown = lines[keep].to_html(index=False, border=0, float_format="{:.3f}".format)
         return told + shown
 
@@ -119,7 +152,11 @@ def assess(
     Assessment(deleted: 2 different, 1 equivalent)
     """
     found = unlearned if isinstance(unlearned, pd.DataFrame) else measured(unlearned)
+    sessions = {}
     if isinstance(retrained, References):
+        scenario = retrained.scenario
+        if scenario.task.name == "session":
+            sessions = {int(n): continued(scenario, int(n)) for n in np.unique(found["done"])}
         tables = [retrained.measured(int(done)) for done in np.unique(found["done"])]
         retrained = pd.concat(tables, ignore_index=True)
     present = set(found["measure"])
@@ -130,7 +167,7 @@ def assess(
         here = found[found["done"] == done]
         ones = {str(name): _wide(part, "base") for name, part in here.groupby("method", sort=False)}
         lines += [{"checkpoint": int(done)} | line for line in _at(ones, two, primary, margin)]
-    return Assessment(pd.DataFrame(lines)[COLUMNS], primary)
+    return Assessment(pd.DataFrame(lines)[COLUMNS], primary, sessions)
 
 
 Wide = dict[str, pd.DataFrame]
@@ -183,7 +220,7 @@ def _more(method: str, one: Wide, two: Wide, nothing: Wide) -> list[dict[str, An
     for ratio, name in RATIOS.items():
         if name in one and name in two:
             lines.append(_ratio(method, ratio, *_aligned(one[name], two[name])))
-    kept = one.get("deleted, history kept")
+    kept = one.get(KEPT)
     if kept is not None and "deleted" in two:
         lines.append(_line(method, AS_IN_FORK, *_aligned(kept, two["deleted"]), np.nan))
     # each base against itself, untouched

@@ -147,8 +147,9 @@ def methods_for(model: Any, batch: int = BATCH) -> dict[str, Method]:
 def requests_per_retrain(retrain_seconds: float, outcomes: pd.DataFrame) -> float:
     """At how many requests a method costs as much as one retrain.
 
-    outcomes: of `Stream`. Failed requests cost and are not served; inf where requests take no time,
-    0 where none was served. What a method was prepared with (shards) is not counted.
+    outcomes: of `Stream`, or of several below each other. Failed requests cost and are not served; inf
+    where requests take no time, 0 where none was served. What a method was prepared with (shards) is
+    not counted.
 
     >>> lines = pd.DataFrame({"request": [0, 1], "status": "done", "seconds": [0.5, 1.5]})
     >>> requests_per_retrain(20.0, lines)
@@ -160,7 +161,10 @@ def requests_per_retrain(retrain_seconds: float, outcomes: pd.DataFrame) -> floa
         want = "the outcomes of a stream"
         raise ConfigError(f"no column {', '.join(sorted(absent))}", "outcomes", want)
     # a batch is a line: it stands for all requests since the line before
-    served = np.diff(outcomes["request"].to_numpy(), prepend=-1)
+    ends = outcomes["request"].to_numpy()
+    served = np.diff(ends, prepend=-1)
+    # the first line of the next stream
+    served = np.where(served > 0, served, ends + 1)
     n = served[(outcomes["status"] != FAILED).to_numpy()].sum()
     seconds = float(outcomes["seconds"].sum())
     with np.errstate(divide="ignore"):

@@ -21,7 +21,7 @@ WIDE, HIGH, LETTER, LINE = 640, 350, 18, 21
 """Of a drawing: its width, its least height, its letters, and how far lines of text stand apart."""
 ROOM = 21
 """Letters beside a drawing."""
-LEFT, RIGHT, TOP, BOTTOM = 82, 220, 14, 60
+LEFT, RIGHT, TOP, BOTTOM = 82, 258, 14, 60
 SHAPES = {
     "circle": "M-6,0a6,6 0 1,0 12,0a6,6 0 1,0 -12,0z",
     "square": "M-5.5,-5.5h11v11h-11z",
@@ -185,7 +185,8 @@ class Chart:
         out = [f'<path d="M{LEFT},{TOP}V{foot}H{right}" fill="none" {ink}/>']
         digits = max((_digits(v) for v in self.y.ticks), default=0)
         for v in self.y.ticks:
-            at, said = self.y(v), short(f"{v:,.{digits}f}")
+            # powers of ten as they are, other heights with as many decimals as their neighbours
+            at, said = self.y(v), short(f"{v:,.{_digits(v) if self.y.log else digits}f}")
             out.append(f'<line x1="{LEFT}" x2="{right}" y1="{at:.1f}" y2="{at:.1f}" {faint}/>')
             out.append(_text(LEFT - 8, at + 6, said, "end"))
         for v in self.x.ticks:

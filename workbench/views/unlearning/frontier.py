@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from workbench.errors import ConfigError
 from workbench.html import content_id, escape, table
 from workbench.views.look import COLUMNS
 from workbench.views.unlearning.chart import Chart, heights, looks, short
@@ -28,13 +29,19 @@ from workbench.views.unlearning.dashboard import (
     spent,
 )
 
+TIMES = {"all requests": "sum", "longest request": "max"}
+"""What time is counted: what the shop pays for, or what one person may wait for."""
+GOOD = ("ndcg", "recall")
+"""How measures of utility begin."""
+
 
 @dataclass(frozen=True, repr=False, eq=False)
 class Frontier:
     """Every method at the last checkpoint; tables as `Dashboard` takes them.
 
     endpoint, utility: the two measures; by default the assessment's own, and NDCG.
-    least: seconds that a method without a cost is drawn at.
+    least: seconds that a method without a cost is drawn at. time: `all requests` or `longest
+    request`. The live form chooses utility and time.
 
     >>> show(Frontier(assess(streams, references), streams))  # doctest: +SKIP
     Frontier(5 methods, on it: retrain, warm start)
@@ -46,6 +53,7 @@ class Frontier:
     utility: str = "ndcg@10"
     source: str = ""
     least: float = 1e-3
+    time: str = "all requests"
 
     def __post_init__(self) -> None:
         table, endpoint = assessed(self.assessment)
@@ -54,10 +62,18 @@ class Frontier:
         object.__setattr__(self, "endpoint", self.endpoint or endpoint)
         for name in (self.endpoint, self.utility):
             checked(table[table["measure"] == name], NEEDED, f"measure {name!r}")
+        if self.time not in TIMES:
+            raise ConfigError(f"{self.time!r}", "time", " or ".join(TIMES))
+
+    @property
+    def utilities(self) -> list[str]:
+        """Measures of utility that there are."""
+        names = self.assessment["measure"].unique()
+        return [name for name in names if name.startswith(GOOD) and "paired" not in name]
 
     def to_frame(self) -> pd.DataFrame:
         """[method, estimate, low, high, verdict, utility, utility_low, utility_high, seconds, on]."""
-        cost = self.outcomes.groupby("method")["seconds"].sum()
+        cost = self.outcomes.groupby("method")["seconds"].agg(TIMES[self.time])
         last = self.assessment.sort_values("checkpoint", kind="stable")
         last = last.groupby(["method", "measure"]).tail(1).set_index(["measure", "method"])
         columns = ["estimate", "low", "high", "verdict"]
@@ -80,7 +96,7 @@ class Frontier:
         head = "Forgetting, utility, time: what no other method beats"
         key = "Filled: no other is as near to the retrain, as good and as fast. Dashed: the margin."
         cards = []
-        for x, name, log in (("seconds", "seconds of all requests", True), ("utility", "", False)):
+        for x, name, log in (("seconds", f"seconds, {self.time}", True), ("utility", "", False)):
             label = name or f"{self.utility.upper()}, less the retrain's"
             cards.append(f'<div style="{CARD}">{self._panel(found, x, label, log)}</div>')
         parts = [f'<p><b style="font-size:1.35em">{head}</b></p><p>{escape(key)}</p>']
@@ -98,6 +114,12 @@ class Frontier:
             parts.append(f"<p><small>{escape(self.source)}</small></p>")
         body = "".join(parts)
         return f'<div id="{content_id("frontier", body)}" style="line-height:1.35">{body}</div>'
+
+    def _widget(self) -> Any:
+        """The same drawing, with a utility and a time to choose."""
+        from workbench.views.unlearning.live import Comparing
+
+        return Comparing(self)
 
     def _panel(self, found: pd.DataFrame, x: str, label: str, log: bool) -> str:
         """Distance against one other quantity."""
