@@ -53,7 +53,7 @@ def fit(config: Fit, work: Path) -> pd.DataFrame:
     log, scenario = task.train, None
     if config.asked is not None:
         scenario = scenario_of(config.source, task_of(config.model), config.asked)
-        log = scenario.train(config.done)
+        log, task = scenario.train(config.done), scenario.task
     # a start of its own seed, fitted on what is left
     fresh = reseeded(kind(config.settings) if config.settings else kind(), config.seed)
     start = time.perf_counter()

@@ -31,7 +31,7 @@ class Source(Frozen):
 class Asked(Frozen):
     """What is asked to be forgotten, as a recipe: the same on every machine."""
 
-    kind: Literal["sensitive", "mistakes", "accounts", "spam"] = "sensitive"
+    kind: Literal["sensitive", "mistakes", "accounts", "spam", "flood"] = "sensitive"
     """What the requests are, by the name of the function that draws them."""
     topic: str = ""
     """Items of this topic of the catalogue (sensitive), or the attack (spam)."""
@@ -96,9 +96,9 @@ class Step(Frozen):
         )
 
     def base(self) -> Fit:
-        """The model that the stream starts from: of spam one that was fitted on what was planted."""
+        """The model that the stream starts from: of spam and floods one fitted on what was planted."""
         shared = {name: getattr(self, name) for name in ("source", "data", "model", "settings")}
-        planted = self.asked if self.asked.kind == "spam" else None
+        planted = self.asked if self.asked.kind in ("spam", "flood") else None
         return Fit(**shared, asked=planted, seed=self.seed)
 
 

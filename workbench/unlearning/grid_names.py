@@ -137,12 +137,16 @@ def situation(source: Source, task: str) -> Task:
 @cache
 def scenario_of(source: Source, task: str, asked: Asked) -> Scenario:
     """The stream of requests that a recipe makes."""
-    from workbench.unlearning import scenarios, spam
+    from workbench.unlearning import scenarios
+    from workbench.unlearning.flood import flood
+    from workbench.unlearning.spam import spam
 
     log, catalogue = opened(source)
     if asked.kind == "spam":
         how = {"how": asked.topic or "bandwagon", "share": asked.share, "seed": asked.seed}
-        return spam.spam(log, task, **how).scenario(asked.n, situation(source, task))
+        return spam(log, task, **how).scenario(asked.n, situation(source, task))
+    if asked.kind == "flood":
+        return flood(log, task, seed=asked.seed).scenario()
     how = {"n": asked.n, "seed": asked.seed, "order": asked.order, "name": str(asked)}
     if asked.kind == "sensitive":
         how |= {"items": catalogue.items_of(asked.topic), "at_least": asked.at_least}

@@ -23,15 +23,12 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from workbench.data import Histories, Interactions
-from workbench.data.splits import joined_logs
+from workbench.data import Histories
 from workbench.recommend.evaluation import evaluate_lists, top_lists
 from workbench.recommend.ranking import scores_or_none, top_k
 from workbench.unlearning.exposure import exposure, never_had, share
 from workbench.unlearning.scenarios import Scenario
 
-PROMOTED = ("spam", "flood")
-"""Reasons of requests that are about other people's lists."""
 TOP, QUESTIONS = 10, 1_000
 """Length of lists; questions and histories of others that are asked at most, drawn with seed 0."""
 
@@ -86,9 +83,9 @@ def measures(model: Any, scenario: Scenario, done: int) -> pd.DataFrame:
     held = asked.histories.matrix()
     values: dict[str, np.ndarray] = {}
     # percentiles, and those of a model that still reads the rows
-    kinds = asked.wanted if _spam(scenario) else asked.wanted | {"topic": asked.topic}
+    kinds = asked.wanted if scenario.promotes else asked.wanted | {"topic": asked.topic}
     values |= dict(zip(kinds, _percentiles(scores, held, list(kinds.values())), strict=True))
-    if not _spam(scenario):
+    if not scenario.promotes:
         again = np.asarray(scores_or_none(model, asked.kept), dtype=np.float64)
         if not np.array_equal(again, scores, equal_nan=True):
             found = _percentiles(again, held, [asked.deleted])[0]
@@ -112,20 +109,24 @@ def continued(scenario: Scenario, done: int) -> int:
 
 def primary(scenario: Scenario) -> str:
     """The measure that the verdict is about."""
-    return "promoted" if _spam(scenario) else "deleted"
+    return "promoted" if scenario.promotes else "deleted"
 
 
 def exposed_never(model: Any, scenario: Scenario, done: int) -> pd.DataFrame:
     """The row *never had*: for each leaver the user most like them who holds none of the items, by
     what is left (`exposure.never_had`); [measure, unit, value, match], of a model that was never
-    asked to forget. Leavers without a match have no line; empty for spam and sessions."""
+    asked to forget. In a session task both are sessions, the match one of a person without any of the
+    items. Leavers without a match have no line. Empty for spam: there nobody who is asked had the
+    items, and *never* is what a retrain shows the same people."""
     known, asked = scenario.known(done), asked_of(scenario, done)
     names = ["measure", "unit", "value", "match"]
-    if _spam(scenario) or scenario.task.name == "session":
+    if scenario.promotes:
         return pd.DataFrame(columns=names)
     left = np.diff(asked.histories.matrix().indptr)
-    # nobody who deleted is a stranger to it
-    others = known.select(~known.frame["user"].isin(scenario.leavers(done)).to_numpy())
+    # nobody who deleted is a stranger to it, nor in a visit without it a person who has it in another
+    people, topic = scenario.task.people, known.frame["item"].isin(scenario.items)
+    holders = np.union1d(scenario.concerned(done), people[known.frame["user"][topic]])
+    others = known.select(~np.isin(people[known.frame["user"]], holders))
     match = never_had(others, scenario.items, left, 1)[:, 0]
     found = np.flatnonzero(match >= 0)
     histories = known.histories(match[found])
@@ -139,41 +140,38 @@ def exposed_never(model: Any, scenario: Scenario, done: int) -> pd.DataFrame:
 def asked_of(scenario: Scenario, done: int) -> Asked:
     """What models are asked of a scenario after so many requests, made once."""
     task, gone = scenario.task, scenario.forgotten(done)
-    both, known = joined_logs(task.train, task.valid), scenario.known(done)
-    people, leavers = task.people, scenario.leavers(done)
-    # fakes are no genuine people before their request either
-    ever = len(scenario.requests) if _spam(scenario) else done
-    leaving = np.unique(people[scenario.leavers(ever)])
+    known, people = scenario.known(done), task.people
+    leavers, leaving = scenario.leavers(done), scenario.concerned(done)
     # of spam genuine people are asked, of anything else those who deleted and have something left
     filled = np.unique(known.frame["user"])
-    if _spam(scenario):
+    if scenario.promotes:
         users = _some(filled[~np.isin(people[filled], leaving)])
     else:
         users = np.intersect1d(leavers, filled)
     histories = known.histories(users)
     deleted = scenario.deleted(done)[users]
     free = _not_held(scenario.items, histories.matrix())
-    if _spam(scenario):
+    if scenario.promotes:
         wanted = {"promoted": free}
     else:
         wanted = {"deleted": deleted}
         if task.name == "next basket":
-            wanted |= _habits(both, users, deleted)
+            wanted |= _habits(scenario.repeated(done)[users], deleted)
     other = sparse.csr_array(free - free.multiply(deleted != 0))
     other.eliminate_zeros()
     # those who asked for nothing; genuine people are asked already
     rest = filled[~np.isin(people[filled], leaving)]
-    others = known.histories(_some(rest)[: 0 if _spam(scenario) else None])
+    others = known.histories(_some(rest)[: 0 if scenario.promotes else None])
     # utility: nobody's question is asked with what they deleted, none is a faker's
     rows = np.arange(len(task.histories))
-    if _spam(scenario):
+    if scenario.promotes:
         rows = rows[~np.isin(task.person, leaving)]
     rows = _some(rows)
     questions = task.histories.select(rows)
     questions = questions.keep(~np.isin(questions.interaction, gone))
     return Asked(
         histories,
-        both.histories(users),
+        scenario.both.histories(users),
         people[users],
         wanted,
         deleted,
@@ -185,10 +183,6 @@ def asked_of(scenario: Scenario, done: int) -> Asked:
         task.person[rows],
         task.exclude is not None,
     )
-
-
-def _spam(scenario: Scenario) -> bool:
-    return any(request.reason in PROMOTED for request in scenario.requests)
 
 
 def _not_held(items: np.ndarray, held: sparse.csr_array) -> sparse.csr_array:
@@ -205,17 +199,11 @@ def _some(rows: np.ndarray) -> np.ndarray:
     return np.sort(np.random.default_rng(0).permutation(rows)[:QUESTIONS])
 
 
-def _habits(
-    both: Interactions, users: np.ndarray, deleted: sparse.csr_array
-) -> dict[str, sparse.csr_array]:
+def _habits(repeated: sparse.csr_array, deleted: sparse.csr_array) -> dict[str, sparse.csr_array]:
     """The deleted items that were in two baskets or more, and the others."""
-    baskets = both.frame.drop_duplicates(["user", "basket", "item"])
-    often = both.of_rows(baskets.reset_index(drop=True)).counts()[users] > 1
-    repeat = sparse.csr_array(deleted.multiply(often))
-    novel = sparse.csr_array(deleted - repeat)
-    for part in (repeat, novel):
-        part.eliminate_zeros()
-    return {"deleted, repeat": repeat, "deleted, novel": novel}
+    novel = sparse.csr_array(deleted - repeated)
+    novel.eliminate_zeros()
+    return {"deleted, repeat": repeated, "deleted, novel": novel}
 
 
 def _percentiles(
@@ -255,13 +243,13 @@ def _lists(
     """What the lists of leavers, or of genuine people, hold."""
     names = ("exposed", "share", "again", "exposed, tombstone")
     if not len(scores):
-        return {name: np.zeros(0) for name in names[: 2 if _spam(scenario) else 4]}
+        return {name: np.zeros(0) for name in names[: 2 if scenario.promotes else 4]}
     lists = top_k(scores, TOP, held if asked.masked else None)
     values = {
         "exposed": exposure(lists, scenario.items),
         "share": share(lists, scenario.items),
     }
-    if not _spam(scenario):
+    if not scenario.promotes:
         values["again"] = exposure(lists, asked.deleted)
         masked = asked.deleted + held if asked.masked else asked.deleted
         stone = top_k(scores, TOP, masked)

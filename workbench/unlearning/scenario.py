@@ -26,6 +26,8 @@ from workbench.errors import DataError, UnknownItem, check_number
 from workbench.recommend.tasks import Task
 from workbench.unlearning.requests import Request, check_apart
 
+PROMOTED = ("spam", "flood")
+"""Reasons of requests that are about other people's lists."""
 ENOUGH = 200
 """Continued sessions below which an endpoint of a session task tells little."""
 
@@ -88,6 +90,11 @@ class Scenario:
         check_apart(requests)
         return made
 
+    @property
+    def promotes(self) -> bool:
+        """Whether it is about other people's lists: then genuine people are asked, no leavers."""
+        return any(request.reason in PROMOTED for request in self.requests)
+
     # --- the rows, at every moment
 
     @cached_property
@@ -132,6 +139,11 @@ class Scenario:
         """Users with rows left of whom no request names any: of spam, those who are genuine."""
         users = np.unique(self.known(done).frame["user"])
         return np.setdiff1d(users, self.leavers(done))
+
+    def concerned(self, done: int) -> np.ndarray:
+        """People who are none of the others: who have left so far, of spam and floods who ever will,
+        as a fake is no genuine person before its request either; ascending."""
+        return self.leaving_people(len(self.requests) if self.promotes else done)
 
     def continued(self, done: int) -> np.ndarray:
         """Leavers with at least a row left: user codes, ascending. Of a session task these are the

@@ -11,6 +11,7 @@ from scipy import sparse
 from workbench.data import Histories
 from workbench.data.splits import joined_logs
 from workbench.recommend.ranking import lists_of, scores_or_none
+from workbench.unlearning.measures import asked_of
 from workbench.unlearning.scenarios import Scenario
 
 Models = Mapping[str, Sequence[Any]]
@@ -58,6 +59,16 @@ def deleted_cells(scenario: Scenario, done: int) -> tuple[Histories, sparse.csr_
     return scenario.known(done).histories(users), asked, people
 
 
+def asked_cells(scenario: Scenario, done: int) -> tuple[Histories, sparse.csr_array, np.ndarray]:
+    """The same of the primary endpoint: `deleted_cells`, and of spam and floods the promoted items in
+    genuine people's lists, as nobody is left who deleted them."""
+    if not scenario.promotes:
+        return deleted_cells(scenario, done)
+    asked = asked_of(scenario, done)
+    wanted = asked.wanted["promoted"]
+    return asked.histories, wanted, np.repeat(asked.person, np.diff(wanted.indptr))
+
+
 def requests_of(scenario: Scenario, done: int) -> np.ndarray:
     """The request that each deleted item belongs to, in the order of `deleted_cells`; (nnz,). Of an
     item that two requests name the first."""
@@ -76,8 +87,7 @@ def requests_of(scenario: Scenario, done: int) -> np.ndarray:
 def others(scenario: Scenario, done: int, seed: int, most: int = OTHERS) -> np.ndarray:
     """User codes of people who asked for nothing and can be answered; drawn, ascending."""
     task, known = scenario.task, scenario.known(done).frame["user"].unique()
-    leaving = np.unique(task.people[scenario.leavers(done)])
-    free = np.sort(known[~np.isin(task.people[known], leaving)])
+    free = np.sort(known[~np.isin(task.people[known], scenario.concerned(done))])
     return np.sort(np.random.default_rng(seed).permutation(free)[:most])
 
 

@@ -38,8 +38,7 @@ def utilities(scenario: Scenario, done: int, seed: int = 0) -> tuple[np.ndarray,
     """The people who asked for nothing and have test questions, and `ask(model)`: their mean
     NDCG@10, (people,), NaN where the model has no list."""
     task = scenario.task
-    leaving = np.unique(task.people[scenario.leavers(done)])
-    rows = np.flatnonzero(~np.isin(task.person, leaving))
+    rows = np.flatnonzero(~np.isin(task.person, scenario.concerned(done)))
     rows = np.sort(np.random.default_rng(seed).permutation(rows)[:QUESTIONS])
     histories, targets, person = task.histories.select(rows), task.targets[rows], task.person[rows]
     exclude = None if task.exclude is None else task.exclude[rows]

@@ -78,6 +78,8 @@ def list_overlap(
         kept = np.all(
             [(some >= 0).any(axis=2).all(axis=0) for some in (again, *values.values())], 0
         )
+        if scenario.promotes and not kept.any():  # a ring that is gone is served nothing
+            continue
         values = {name: found[:, kept] for name, found in values.items()}
         for name, alike in kinds.items():
             pairs = of_pairs(values, again[:, kept], alike)

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from workbench.unlearning.audit._asked import Models, cells, deleted_cells, every, whole
+from workbench.unlearning.audit._asked import Models, asked_cells, cells, every, whole
 from workbench.unlearning.audit._null import against
 from workbench.unlearning.audit._table import Audit, joined
 from workbench.unlearning.audit.rows import told
@@ -62,7 +62,7 @@ def population_attack(
 
     >>> population_attack({"no-op": bases}, retrained, scenario, 40)  # doctest: +SKIP
     """
-    histories, asked, people = deleted_cells(scenario, done)
+    histories, asked, people = asked_cells(scenario, done)
     values, again = every(models, retrained, lambda one: cells(one, histories, asked))
     values, again, kept = whole(values, again)
     planted, unseen = hidden_case(seed=seed)

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from workbench.unlearning.audit._asked import Models, cells, deleted_cells, every, whole
+from workbench.unlearning.audit._asked import Models, asked_cells, cells, every, whole
 from workbench.unlearning.audit._null import against
 from workbench.unlearning.audit._table import Audit, joined
 from workbench.unlearning.scenarios import Scenario
@@ -55,7 +55,8 @@ def row_checks(values: dict, retrained: np.ndarray, people: Any = None, seed: in
 def deleted_rows(
     models: Models, retrained: Sequence[Any], scenario: Scenario, done: int, seed: int = 0
 ) -> Audit:
-    """AUC, |AUC − ½| and share of rows outside, over the deleted rows; intervals draw people.
+    """AUC, |AUC − ½| and share of rows outside, over the deleted rows (of spam over the promoted items
+    of genuine people); intervals draw people.
 
     models: of each method some models, one a base. Raises `DataError` for fewer retrains than that
     and one more.
@@ -63,7 +64,7 @@ def deleted_rows(
     >>> deleted_rows({"no-op": bases}, retrained, scenario, 40)  # doctest: +SKIP
     Audit(3 checks: 3 of 6 lines fire)
     """
-    histories, asked, people = deleted_cells(scenario, done)
+    histories, asked, people = asked_cells(scenario, done)
     values, other = every(models, retrained, lambda one: cells(one, histories, asked))
     values, other, kept = whole(values, other)
     return row_checks(values, other, people[kept], seed)

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from workbench.unlearning.audit._asked import Models, cells, deleted_cells, every, whole
+from workbench.unlearning.audit._asked import Models, asked_cells, cells, every, whole
 from workbench.unlearning.audit._null import against
 from workbench.unlearning.audit._table import Audit, joined
 from workbench.unlearning.audit.topic import difference
@@ -35,11 +35,11 @@ def strata_distance(
     models: Models, retrained: Sequence[Any], scenario: Scenario, done: int, seed: int = 0
 ) -> Audit:
     """Difference to retrain of the deleted rows' percentile, by thirds of the person's rows in
-    training, and of the item's.
+    training, and of the item's; of spam that of promoted items in genuine people's lists.
 
     >>> strata_distance({"no-op": bases}, retrained, scenario, 40)  # doctest: +SKIP
     """
-    histories, asked, people = deleted_cells(scenario, done)
+    histories, asked, people = asked_cells(scenario, done)
     values, again = every(models, retrained, lambda one: cells(one, histories, asked))
     values, again, kept = whole(values, again)
     people, items = people[kept], asked.indices[kept]

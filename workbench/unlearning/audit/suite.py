@@ -28,6 +28,9 @@ CHECKS = {
 """Checks by the names of their files. `relearn` and `alignment` need `bases`."""
 QUICK = ("rows", "topic", "lists", "leak", "population", "harm", "strata", "pairs")
 """What any trained model can be asked within seconds."""
+SPAM = tuple(check for check in QUICK if check not in ("topic", "leak"))
+"""The same of spam and floods: a ring that is gone has no vectors to be probed, nor need it have hidden
+behind anything."""
 
 
 def audit(
@@ -35,19 +38,21 @@ def audit(
     retrained: Sequence[Any],
     scenario: Scenario,
     done: int,
-    checks: Sequence[str] = QUICK,
+    checks: Sequence[str] | None = None,
     seed: int = 0,
     options: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> Audit:
     """Run some checks, each over all methods; `.table` is [check, row, estimate, low, high,
     null_low, null_high, n, fires].
 
-    models: of each method some models, one a base. options: more arguments of a check, by its name.
+    models: of each method some models, one a base. checks: None takes `QUICK`, of
+    spam `SPAM`. options: more arguments of a check, by its name.
     A check of one's own may stand among them as a function of the same arguments. Raises
     `ConfigError` for a name that is none, before any work.
 
     >>> audit({"no-op": bases}, retrained, scenario, 40, checks=("rows", "lists"))  # doctest: +SKIP
     """
+    checks = (SPAM if scenario.promotes else QUICK) if checks is None else checks
     ways = [(check, check if callable(check) else _named(check)) for check in checks]
     options = options or {}
     found = [

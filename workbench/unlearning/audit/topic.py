@@ -3,6 +3,7 @@
     topic(u) = mean percentile of the topic's items that u neither deleted nor holds
     distance = mean over u of (unlearned − retrained)
 
+Of spam and floods: the percentile that genuine people's lists give to what the ring hid behind.
 A method may put the deleted items where they belong and leave the taste for their like: exposure and
 *deleted* do not see it. What attacks on classifiers read of the classes near the forgotten one.
 """
@@ -18,13 +19,19 @@ from scipy import sparse
 from workbench.unlearning.audit._asked import Models, every, whole
 from workbench.unlearning.audit._null import against
 from workbench.unlearning.audit._table import Audit
-from workbench.unlearning.measures import percentiles
+from workbench.unlearning.measures import asked_of, percentiles
 from workbench.unlearning.scenarios import Scenario
 
 
 def difference(unlearned: np.ndarray, retrained: np.ndarray) -> np.ndarray:
     """Mean over models less mean over retrains; (units,)."""
     return unlearned.mean(axis=0) - retrained.mean(axis=0)
+
+
+def hidden_behind(scenario: Scenario) -> np.ndarray:
+    """What the requests name besides the scenario's items: fillers of spam; codes, ascending."""
+    rows = scenario.both.only(scenario.forgotten(len(scenario.requests))).frame
+    return np.setdiff1d(rows["item"].to_numpy(), scenario.items)
 
 
 def other_topic_items(
@@ -34,11 +41,13 @@ def other_topic_items(
 
     >>> other_topic_items({"no-op": bases}, retrained, scenario, 40)  # doctest: +SKIP
     """
-    users = scenario.leavers(done)
+    users, items = scenario.leavers(done), scenario.items
+    if scenario.promotes:  # what is named besides the promoted
+        users, items = asked_of(scenario, done).histories.user, hidden_behind(scenario)
     histories = scenario.known(done).histories(users)
     # of the topic, what was neither deleted nor is held
     wanted = np.zeros((len(users), histories.n_items))
-    wanted[:, scenario.items] = 1
+    wanted[:, items] = 1
     taken = scenario.deleted(done)[users] + histories.matrix()
     wanted[taken.nonzero()] = 0
     asked = sparse.csr_array(wanted)
