@@ -185,7 +185,7 @@ class Interactions:
         `DataError` where the ids name other rows by now, or none.
         """
         found = self.select(self._named(ids))
-        if digest not in (None, found.fingerprint):
+        if digest is not None and digest != found.fingerprint:
             what = "these ids name other rows than when the request was made"
             do = "take the log it was made for, or make the request anew"
             raise DataError(what, "ids", f"rows and indexes of digest {digest[:8]}…", do)

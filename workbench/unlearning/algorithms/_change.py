@@ -39,6 +39,12 @@ def losses(examples: Any) -> int:
     return int(getattr(examples, "n_targets", len(examples)))
 
 
+def moves_others(model: Any) -> bool:
+    """Whether something is kept of the log beside the weights, so that a row less moves the losses of
+    others: a graph, or item weights."""
+    return bool(getattr(model, "reads_graph", True)) and type(model).cache is not TrainedModel.cache
+
+
 def sample(log: Interactions, users: np.ndarray, rows: int, seed: int) -> tuple[np.ndarray, float]:
     """Users beside these, drawn until they have so many rows; and how many rows of others stand
     for each of theirs."""
@@ -65,7 +71,7 @@ def change(
     # before: F, and others where something is kept of the log beside the weights
     old = model.examples(before, users)
     v = -gradient(model, old, at)
-    moves = type(model).cache is not TrainedModel.cache
+    moves = moves_others(model)
     chosen, weight = sample(before, users, others, seed)
     kept = model.examples(before, chosen) if moves else None
     was = gradient(model, kept, at) if moves else None

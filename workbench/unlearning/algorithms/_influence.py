@@ -18,7 +18,14 @@ from pydantic import NonNegativeFloat, PositiveFloat, PositiveInt
 
 from workbench.data import Interactions
 from workbench.settings import Frozen
-from workbench.unlearning.algorithms._change import Change, begin_anew, change, losses, sample
+from workbench.unlearning.algorithms._change import (
+    Change,
+    begin_anew,
+    change,
+    losses,
+    moves_others,
+    sample,
+)
 from workbench.unlearning.curvature import CAP, Curvature, Kind, residual, solve
 from workbench.unlearning.requests import Request
 
@@ -55,9 +62,12 @@ def curvature_after(
     config: Influence,
     seed: int,
 ) -> Curvature:
-    """H at the same coordinates, of C and of a sample of others."""
+    """H at the same coordinates, of C and of a sample of others; of C alone where nobody else's loss
+    reads them."""
     remaining = request.remaining(before)
-    chosen, weight = sample(remaining, request.users(before), config.batch, seed + 1)
+    own = set(changed.at.names) <= model.per_user.keys()
+    rows = 1 if own and not moves_others(model) else config.batch
+    chosen, weight = sample(remaining, request.users(before), rows, seed + 1)
     stand = model.examples(remaining, chosen)
     weight = weight if config.scaled else 1.0
     batches = [(changed.clean, 1.0), (stand, weight)]
