@@ -16,7 +16,7 @@ import argparse
 import os
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from unlearning_ml100k_page import write
+from unlearning_ml100k_parts import PARTS, ROUNDS, Part, methods
 
 from workbench.data import Catalogue, Interactions, keep_at_least, keep_core, open_data
 from workbench.recommend import (
@@ -43,7 +44,6 @@ from workbench.recommend.training import Training
 from workbench.runs import folder_of, run
 from workbench.settings import ROOT, Frozen, settings
 from workbench.unlearning import (
-    Method,
     Scenario,
     checkpoints_of,
     measures,
@@ -53,11 +53,8 @@ from workbench.unlearning import (
     sensitive,
     stream,
 )
-from workbench.unlearning.algorithms import SCIFConfig, ascent, flipped, retrain, scif
-from workbench.unlearning.algorithms.retrain import RetrainConfig
 from workbench.unlearning.exposure import exposure
 from workbench.unlearning.measures import TOP, asked_of, exposed_never
-from workbench.unlearning.methods import CORRECTED, FORK, METHODS, RETUNED
 
 FOLDER = "WORKBENCH_DATA"
 RESULTS = ROOT / "benchmarks" / "results"
@@ -67,8 +64,6 @@ COUNTED = {"EASE": EASE, "ItemKNN": ItemKNN}
 L2 = (0.0, 0.001, 0.003, 0.01, 0.03)
 BASES, SEEDS = (1, 2), (11, 12, 13, 14, 15, 16)
 REQUESTS, FEWER = 120, {"SGL": 40}
-ROUNDS = 3
-"""Methods that wait serve a third of the requests at a time; BPR is looked at after each third."""
 VALID, REFIT, BEFORE = "valid", "refit", "as they were"
 """Cells that are no method: a validation of one l2, a retrain, the bases before any request."""
 
@@ -86,55 +81,6 @@ class Cell(Frozen):
     method: str
     seed: int
     placebo: bool = False
-
-
-@dataclass(frozen=True)
-class Part:
-    """Some methods on one model and topic; l2: the one that validation chose, unless it is told."""
-
-    name: str
-    model: str
-    methods: tuple[str, ...]
-    topic: str = "Horror"
-    l2: float | None = None
-    placebo: bool = False
-
-
-NEAR = ("no-op", "SCIF, corrected", "warm start, batched")
-CONTROLS = ("no-op", "half-way (planted)", "sign flip (SCIF)", "bounded ascent")
-SEVEN = ("SCIF", "Kookmin", "Fanchuan", "SEIF", "GIF", "CEU", "IDEA")
-CURVE = {f"SCIF, λ {size:g}": size for size in (0.0, 0.1, 1.0, 10.0)}
-PARTS = (
-    Part("controls", "BPR", (*NEAR, *CONTROLS[1:3], "retrain, batched")),
-    Part("practice", "BPR", ("bounded ascent", "re-solve the user", "tombstone", "fine-tune")),
-    *(Part("exact", model, ("no-op", "exact", "tombstone")) for model in COUNTED),
-    Part("placebo", "BPR", NEAR, placebo=True),
-    Part("seven", "BPR", tuple(f"{name}, {CORRECTED}" for name in SEVEN[1:4])),
-    Part("War", "BPR", (*NEAR, *CONTROLS[1:]), topic="War"),
-    Part("trap", "BPR", (*NEAR[:2], "SCIF, λ 0.1", "bounded ascent", "sign flip (SCIF)"), l2=0.0),
-    Part("seven", "BPR", tuple(f"{name}, {CORRECTED}" for name in SEVEN[4:])),
-    Part("more", "BPR", ("SISA", "noise and tune", "warm start, items too, batched")),
-    Part("more", "BPR", ("fine-tune, batched", "sign flip (ascent)")),
-    Part("curve", "BPR", tuple(CURVE)),
-    Part("LightGCN", "LightGCN", (*NEAR, *CONTROLS[1:])),
-    Part("fork", "BPR", tuple(f"{name}, {FORK}" for name in SEVEN)),
-    Part("SGL", "SGL", (*NEAR, *CONTROLS[1:])),
-    Part("retuned", "BPR", tuple(f"{name}, {RETUNED}" for name in SEVEN[1:4])),
-    Part("solve", "BPR", ("re-solve user, items, user",)),
-)
-"""What matters most comes first: a run that is stopped has it."""
-
-
-def methods(n: int) -> dict[str, Method]:
-    """The rows of `METHODS` and some more, by name. n: requests of the scenario."""
-    wait = -(-n // ROUNDS)
-    late = [replace(METHODS["fine-tune"], name="fine-tune, batched", batch=wait)]
-    late += [replace(METHODS[name], batch=wait) for name in ("half-way (planted)", "SISA")]
-    late += [replace(row, batch=wait) for row in METHODS.values() if row.batch > 1]
-    late += [Method("retrain, batched", retrain, RetrainConfig(reseed=True), batch=wait)]
-    more = [Method("sign flip (ascent)", flipped(ascent))]
-    more += [Method(name, scif, SCIFConfig(damping=size)) for name, size in CURVE.items()]
-    return METHODS | {row.name: row for row in (*late, *more)}
 
 
 def data_folder() -> Path:

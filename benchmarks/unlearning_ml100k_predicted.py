@@ -50,7 +50,8 @@ class Asked:
         mask = pd.Series(True, index=table.index)
         for name in ("model", "scenario", "method", "measure"):
             mask &= table[name] == getattr(self, name)
-        mask &= (table["l2"] == "0") == self.trap
+        if self.model == "BPR":
+            mask &= (table["l2"] == "0") == self.trap
         found = table[mask]
         done = found["checkpoint"].max() if self.done is None else self.done
         found = found.loc[found["checkpoint"] == done, self.column]
@@ -75,7 +76,7 @@ def share_equivalent(table: pd.DataFrame) -> float | None:
     first = table[(table["measure"] == "deleted") & ~table["scenario"].str.contains("placebo")]
     groups = first.groupby(["model", "scenario", "l2"], sort=False)
     first = first[first["checkpoint"] == groups["checkpoint"].transform("max")]
-    first = first[first["l2"] != "0"]
+    first = first[(first["model"] != "BPR") | (first["l2"] != "0")]
     telling = first[(first["method"] == "no-op") & (first["verdict"] == "different")]
     able = first.merge(telling[["model", "scenario"]].drop_duplicates())
     own = able[able["method"].str.contains(APPROXIMATE)]
