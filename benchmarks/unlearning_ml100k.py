@@ -4,10 +4,9 @@
 
 Needs MovieLens 100K as RecBole atomic files (`ml-100k-recbole/ml-100k.inter`, `.item`) under
 --data, WORKBENCH_DATA or WORKBENCH_TEST_DATA. Resumes where it was stopped: every base with a method
-and every retrain is a cell. Parts are run in the order of `PARTS`, and the tables are written after
-each; --tables writes them from the cells that are there. Writes
-`benchmarks/results/unlearning_ml100k.csv` and `.md`: aggregates over the people who asked, never a row
-of one.
+and every retrain is a cell. Parts are run in the order of `PARTS`; at the end, or at any time with
+--tables, `benchmarks/results/unlearning_ml100k.csv` and `.md` are written from all cells that are there:
+aggregates over the people who asked, never a row of one.
 """
 
 from __future__ import annotations
@@ -234,21 +233,20 @@ def main() -> None:
     def place(config: Cell) -> Path:
         return folder_of(config, cell, folder, **name)
 
+    for part in PARTS if not options.tables else ():
+        if part.name in options.parts:
+            run(cells_of(part, l2_of(part, folder, how)), cell, folder, **how)
+    # the tables are of all parts that are there, whichever were run now
     for part in PARTS:
-        if part.name not in options.parts:
-            continue
-        l2 = part.l2
-        if part.model in TRAINED and l2 is None:
-            # SGL takes the l2 of LightGCN, as a fit of it takes half a minute
-            l2 = chosen("LightGCN" if part.model == "SGL" else part.model, folder, how)
-        cells = cells_of(part, l2)
-        if not options.tables:
-            run(cells, cell, folder, **how)
-        done += [one for one in cells if (place(one) / "result.parquet").exists()]
-        if not options.tables:
-            write(done, place, scenario_of, RESULTS)
-    if options.tables:
-        write(done, place, scenario_of, RESULTS)
+        l2 = l2_of(part, folder, how, place)
+        cells = cells_of(part, l2) if l2 is not None or part.model in COUNTED else []
+        done += [one for one in cells if is_there(place(one))]
+    write(done, place, scenario_of, RESULTS)
+
+
+def is_there(place: Path) -> bool:
+    """Whether a cell is finished."""
+    return (place / "result.parquet").exists()
 
 
 def scenario_of(config: Cell) -> Scenario:
@@ -256,10 +254,19 @@ def scenario_of(config: Cell) -> Scenario:
     return asked_by(config)[0]
 
 
-def chosen(model: str, folder: Path, how: dict[str, Any]) -> float:
-    """The l2 of the best mean over the bases."""
+def l2_of(
+    part: Part, folder: Path, how: dict[str, Any], place: Callable[[Cell], Path] | None = None
+) -> float | None:
+    """The l2 of a part: the one it names, or that of the best mean over the bases; None of a counted
+    model. place: nothing is trained, and None too where not all that it takes is there."""
+    if part.model in COUNTED or part.l2 is not None:
+        return part.l2
+    # SGL takes the l2 of LightGCN, as a fit of it takes half a minute
+    model = "LightGCN" if part.model == "SGL" else part.model
     own = {"model": model, "topic": "", "method": VALID}
     grid = [Cell(**own, l2=l2, seed=seed) for l2 in L2 for seed in BASES]
+    if place is not None and not all(is_there(place(one)) for one in grid):
+        return None
     table = run(grid, cell, folder, **how)
     return float(table.groupby("l2")["value"].mean().idxmax())
 

@@ -47,7 +47,8 @@ that was never there, from above or below, mean of |AUC − ½|; *rows outside*:
 on one side of all retrains. *RelEff*: NDCG@10 as a share of the retrains'. *Decidable*: half of the 90 % interval.
 *retrain, held out*: two of the six retrains against the other four; *retrain, batched*: two with seeds of their own.
 *placebo*: as many rows of the same people outside the genre. *batched* methods, *half-way* and *SISA* serve a third of
-the requests at a time. Requests per retrain: CPU seconds of one retrain / of one request. The machine had other work:
+the requests at a time. Requests per retrain: CPU seconds of one retrain / of one request. A *tombstone* puts
+what was deleted below everything, by which a deleter can be told. The machine had other work:
 CPU seconds are fair as ratios, seconds on the wall are not.
 
 **Not checked**: other data, other lists of the genre, another draw of people, methods with other settings than these.
@@ -92,17 +93,20 @@ def forgetting(last: Last, methods: Sequence[str]) -> str:
     return markdown(header, rows)
 
 
-def seen(last: Last, methods: Sequence[str]) -> str:
-    """What people see, and how a deleter is told."""
-    header = ["method", "exposed, minus retrain [95 %]", "ratio", "others exposed"]
-    header += ["row told: mean of abs(AUC − ½)", "rows outside", "overlap@10 with retrain"]
+def seen(last: Last, methods: Sequence[str], topic: bool) -> str:
+    """What people see, and how a deleter is told; topic: whether there is one to be exposed to."""
+    header = ["row told: mean of abs(AUC − ½)", "rows outside", "overlap@10 with retrain"]
+    if topic:
+        header = ["exposed, minus retrain [95 %]", "ratio", "others exposed", *header]
     rows = []
     for name in methods:
-        row = [name, f"{last(name, 'exposed', 'estimate')} {last.within(name, 'exposed')}"]
-        row += [last(name, "RelItems", "estimate", ".2f")]
-        row += [last(name, "others exposed", "estimate")]
-        rows.append([*row, *(last(name, check, "estimate", ".2f") for check in CHECKS)])
-    return markdown(header, rows)
+        row = [last(name, check, "estimate", ".2f") for check in CHECKS]
+        if topic:
+            first = f"{last(name, 'exposed', 'estimate')} {last.within(name, 'exposed')}"
+            ratio = last(name, "RelItems", "estimate", ".2f")
+            row = [first, ratio, last(name, "others exposed", "estimate"), *row]
+        rows.append([name, *row])
+    return markdown(["method", *header], rows)
 
 
 def price(last: Last, methods: Sequence[str]) -> str:
@@ -179,11 +183,12 @@ def section(key: tuple[str, str, str], lines: pd.DataFrame, said: Sequence[str],
         bands = [null_of(last, check) for check in CHECKS]
         told += f" (the middle 95 %), {', '.join(bands)}." if all(bands) else "."
     parts = [title, told]
-    if "placebo" not in scenario:
+    placebo = "placebo" in scenario
+    if not placebo:
         parts += ["Share of people with a film of the genre in their ten:", shown_first(lines)]
     parts += [
         forgetting(last, methods),
-        seen(last, methods),
+        seen(last, methods, not placebo),
         price(last, methods),
         along(lines, methods),
     ]
