@@ -21,7 +21,7 @@ from workbench.unlearning.audit._asked import cells, deleted_cells, requests_of
 from workbench.unlearning.audit.population import pooled_auc, population_checks
 from workbench.unlearning.audit.rows import apart, row_auc, row_checks
 from workbench.unlearning.audit.strata import thirds
-from workbench.unlearning.endpoints import percentiles
+from workbench.unlearning.measures import percentiles
 
 SMALL = st.integers(0, 4).map(float)
 

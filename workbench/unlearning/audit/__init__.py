@@ -26,5 +26,6 @@ __getattr__, __dir__, __all__ = lazy.attach(
         "strata": ["strata_distance"],
         "alignment": ["alignment_forecast", "alignments"],
         "pairs": ["pair_distances"],
+        "planted": ["planted", "truth"],
     },
 )

@@ -18,7 +18,7 @@ from scipy import sparse
 from workbench.unlearning.audit._asked import Models, every, whole
 from workbench.unlearning.audit._null import against
 from workbench.unlearning.audit._table import Audit
-from workbench.unlearning.endpoints import percentiles
+from workbench.unlearning.measures import percentiles
 from workbench.unlearning.scenarios import Scenario
 
 
