@@ -58,12 +58,12 @@ def small():
     bases = [reseeded(model, seed).fit(task.train) for seed in (1, 2)]
     held = retrains(model, scenario, 20, (31, 32))
     models = {"no-op": bases, "held out": held}
-    return model, scenario, models, retrains(model, scenario, 20, range(11, 17))
+    again = retrains(model, scenario, 20, range(11, 17))
+    return model, scenario, models, again, shadow_models(model, scenario, 20)
 
 
 def test_shadows_leave_each_request_out_sixteen_times(small):
-    model, scenario, models, again = small
-    fitted, saw = shadow_models(model, scenario, 20)
+    _, scenario, models, again, (fitted, saw) = small
     assert len(scenario.requests) == 20 and saw.shape == (32, 20) and len(fitted) == 32
     assert ((~saw).sum(axis=0) == 16).all() and (saw.sum(axis=0) == 16).all()
     # no two requests are left out by the same shadows, and seeds differ
@@ -76,8 +76,7 @@ def test_shadows_leave_each_request_out_sixteen_times(small):
 
 
 def test_a_shadow_is_fitted_without_what_it_did_not_see(small):
-    model, scenario, *_ = small
-    fitted, saw = shadow_models(model, scenario, 3)
+    model, scenario, *_, (fitted, saw) = small
     log = scenario.task.train
     gone = [scenario.requests[k].interactions for k in np.flatnonzero(~saw[5])]
     want = reseeded(model, 105).fit(log.without(np.intersect1d(np.concatenate(gone), ids_of(log))))
