@@ -253,3 +253,24 @@ def test_a_request_that_empties_a_person_leaves_a_table(scenarios):
     model = Popularity().fit(scenario.train(1))
     table = measures(model, scenario, 1)
     assert not len(of(table, "deleted")) and len(of(table, f"ndcg@{TOP}"))
+
+
+def test_a_tombstone_and_a_question_hide_what_they_must(scenarios, ease):
+    scenario, model = scenarios["collaborative"], ease["collaborative"]
+    done = len(scenario.requests)
+    asked, table = asked_of(scenario, done), measures(model, scenario, done)
+    for name, histories, hidden, person in (
+        ("exposed, tombstone", asked.histories, asked.deleted, asked.person),
+        ("recall@10", asked.questions, None, asked.asker),
+    ):
+        found, scores = of(table, name), np.array(model.score(histories), float)
+        held = histories.matrix().toarray() > 0
+        scores[held if hidden is None else held | (hidden.toarray() > 0)] = -np.inf
+        best = np.argsort(-scores, axis=1, kind="stable")[:, :10]
+        for row in range(0, len(best), 7):
+            if hidden is None:
+                right = asked.targets[[row]].indices
+                want = np.isin(right, best[row]).sum() / len(right)
+            else:
+                want = float(np.isin(best[row], scenario.items).any())
+            assert found[person[row]] == pytest.approx(want)

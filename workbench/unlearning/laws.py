@@ -23,11 +23,11 @@ from workbench.errors import ConfigError
 from workbench.laws import Findings, Law, NotOffered, hold
 from workbench.recommend.collaborative.bpr import BPR, BPRConfig
 from workbench.recommend.collaborative.lightgcn import LightGCN, LightGCNConfig
-from workbench.recommend.laws.bench import apart
 from workbench.recommend.protocol import check_kind, fitted_copy, must_offer
 from workbench.recommend.training import Training
 from workbench.unlearning.laws_bench import (
     AlgorithmBench,
+    apart,
     caches,
     differs,
     people_log,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from typing import Any
 
@@ -15,13 +15,18 @@ from workbench.data import Interactions
 from workbench.laws import NotOffered
 from workbench.recommend.collaborative._pairs import Pairs
 from workbench.recommend.collaborative.bpr import BPR, BPRConfig, BPRNetwork
-from workbench.recommend.laws.bench import apart
 from workbench.recommend.training import Training
 from workbench.unlearning.algorithms.resolve_user import solve
 from workbench.unlearning.outcome import FAILED, Outcome, unlearn
 from workbench.unlearning.requests import Request
 
 HELD, FREE = 12, 6
+
+
+def apart(log: Interactions) -> Interactions:
+    """A log of its own: what an algorithm writes into it reaches nobody else. (The laws of
+    recommenders have the same; whoever asks an algorithm need not load them.)"""
+    return replace(log, frame=log.frame.copy())
 
 
 def people_log(seed: int = 0, users: int = 10, rows: int = 7) -> Interactions:

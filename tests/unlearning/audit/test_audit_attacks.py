@@ -8,6 +8,7 @@ from scipy.stats import norm, spearmanr
 from workbench.errors import ConfigError, DataError
 from workbench.recommend import EASE
 from workbench.statistics import auc
+from workbench.unlearning import never_had
 from workbench.unlearning.audit import (
     alignment_forecast,
     leak_probe,
@@ -55,6 +56,50 @@ def test_a_model_without_vectors_is_refused(shop):
 def test_too_few_people_are_refused(shop):
     with pytest.raises(DataError, match="deleters"):
         leak_probe(shop.models, shop.retrained, shop.scenario, 2)
+
+
+class Told:
+    """Scores that are noise, but for some items of deleters; it keeps what it was asked."""
+
+    def __init__(self, deleters, items, seed):
+        self.deleters, self.items, self.seed, self.asked = deleters, items, seed, []
+
+    def score(self, histories):
+        self.asked.append(histories)
+        noise = np.random.default_rng(self.seed).normal(size=(len(histories), histories.n_items))
+        noise[np.ix_(np.isin(histories.user, self.deleters), self.items)] += 3
+        return noise
+
+
+@pytest.mark.parametrize("where", ["topic", "elsewhere"])
+def test_scores_of_the_topic_are_not_read(shop, where):
+    """The topic's own scores are what *deleted* measures; a leak is what is left beside them."""
+    users, deleter = people_of(shop.scenario, shop.done)
+    rest = np.setdiff1d(np.arange(shop.scenario.task.train.n_items), shop.scenario.items)
+    items = shop.scenario.items if where == "topic" else rest[:5]
+    mine = [Told(users[deleter], items, seed) for seed in (1, 2)]
+    again = [Told([], items, seed) for seed in range(3, 9)]
+    found = leak_probe({"mine": mine}, again, shop.scenario, shop.done, of="scores")
+    assert bool(found.line("mine")["fires"]) == (where == "elsewhere")
+    # nobody is asked with what they deleted
+    known = set(shop.scenario.known(shop.done).frame["interaction"])
+    assert set(mine[0].asked[0].interaction) <= known
+    # the null is where single retrains lie
+    single = found.each.loc[found.each["row"] == "retrain", "value"]
+    want = np.quantile(single, (0.025, 0.975))
+    assert found.line("mine")[["null_low", "null_high"]].tolist() == pytest.approx(want.tolist())
+
+
+def test_strangers_are_matched_on_what_is_left(shop):
+    users, deleter = people_of(shop.scenario, shop.done)
+    left, before = shop.scenario.known(shop.done), shop.scenario.known(0)
+    sizes = left.matrix()[users[deleter]].count_nonzero(axis=1)
+    want = never_had(before, shop.scenario.items, sizes, 3)
+    assert set(users[~deleter]) == set(want[want >= 0].tolist())
+    # which is not whom they would match by what they had
+    full = before.matrix()[users[deleter]].count_nonzero(axis=1)
+    other = never_had(before, shop.scenario.items, full, 3)
+    assert set(other[other >= 0].tolist()) != set(users[~deleter])
 
 
 # --- re-learning

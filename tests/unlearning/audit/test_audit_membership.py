@@ -4,7 +4,12 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
+from tests.unlearning.worlds import small_log
 from workbench.errors import ConfigError
+from workbench.recommend import BPR, BPRConfig
+from workbench.recommend.tasks import collaborative_task
+from workbench.recommend.training import Training
+from workbench.unlearning import reseeded, retrains, sensitive
 from workbench.unlearning.audit import membership_inference, shadow_models
 from workbench.unlearning.audit.membership import caught, likelihood_ratio
 from workbench.unlearning.audit.population import pooled_auc
@@ -42,17 +47,48 @@ def test_the_likelihood_ratio_is_that_of_two_normals():
         np.testing.assert_allclose(found[:, row], want)
 
 
-def test_shadows_leave_each_request_out_sixteen_times(shop):
-    fitted, saw = shadow_models(shop.model, shop.scenario, shop.done)
+@pytest.fixture(scope="module")
+def small():
+    """Twenty of sixty people ask; 2 bases, 6 retrains and 2 held out, as in `shop`, of a log that 32
+    shadows are quickly trained on."""
+    task = collaborative_task(small_log(people=60, items=60))
+    scenario = sensitive(task, np.array([6, 9, 12, 15]), n=20, at_least=2)
+    training = Training(epochs=40, batch=512, learning_rate=0.02)
+    model = BPR(BPRConfig(embedding=16, l2=0.01, training=training))
+    bases = [reseeded(model, seed).fit(task.train) for seed in (1, 2)]
+    held = retrains(model, scenario, 20, (31, 32))
+    models = {"no-op": bases, "held out": held}
+    again = retrains(model, scenario, 20, range(11, 17))
+    return model, scenario, models, again, shadow_models(model, scenario, 20)
+
+
+def test_shadows_leave_each_request_out_sixteen_times(small):
+    _, scenario, models, again, (fitted, saw) = small
+    assert len(scenario.requests) == 20 and saw.shape == (32, 20) and len(fitted) == 32
     assert ((~saw).sum(axis=0) == 16).all() and (saw.sum(axis=0) == 16).all()
-    asked = (shop.models, shop.retrained, shop.scenario, shop.done)
-    found = membership_inference(*asked, shadows=(fitted, saw))
+    # no two requests are left out by the same shadows, and seeds differ
+    assert len({tuple(one) for one in saw.T}) > 15
+    assert len({one.config.training.seed for one in fitted}) == 32
+    found = membership_inference(models, again, scenario, 20, shadows=(fitted, saw))
     assert found.line("no-op", "membership: AUC")["fires"]
     assert found.line("no-op", "membership: TPR at 1% FPR")["fires"]
     assert not found.table.loc[found.table["row"] != "no-op", "fires"].any()
 
 
+def test_a_shadow_is_fitted_without_what_it_did_not_see(small):
+    model, scenario, *_, (fitted, saw) = small
+    log = scenario.task.train
+    gone = [scenario.requests[k].interactions for k in np.flatnonzero(~saw[5])]
+    want = reseeded(model, 105).fit(log.without(np.intersect1d(np.concatenate(gone), ids_of(log))))
+    histories = log.histories()
+    np.testing.assert_array_equal(fitted[5].score(histories), want.score(histories))
+
+
+def ids_of(log):
+    return log.frame["interaction"].to_numpy()
+
+
 @pytest.mark.parametrize("n", [16, 33])
-def test_too_few_shadows_are_refused(shop, n):
+def test_too_few_shadows_are_refused(small, n):
     with pytest.raises(ConfigError, match="leave a request out"):
-        shadow_models(shop.model, shop.scenario, shop.done, n=n)
+        shadow_models(small[0], small[1], 20, n=n)

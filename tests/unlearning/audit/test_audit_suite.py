@@ -43,6 +43,37 @@ def test_nobody_who_asked_is_among_the_others(shop):
     np.testing.assert_array_equal(groups["topic holders"], held)
 
 
+def test_thirds_are_thirds_of_people_and_utility_is_ndcg_behind_the_mask(shop):
+    people, ask = utilities(shop.scenario, shop.done)
+    groups, task = groups_of(shop.scenario, people), shop.scenario.task
+    rows = np.bincount(task.owner, minlength=task.people.max() + 1)[people]
+    for name in ("least active", "most active"):
+        assert groups[name].mean() == pytest.approx(1 / 3, abs=0.05)
+    assert rows[groups["least active"]].max() < rows[groups["most active"]].min()
+    # ndcg@10 by hand, one question a person
+    found = dict(zip(people, ask(shop.bases[0]), strict=True))
+    for row in np.flatnonzero(np.isin(task.person, people))[:20]:
+        line = np.array(shop.bases[0].score(task.histories.select([row]))[0], float)
+        line[task.exclude[[row]].indices] = -np.inf
+        best, right = np.argsort(-line, kind="stable")[:10], task.targets[[row]].indices
+        gain = (np.isin(best, right) / np.log2(np.arange(2, 12))).sum()
+        ideal = (1 / np.log2(np.arange(2, 2 + min(10, len(right))))).sum()
+        assert found[task.person[row]] == pytest.approx(gain / ideal)
+
+
+def test_lists_of_others_are_those_of_people_who_did_not_ask(shop):
+    asked = ({"no-op": shop.bases}, shop.retrained, shop.scenario, shop.done)
+    each = harm_to_others(*asked, bases=shop.bases).each
+    people = set(each.loc[each["check"] == "harm: churn@10, others", "person"])
+    leaving = shop.scenario.task.people[shop.scenario.leavers(shop.done)]
+    assert people and not people & set(leaving)
+    # what retraining costs: the null of a difference lies about the difference, not about a level
+    line = harm_to_others(*asked, bases=shop.bases).line(
+        "retrain", "harm: NDCG@10 since before, all"
+    )
+    assert abs(line["estimate"]) < 0.03 and line["null_low"] < 0.03
+
+
 def test_before_and_after_of_nothing_is_nothing(shop):
     asked = ({"no-op": shop.bases}, shop.retrained, shop.scenario, shop.done)
     found = harm_to_others(*asked, bases=shop.bases)

@@ -5,6 +5,9 @@ A check is a function of some models of each method (one a base), retrains, a `S
 of its requests were served; it returns an `Audit`: [check, row, estimate, low, high, null_low,
 null_high, n, fires]. The null is retrain against retrain, and the line `retrain` the control. `audit` runs
 several.
+
+Where seeds differ much, checks are silent: of a small GRU4Rec (16 wide, 3 epochs, 20 people, 2 bases, 6
+retrains) no line of 30 fired for doing nothing, and two for held-out retrains (KL, both groups).
 """
 
 import lazy_loader as lazy
@@ -26,5 +29,6 @@ __getattr__, __dir__, __all__ = lazy.attach(
         "strata": ["strata_distance"],
         "alignment": ["alignment_forecast", "alignments"],
         "pairs": ["pair_distances"],
+        "planted": ["planted", "truth"],
     },
 )
