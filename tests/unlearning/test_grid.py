@@ -129,7 +129,7 @@ def test_the_table_marks_costs_equal_methods_and_what_is_undertrained(grid):
     assert money.loc["no-op", ["requests", "no-op"]].tolist() == [5, 5]
     assert money.loc["retrain ×3", ["requests", "done"]].tolist() == [2, 2]
     pairs = apart(made, grid)
-    assert not pairs["same"].any() and len(pairs) == 3, "tombstones are not saved"
+    assert not pairs["same"].any() and len(pairs) == 3, "a tombstone is another kind of model"
     text = as_latex(table)
     assert r"\begin{tabular}" in text and "[" in text and r"fine\_tune" in text
 
