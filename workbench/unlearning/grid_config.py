@@ -73,6 +73,8 @@ class Step(Frozen):
     model: str
     settings: SerializeAsAny[BaseModel] | None = None
     algorithm: str
+    code: str = ""
+    """Of an algorithm of one's own: a digest of what it says, so that another text is another cell."""
     mode: str = ""
     """`corrected` or `as_in_fork`; nothing for methods without modes."""
     told: SerializeAsAny[BaseModel] | None = None
@@ -110,8 +112,8 @@ class Grid(Frozen):
     models: dict[str, dict[str, Any]]
     """By name, with what differs from the model's own settings."""
     algorithms: dict[str, dict[str, Any]]
-    """By name, with what differs from the method's own settings; `module:function` is one of yours,
-    `batch` says how many requests wait for each other."""
+    """By name, with what differs from the method's own settings; `module:function` is one of yours
+    (`__main__:mine` the one of a notebook), `batch` says how many requests wait for each other."""
     modes: tuple[str, ...] = ("corrected", "as_in_fork")
     as_in_fork: dict[str, Any] = Field(default_factory=dict)
     """What is told to methods in that mode besides, where they have such a setting (a cap)."""

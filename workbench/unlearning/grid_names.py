@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from pydantic import BaseModel
 
+from workbench._run_folders import source_of
 from workbench.data import Interactions
 from workbench.errors import ConfigError
 from workbench.recommend.tasks import Task, basket_task, collaborative_task, session_task
@@ -32,14 +33,18 @@ def methods_of(grid: Grid) -> list[dict[str, Any]]:
     for name, told in grid.algorithms.items():
         told = dict(told)
         batch = told.pop("batch", 1)
-        config = config_class(algorithm_of(name).algorithm)
+        own = algorithm_of(name).algorithm
+        # what is shipped goes with the version; what a reader writes is changed from run to run
+        code = source_of(inspect.unwrap(own))[:16] if ":" in name else ""
+        config = config_class(own)
         fields = config.model_fields if config else {}
         for mode in grid.modes if "mode" in fields else ("",):
             more = {"mode": mode} if mode else {}
             if mode == "as_in_fork":
                 more |= {key: value for key, value in grid.as_in_fork.items() if key in fields}
             settings = _made(config, told | more, name)
-            found.append({"algorithm": name, "mode": mode, "told": settings, "batch": batch})
+            line = {"algorithm": name, "code": code, "mode": mode, "told": settings}
+            found.append(line | {"batch": batch})
     return found
 
 
@@ -159,5 +164,6 @@ def method_of(fields: dict[str, Any]) -> Method:
 def name_of(fields: dict[str, Any]) -> str:
     """How tables call a method, from the fields of a `Step`."""
     batch = f"×{fields['batch']}" if fields["batch"] > 1 else ""
-    words = (fields["algorithm"].replace("no_op", "no-op"), fields["mode"], batch)
+    name = fields["algorithm"].removeprefix("__main__:").replace("no_op", "no-op")
+    words = (name, fields["mode"].replace("_", " "), batch)
     return " ".join(filter(None, words))
