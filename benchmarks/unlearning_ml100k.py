@@ -1,109 +1,86 @@
 """Unlearning on ml-100k: 120 people forget a genre, one after another; what is told apart from what?
 
-    python benchmarks/unlearning_ml100k.py [--data FOLDER] [--jobs 2] [--model BPR] [--topic Horror]
-        [--methods "no-op;half-way"]
+    python benchmarks/unlearning_ml100k.py [--data FOLDER] [--jobs 2] [--parts controls seven …] [--tables]
 
 Needs MovieLens 100K as RecBole atomic files (`ml-100k-recbole/ml-100k.inter`, `.item`) under
 --data, WORKBENCH_DATA or WORKBENCH_TEST_DATA. Resumes where it was stopped: every base with a method
-and every retrain is a cell. Writes `benchmarks/results/unlearning_ml100k.csv` and `.md`: aggregates
-over the people who asked, never a row of one.
+and every retrain is a cell. Parts are run in the order of `PARTS`, and the tables are written after
+each; --tables writes them from the cells that are there. Writes
+`benchmarks/results/unlearning_ml100k.csv` and `.md`: aggregates over the people who asked, never a row
+of one.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
-import tomllib
+import time
+from collections.abc import Callable
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
+from unlearning_ml100k_page import write
+from unlearning_ml100k_parts import PARTS, ROUNDS, Part, methods
 
 from workbench.data import Catalogue, Interactions, keep_at_least, keep_core, open_data
-from workbench.recommend import BPR, SGL, BPRConfig, LightGCN, LightGCNConfig, SGLConfig
-from workbench.recommend.evaluation import evaluate_targets
+from workbench.recommend import (
+    BPR,
+    EASE,
+    SGL,
+    BPRConfig,
+    ItemKNN,
+    LightGCN,
+    LightGCNConfig,
+    SGLConfig,
+)
+from workbench.recommend.evaluation import evaluate_targets, top_lists
+from workbench.recommend.ranking import scores_or_none
 from workbench.recommend.tasks import Task, collaborative_task
 from workbench.recommend.training import Training
-from workbench.runs import run
+from workbench.runs import folder_of, run
 from workbench.settings import ROOT, Frozen, settings
-from workbench.statistics import bootstrap_mean
 from workbench.unlearning import (
-    Method,
     Scenario,
-    assess,
     checkpoints_of,
     measures,
+    placebo,
     reseeded,
     retrained,
     sensitive,
     stream,
 )
-from workbench.unlearning.algorithms import (
-    TuneConfig,
-    WarmStartConfig,
-    ascent,
-    fine_tune,
-    flipped,
-    half_way,
-    no_op,
-    retrain,
-    warm_start,
-)
-from workbench.unlearning.algorithms.retrain import RetrainConfig
-from workbench.unlearning.measures import exposed_never
-from workbench.unlearning.methods import CONTROLS, METHODS
+from workbench.unlearning.exposure import exposure
+from workbench.unlearning.measures import TOP, asked_of, exposed_never
 
 FOLDER = "WORKBENCH_DATA"
 RESULTS = ROOT / "benchmarks" / "results"
 TRAINING = Training(epochs=40, batch=2048, learning_rate=5e-3)
-MODELS = {"BPR": (BPR, BPRConfig), "LightGCN": (LightGCN, LightGCNConfig), "SGL": (SGL, SGLConfig)}
+TRAINED = {"BPR": (BPR, BPRConfig), "LightGCN": (LightGCN, LightGCNConfig), "SGL": (SGL, SGLConfig)}
+COUNTED = {"EASE": EASE, "ItemKNN": ItemKNN}
 L2 = (0.0, 0.001, 0.003, 0.01, 0.03)
 BASES, SEEDS = (1, 2), (11, 12, 13, 14, 15, 16)
-REQUESTS = {"BPR": 120, "LightGCN": 120, "SGL": 40}
-QUARTER = 4
-"""Methods that wait serve a quarter of the requests at a time."""
-
-
-def methods(n: int) -> dict[str, Method]:
-    """The rows: controls first, then all of `METHODS`. n: requests of the scenario."""
-    wait = -(-n // QUARTER)
-    rows = [
-        Method("no-op", no_op),
-        Method("sign flip", flipped(ascent)),
-        Method("half-way", half_way, batch=wait),
-        Method("retrain", retrain, RetrainConfig(reseed=True), batch=wait),
-        Method("ascent", ascent),
-        Method("warm start", warm_start, WarmStartConfig(epochs=5), batch=wait),
-        Method("fine-tune", fine_tune, TuneConfig(epochs=1), batch=wait),
-    ]
-    return {row.name: row for row in rows} | {
-        name: row for name, row in METHODS.items() if name not in CONTROLS
-    }
-
-
-NOTES = """
-Ratings ≥ 4, 5-core, temporal .8/.1/.1; 40 epochs, Adam 5e-3; l2 chosen on everybody's validation rows by two seeds.
-People with at least three films of the genre in training and validation, drawn with seed 2, forget all of them one
-after another. *deleted*: mean percentile of what a person deleted among what they do not hold. *exposed*: a film of
-the genre in the top 10, what is still held masked. All columns are unlearned less retrained: 2 bases, 6 retrains;
-*retrain, held out* is two of the six against the other four, *retrain* two with seeds of their own. *Waiting* methods
-(half-way, retrain, warm start, fine-tune) serve a quarter of the requests at a time.
-
-Not checked: other data, other lists of the genre, another draw of people, settings of methods other than their
-defaults.
-""".strip()
+REQUESTS, FEWER = 120, {"SGL": 40}
+VALID, REFIT, BEFORE = "valid", "refit", "as they were"
+"""Cells that are no method: a validation of one l2, a retrain, the bases before any request."""
 
 
 class Cell(Frozen):
-    """One cell: a method on one base (`seed`), a retrain of one seed (method `refit`), the row
-    *never had* of one base, or a validation of one l2 (method `valid`)."""
+    """One cell: a method on one base (`seed`), or one of the three that are none.
+
+    l2: of a trained model; None takes the model's defaults. placebo: the same people, as many rows
+    outside the topic.
+    """
 
     model: str
     topic: str
-    l2: float
+    l2: float | None
     method: str
     seed: int
+    placebo: bool = False
 
 
 def data_folder() -> Path:
@@ -127,46 +104,96 @@ def task() -> Task:
 
 
 @cache
-def scenario(topic: str, n: int) -> Scenario:
-    """So many people with at least three films of the genre, drawn with seed 2, by user code."""
-    return sensitive(task(), load()[1].items_of(topic), n=n, name=topic)
+def scenario(topic: str, n: int, other: bool = False) -> Scenario:
+    """So many people with at least three films of the genre, drawn with seed 2, by user code; or as
+    many rows of theirs outside it."""
+    found = sensitive(task(), load()[1].items_of(topic), n=n, name=topic)
+    return placebo(found, name=f"placebo of {topic}") if other else found
 
 
-def blank(config: Cell):
+def asked_by(config: Cell) -> tuple[Scenario, int]:
+    """The requests that a cell serves, and at how many moments the model is looked at."""
+    n = FEWER.get(config.model, REQUESTS)
+    often = config.model in ("BPR", *COUNTED) and config.topic == "Horror" and config.l2 != 0
+    return scenario(config.topic, n, config.placebo), ROUNDS if often and not config.placebo else 1
+
+
+def blank(config: Cell) -> Any:
     """The model, not fitted."""
-    kind, settings_of = MODELS[config.model]
+    if config.model in COUNTED:
+        return COUNTED[config.model]()
+    kind, settings_of = TRAINED[config.model]
     return kind(settings_of(l2=config.l2, training=TRAINING))
 
 
 @cache
-def base(model: str, l2: float, seed: int):
+def base(model: str, l2: float | None, seed: int) -> Any:
     """A fitted base; one a process."""
     config = Cell(model=model, topic="", l2=l2, method="", seed=seed)
     return reseeded(blank(config), seed).fit(task().train)
 
 
+def clocked(algorithm: Callable[..., Any]) -> Callable[..., Any]:
+    """The same algorithm, which also notes what it took of the processor: other work on the machine
+    lengthens that less than the clock on the wall."""
+
+    def timed(*given: Any) -> dict[str, Any]:
+        begun = time.process_time()
+        said = algorithm(*given)
+        return (said or {}) | {"cpu_seconds": time.process_time() - begun}
+
+    return timed
+
+
 def cell(config: Cell, folder: Path) -> pd.DataFrame:
-    """[done, measure, unit, value] of one cell; what became of its requests stays in the folder."""
-    if config.method == "valid":
+    """[done, measure, unit, value] of one cell, a unit a person, and −1 of what is nobody's; what
+    became of its requests, and the scores of everybody at the end, stay in the folder."""
+    if config.method == VALID:
         return validated(config)
-    n = REQUESTS[config.model]
-    asked, marks = scenario(config.topic, n), checkpoints_of(n)
-    if config.method == "refit":
-        found = {done: retrained(blank(config), asked, done, config.seed) for done in marks}
+    asked, looks = asked_by(config)
+    marks = checkpoints_of(len(asked.requests), looks)
+    if config.method == BEFORE:
+        return as_they_were(config, asked, marks)
+    if config.method == REFIT:
+        found, begun = {}, time.process_time()
+        for done in marks:
+            found[done] = retrained(blank(config), asked, done, config.seed)
+        costs = {"cpu seconds": (time.process_time() - begun) / len(marks)}
     else:
+        row = methods(len(asked.requests))[config.method]
+        row = replace(row, algorithm=clocked(row.algorithm))
         own = base(config.model, config.l2, config.seed)
-        if config.method == "never had":
-            return exposed_never(own, asked, n).assign(done=n)
-        made = stream(methods(n)[config.method], own, asked, seed=config.seed)
-        made.outcomes.astype({"error": str}).to_json(folder / "outcomes.json", orient="records")
-        costs = made.outcomes[["seconds", "peak_bytes"]].sum()
-        found = {done: made.models[done] for done in marks}
+        made = stream(row, own, asked, config.seed, looks)
+        lines = made.outcomes.astype({"error": str})
+        lines.to_json(folder / "outcomes.json", orient="records")
+        found, costs = {done: made.models[done] for done in marks}, spent(lines)
+    end = marks[-1]
+    scores = scores_or_none(found[end], asked.known(end).histories(np.arange(task().train.n_users)))
+    np.save(folder / "scores.npy", scores)
     tables = [measures(model, asked, done).assign(done=done) for done, model in found.items()]
-    table = pd.concat(tables, ignore_index=True)
-    if config.method != "refit":
-        line = {"done": n, "measure": "seconds", "unit": -1, "value": costs["seconds"]}
-        table = pd.concat([table, pd.DataFrame([line])], ignore_index=True)
-    return table
+    told = [{"done": end, "measure": name, "unit": -1, "value": v} for name, v in costs.items()]
+    return pd.concat([*tables, pd.DataFrame(told)], ignore_index=True)
+
+
+def spent(lines: pd.DataFrame) -> dict[str, float]:
+    """What all requests of a stream took together, and how many of them failed or did nothing."""
+    said = lines["status"].value_counts()
+    counts = {name: float(said.get(name, 0)) for name in ("done", "no-op", "failed")}
+    found = {"seconds": lines["seconds"].sum(), "cpu seconds": lines["cpu_seconds"].sum()}
+    return counts | found | {"peak MB": lines["peak_bytes"].max() / 2**20}
+
+
+def as_they_were(config: Cell, asked: Scenario, marks: tuple[int, ...]) -> pd.DataFrame:
+    """Of a base that nobody has asked anything: what leavers were shown, all that they held masked;
+    and what people are shown who never had a film of the topic."""
+    model, tables = base(config.model, config.l2, config.seed), []
+    for done in marks:
+        held, people = asked_of(asked, done).kept, asked_of(asked, done).person
+        shown = exposure(top_lists(model, held, TOP, held.matrix()), asked.items)
+        before = {"measure": "as served before", "unit": people, "value": shown}
+        never = exposed_never(model, asked, done).drop(columns="match")
+        tables += [pd.DataFrame(before).assign(done=done), never.assign(done=done)]
+    return pd.concat(tables, ignore_index=True)
 
 
 def validated(config: Cell) -> pd.DataFrame:
@@ -181,94 +208,60 @@ def validated(config: Cell) -> pd.DataFrame:
     return pd.DataFrame([{"done": 0, "measure": "valid ndcg@10", "unit": -1, "value": value}])
 
 
-def chosen(table: pd.DataFrame) -> float:
-    """The l2 of the best mean over the bases."""
-    return float(table.groupby("l2")["value"].mean().idxmax())
-
-
-def predicted() -> dict:
-    """What was written down before: the margin, and sizes."""
-    with (ROOT / "data" / "predictions.toml").open("rb") as file:
-        return tomllib.load(file)["unlearning"]
-
-
-def assessed(table: pd.DataFrame) -> pd.DataFrame:
-    """All lines of one model, topic and l2."""
-    refit = table[table["method"] == "refit"]
-    rows = table[~table["method"].isin(["refit", "never had"]) & (table["unit"] >= 0)]
-    lines = assess(rows.rename(columns={"seed": "base"}), refit, predicted()["margin"]).to_frame()
-    # beside them the row never had
-    never = table.loc[table["method"] == "never had"].groupby("unit")["value"].mean()
-    if not len(never):
-        return lines
-    mean, low, high = bootstrap_mean(never, shares=False)
-    told = {"method": "never had", "measure": "exposed", "checkpoint": lines["checkpoint"].max()}
-    told |= {"n": len(never), "unlearned": mean, "low": low, "high": high}
-    return pd.concat([lines, pd.DataFrame([told])], ignore_index=True)
-
-
-def page(table: pd.DataFrame) -> str:
-    """The table of the README: the primary endpoint at the last checkpoint, and what stands beside
-    it."""
-    parts = ["# Unlearning on ml-100k", "Made by `python benchmarks/unlearning_ml100k.py`."]
-    for (model, topic, l2), part in table.groupby(["model", "topic", "l2"], sort=False):
-        last = part[part["checkpoint"] == part["checkpoint"].max()]
-        wide = last.pivot_table(index="method", columns="measure", values="estimate", sort=False)
-        lines = ["| method | deleted, minus retrain | verdict | decidable | exposed | NDCG@10 |"]
-        lines.append("|---|---|---|---|---|---|")
-        first = last[last["measure"] == "deleted"]
-        for one in first.itertuples():
-            bounds = f"{one.estimate:+.3f} [{one.low:+.3f}, {one.high:+.3f}]"
-            beside = f"{wide.exposed[one.method]:+.3f} | {wide['ndcg@10'][one.method]:+.4f}"
-            told = f"{bounds} | {one.verdict} | {one.decidable:.3f} | {beside}"
-            lines.append(f"| {one.method} | {told} |")
-        one = first.iloc[0]
-        parts.append(f"## {model}, {topic}, l2 = {l2:g}")
-        parts.append(
-            f"After {one.checkpoint} requests, {one.n} people, margin {one.margin:.3f}; retrain "
-            f"against retrain [{one.null_low:+.3f}, {one.null_high:+.3f}] (the middle 95 %)."
-        )
-        parts.append("\n".join(lines))
-    return "\n\n".join([*parts, NOTES]) + "\n"
+def cells_of(part: Part, l2: float | None) -> list[Cell]:
+    """References first, then the methods."""
+    own = {"model": part.model, "topic": part.topic, "l2": l2, "placebo": part.placebo}
+    bases, seeds = (BASES, SEEDS) if part.model in TRAINED else (BASES[:1], SEEDS[:1])
+    made = [Cell(**own, method=BEFORE, seed=seed) for seed in bases]
+    made += [Cell(**own, method=REFIT, seed=seed) for seed in seeds]
+    return made + [Cell(**own, method=name, seed=s) for name in part.methods for s in bases]
 
 
 def main() -> None:
-    """Run the grid, write and print the tables."""
+    """Run the parts, and write the tables after each."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--data", type=Path, default=data_folder())
     parser.add_argument("--jobs", type=int, default=1)
-    parser.add_argument("--model", nargs="*", default=["BPR"], choices=MODELS)
-    parser.add_argument("--topic", nargs="*", default=["Horror"])
-    parser.add_argument("--methods", default="")
-    parser.add_argument("--trap", action="store_true", help="BPR once more, with l2 = 0")
+    parser.add_argument("--parts", nargs="*", default=list(dict.fromkeys(p.name for p in PARTS)))
+    parser.add_argument("--tables", action="store_true", help="of what is there; nothing is run")
     options = parser.parse_args()
     # where worker processes look too; no part of a config's hash
     os.environ[FOLDER] = str(options.data.resolve())
-    names = options.methods.split(";") if options.methods else list(methods(120))
-    how = {"n_jobs": options.jobs, "data": load()[0].fingerprint, "version": "1", "progress": True}
-    folder, tables = settings().runs / "unlearning_ml100k", []
-    for model in options.model:
-        grid = [
-            Cell(model=model, topic="", l2=l2, method="valid", seed=seed)
-            for l2 in L2
-            for seed in BASES
-        ]
-        best = chosen(run(grid, cell, folder, **how))
-        print(f"{model}: l2 = {best:g} by validation")
-        for topic in options.topic:
-            for l2 in (best, 0.0) if options.trap and model == "BPR" else (best,):
-                own = {"model": model, "topic": topic, "l2": l2}
-                cells = [Cell(**own, method="refit", seed=seed) for seed in SEEDS]
-                cells += [Cell(**own, method="never had", seed=seed) for seed in BASES]
-                cells += [Cell(**own, method=name, seed=s) for name in names for s in BASES]
-                tables.append(assessed(run(cells, cell, folder, **how)).assign(**own))
-    table = pd.concat(tables, ignore_index=True)
-    table = table[["model", "topic", "l2", *table.columns.drop(["model", "topic", "l2"])]]
-    RESULTS.mkdir(exist_ok=True)
-    table.round(4).to_csv(RESULTS / "unlearning_ml100k.csv", index=False, lineterminator="\n")
-    text = page(table)
-    (RESULTS / "unlearning_ml100k.md").write_text(text, encoding="utf-8")
-    print(text)
+    folder, done = settings().runs / "unlearning_ml100k", []
+    name = {"data": load()[0].fingerprint, "version": "2"}
+    how = name | {"n_jobs": options.jobs, "progress": True, "strict": False, "keep": True}
+
+    def place(config: Cell) -> Path:
+        return folder_of(config, cell, folder, **name)
+
+    for part in PARTS:
+        if part.name not in options.parts:
+            continue
+        l2 = part.l2
+        if part.model in TRAINED and l2 is None:
+            # SGL takes the l2 of LightGCN, as a fit of it takes half a minute
+            l2 = chosen("LightGCN" if part.model == "SGL" else part.model, folder, how)
+        cells = cells_of(part, l2)
+        if not options.tables:
+            run(cells, cell, folder, **how)
+        done += [one for one in cells if (place(one) / "result.parquet").exists()]
+        if not options.tables:
+            write(done, place, scenario_of, RESULTS)
+    if options.tables:
+        write(done, place, scenario_of, RESULTS)
+
+
+def scenario_of(config: Cell) -> Scenario:
+    """The requests of a cell."""
+    return asked_by(config)[0]
+
+
+def chosen(model: str, folder: Path, how: dict[str, Any]) -> float:
+    """The l2 of the best mean over the bases."""
+    own = {"model": model, "topic": "", "method": VALID}
+    grid = [Cell(**own, l2=l2, seed=seed) for l2 in L2 for seed in BASES]
+    table = run(grid, cell, folder, **how)
+    return float(table.groupby("l2")["value"].mean().idxmax())
 
 
 if __name__ == "__main__":

@@ -61,7 +61,8 @@ class Request:
 
     def within(self, log: Interactions) -> np.ndarray:
         """The ids of the request that stand in this log, perhaps none; ascending."""
-        return np.intersect1d(self.interactions, log.frame["interaction"].to_numpy())
+        known = np.isin(self.interactions, log.frame["interaction"].to_numpy())
+        return self.interactions[known]
 
     def removed(self, log: Interactions) -> Interactions:
         """The rows of this log that the request names; raises `DataError` where it has none."""
