@@ -6,11 +6,12 @@ import importlib
 import inspect
 import typing
 from dataclasses import replace
+from difflib import get_close_matches
 from functools import cache
 from typing import Any
 
 import numpy as np
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
 from workbench._run_folders import source_of
 from workbench.data import Interactions
@@ -64,7 +65,9 @@ def algorithm_of(name: str) -> Method:
             importlib.import_module(where or "workbench.unlearning.algorithms"), function
         )
     except (ImportError, AttributeError) as error:
+        near = ", ".join(get_close_matches(name, [*algorithms.__all__, *PREPARED], 3))
         do = "name one of workbench.unlearning.algorithms, or module:function"
+        do += f"; near to it: {near}" if near else ""
         raise ConfigError(f"no algorithm {name!r} ({error})", "algorithms", do=do) from error
     return found if isinstance(found, Method) else Method(name, found)
 
@@ -83,7 +86,8 @@ def model_class(name: str) -> Any:
 
     found = getattr(recommend, name, None) if name in recommend.__all__ else None
     if not hasattr(found, "fit"):
-        raise ConfigError(f"no model {name!r}", "models", "a recommender of workbench.recommend")
+        have = [one for one in recommend.__all__ if hasattr(getattr(recommend, one), "fit")]
+        raise ConfigError(f"no model {name!r}", "models", f"one of {', '.join(sorted(have))}")
     return found
 
 
@@ -107,9 +111,12 @@ def _made(config: type[BaseModel] | None, told: dict[str, Any], name: str) -> Ba
         return None
     try:
         return config(**told)
-    except (TypeError, ValueError) as error:
-        said = str(error).splitlines()
-        raise ConfigError(f"{told} cannot be used ({' '.join(said[:3])})", name) from error
+    except ValidationError as error:
+        wrong = error.errors()[0]
+        what = f"{'.'.join(map(str, wrong['loc']))} = {wrong['input']!r}: {wrong['msg']}"
+        raise ConfigError(what, name, f"settings of {config.__name__}") from error
+    except TypeError as error:
+        raise ConfigError(f"{told} cannot be used ({error})", name, "no settings") from error
 
 
 @cache

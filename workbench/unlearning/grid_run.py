@@ -146,7 +146,7 @@ def estimate(made: Plan, folder: Path, n_jobs: int) -> dict[str, Any]:
     """What a run will take: cells, minutes, memory and disk in MiB; raises `TooLarge` where the
     workers would need more memory than there is."""
     left = status(made, folder)
-    seconds = left["seconds_left"].sum()
+    seconds = float(left["seconds_left"].sum())
     marks = len({(step.stream(), mark) for step in made.steps for mark in step.marks})
     fits = len(made.bases) + len(made.rivals) + len(made.retrains)
     disk = (marks + 2 * len({step.stream() for step in made.steps}) + fits) * MODEL
