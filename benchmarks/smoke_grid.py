@@ -3,8 +3,8 @@
     python benchmarks/smoke_grid.py [--jobs 2] [--engine loky] [--folder FOLDER] [--models BPR …]
 
 Everything included: bases, five retrain seeds at four checkpoints, measures, verdicts. `as_in_fork` is
-capped at 50 products a solve. Resumes where it was stopped. Writes `benchmarks/results/smoke_grid.md`,
-unless only some of the models are asked for. Bases are trained for a second: it shows that everything
+capped at 50 products a solve. Resumes where it was stopped. Writes `benchmarks/results/smoke_grid.md`
+and `.csv`, unless only some of the models are asked for. Bases are trained for a second: it shows that everything
 runs, and no ranking.
 """
 
@@ -20,7 +20,7 @@ import pandas as pd
 from workbench.settings import ROOT, settings
 from workbench.unlearning.grid import plan
 from workbench.unlearning.grid_run import read_grid, run_grid
-from workbench.unlearning.grid_table import apart, summary, undertrained
+from workbench.unlearning.grid_table import apart, summary, undertrained, verdicts
 from workbench.whole import whole_file
 
 RESULTS = ROOT / "benchmarks" / "results" / "smoke_grid.md"
@@ -35,9 +35,9 @@ def markdown(table: pd.DataFrame) -> str:
     return "\n".join([*lines, *("| " + " | ".join(row) + " |" for row in rows)])
 
 
-def page(made, folder: Path, minutes: float, jobs: int, fresh: bool) -> str:
+def page(made, folder: Path, table: pd.DataFrame, minutes: float, jobs: int, fresh: bool) -> str:
     """The results page."""
-    grid, table = made.grid, summary(made, folder)
+    grid, table = made.grid, table.copy()
     bounds = table[["estimate", "low", "high"]].to_numpy(float)
     table["distance"] = [f"{a:+.3f} [{b:+.3f}, {c:+.3f}]" for a, b, c in bounds]
     cells = len({step.stream() for step in made.steps if step.mode})
@@ -63,6 +63,17 @@ def page(made, folder: Path, minutes: float, jobs: int, fresh: bool) -> str:
     return "\n\n".join(told) + "\n"
 
 
+def whole_table(made, folder: Path) -> pd.DataFrame:
+    """The summary, and beside it NDCG@10 less that of the retrains."""
+    found = verdicts(made, folder)
+    table = summary(made, folder, found)
+    last = found[
+        (found["measure"] == "ndcg@10") & (found["checkpoint"] == found["checkpoint"].max())
+    ]
+    names = {name: f"ndcg_{name}" for name in ("estimate", "low", "high")}
+    return table.merge(last[["model", "method", *names]].rename(columns=names), "left")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--jobs", type=int, default=2)
@@ -79,12 +90,16 @@ def main() -> None:
     made = plan(grid)
     print(made)
     print(run_grid(made, given.folder, given.jobs, given.engine, progress=True).to_string())
-    text = page(made, given.folder, (time.perf_counter() - start) / 60, given.jobs, fresh)
+    table = whole_table(made, given.folder)
+    minutes = (time.perf_counter() - start) / 60
+    text = page(made, given.folder, table, minutes, given.jobs, fresh)
     if given.models:
         print(text)
         return
-    with whole_file(RESULTS) as new:
-        new.write_text(text, encoding="utf-8")
+    lines = table.round(4).to_csv(index=False, lineterminator="\n")
+    for path, said in ((RESULTS, text), (RESULTS.with_suffix(".csv"), lines)):
+        with whole_file(path) as new:
+            new.write_text(said, encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -1,11 +1,14 @@
 """The grid: the same as a stream in memory, stopped and gone on with anywhere, asked again."""
 
+import importlib
+import linecache
 import shutil
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from pydantic import ValidationError
 from typer.testing import CliRunner
 
 from workbench import ledger
@@ -17,7 +20,16 @@ from workbench.unlearning.grid_cells import fit, load_model, serve
 from workbench.unlearning.grid_config import Asked, Grid
 from workbench.unlearning.grid_names import method_of, scenario_of, situation
 from workbench.unlearning.grid_run import kept_grid, read_grid, run_grid, status
-from workbench.unlearning.grid_table import apart, as_latex, costs, summary, undertrained, verdicts
+from workbench.unlearning.grid_table import (
+    apart,
+    as_latex,
+    costs,
+    kept_models,
+    outcomes,
+    summary,
+    undertrained,
+    verdicts,
+)
 from workbench.unlearning.measures import measures
 from workbench.unlearning.outcome import weights
 from workbench.unlearning.stream import stream
@@ -123,7 +135,7 @@ def test_the_table_marks_costs_equal_methods_and_what_is_undertrained(grid):
     assert money.loc["no-op", ["requests", "no-op"]].tolist() == [5, 5]
     assert money.loc["retrain ×3", ["requests", "done"]].tolist() == [2, 2]
     pairs = apart(made, grid)
-    assert not pairs["same"].any() and len(pairs) == 3, "tombstones are not saved"
+    assert not pairs["same"].any() and len(pairs) == 3, "a tombstone is another kind of model"
     text = as_latex(table)
     assert r"\begin{tabular}" in text and "[" in text and r"fine\_tune" in text
 
@@ -187,6 +199,67 @@ def test_wrong_grids_are_refused_before_the_work(tmp_path, grid):
         kept_grid(tmp_path)
     with pytest.raises(ConfigError, match="another grid was begun here"):
         run_grid(plan(GRID.model_copy(update={"margin": 0.02})), grid)
+
+
+def test_a_grid_may_grow_in_its_folder(own):
+    more = GRID.model_copy(update={"algorithms": GRID.algorithms | {"warm_start": {"batch": 5}}})
+    made = plan(more)
+    assert status(made, own)["left"].tolist() == [0, 0, 0, 1]
+    run_grid(made, own)
+    assert kept_grid(own) == more and "warm_start ×5" in set(summary(made, own)["method"])
+    with pytest.raises(ConfigError, match="another grid was begun here"):
+        run_grid(plan(GRID), own)
+
+
+def test_ones_own_algorithm_is_another_cell_when_its_text_changes(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.delitem(sys.modules, "my_way", raising=False)
+    grid = GRID.model_copy(update={"algorithms": {"my_way:mine": {}}})
+    found = []
+    for body in ("pass", "pass  # a remark", "model.rebuild(before)"):
+        text = f"def mine(model, before, request, config=None, seed=0):\n    {body}\n"
+        (tmp_path / "my_way.py").write_text(text, encoding="utf-8")
+        sys.modules.pop("my_way", None)
+        linecache.clearcache()
+        importlib.invalidate_caches()
+        shutil.rmtree(tmp_path / "__pycache__", ignore_errors=True)
+        found.append(plan(grid).steps[0].code)
+    assert found[0] == found[1] != found[2] and len(found[0]) == 16
+    assert {one.code for one in plan(GRID).steps} == {""}
+    sys.modules.pop("my_way", None)
+
+
+def test_kept_models_are_those_of_the_last_checkpoint(grid):
+    found, retrained, scenario = kept_models(plan(GRID), grid, "BPR")
+    assert list(found) == ["no-op", "fine_tune", "retrain ×3", "tombstone"]
+    assert len(retrained) == 2 and len(scenario.requests) == 5
+    lines = outcomes(plan(GRID), grid)
+    assert lines["method"].value_counts().to_dict() == {
+        "no-op": 5,
+        "fine_tune": 5,
+        "tombstone": 5,
+        "retrain ×3": 2,
+    }
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"name": "../x"}, {"retrain_seeds": ()}, {"models": {}}],
+    ids=["name", "seeds", "models"],
+)
+def test_a_grid_that_could_give_no_table_is_none(wrong):
+    with pytest.raises(ValidationError):
+        Grid(**(GRID.model_dump() | wrong))
+
+
+def test_wrong_names_are_told_what_there_is():
+    with pytest.raises(ConfigError, match="near to it: fine_tune"):
+        plan(GRID.model_copy(update={"algorithms": {"fine_tuna": {}}}))
+    with pytest.raises(ConfigError, match=r"one of .*BPR.*SASRec"):
+        plan(GRID.model_copy(update={"models": {"GPT": {}}}))
+    two = {"BPR": {"training": {"epochs": "two"}}}
+    with pytest.raises(ConfigError, match=r"training\.epochs = 'two'"):
+        plan(GRID.model_copy(update={"models": two}))
 
 
 def test_the_shipped_grid_is_the_smoke_grid_of_126_cells():

@@ -26,11 +26,13 @@ def save_arrays(
     config: BaseModel,
     arrays: dict[str, np.ndarray],
     bound: str | None = None,
+    parts: dict[str, Any] | None = None,
 ) -> None:
     """Write `model.json` and `arrays.safetensors` into a new folder that takes the place of an
     older model's; a folder that holds anything else is refused.
 
     bound: `index_fingerprint` of the log the model was fitted for; `saved_bound` reads it back.
+    parts: models within the model, each written into a folder of its name; `load_model` reads them.
     """
     facts = {"model": kind, "config": config.model_dump(mode="json")}
     if bound is not None:
@@ -42,6 +44,27 @@ def save_arrays(
         )
         text = json.dumps(facts, indent=1, sort_keys=True)
         (work / "model.json").write_text(text, encoding="utf-8")
+        for name, part in (parts or {}).items():
+            part.save(work / name)
+
+
+def load_model(folder: Path, *others: type[Any]) -> Any:
+    """A saved recommender, of whatever kind of `workbench.recommend` or of these others.
+
+    Raises `ModelError` where there is none, or one of no known kind.
+    """
+    from workbench import recommend
+
+    do = "run what wrote it again"
+    try:
+        name = _facts(folder)["model"]
+    except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
+        raise ModelError(f"no model ({error})", str(folder), "a saved model", do) from error
+    known = {kind.__name__: kind for kind in others}
+    kind = known.get(name) or (getattr(recommend, name) if name in recommend.__all__ else None)
+    if not hasattr(kind, "load"):
+        raise ModelError(f"a model of the kind {name!r}", str(folder), "one that is known", do)
+    return kind.load(folder)
 
 
 def _is_model(folder: Path) -> bool:

@@ -122,16 +122,20 @@ def basket_task(log: Interactions, least: int = 4) -> Task:
     """What is in this shopper's next basket? Users of `least` baskets or more; the last basket is
     asked.
 
-    Rows without a basket are left out, and nothing is masked: people buy again.
+    Rows without a basket are left out, and nothing is masked: people buy again. Baskets of a log
+    without any time stand in its order.
     """
     check_kind(log, Interactions)
     cutoffs(least, several=False, where="least")
+    by = "position" if log.frame["timestamp"].isna().all() else "time"
     log = log.select(log.frame["basket"].notna().to_numpy())
     enough = log.frame.groupby("user")["basket"].transform("nunique") >= least
-    parts = split(log.select(enough.to_numpy()), "next_basket")
+    parts = split(log.select(enough.to_numpy()), "next_basket", by=by)
     targets = parts.test.matrix()
     users = np.flatnonzero(np.diff(targets.indptr))
-    before = split(parts.train, "next_basket")  # the last training basket, given those before it
+    before = split(
+        parts.train, "next_basket", by=by
+    )  # the last training basket, given those before it
     learned = joined(before, ("train", "valid")).histories(users), before.test.matrix()[users]
     histories = joined(parts, ("train", "valid")).histories(users)
     return _task("next basket", parts, histories, targets[users], learned)

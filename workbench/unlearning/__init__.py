@@ -45,5 +45,9 @@ __getattr__, __dir__, __all__ = lazy.attach(
         "receipt_rows": ["rows_of"],
         "methods": ["CONTROLS", "METHODS", "NEEDS", "methods_for", "requests_per_retrain"],
         "laws": ["check_algorithm"],
+        "grid": ["Plan", "plan"],
+        "grid_config": ["Asked", "Grid", "Source"],
+        "grid_run": ["estimate", "read_grid", "run_grid"],
+        "grid_table": ["apart", "as_latex", "kept_models", "outcomes", "summary", "verdicts"],
     },
 )

@@ -198,6 +198,7 @@ def _at(ones: dict[str, Wide], two: Wide, primary: str, fixed: float) -> list[di
         if name in two
     }
     margin = margin_of(no_op.get(primary, np.nan), fixed)
+    bands = {name: _band(table, bases) for name, table in two.items()}
     rows = [(method, one, two) for method, one in ones.items()]
     if all(len(table) for table in rest.values()):
         rows.append((RETRAIN, held_out, rest))
@@ -206,8 +207,7 @@ def _at(ones: dict[str, Wide], two: Wide, primary: str, fixed: float) -> list[di
             if name not in other:
                 continue
             ours, theirs = _aligned(one[name], other[name])
-            band = _band(two[name], bases)
-            told = {"no_op": no_op.get(name, np.nan)} | band
+            told = {"no_op": no_op.get(name, np.nan)} | bands[name]
             verdict = margin if name == primary else np.nan
             lines.append(_line(method, name, ours, theirs, verdict) | told)
         lines += _more(method, one, other, nothing if method != RETRAIN else {})

@@ -23,7 +23,9 @@ def unlearn() -> None:
 
 @app.command()
 def run(
-    grid: Annotated[str, Argument(help="a TOML file, or the name of a shipped grid: smoke")],
+    grid: Annotated[
+        str, Argument(help="a TOML file, a folder that was begun, or a shipped grid: smoke, laptop")
+    ],
     folder: Annotated[Path | None, Option(help="where to; runs/NAME unless told")] = None,
     jobs: Annotated[int, Option(help="processes at once")] = 1,
     engine: Annotated[str, Option(help="loky, dask or ray")] = "loky",
@@ -38,13 +40,14 @@ def run(
     """Run what is missing of a grid: says what it will take, then asks."""
     from workbench.settings import settings
     from workbench.unlearning.grid import plan
-    from workbench.unlearning.grid_run import estimate, read_grid, run_grid
+    from workbench.unlearning.grid_run import estimate, kept_grid, read_grid, run_grid
 
-    made = plan(read_grid(grid))
-    folder = folder or settings().runs / made.grid.name
+    begun = Path(grid) if Path(grid).is_dir() else None
+    made = plan(kept_grid(begun) if begun else read_grid(grid))
+    folder = folder or begun or settings().runs / made.grid.name
     _say(str(made))
     takes = estimate(made, folder, jobs)
-    _say(", ".join(f"{name} {value:,}" for name, value in takes.items()))
+    _say(f"In {folder}: " + ", ".join(f"{name} {value:,}" for name, value in takes.items()))
     if takes["cells left"] and not yes:
         typer.confirm("Run it?", abort=True)
     how = {"retry_failed": retry_failed, "keep": keep, "progress": True}

@@ -24,7 +24,7 @@ from itertools import combinations
 from typing import Literal
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
 from workbench.errors import ConfigError, DataError
 
@@ -157,7 +157,8 @@ def _half(one: np.ndarray, two: np.ndarray, level: float) -> float:
     if not known.any():
         return 0.0
     fewer = parts.sum() ** 2 / (parts[known] ** 2 / freedom[known]).sum()
-    return float(stats.t.ppf(0.5 + level / 2, fewer) * parts.sum() ** 0.5)
+    # Student's t; of `scipy.stats`, whose checks take a hundred times as long
+    return float(special.stdtrit(fewer, 0.5 + level / 2) * parts.sum() ** 0.5)
 
 
 def _drawn(one: np.ndarray, two: np.ndarray, seed: int, draws: int = 2_000) -> np.ndarray:

@@ -26,9 +26,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from workbench.errors import ModelError
 from workbench.recommend.evaluation import evaluate_targets
 from workbench.recommend.protocol import fitted_copy
+from workbench.recommend.saving import load_model as saved_model
 from workbench.recommend.tasks import Task
 from workbench.runs import folder_of, read
 from workbench.unlearning.grid_config import Fit, Step
@@ -108,12 +108,9 @@ def utility(model: Any, task: Task) -> dict[str, float]:
 
 def load_model(folder: Path) -> Any:
     """A model that a cell left; raises `ModelError` where there is none, or one of no known kind."""
-    try:
-        kind = json.loads((folder / "model.json").read_text(encoding="utf-8"))["model"]
-    except (OSError, ValueError, TypeError, KeyError) as error:
-        do = "run the cell again"
-        raise ModelError(f"no model ({error})", str(folder), "a saved model", do) from error
-    return model_class(kind).load(folder)
+    from workbench.unlearning.algorithms import Sisa, Tombstone
+
+    return saved_model(folder, Sisa, Tombstone)
 
 
 def step_folder(config: Step, request: int, runs: Path) -> Path:

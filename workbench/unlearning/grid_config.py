@@ -73,6 +73,8 @@ class Step(Frozen):
     model: str
     settings: SerializeAsAny[BaseModel] | None = None
     algorithm: str
+    code: str = ""
+    """Of an algorithm of one's own: a digest of what it says, so that another text is another cell."""
     mode: str = ""
     """`corrected` or `as_in_fork`; nothing for methods without modes."""
     told: SerializeAsAny[BaseModel] | None = None
@@ -105,20 +107,21 @@ class Step(Frozen):
 class Grid(Frozen):
     """What is to be run; read from TOML by `read_grid`."""
 
-    name: str = "smoke"
-    sources: tuple[Source, ...] = (Source(),)
-    models: dict[str, dict[str, Any]]
+    name: str = Field(default="smoke", pattern=r"^[\w-]+$")
+    """Of its folder too: letters, digits, _ and -."""
+    sources: tuple[Source, ...] = Field(default=(Source(),), min_length=1)
+    models: dict[str, dict[str, Any]] = Field(min_length=1)
     """By name, with what differs from the model's own settings."""
-    algorithms: dict[str, dict[str, Any]]
-    """By name, with what differs from the method's own settings; `module:function` is one of yours,
-    `batch` says how many requests wait for each other."""
+    algorithms: dict[str, dict[str, Any]] = Field(min_length=1)
+    """By name, with what differs from the method's own settings; `module:function` is one of yours
+    (`__main__:mine` the one of a notebook), `batch` says how many requests wait for each other."""
     modes: tuple[str, ...] = ("corrected", "as_in_fork")
     as_in_fork: dict[str, Any] = Field(default_factory=dict)
     """What is told to methods in that mode besides, where they have such a setting (a cap)."""
-    asked: tuple[Asked, ...]
-    seeds: tuple[int, ...] = (1,)
+    asked: tuple[Asked, ...] = Field(min_length=1)
+    seeds: tuple[int, ...] = Field(default=(1,), min_length=1)
     """Of the bases."""
-    retrain_seeds: tuple[int, ...] = (11, 12, 13, 14, 15)
+    retrain_seeds: tuple[int, ...] = Field(default=(11, 12, 13, 14, 15), min_length=1)
     checkpoints: PositiveInt = 4
     margin: float = Field(default=0.03, gt=0)
     """Of the verdict, fixed before the run."""

@@ -6,12 +6,14 @@ import importlib
 import inspect
 import typing
 from dataclasses import replace
+from difflib import get_close_matches
 from functools import cache
 from typing import Any
 
 import numpy as np
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
+from workbench._run_folders import source_of
 from workbench.data import Interactions
 from workbench.errors import ConfigError
 from workbench.recommend.tasks import Task, basket_task, collaborative_task, session_task
@@ -32,14 +34,18 @@ def methods_of(grid: Grid) -> list[dict[str, Any]]:
     for name, told in grid.algorithms.items():
         told = dict(told)
         batch = told.pop("batch", 1)
-        config = config_class(algorithm_of(name).algorithm)
+        own = algorithm_of(name).algorithm
+        # what is shipped goes with the version; what a reader writes is changed from run to run
+        code = source_of(inspect.unwrap(own))[:16] if ":" in name else ""
+        config = config_class(own)
         fields = config.model_fields if config else {}
         for mode in grid.modes if "mode" in fields else ("",):
             more = {"mode": mode} if mode else {}
             if mode == "as_in_fork":
                 more |= {key: value for key, value in grid.as_in_fork.items() if key in fields}
             settings = _made(config, told | more, name)
-            found.append({"algorithm": name, "mode": mode, "told": settings, "batch": batch})
+            line = {"algorithm": name, "code": code, "mode": mode, "told": settings}
+            found.append(line | {"batch": batch})
     return found
 
 
@@ -59,7 +65,9 @@ def algorithm_of(name: str) -> Method:
             importlib.import_module(where or "workbench.unlearning.algorithms"), function
         )
     except (ImportError, AttributeError) as error:
+        near = ", ".join(get_close_matches(name, [*algorithms.__all__, *PREPARED], 3))
         do = "name one of workbench.unlearning.algorithms, or module:function"
+        do += f"; near to it: {near}" if near else ""
         raise ConfigError(f"no algorithm {name!r} ({error})", "algorithms", do=do) from error
     return found if isinstance(found, Method) else Method(name, found)
 
@@ -78,7 +86,8 @@ def model_class(name: str) -> Any:
 
     found = getattr(recommend, name, None) if name in recommend.__all__ else None
     if not hasattr(found, "fit"):
-        raise ConfigError(f"no model {name!r}", "models", "a recommender of workbench.recommend")
+        have = [one for one in recommend.__all__ if hasattr(getattr(recommend, one), "fit")]
+        raise ConfigError(f"no model {name!r}", "models", f"one of {', '.join(sorted(have))}")
     return found
 
 
@@ -102,9 +111,12 @@ def _made(config: type[BaseModel] | None, told: dict[str, Any], name: str) -> Ba
         return None
     try:
         return config(**told)
-    except (TypeError, ValueError) as error:
-        said = str(error).splitlines()
-        raise ConfigError(f"{told} cannot be used ({' '.join(said[:3])})", name) from error
+    except ValidationError as error:
+        wrong = error.errors()[0]
+        what = f"{'.'.join(map(str, wrong['loc']))} = {wrong['input']!r}: {wrong['msg']}"
+        raise ConfigError(what, name, f"settings of {config.__name__}") from error
+    except TypeError as error:
+        raise ConfigError(f"{told} cannot be used ({error})", name, "no settings") from error
 
 
 @cache
@@ -163,5 +175,6 @@ def method_of(fields: dict[str, Any]) -> Method:
 def name_of(fields: dict[str, Any]) -> str:
     """How tables call a method, from the fields of a `Step`."""
     batch = f"×{fields['batch']}" if fields["batch"] > 1 else ""
-    words = (fields["algorithm"].replace("no_op", "no-op"), fields["mode"], batch)
+    name = fields["algorithm"].removeprefix("__main__:").replace("no_op", "no-op")
+    words = (name, fields["mode"].replace("_", " "), batch)
     return " ".join(filter(None, words))

@@ -66,14 +66,22 @@ def read_grid(path: str | Path) -> Grid:
 
 
 def keep_grid(grid: Grid, folder: Path) -> None:
-    """Write the grid into its folder; raises `ConfigError` where another one was begun there."""
+    """Write the grid into its folder, or one that has more models and algorithms than the one that
+    was begun there; raises `ConfigError` for any other."""
     path = folder / "grid.json"
     text = grid.model_dump_json(indent=1)
-    if path.is_file() and path.read_text(encoding="utf-8") != text:
+    if path.is_file() and not _grown(kept_grid(folder), grid):
         what, do = "another grid was begun here", "name another folder"
-        raise ConfigError(what, str(path), "the same grid", do)
+        raise ConfigError(what, str(path), "the same grid, or more models or algorithms", do)
     with whole_file(path) as new:
         new.write_text(text, encoding="utf-8")
+
+
+def _grown(old: Grid, new: Grid) -> bool:
+    """Whether a grid is another one with some more models or algorithms."""
+    more = ("models", "algorithms")
+    same = old.model_copy(update={name: getattr(new, name) for name in more}) == new
+    return same and all(getattr(old, name).items() <= getattr(new, name).items() for name in more)
 
 
 def kept_grid(folder: Path) -> Grid:
@@ -143,7 +151,7 @@ def estimate(made: Plan, folder: Path, n_jobs: int) -> dict[str, Any]:
     """What a run will take: cells, minutes, memory and disk in MiB; raises `TooLarge` where the
     workers would need more memory than there is."""
     left = status(made, folder)
-    seconds = left["seconds_left"].sum()
+    seconds = float(left["seconds_left"].sum())
     marks = len({(step.stream(), mark) for step in made.steps for mark in step.marks})
     fits = len(made.bases) + len(made.rivals) + len(made.retrains)
     disk = (marks + 2 * len({step.stream() for step in made.steps}) + fits) * MODEL

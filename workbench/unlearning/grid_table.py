@@ -22,10 +22,11 @@ from workbench.unlearning.grid_cells import Measure, fit, load_model, measured, 
 from workbench.unlearning.grid_config import Asked, Fit, Source, Step
 from workbench.unlearning.grid_names import name_of, scenario_of, task_of
 from workbench.unlearning.outcome import NOTHING, STATUSES, step_length
+from workbench.unlearning.scenario import Scenario
 
 CELL = ["source", "model", "settings", "asked"]
 """What retrains and methods of one comparison share."""
-METHOD = ["algorithm", "mode", "told", "batch"]
+METHOD = ["algorithm", "code", "mode", "told", "batch"]
 HEAD = ["data", "model", "topic", "draw"]
 """The same as a reader calls it; draw: the seed that drew who asks."""
 
@@ -78,6 +79,37 @@ def costs(plan: Plan, folder: Path) -> pd.DataFrame:
     return pd.concat(rows, ignore_index=True) if rows else pd.DataFrame(columns=[*HEAD, "method"])
 
 
+def outcomes(plan: Plan, folder: Path) -> pd.DataFrame:
+    """Every request that was served, as the lines of a `Stream`: [data, model, topic, draw, method,
+    seed, request, status, step, seconds, peak_bytes, …], for a dashboard or a frontier."""
+    rows = []
+    for head, part in _groups(_of(plan.steps, serve, folder, _lines), [*CELL, *METHOD]):
+        own = part.drop(columns=["run", "data", "marks", *CELL, *METHOD]).assign(
+            method=name_of(head)
+        )
+        rows.append(_headed(own, head))
+    return pd.concat(rows, ignore_index=True) if rows else pd.DataFrame(columns=[*HEAD, "method"])
+
+
+def kept_models(
+    plan: Plan, folder: Path, model: str, asked: Asked | None = None
+) -> tuple[dict[str, list[Any]], list[Any], Scenario]:
+    """What attacks are asked of: models of every method at the last checkpoint, one a base, the
+    retrains, and the requests. asked: of the grid, its first unless told."""
+    asked = asked or plan.grid.asked[0]
+    found: dict[str, list[Any]] = {}
+    for one in plan.steps:
+        place = folder_of(one, serve, folder) / "model"
+        last = (one.model, one.asked, one.request + 1) == (model, asked, one.marks[-1])
+        if last and place.is_dir():
+            found.setdefault(name_of(dict(one)), []).append(load_model(place))
+    end = max((one.done for one in plan.retrains), default=0)
+    same = [one for one in plan.retrains if (one.model, one.asked, one.done) == (model, asked, end)]
+    there = [one for one in same if is_done(one, fit, folder)]
+    retrained = [load_model(folder_of(one, fit, folder) / "model") for one in there]
+    return found, retrained, scenario_of(plan.grid.sources[0], task_of(model), asked)
+
+
 def apart(plan: Plan, folder: Path) -> pd.DataFrame:
     """How far the results of any two methods are from each other at the last checkpoint: [data,
     model, topic, draw, seed, one, other, apart, same].
@@ -120,10 +152,11 @@ def undertrained(plan: Plan, folder: Path) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=columns)
 
 
-def summary(plan: Plan, folder: Path) -> pd.DataFrame:
+def summary(plan: Plan, folder: Path, found: pd.DataFrame | None = None) -> pd.DataFrame:
     """The table of the benchmark: the primary endpoint at the last checkpoint with verdict and costs,
-    equal methods and undertrained bases marked; in the order of the grid."""
-    table = verdicts(plan, folder)
+    equal methods and undertrained bases marked; in the order of the grid. found: of `verdicts`, where
+    it has been made already."""
+    table = verdicts(plan, folder) if found is None else found
     table = table[table["verdict"] != ""]
     table = table[table["checkpoint"] == table.groupby(HEAD)["checkpoint"].transform("max")]
     table = table.merge(costs(plan, folder), "left", [*HEAD, "method"])

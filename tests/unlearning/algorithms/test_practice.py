@@ -1,12 +1,14 @@
 """What a practitioner would do, against refits and solutions found by other means."""
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from scipy.optimize import root
 
-from workbench import recommend
-from workbench.errors import ConfigError, DataError
+from workbench import ledger, recommend
+from workbench.data import Interactions
+from workbench.errors import ConfigError, DataError, ModelError
 from workbench.recommend import BPR, EASE, BPRConfig, GRU4Rec, GRU4RecConfig, Training
 from workbench.recommend.laws import small_log
 from workbench.unlearning import Request, unlearn
@@ -201,3 +203,76 @@ def test_torch_is_left_as_it_was():
     for run in (warm_start, retrain, resolve_user):
         unlearn(run, base, LOG, asked())
     assert torch.equal(torch.random.get_rng_state(), want)
+
+
+# --- in a folder
+
+
+def test_a_tombstone_comes_back_with_its_stones(tmp_path):
+    model = unlearn(tombstone, Tombstone(EASE().fit(LOG)), LOG, asked()).model
+    model.save(tmp_path / "model")
+    found, histories = Tombstone.load(tmp_path / "model"), LOG.histories()
+    assert len(found.hidden) and np.array_equal(found.score(histories), model.score(histories))
+    assert found.bound == LOG.index_fingerprint
+    # and it is written over, by a longer list too
+    found.bury(np.array([1]), np.array([2]), LOG.n_items).save(tmp_path / "model")
+    assert len(Tombstone.load(tmp_path / "model").hidden) == len(model.hidden) + 1
+
+
+@pytest.mark.parametrize("hidden", [[3, 1], [1.0, 2.0], [[1, 2]]], ids=["order", "kind", "shape"])
+def test_stones_that_are_none_are_refused(tmp_path, hidden):
+    model = Tombstone(EASE().fit(LOG))
+    model.hidden = np.array(hidden)
+    model.save(tmp_path / "model")
+    with pytest.raises(ModelError, match="hidden is"):
+        Tombstone.load(tmp_path / "model")
+
+
+@pytest.mark.parametrize("model", [SHORT, GRU], ids=["bpr", "gru"])
+def test_shards_come_back_and_forget_on_the_same(tmp_path, model):
+    names = (pd.Index([f"u{k}" for k in LOG.users]), pd.Index([f"i{k}" for k in LOG.items]))
+    log = Interactions(LOG.frame, *names)
+    base = Sisa(model, SisaConfig(shards=3, seed=1)).fit(log)
+    first, second = asked(log=log), asked(user=4, number=1, log=log)
+    base.save(tmp_path / "model")
+    found = Sisa.load(tmp_path / "model")
+    histories = log.histories([1, 2, 3, 4])
+    assert np.array_equal(found.score(histories), base.score(histories))
+    assert found.bound == log.index_fingerprint == found.copy().bound
+    # forgetting goes on from a folder as it would have gone on in memory, again and again
+    for request in (first, second):
+        base, found = (unlearn(exact, one, log, request).model for one in (base, found))
+        found.save(tmp_path / f"after-{request.request}")
+        found = Sisa.load(tmp_path / f"after-{request.request}")
+        log = request.remaining(log)
+    histories = log.histories([1, 2, 3, 4])
+    assert np.array_equal(found.score(histories), base.score(histories))
+    kept = pd.read_parquet(tmp_path / "after-1" / "rows" / "rows.parquet")
+    assert set(kept["interaction"]) == set(log.frame["interaction"])
+
+
+def test_shards_refuse_the_rows_of_another_log(tmp_path):
+    sharded(SHORT, LOG).save(tmp_path / "model")
+    other = small_log(3, rows=60)
+    for rows in (LOG.only(asked().interactions), other.only(asked(log=other).interactions)):
+        model = Sisa.load(tmp_path / "model")
+        if rows.index_fingerprint == LOG.index_fingerprint:
+            model.forget(rows)
+            continue
+        with pytest.raises(ModelError):
+            model.forget(rows)
+
+
+@pytest.mark.parametrize("gone", ["rows/rows.parquet", "shard-1/arrays.safetensors", "model.json"])
+def test_damaged_shards_are_refused(tmp_path, gone):
+    sharded(SHORT, LOG).save(tmp_path / "model")
+    (tmp_path / "model" / gone).write_bytes(b"no")
+    with pytest.raises(ModelError):
+        Sisa.load(tmp_path / "model")
+
+
+def test_rows_in_the_folder_of_shards_are_found_by_purge(tmp_path):
+    sharded(SHORT, LOG).save(tmp_path / "runs" / "model")
+    found = ledger.purge("nobody 3", tmp_path / "runs", code=3).set_index("file")
+    assert found.loc["model/rows/rows.parquet", "removed"] == (LOG.frame["user"] == 3).sum()
+    assert 3 not in set(Sisa.load(tmp_path / "runs" / "model").log.frame["user"])

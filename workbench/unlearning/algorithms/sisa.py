@@ -12,13 +12,17 @@ is a worse model; requests of many people hit all shards, and then nothing is sa
 from __future__ import annotations
 
 import copy
+from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
+import pandas as pd
 from pydantic import Field
 
 from workbench.data import Histories, Interactions
-from workbench.recommend.protocol import fitted, fitted_copy
+from workbench.errors import ModelError
+from workbench.recommend.protocol import check_items, fitted, fitted_copy
+from workbench.recommend.saving import load_arrays, load_model, save_arrays, saved_bound
 from workbench.settings import Frozen
 
 
@@ -34,7 +38,8 @@ class SisaConfig(Frozen):
 class Sisa:
     """Copies of one model, each fitted on some of the people; a recommender that forgets exactly.
 
-    It keeps the log, as it has to fit shards anew: one more place where rows are.
+    It keeps the log, as it has to fit shards anew: one more place where rows are, in its folder too
+    (`rows/rows.parquet`, by user and item code).
 
     >>> Sisa(BPR()).fit(log).forget(log.only(ids))  # doctest: +SKIP
     """
@@ -43,11 +48,7 @@ class Sisa:
         self.model, self.config = model, config or SisaConfig()
         self.shards: list[Any] | None = None
         self.log: Interactions | None = None
-
-    @property
-    def bound(self) -> str | None:
-        """The indexes that the shards were fitted for."""
-        return "" if self.log is None else self.log.index_fingerprint
+        self.bound: str | None = ""  # the indexes that the shards were fitted for
 
     def shard_of(self, users: np.ndarray, n_users: int) -> np.ndarray:
         """The number of the shard of each user code."""
@@ -57,13 +58,17 @@ class Sisa:
     def fit(self, log: Interactions, valid: Interactions | None = None) -> Self:
         """Fit every shard on the rows of its people; `valid` is not used."""
         self.log, self.shards = log, [None] * self.config.shards
+        self.bound = log.index_fingerprint
         self._refit(range(self.config.shards))
         return self
 
     def forget(self, removed: Interactions) -> Self:
         """Fit the shards anew that had a row of these; equals a fit on what remains."""
         fitted(self.shards, self)
-        self.log = self.log.without(removed.frame["interaction"])
+        check_items(removed, self.log.n_items, self.bound, Interactions, True)
+        # a model that was read from a folder has codes only: the names are those of the request
+        log = Interactions(self.log.frame, removed.users, removed.items)
+        self.log = log.without(removed.frame["interaction"])
         users = removed.frame["user"].to_numpy()
         self._refit(np.unique(self.shard_of(users, self.log.n_users)))
         return self
@@ -86,10 +91,43 @@ class Sisa:
         own.shards = list(self.shards) if self.shards else self.shards
         return own
 
+    def save(self, folder: Path) -> None:
+        """Write shards and rows into a folder, whole or not at all."""
+        parts = {f"shard-{k}": shard for k, shard in enumerate(fitted(self.shards, self))}
+        shape = {"shape": np.array([self.log.n_users, self.log.n_items])}
+        parts |= {"rows": _Rows(self.log.frame)}
+        save_arrays(folder, "Sisa", self.config, shape, self.bound, parts)
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Read what `save` wrote; raises `ModelError` for a damaged or another model."""
+        config, arrays = load_arrays(folder, "Sisa", SisaConfig, ("shape",))
+        shards = [load_model(Path(folder, f"shard-{k}")) for k in range(config.shards)]
+        own = cls(type(shards[0])(shards[0].config), config)
+        try:
+            names = [pd.RangeIndex(int(n)) for n in arrays["shape"]]
+            own.log = Interactions(pd.read_parquet(Path(folder, "rows", "rows.parquet")), *names)
+        except (OSError, ValueError, TypeError) as error:
+            do = "save the model again"
+            raise ModelError(f"no rows ({error})", str(folder), "a saved Sisa", do) from error
+        own.shards, own.bound = shards, saved_bound(folder)
+        return own
+
     def _refit(self, numbers: Any) -> None:
         owner = self.shard_of(self.log.frame["user"].to_numpy(), self.log.n_users)
         for number in numbers:
             self.shards[number] = fitted_copy(self.model, self.log.select(owner == number))
+
+
+class _Rows:
+    """Rows of a log as a part of a saved model."""
+
+    def __init__(self, frame: pd.DataFrame) -> None:
+        self.frame = frame
+
+    def save(self, folder: Path) -> None:
+        folder.mkdir()
+        self.frame.to_parquet(folder / "rows.parquet", index=False)
 
 
 def _standard(scores: np.ndarray) -> np.ndarray:

@@ -11,12 +11,15 @@ stone.
 from __future__ import annotations
 
 import copy
+from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 
 from workbench.data import Histories, Interactions
-from workbench.errors import ConfigError
+from workbench.errors import ConfigError, ModelError
+from workbench.recommend.saving import load_arrays, load_model, save_arrays
+from workbench.settings import Frozen
 from workbench.unlearning.requests import Request
 
 
@@ -59,6 +62,22 @@ class Tombstone:
         """An independent copy."""
         own = copy.copy(self)
         own.model = self.model.copy()
+        return own
+
+    def save(self, folder: Path) -> None:
+        """Write stones and the model behind, whole or not at all."""
+        parts = {"behind": self.model}
+        save_arrays(folder, "Tombstone", Frozen(), {"hidden": self.hidden}, self.bound, parts)
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Read what `save` wrote; raises `ModelError` for a damaged or another model."""
+        _, arrays = load_arrays(folder, "Tombstone", Frozen, ("hidden",))
+        own, hidden = cls(load_model(Path(folder, "behind"))), arrays["hidden"]
+        if hidden.dtype != np.int64 or hidden.ndim != 1 or (np.diff(hidden) <= 0).any():
+            what, want = f"hidden is {hidden.dtype}{hidden.shape}", "ascending codes of pairs"
+            raise ModelError(what, str(folder), want, "save the model again")
+        own.hidden = hidden
         return own
 
 
