@@ -3,6 +3,7 @@
 import importlib
 import linecache
 import shutil
+import sys
 from pathlib import Path
 
 import numpy as np

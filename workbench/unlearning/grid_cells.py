@@ -26,6 +26,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from workbench.errors import ModelError
 from workbench.recommend.evaluation import evaluate_targets
 from workbench.recommend.protocol import fitted_copy
 from workbench.recommend.saving import load_model as saved_model
