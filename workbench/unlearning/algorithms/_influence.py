@@ -26,7 +26,7 @@ from workbench.unlearning.algorithms._change import (
     moves_others,
     sample,
 )
-from workbench.unlearning.curvature import CAP, Curvature, Kind, residual, solve
+from workbench.unlearning.curvature import CAP, Coordinates, Curvature, Kind, residual, solve
 from workbench.unlearning.requests import Request
 
 
@@ -65,7 +65,8 @@ def curvature_after(
     """H at the same coordinates, of C and of a sample of others; of C alone where nobody else's loss
     reads them."""
     remaining = request.remaining(before)
-    own = set(changed.at.names) <= model.per_user.keys()
+    mine = Coordinates(model, model.rows(users=request.users(before)))
+    own = (mine.names, len(mine)) == (changed.at.names, len(changed.at))
     rows = 1 if own and not moves_others(model) else config.batch
     chosen, weight = sample(remaining, request.users(before), rows, seed + 1)
     stand = model.examples(remaining, chosen)
