@@ -244,3 +244,45 @@ def test_the_commands_of_that_page_name_scripts_and_their_options():
             given = [option for option in options if option.startswith("--")]
             assert python == "python" and set(asked) <= set(given), command
             assert all(f'"{option}"' in code for option in given), command
+
+
+UNLEARNING = (ROOT / "benchmarks" / "results" / "unlearning_ml100k.md").read_text(encoding="utf-8")
+
+
+def unlearned(part: str, columns: tuple[str, ...]) -> dict[str, dict[str, str]]:
+    """The lines of one part of the benchmark's page, by method, of its tables with these columns."""
+    page = UNLEARNING.split(f"## {part}\n")[1].split("\n## ")[0]
+    found: dict[str, dict[str, str]] = {}
+    heads: list[str] = []
+    for line in filter(lambda line: line.startswith("|"), page.splitlines()):
+        if line.startswith("| method"):
+            heads = cells(line)
+        elif heads and set(line) - set("|- "):
+            told = dict(zip(heads, cells(line), strict=False))
+            found.setdefault(told["method"], {}).update(
+                {name: told[name] for name in columns if name in told}
+            )
+    return found
+
+
+def test_the_table_of_requests_is_the_one_measured():
+    distance, exposed = "deleted, minus retrain [95 %]", "exposed, minus retrain [95 %]"
+    table = unlearned("BPR, Horror, l2 = 0.01", (distance, "verdict", exposed))
+    section = LATEST.split("## Requests one after another\n")[1].split("\n## ")[0]
+    lines = [cells(line) for line in section.splitlines() if line.startswith("| ")][1:]
+    assert len(lines) == 9
+    for name, deleted, verdict, shown in lines:
+        row = table[name]
+        assert (deleted, verdict, shown) == (row[distance], row["verdict"], row[exposed].split()[0])
+
+
+def test_the_numbers_of_requests_in_the_readme_are_the_ones_measured():
+    distance = "deleted, minus retrain [95 %]"
+    table = unlearned("BPR, Horror, l2 = 0.01", (distance, "verdict"))
+    said = README.split("**A request**")[1].split("\n\n")[0].replace("−", "-")
+    for name in ("no-op", "SCIF, corrected", "warm start, batched", "bounded ascent"):
+        assert table[name][distance].split()[0] in said
+        assert table[name]["verdict"] == "different"
+    assert table["retrain, held out"]["verdict"] == "equivalent"
+    placebo = unlearned("BPR, Horror, placebo, l2 = 0.01", (distance,))["no-op"][distance]
+    assert placebo.split()[0] in said
