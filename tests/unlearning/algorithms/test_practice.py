@@ -132,9 +132,10 @@ def test_items_are_solved_too(model):
     assert np.array_equal(changed, request.items(LOG)) and found.notes["residual"] < 1
 
 
-def test_a_model_without_users_is_refused():
+@pytest.mark.parametrize("model", [GRU, EASE()], ids=["gru", "ease"])
+def test_a_model_without_users_is_refused(model):
     with pytest.raises(ConfigError, match="no vectors of users"):
-        resolve_user(GRU.copy().fit(LOG), LOG, asked())
+        resolve_user(model.copy().fit(LOG), LOG, asked())
 
 
 # --- tombstone
