@@ -160,6 +160,18 @@ def test_what_is_held_again_is_offered():
     assert not len(found.model.hidden)
 
 
+def test_rows_outside_the_training_part_get_no_stone():
+    """As it says of itself: an id tells no item."""
+    own = LOG.frame[LOG.frame["user"] == 3].drop_duplicates("item")
+    ids, items = own["interaction"].to_numpy()[:2], own["item"].to_numpy()[:2]
+    same = (LOG.frame["user"] == 3) & LOG.frame["item"].isin(items)
+    train = LOG.without(LOG.frame["interaction"][same & (LOG.frame["interaction"] != ids[0])])
+    found = unlearn(tombstone, buried(EASE().fit(train), train), train, Request(0, np.sort(ids)))
+    assert np.flatnonzero(np.isneginf(found.model.score(LOG.histories([3]))[0])).tolist() == [
+        items[0]
+    ]
+
+
 def test_a_tombstone_needs_a_filter():
     found = unlearn(tombstone, EASE().fit(LOG), LOG, asked())
     assert found.status == "failed" and "prepare=buried" in found.notes["error"]
