@@ -134,11 +134,29 @@ def test_the_table_marks_costs_equal_methods_and_what_is_undertrained(grid):
     assert undertrained(made, grid)[["model", "rival"]].values.tolist() == [["BPR", "EASE"]]
     money = costs(made, grid).set_index("method")
     assert money.loc["no-op", ["requests", "no-op"]].tolist() == [5, 5]
-    assert money.loc["retrain ×3", ["requests", "done"]].tolist() == [2, 2]
+    assert money.loc["retrain ×3", ["requests", "done"]].tolist() == [5, 2]
     pairs = apart(made, grid)
     assert not pairs["same"].any() and len(pairs) == 3, "a tombstone is another kind of model"
     text = as_latex(table)
     assert r"\begin{tabular}" in text and "[" in text and r"fine\_tune" in text
+
+
+def test_what_a_retrain_costs_is_counted_in_requests_and_not_in_batches(own):
+    """Three and two requests are two lines; one that has failed has cost and is not served."""
+    made, its = plan(GRID), steps("retrain")
+    trained = [folder_of(one, fit, own) / "result.parquet" for one in made.retrains]
+    for path in trained:
+        pd.read_parquet(path).assign(train_seconds=10.0).to_parquet(path)
+    for one, seconds in zip(its, (6.0, 4.0), strict=True):
+        path = folder_of(one, serve, own) / "result.parquet"
+        pd.read_parquet(path).assign(seconds=seconds).to_parquet(path)
+    money = costs(made, own).set_index("method").loc["retrain ×3"]
+    # ten seconds, five requests
+    assert money[["requests", "seconds", "pays_until"]].tolist() == [5, 2.0, 5.0]
+    pd.read_parquet(path).assign(status="failed").to_parquet(path)
+    money = costs(made, own).set_index("method").loc["retrain ×3"]
+    assert money["failed"] == 1
+    assert money[["requests", "seconds", "pays_until"]].tolist() == [5, 10 / 3, 3.0]
 
 
 def test_equal_results_are_marked(tmp_path):

@@ -1,5 +1,6 @@
 """One request: what is refused, what is recorded as failed, and that the way back is whole."""
 
+import copy
 import threading
 import time
 
@@ -241,6 +242,36 @@ def test_an_interruption_is_no_failure():
 
 
 # --- what is measured
+
+
+@pytest.mark.parametrize("name", ["EASE", "SKNN", "Popularity"])
+def test_a_counted_model_that_stayed_as_it_was_is_a_no_op(name):
+    model = getattr(recommend, name)().fit(LOG)
+    for run, status in ((no_op, "no-op"), (exact, "done")):
+        found = unlearn(run, model, LOG, asked())
+        assert found.status == status and np.isnan(found.step)
+
+
+def test_a_model_that_cannot_be_saved_is_known_by_its_scores():
+    class Own:
+        """Somebody's own: how often an item stands in the log, and nothing else."""
+
+        bound = None
+
+        def __init__(self, log):
+            self.counts = np.bincount(log.frame["item"], minlength=log.n_items)
+
+        def score(self, histories):
+            return np.tile(self.counts.astype(float), (len(histories), 1))
+
+        def copy(self):
+            return copy.deepcopy(self)
+
+    def counted(model, before, request, config, seed):
+        model.counts = Own(request.remaining(before)).counts
+
+    for run, status in ((no_op, "no-op"), (counted, "done")):
+        assert unlearn(run, Own(LOG), LOG, asked()).status == status
 
 
 def test_a_step_counts_parameters_and_no_caches():

@@ -16,8 +16,9 @@ from safetensors.numpy import save_file
 
 from tests.recommend.logs import random_log
 from workbench.errors import ConfigError, DataError, ModelError
-from workbench.recommend import EASE, EASEConfig
+from workbench.recommend import BPR, EASE, BPRConfig, EASEConfig, Training
 from workbench.unlearning import Request, issue, rows_of, verify
+from workbench.unlearning.algorithms import Sisa, Tombstone
 from workbench.unlearning.endpoints import Distance
 from workbench.unlearning.receipt import Receipt, guarantee
 from workbench.unlearning.receipt_form import LARGEST
@@ -26,6 +27,7 @@ from workbench.unlearning.receipt_rows import (
     canonical,
     commitments,
     data_fingerprint,
+    fingerprint,
     read_rows,
     saved_fingerprint,
     seal_of,
@@ -360,3 +362,42 @@ def test_tables_of_rows_are_texts(log):
     rows = rows_of(log)
     assert rows.map(type).eq(str).all(axis=None) and len(rows) == len(log)
     assert isinstance(rows, pd.DataFrame)
+
+
+SHORT = BPR(BPRConfig(embedding=4, training=Training(epochs=1)))
+
+
+def test_models_within_a_model_and_the_rows_it_keeps_are_attested(log, ids, tmp_path):
+    """Shards and what is behind a filter lie in folders of their own."""
+    shards, removed = Sisa(SHORT).fit(log), log.only(ids)
+    assert fingerprint(shards) != fingerprint(shards.copy().forget(removed))
+    # other rows beside the same shards
+    rows = shards.copy()
+    rows.log = log.without(ids)
+    assert fingerprint(shards) != fingerprint(rows)
+    base = EASE(EASEConfig(l2=5.0)).fit(log)
+    assert fingerprint(Tombstone(base)) != fingerprint(Tombstone(base.copy().forget(removed)))
+    # and they are the same again from a folder, wherever that is
+    for name, model in {"sisa": shards, "tombstone": Tombstone(base)}.items():
+        model.save(tmp_path / name)
+        found = type(model).load(tmp_path / name)
+        assert fingerprint(model) == saved_fingerprint(tmp_path / name) == fingerprint(found)
+
+
+@pytest.mark.parametrize("part", ["shard-1/arrays.safetensors", "rows/rows.parquet", "model.json"])
+def test_every_file_of_a_saved_model_is_attested(log, tmp_path, part):
+    Sisa(SHORT).fit(log).save(tmp_path / "model")
+    before = saved_fingerprint(tmp_path / "model")
+    (tmp_path / "model" / part).rename(tmp_path / "model" / f"{part}.old")
+    try:
+        found = saved_fingerprint(tmp_path / "model")
+    except ModelError:
+        return
+    assert found != before
+
+
+def test_weights_that_stayed_are_those_before_too(log, ids):
+    model = EASE(EASEConfig(l2=5.0)).fit(log)
+    receipt, _ = issue(Request(3, ids), log, model, model.copy(), "no-op")
+    found = verify(receipt, model=model).set_index("check").loc["weights"]
+    assert found["ok"] and found["said"] == "those after, and those before too"

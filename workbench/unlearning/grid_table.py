@@ -21,6 +21,7 @@ from workbench.unlearning.grid import Plan
 from workbench.unlearning.grid_cells import Measure, fit, load_model, measured, nothing, serve
 from workbench.unlearning.grid_config import Asked, Fit, Source, Step
 from workbench.unlearning.grid_names import name_of, scenario_of, task_of
+from workbench.unlearning.methods import requests_asked, requests_per_retrain
 from workbench.unlearning.outcome import NOTHING, STATUSES, step_length
 from workbench.unlearning.scenario import Scenario
 
@@ -62,19 +63,26 @@ def costs(plan: Plan, folder: Path) -> pd.DataFrame:
     """What methods took: [data, model, topic, draw, method, requests, done, no-op, failed, seconds,
     steps, residual, step, peak_mb, pays_until].
 
-    seconds, steps, residual, step: means per request served. pays_until: how many of them cost as
-    much as one retrain.
+    done, no-op, failed: lines, of which a batch is one. seconds: of all lines, per request served;
+    what failed has cost and is not served. steps, residual, step: means of lines. pays_until: how
+    many requests cost as much as one retrain.
     """
     steps = _of(plan.steps, serve, folder, _lines)
     retrains = _of(plan.retrains, fit, folder, _lines)
     rows = []
     for head, part in _groups(steps, [*CELL, *METHOD]):
+        # streams below each other, each from its first request
+        part = part.sort_values(["seed", "request"])
         counts = {status: int((part["status"] == status).sum()) for status in STATUSES}
-        line = {"method": name_of(head), "requests": len(part)} | counts
-        means = part[["seconds", "steps", "residual", "step"]].apply(pd.to_numeric).mean()
+        line = {"method": name_of(head), "requests": int(requests_asked(part).sum())} | counts
+        # one second of a retrain is worth so many requests
+        with np.errstate(divide="ignore"):
+            line["seconds"] = float(np.divide(1.0, requests_per_retrain(1.0, part)))
+        means = part[["steps", "residual", "step"]].apply(pd.to_numeric).mean()
         line |= means.to_dict() | {"peak_mb": part["peak_bytes"].max() / 2**20}
-        seconds = _where(retrains, {name: head[name] for name in CELL})["train_seconds"].mean()
-        line["pays_until"] = seconds / max(line["seconds"], 1e-9)
+        fitted = _where(retrains, {name: head[name] for name in CELL})["train_seconds"]
+        known = len(fitted) > 0
+        line["pays_until"] = requests_per_retrain(fitted.mean(), part) if known else np.nan
         rows.append(_headed(pd.DataFrame([line]), head))
     return pd.concat(rows, ignore_index=True) if rows else pd.DataFrame(columns=[*HEAD, "method"])
 

@@ -160,12 +160,20 @@ def requests_per_retrain(retrain_seconds: float, outcomes: pd.DataFrame) -> floa
     if absent:
         want = "the outcomes of a stream"
         raise ConfigError(f"no column {', '.join(sorted(absent))}", "outcomes", want)
-    # a batch is a line: it stands for all requests since the line before
-    ends = outcomes["request"].to_numpy()
-    served = np.diff(ends, prepend=-1)
-    # the first line of the next stream
-    served = np.where(served > 0, served, ends + 1)
-    n = served[(outcomes["status"] != FAILED).to_numpy()].sum()
+    n = requests_asked(outcomes)[(outcomes["status"] != FAILED).to_numpy()].sum()
     seconds = float(outcomes["seconds"].sum())
     with np.errstate(divide="ignore"):
         return float(np.divide(retrain_seconds * n, seconds))
+
+
+def requests_asked(outcomes: pd.DataFrame) -> np.ndarray:
+    """How many requests each line stands for: a batch is a line, for all since the line before;
+    (lines,).
+
+    >>> requests_asked(pd.DataFrame({"request": [2, 4, 0, 1]})).tolist()
+    [3, 2, 1, 1]
+    """
+    ends = outcomes["request"].to_numpy()
+    n = np.diff(ends, prepend=-1)
+    # the first line of the next stream
+    return np.where(n > 0, n, ends + 1)

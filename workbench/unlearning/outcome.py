@@ -21,6 +21,8 @@ from pydantic import BaseModel
 from workbench.data import Interactions
 from workbench.errors import ConfigError, ModelError
 from workbench.recommend.protocol import check_bound, check_kind, must_offer
+from workbench.recommend.ranking import scores_or_none
+from workbench.unlearning.receipt_rows import fingerprint
 from workbench.unlearning.requests import Request
 
 Algorithm = Callable[[Any, Interactions, Request, Any, int], dict[str, Any] | None]
@@ -36,7 +38,8 @@ class Outcome:
     """What came of a request.
 
     model: a model of its own; where status is *failed* that before the request, bit for bit, with
-    its graph and buffers. status: done; no-op where nothing moved (less than `NOTHING`); failed.
+    its graph and buffers. status: done; no-op where nothing moved (less than `NOTHING`; of a model
+    without weights, where all that it saves is the same, ids of rows too); failed.
     step: ‖θ' − θ‖ / ‖θ‖ over parameters, NaN for a model without; caches made of a log (graphs, item
     weights) are no step. seconds, peak_bytes: what the algorithm took, memory above what stood
     before. notes: what the algorithm says, and `error` where it failed.
@@ -92,14 +95,13 @@ def unlearn(
         with watched(cost):
             said = algorithm(own, before, request, config, seed)
         _check_sound(own, model)
+        step = step_length(model, own)
+        moved = step >= NOTHING if weights(model) else _differs(model, own, before, request)
     except Exception as error:
         notes = {"error": f"{type(error).__name__}: {error}"}
         return Outcome(_copied(model), FAILED, 0.0, cost["seconds"], cost["bytes"], notes)
     _check_notes(said)
-    # how far it went
-    step = step_length(model, own)
-    status = NO_OP if step < NOTHING else DONE
-    return Outcome(own, status, step, cost["seconds"], cost["bytes"], said or {})
+    return Outcome(own, DONE if moved else NO_OP, step, cost["seconds"], cost["bytes"], said or {})
 
 
 def weights(model: Any, buffers: bool = False) -> dict[str, np.ndarray]:
@@ -120,6 +122,16 @@ def step_length(one: Any, other: Any) -> float:
     apart = sum(np.square(found[name] - value).sum() for name, value in have.items())
     length = sum(np.square(value).sum() for value in have.values())
     return float(np.sqrt(apart / max(length, 1e-300)))
+
+
+def _differs(one: Any, other: Any, before: Interactions, request: Request) -> bool:
+    """Whether two models without weights keep other things, to the bit; of models that cannot be
+    saved, whether they answer the people of the request otherwise."""
+    if all(hasattr(each, "save") for each in (one, other)):
+        return fingerprint(one) != fingerprint(other)
+    histories = before.histories(request.users(before))
+    scores = [scores_or_none(each, histories) for each in (one, other)]
+    return not np.array_equal(*scores, equal_nan=True)
 
 
 def _copied(model: Any) -> Any:

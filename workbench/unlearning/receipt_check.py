@@ -104,10 +104,11 @@ def _weights(content: dict[str, Any], model: Any) -> Line:
         return "weights", None, f"{GIVE} the model"
     is_folder = isinstance(model, str | Path)
     found = saved_fingerprint(Path(model)) if is_folder else fingerprint(model)
-    said = {"after": "those after", "before": "those BEFORE the request"}
-    for name, text in said.items():
-        if found == content["weights"][name]:
-            return "weights", found == content["weights"]["after"], text
+    before, after = (found == content["weights"][name] for name in ("before", "after"))
+    if after:
+        return "weights", True, "those after, and those before too" if before else "those after"
+    if before:
+        return "weights", False, "those BEFORE the request"
     return "weights", False, "neither those before nor those after"
 
 

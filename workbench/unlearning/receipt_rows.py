@@ -2,7 +2,8 @@
 
 row line       a JSON list of texts: interaction, user, item, time, action, basket, session, value
 data           sha256 of all row lines, by interaction
-weights        sha256 of all arrays by name: name, dtype, shape, bytes
+weights        sha256 of all files of the saved model by relative path: path and sha256 of its content
+               (arrays by name: name, dtype, shape, bytes; tables as CSV; other files as they are)
 commitment     HMAC-SHA256(key, "row" + row line)       whoever has no key can guess no row from it
 seal           HMAC-SHA256(key, "receipt" + the rest of the receipt in canonical JSON)
 """
@@ -86,17 +87,38 @@ def commitments(rows: pd.DataFrame, key: bytes) -> list[str]:
 
 
 def saved_fingerprint(folder: Path) -> str:
-    """The weights of a saved model, of any kind; raises `ModelError` for a folder that is none."""
-    path = Path(folder, "arrays.safetensors")
+    """The weights of a saved model, of any kind, with all that is saved beside them: its settings,
+    models within it, rows it keeps; raises `ModelError` for a folder that is none."""
+    folder = Path(folder)
+    top, digest = folder / "arrays.safetensors", hashlib.sha256()
+    if not top.is_file():
+        raise ModelError("cannot be read (no such file)", str(top), "a saved model")
+    files = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*")}
+    for name in sorted(files):
+        if files[name].is_dir():
+            continue
+        content = _digest(files[name])
+        digest.update(json.dumps([name, content]).encode() + b"\n")
+    return digest.hexdigest()
+
+
+def _digest(path: Path) -> str:
+    """Of one file: of what it holds, where the same may be written in more than one way."""
+    digest = hashlib.sha256()
     try:
-        arrays = load_file(path)
+        if path.suffix == ".parquet":
+            table = pd.read_parquet(path)
+            digest.update(table.to_csv(index=False, lineterminator="\n").encode())
+        elif path.suffix == ".safetensors":
+            arrays = load_file(path)
+            for name in sorted(arrays):
+                array = np.ascontiguousarray(arrays[name])
+                said = [name, str(array.dtype), [*array.shape]]
+                digest.update(json.dumps(said).encode() + b"\n" + array.tobytes())
+        else:
+            digest.update(path.read_bytes())
     except (OSError, ValueError, KeyError, SafetensorError) as error:
         raise ModelError(f"cannot be read ({error})", str(path), "a saved model") from error
-    digest = hashlib.sha256()
-    for name in sorted(arrays):
-        array = np.ascontiguousarray(arrays[name])
-        said = [name, str(array.dtype), [*array.shape]]
-        digest.update(json.dumps(said).encode() + b"\n" + array.tobytes())
     return digest.hexdigest()
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import doctest
+
 import numpy as np
 import pytest
 import torch
 from hypothesis import given, strategies
+from scipy.integrate import quad
 from scipy.stats import norm
 
 from workbench.errors import ConfigError
@@ -38,6 +41,7 @@ from workbench.unlearning.algorithms import (
     GIFConfig,
     IDEAConfig,
     SCIFConfig,
+    _noise,
     ceu,
     gif,
     idea,
@@ -314,3 +318,25 @@ def test_the_classical_noise_is_enough():
     assert implied_epsilon(0.0, 1.0, 0.01) == 0.0 and implied_epsilon(1.0, 0.0, 0.01) == np.inf
     with pytest.raises(ConfigError, match="damping"):
         idea(MODELS["BPR"], LOG, SOME, IDEAConfig(sigma=None, damping=0.0))
+
+
+@pytest.mark.parametrize("distance, sigma, delta", [(1.0, 4.0, 0.01), (2.0, 1.0, 0.05)])
+def test_the_implied_epsilon_is_on_the_exact_curve(distance, sigma, delta):
+    """Against the integral of what one normal has above e^ε times the other, and the example."""
+    epsilon = implied_epsilon(distance, sigma, delta)
+    one, other = norm(distance, sigma), norm(0, sigma)
+
+    def above(x):
+        return max(one.pdf(x) - np.exp(epsilon) * other.pdf(x), 0.0)
+
+    edge = distance / 2 + epsilon * sigma**2 / distance
+    assert quad(above, edge, distance + 12 * sigma)[0] == pytest.approx(delta, rel=1e-6)
+    assert doctest.testmod(_noise).failed == 0
+
+
+@pytest.mark.parametrize("mode", ["corrected", "as_in_fork"])
+def test_idea_without_damping_says_that_noise_hides_nothing_known(mode):
+    model = MODELS["BPR"].copy().fit(LOG)
+    found = unlearn(idea, model, LOG, SOME, settings("idea", sigma=0.001, damping=0.0, mode=mode))
+    assert found.status == "done", found.notes
+    assert mode == "as_in_fork" or found.notes["epsilon"] == np.inf

@@ -132,9 +132,10 @@ def test_items_are_solved_too(model):
     assert np.array_equal(changed, request.items(LOG)) and found.notes["residual"] < 1
 
 
-def test_a_model_without_users_is_refused():
+@pytest.mark.parametrize("model", [GRU, EASE()], ids=["gru", "ease"])
+def test_a_model_without_users_is_refused(model):
     with pytest.raises(ConfigError, match="no vectors of users"):
-        resolve_user(GRU.copy().fit(LOG), LOG, asked())
+        resolve_user(model.copy().fit(LOG), LOG, asked())
 
 
 # --- tombstone
@@ -157,6 +158,18 @@ def test_what_is_held_again_is_offered():
     row = frame.iloc[0]
     found = unlearn(tombstone, Tombstone(EASE().fit(LOG)), LOG, Request(0, [row["interaction"]]))
     assert not len(found.model.hidden)
+
+
+def test_rows_outside_the_training_part_get_no_stone():
+    """As it says of itself: an id tells no item."""
+    own = LOG.frame[LOG.frame["user"] == 3].drop_duplicates("item")
+    ids, items = own["interaction"].to_numpy()[:2], own["item"].to_numpy()[:2]
+    same = (LOG.frame["user"] == 3) & LOG.frame["item"].isin(items)
+    train = LOG.without(LOG.frame["interaction"][same & (LOG.frame["interaction"] != ids[0])])
+    found = unlearn(tombstone, buried(EASE().fit(train), train), train, Request(0, np.sort(ids)))
+    assert np.flatnonzero(np.isneginf(found.model.score(LOG.histories([3]))[0])).tolist() == [
+        items[0]
+    ]
 
 
 def test_a_tombstone_needs_a_filter():

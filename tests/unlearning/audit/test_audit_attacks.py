@@ -5,10 +5,12 @@ import pytest
 import torch
 from scipy.stats import norm, spearmanr
 
+from workbench.data import load_world
 from workbench.errors import ConfigError, DataError
 from workbench.recommend import EASE
+from workbench.recommend.tasks import session_task
 from workbench.statistics import auc
-from workbench.unlearning import never_had
+from workbench.unlearning import never_had, sensitive
 from workbench.unlearning.audit import (
     alignment_forecast,
     leak_probe,
@@ -142,6 +144,37 @@ def test_relearning_leaves_models_as_they_were(shop):
     asked = ({"no-op": shop.bases}, shop.retrained, shop.scenario, shop.done)
     relearning(*asked, bases=shop.bases, given=(1,), epochs=2)
     assert torch.equal(before, shop.bases[0].module.user.weight)
+
+
+class Answers:
+    """Noise; the topic last for visits, and first for empty visits, or no answer to those."""
+
+    def __init__(self, seed, items, empty):
+        self.seed, self.items, self.empty = seed, items, empty
+
+    def score(self, histories):
+        empty = np.diff(histories.offsets) == 0
+        if empty.any() and not self.empty:
+            raise DataError("nothing to read", "histories", "a visit of one item")
+        noise = np.random.default_rng(self.seed).normal(size=(len(histories), histories.n_items))
+        noise[:, self.items] += np.where(empty, 9, -9)[:, None]
+        return noise
+
+
+def test_back_is_where_the_bases_had_the_rows_that_are_looked_at():
+    """Bases answer emptied visits and retrains do not: the aim is that of the visits both answer."""
+    world = load_world()
+    topic = world.catalogue.items_of("Baby & pregnancy")
+    scenario = sensitive(session_task(world.log), topic, n=20)
+    bases = [Answers(seed, topic, True) for seed in (1, 2)]
+    again = [Answers(seed, topic, False) for seed in range(11, 17)]
+    found = relearning({"no-op": bases}, again, scenario, 20, bases=bases, given=(0,))
+    assert found.line("no-op", "relearn: rows until back")["estimate"] == 0
+    # the other way round: what only the others answer brings nothing back
+    high = [Answers(seed, topic, True) for seed in range(21, 27)]
+    mute = [Answers(seed, topic, False) for seed in (1, 2)]
+    found = relearning({"low": high[:2]}, high, scenario, 20, bases=mute, given=(0,), margin=-0.05)
+    assert found.line("low", "relearn: rows until back")["estimate"] == np.inf
 
 
 # --- alignment

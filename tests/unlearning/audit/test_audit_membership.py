@@ -5,12 +5,14 @@ import pytest
 from scipy.stats import norm
 
 from tests.unlearning.worlds import small_log
-from workbench.errors import ConfigError
+from workbench.data import load_world
+from workbench.errors import ConfigError, DataError
 from workbench.recommend import BPR, BPRConfig
-from workbench.recommend.tasks import collaborative_task
+from workbench.recommend.tasks import collaborative_task, session_task
 from workbench.recommend.training import Training
 from workbench.unlearning import reseeded, retrains, sensitive
 from workbench.unlearning.audit import membership_inference, shadow_models
+from workbench.unlearning.audit._asked import deleted_cells
 from workbench.unlearning.audit.membership import caught, likelihood_ratio
 from workbench.unlearning.audit.population import pooled_auc
 
@@ -92,3 +94,37 @@ def ids_of(log):
 def test_too_few_shadows_are_refused(small, n):
     with pytest.raises(ConfigError, match="leave a request out"):
         shadow_models(small[0], small[1], 20, n=n)
+
+
+class Reader:
+    """Noise, and more for some items; it has no answer to an empty visit."""
+
+    def __init__(self, seed, items=()):
+        self.seed, self.items = seed, np.asarray(items, int)
+
+    def score(self, histories):
+        if (np.diff(histories.offsets) == 0).any():
+            raise DataError("nothing to read", "histories", "a visit of one item")
+        noise = np.random.default_rng(self.seed).normal(size=(len(histories), histories.n_items))
+        noise[:, self.items] += 3
+        return noise
+
+
+def test_visits_that_a_request_emptied_are_left_out():
+    world = load_world()
+    topic = world.catalogue.items_of("Baby & pregnancy")
+    scenario = sensitive(session_task(world.log), topic, n=20)
+    histories, asked, people = deleted_cells(scenario, 20)
+    empty = np.repeat(np.diff(histories.offsets) == 0, np.diff(asked.indptr))
+    assert 0 < empty.sum() < len(empty)
+    # shadows that saw the requests like the topic, as bases do
+    saw = np.stack([np.ones(20, bool)] * 16 + [np.zeros(20, bool)] * 16)
+    shadows = [Reader(100 + k, topic if saw[k].any() else ()) for k in range(32)]
+    models = {"no-op": [Reader(1, topic), Reader(2, topic)], "held out": [Reader(3), Reader(4)]}
+    again = [Reader(seed) for seed in range(11, 17)]
+    found = membership_inference(models, again, scenario, 20, shadows=(shadows, saw))
+    numbers = found.table[["estimate", "low", "high", "null_low", "null_high"]]
+    assert np.isfinite(numbers.to_numpy(float)).all()
+    assert found.line("no-op", "membership: AUC")["estimate"] > 0.9
+    assert not found.line("held out", "membership: AUC")["fires"]
+    assert set(found.each["person"]) == set(people[~empty])

@@ -19,7 +19,7 @@ def implied_epsilon(distance: float, sigma: float, delta: float) -> float:
     noise.
 
     >>> round(implied_epsilon(1.0, 4.0, 0.01), 2)
-    0.49
+    0.36
     """
     if distance == 0:
         return 0.0

@@ -74,7 +74,9 @@ def idea(
         notes = _as_in_fork(model, before, request, config, seed)
     else:
         notes = newton(model, before, request, config, seed)
-        distance = notes["left"] / notes["damping"] if notes["left"] else 0.0
+        # without damping nothing bounds the distance
+        left, damping = notes["left"], notes["damping"]
+        distance = left / damping if left and damping else np.inf if left else 0.0
         sigma = config.sigma
         if sigma is None:
             sigma = classical_sigma(distance, config.epsilon, config.delta)

@@ -48,7 +48,8 @@ def resolve_user(
     """
     config = config or ResolveUserConfig()
     remaining, users = request.remaining(before), request.users(before)
-    own = model.rows(users=users)
+    # a counted model has no parameters at all
+    own = model.rows(users=users) if hasattr(model, "rows") else {}
     if not own:
         do = "take warm_start, or a model of users and items"
         what = f"{type(model).__name__} has no vectors of users"

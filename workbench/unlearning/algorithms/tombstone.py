@@ -5,7 +5,8 @@
 A filter in front of a model, which every service has already. It hides an answer and forgets nothing:
 neighbours of the item, the person's vector and everybody else's lists still tell of it. What it costs
 is a list of what each person wanted forgotten, kept for ever. A session that is not in the log has no
-stone.
+stone. Nor has a row outside the training part: a request names ids, and what item an id of the validation
+part stands for cannot be known from the training log. Such items are offered still.
 """
 
 from __future__ import annotations
@@ -89,7 +90,8 @@ def buried(base: Any, log: Interactions) -> Tombstone:
 def tombstone(
     model: Any, before: Interactions, request: Request, config: None = None, seed: int = 0
 ) -> dict[str, Any]:
-    """Hide what was removed and is held no more. Raises `ConfigError` for a model without filter.
+    """Hide what was removed and is held no more: of the rows of the request those in `before`, as no
+    item of others is known. Raises `ConfigError` for a model without filter.
 
     Notes: hidden (pairs so far).
     """

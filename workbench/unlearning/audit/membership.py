@@ -18,7 +18,14 @@ import numpy as np
 
 from workbench.errors import ConfigError
 from workbench.recommend.protocol import fitted_copy
-from workbench.unlearning.audit._asked import Models, cells, deleted_cells, every, requests_of
+from workbench.unlearning.audit._asked import (
+    Models,
+    cells,
+    deleted_cells,
+    every,
+    requests_of,
+    whole,
+)
 from workbench.unlearning.audit._null import against
 from workbench.unlearning.audit._table import Audit, joined
 from workbench.unlearning.audit.population import pooled_auc
@@ -90,9 +97,12 @@ def membership_inference(
     histories, asked, people = deleted_cells(scenario, done)
     values, again = every(models, retrained, lambda one: cells(one, histories, asked))
     seen = np.stack([cells(one, histories, asked) for one in fitted])
+    # cells that all answer, shadows too: a visit that the request emptied has none
+    values, known, kept = whole(values, np.concatenate([again, seen]))
+    again, seen = np.split(known, [len(again)])
     phi = {name: _logit(found, histories.n_items) for name, found in values.items()}
     again, seen = (_logit(found, histories.n_items) for found in (again, seen))
-    inside = saw[:, requests_of(scenario, done)]
+    inside, people = saw[:, requests_of(scenario, done)][:, kept], people[kept]
     told = {name: likelihood_ratio(found, seen, inside) for name, found in phi.items()}
     strangers = likelihood_ratio(again, seen, inside)
     kinds = {"membership: AUC": pooled_auc, f"membership: TPR at {RATE:.0%} FPR": caught}

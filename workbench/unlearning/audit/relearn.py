@@ -87,8 +87,8 @@ def relearning(
     people = np.repeat(scenario.task.people[users], np.diff(asked.indptr))
     histories, log = scenario.known(done).histories(users), scenario.known(done)
     whole_log = joined_logs(scenario.task.train, scenario.task.valid)
-    aim = np.nanmean([cells(one, histories, asked) for one in bases]) - margin
-    parts, curves = [], {name: [] for name in (*models, "retrain")}
+    had = np.stack([cells(one, histories, asked) for one in bases])
+    aims, parts, curves = [], [], {name: [] for name in (*models, "retrain")}
     for n in given:
         back = rows.loc[rows["place"] < n, "interaction"]
         stands = whole_log.frame["interaction"].isin([*log.frame["interaction"], *back])
@@ -105,16 +105,20 @@ def relearning(
         values, again = every(models, retrained, ask)
         values, again, kept = whole(values, again)
         parts.append(against(f"relearn: {n} given", values, again, difference, people[kept], seed))
+        # bases and all others over the same cells
+        known = ~np.isnan(had[:, kept]).any(axis=0)
+        aims.append(had[:, kept][:, known].mean() - margin)
         for name, found in (values | {"retrain": again}).items():
-            curves[name].append(found.mean(axis=1))
-    return joined(*parts, _until_back({k: np.stack(v, 1) for k, v in curves.items()}, given, aim))
+            curves[name].append(found[:, known].mean(axis=1))
+    means = {name: np.stack(found, axis=1) for name, found in curves.items()}
+    return joined(*parts, _until_back(means, given, np.array(aims)))
 
 
-def _until_back(curves: dict[str, np.ndarray], given: Sequence[int], aim: float) -> Audit:
-    """The least number of given rows at which (models, given) means reach the aim."""
+def _until_back(curves: dict[str, np.ndarray], given: Sequence[int], aims: np.ndarray) -> Audit:
+    """The least number of given rows at which (models, given) means reach the aims (given,)."""
     counts = {}
     for name, found in curves.items():
-        reached = found >= aim
+        reached = found >= aims
         first = np.array([*given])[reached.argmax(axis=1)].astype(float)
         counts[name] = np.where(reached.any(axis=1), first, np.inf)
     null = counts["retrain"].min(), counts["retrain"].max()
