@@ -18,9 +18,9 @@ from workbench.errors import ConfigError, DataError
 from workbench.runs import folder_of
 from workbench.unlearning.grid import plan
 from workbench.unlearning.grid_cells import fit, load_model, serve
-from workbench.unlearning.grid_config import Asked, Grid
+from workbench.unlearning.grid_config import Asked, Grid, Source
 from workbench.unlearning.grid_names import method_of, scenario_of, situation
-from workbench.unlearning.grid_run import kept_grid, read_grid, run_grid, status
+from workbench.unlearning.grid_run import GRIDS, kept_grid, read_grid, run_grid, status
 from workbench.unlearning.grid_table import (
     apart,
     as_latex,
@@ -279,3 +279,27 @@ def test_commands_say_what_it_takes_ask_and_show(grid, tmp_path):
     told = CliRunner().invoke(app, ["unlearn", "table", str(grid), *files])
     assert told.exit_code == 0 and "fine_tune" in told.output, told.output
     assert len(pd.read_csv(tmp_path / "a.csv")) == 5 and (tmp_path / "a.tex").is_file()
+
+
+@pytest.mark.parametrize("kind", ["mistakes", "accounts"])
+def test_without_a_number_everybody_who_can_asks(kind):
+    few, everyone = (
+        scenario_of(Source(), "collaborative", Asked(kind=kind, n=n)) for n in (5, None)
+    )
+    assert len(few.requests) == 5 and len(everyone.requests) > 95
+
+
+def test_a_placebo_is_the_same_people_with_rows_outside_the_topic():
+    own = Asked(topic="Baby & pregnancy", n=5)
+    one, two = (
+        scenario_of(Source(), "collaborative", own.model_copy(update={"kind": kind}))
+        for kind in ("sensitive", "placebo")
+    )
+    assert two.name == "placebo Baby & pregnancy"
+    assert [len(r) for r in one.requests] == [len(r) for r in two.requests]
+    assert not set(one.items) & set(two.items)
+
+
+def test_help_names_every_shipped_grid():
+    told = " ".join(CliRunner().invoke(app, ["unlearn", "run", "--help"]).output.split())
+    assert all(path.stem in told for path in GRIDS.glob("*.toml"))

@@ -24,7 +24,11 @@ def unlearn() -> None:
 @app.command()
 def run(
     grid: Annotated[
-        str, Argument(help="a TOML file, a folder that was begun, or a shipped grid: smoke, laptop")
+        str,
+        Argument(
+            help="a TOML file, a folder that was begun, or a shipped grid: laptop_baskets, "
+            "laptop_clicks, laptop_films, smoke"
+        ),
     ],
     folder: Annotated[Path | None, Option(help="where to; runs/NAME unless told")] = None,
     jobs: Annotated[int, Option(help="processes at once")] = 1,

@@ -31,10 +31,11 @@ class Source(Frozen):
 class Asked(Frozen):
     """What is asked to be forgotten, as a recipe: the same on every machine."""
 
-    kind: Literal["sensitive", "mistakes", "accounts", "spam", "flood"] = "sensitive"
-    """What the requests are, by the name of the function that draws them."""
+    kind: Literal["sensitive", "mistakes", "accounts", "placebo", "spam", "flood"] = "sensitive"
+    """What the requests are, by the name of the function that draws them; placebo: those of
+    `sensitive`, with as many rows outside the topic."""
     topic: str = ""
-    """Items of this topic of the catalogue (sensitive), or the attack (spam)."""
+    """Items of this topic of the catalogue (sensitive, placebo), or the attack (spam)."""
     n: PositiveInt | None = 20
     """People who ask, one request each; None takes all who can. Of spam: accounts a request."""
     at_least: PositiveInt = 3

@@ -151,6 +151,7 @@ def scenario_of(source: Source, task: str, asked: Asked) -> Scenario:
     """The stream of requests that a recipe makes."""
     from workbench.unlearning import scenarios
     from workbench.unlearning.flood import flood
+    from workbench.unlearning.scenarios import placebo
     from workbench.unlearning.spam import spam
 
     log, catalogue = opened(source)
@@ -160,8 +161,10 @@ def scenario_of(source: Source, task: str, asked: Asked) -> Scenario:
     if asked.kind == "flood":
         return flood(log, task, seed=asked.seed).scenario()
     how = {"n": asked.n, "seed": asked.seed, "order": asked.order, "name": str(asked)}
-    if asked.kind == "sensitive":
+    if asked.kind in ("sensitive", "placebo"):
         how |= {"items": catalogue.items_of(asked.topic), "at_least": asked.at_least}
+        found = scenarios.sensitive(situation(source, task), **how)
+        return found if asked.kind == "sensitive" else placebo(found, asked.seed, str(asked))
     return getattr(scenarios, asked.kind)(situation(source, task), **how)
 
 

@@ -1,6 +1,6 @@
 """Running a grid: read it, say what it will take, run what is missing, say how far it is.
 
-The folder of a grid holds `grid.toml` as it was begun, and a folder for every cell. It can be stopped
+The folder of a grid holds `grid.json`, the grid as it was begun, and a folder for every cell. It can be stopped
 at any moment, and goes on where it was: at the request that was under way.
 """
 
