@@ -116,7 +116,7 @@ class Grid(Frozen):
     algorithms: dict[str, dict[str, Any]] = Field(min_length=1)
     """By name, with what differs from the method's own settings; `module:function` is one of yours
     (`__main__:mine` the one of a notebook), `batch` says how many requests wait for each other."""
-    modes: tuple[str, ...] = ("corrected", "as_in_fork")
+    modes: tuple[str, ...] = Field(default=("corrected", "as_in_fork"), min_length=1)
     as_in_fork: dict[str, Any] = Field(default_factory=dict)
     """What is told to methods in that mode besides, where they have such a setting (a cap)."""
     asked: tuple[Asked, ...] = Field(min_length=1)
