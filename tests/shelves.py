@@ -108,7 +108,7 @@ SHELVES = (
     Shelf("laws", r"(recommend|tokens|unlearning)/laws", None),
     Shelf("science core", r".", 68_000),
 )
-WHOLE = 280_000
+WHOLE = 283_000
 """Lexical tokens of the package. The goals are 60,000 for the core before the wings, language, runs
 and purge among it, and 165,000 for the whole. Both are missed, by core and doors together and by
 the whole: refusing what is odd costs as much as doing what is right. The benchmark of unlearning
