@@ -18,10 +18,12 @@ from workbench.errors import ConfigError, DataError
 from workbench.runs import folder_of
 from workbench.unlearning.grid import plan
 from workbench.unlearning.grid_cells import fit, load_model, serve
-from workbench.unlearning.grid_config import Asked, Grid
-from workbench.unlearning.grid_names import method_of, scenario_of, situation
-from workbench.unlearning.grid_run import kept_grid, read_grid, run_grid, status
+from workbench.unlearning.grid_config import Asked, Grid, Source
+from workbench.unlearning.grid_names import method_of, must_fit, scenario_of, situation
+from workbench.unlearning.grid_run import GRIDS, kept_grid, kept_own, read_grid, run_grid, status
 from workbench.unlearning.grid_table import (
+    HEAD,
+    _note,
     apart,
     as_latex,
     costs,
@@ -31,7 +33,7 @@ from workbench.unlearning.grid_table import (
     undertrained,
     verdicts,
 )
-from workbench.unlearning.measures import measures
+from workbench.unlearning.measures import continued, measures
 from workbench.unlearning.outcome import weights
 from workbench.unlearning.stream import stream
 
@@ -297,3 +299,176 @@ def test_commands_say_what_it_takes_ask_and_show(grid, tmp_path):
     told = CliRunner().invoke(app, ["unlearn", "table", str(grid), *files])
     assert told.exit_code == 0 and "fine_tune" in told.output, told.output
     assert len(pd.read_csv(tmp_path / "a.csv")) == 5 and (tmp_path / "a.tex").is_file()
+
+
+@pytest.mark.parametrize("kind", ["mistakes", "accounts"])
+def test_without_a_number_everybody_who_can_asks(kind):
+    few, everyone = (
+        scenario_of(Source(), "collaborative", Asked(kind=kind, n=n)) for n in (5, None)
+    )
+    assert len(few.requests) == 5 and len(everyone.requests) > 95
+
+
+def test_a_placebo_is_the_same_people_with_rows_outside_the_topic():
+    own = Asked(topic="Baby & pregnancy", n=5)
+    one, two = (
+        scenario_of(Source(), "collaborative", own.model_copy(update={"kind": kind}))
+        for kind in ("sensitive", "placebo")
+    )
+    assert two.name == "placebo Baby & pregnancy"
+    assert [len(r) for r in one.requests] == [len(r) for r in two.requests]
+    assert not set(one.items) & set(two.items)
+
+
+def test_help_names_every_shipped_grid():
+    told = " ".join(CliRunner().invoke(app, ["unlearn", "run", "--help"]).output.split())
+    assert all(path.stem in told for path in GRIDS.glob("*.toml"))
+
+
+MINE = """
+from pathlib import Path
+
+from pydantic import BaseModel
+
+Path({mark!r}).touch()
+
+
+class Mine(BaseModel, frozen=True):
+    mode: str = "corrected"
+    rates: tuple[float, ...] = (0.1, 1e-7)
+
+
+def mine(model, before, request, config: Mine | None = None, seed=0):
+    pass
+"""
+
+
+@pytest.fixture
+def stranger(tmp_path, monkeypatch) -> Path:
+    """A module that leaves a mark when it is imported, and a grid that names it."""
+    (tmp_path / "strange.py").write_text(MINE.format(mark=str(tmp_path / "imported")))
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.delitem(sys.modules, "strange", raising=False)
+    (tmp_path / "a.toml").write_text(
+        'name = "a"\nretrain_seeds = [11, 12]\ncheckpoints = 1\n'
+        '[[asked]]\ntopic = "Baby & pregnancy"\nn = 2\n[models.BPR]\nl2 = 0.01\n'
+        '[models.BPR.training]\nepochs = 1\n[algorithms.no_op]\n[algorithms."strange:mine"]\n'
+    )
+    yield tmp_path
+    sys.modules.pop("strange", None)
+
+
+def test_a_module_that_a_file_names_is_imported_only_with_consent(stranger):
+    mark, runs = stranger / "imported", str(stranger / "runs")
+    line = ["unlearn", "run", str(stranger / "a.toml"), "--folder", runs]
+    refused = CliRunner().invoke(app, [*line, "--yes"])
+    assert isinstance(refused.exception, ConfigError), refused.output
+    assert "strange:mine" in str(refused.exception) and "--own" in str(refused.exception)
+    assert not mark.exists()
+    done = CliRunner().invoke(app, [*line, "--yes", "--own"])
+    assert done.exit_code == 0 and "not of the workbench: strange:mine" in done.output
+    assert mark.exists()
+    # what is finished is read without it
+    mark.unlink()
+    sys.modules.pop("strange")
+    for command in ("status", "table"):
+        shown = CliRunner().invoke(app, ["unlearn", command, runs])
+        assert shown.exit_code == 0 and not mark.exists(), shown.output
+    assert "strange:mine as in fork" in shown.output
+    there = plan(kept_grid(runs), kept_own(runs))
+    assert there.notes == () and status(there, runs)["left"].sum() == 0
+    (stranger / "runs" / "own.json").unlink()
+    for command in ("status", "table"):
+        shown = CliRunner().invoke(app, ["unlearn", command, runs])
+        assert "strange:mine: not run yet, and not imported" in shown.output
+        assert shown.exit_code == 0 and not mark.exists()
+    (stranger / "runs" / "own.json").write_text('[{"algorithm": 3}]')
+    with pytest.raises(DataError, match=r"own\.json"):
+        kept_own(runs)
+
+
+def mine(model, before, request, config=None, seed=0):
+    """An algorithm of a notebook."""
+
+
+def test_an_algorithm_of_a_notebook_stays_in_its_process(tmp_path, monkeypatch):
+    monkeypatch.setattr(sys.modules["__main__"], "mine", mine, raising=False)
+    ours = GRID.model_copy(update={"algorithms": {"__main__:mine": {}}, "checkpoints": 1})
+    with pytest.raises(ConfigError, match=r"__main__:mine is of this notebook.*n_jobs=1"):
+        run_grid(plan(ours), tmp_path, 2)
+    assert not list(tmp_path.iterdir())
+    (tmp_path / "grid.json").write_text(ours.model_dump_json())
+    told = CliRunner().invoke(app, ["unlearn", "run", str(tmp_path), "--own", "--yes"])
+    assert isinstance(told.exception, ConfigError) and "of a notebook" in str(told.exception)
+    shown = CliRunner().invoke(app, ["unlearn", "status", str(tmp_path)])
+    assert shown.exit_code == 0 and "__main__:mine: not run yet" in shown.output
+
+
+WRONG = {
+    "no function": ({"math:pi": {}}, {}, "no algorithm 'math:pi'.*float, not a function"),
+    "relative": ({".x:f": {}}, {}, "no algorithm '.x:f'"),
+    "all": ({"__all__": {}}, {}, "no algorithm '__all__'.*name one of ascent"),
+    "a config": ({"SCIFConfig": {}}, {}, "no algorithm 'SCIFConfig'.*ModelMetaclass.* scif,"),
+    "another argument": ({"sharded": {}}, {}, "no algorithm 'sharded'"),
+    "text": ({"scif": {"batch": "x"}}, {}, "algorithms.scif: batch = 'x'.*a number from 1"),
+    "zero": ({"scif": {"batch": 0}}, {}, "algorithms.scif: batch = 0"),
+    "training": ({"scif": {}}, {"BPR": {"training": 3}}, "models.BPR: training = 3"),
+    "does not fit": ({"scif": {}}, {"EASE": {}}, "scif cannot be done on EASE.*tombstone"),
+    "mode": ({"scif": {"mode": "x"}}, {}, "algorithms.scif.*mode"),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_what_a_file_gets_wrong_is_told_with_its_field(name):
+    algorithms, models, said = WRONG[name]
+    update = {"algorithms": algorithms} | ({"models": models} if models else {})
+    if name == "mode":
+        update = {"algorithms": {"scif": {}}, "modes": ("x",)}
+    with pytest.raises(ConfigError, match=said):
+        plan(GRID.model_copy(update=update))
+
+
+def test_a_grid_without_modes_is_none(tmp_path):
+    (tmp_path / "a.toml").write_text("modes = []\nasked = [{}]\n[models.BPR]\n[algorithms.scif]\n")
+    with pytest.raises(ConfigError, match=r"a\.toml, modes"):
+        read_grid(tmp_path / "a.toml")
+    with pytest.raises(ConfigError, match="modes: no mode for scif"):
+        plan(GRID.model_copy(update={"algorithms": {"scif": {}}, "modes": ()}))
+
+
+def test_fewer_people_than_were_asked_for_are_told():
+    many = GRID.model_copy(update={"asked": (Asked(topic="Baby & pregnancy", n=3000),)})
+    (note,) = plan(many).notes
+    assert "3,000 asked for" in note and note.endswith("can ask")
+    assert plan(GRID).notes == ()
+
+
+@pytest.mark.parametrize("name", ["smoke", "laptop_films", "laptop_clicks", "laptop_baskets"])
+def test_shipped_algorithms_fit_the_models_of_a_shipped_grid(name):
+    grid = read_grid(name)
+    for model in grid.models:
+        for algorithm in grid.algorithms:
+            must_fit(algorithm, model)
+
+
+def test_few_sessions_and_undertrained_bases_are_said_of_their_own_row(grid):
+    rows = [{"data": "a", "model": "SASRec", "sessions": 199}, {"data": "b", "model": "SASRec"}]
+    rows = [dict.fromkeys(HEAD) | row | {"method": "no-op"} for row in rows]
+    pairs = pd.DataFrame(columns=[*HEAD, "one", "other"])
+    said = [_note(row, pairs, {("b", "SASRec")}) for row in rows]
+    assert said == [
+        "199 continued sessions asked, fewer than 200: they tell little",
+        "undertrained",
+    ]
+    assert verdicts(plan(GRID), grid)["sessions"].isna().all(), "a task without sessions"
+
+
+def test_sessions_are_counted_in_the_table_of_a_grid(tmp_path):
+    once = {"epochs": 1, "batch": 2048}
+    few = GRID.model_copy(update={"models": {"SASRec": {"training": once}}, "checkpoints": 1})
+    few = few.model_copy(update={"algorithms": {"no_op": {}}})
+    run_grid(plan(few), tmp_path)
+    table = summary(plan(few), tmp_path)
+    scenario = scenario_of(Source(), "session", few.asked[0])
+    assert table["sessions"].eq(continued(scenario, 5)).all()
+    assert table["note"].str.contains("continued sessions asked, fewer than 200").all()

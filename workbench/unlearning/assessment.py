@@ -84,9 +84,7 @@ class Assessment:
         """What a verdict rests on: continued sessions, and who reads no history; or nothing."""
         told = []
         if self.sessions:
-            n = self.sessions[max(self.sessions)]
-            few = "" if n >= ENOUGH else f", fewer than {ENOUGH}: they tell little"
-            told.append(f"{n} continued sessions asked{few}")
+            told.append(sessions_told(self.sessions[max(self.sessions)]))
         if blind := self.blind:
             everyone = (
                 len(blind) == self.table.loc[self.table["method"] != RETRAIN, "method"].nunique()
@@ -116,6 +114,12 @@ class Assessment:
             told += f"<p>{escape(self.asked)}.</p>"
         shown = lines[keep].to_html(index=False, border=0, float_format="{:.3f}".format)
         return told + shown
+
+
+def sessions_told(n: int) -> str:
+    """What to say of so many continued sessions."""
+    few = "" if n >= ENOUGH else f", fewer than {ENOUGH}: they tell little"
+    return f"{n} continued sessions asked{few}"
 
 
 def measured(streams: Stream | Iterable[Stream], *bases: Any) -> pd.DataFrame:

@@ -24,11 +24,18 @@ def unlearn() -> None:
 @app.command()
 def run(
     grid: Annotated[
-        str, Argument(help="a TOML file, a folder that was begun, or a shipped grid: smoke, laptop")
+        str,
+        Argument(
+            help="a TOML file, a folder that was begun, or a shipped grid: laptop_baskets, "
+            "laptop_clicks, laptop_films, smoke"
+        ),
     ],
     folder: Annotated[Path | None, Option(help="where to; runs/NAME unless told")] = None,
     jobs: Annotated[int, Option(help="processes at once")] = 1,
     engine: Annotated[str, Option(help="loky, dask or ray")] = "loky",
+    own: Annotated[
+        bool, Option("--own", help="import and run algorithms called module:function")
+    ] = False,
     yes: Annotated[bool, Option("--yes", help="do not ask")] = False,
     retry_failed: Annotated[
         bool, Option("--retry-failed", help="try what failed the last time again")
@@ -40,12 +47,19 @@ def run(
     """Run what is missing of a grid: says what it will take, then asks."""
     from workbench.settings import settings
     from workbench.unlearning.grid import plan
+    from workbench.unlearning.grid_names import consented, own_names
     from workbench.unlearning.grid_run import estimate, kept_grid, read_grid, run_grid
 
     begun = Path(grid) if Path(grid).is_dir() else None
-    made = plan(kept_grid(begun) if begun else read_grid(grid))
+    asked = kept_grid(begun) if begun else read_grid(grid)
+    # nothing that a file names is imported before it is consented to, and told
+    consented(asked, own)
+    if names := own_names(asked):
+        _say(f"Imported and run, not of the workbench: {', '.join(names)}")
+    made = plan(asked)
     folder = folder or begun or settings().runs / made.grid.name
-    _say(str(made))
+    for line in (str(made), *made.notes):
+        _say(line)
     takes = estimate(made, folder, jobs)
     _say(f"In {folder}: " + ", ".join(f"{name} {value:,}" for name, value in takes.items()))
     if takes["cells left"] and not yes:
@@ -60,10 +74,13 @@ def run(
 def status(folder: Annotated[Path, Argument(help="of a grid")]) -> None:
     """How far a grid is, read from its finished folders."""
     from workbench.unlearning.grid import plan
-    from workbench.unlearning.grid_run import kept_grid
+    from workbench.unlearning.grid_run import kept_grid, kept_own
     from workbench.unlearning.grid_run import status as look
 
-    _show(look(plan(kept_grid(folder)), folder))
+    made = plan(kept_grid(folder), kept_own(folder))
+    _show(look(made, folder))
+    for note in made.notes:
+        _say(note)
 
 
 @app.command()
@@ -74,11 +91,11 @@ def table(
 ) -> None:
     """Verdicts, intervals, costs and notes of a grid, from what is finished."""
     from workbench.unlearning.grid import plan
-    from workbench.unlearning.grid_run import kept_grid
+    from workbench.unlearning.grid_run import kept_grid, kept_own
     from workbench.unlearning.grid_table import as_latex, summary
     from workbench.whole import whole_file
 
-    made = plan(kept_grid(folder))
+    made = plan(kept_grid(folder), kept_own(folder))
     found = summary(made, folder)
     shown = ["data", "model", "topic", "method", "checkpoint", "estimate", "low", "high", "verdict"]
     _show(found[[*shown, "decidable", "seconds", "pays_until", "note"]].round(3))
@@ -86,6 +103,8 @@ def table(
         if path is not None:
             with whole_file(path) as new:
                 new.write_text(text, encoding="utf-8")
+    for note in made.notes:
+        _say(note)
     if not made.grid.ranking:
         _say("No ranking: a verdict against a base that was not trained out says little.")
 

@@ -7,20 +7,23 @@ step for every request that a method serves.
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from workbench.unlearning.grid_config import Fit, Grid, Step
+from workbench.unlearning.grid_config import Asked, Fit, Grid, Source, Step
 from workbench.unlearning.grid_names import (
     RIVALS,
-    method_of,
+    Own,
     methods_of,
     model_class,
+    must_fit,
     opened,
     scenario_of,
     settings_of,
     task_of,
 )
-from workbench.unlearning.stream import checkpoints_of, ends_of
+from workbench.unlearning.scenario import Scenario
+from workbench.unlearning.stream import checkpoints_of, served
 
 
 @dataclass(frozen=True)
@@ -32,6 +35,8 @@ class Plan:
     rivals: tuple[Fit, ...]
     retrains: tuple[Fit, ...]
     steps: tuple[Step, ...]
+    notes: tuple[str, ...] = ()
+    """What a reader has to know: fewer people than were asked for, algorithms that are left out."""
 
     def __repr__(self) -> str:
         chains = len({step.stream() for step in self.steps})
@@ -39,10 +44,21 @@ class Plan:
         return f"Plan({self.grid.name}: {chains} cells, {len(self.steps)} requests, {fits})"
 
 
-def plan(grid: Grid) -> Plan:
+def plan(grid: Grid, kept: Sequence[Own] | None = None) -> Plan:
     """All cells of a grid. Raises `ConfigError` for names and settings that there are not, and
-    `DataError` where nobody can ask for what is asked."""
+    `DataError` where nobody can ask for what is asked.
+
+    Modules of algorithms called `module:function` are imported, unless `kept` says what such a method
+    was when the grid ran (`kept_own`); what it does not say is left out, and told in `notes`.
+    """
     bases, rivals, retrains, steps = {}, {}, {}, {}
+    methods = methods_of(grid, kept)
+    there = {one["algorithm"] for one in methods}
+    notes = [
+        f"{name}: not run yet, and not imported" for name in grid.algorithms if name not in there
+    ]
+    for (model, _), name in itertools.product(grid.models.items(), grid.algorithms):
+        must_fit(name, model)
     for source, (model, told) in itertools.product(grid.sources, grid.models.items()):
         kind = model_class(model)
         task = task_of(model)
@@ -51,16 +67,25 @@ def plan(grid: Grid) -> Plan:
         rivals[Fit(**shared, model=RIVALS[task])] = None
         for asked in grid.asked:
             scenario = scenario_of(source, task, asked)
+            notes += _fewer(asked, scenario, source, task)
             marks = checkpoints_of(len(scenario.requests), grid.checkpoints)
             some = itertools.product(marks, grid.retrain_seeds)
             retrains |= dict.fromkeys(
                 Fit(**own, asked=asked, done=done, seed=seed) for done, seed in some
             )
-            for method, seed in itertools.product(methods_of(grid), grid.seeds):
+            for method, seed in itertools.product(methods, grid.seeds):
                 cell = own | method | {"asked": asked, "seed": seed, "marks": marks}
-                its = [
-                    Step(**cell, request=end - 1) for end in ends_of(method_of(method), scenario)
-                ]
+                ends = [one.request + 1 for one in served(scenario, method["batch"])]
+                its = [Step(**cell, request=end - 1) for end in ends]
                 bases[its[0].base()] = None
                 steps |= dict.fromkeys(its)
-    return Plan(grid, *(tuple(cells) for cells in (bases, rivals, retrains, steps)))
+    cells = (tuple(cells) for cells in (bases, rivals, retrains, steps))
+    return Plan(grid, *cells, tuple(dict.fromkeys(notes)))
+
+
+def _fewer(asked: Asked, scenario: Scenario, source: Source, task: str) -> list[str]:
+    """What to say where fewer people can ask than were asked for."""
+    n = len(scenario.requests)
+    if asked.kind in ("spam", "flood") or asked.n is None or n >= asked.n:
+        return []
+    return [f"{asked} on {source.name}, {task}: {asked.n:,} asked for, {n:,} can ask"]

@@ -31,10 +31,11 @@ class Source(Frozen):
 class Asked(Frozen):
     """What is asked to be forgotten, as a recipe: the same on every machine."""
 
-    kind: Literal["sensitive", "mistakes", "accounts", "spam", "flood"] = "sensitive"
-    """What the requests are, by the name of the function that draws them."""
+    kind: Literal["sensitive", "mistakes", "accounts", "placebo", "spam", "flood"] = "sensitive"
+    """What the requests are, by the name of the function that draws them; placebo: those of
+    `sensitive`, with as many rows outside the topic."""
     topic: str = ""
-    """Items of this topic of the catalogue (sensitive), or the attack (spam)."""
+    """Items of this topic of the catalogue (sensitive, placebo), or the attack (spam)."""
     n: PositiveInt | None = 20
     """People who ask, one request each; None takes all who can. Of spam: accounts a request."""
     at_least: PositiveInt = 3
@@ -115,7 +116,7 @@ class Grid(Frozen):
     algorithms: dict[str, dict[str, Any]] = Field(min_length=1)
     """By name, with what differs from the method's own settings; `module:function` is one of yours
     (`__main__:mine` the one of a notebook), `batch` says how many requests wait for each other."""
-    modes: tuple[str, ...] = ("corrected", "as_in_fork")
+    modes: tuple[str, ...] = Field(default=("corrected", "as_in_fork"), min_length=1)
     as_in_fork: dict[str, Any] = Field(default_factory=dict)
     """What is told to methods in that mode besides, where they have such a setting (a cap)."""
     asked: tuple[Asked, ...] = Field(min_length=1)

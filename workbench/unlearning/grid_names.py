@@ -5,18 +5,20 @@ from __future__ import annotations
 import importlib
 import inspect
 import typing
+from collections.abc import Sequence
 from dataclasses import replace
 from difflib import get_close_matches
 from functools import cache
 from typing import Any
 
 import numpy as np
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, ConfigDict, PositiveInt, SerializeAsAny, ValidationError
 
 from workbench._run_folders import source_of
 from workbench.data import Interactions
 from workbench.errors import ConfigError
 from workbench.recommend.tasks import Task, basket_task, collaborative_task, session_task
+from workbench.settings import Frozen
 from workbench.unlearning.grid_config import Asked, Grid, Source
 from workbench.unlearning.scenario import Scenario
 from workbench.unlearning.stream import Method
@@ -28,29 +30,71 @@ PREPARED = {"tombstone": ("tombstone", "buried"), "sisa": ("exact", "sharded")}
 """Methods that start from another model than the base: algorithm, and what makes that model."""
 
 
-def methods_of(grid: Grid) -> list[dict[str, Any]]:
-    """Fields of a `Step` for every method, in every mode it has."""
+class Told(BaseModel):
+    """Settings of one's own algorithm as they were kept, whose class is not imported."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+
+class Own(Frozen):
+    """What a `Step` says of one's own algorithm, as it was when the grid ran."""
+
+    algorithm: str
+    code: str
+    mode: str
+    told: SerializeAsAny[Told] | None
+    batch: PositiveInt
+
+
+def own_names(grid: Grid) -> list[str]:
+    """Algorithms of a grid that are not shipped: `module:function`, whose module would be imported."""
+    return [name for name in grid.algorithms if ":" in name]
+
+
+def consented(grid: Grid, given: bool) -> None:
+    """Raise `ConfigError` where a command would import what nobody consented to, or what only a
+    notebook has."""
+    names = own_names(grid)
+    if of_main := [name for name in names if name.startswith("__main__:")]:
+        what = f"{', '.join(of_main)} is of a notebook, and cannot be found from a command"
+        raise ConfigError(what, "algorithms", "module:function", "write it into a module")
+    if names and not given:
+        what = f"runs code that is not of the workbench: {', '.join(names)}"
+        raise ConfigError(what, "algorithms", "your consent", "read that code, then pass --own")
+
+
+def methods_of(grid: Grid, own: Sequence[Own] | None = None) -> list[dict[str, Any]]:
+    """Fields of a `Step` for every method, in every mode it has. own: what is known of one's own
+    algorithms, whose modules are not imported then; what it lacks is left out."""
     found = []
     for name, told in grid.algorithms.items():
+        if ":" in name and own is not None:
+            found += [dict(one) for one in own if one.algorithm == name]
+            continue
         told = dict(told)
         batch = told.pop("batch", 1)
-        own = algorithm_of(name).algorithm
+        if type(batch) is not int or batch < 1:
+            raise ConfigError(f"batch = {batch!r}", f"algorithms.{name}", "a number from 1")
+        own_function = algorithm_of(name).algorithm
         # what is shipped goes with the version; what a reader writes is changed from run to run
-        code = source_of(inspect.unwrap(own))[:16] if ":" in name else ""
-        config = config_class(own)
+        code = source_of(inspect.unwrap(own_function))[:16] if ":" in name else ""
+        config = config_class(own_function)
         fields = config.model_fields if config else {}
+        if "mode" in fields and not grid.modes:
+            raise ConfigError(f"no mode for {name}", "modes", "corrected, as_in_fork, or both")
         for mode in grid.modes if "mode" in fields else ("",):
             more = {"mode": mode} if mode else {}
             if mode == "as_in_fork":
                 more |= {key: value for key, value in grid.as_in_fork.items() if key in fields}
-            settings = _made(config, told | more, name)
+            settings = _made(config, told | more, f"algorithms.{name}")
             line = {"algorithm": name, "code": code, "mode": mode, "told": settings}
             found.append(line | {"batch": batch})
     return found
 
 
 def algorithm_of(name: str) -> Method:
-    """A method by its name in `workbench.unlearning.algorithms`, or as `module:function`.
+    """A method by its name in `workbench.unlearning.algorithms`, or as `module:function`, whose module
+    is imported.
 
     Raises `ConfigError` where there is none.
     """
@@ -61,15 +105,48 @@ def algorithm_of(name: str) -> Method:
         return Method(name, own, prepare=prepare)
     where, _, function = name.rpartition(":")
     try:
-        found = getattr(
-            importlib.import_module(where or "workbench.unlearning.algorithms"), function
-        )
-    except (ImportError, AttributeError) as error:
-        near = ", ".join(get_close_matches(name, [*algorithms.__all__, *PREPARED], 3))
-        do = "name one of workbench.unlearning.algorithms, or module:function"
-        do += f"; near to it: {near}" if near else ""
-        raise ConfigError(f"no algorithm {name!r} ({error})", "algorithms", do=do) from error
+        if where:
+            found = getattr(importlib.import_module(where), function)
+        elif name in algorithms.__all__:
+            found = getattr(algorithms, name)
+        else:
+            raise AttributeError("none of that name is shipped")
+        own = found.algorithm if isinstance(found, Method) else found
+        if not inspect.isfunction(own):
+            raise TypeError(f"{type(own).__name__}, not a function")
+        inspect.signature(own).bind("model", "before", "request", None, 0)
+    except Exception as error:  # a module of one's own may raise anything
+        ways = sorted({one for one in algorithms.__all__ if _is_algorithm(one)} | set(PREPARED))
+        near = get_close_matches(name, ways, 3)
+        do = f"name one of {', '.join(ways)}, or module:function"
+        do += f"; near to it: {', '.join(near)}" if near else ""
+        what = f"no algorithm {name!r} ({error})"
+        want = "a function of (model, before, request, config, seed)"
+        raise ConfigError(what, "algorithms", want, do) from error
     return found if isinstance(found, Method) else Method(name, found)
+
+
+def _is_algorithm(name: str) -> bool:
+    from workbench.unlearning import algorithms
+
+    found = getattr(algorithms, name)
+    return inspect.isfunction(found) and [*inspect.signature(found).parameters][:1] == ["model"]
+
+
+def must_fit(name: str, model: str) -> None:
+    """Raise `ConfigError` where a shipped algorithm cannot do anything with a model."""
+    from workbench.unlearning.methods import METHODS, NEEDS, offers
+
+    if ":" in name:
+        return
+    way, has = algorithm_of(name), offers(model_class(model)())
+    rows = {row: (one.algorithm, one.prepare) for row, one in METHODS.items()}
+    needs = {NEEDS[row] for row, one in rows.items() if one == (way.algorithm, way.prepare)}
+    if needs and not needs & has:
+        able = [one for one in METHODS if NEEDS[one] in has]
+        what = f"{name} cannot be done on {model}, which is none of: {', '.join(sorted(needs))}"
+        do = f"leave one out; rows that fit: {', '.join(able)}"
+        raise ConfigError(what, f"algorithms.{name}", f"what fits {model}", do)
 
 
 def config_class(function: Any) -> type[BaseModel] | None:
@@ -102,8 +179,13 @@ def settings_of(kind: Any, told: dict[str, Any], name: str) -> BaseModel | None:
     if config is None:
         return None
     training = {key: value for key, value in told.items() if key == "training"}
+    if not all(isinstance(value, dict) for value in training.values()):
+        what = f"training = {training['training']!r}"
+        raise ConfigError(what, f"models.{name}", "a table, as { epochs = 2 }")
     own = config().training.model_dump() if training else {}
-    return _made(config, told | {key: own | value for key, value in training.items()}, name)
+    return _made(
+        config, told | {key: own | value for key, value in training.items()}, f"models.{name}"
+    )
 
 
 def _made(config: type[BaseModel] | None, told: dict[str, Any], name: str) -> BaseModel | None:
@@ -151,6 +233,7 @@ def scenario_of(source: Source, task: str, asked: Asked) -> Scenario:
     """The stream of requests that a recipe makes."""
     from workbench.unlearning import scenarios
     from workbench.unlearning.flood import flood
+    from workbench.unlearning.scenarios import placebo
     from workbench.unlearning.spam import spam
 
     log, catalogue = opened(source)
@@ -160,8 +243,10 @@ def scenario_of(source: Source, task: str, asked: Asked) -> Scenario:
     if asked.kind == "flood":
         return flood(log, task, seed=asked.seed).scenario()
     how = {"n": asked.n, "seed": asked.seed, "order": asked.order, "name": str(asked)}
-    if asked.kind == "sensitive":
+    if asked.kind in ("sensitive", "placebo"):
         how |= {"items": catalogue.items_of(asked.topic), "at_least": asked.at_least}
+        found = scenarios.sensitive(situation(source, task), **how)
+        return found if asked.kind == "sensitive" else placebo(found, asked.seed, str(asked))
     return getattr(scenarios, asked.kind)(situation(source, task), **how)
 
 

@@ -1,6 +1,6 @@
 """Running a grid: read it, say what it will take, run what is missing, say how far it is.
 
-The folder of a grid holds `grid.toml` as it was begun, and a folder for every cell. It can be stopped
+The folder of a grid holds `grid.json`, the grid as it was begun, and a folder for every cell. It can be stopped
 at any moment, and goes on where it was: at the request that was under way.
 """
 
@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from workbench._engines import standing
 from workbench._run_folders import why_failed
@@ -24,11 +24,13 @@ from workbench.settings import ROOT, physical_memory
 from workbench.unlearning.grid import Plan
 from workbench.unlearning.grid_cells import fit, serve
 from workbench.unlearning.grid_config import Fit, Grid, Step
-from workbench.unlearning.grid_names import situation, task_of
+from workbench.unlearning.grid_names import Own, own_names, situation, task_of
 from workbench.whole import whole_file
 
 GRIDS = ROOT / "data" / "grids"
 """Grids that are shipped, by name."""
+OWN = "own.json"
+"""In the folder of a grid: what algorithms of one's own were when it ran."""
 EPOCH = {
     "BPR": 0.010,
     "LightGCN": 0.020,
@@ -94,6 +96,28 @@ def kept_grid(folder: Path) -> Grid:
         raise DataError(f"no grid ({error})", str(path), "the folder of a grid", do) from error
 
 
+def _keep_own(made: Plan, folder: Path) -> None:
+    """Write what one's own algorithms are now, so that they can be read of without an import."""
+    names = ("algorithm", "code", "mode", "told", "batch")
+    own = [one for one in made.steps if ":" in one.algorithm]
+    lines = {json.dumps({name: one.model_dump(mode="json")[name] for name in names}) for one in own}
+    if lines:
+        with whole_file(folder / OWN) as new:
+            new.write_text(f"[{', '.join(sorted(lines))}]", encoding="utf-8")
+
+
+def kept_own(folder: Path) -> list[Own]:
+    """What one's own algorithms were when a grid ran, for `plan`; raises `DataError` for a damaged
+    file."""
+    path = Path(folder) / OWN
+    if not path.is_file():
+        return []
+    try:
+        return TypeAdapter(list[Own]).validate_json(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise DataError(f"cannot be read ({error})", str(path), "as run_grid writes it") from error
+
+
 def run_grid(
     made: Plan,
     folder: Path,
@@ -110,7 +134,13 @@ def run_grid(
     keep: older results may stand though a cell's own source was changed since.
     """
     folder = Path(folder)
+    of_main = [name for name in own_names(made.grid) if name.startswith("__main__:")]
+    if of_main and (n_jobs != 1 or engine != "loky"):
+        what = f"{', '.join(of_main)} is of this notebook, which other processes cannot see"
+        do = "take n_jobs=1, or write it into a module: module:function"
+        raise ConfigError(what, "algorithms", "what every process can import", do)
     keep_grid(made.grid, folder)
+    _keep_own(made, folder)
     how = {"n_jobs": n_jobs, "engine": engine, "progress": progress, "keep": keep}
     how |= {"retry_failed": retry_failed, "strict": False}
     # the longest first, so that no worker is left with one at the end

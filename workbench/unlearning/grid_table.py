@@ -16,14 +16,15 @@ import pandas as pd
 
 from workbench.errors import DataError
 from workbench.runs import folder_of, is_done, rescore
-from workbench.unlearning.assessment import assess
+from workbench.unlearning.assessment import assess, sessions_told
 from workbench.unlearning.grid import Plan
 from workbench.unlearning.grid_cells import Measure, fit, load_model, measured, nothing, serve
 from workbench.unlearning.grid_config import Asked, Fit, Source, Step
 from workbench.unlearning.grid_names import name_of, scenario_of, task_of
+from workbench.unlearning.measures import continued
 from workbench.unlearning.methods import requests_asked, requests_per_retrain
 from workbench.unlearning.outcome import NOTHING, STATUSES, step_length
-from workbench.unlearning.scenario import Scenario
+from workbench.unlearning.scenario import ENOUGH, Scenario
 
 CELL = ["source", "model", "settings", "asked"]
 """What retrains and methods of one comparison share."""
@@ -34,7 +35,9 @@ HEAD = ["data", "model", "topic", "draw"]
 
 def verdicts(plan: Plan, folder: Path, measure: Measure | None = None) -> pd.DataFrame:
     """Every method against the retrains, and retrains held out against the others, at every
-    checkpoint: [data, model, topic, draw, <the columns of an `Assessment`>].
+    checkpoint: [data, model, topic, draw, <the columns of an `Assessment`>, sessions].
+
+    sessions: of a session task, how many continued sessions were asked at the checkpoint; else none.
 
     measure: another one than the cells took, (model, scenario, done) -> [measure, unit, value]; asked
     of the kept models, nothing is trained again. Raises `DataError` where nothing is finished.
@@ -55,6 +58,7 @@ def verdicts(plan: Plan, folder: Path, measure: Measure | None = None) -> pd.Dat
         part = part.assign(method=[name_of(row) for row in part[METHOD].to_dict("records")])
         if len(part):
             own = assess(part.rename(columns={"seed": "base"}), same, plan.grid.margin).table
+            own["sessions"] = own["checkpoint"].map(_sessions(head, own["checkpoint"].unique()))
             tables.append(_headed(own, head))
     return pd.concat(tables, ignore_index=True)
 
@@ -162,7 +166,7 @@ def undertrained(plan: Plan, folder: Path) -> pd.DataFrame:
 
 def summary(plan: Plan, folder: Path, found: pd.DataFrame | None = None) -> pd.DataFrame:
     """The table of the benchmark: the primary endpoint at the last checkpoint with verdict and costs,
-    equal methods and undertrained bases marked; in the order of the grid. found: of `verdicts`, where
+    equal methods, undertrained bases and too few sessions marked; in the order of the grid. found: of `verdicts`, where
     it has been made already."""
     table = verdicts(plan, folder) if found is None else found
     table = table[table["verdict"] != ""]
@@ -170,7 +174,8 @@ def summary(plan: Plan, folder: Path, found: pd.DataFrame | None = None) -> pd.D
     table = table.merge(costs(plan, folder), "left", [*HEAD, "method"])
     # notes: equal results, and bases that were not trained out
     pairs, weak = apart(plan, folder), undertrained(plan, folder)
-    pairs, weak = pairs[pairs["same"].astype(bool)], set(weak["model"][weak["undertrained"]])
+    pairs, weak = pairs[pairs["same"].astype(bool)], weak[weak["undertrained"].astype(bool)]
+    weak = set(zip(weak["data"], weak["model"], strict=True))
     table["note"] = [_note(row, pairs, weak) for row in table.to_dict("records")]
     return table.reset_index(drop=True)
 
@@ -191,6 +196,15 @@ def _of(cells: Sequence[Fit | Step], function: Any, folder: Path, read: Any) -> 
     """What is read of the finished cells."""
     there = [one for one in cells if is_done(one, function, folder)]
     return rescore(there, read, folder, of=function, keep=True)
+
+
+def _sessions(head: dict[str, Any], checkpoints: np.ndarray) -> dict[int, int]:
+    """Continued sessions asked at each checkpoint; nothing of other tasks."""
+    task = task_of(head["model"])
+    if task != "session":
+        return {}
+    scenario = scenario_of(_read(Source, head["source"]), task, _read(Asked, head["asked"]))
+    return {int(done): continued(scenario, int(done)) for done in checkpoints}
 
 
 def _asking(measure: Measure) -> Any:
@@ -244,9 +258,11 @@ def _base_key(step: Step) -> tuple[str, ...]:
     return step.base().model_dump_json(), step.asked.model_dump_json()
 
 
-def _note(row: dict[str, Any], pairs: pd.DataFrame, weak: set[str]) -> str:
+def _note(row: dict[str, Any], pairs: pd.DataFrame, weak: set[tuple[str, str]]) -> str:
     """What a reader of a row has to know besides."""
-    said = ["undertrained"] if row["model"] in weak else []
+    said = ["undertrained"] if (row["data"], row["model"]) in weak else []
+    if row.get("sessions", ENOUGH) < ENOUGH:
+        said.append(sessions_told(int(row["sessions"])))
     mine = _where(pairs, {name: row[name] for name in HEAD})
     others = {
         *mine["other"][mine["one"] == row["method"]],

@@ -69,7 +69,7 @@ def sensitive(
 
 def mistakes(
     task: Task,
-    n: int,
+    n: int | None,
     rows: int = 3,
     seed: int = 2,
     order: Order = "id",
@@ -78,10 +78,11 @@ def mistakes(
 ) -> Scenario:
     """People each want up to `rows` rows of theirs out, drawn at random: a click by mistake, a gift.
 
-    n: people, drawn from those who keep at least one row besides. Its items are all that is named.
+    n: people, drawn from those who keep at least one row besides; None takes them all. Its items are
+    all that is named.
     Raises `DataError` where nobody has so many.
     """
-    check_number(1, n=n, rows=rows)
+    check_number(1, rows=rows, **({} if n is None else {"n": n}))
     known, rng = _rows(task), np.random.default_rng(seed)
     size = known.groupby("person").size()
     drawn = rng.permutation(size.index[size > rows].to_numpy(copy=True))[:n]
@@ -96,15 +97,15 @@ def mistakes(
 
 def accounts(
     task: Task,
-    n: int,
+    n: int | None,
     seed: int = 2,
     order: Order = "id",
     name: str = "accounts",
     arrivals: Literal["last row", "drawn"] = "last row",
 ) -> Scenario:
-    """People each want everything forgotten: all rows of training and validation. n: people, drawn.
-    Of those who are gone nothing can be asked; the endpoint is others, and what is deleted."""
-    check_number(1, n=n)
+    """People each want everything forgotten: all rows of training and validation. n: people, drawn;
+    None takes all. Of those who are gone nothing can be asked; the endpoint is others, and what is deleted."""
+    check_number(1, **({} if n is None else {"n": n}))
     known = _rows(task)
     drawn = np.random.default_rng(seed).permutation(known["person"].unique())[:n]
     ids = known[known["person"].isin(drawn)].groupby("person")["interaction"]
