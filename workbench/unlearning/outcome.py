@@ -177,7 +177,9 @@ def _check_notes(said: Any) -> None:
 @contextmanager
 def watched(cost: dict[str, Any]) -> Iterator[None]:
     """Within the block time runs and memory is looked at; `cost` then holds `seconds` and `bytes`,
-    the most that the process held above what it held before."""
+    the most that the process held above what it held before: a lower bound, as what had been freed and
+    not given back is used first.
+    """
     process, over = psutil.Process(), threading.Event()
     start = most = process.memory_info().rss
 
