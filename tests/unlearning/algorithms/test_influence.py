@@ -110,7 +110,7 @@ def test_with_all_others_it_is_the_change_of_the_whole_gradient(fitted):
 def test_weights_stand_for_all_others(fitted):
     model = double(fitted)
     changed = change(model, LOG, SOME)
-    whole = curvature_after(model, LOG, SOME, changed, Influence(batch=10_000), 0)
+    whole = curvature_after(model, changed, Influence(batch=10_000), 0)
     examples = model.examples(SOME.remaining(LOG))
     ridge = model.config.training.weight_decay * losses(examples)
     want = Curvature(model, [(examples, 1.0)], "gauss_newton", changed.at, ridge)
@@ -129,7 +129,7 @@ def test_a_sample_is_scaled_and_the_users_own_are_not():
     v = torch.from_numpy(np.random.default_rng(0).standard_normal(len(changed.v)))
 
     def form(rows, seed):
-        curvature = curvature_after(model, LOG, SOME, changed, Influence(batch=rows), seed)
+        curvature = curvature_after(model, changed, Influence(batch=rows), seed)
         return float(v @ curvature(v))
 
     assert np.mean([form(20, seed) for seed in range(30)]) == pytest.approx(
@@ -143,7 +143,7 @@ def test_a_sample_for_itself_alone_makes_a_longer_step():
     changed = change(model, LOG, SOME)
     v = torch.from_numpy(np.random.default_rng(0).standard_normal(len(changed.v)))
     told = Influence(batch=10), Influence(batch=10, scaled=False)
-    all_of_them, itself = (curvature_after(model, LOG, SOME, changed, one, 0) for one in told)
+    all_of_them, itself = (curvature_after(model, changed, one, 0) for one in told)
     assert itself.norm < 0.7 * all_of_them.norm
     x, longer = (solve(one.damped(0.1), v).x for one in (all_of_them, itself))
     assert float(longer.norm()) > 1.5 * float(x.norm())

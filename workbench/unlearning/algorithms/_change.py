@@ -25,13 +25,15 @@ from workbench.unlearning.requests import Request
 
 @dataclass(frozen=True)
 class Change:
-    """v at some coordinates of a model that was rebuilt for what remains; C, and how many losses F
-    had."""
+    """v at some coordinates of a model that was rebuilt for what remains; C, how many losses F had,
+    and the users of the request."""
 
     at: Coordinates
     v: torch.Tensor
     clean: Any
     n_forget: int
+    users: np.ndarray
+    remaining: Interactions
 
 
 def losses(examples: Any) -> int:
@@ -72,9 +74,10 @@ def change(
     old = model.examples(before, users)
     v = -gradient(model, old, at)
     moves = moves_others(model)
-    chosen, weight = sample(before, users, others, seed)
-    kept = model.examples(before, chosen) if moves else None
-    was = gradient(model, kept, at) if moves else None
+    if moves:
+        chosen, weight = sample(before, users, others, seed)
+        kept = model.examples(before, chosen)
+        was = gradient(model, kept, at)
     # after: C, with what was drawn for F
     model.rebuild(remaining)
     clean = model.examples(remaining, users, like=old)
@@ -85,7 +88,7 @@ def change(
     # and the decay that went with each loss
     decay = model.config.training.weight_decay
     v = v + (losses(clean) - losses(old)) * decay * at.read()
-    return Change(at, v, clean, losses(old))
+    return Change(at, v, clean, losses(old), users, remaining)
 
 
 def begin_anew(

@@ -56,20 +56,17 @@ class Influence(Frozen):
 
 def curvature_after(
     model: Any,
-    before: Interactions,
-    request: Request,
     changed: Change,
     config: Influence,
     seed: int,
 ) -> Curvature:
     """H at the same coordinates, of C and of a sample of others; of C alone where nobody else's loss
     reads them."""
-    remaining = request.remaining(before)
-    mine = Coordinates(model, model.rows(users=request.users(before)))
+    mine = Coordinates(model, model.rows(users=changed.users))
     own = (mine.names, len(mine)) == (changed.at.names, len(changed.at))
     rows = 1 if own and not moves_others(model) else config.batch
-    chosen, weight = sample(remaining, request.users(before), rows, seed + 1)
-    stand = model.examples(remaining, chosen)
+    chosen, weight = sample(changed.remaining, changed.users, rows, seed + 1)
+    stand = model.examples(changed.remaining, chosen)
     weight = weight if config.scaled else 1.0
     batches = [(changed.clean, 1.0), (stand, weight)]
     n = losses(changed.clean) + weight * losses(stand)
@@ -94,14 +91,14 @@ def newton(
     v. solver: in place of conjugate gradients, (curvature, v, config) -> Solution.
     """
     changed = change(model, before, request, rows, config.others, seed)
-    v = changed.v * begin_anew(model, request.remaining(before), request.users(before), changed.at)
+    v = changed.v * begin_anew(model, changed.remaining, changed.users, changed.at)
     notes = {"curvature": config.curvature, "gradient": float(v.norm())}
     if not notes["gradient"]:
         # a session of one row asks nothing: it leaves no trace in these losses
         said = "no change" if changed.n_forget else "no examples"
         return notes | {"steps": 0, "residual": 0.0, "end": said, "damping": 0.0, "left": 0.0}
     # one frozen batch, damped relative to its largest eigenvalue
-    H = curvature_after(model, before, request, changed, config, seed)
+    H = curvature_after(model, changed, config, seed)
     if noise:
         v = v + noise * torch.from_numpy(np.random.default_rng((seed, 2)).standard_normal(len(v)))
     product = H.damped(config.damping)
