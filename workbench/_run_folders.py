@@ -180,6 +180,7 @@ def kept(table: Any) -> pd.DataFrame:
 
 
 def write(path: Path, facts: dict[str, Any]) -> None:
+    """Facts as JSON, to be read by people too."""
     text = json.dumps(facts, indent=1, sort_keys=True, ensure_ascii=False)
     path.write_text(text, encoding="utf-8", errors="backslashreplace")
 

@@ -162,7 +162,8 @@ def status(made: Plan, folder: Path) -> pd.DataFrame:
     for name, cells in {**kinds, "requests": made.steps}.items():
         function = serve if name == "requests" else fit
         done = [one for one in cells if is_done(one, function, folder)]
-        left = [one for one in cells if one not in set(done)] if len(done) < len(cells) else []
+        ended = set(done)
+        left = [one for one in cells if one not in ended]
         failed = [one for one in left if why_failed(folder_of(one, function, folder))]
         took = {}
         for one in done:
