@@ -23,9 +23,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from boomerang import FOLDER, RESULTS, data_folder, load
 from pydantic import BaseModel, ConfigDict
 
-from workbench.data import keep_at_least, keep_core, load_world, open_data
+from workbench.data import load_world
 from workbench.recommend import (
     BPR,
     BPRConfig,
@@ -56,8 +57,6 @@ from workbench.unlearning.algorithms import GIFConfig, SCIFConfig, gif, no_op, s
 TOPIC, OTHER, FILMS = "Horror novels", "Crime novels", "Horror"
 PEOPLE, FILM_PEOPLE, MARGIN = 20, 40, 0.03
 RETRAINS = (11, 12, 13, 14)
-FOLDER = "WORKBENCH_DATA"
-RESULTS = ROOT / "benchmarks" / "results"
 PAIRS = Training(epochs=30, batch=2048, learning_rate=5e-3)
 SESSIONS = Training(epochs=8, batch=256, learning_rate=5e-3)
 MODELS = {
@@ -82,23 +81,12 @@ class Cell(BaseModel):
     scaled: bool = True
 
 
-def data_folder() -> Path:
-    """Where the reader's own data is, or the data that tests use."""
-    return Path(
-        settings().own_data
-        or os.environ.get("WORKBENCH_TEST_DATA")
-        or ROOT.parent / "shared" / "data"
-    )
-
-
 @cache
 def scenario(model: str, topic: str = TOPIC) -> Scenario:
     """The stream of requests that a model is asked to serve."""
     if model == "BPR, films":
-        data = open_data("ml-100k")
-        kept = keep_core(keep_at_least(data.log, 4), reindex=True)
-        films = kept.match(data.catalogue).items_of(FILMS)
-        return sensitive(collaborative_task(kept.log), films, FILM_PEOPLE)
+        log, catalogue = load()
+        return sensitive(collaborative_task(log), catalogue.items_of(FILMS), FILM_PEOPLE)
     world = load_world()
     task = collaborative_task if model == "LightGCN" else session_task
     return sensitive(task(world.log), world.catalogue.items_of(topic), PEOPLE)

@@ -22,10 +22,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from boomerang import FOLDER, RESULTS, data_folder, load
 from unlearning_ml100k_page import write
 from unlearning_ml100k_parts import PARTS, ROUNDS, Part, methods
 
-from workbench.data import Catalogue, Interactions, keep_at_least, keep_core, open_data
 from workbench.recommend import (
     BPR,
     EASE,
@@ -41,7 +41,7 @@ from workbench.recommend.ranking import scores_or_none
 from workbench.recommend.tasks import Task, collaborative_task
 from workbench.recommend.training import Training
 from workbench.runs import folder_of, run
-from workbench.settings import ROOT, Frozen, settings
+from workbench.settings import Frozen, settings
 from workbench.unlearning import (
     Scenario,
     checkpoints_of,
@@ -55,8 +55,6 @@ from workbench.unlearning import (
 from workbench.unlearning.exposure import exposure
 from workbench.unlearning.measures import TOP, asked_of, exposed_never
 
-FOLDER = "WORKBENCH_DATA"
-RESULTS = ROOT / "benchmarks" / "results"
 TRAINING = Training(epochs=40, batch=2048, learning_rate=5e-3)
 TRAINED = {"BPR": (BPR, BPRConfig), "LightGCN": (LightGCN, LightGCNConfig), "SGL": (SGL, SGLConfig)}
 COUNTED = {"EASE": EASE, "ItemKNN": ItemKNN}
@@ -80,20 +78,6 @@ class Cell(Frozen):
     method: str
     seed: int
     placebo: bool = False
-
-
-def data_folder() -> Path:
-    """Where the reader's own data is, or the data that tests use."""
-    given = settings().own_data or os.environ.get("WORKBENCH_TEST_DATA")
-    return Path(given or ROOT.parent / "shared" / "data")
-
-
-@cache
-def load() -> tuple[Interactions, Catalogue]:
-    """Ratings of 4 and more, 5-core on both sides."""
-    data = open_data("ml-100k")
-    kept = keep_core(keep_at_least(data.log, 4), reindex=True)
-    return kept.log, kept.match(data.catalogue)
 
 
 @cache
