@@ -36,7 +36,7 @@ def sliced(grid: Grid) -> Grid:
     for name, told in grid.models.items():
         models[name] = told | {"training": told["training"] | {"epochs": 1}}
     few = {name: grid.algorithms[name] for name in ("no_op", "scif")}
-    asked = tuple(one.model_copy(update={"n": 2}) for one in grid.asked)
+    asked = tuple(one.model_copy(update={"n": 2, "together": 1}) for one in grid.asked)
     less = {"name": f"{grid.name}_slice", "models": models, "algorithms": few, "asked": asked}
     less |= {"modes": ("corrected",), "retrain_seeds": (11, 12), "checkpoints": 1}
     return grid.model_copy(update=less)
@@ -51,10 +51,12 @@ def page(table: pd.DataFrame, plans: list[Plan]) -> str:
         "# Laptop grid of unlearning",
         f"{date.today()}: {steps:,} requests of the seven algorithms, {steps / FULL:.0%} of the full "
         "grid (three logs a task, three base seeds, 120 requests). One base seed, one draw of "
-        "twenty people, `as_in_fork` capped.",
+        "people, who ask in twenty groups; `as_in_fork` capped.",
         "*distance*: deleted items' mean percentile, unlearned less retrained, 95 % interval; margin "
-        ".03, or half of what no-op gets, whichever is smaller. Twenty people decide little: see "
-        "*decidable*. Where no-op is not *different* a model's rows tell nothing.",
+        ".03, or half of what no-op gets, whichever is smaller; *decidable*: half of the 90 % interval. "
+        "half_way and sign_flip are planted: neither may be *equivalent*. Where no-op is not *different* "
+        "a model's rows tell nothing. Five groups wait for half_way and warm_start. The machine had "
+        "other work: seconds compare within a model, and measure nothing.",
         markdown(shown[SHOWN].round(3)),
     ]
     return "\n\n".join(told) + "\n"

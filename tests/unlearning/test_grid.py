@@ -309,6 +309,18 @@ def test_without_a_number_everybody_who_can_asks(kind):
     assert len(few.requests) == 5 and len(everyone.requests) > 95
 
 
+def test_people_of_a_group_are_counted_one_by_one():
+    asked = Asked(kind="mistakes", n=10, together=4)
+    assert len(scenario_of(Source(), "collaborative", asked).requests) == 3
+    few, many = (
+        GRID.model_copy(update={"asked": (Asked(kind="mistakes", n=n, together=4),)})
+        for n in (10, 9_000)
+    )
+    assert not plan(few).notes
+    assert "9,000 asked for" in plan(many).notes[0]
+    assert len({step.request for step in plan(few).steps}) == 3
+
+
 def test_a_placebo_is_the_same_people_with_rows_outside_the_topic():
     own = Asked(topic="Baby & pregnancy", n=5)
     one, two = (

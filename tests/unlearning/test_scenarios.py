@@ -21,6 +21,7 @@ from workbench.unlearning import (
     placebo,
     requests_from,
     sensitive,
+    together,
 )
 
 kinds = st.sampled_from(sorted(TASKS))
@@ -170,6 +171,23 @@ def test_placebo_takes_as_many_rows_of_the_same_people_outside_the_topic():
         assert placebo(found, seed=3).forgotten(8).tolist() == other.forgotten(8).tolist()
     with pytest.raises(DataError, match="outside"):
         placebo(sensitive(small_task(), np.arange(20), n=3))
+
+
+@given(kinds, st.integers(1, 9), st.integers(1, 12))
+@settings(max_examples=12)
+def test_a_group_asks_for_what_its_people_would_have(kind, size, n):
+    alone = mistakes(small_task(kind), n, rows=1)
+    group = together(alone, size)
+    assert len(group.requests) == -(-len(alone.requests) // size)
+    assert [one.request for one in group.requests] == list(range(len(group.requests)))
+    ends = [min(size * (k + 1), len(alone.requests)) for k in range(len(group.requests))]
+    for done, end in enumerate(ends, 1):
+        assert group.forgotten(done).tolist() == alone.forgotten(end).tolist()
+        assert group.leaving_people(done).tolist() == alone.leaving_people(end).tolist()
+    for one in group.requests:
+        group.both.only(one.interactions, one.digest)
+    with pytest.raises(ConfigError, match="size"):
+        together(alone, 0)
 
 
 def test_mistakes_and_whole_accounts():

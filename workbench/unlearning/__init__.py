@@ -30,7 +30,7 @@ __getattr__, __dir__, __all__ = lazy.attach(
         "requests": ["Request", "merged", "numbered", "overlaps"],
         "outcome": ["Outcome", "unlearn"],
         "scenario": ["KeptApart", "Scenario"],
-        "scenarios": ["accounts", "asked", "mistakes", "placebo", "sensitive"],
+        "scenarios": ["accounts", "asked", "mistakes", "placebo", "sensitive", "together"],
         "spam": ["Spam", "spam"],
         "flood": ["Flood", "flood"],
         "lists": ["ListTable", "compare_lists"],

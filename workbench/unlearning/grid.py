@@ -85,7 +85,7 @@ def plan(grid: Grid, kept: Sequence[Own] | None = None) -> Plan:
 
 def _fewer(asked: Asked, scenario: Scenario, source: Source, task: str) -> list[str]:
     """What to say where fewer people can ask than were asked for."""
-    n = len(scenario.requests)
+    n = len(scenario.leaving_people(len(scenario.requests)))
     if asked.kind in ("spam", "flood") or asked.n is None or n >= asked.n:
         return []
     return [f"{asked} on {source.name}, {task}: {asked.n:,} asked for, {n:,} can ask"]

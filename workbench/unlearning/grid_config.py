@@ -37,7 +37,9 @@ class Asked(Frozen):
     topic: str = ""
     """Items of this topic of the catalogue (sensitive, placebo), or the attack (spam)."""
     n: PositiveInt | None = 20
-    """People who ask, one request each; None takes all who can. Of spam: accounts a request."""
+    """People who ask; None takes all who can. Of spam: accounts a request."""
+    together: PositiveInt = 1
+    """People of one request: a group that leaves as one. Not of spam and floods."""
     at_least: PositiveInt = 3
     """Items of the topic that each of them holds at least."""
     seed: int = 2
@@ -48,7 +50,8 @@ class Asked(Frozen):
     """Of spam: fake users or sessions among all."""
 
     def __str__(self) -> str:
-        return f"{self.kind} {self.topic}".rstrip()
+        group = f" ({self.together} together)" if self.together > 1 else ""
+        return f"{self.kind} {self.topic}".rstrip() + group
 
 
 class Fit(Frozen):

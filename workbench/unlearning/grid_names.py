@@ -246,8 +246,10 @@ def scenario_of(source: Source, task: str, asked: Asked) -> Scenario:
     if asked.kind in ("sensitive", "placebo"):
         how |= {"items": catalogue.items_of(asked.topic), "at_least": asked.at_least}
         found = scenarios.sensitive(situation(source, task), **how)
-        return found if asked.kind == "sensitive" else placebo(found, asked.seed, str(asked))
-    return getattr(scenarios, asked.kind)(situation(source, task), **how)
+        found = placebo(found, asked.seed, str(asked)) if asked.kind == "placebo" else found
+    else:
+        found = getattr(scenarios, asked.kind)(situation(source, task), **how)
+    return scenarios.together(found, asked.together)
 
 
 def method_of(fields: dict[str, Any]) -> Method:

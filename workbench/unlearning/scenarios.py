@@ -18,7 +18,7 @@ import pandas as pd
 from workbench.data.checks import checked_codes
 from workbench.errors import ConfigError, DataError, UnknownItem, check_number
 from workbench.recommend.tasks import Task
-from workbench.unlearning.requests import Request, numbered
+from workbench.unlearning.requests import Request, merged, numbered
 from workbench.unlearning.scenario import Scenario
 
 SEEDS = (2, 3, 5, 7, 11)
@@ -144,6 +144,17 @@ def placebo(scenario: Scenario, seed: int = 0, name: str = "placebo") -> Scenari
     named = np.concatenate([one.interactions for one in requests])
     items = known.loc[named, "item"].unique()
     return _signed(Scenario(name, task, tuple(numbered(requests)), np.unique(items)))
+
+
+def together(scenario: Scenario, size: int) -> Scenario:
+    """The same people, so many of them in one request: a group that leaves as one, when the last of
+    them asked.
+
+    Raises `ConfigError` for a size below 1.
+    """
+    check_number(1, size=size)
+    groups = numbered(merged(scenario.requests, size))
+    return _signed(replace(scenario, requests=tuple(groups)))
 
 
 def asked(
