@@ -69,8 +69,10 @@ def test_a_missing_one_is_said_in_a_sentence(fitted):
     evidence = Evidence.of(world.log, world.catalogue, model, 72)
     report = write(evidence)
     assert "upgrade" not in evidence.offers
-    assert "No better rated iron tonic left to offer." in report.text
-    assert "A cheaper one is" in report.text and "No cheaper" not in report.text
+    assert "No better rated iron tonic left to offer." in report.margin
+    assert "A cheaper one is" in report.margin and "No cheaper" not in report.margin
+    assert "| better rated | none of its kind" in report.text
+    assert "| costs less | none" not in report.text
 
 
 def test_claims_about_substitutes_that_are_none_are_refused():

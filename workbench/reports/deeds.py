@@ -101,6 +101,13 @@ class Deeds:
         """The strongest verb that is true of these rows; "" where none is."""
         return next((verb for verb in (*VERBS, "chose") if self.done(verb, rows).any()), "")
 
+    def latest(self, item: int) -> str:
+        """The strongest verb that is true of a product and tells of its last visit."""
+        rows = self.item == item
+        last = rows & (self.ago == self.ago[rows].min())
+        verbs = (*VERBS, "chose")
+        return next((verb for verb in verbs if (self.done(verb, rows) & last).any()), "")
+
     @cached_property
     def bought_once(self) -> np.ndarray:
         """Items that were bought in one visit and no other."""

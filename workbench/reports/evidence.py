@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -17,7 +17,8 @@ from workbench.data.histories import places
 from workbench.recommend import scores_or_none, top_k
 from workbench.reports.deeds import Deeds, Intent, intents
 from workbench.reports.offers import roles
-from workbench.reports.statements import Executed, NotSo, is_item, item_code
+from workbench.reports.statements import Executed, NotSo
+from workbench.reports.stores import Notes, notes_of
 from workbench.reports.support import Deletion, by_deletion
 
 LIST = 20
@@ -28,14 +29,6 @@ SHARE = 0.15
 
 OF_OFFERS = ("offers", "_added")
 """What depends on what is offered, see `Evidence.choosing`."""
-
-
-class Notes(NamedTuple):
-    """What a store holds about a shopper's topics, a note each."""
-
-    topic: np.ndarray
-    interaction: np.ndarray
-    weight: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -149,12 +142,6 @@ class Evidence:
             found[self.catalogue.items_of(topic)] = True
         return found
 
-    def hushed(self, name: str) -> bool:
-        """Whether an item, a topic or a kind is one that is left unsaid."""
-        if is_item(name):
-            return bool(self.silent[item_code(name)])
-        return name in self.unsaid or bool(self.silent[self.catalogue.kind == name].any())
-
     @cached_property
     def lineages(self) -> dict[str, pd.DataFrame]:
         """What each store holds of the shopper, a note each."""
@@ -170,15 +157,7 @@ class Evidence:
     @cached_property
     def notes(self) -> dict[str, Notes]:
         """What each store holds about the shopper's topics."""
-        held = {}
-        for name, lineage in self.lineages.items():
-            topics = lineage["kind"].to_numpy(dtype=object) == "topic"
-            held[name] = Notes(
-                lineage["entity"].to_numpy(dtype=object)[topics],
-                lineage["interaction"].to_numpy(dtype=np.int64)[topics],
-                lineage["weight"].to_numpy(dtype=np.float64)[topics],
-            )
-        return held
+        return {name: notes_of(lineage) for name, lineage in self.lineages.items()}
 
     # --- what is offered ---
 
@@ -317,10 +296,3 @@ class Evidence:
     def price(self) -> np.ndarray:
         """Prices of all items, NaN where unknown."""
         return self.catalogue.frame["price"].to_numpy()
-
-    def usual_price(self) -> tuple[float, np.ndarray]:
-        """The median price over the shopper's rows, and the mask of the rows whose price is
-        known."""
-        prices = self.price[self.history.item]
-        known = np.isfinite(prices)
-        return (float(np.median(prices[known])) if known.any() else np.nan), known

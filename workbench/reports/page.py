@@ -12,21 +12,18 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from workbench.html import visible
 from workbench.reports.claims import Claim
 from workbench.reports.evidence import Evidence
 from workbench.reports.offers import BESIDE
+from workbench.reports.phrases import Phrases
 from workbench.reports.sentences import LONG, count_words, shorten, templates
-from workbench.reports.shopper import difference, shown
 from workbench.reports.statements import is_item, item_code
+from workbench.reports.table import outdoing, shown
 
 WORDS = 120
 """Words of a page, the table apart."""
-NAME = 6
-"""Words of a product's name."""
 OPTIONAL = ("changed", "told", "else", "left")
 """Parts that a page can do without, the first to go first."""
-COUNTS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 
 
 class Said(NamedTuple):
@@ -46,16 +43,11 @@ def compose(
     said = page.sentences()
     for part in (None, *OPTIONAL):
         said = [one for one in said if one.part != part]
-        text, spans = laid_out(said, page.head)
-        if count_words(words_of(text)) <= WORDS:
+        text, spans = laid_out(said, page.say.head)
+        if count_words(text) <= WORDS:
             break
     sentences = pd.DataFrame(spans, columns=["start", "end", "claims", "claim", "section"])
     return text, sentences.astype({"start": int, "end": int})
-
-
-def words_of(text: str) -> str:
-    """What is counted of a page: everything but the table."""
-    return "\n".join(line for line in text.splitlines() if not line.startswith("|"))
 
 
 def laid_out(said: list[Said], head: str) -> tuple[str, list[tuple]]:
@@ -84,10 +76,11 @@ class Page:
         self.evidence = evidence
         self.claims = claims
         self.words = templates()["page"]
-        self.rows = support.groupby("claim", sort=False)["interaction"]
-        self.carried = {name: ids.to_numpy() for name, ids in self.rows}
+        self.say = Phrases(evidence, support)
 
-    def find(self, kind: str, relation: str | None = None, object: str | None = None) -> list[Claim]:
+    def find(
+        self, kind: str, relation: str | None = None, object: str | None = None
+    ) -> list[Claim]:
         """The claims of a kind, and of a relation and object where told, in their order."""
         return [
             claim
@@ -118,10 +111,10 @@ class Page:
             return []
         form = "once" if after[0].value == 1 else "after"
         text = self.words["intent"][form].format(
-            kind=self.name(after[0].object),
-            Visits=self.count(after[0].value, "visit").capitalize(),
-            since=self.since(after[0]),
-            deed=self.deed(last),
+            kind=self.say.name(after[0].object),
+            Visits=self.say.upper(self.say.visits(after[0])),
+            on=self.say.since(after[0]),
+            deed=self.say.deed(last),
         )
         return [Said("intent", "intent", text, (after[0].claim, last.claim))]
 
@@ -136,7 +129,7 @@ class Page:
         beyond = intent and e.catalogue.kind[item] != intent[0].object
         price, rating = e.price[item], e.catalogue.rating[item]
         text = self.words["pick"]["beyond" if beyond else "within"].format(
-            item=self.item(item),
+            item=self.say.item(item),
             price=f", price {price:.2f}" if np.isfinite(price) else "",
             rating=f", rated {rating:.1f}" if np.isfinite(rating) else "",
         )
@@ -154,13 +147,13 @@ class Page:
             frame = self.evidence.catalogue.frame
             it = self.words["deeds"][deed.relation].format(item="it")
             text = self.words["link"][link.relation].format(
-                deed=it.replace(" it", "", 1) if link.relation == "itself" else self.deed(deed),
-                when=self.when(deed),
-                brand=self.name(frame["brand"].iat[known]),
-                category=self.name(frame["category"].iat[known]),
+                deed=it.replace(" it", "", 1) if link.relation == "itself" else self.say.deed(deed),
+                when=self.say.when(deed),
+                brand=self.say.name(frame["brand"].iat[known]),
+                category=self.say.name(frame["category"].iat[known]),
             )
             if link.relation == "itself":
-                text = f"You {it}{self.when(deed)}."
+                text = f"You {it}{self.say.when(deed)}."
             return [Said("pick", "reason", text, (deed.claim, link.claim))]
         return []
 
@@ -184,39 +177,42 @@ class Page:
         if not picked:
             return []
         said = [self._row("pick", picked[0], self.find("pick", "pick"))]
-        both = self.find("against", "outdone")
+        shown_so_far: list[int] = []
         for role in BESIDE:
             rows = self.find("row", role)
             beside = self.find("compare", role)
             missing = self.find("compare", f"no {role}")
-            if rows and beside and not (both and role == "upgrade"):
-                name = "outdone" if both else role
-                said.append(self._row(name, rows[0], beside))
+            if rows and beside:
+                item = item_code(rows[0].subject)
+                if item not in shown_so_far:
+                    name = "outdone" if item in outdoing(self.evidence) else role
+                    said.append(self._row(name, rows[0], beside))
+                shown_so_far.append(item)
             elif missing:
-                blank = " |" * (self.head.count("|", 0, self.head.index("\n")) - 3)
+                blank = " |" * (self.say.head.count("|", 0, self.say.head.index("\n")) - 3)
                 text = self.words["row"][f"no {role}"].format(blank=blank)
                 said.append(Said("pick", "table", text, (missing[0].claim,)))
         return said if len(said) > 1 else []
 
     def _row(self, name: str, row: Claim, beside: list[Claim]) -> Said:
         item = item_code(row.subject)
-        cells = [self.words["row"][name], self.title(item), *self.cells(item)]
+        cells = [self.words["row"][name], self.say.title(item), *self.say.cells(item)]
         text = "| " + " | ".join(cells) + " |"
         return Said("pick", "table", text, (row.claim, *(one.claim for one in beside[:1])))
 
     def against(self) -> list[Said]:
         """What speaks against the pick."""
         said = []
-        count = COUNTS[len(shown(self.evidence))] if self.find("row", "pick") else ""
+        count = self.say.count(len(shown(self.evidence))) if self.find("row", "pick") else ""
         for claim in self.find("against"):
-            item = self.item(item_code(claim.object))
+            item = self.say.item(item_code(claim.object))
             text = self.words["against"][claim.relation].format(item=item, count=count)
             said.append(Said("against", "against", text, (claim.claim,)))
         # the first of them says most
         said = said[:1]
         for claim in self.find("deed", "left in the cart"):
             if not is_item(claim.object):
-                count = self.count(claim.value)
+                count = self.say.count(claim.value)
                 text = self.words["against"]["left in the cart"].format(count=count)
                 said.append(Said("against", "left", text, (claim.claim,)))
         return said
@@ -225,9 +221,8 @@ class Page:
         """What else they may be after."""
         for claim in self.find("intent", "or"):
             text = self.words["intent"]["or"].format(
-                kind=self.name(claim.object),
-                visits=self.count(claim.value, "visit"),
-                since=self.since(claim),
+                kind=self.say.name(claim.object),
+                visits=self.say.visits(claim),
             )
             return [Said("else", "else", text, (claim.claim,))]
         return []
@@ -237,7 +232,7 @@ class Page:
         for claim in self.find("basis"):
             form = "one" if claim.value == 1 else "basis"
             text = self.words["unknown"][form].format(
-                count=self.count(claim.value), since=self.since(claim)
+                count=self.say.count(claim.value), since=self.say.since(claim)
             )
             return [Said("unknown", "basis", text, (claim.claim,))]
         return []
@@ -246,7 +241,7 @@ class Page:
         """How much was left out, and not what."""
         for claim in self.find("unsaid"):
             form = "one_guess" if claim.value == 1 else "guesses"
-            text = self.words["unknown"][form].format(count=self.count(claim.value))
+            text = self.words["unknown"][form].format(count=self.say.count(claim.value))
             return [Said("unknown", "unsaid", text, (claim.claim,))]
         return []
 
@@ -257,83 +252,3 @@ class Page:
             text = self.words["told"]["archive"].format(object=shorten(claim.object, *LONG))
             said.append(Said("changed", "changed", text, (claim.claim,)))
         return said
-
-    # --- words ---
-
-    @property
-    def head(self) -> str:
-        """The head of the table."""
-        column = difference(self.evidence)
-        names = ["", "", *self._measures]
-        names += [shorten(visible(column[0]), 2)] if column else []
-        return f"| {' | '.join(names)} |\n|{'---|' * len(names)}\n".replace("|  |", "| |")
-
-    @property
-    def _measures(self) -> list[str]:
-        """Price and rating, where any product of the table has one."""
-        e = self.evidence
-        items = shown(e)
-        known = {"price": e.price[items], "rating": e.catalogue.rating[items]}
-        return [name for name, values in known.items() if np.isfinite(values).any()]
-
-    def cells(self, item: int) -> list[str]:
-        """What the table says of an item beside its name."""
-        e = self.evidence
-        said = []
-        for name in self._measures:
-            value = e.price[item] if name == "price" else e.catalogue.rating[item]
-            digits = 2 if name == "price" else 1
-            said.append(f"{value:.{digits}f}" if np.isfinite(value) else "unknown")
-        column = difference(e)
-        return said + ([shorten(column[1].get(item, "–"), 4)] if column else [])
-
-    def title(self, item: int) -> str:
-        """A title, cut."""
-        return shorten(self.evidence.catalogue.title(item), NAME) or "without a title"
-
-    def item(self, item: int) -> str:
-        """A product in a sentence: its title without its maker."""
-        title, brand = (visible(text) for text in self._named(item))
-        short = title.removeprefix(f"{brand} ") if brand else title
-        short = short.removesuffix(f", by {brand}") if brand else short
-        return f"“{shorten(short, NAME) or 'a product without a title'}”"
-
-    def _named(self, item: int) -> tuple[str, str]:
-        frame = self.evidence.catalogue.frame
-        return str(frame["title"].iat[item]), str(frame["brand"].iat[item])
-
-    @staticmethod
-    def name(text: str) -> str:
-        """A kind, a brand or a category."""
-        return shorten(str(text), 4)
-
-    def deed(self, claim: Claim) -> str:
-        """What they did with a product, without "you"."""
-        return self.words["deeds"][claim.relation].format(item=self.item(item_code(claim.object)))
-
-    @staticmethod
-    def count(value: float, what: str = "") -> str:
-        """A number in words, of things."""
-        number = COUNTS[int(value)] if value < len(COUNTS) else f"{value:,.0f}"
-        return number + (f" {what}{'' if value == 1 else 's'}" if what else "")
-
-    def _dates(self, claim: Claim) -> pd.Series:
-        deeds = self.evidence.deeds
-        when = deeds.when[np.isin(deeds.interaction, self.carried.get(claim.claim, []))]
-        return pd.Series(when).dropna()
-
-    def since(self, claim: Claim) -> str:
-        """Since when the rows of a claim are: " since 2 July"; nothing where no date is known."""
-        dates = self._dates(claim)
-        return f" since {self.day(dates.min())}" if len(dates) else ""
-
-    def when(self, claim: Claim) -> str:
-        """When the last row of a claim was made: " in May"."""
-        dates = self._dates(claim)
-        return f" in {self.day(dates.max()).split(' ', 1)[1]}" if len(dates) else ""
-
-    def day(self, when: pd.Timestamp) -> str:
-        """A day; with its year where that is not the year of the last thing they did."""
-        last = pd.Series(self.evidence.deeds.when).max()
-        year = f" {when.year}" if when.year != last.year else ""
-        return f"{when.day} {when:%B}{year}"

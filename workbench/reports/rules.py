@@ -24,6 +24,7 @@ from workbench.reports.statements import (
     NotSo,
     Statement,
     Unsaid,
+    is_item,
     item_code,
     item_name,
     same,
@@ -90,7 +91,9 @@ def _compare(e: Evidence, subject: str, relation: str, object: str) -> Executed:
     item = _offered(e, subject)
     if relation == "usual price":
         same(object, e.name)
-        usual, known = e.usual_price()
+        prices = e.price[e.history.item]
+        known = np.isfinite(prices)
+        usual = float(np.median(prices[known])) if known.any() else np.nan
         value = float(e.price[item] - usual)
         if not np.isfinite(value):
             raise NotSo("a price is unknown")
@@ -190,9 +193,16 @@ def execute(evidence: Evidence, statement: Statement) -> Executed:
     if not keep.any():
         raise NotSo("no row carries it")
     for name in (statement[1], statement[3]) if evidence.unsaid else ():
-        if evidence.hushed(name):
+        if _hushed(evidence, name):
             raise Unsaid(f"{name} is of a topic that is left unsaid")
     return Executed(value, ids[keep], weights[keep] / weights[keep].sum(), source)
+
+
+def _hushed(e: Evidence, name: str) -> bool:
+    """Whether an item, a topic or a kind is one that is left unsaid."""
+    if is_item(name):
+        return bool(e.silent[item_code(name)])
+    return name in e.unsaid or bool(e.silent[e.catalogue.kind == name].any())
 
 
 def attempt(evidence: Evidence, statement: Statement) -> Executed | NotSo:

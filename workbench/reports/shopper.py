@@ -20,6 +20,7 @@ from workbench.reports.statements import (
     item_name,
     same,
 )
+from workbench.reports.table import cells, shown, speaks_against
 
 LINKS = ("itself", "brand", "kind", "category", "together")
 """What a product that the shopper knows may have to do with the pick, the plainest first."""
@@ -80,9 +81,9 @@ def row(e: Evidence, subject: str, role: str, told: str) -> Executed:
 def against(e: Evidence, subject: str, relation: str, object: str) -> Executed:
     """What speaks against the pick, beside what is shown with it."""
     item = _code(e, subject)
-    if e.offers.get("pick") != item or relation not in _against(e):
+    if e.offers.get("pick") != item or relation not in speaks_against(e):
         raise NotSo(f"{subject} is not {relation}")
-    same(object, item_name(_against(e)[relation]))
+    same(object, item_name(speaks_against(e)[relation]))
     values = e.catalogue.rating if relation == "lowest rated" else e.price
     return _shown(e, float(values[item]))
 
@@ -138,10 +139,7 @@ def propose(e: Evidence) -> Iterator[Statement]:
     if not e.intents:
         yield "intent", e.name, "unclear", "nothing"
     else:
-        # the last thing they did for it
-        last = int(e.deeds.item[np.flatnonzero(e.intents[0].weights)[-1]])
-        rows = (e.deeds.item == last) & (e.intents[0].weights > 0)
-        yield "deed", e.name, e.deeds.strongest(rows), item_name(last)
+        yield "deed", e.name, e.deeds.latest(_last(e)), item_name(_last(e))
     if "pick" in e.offers:
         yield from _about_the_pick(e)
     yield "basis", e.name, "all", e.name
@@ -163,7 +161,7 @@ def _about_the_pick(e: Evidence) -> Iterator[Statement]:
     for role in ("pick", *BESIDE):
         if role in e.offers:
             yield "row", item_name(e.offers[role]), role, cells(e, e.offers[role])
-    for relation, other in _against(e).items():
+    for relation, other in speaks_against(e).items():
         yield "against", item_name(pick), relation, item_name(other)
     if e.catalogue.kind[pick] and _left(e, e.catalogue.kind[pick]).any():
         yield "deed", e.name, "left in the cart", e.catalogue.kind[pick]
@@ -179,9 +177,11 @@ def _reason(e: Evidence, pick: int) -> tuple[int, str, str] | None:
         relation = next((name for name in LINKS if _linked(e, known, name, pick)), None)
         if not verb or relation is None:
             continue
-        # a deed before a look, then the plainer link, the stronger deed, the later one
+        # a deed before a look, something new before what the page begins with; then the plainer
+        # link, the stronger deed, the later one
         place = VERBS.index(verb) if verb in VERBS else 0
-        key = (verb == "looked at", LINKS.index(relation), place, int(e.deeds.ago[rows].min()))
+        plain = LINKS.index(relation), place, int(e.deeds.ago[rows].min())
+        key = (verb == "looked at", known == _last(e), *plain)
         if best is None or key < best[0]:
             best = key, (known, verb, relation)
     return best and best[1]
@@ -190,38 +190,10 @@ def _reason(e: Evidence, pick: int) -> tuple[int, str, str] | None:
 # --- what they read ---
 
 
-def cells(e: Evidence, item: int) -> str:
-    """What the table says of an item: its price, its rating, and what sets it apart."""
-    price, rating = e.price[item], e.catalogue.rating[item]
-    told = [f"{price:.2f}" if np.isfinite(price) else "unknown"]
-    told.append(f"{rating:.1f}" if np.isfinite(rating) else "unknown")
-    column = difference(e)
-    if column is not None:
-        told.append(str(column[1].get(item, "")))
-    return " · ".join(told)
-
-
-def shown(e: Evidence) -> list[int]:
-    """The products of the table, the pick first, each once."""
-    roles = [role for role in ("pick", *BESIDE) if role in e.offers]
-    return list(dict.fromkeys(e.offers[role] for role in roles))
-
-
-def difference(e: Evidence) -> tuple[str, dict[int, str]] | None:
-    """What sets the products of the table apart, beside price and rating: its name, and how each
-    has it; details, else brand; None where they are alike."""
-    items = shown(e)
-    details = e.catalogue.frame.get("details")
-    if details is not None:
-        parts = {item: str(details.iat[item]).partition(": ") for item in items}
-        names = {name for name, colon, _ in parts.values() if colon}
-        values = {item: value for item, (_, _, value) in parts.items() if value}
-        if len(names) == 1 and len(set(values.values())) > 1:
-            return names.pop(), values
-    brands = {item: str(e.catalogue.frame["brand"].iat[item]) for item in items}
-    if len(set(brands.values())) > 1:
-        return "brand", brands
-    return None
+def _last(e: Evidence) -> int:
+    """The product that they last did something with, for what they are after; −1: nothing."""
+    rows = np.flatnonzero(e.intents[0].weights) if e.intents else []
+    return int(e.deeds.item[rows[-1]]) if len(rows) else -1
 
 
 def _on(e: Evidence, weights: np.ndarray, value: float = np.nan) -> Executed:
@@ -265,20 +237,6 @@ def _linked(e: Evidence, known: int, relation: str, pick: int) -> bool:
     return values[known] == values[pick] and values[pick] not in UNKNOWN
 
 
-def _against(e: Evidence) -> dict[str, int]:
-    """What the table itself says against the pick: relation → the product it is held against."""
-    pick, *others = shown(e) or [-1]
-    found = {}
-    if "cheaper" in e.offers and e.offers["cheaper"] == e.offers.get("upgrade"):
-        found["outdone"] = e.offers["cheaper"]
-    price, rating = e.price, e.catalogue.rating
-    if others and all(price[pick] > price[other] for other in others):
-        found["dearest"] = min(others, key=lambda other: (price[other], other))
-    if others and all(rating[pick] < rating[other] for other in others):
-        found["lowest rated"] = max(others, key=lambda other: (rating[other], -other))
-    return found
-
-
 def _guesses(e: Evidence) -> list[np.ndarray]:
     """Items of the topics that are left unsaid and would be said, topics that share one joined."""
     named = set()
@@ -304,4 +262,3 @@ def _code(e: Evidence, name: str) -> int:
     if item >= len(e.catalogue):
         raise NotSo(f"{name} is no item of the catalogue")
     return item
-

@@ -25,9 +25,9 @@ class Report:
     text: the page, see `workbench.reports.page`. sentences: [start, end, claims, claim, section],
     character spans of `text`; claims: the ids that a sentence says, a tuple; claim: the first of
     them. margin: what the page does not say and every number of the model, a sentence a claim;
-    single: every claim in a sentence of its own, in order: [claim, section, text]. made: seed, and fingerprints of everything
-    it was made of. dropped: [claim, reason], what failed the check and was left out. unsaid: how
-    many claims hold and were not made, because they name a topic that is left unsaid. Equal inputs
+    single: every claim in a sentence of its own, in order: [claim, section, text]. made: seed, and
+    fingerprints of everything it was made of. dropped: [claim, reason], what failed the check and
+    was left out. unsaid: how many claims hold and were not made, because they name a topic that is left unsaid. Equal inputs
     give equal hashes.
     """
 
