@@ -19,7 +19,7 @@ from workbench.reports.evidence import SHARE, Evidence
 from workbench.reports.offers import BESIDE
 from workbench.reports.rules import attempt, fact_name, rule_of, strongest
 from workbench.reports.stability import LeaveOneBasketOut
-from workbench.reports.statements import NotSo, Statement, Unsaid, item_name
+from workbench.reports.statements import Executed, NotSo, Statement, Unsaid, item_name
 
 TOLERANCE = 1e-9
 SLACK = 0.1
@@ -109,8 +109,7 @@ def make_claims(
         left_out = LeaveOneBasketOut(evidence, seed)
     claims = []
     carried = []
-    for statement in propose(evidence):
-        found = attempt(evidence, statement)
+    for statement, found in tried(evidence):
         if not isinstance(found, NotSo):
             interval = _interval(left_out, statement, found.value)
             claims.append(Claim(*statement, found.value, *interval))
@@ -138,8 +137,16 @@ def _interval(
 
 def count_unsaid(evidence: Evidence) -> int:
     """How many statements hold and are not made, because they name a topic that is left unsaid."""
-    statements = propose(evidence) if evidence.unsaid else ()
-    return sum(isinstance(attempt(evidence, statement), Unsaid) for statement in statements)
+    return sum(isinstance(found, Unsaid) for _, found in tried(evidence))
+
+
+def tried(evidence: Evidence) -> list[tuple[Statement, Executed | NotSo]]:
+    """What might be said, and what came of executing it; made once for an evidence, which never
+    changes."""
+    known = vars(evidence)
+    if "_tried" not in known:
+        known["_tried"] = [(one, attempt(evidence, one)) for one in propose(evidence)]
+    return known["_tried"]
 
 
 def propose(evidence: Evidence) -> list[Statement]:

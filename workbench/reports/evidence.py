@@ -27,7 +27,7 @@ SHARE = 0.15
 """An interest holds at least this share of the list, or of a store."""
 
 
-OF_OFFERS = ("offers", "_added")
+OF_OFFERS = ("offers", "_added", "_tried")
 """What depends on what is offered, see `Evidence.choosing`."""
 
 

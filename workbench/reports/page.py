@@ -206,12 +206,16 @@ class Page:
         count = self.say.count(len(shown(self.evidence))) if self.find("row", "pick") else ""
         for claim in self.find("against"):
             item = self.say.item(item_code(claim.object))
-            text = self.words["against"][claim.relation].format(item=item, count=count)
+            text = self.words["against"][claim.relation].format(
+                item=item, count=count, more=f"{claim.value:.2f}"
+            )
             said.append(Said("against", "against", text, (claim.claim,)))
         # the first of them says most
         said = said[:1]
-        for claim in self.find("deed", "left in the cart"):
-            if not is_item(claim.object):
+        left = self.find("deed", "left in the cart")
+        for claim in left:
+            # where no sentence has told of it already
+            if len(left) == 1 and not is_item(claim.object):
                 count = self.say.count(claim.value)
                 text = self.words["against"]["left in the cart"].format(count=count)
                 said.append(Said("against", "left", text, (claim.claim,)))
@@ -220,9 +224,13 @@ class Page:
     def other(self) -> list[Said]:
         """What else they may be after."""
         for claim in self.find("intent", "or"):
-            text = self.words["intent"]["or"].format(
+            last = self.say.on(claim)
+            form = "or_many" if claim.value > 1 and last else "or"
+            text = self.words["intent"][form].format(
                 kind=self.say.name(claim.object),
                 visits=self.say.visits(claim),
+                count=self.say.count(claim.value),
+                on=last,
             )
             return [Said("else", "else", text, (claim.claim,))]
         return []

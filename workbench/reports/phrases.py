@@ -103,6 +103,11 @@ class Phrases:
         """A text as a sentence begins."""
         return text[:1].upper() + text[1:]
 
+    def on(self, claim: Claim) -> str:
+        """When the last row of a claim was made: " on 2 July"."""
+        dates = self._dates(claim)
+        return f" on {self.day(dates.max())}" if len(dates) else ""
+
     def visits(self, claim: Claim) -> str:
         """How many visits, and since when."""
         return self.count(claim.value, "visit") + self.since(claim)

@@ -84,8 +84,11 @@ def against(e: Evidence, subject: str, relation: str, object: str) -> Executed:
     if e.offers.get("pick") != item or relation not in speaks_against(e):
         raise NotSo(f"{subject} is not {relation}")
     same(object, item_name(speaks_against(e)[relation]))
-    values = e.catalogue.rating if relation == "lowest rated" else e.price
-    return _shown(e, float(values[item]))
+    other = item_code(object)
+    rated = relation == "lowest rated"
+    values = e.catalogue.rating if rated else e.price
+    value = values[item] - values[other] if relation == "between" else values[item]
+    return _shown(e, float(value))
 
 
 def basis(e: Evidence, subject: str, relation: str, object: str) -> Executed:
@@ -177,11 +180,11 @@ def _reason(e: Evidence, pick: int) -> tuple[int, str, str] | None:
         relation = next((name for name in LINKS if _linked(e, known, name, pick)), None)
         if not verb or relation is None:
             continue
-        # a deed before a look, something new before what the page begins with; then the plainer
-        # link, the stronger deed, the later one
+        # a deed before a look, what one can see before what people have together, something new
+        # before what the page begins with; then the plainer link, the stronger deed, the later one
         place = VERBS.index(verb) if verb in VERBS else 0
-        plain = LINKS.index(relation), place, int(e.deeds.ago[rows].min())
-        key = (verb == "looked at", known == _last(e), *plain)
+        first = verb == "looked at", relation == "together", known == _last(e) != pick
+        key = (*first, LINKS.index(relation), place, int(e.deeds.ago[rows].min()))
         if best is None or key < best[0]:
             best = key, (known, verb, relation)
     return best and best[1]
@@ -231,7 +234,7 @@ def _linked(e: Evidence, known: int, relation: str, pick: int) -> bool:
     if relation == "kind":
         values = e.catalogue.kind
     elif relation in ("brand", "category"):
-        values = e.catalogue.frame[relation].to_numpy(dtype=object)
+        values = e.catalogue.facts[relation]
     else:
         return False
     return values[known] == values[pick] and values[pick] not in UNKNOWN

@@ -27,8 +27,8 @@ class Report:
     them. margin: what the page does not say and every number of the model, a sentence a claim;
     single: every claim in a sentence of its own, in order: [claim, section, text]. made: seed, and
     fingerprints of everything it was made of. dropped: [claim, reason], what failed the check and
-    was left out. unsaid: how many claims hold and were not made, because they name a topic that is left unsaid. Equal inputs
-    give equal hashes.
+    was left out. unsaid: how many claims hold and were not made, because they name a topic that is
+    left unsaid. Equal inputs give equal hashes.
     """
 
     user: int

@@ -1,8 +1,9 @@
 """The agent of the page, by rule: what it offers follows from what the shopper is after.
 
     intent = argmax over kinds of Σ (1 + rank of the action) · ½ ^ (visits since / HALF)      see deeds.py
-    pick   = the best-ranked product of the intent's kind that may be offered; where there is none, of
-             its category; where there is none, of all
+    pick   = the best-ranked product of the intent's kind that may be offered and that no other of its
+             kind outdoes, which costs less and is better rated; where the kind has none to offer, of
+             its category; where that has none, of all
     cheaper, upgrade = the best-ranked of the pick's kind that cost less, that are rated better
 
 What may be offered: nothing that is masked or left unsaid, and nothing that was bought in one visit
@@ -16,8 +17,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from workbench.data import Catalogue
 from workbench.reports.evidence import Evidence
-from workbench.reports.offers import roles
+from workbench.reports.offers import BESIDE, fits, roles
 
 
 def agent(evidence: Evidence) -> dict[str, int]:
@@ -31,16 +33,26 @@ def agent(evidence: Evidence) -> dict[str, int]:
     for mask in _within(evidence):
         fitting = offered[mask[offered]]
         if len(fitting):
-            first = fitting[:1]
+            first = fitting[~outdone(fitting, offered, catalogue)][:1]
             rest = offered[offered != first[0]]
             return roles(np.concatenate([first, rest]), catalogue)
     return {}
 
 
+def outdone(items: np.ndarray, offered: np.ndarray, catalogue: Catalogue) -> np.ndarray:
+    """Which of the items cost more, and are rated lower, than another that is offered of their
+    kind. Of a kind never all: its cheapest is not outdone."""
+    both = [
+        np.logical_and(*(fits(role, offered, item, catalogue) for role in BESIDE)).any()
+        for item in items.tolist()
+    ]
+    return np.array(both, dtype=bool)
+
+
 def _within(evidence: Evidence) -> list[np.ndarray]:
     """Masks (n_items,) of where the pick is looked for, the narrowest first."""
     kind = evidence.catalogue.kind
-    category = evidence.catalogue.frame["category"].to_numpy(dtype=object)
+    category = evidence.catalogue.facts["category"]
     found = []
     for intent in evidence.intents[:1]:
         of_kind = kind == intent.name
