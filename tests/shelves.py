@@ -108,14 +108,16 @@ SHELVES = (
     # whoever brings a model of their own reads these, and nobody else; a folder, as one file of
     # 660 lines was three ideas
     Shelf("laws", r"(recommend|tokens|unlearning)/laws", None),
-    Shelf("science core", r".", 68_000),
+    # 8,900 for the page that is written to a shopper: what they did and are after, one table of one
+    # kind, sentences of several claims, and what a store may tell
+    Shelf("science core", r".", 77_000),
 )
-WHOLE = 286_000
+WHOLE = 295_000
 """Lexical tokens of the package. The goals are 60,000 for the core before the wings, language, runs
 and purge among it, and 165,000 for the whole. Both are missed, by core and doors together and by
 the whole: refusing what is odd costs as much as doing what is right. The benchmark of unlearning
 alone (requests to receipts, nineteen ways to forget in two modes, twelve attacks, the grid) is
-70,000. These lines hold what was reached."""
+70,000; the page to a shopper is 8,900. These lines hold what was reached."""
 
 
 def reach_of(notebook: str) -> int:

@@ -129,7 +129,9 @@ def test_every_claim_of_the_page_is_so_by_brute_force(seed, user, n_items, kinds
             pick = evidence.offers["pick"]
             assert kind[shown] == kind[pick]
             told = claim.object.split(" · ")
-            assert told[0] == ("unknown" if frame["price"].isna()[shown] else f"{frame['price'][shown]:.2f}")
+            assert told[0] == (
+                "unknown" if frame["price"].isna()[shown] else f"{frame['price'][shown]:.2f}"
+            )
             if claim.relation == "cheaper":
                 assert frame["price"][shown] < frame["price"][pick]
             if claim.relation == "upgrade":
@@ -350,7 +352,10 @@ class Teller:
 def test_what_stores_tell_is_said_by_one_rule():
     log, catalogue = tiny(SOME)
     ids = log.rows_of(0)["interaction"].tolist()
-    says = [("rubric", "weighs", "price", 0.2, ids[0], 3.0), ("rubric", "weighs", "price", 0.2, ids[1], 1.0)]
+    says = [
+        ("rubric", "weighs", "price", 0.2, ids[0], 3.0),
+        ("rubric", "weighs", "price", 0.2, ids[1], 1.0),
+    ]
     says += [("experience", "when", "too heavy | the last one", 0.9, ids[2], 1.0)]
     says += [("archive", "changed", "The pick is another.", np.nan, ids[3], 1.0)]
     says += [("aspect", "price+rating", "item:2", 1.0, ids[3], 1.0)]

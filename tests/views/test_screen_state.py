@@ -77,7 +77,9 @@ def test_an_action_forgets_and_the_next_one_starts_afresh(screen):
     switches = {"tombstone": True, "item_weights": False}
     state = screen.act({"interactions": rows, "switches": switches, "topic": TOPIC})
     assert {row["interaction"] for row in state["history"] if row["removed"]} == set(rows)
-    assert next(one for one in state["sentences"] if one["claim"] == pick["claim"])["fate"] == "gone"
+    assert (
+        next(one for one in state["sentences"] if one["claim"] == pick["claim"])["fate"] == "gone"
+    )
     assert {one["name"]: one["on"] for one in state["switches"]}["tombstone"]
     again = screen.act({"interactions": [], "switches": {}, "topic": TOPIC})
     assert {**again, "seconds": 0} == {**screen.state, "seconds": 0}
