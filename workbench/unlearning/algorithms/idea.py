@@ -12,6 +12,10 @@ model.
 
 As in the fork: Δ = mean of C − mean of F and θ *+=* H⁻¹Δ, towards what is to be forgotten (defect
 5); σ = max(.1, λ‖x‖ / (ε √(2 ln(1.25/δ)))) (defect 8); then an epoch on 128 times the rows.
+
+Where: pierre-lubitzsch/RecBole at 74dc4d4b, `recbole/trainer/trainer.py`, read, not run. Training
+mode: one of lines 513, 849, 1514, 2038, 2579, 3303, 3812. The end at negative curvature: commit
+03c28ae. Of defects 5 and 8 and of the epoch our reading has no line.
 """
 
 from __future__ import annotations
