@@ -399,17 +399,21 @@ def test_the_forks_series_is_a_hundred_and_one_times_the_gradient():
 
 
 def test_the_forks_edges_go_towards_what_is_removed():
-    """CEU as in the fork steps against its own difference of gradients: corrected, the same
-    product is negative."""
+    """IDEA and CEU as in the fork step along v: corrected, the same product is negative."""
     model = MODELS["BPR"].copy().fit(LOG)
     changed = change(model.copy(), LOG, SOME)
+    told = {"mode": "as_in_fork", "fork_sigma": 0.0}
+    for name, more in {"idea": {"finetune": 0}, "ceu": {}}.items():
+        found = unlearn(ALGORITHMS[name], model, LOG, SOME, SEVEN[name](**told, **more)).model
+        moved = Coordinates(found).read() - Coordinates(model).read()
+        assert float(moved @ changed.v) > 0
+    # with its noise, which averages away
     config = IDEAConfig(mode="as_in_fork", finetune=0)
     moved = [
         Coordinates(unlearn(idea, model, LOG, SOME, config, seed).model).read()
         - Coordinates(model).read()
         for seed in range(20)
     ]
-    # the noise is averaged away
     assert float(torch.stack(moved).mean(0) @ changed.v) > 0
 
 

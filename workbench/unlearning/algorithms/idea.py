@@ -57,6 +57,8 @@ class IDEAConfig(Influence):
     """Of that epoch; None takes the model's."""
     retain: PositiveInt = 8
     """As in the fork: rows of others for each row of the user, 1,024 at least."""
+    fork_sigma: NonNegativeFloat | None = None
+    """As in the fork: σ; None: .1 at least, as there; 0 takes the noise away and leaves the sign."""
 
 
 def idea(
@@ -106,7 +108,7 @@ def _as_in_fork(
         found = solve(product, delta, ABSOLUTE / size, config.steps)
         zeta = config.damping * float(found.x.norm())
         upside_down = zeta / (config.epsilon * np.sqrt(2 * np.log(1.25 / config.delta)))
-        sigma = float(max(0.1, upside_down))
+        sigma = float(max(0.1, upside_down)) if config.fork_sigma is None else config.fork_sigma
         at.move(found.x + sigma * torch.randn(len(at), dtype=torch.float64))
     model.rebuild(request.remaining(before))
     notes = {"curvature": "hessian", "steps": found.steps, "residual": found.residual}
