@@ -54,9 +54,16 @@ class Stream:
     models: dict[int, Any] = field(repr=False)
 
     def __repr__(self) -> str:
-        said = self.outcomes["status"].value_counts() if len(self.outcomes) else {}
-        told = ", ".join(f"{n} {status}" for status, n in said.items())
-        return f"Stream({self.method.name} on {self.scenario.name}: {told or 'nothing served'})"
+        told = _counts(self.outcomes, "status") or "nothing served"
+        ends = _counts(self.outcomes, "end")
+        told += f"; ended: {ends}" if ends else ""
+        return f"Stream({self.method.name} on {self.scenario.name}: {told})"
+
+
+def _counts(outcomes: pd.DataFrame, column: str) -> str:
+    """How often each word stands in a column: "16 limit, 4 converged"; empty without the column."""
+    said = outcomes[column].value_counts() if column in outcomes else {}
+    return ", ".join(f"{n} {word}" for word, n in said.items())
 
 
 def checkpoints_of(n_requests: int, n: int = 4) -> tuple[int, ...]:
