@@ -4,7 +4,8 @@
     forecast = Spearman over requests of one of them with |distance(r)|, the distance to retrain
 
 θ₀: first weights, θ*: trained ones; ℓ_r: mean loss of the rows of request r; distance: mean percentile
-of its deleted rows less a retrain's. MiniRec (2026) values a training sample by the alignment of its
+of its deleted rows less a retrain's (of spam, whose accounts are no more: that of the items it promoted, in
+genuine people's lists). MiniRec (2026) values a training sample by the alignment of its
 gradient with the path of optimisation; here the same number is asked what deletion will cost. The null:
 permutations of requests. The control: how far one retrain is from others, which nothing may forecast.
 """
@@ -21,7 +22,7 @@ from scipy.stats import rankdata
 
 from workbench.data import Interactions
 from workbench.errors import DataError
-from workbench.unlearning.audit._asked import Models, cells, deleted_cells, every, requests_of
+from workbench.unlearning.audit._asked import Models, about, asked_cells, cells, every
 from workbench.unlearning.audit._table import COLUMNS, CONTROL, DRAWS, Audit
 from workbench.unlearning.references import reseeded
 from workbench.unlearning.scenarios import Scenario
@@ -91,17 +92,19 @@ def alignment_forecast(
     if done < 8:
         raise DataError(f"{done} requests", "alignment", "at least 8 to rank")
     said = sum(alignments(base, scenario, done) for base in bases) / len(bases)
-    histories, asked, _ = deleted_cells(scenario, done)
+    histories, asked, _ = asked_cells(scenario, done)
     values, again = every(models, retrained, lambda one: cells(one, histories, asked))
     half = len(again) // 2
-    request = requests_of(scenario, done)
+    own = about(scenario, done)
     apart = {name: found.mean(axis=0) - again.mean(axis=0) for name, found in values.items()}
     apart[CONTROL] = again[:half].mean(axis=0) - again[half:].mean(axis=0)
     lines, each = [], []
     for name, cell in apart.items():
-        distance = pd.Series(cell).groupby(request).mean().abs()
         # a request whose rows the person still holds otherwise has none that is deleted
-        distance = distance.reindex(range(done)).to_numpy()
+        asked_of_it = own & ~np.isnan(cell)
+        total = asked_of_it @ np.nan_to_num(cell)
+        with np.errstate(invalid="ignore"):
+            distance = np.abs(total / asked_of_it.sum(axis=1))
         kept = ~np.isnan(distance)
         for kind in ("path", "retained"):
             found = spearman(said[kind].to_numpy()[kept], distance[kept], seed)
