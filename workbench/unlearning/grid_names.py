@@ -135,15 +135,16 @@ def _is_algorithm(name: str) -> bool:
 
 def must_fit(name: str, model: str) -> None:
     """Raise `ConfigError` where a shipped algorithm cannot do anything with a model."""
-    from workbench.unlearning.methods import METHODS, NEEDS, offers
+    from workbench.unlearning.methods import NEEDS, UNOPENED, offers
 
     if ":" in name:
         return
-    way, has = algorithm_of(name), offers(model_class(model)())
-    rows = {row: (one.algorithm, one.prepare) for row, one in METHODS.items()}
-    needs = {NEEDS[row] for row, one in rows.items() if one == (way.algorithm, way.prepare)}
+    algorithm_of(name)
+    own, has = PREPARED.get(name, (name, None)), offers(model_class(model)())
+    # by their names: rows of other algorithms stay unopened
+    needs = {line.need for line in UNOPENED.values() if own == (line.algorithm, line.prepare)}
     if needs and not needs & has:
-        able = [one for one in METHODS if NEEDS[one] in has]
+        able = [one for one in UNOPENED if NEEDS[one] in has]
         what = f"{name} cannot be done on {model}, which is none of: {', '.join(sorted(needs))}"
         do = f"leave one out; rows that fit: {', '.join(able)}"
         raise ConfigError(what, f"algorithms.{name}", f"what fits {model}", do)
