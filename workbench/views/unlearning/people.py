@@ -79,11 +79,6 @@ class People:
         """Of all people, who hold each item; (n_items,)."""
         return np.asarray(self.held.mean(axis=0)).ravel()
 
-    @cached_property
-    def sizes(self) -> np.ndarray:
-        """Length of each person's row of `held`."""
-        return np.sqrt(self.held.sum(axis=1))
-
     def __repr__(self) -> str:
         return f"People({len(self.users)} who left; {', '.join(self.models)})"
 
@@ -144,8 +139,8 @@ class People:
 
     def _neighbours(self, user: int) -> np.ndarray:
         """Share of the people most like this one (cosine of what is held) who hold each item."""
-        own = self.held[[user]]
-        alike = (self.held @ own.T).toarray().ravel() / np.maximum(self.sizes, 1e-12)
+        own, size = self.held[[user]], np.sqrt(self.held.sum(axis=1))
+        alike = (self.held @ own.T).toarray().ravel() / np.maximum(size, 1e-12)
         alike[user] = -1
         near = np.argsort(-alike, kind="stable")[:NEAREST]
         return np.asarray(self.held[near].mean(axis=0)).ravel()
