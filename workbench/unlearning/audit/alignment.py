@@ -67,11 +67,12 @@ def spearman(one: np.ndarray, other: np.ndarray, seed: int = 0) -> tuple[float, 
     """Spearman's ρ, 95 % from draws of pairs, and where 95 % lie when pairs are drawn anew:
     (ρ, low, high, null_low, null_high). 0 where one of them is constant."""
     rng, n = np.random.default_rng(seed), len(one)
-    draws = [rng.integers(n, size=n) for _ in range(DRAWS)]
-    found = [_rho(one[draw], other[draw]) for draw in draws]
-    null = [_rho(one, rng.permutation(other)) for _ in range(DRAWS)]
-    bounds = [np.quantile(values, (0.025, 0.975)) for values in (found, null)]
-    return (_rho(one, other), *map(float, np.concatenate(bounds)))
+    draws = np.stack([rng.integers(n, size=n) for _ in range(DRAWS)])
+    anew = np.stack([rng.permutation(other) for _ in range(DRAWS)])
+    found = _rho(one[draws], other[draws]), _rho(one[None, :], anew)
+    bounds = [np.quantile(values, (0.025, 0.975)) for values in found]
+    whole = _rho(one[None, :], other[None, :])[0]
+    return (float(whole), *map(float, np.concatenate(bounds)))
 
 
 def alignment_forecast(
@@ -123,6 +124,10 @@ def _flat(model: Any) -> np.ndarray:
     return torch.cat(parts).cpu().numpy().astype(np.float64)
 
 
-def _rho(one: np.ndarray, other: np.ndarray) -> float:
-    one, other = rankdata(one), rankdata(other)
-    return cosine(one - one.mean(), other - other.mean())
+def _rho(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """Spearman's ρ of each row of (B, n) with that of the other; 0 where one is constant."""
+    ranks = [rankdata(values, axis=1) for values in (one, other)]
+    one, other = (values - values.mean(axis=1, keepdims=True) for values in ranks)
+    length = np.linalg.norm(one, axis=1) * np.linalg.norm(other, axis=1)
+    dot = (one * other).sum(axis=1)
+    return np.divide(dot, length, out=np.zeros(len(length)), where=length > 0)
