@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from workbench.data import Interactions
+from workbench.errors import DataError
 from workbench.reports.recpilot._learning import Learnt, RubricConfig, Seen
 from workbench.reports.recpilot._visible import Visible
 from workbench.reports.recpilot.aspects import ATTRIBUTES, aspects_of, name_of
@@ -28,7 +29,11 @@ class Step(NamedTuple):
 
 
 def steps_of(log: Interactions, shelf: Visible) -> dict[int, tuple[Step, ...]]:
-    """The purchases of every shopper who made one, in log order."""
+    """The purchases of every shopper who made one, in log order; `DataError` for a shelf of other
+    items."""
+    if len(shelf.group) != log.n_items:
+        what = f"{len(shelf.group)} items in the catalogue, {log.n_items} in the log"
+        raise DataError(what, "catalogue", do="make it of log.items, one row per code")
     rows = log.frame.loc[(log.frame["action"] == BOUGHT).to_numpy()]
     columns = [rows[name].tolist() for name in ("user", "item", "interaction", "position")]
     # all purchases so far, and each shopper's own among them
@@ -82,3 +87,18 @@ def table_of(
     }
     weights = dict(zip(ATTRIBUTES, learnt.weights[1:].T, strict=True))
     return pd.DataFrame(table | weights)
+
+
+def counting(steps: dict[int, tuple[Step, ...]], shelf: Visible, removed: Interactions) -> int:
+    """How many shoppers have a later step beside which a purchase of somebody else, one of these
+    rows, was counted."""
+    rows = removed.frame.loc[(removed.frame["action"] == BOUGHT).to_numpy()]
+    begun = [rows[name].to_numpy() for name in ("user", "position")]
+    beside, found = shelf.group[rows["item"].to_numpy()], 0
+    for user, own in steps.items():
+        theirs = begun[0] != user
+        position = np.array([step.position for step in own])[:, None]
+        group = shelf.group[np.array([step.item for step in own])][:, None]
+        counted = (position > begun[1]) & (group == beside) & (group >= 0) & theirs
+        found += bool(counted.any())
+    return found

@@ -12,9 +12,11 @@ import pandas as pd
 from workbench.reports.evidence import Evidence
 from workbench.reports.recpilot._learning import Learnt
 from workbench.reports.recpilot._steps import BOUGHT, Step
-from workbench.reports.recpilot.aspects import ATTRIBUTES, aspects_of, rank_aspects
+from workbench.reports.recpilot.aspects import ATTRIBUTES, rank_aspects
 from workbench.reports.stores import COLUMNS
 
+Line = tuple[str, str, str, float, np.ndarray]
+"""A statement, and how far each step moved what it rests on, (n_steps,)."""
 SAID = ["kind", "relation", "object", "value", "interaction", "weight"]
 
 
@@ -34,40 +36,38 @@ def said_of(rubric: Any, evidence: Evidence) -> pd.DataFrame:
     attribute set gives an offered item a place among the products of its kind, 1 the best.
     """
     user = evidence.user
-    notes, weights = rubric.lineage(user), rubric.weights(user)
-    notes = notes[notes["weight"] > 0]
-    values = dict(zip(ATTRIBUTES, weights - weights.mean(), strict=True))
-    rubric_rows = notes.rename(columns={"entity": "object"}).assign(
-        kind="rubric", relation="weighs", value=notes["entity"].map(values)
-    )
-    parts = [rubric_rows.sort_values(["object", "interaction"])[SAID]]
-    items = sorted({int(item) for item in evidence.offers.values()}) if len(notes) else []
-    for item in items:
-        parts.append(_places(rubric, evidence, item, notes))
-    return pd.concat(parts, ignore_index=True)
+    steps, learnt = rubric.steps.get(user, ()), rubric.learnt(user)
+    ids = np.array([step.interaction for step in steps], dtype=np.int64)
+    moved, weights = np.abs(np.diff(learnt.weights, axis=0)), learnt.weights[-1]
+    lines: list[Line] = []
+    for name, weight, by in zip(ATTRIBUTES, weights - weights.mean(), moved.T, strict=True):
+        lines.append(("rubric", "weighs", name, weight, by))
+    for item in sorted({int(item) for item in evidence.offers.values()}):
+        lines += _places(rubric, evidence, item, moved)
+    # a row for every purchase that moved something
+    table = {name: [line[k] for line in lines] for k, name in enumerate(SAID[:4])}
+    table = {name: np.repeat(np.array(values), len(ids)) for name, values in table.items()}
+    table["interaction"] = np.tile(ids, len(lines))
+    table["weight"] = np.concatenate([line[4] for line in lines])
+    said = pd.DataFrame(table).astype(dict.fromkeys(SAID[:3], object))
+    return said[said["weight"] > 0].reset_index(drop=True)
 
 
-def _places(rubric: Any, evidence: Evidence, item: int, notes: pd.DataFrame) -> pd.DataFrame:
+def _places(rubric: Any, evidence: Evidence, item: int, moved: np.ndarray) -> list[Line]:
     """The place of one item under every aspect, carried by what moved the aspect's attributes."""
-    kind = evidence.catalogue.kind
-    # nobody says what it is: it stands alone
+    kind, c = evidence.catalogue.kind, rubric.config
+    # where nobody says what it is, it stands alone
     beside = np.flatnonzero(kind == kind[item]) if kind[item] else np.array([item])
-    scores = rubric.shelf.scores(
-        beside, sold_to_others(evidence)[beside], _brands(rubric, evidence)
-    )
-    c = rubric.config
+    owned = [step.item for step in rubric.steps.get(evidence.user, ())]
+    brands = rubric.shelf.brand[np.array(owned, dtype=np.int64)]
+    scores = rubric.shelf.scores(beside, sold_to_others(evidence)[beside], brands)
     ranked = rank_aspects(beside, rubric.weights(evidence.user), scores, c.largest, c.delta)
-    wide = notes.pivot(index="interaction", columns="entity", values="weight")
-    wide = wide.reindex(columns=list(ATTRIBUTES)).fillna(0.0)
-    parts = []
-    for aspect, (name, place) in zip(
-        aspects_of(c.largest), ranked.places(item).items(), strict=True
-    ):
-        weight = wide.to_numpy()[:, aspect].sum(axis=1)
-        carried = pd.DataFrame({"interaction": wide.index.to_numpy(), "weight": weight})
-        said = carried[carried["weight"] > 0].assign(kind="aspect", relation=name)
-        parts.append(said.assign(object=f"item:{item}", value=float(place)))
-    return pd.concat(parts, ignore_index=True)[SAID]
+    places, name = ranked.places(item), f"item:{item}"
+    carried = moved @ ranked.aspects.T
+    return [
+        ("aspect", aspect, name, float(place), by)
+        for (aspect, place), by in zip(places.items(), carried.T, strict=True)
+    ]
 
 
 def sold_to_others(evidence: Evidence) -> np.ndarray:
@@ -75,8 +75,3 @@ def sold_to_others(evidence: Evidence) -> np.ndarray:
     rows = evidence.log.frame
     theirs = (rows["action"] == BOUGHT).to_numpy() & (rows["user"] != evidence.user).to_numpy()
     return np.bincount(rows["item"].to_numpy()[theirs], minlength=evidence.log.n_items)
-
-
-def _brands(rubric: Any, evidence: Evidence) -> np.ndarray:
-    items = [step.item for step in rubric.steps.get(evidence.user, ())]
-    return rubric.shelf.brand[np.array(items, dtype=np.int64)]

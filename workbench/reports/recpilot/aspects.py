@@ -17,7 +17,7 @@ from itertools import combinations
 import numpy as np
 
 from workbench.data import Catalogue
-from workbench.errors import ConfigError
+from workbench.errors import ConfigError, UnknownItem
 from workbench.recommend import top_k
 from workbench.reports.offers import roles
 
@@ -105,8 +105,12 @@ class Aspects:
         return self.items[top_k(own.sum(axis=0)[None], len(self.items))[0]]
 
     def places(self, item: int) -> dict[str, int]:
-        """The place of an item under every aspect, 1 the best; equal ones share the first."""
-        own = self.scores[:, np.flatnonzero(self.items == item)[:1]]
+        """The place of an item under every aspect, 1 the best, shared by equal ones; `UnknownItem`
+        for an item that was not ranked."""
+        at = np.flatnonzero(self.items == item)[:1]
+        if not len(at):
+            raise UnknownItem(f"item {item} was not ranked", "item", "one of items")
+        own = self.scores[:, at]
         better = (self.scores > own + 1e-12).sum(axis=1)
         return dict(zip(self.names, (1 + better).tolist(), strict=True))
 

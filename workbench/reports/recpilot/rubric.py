@@ -20,10 +20,10 @@ import pandas as pd
 from workbench.data import Catalogue, Interactions
 from workbench.data.histories import unique_ids
 from workbench.errors import DataError
-from workbench.recommend.protocol import check_kind
 from workbench.reports.evidence import Evidence
 from workbench.reports.recpilot._learning import Learnt, RubricConfig, learn
-from workbench.reports.recpilot._steps import Step, seen_by, steps_of, table_of
+from workbench.reports.recpilot._settled import Settled
+from workbench.reports.recpilot._steps import Step, counting, seen_by, steps_of, table_of
 from workbench.reports.recpilot._telling import notes_of, said_of
 from workbench.reports.recpilot._visible import Visible
 
@@ -57,31 +57,20 @@ class Rubric:
     @classmethod
     def with_config(cls, config: RubricConfig) -> Settled:
         """A kind of rubric with these settings, as `Service.build(stores=[…])` takes it."""
-        return Settled(config)
+        return Settled(cls, config)
 
     @classmethod
     def build(
         cls, log: Interactions, catalogue: Catalogue, config: RubricConfig | None = None
     ) -> Rubric:
         """Write down every purchase. Raises `DataError` for a catalogue of other items."""
-        check_kind(log, Interactions)
-        check_kind(catalogue, Catalogue)
-        if len(catalogue) != log.n_items:
-            what = f"{len(catalogue)} items in the catalogue, {log.n_items} in the log"
-            raise DataError(what, "catalogue", do="make it of log.items, one row per code")
         config = config or RubricConfig()
         shelf = Visible.of(catalogue, config.candidates)
         return cls(config, shelf, steps_of(log, shelf), log.index_fingerprint)
 
-    def rebuilt(self, log: Interactions, catalogue: Catalogue) -> Rubric:
-        """One of the same settings, built anew."""
-        return self.build(log, catalogue, self.config)
-
     def __repr__(self) -> str:
         n = sum(map(len, self.steps.values()))
         return f"Rubric({self.config.mode}, {len(self.steps):,} shoppers, {n:,} steps)"
-
-    # --- what was learnt ---
 
     def weights(self, user: int, before: int | None = None) -> np.ndarray:
         """(n_attributes,) of a shopper; before: a position in the log, where they know only what
@@ -127,8 +116,6 @@ class Rubric:
         played = {user: self._played[user] for user in same & self._played.keys()}
         return replace(self, struck=struck, steps=steps, _played=played)
 
-    # --- as a store ---
-
     def forget(self, interactions: Iterable[int], users: Iterable[int] | None = None) -> Rubric:
         """The rubric without these purchases: the others are played again. `users`: whose rows,
         where known."""
@@ -146,6 +133,10 @@ class Rubric:
         ids = unique_ids(interactions)
         return ids[np.isin(ids, [step.interaction for step in self.steps.get(int(user), ())])]
 
+    def left_in(self, removed: Interactions) -> int:
+        """How many other shoppers' steps still count these rows: the `residue`."""
+        return counting(self.steps, self.shelf, removed)
+
     def lineage(self, user: int) -> pd.DataFrame:
         """How far each step moved each attribute: kind "step", entity the attribute."""
         return notes_of(self.steps.get(int(user), ()), self.learnt(user))
@@ -153,15 +144,3 @@ class Rubric:
     def says(self, evidence: Evidence) -> pd.DataFrame:
         """What a page may say of it, see `said_of`."""
         return said_of(self, evidence)
-
-
-@dataclass(frozen=True)
-class Settled:
-    """A kind of rubric: `Rubric` with these settings."""
-
-    config: RubricConfig
-    name: str = Rubric.name
-
-    def build(self, log: Interactions, catalogue: Catalogue) -> Rubric:
-        """Write down every purchase."""
-        return Rubric.build(log, catalogue, self.config)
