@@ -55,32 +55,26 @@ class Seen(NamedTuple):
 
 
 class Learnt(NamedTuple):
-    """What steps made of the start: weights (n_steps + 1, n_attributes), NDCG of every aspect
-    (n_steps, n_aspects), and of the overall ranking before and after each step, (n_steps,)."""
+    """What steps made of the start: weights (n_steps + 1, n_attributes), and the NDCG of every
+    aspect before each step, (n_steps, n_aspects)."""
 
     weights: np.ndarray
     aspects: np.ndarray
-    before: np.ndarray
-    after: np.ndarray
 
 
 def learn(steps: Sequence[Seen | None], config: RubricConfig) -> Learnt:
     """Weights after each step in turn; where there is nothing to learn from (None) they stay, and
     every NDCG is NaN."""
-    aspects = aspects_of(config.largest)
+    aspects, update = aspects_of(config.largest), MODES[config.mode]
     weights, told = [START], np.full((len(steps), len(aspects)), np.nan)
-    before, after = np.full(len(steps), np.nan), np.full(len(steps), np.nan)
     for place, seen in enumerate(steps):
         w = weights[-1]
         if seen is not None:
             # every aspect's ranking under the weights before, all at once
             told[place] = gains(aspect_scores(w, seen.scores, aspects, config.delta), seen.chosen)
-            moved = MODES[config.mode](w, told[place], seen, aspects, config)
-            both = np.stack([w, moved]) @ seen.scores.T
-            before[place], after[place] = gains(both, seen.chosen)
-            w = moved
+            w = update(w, told[place], seen, aspects, config)
         weights.append(w)
-    return Learnt(np.stack(weights), told, before, after)
+    return Learnt(np.stack(weights), told)
 
 
 def _paper_exact(

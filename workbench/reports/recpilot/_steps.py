@@ -13,7 +13,7 @@ from workbench.data import Interactions
 from workbench.errors import DataError
 from workbench.reports.recpilot._learning import Learnt, RubricConfig, Seen
 from workbench.reports.recpilot._visible import Visible
-from workbench.reports.recpilot.aspects import ATTRIBUTES, aspects_of, name_of
+from workbench.reports.recpilot.aspects import ATTRIBUTES, aspects_of, gains, name_of
 
 BOUGHT = "purchase"
 
@@ -68,21 +68,27 @@ def seen_by(
 
 
 def table_of(
-    steps: Sequence[Step], learnt: Learnt, config: RubricConfig, struck: frozenset[int]
+    steps: Sequence[Step], learnt: Learnt, shelf: Visible, config: RubricConfig, struck: frozenset
 ) -> pd.DataFrame:
     """A line a step: [interaction, item, candidates, best (aspect), ndcg_best, ndcg_before,
-    ndcg_after, undone, and the weight of each attribute after it]."""
+    ndcg_after (of the ranking by all weights, before and after it), undone, and the weight of each
+    attribute after it]."""
     names = np.array([name_of(aspect) for aspect in aspects_of(config.largest)], dtype=object)
     ndcg = learnt.aspects.max(axis=1)
     best = names[np.argmax(np.round(learnt.aspects, 12), axis=1)]
+    # how the ranking by all weights did, without and with what the step taught
+    both = np.full((len(steps), 2), np.nan)
+    for n, seen in enumerate(seen_by(steps, shelf, struck)):
+        if seen is not None:
+            both[n] = gains(learnt.weights[n : n + 2] @ seen.scores.T, seen.chosen)
     table = {
         "interaction": np.array([step.interaction for step in steps], dtype=np.int64),
         "item": np.array([step.item for step in steps], dtype=np.int32),
         "candidates": [len(step.sold) for step in steps],
         "best": np.where(np.isfinite(ndcg), best, ""),
         "ndcg_best": ndcg,
-        "ndcg_before": learnt.before,
-        "ndcg_after": learnt.after,
+        "ndcg_before": both[:, 0],
+        "ndcg_after": both[:, 1],
         "undone": [step.interaction in struck for step in steps],
     }
     weights = dict(zip(ATTRIBUTES, learnt.weights[1:].T, strict=True))

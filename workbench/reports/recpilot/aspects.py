@@ -18,7 +18,6 @@ import numpy as np
 
 from workbench.data import Catalogue
 from workbench.errors import ConfigError, UnknownItem
-from workbench.recommend import top_k
 from workbench.reports.offers import roles
 
 ATTRIBUTES = ("price", "rating", "brand", "popularity")
@@ -102,7 +101,8 @@ class Aspects:
         if aspect not in (None, *self.names):
             raise ConfigError(f"no aspect {aspect!r}", "aspect", f"one of {', '.join(self.names)}")
         own = self.scores if aspect is None else self.scores[[self.names.index(aspect)]]
-        return self.items[top_k(own.sum(axis=0)[None], len(self.items))[0]]
+        # what is equal but for rounding keeps the order of the codes
+        return self.items[np.argsort(-own.sum(axis=0).round(12), kind="stable")]
 
     def places(self, item: int) -> dict[str, int]:
         """The place of an item under every aspect, 1 the best, shared by equal ones; `UnknownItem`

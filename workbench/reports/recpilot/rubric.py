@@ -90,7 +90,7 @@ class Rubric:
     def ledger(self, user: int) -> pd.DataFrame:
         """A line a step, see `table_of`."""
         own = self.steps.get(int(user), ())
-        return table_of(own, self.learnt(user), self.config, self.struck)
+        return table_of(own, self.learnt(user), self.shelf, self.config, self.struck)
 
     def undo(self, step: int) -> Rubric:
         """The rubric as if a step (an interaction id) had taught nothing; it stays in the ledger.
