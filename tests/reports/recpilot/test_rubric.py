@@ -182,6 +182,23 @@ def test_the_logit_step_by_hand():
 
 
 @modes
+def test_cheaper_please_is_a_step_that_says_so(mode):
+    log, catalogue = small(bought=(0, 1))
+    action = log.frame["action"].astype(object)
+    action[log.frame.index[-1]] = "budget"
+    asked = log.of_rows(log.frame.assign(action=action.astype("category")))
+    config = RubricConfig(mode=mode)
+    rubric = Rubric.build(asked, catalogue, config)
+    button = int(asked.frame["interaction"].iloc[-1])
+    plain = rubric.forget([button])
+    assert same(plain, Rubric.build(asked.without([button]), catalogue, config), [0, 1])
+    assert np.allclose(rubric.weights(0) - plain.weights(0), [0.25, 0, 0, 0])
+    assert rubric.knows(0, [button]).tolist() == [button]
+    assert rubric.ledger(0)["best"].tolist()[1] == "price"
+    assert np.array_equal(rubric.undo(button).weights(0), plain.weights(0))
+
+
+@modes
 @pytest.mark.parametrize(
     "shop_of",
     [

@@ -6,6 +6,7 @@
     logit         w ← w + η (s_bought − Σ_i p_i s_i),  p = softmax(s · w)            one step of a conditional logit
 
 The last is no part of the paper: it is what a choice by weighted attributes asks for, the yardstick.
+Who presses *cheaper, please* says what they weigh: w ← w + δ · 1_price, as if that aspect had won.
 """
 
 from __future__ import annotations
@@ -54,6 +55,16 @@ class Seen(NamedTuple):
     chosen: int
 
 
+class Asked(NamedTuple):
+    """A step of another sort: the shopper asked for more of one attribute, by its place."""
+
+    attribute: int
+
+
+Lesson = Seen | Asked | None
+"""What a step teaches: a choice, a wish, or nothing."""
+
+
 class Learnt(NamedTuple):
     """What steps made of the start: weights (n_steps + 1, n_attributes), and the NDCG of every
     aspect before each step, (n_steps, n_aspects)."""
@@ -62,14 +73,15 @@ class Learnt(NamedTuple):
     aspects: np.ndarray
 
 
-def learn(steps: Sequence[Seen | None], config: RubricConfig) -> Learnt:
-    """Weights after each step in turn; where there is nothing to learn from (None) they stay, and
-    every NDCG is NaN."""
+def learn(steps: Sequence[Lesson], config: RubricConfig) -> Learnt:
+    """Weights after each step in turn; NDCG are NaN where nothing was chosen."""
     aspects, update = aspects_of(config.largest), MODES[config.mode]
     weights, told = [START], np.full((len(steps), len(aspects)), np.nan)
     for place, seen in enumerate(steps):
         w = weights[-1]
-        if seen is not None:
+        if isinstance(seen, Asked):
+            w = w + config.delta * (np.arange(len(w)) == seen.attribute)
+        elif seen is not None:
             # every aspect's ranking under the weights before, all at once
             told[place] = gains(aspect_scores(w, seen.scores, aspects, config.delta), seen.chosen)
             w = update(w, told[place], seen, aspects, config)

@@ -11,36 +11,51 @@ import pandas as pd
 
 from workbench.data import Interactions
 from workbench.errors import DataError
-from workbench.reports.recpilot._learning import Learnt, RubricConfig, Seen
+from workbench.reports.recpilot._learning import (
+    Asked,
+    Learnt,
+    Lesson,
+    RubricConfig,
+    Seen,
+)
 from workbench.reports.recpilot._visible import Visible
 from workbench.reports.recpilot.aspects import ATTRIBUTES, aspects_of, gains, name_of
 
 BOUGHT = "purchase"
+ASKED = {"budget": "price"}
+"""Buttons that say what a shopper weighs: *cheaper, please*. *Not for me* and *have it already* say
+nothing of why."""
 
 
 class Step(NamedTuple):
     """A purchase: interaction id, position in the log, item code, and how often others had bought
-    each of its candidates by then, int (n_candidates,)."""
+    each of its candidates by then, int (n_candidates,); or a button, of which `asked` says the
+    attribute, with no candidates."""
 
     interaction: int
     position: int
     item: int
     sold: np.ndarray
+    asked: str = ""
 
 
 def steps_of(log: Interactions, shelf: Visible) -> dict[int, tuple[Step, ...]]:
-    """The purchases of every shopper who made one, in log order; `DataError` for a shelf of other
+    """The purchases and buttons of every shopper who has some, in log order; `DataError` for a shelf of other
     items."""
     if len(shelf.group) != log.n_items:
         what = f"{len(shelf.group)} items in the catalogue, {log.n_items} in the log"
         raise DataError(what, "catalogue", do="make it of log.items, one row per code")
-    rows = log.frame.loc[(log.frame["action"] == BOUGHT).to_numpy()]
-    columns = [rows[name].tolist() for name in ("user", "item", "interaction", "position")]
+    rows = log.frame.loc[log.frame["action"].isin([BOUGHT, *ASKED]).to_numpy()]
+    names = ("user", "item", "interaction", "position", "action")
+    columns = [rows[name].tolist() for name in names]
     # all purchases so far, and each shopper's own among them
     sold = np.zeros(log.n_items, dtype=np.int64)
     own: dict[int, list[int]] = defaultdict(list)
     steps: dict[int, list[Step]] = defaultdict(list)
-    for user, item, interaction, position in zip(*columns, strict=True):
+    for user, item, interaction, position, action in zip(*columns, strict=True):
+        if action in ASKED:
+            steps[user].append(Step(interaction, position, item, sold[:0], ASKED[action]))
+            continue
         beside = shelf.candidates(item)
         mine = (np.array(own[user], dtype=np.int64)[:, None] == beside).sum(axis=0)
         steps[user].append(Step(interaction, position, item, sold[beside] - mine))
@@ -51,19 +66,22 @@ def steps_of(log: Interactions, shelf: Visible) -> dict[int, tuple[Step, ...]]:
 
 def seen_by(
     steps: Sequence[Step], shelf: Visible, struck: frozenset[int] = frozenset()
-) -> list[Seen | None]:
-    """What each step of a shopper learns from; None where it was struck, or where nothing is known
-    of what it was chosen among."""
-    found: list[Seen | None] = []
-    brands = shelf.brand[np.array([step.item for step in steps], dtype=np.int64)]
-    for place, step in enumerate(steps):
+) -> list[Lesson]:
+    """What each step of a shopper teaches; None where it was struck, or where nothing is known of
+    what it was chosen among."""
+    found: list[Lesson] = []
+    had: list[int] = []
+    for step in steps:
         items = shelf.candidates(step.item)
-        if not len(items) or step.interaction in struck:
+        if step.interaction in struck or not (len(items) or step.asked):
             found.append(None)
-            continue
-        # the brands of what was bought before
-        scores = shelf.scores(items, step.sold, brands[:place])
-        found.append(Seen(scores, int(np.searchsorted(items, step.item))))
+        elif step.asked:
+            found.append(Asked(ATTRIBUTES.index(step.asked)))
+        else:
+            # beside the brands of what was bought before
+            scores = shelf.scores(items, step.sold, shelf.brand[np.array(had, dtype=np.int64)])
+            found.append(Seen(scores, int(np.searchsorted(items, step.item))))
+        had += [] if step.asked else [step.item]
     return found
 
 
@@ -79,13 +97,13 @@ def table_of(
     # how the ranking by all weights did, without and with what the step taught
     both = np.full((len(steps), 2), np.nan)
     for n, seen in enumerate(seen_by(steps, shelf, struck)):
-        if seen is not None:
+        if isinstance(seen, Seen):
             both[n] = gains(learnt.weights[n : n + 2] @ seen.scores.T, seen.chosen)
     table = {
         "interaction": np.array([step.interaction for step in steps], dtype=np.int64),
         "item": np.array([step.item for step in steps], dtype=np.int32),
         "candidates": [len(step.sold) for step in steps],
-        "best": np.where(np.isfinite(ndcg), best, ""),
+        "best": np.where(np.isfinite(ndcg), best, [step.asked for step in steps]),
         "ndcg_best": ndcg,
         "ndcg_before": both[:, 0],
         "ndcg_after": both[:, 1],
@@ -104,7 +122,9 @@ def counting(steps: dict[int, tuple[Step, ...]], shelf: Visible, removed: Intera
     for user, own in steps.items():
         theirs = begun[0] != user
         position = np.array([step.position for step in own])[:, None]
-        group = shelf.group[np.array([step.item for step in own])][:, None]
+        # a button was held against nothing
+        group = [-1 if step.asked else shelf.group[step.item] for step in own]
+        group = np.array(group)[:, None]
         counted = (position > begun[1]) & (group == beside) & (group >= 0) & theirs
         found += bool(counted.any())
     return found

@@ -58,7 +58,7 @@ def _places(rubric: Any, evidence: Evidence, item: int, moved: np.ndarray) -> li
     kind, c = evidence.catalogue.kind, rubric.config
     # where nobody says what it is, it stands alone
     beside = np.flatnonzero(kind == kind[item]) if kind[item] else np.array([item])
-    owned = [step.item for step in rubric.steps.get(evidence.user, ())]
+    owned = [step.item for step in rubric.steps.get(evidence.user, ()) if not step.asked]
     brands = rubric.shelf.brand[np.array(owned, dtype=np.int64)]
     scores = rubric.shelf.scores(beside, sold_to_others(evidence)[beside], brands)
     ranked = rank_aspects(beside, rubric.weights(evidence.user), scores, c.largest, c.delta)

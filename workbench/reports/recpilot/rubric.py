@@ -1,5 +1,5 @@
 """The rubric (RecPilot, arXiv 2603.07605): what each attribute weighs with a shopper, learnt from
-purchases alone, as a ledger of steps that can be played again without any of them.
+purchases (never from looks), as a ledger of steps that can be played again without any of them.
 
     weights(u) = learn(step 1, …, step n)       a step: what was bought, and what was on offer beside it
 
@@ -63,7 +63,7 @@ class Rubric:
     def build(
         cls, log: Interactions, catalogue: Catalogue, config: RubricConfig | None = None
     ) -> Rubric:
-        """Write down every purchase. Raises `DataError` for a catalogue of other items."""
+        """Write down all purchases and presses; `DataError` for a catalogue of other items."""
         config = config or RubricConfig()
         shelf = Visible.of(catalogue, config.candidates)
         return cls(config, shelf, steps_of(log, shelf), log.index_fingerprint)
