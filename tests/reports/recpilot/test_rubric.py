@@ -238,6 +238,23 @@ def test_nothing_is_learnt_where_the_category_is_not_known():
     assert rubric.ledger(0)["best"].tolist() == [""]
 
 
+def test_nothing_is_learnt_beside_more_than_anybody_compares():
+    log, catalogue = small()
+    few = Rubric.build(log, catalogue, RubricConfig(most=2))
+    assert few.weights(0).tolist() == START.tolist() and len(few.steps[0][0].sold) == 0
+    some = Rubric.build(log, catalogue, RubricConfig(most=3))
+    assert some.weights(0).tolist() == Rubric.build(log, catalogue).weights(0).tolist()
+
+
+def test_without_a_model_nothing_is_offered_and_the_rest_is_said():
+    log, catalogue = small()
+    rubric = Rubric.build(log, catalogue)
+    said = rubric.says(Evidence.of(log, catalogue, None, 0, stores={"rubric": rubric}))
+    assert set(said["kind"]) == {"rubric"}
+    chosen = Evidence.of(log, catalogue, None, 0, {"rubric": rubric}, offers={"pick": 1})
+    assert set(rubric.says(chosen)["object"]) >= {"item:1"}
+
+
 def test_candidates_by_kind():
     log, catalogue, _ = bought(2, kinds=True)
     rubric = Rubric.build(log, catalogue, RubricConfig(candidates="kind"))

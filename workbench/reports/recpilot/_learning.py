@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from typing import Literal, NamedTuple
 
 import numpy as np
-from pydantic import Field, NonNegativeFloat
+from pydantic import Field, NonNegativeFloat, PositiveInt
 
 from workbench.reports.recpilot._visible import Candidates
 from workbench.reports.recpilot.aspects import (
@@ -40,6 +40,8 @@ class RubricConfig(Frozen):
     """How a purchase moves the weights."""
     candidates: Candidates = "category"
     """What a purchase is held against: the products of its category, or of its kind."""
+    most: PositiveInt = 500
+    """Products beside a purchase at most: nobody compared more, and nothing is learnt from it."""
     rate: float = Field(default=0.05, gt=0, le=1)
     """η of damped and logit: what is kept of the weights fades after some 1/η purchases if damped."""
     delta: NonNegativeFloat = DELTA

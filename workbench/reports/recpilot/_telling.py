@@ -42,8 +42,12 @@ def said_of(rubric: Any, evidence: Evidence) -> pd.DataFrame:
     lines: list[Line] = []
     for name, weight, by in zip(ATTRIBUTES, weights - weights.mean(), moved.T, strict=True):
         lines.append(("rubric", "weighs", name, weight, by))
-    for item in sorted({int(item) for item in evidence.offers.values()}):
-        lines += _places(rubric, evidence, item, moved)
+    # without a model and an agent nothing is offered
+    offered = evidence.chosen is not None or evidence.model is not None
+    items = sorted({int(item) for item in evidence.offers.values()}) if offered else []
+    sold = sold_to_others(evidence)
+    for item in items:
+        lines += _places(rubric, evidence, item, moved, sold)
     # a row for every purchase that moved something
     table = {name: [line[k] for line in lines] for k, name in enumerate(SAID[:4])}
     table = {name: np.repeat(np.array(values), len(ids)) for name, values in table.items()}
@@ -53,14 +57,16 @@ def said_of(rubric: Any, evidence: Evidence) -> pd.DataFrame:
     return said[said["weight"] > 0].reset_index(drop=True)
 
 
-def _places(rubric: Any, evidence: Evidence, item: int, moved: np.ndarray) -> list[Line]:
+def _places(
+    rubric: Any, evidence: Evidence, item: int, moved: np.ndarray, sold: np.ndarray
+) -> list[Line]:
     """The place of one item under every aspect, carried by what moved the aspect's attributes."""
     kind, c = evidence.catalogue.kind, rubric.config
     # where nobody says what it is, it stands alone
     beside = np.flatnonzero(kind == kind[item]) if kind[item] else np.array([item])
     owned = [step.item for step in rubric.steps.get(evidence.user, ()) if not step.asked]
     brands = rubric.shelf.brand[np.array(owned, dtype=np.int64)]
-    scores = rubric.shelf.scores(beside, sold_to_others(evidence)[beside], brands)
+    scores = rubric.shelf.scores(beside, sold[beside], brands)
     ranked = rank_aspects(beside, rubric.weights(evidence.user), scores, c.largest, c.delta)
     places, name = ranked.places(item), f"item:{item}"
     carried = moved @ ranked.aspects.T

@@ -31,12 +31,16 @@ class Visible:
     brand: np.ndarray
 
     @classmethod
-    def of(cls, catalogue: Catalogue, candidates: Candidates = "category") -> Visible:
-        """Read a catalogue."""
+    def of(
+        cls, catalogue: Catalogue, candidates: Candidates = "category", most: int = 500
+    ) -> Visible:
+        """Read a catalogue; groups of more than `most` products are none."""
         frame = catalogue.frame
         named = catalogue.kind if candidates == "kind" else frame["category"].to_numpy(dtype=object)
         known = ~np.isin(named, ("", "unknown"))
         group = pd.factorize(np.where(known, named, None))[0]
+        sizes = np.bincount(group + 1)
+        group = np.where(sizes[group + 1] <= most, group, -1)
         price = frame["price"].to_numpy(dtype=np.float64)
         cheap = -np.log(np.where(price > 0, price, np.nan))
         fixed = np.column_stack([standard(cheap, group), standard(catalogue.rating, group)])

@@ -65,7 +65,7 @@ class Rubric:
     ) -> Rubric:
         """Write down all purchases and presses; `DataError` for a catalogue of other items."""
         config = config or RubricConfig()
-        shelf = Visible.of(catalogue, config.candidates)
+        shelf = Visible.of(catalogue, config.candidates, config.most)
         return cls(config, shelf, steps_of(log, shelf), log.index_fingerprint)
 
     def __repr__(self) -> str:
