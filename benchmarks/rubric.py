@@ -303,8 +303,8 @@ def page(world: World, table: pd.DataFrame) -> str:
         "",
         "A kind has two attributes that steer the choice as much as all that a rubric weighs, and it never "
         "sees them. Where they weigh nothing, and more so where a choice is made among a whole category, "
-        "the same rubric with the same settings finds more. The last two columns are a bound: a rubric "
-        "that is shown quality, affinity and popularity as the choice was made by them. Ranking gains "
+        "the same rubric with the same settings finds more. The last two columns: what the same purchases "
+        "teach a rubric that is shown quality, affinity and popularity as the choice was made by them. Ranking gains "
         "are small: so are those of the true weights.",
     ]
     for (source, candidates), part in table.groupby(["source", "candidates"], sort=False):

@@ -111,9 +111,12 @@ class Rubric:
     def _with(self, struck: frozenset[int], steps: dict[int, tuple[Step, ...]]) -> Rubric:
         """What nothing happened to stays played."""
         moved = self.struck ^ struck
-        same = {u for u, own in self.steps.items() if steps.get(u) is own}
-        same -= {u for u in same if any(one.interaction in moved for one in steps[u])}
-        played = {user: self._played[user] for user in same & self._played.keys()}
+        played = {
+            user: learnt
+            for user, learnt in self._played.items()
+            if steps.get(user) is self.steps.get(user)
+            and moved.isdisjoint(step.interaction for step in steps.get(user, ()))
+        }
         return replace(self, struck=struck, steps=steps, _played=played)
 
     def forget(self, interactions: Iterable[int], users: Iterable[int] | None = None) -> Rubric:
