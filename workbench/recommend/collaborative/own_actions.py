@@ -108,13 +108,13 @@ class OwnActions(Bound):
     def save(self, folder: Path) -> None:
         """Write into a folder, whole or not at all."""
         fitted(self.others.cells, self)
-        parts, name = {"others": self.others}, type(self).__name__
-        save_arrays(folder, name, self.config, {"parts": np.ones(1)}, self.bound, parts)
+        held, parts = {"parts": np.ones(1)}, {"others": self.others}
+        save_arrays(folder, "OwnActions", self.config, held, self.bound, parts)
 
     @classmethod
     def load(cls, folder: Path) -> Self:
         """Read what `save` wrote; raises `ModelError` for a damaged or another model."""
-        config, _ = load_arrays(folder, cls.__name__, cls.Config, ("parts",))
+        config, _ = load_arrays(folder, "OwnActions", cls.Config, ("parts",))
         model = cls(config)
         model.others, model.bound = EASE.load(Path(folder, "others")), saved_bound(folder)
         if (model.others.config, model.others.bound) != (config.ease, model.bound):
@@ -132,8 +132,7 @@ class OwnActions(Bound):
         """What each row (N,) adds to the score of its product."""
         c = self.config
         strength = c.growth ** np.array([FUNNEL.get(name, 0) for name in histories.actions] or [0])
-        ago = np.exp(-visits_ago(histories) / c.decay)
-        return c.share * strength[histories.action] * ago
+        return c.share * strength[histories.action] * np.exp(-visits_ago(histories) / c.decay)
 
 
 def visits_ago(histories: Histories) -> np.ndarray:

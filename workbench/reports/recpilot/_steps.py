@@ -120,11 +120,10 @@ def counting(steps: dict[int, tuple[Step, ...]], shelf: Visible, removed: Intera
     begun = [rows[name].to_numpy() for name in ("user", "position")]
     beside, found = shelf.group[rows["item"].to_numpy()], 0
     for user, own in steps.items():
-        theirs = begun[0] != user
         position = np.array([step.position for step in own])[:, None]
         # a button was held against nothing
-        group = [-1 if step.asked else shelf.group[step.item] for step in own]
-        group = np.array(group)[:, None]
-        counted = (position > begun[1]) & (group == beside) & (group >= 0) & theirs
+        held = [-1 if step.asked else shelf.group[step.item] for step in own]
+        group = np.array(held)[:, None]
+        counted = (position > begun[1]) & (group == beside) & (group >= 0) & (begun[0] != user)
         found += bool(counted.any())
     return found
