@@ -14,6 +14,7 @@ import numpy as np
 from workbench.data import Catalogue, Histories, Interactions
 from workbench.data.histories import places
 from workbench.recommend import scores_or_none, top_k
+from workbench.recommend.protocol import check_bound
 from workbench.reports.offers import roles
 from workbench.reports.statements import Executed, NotSo
 from workbench.reports.support import Deletion, by_deletion
@@ -71,8 +72,8 @@ class Evidence:
     ) -> Evidence:
         """The evidence on a user code; `served`: adjust, stale, mask_seen.
 
-        Raises `UnknownUser`, and `UnknownItem` for an offer or an unsaid topic that the catalogue
-        does not have.
+        Raises `UnknownUser`; `UnknownItem` for an offer or an unsaid topic that the catalogue does
+        not have; `ModelError` for a store of another log.
         """
         log.check_user(user)
         unsaid = frozenset(unsaid)
@@ -80,6 +81,8 @@ class Evidence:
             catalogue.items_of(topic)
         for item in (offers or {}).values():
             catalogue.title(item)
+        for store in (stores or {}).values():
+            check_bound(getattr(store, "bound", None), log.index_fingerprint)
         return cls(user, log, catalogue, model, stores or {}, offers, unsaid, **served)
 
     def __repr__(self) -> str:
