@@ -1,0 +1,136 @@
+"""What a shopper's visits teach, by rule: the entries of the experience memory.
+
+A purchase of item b teaches where a ranking would have done better (contrastive consolidation).
+Among the products of b's kind, with attributes a that lie in [0, 1]:
+
+    price   share of the others that cost more      rating  share of the others rated lower
+    brand   share of the shopper's purchases so far that are of its brand
+
+    s_i^(D) = 1/|D| Σ_{a∈D} (w^(a) + δ) s_i^(a)     one ranking for each D of one or two attributes
+
+negative = the ranking by Σ_a w^(a) s_i^(a) before the step; positive = the one that places b best.
+An entry is written only where the positive ranks b higher; it names the attribute of D in which b
+leads the others most, and then w^(a) += η δ for the a in D. Visits that only look teach what was
+left (extended mining); that moves no weight.
+
+The paper has a language model write both, over attributes that it scores itself. Here the weights
+are the memory's own, replayed from the shopper's rows, and nothing is counted over other shoppers:
+entries are a function of one shopper's rows and of the catalogue, so that they can be derived again
+without some of them.
+"""
+
+from __future__ import annotations
+
+from itertools import combinations
+
+import numpy as np
+import pandas as pd
+
+from workbench.data import Catalogue
+from workbench.reports.recpilot._entries import PRESSED, Entry, Look, entry_of, left, why
+
+DELTA, ETA = 0.25, 0.2
+"""How much an aspect lifts its attributes, and how much of that stays after a step."""
+ATTRIBUTES = ("price", "rating", "brand")
+ASPECTS = (*combinations(ATTRIBUTES, 1), *combinations(ATTRIBUTES, 2))
+
+
+def visit_labels(frame: pd.DataFrame) -> np.ndarray:
+    """Which visit each row of a log is of: its session; else its day; else one of its own."""
+    alone = -(2**40) - frame["interaction"].to_numpy()
+    time = frame["timestamp"].dt.tz_localize(None).to_numpy().astype("datetime64[D]")
+    day = np.where(np.isnat(time), alone, -1 - 10**6 - time.astype(np.int64))
+    session = frame["session"].to_numpy(dtype=np.int64, na_value=-1)
+    return np.where(session >= 0, session, day)
+
+
+def lessons(diary: pd.DataFrame, catalogue: Catalogue) -> tuple[Entry, ...]:
+    """The entries of one shopper, in the order of their visits; equal texts are one entry.
+
+    diary: [item, action, visit, interaction], in log order.
+    """
+    visits = pd.factorize(diary["visit"])[0].tolist()
+    columns = [diary[name].tolist() for name in ("item", "action", "interaction")]
+    looks = list(map(Look, *columns[:2], visits, columns[2]))
+    found: dict[str, Entry] = {}
+    for entry in (*_bought(looks, catalogue), *left(looks, catalogue)):
+        old = found.get(entry.text, entry)
+        joined = {
+            "rows": tuple(sorted({*old.rows, *entry.rows})),
+            "items": tuple(sorted({*old.items, *entry.items})),
+            "visit": max(old.visit, entry.visit),
+        }
+        found[entry.text] = entry._replace(**joined)
+    return tuple(sorted(found.values(), key=lambda entry: (entry.visit, entry.rows[-1])))
+
+
+def _bought(diary: list[Look], catalogue: Catalogue) -> list[Entry]:
+    """Purchases, one after another, each against the weights that the earlier ones left."""
+    weights = dict.fromkeys(ATTRIBUTES, 1 / len(ATTRIBUTES))
+    brands: list[str] = []
+    entries = []
+    for look in diary:
+        if look.action != "purchase":
+            continue
+        item, kind = look.item, catalogue.kind[look.item]
+        alike = np.flatnonzero(catalogue.kind == kind)
+        scores = _scores(alike, brands, catalogue)
+        place = int(np.searchsorted(alike, item))
+        # products that do not say what they are have no substitutes
+        aspect, decided = _contrast(scores, place, weights) if kind else ((), "")
+        for name in aspect:
+            weights[name] += ETA * DELTA
+        if aspect:
+            # what was done with its kind in this visit, the purchase included
+            same = [one for one in diary if one.visit == look.visit and one.action not in PRESSED]
+            rows = [one for one in same if catalogue.kind[one.item] == kind]
+            share = scores[decided][place]
+            text = why(decided, item, share, len(alike), brands, catalogue)
+            entries.append(entry_of(text, rows, item, catalogue, decided))
+        brands.append(catalogue.frame["brand"].iat[item])
+    return entries
+
+
+def _scores(alike: np.ndarray, brands: list[str], catalogue: Catalogue) -> dict[str, np.ndarray]:
+    """Every attribute of the products of a kind, in [0, 1]; 0 for what is not known."""
+    others = max(len(alike) - 1, 1)
+    price = catalogue.frame["price"].to_numpy()[alike]
+    rating = catalogue.rating[alike]
+    brand = catalogue.frame["brand"].to_numpy(dtype=object)[alike]
+    bought = [brands.count(one) if one else 0 for one in brand]
+    return {
+        "price": _below(-price) / others,
+        "rating": _below(rating) / others,
+        "brand": np.array(bought) / max(len(brands), 1),
+    }
+
+
+def _below(values: np.ndarray) -> np.ndarray:
+    """How many of the others are lower, for each of the values (n,); 0 for NaN, which is neither
+    lower nor higher."""
+    known = np.isfinite(values)
+    below = np.searchsorted(np.sort(values[known]), values)
+    return np.where(known, below, 0)
+
+
+def _contrast(
+    scores: dict[str, np.ndarray], place: int, weights: dict[str, float]
+) -> tuple[tuple[str, ...], str]:
+    """The aspect that places the purchase best, and its deciding attribute; none where no aspect
+    places it better than the weights did, or where it leads the others in nothing."""
+    best = _rank(scores, place, weights)
+    aspect: tuple[str, ...] = ()
+    for names in ASPECTS:
+        rank = _rank(scores, place, {name: weights[name] + DELTA for name in names})
+        if rank < best:
+            best, aspect = rank, names
+    lead = {a: (weights[a] + DELTA) * (scores[a][place] - scores[a].mean()) for a in aspect}
+    decided = max(lead, key=lambda name: lead[name], default="")
+    return (aspect, decided) if lead.get(decided, 0.0) > 1e-12 else ((), "")
+
+
+def _rank(scores: dict[str, np.ndarray], place: int, weights: dict[str, float]) -> int:
+    """The place of the purchase, 1 the best; behind what scores the same, as a tie teaches
+    nothing."""
+    total = np.round(sum(weight * scores[name] for name, weight in weights.items()), 12)
+    return int((total >= total[place]).sum())

@@ -1,0 +1,169 @@
+"""Experience memory: what a shopper's own visits taught, found again by how like a situation is.
+
+    E_u = {(key, value)}      key: the situation in words; value: what it teaches
+    retrieved for an intent q:  the entries with the largest sim(q, key)
+
+RecPilot (arXiv 2603.07605, its second agent) keeps such entries beside the rubric, written by a
+language model and found by Qwen3-Embedding-8B. Here a rule writes them (`_lessons.py`), a language
+model may say them in other words that pass a check (`_reworded.py`), and TF-IDF or an encoder of
+the reader's finds them (`_likeness.py`).
+
+The store keeps the rows and derives the entries, so that *Forget* is exact: an entry whose rows are
+gone is not derived again, others are as if the rows had never been. (To drop an entry that lost
+half of its rows, one would have to remember how many there had been.)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import pandas as pd
+
+from workbench.data import Catalogue, Interactions
+from workbench.data.histories import unique_ids
+from workbench.reports.evidence import Evidence
+from workbench.reports.recpilot._entries import Entry, situation
+from workbench.reports.recpilot._lessons import lessons, visit_labels
+from workbench.reports.recpilot._likeness import Likeness
+from workbench.reports.recpilot._reworded import reworded
+
+DIARY = ["item", "action", "visit", "interaction"]
+EMPTY = pd.DataFrame({"item": [], "action": [], "visit": [], "interaction": []})
+COLUMNS = ["kind", "relation", "object", "value", "interaction", "weight"]
+SAID = 2
+"""Entries that a page may say, at most."""
+LIKE = 0.2
+"""Entries less like the intent are not about it."""
+
+
+@dataclass(frozen=True, eq=False)
+class Experience:
+    """The experience memory as a store.
+
+    diaries: for each user code the rows [item, action, visit, interaction] that entries are derived
+    from. derived: entries as they read, where somebody asked. Changes return a new store.
+
+    >>> Service.build(log, catalogue, EASE(), stores=(EntityStore, Experience))  # doctest: +SKIP
+    """
+
+    name: ClassVar[str] = "experience"
+    label: ClassVar[str] = "the experience memory"
+    help: ClassVar[str] = "Derive what your visits taught again, without the rows."
+    causes: ClassVar[tuple[str, str]] = (
+        "what your visits taught was derived again without the rows",
+        "the experience memory still holds what they taught",
+    )
+
+    diaries: dict[int, pd.DataFrame] = field(repr=False)
+    catalogue: Catalogue
+    likeness: Likeness = field(repr=False)
+    derived: dict[int, tuple[Entry, ...]] = field(default_factory=dict, repr=False)
+
+    @classmethod
+    def build(
+        cls, log: Interactions, catalogue: Catalogue, encoder: str | Path | None = None
+    ) -> Experience:
+        """Write down the rows of a log. encoder: see `Likeness`; raises `ModelError` for a folder
+        that holds none."""
+        rows = log.frame[["user", "item", "interaction"]].copy()
+        rows["action"] = log.frame["action"].astype(str)
+        rows["visit"] = visit_labels(log.frame)
+        parts = rows.groupby("user")[DIARY]
+        diaries = {int(user): part.reset_index(drop=True) for user, part in parts}
+        return cls(diaries, catalogue, Likeness(catalogue, encoder))
+
+    def __repr__(self) -> str:
+        rows = sum(map(len, self.diaries.values()))
+        return f"Experience({len(self.diaries):,} shoppers, {rows:,} rows)"
+
+    # --- a place that remembers ---
+
+    def forget(self, interactions: Iterable[int], users: Iterable[int] | None = None) -> Experience:
+        """Strike the rows; equals a store built from what remains. Words of a language model go
+        with them: the rule's stand for what is derived again."""
+        ids = unique_ids(interactions)
+        diaries, derived = dict(self.diaries), dict(self.derived)
+        for user in list(diaries) if users is None else map(int, users):
+            diary = diaries.get(user, EMPTY)
+            gone = np.isin(diary["interaction"].to_numpy(), ids)
+            if gone.any():
+                derived.pop(user, None)
+                diaries[user] = diary[~gone].reset_index(drop=True)
+            if gone.all():
+                diaries.pop(user, None)
+        return replace(self, diaries=diaries, derived=derived)
+
+    def knows(self, user: int, interactions: Iterable[int]) -> np.ndarray:
+        """Which of the interactions its diary of a shopper still names, sorted."""
+        ids = unique_ids(interactions)
+        return ids[np.isin(ids, self.diaries.get(int(user), EMPTY)["interaction"])]
+
+    def lineage(self, user: int) -> pd.DataFrame:
+        """The rows under each entry: [kind, entity, interaction, weight], kind "entry"."""
+        told = [("entry", one.text, row, 1.0) for one in self.entries(user) for row in one.rows]
+        table = pd.DataFrame(told, columns=["kind", "entity", "interaction", "weight"])
+        return table.astype({"interaction": np.int64, "weight": float})
+
+    # --- entries ---
+
+    def entries(self, user: int) -> tuple[Entry, ...]:
+        """What a shopper's visits taught, the latest last."""
+        if user not in self.derived:
+            diary = self.diaries.get(int(user), EMPTY)
+            self.derived[int(user)] = lessons(diary, self.catalogue)
+        return self.derived[user]
+
+    def reworded(self, user: int, chat: Any, seed: int = 0) -> Experience:
+        """The store with a shopper's entries in a language model's words, where they pass the
+        check; see `reworded`."""
+        own = {}
+        for entry in self.entries(user):
+            said = reworded(entry, self.catalogue, chat, seed)
+            # two entries never read the same
+            own.setdefault(said, entry._replace(text=said))
+            if own[said].rows != entry.rows:
+                own[entry.text] = entry
+        return replace(self, derived={**self.derived, int(user): tuple(own.values())})
+
+    def situation(self, items: Iterable[int]) -> str:
+        """A situation in words, from the products that were looked at."""
+        return situation(items, self.catalogue)
+
+    def retrieve(self, user: int, intent: str, k: int) -> list[tuple[Entry, float]]:
+        """The k entries that are most like a situation, the likest first, ties the latest first."""
+        entries = self.entries(user)[::-1]
+        like = self.likeness(intent, [entry.key for entry in entries])
+        best = np.argsort(-like, kind="stable")[:k]
+        return [(entries[place], float(like[place])) for place in best]
+
+    def to_frame(self, user: int) -> pd.DataFrame:
+        """A shopper's entries, one row each."""
+        return pd.DataFrame(self.entries(user), columns=Entry._fields)
+
+    def says(self, evidence: Evidence) -> pd.DataFrame:
+        """The entries most like the shopper's last visit: [kind, relation, object, value,
+        interaction, weight], one row an entry and interaction; none that names a product of a topic
+        left unsaid."""
+        rows = evidence.log.rows_of(evidence.user)
+        visit = visit_labels(rows)
+        intent = self.situation(rows["item"].to_numpy()[visit == visit[-1:]])
+        # what may be said
+        loud = [
+            (entry, like)
+            for entry, like in self.retrieve(evidence.user, intent, len(visit))
+            if like >= LIKE and not _quiet(entry, evidence)
+        ]
+        told = [(entry.text, like, row) for entry, like in loud[:SAID] for row in entry.rows]
+        table = pd.DataFrame(told, columns=["object", "value", "interaction"])
+        table = table.astype({"value": float, "interaction": np.int64})
+        return table.assign(kind="experience", relation="when", weight=1.0)[COLUMNS]
+
+
+def _quiet(entry: Entry, evidence: Evidence) -> bool:
+    """Whether an entry names a product of a topic that is left unsaid."""
+    topics = (evidence.catalogue.topics_of(item) for item in entry.items)
+    return any(evidence.unsaid.intersection(some) for some in topics)
