@@ -3,14 +3,11 @@
     E_u = {(key, value)}      key: the situation in words; value: what it teaches
     retrieved for an intent q:  the entries with the largest sim(q, key)
 
-RecPilot (arXiv 2603.07605, its second agent) keeps such entries beside the rubric, written by a
-language model and found by Qwen3-Embedding-8B. Here a rule writes them (`_lessons.py`), a language
-model may say them in other words that pass a check (`_reworded.py`), and TF-IDF or an encoder of
-the reader's finds them (`_likeness.py`).
-
-The store keeps the rows and derives the entries, so that *Forget* is exact: an entry whose rows are
-gone is not derived again, others are as if the rows had never been. (To drop an entry that lost
-half of its rows, one would have to remember how many there had been.)
+RecPilot (arXiv 2603.07605, its second agent) has a language model write them and Qwen3-Embedding-8B
+find them. Here a rule writes (`_lessons.py`), a language model may say the same in other words
+(`_reworded.py`), and TF-IDF or a sentence encoder finds (`_likeness.py`). The store keeps the rows
+and derives the entries, so that *Forget* is exact: without its rows an entry is not derived again.
+(To drop what lost half of its rows, one would have to remember how many there had been.)
 """
 
 from __future__ import annotations
@@ -30,10 +27,10 @@ from workbench.reports.recpilot._entries import Entry, situation
 from workbench.reports.recpilot._lessons import lessons, visit_labels
 from workbench.reports.recpilot._likeness import Likeness
 from workbench.reports.recpilot._reworded import reworded
+from workbench.reports.recpilot._told import quiet, told
 
 DIARY = ["item", "action", "visit", "interaction"]
 EMPTY = pd.DataFrame({"item": [], "action": [], "visit": [], "interaction": []})
-COLUMNS = ["kind", "relation", "object", "value", "interaction", "weight"]
 SAID = 2
 """Entries that a page may say, at most."""
 LIKE = 0.2
@@ -80,8 +77,6 @@ class Experience:
         rows = sum(map(len, self.diaries.values()))
         return f"Experience({len(self.diaries):,} shoppers, {rows:,} rows)"
 
-    # --- a place that remembers ---
-
     def forget(self, interactions: Iterable[int], users: Iterable[int] | None = None) -> Experience:
         """Strike the rows; equals a store built from what remains. Words of a language model go
         with them: the rule's stand for what is derived again."""
@@ -104,11 +99,9 @@ class Experience:
 
     def lineage(self, user: int) -> pd.DataFrame:
         """The rows under each entry: [kind, entity, interaction, weight], kind "entry"."""
-        told = [("entry", one.text, row, 1.0) for one in self.entries(user) for row in one.rows]
-        table = pd.DataFrame(told, columns=["kind", "entity", "interaction", "weight"])
+        notes = [("entry", one.text, row, 1.0) for one in self.entries(user) for row in one.rows]
+        table = pd.DataFrame(notes, columns=["kind", "entity", "interaction", "weight"])
         return table.astype({"interaction": np.int64, "weight": float})
-
-    # --- entries ---
 
     def entries(self, user: int) -> tuple[Entry, ...]:
         """What a shopper's visits taught, the latest last."""
@@ -145,25 +138,16 @@ class Experience:
         return pd.DataFrame(self.entries(user), columns=Entry._fields)
 
     def says(self, evidence: Evidence) -> pd.DataFrame:
-        """The entries most like the shopper's last visit: [kind, relation, object, value,
-        interaction, weight], one row an entry and interaction; none that names a product of a topic
-        left unsaid."""
+        """The entries most like the shopper's last visit, see `told`; none that names a product of a
+        topic left unsaid."""
         rows = evidence.log.rows_of(evidence.user)
         visit = visit_labels(rows)
         intent = self.situation(rows["item"].to_numpy()[visit == visit[-1:]])
-        # what may be said
+        entries = self.entries(evidence.user)
         loud = [
             (entry, like)
-            for entry, like in self.retrieve(evidence.user, intent, len(visit))
-            if like >= LIKE and not _quiet(entry, evidence)
+            for entry, like in self.retrieve(evidence.user, intent, len(entries))
+            if like >= LIKE and not quiet(entry.items, evidence)
         ]
-        told = [(entry.text, like, row) for entry, like in loud[:SAID] for row in entry.rows]
-        table = pd.DataFrame(told, columns=["object", "value", "interaction"])
-        table = table.astype({"value": float, "interaction": np.int64})
-        return table.assign(kind="experience", relation="when", weight=1.0)[COLUMNS]
-
-
-def _quiet(entry: Entry, evidence: Evidence) -> bool:
-    """Whether an entry names a product of a topic that is left unsaid."""
-    topics = (evidence.catalogue.topics_of(item) for item in entry.items)
-    return any(evidence.unsaid.intersection(some) for some in topics)
+        lines = ((one.text, like, row, 1.0) for one, like in loud[:SAID] for row in one.rows)
+        return told("experience", "when", lines)
