@@ -1,6 +1,6 @@
 """Does the experience memory find what matters? Before and during every later visit with a purchase.
 
-    python benchmarks/experience.py [--others 5]
+    python benchmarks/experience.py [--others 2]
 
 For each shopper and each visit with a purchase, the memory is what the rows strictly before the
 visit taught. It is asked with a situation in words: *before*, that of the shopper's previous visit;
@@ -143,7 +143,7 @@ def verdict(found: pd.DataFrame, when: str) -> str:
 def main() -> None:
     """Measure, write the page, print it."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--others", type=int, default=5)
+    parser.add_argument("--others", type=int, default=2)
     options = parser.parse_args()
     world = load_world()
     table = pd.DataFrame(visits(world, options.others))

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from workbench.data import Catalogue
+from workbench.reports.recpilot._goods import Goods
 from workbench.reports.sentences import shorten
 
 PRESSED = {
@@ -23,8 +23,6 @@ LEFT = {
 }
 """What was left, the strongest deed first."""
 DEAR = "you looked at {n} that cost more than {price:.2f}, the middle price, and bought none"
-WORDS = 8
-"""Words of a title, at most."""
 
 
 class Look(NamedTuple):
@@ -57,24 +55,22 @@ class Entry(NamedTuple):
     """The number of the last visit among them."""
 
 
-def situation(items: Iterable[int], catalogue: Catalogue) -> str:
+def situation(items: Iterable[int], goods: Goods) -> str:
     """The words of what was looked at: kinds, categories, titles."""
     words: dict[str, None] = {}
     for item in sorted(set(items)):
-        category = catalogue.frame["category"].iat[item]
-        words |= dict.fromkeys((catalogue.kind[item], category, catalogue.title(item)))
+        said = (goods.kind[item], goods.category[item], goods.title[item])
+        words |= dict.fromkeys(said)
     return " ".join(words)
 
 
-def entry_of(
-    text: str, looks: list[Look], item: int, catalogue: Catalogue, decided: str = ""
-) -> Entry:
+def entry_of(text: str, looks: list[Look], item: int, goods: Goods, decided: str = "") -> Entry:
     """An entry about a product, resting on some rows; what decided makes it positive."""
-    kind = catalogue.kind[item]
-    told = f"{kind}: {text}" if kind else text
+    kind = goods.kind[item]
+    told = f"{shorten(kind, 4)}: {text}" if kind else text
     items = sorted({look.item for look in looks})
     return Entry(
-        key=situation(items, catalogue),
+        key=situation(items, goods),
         text=told[:1].upper() + told[1:],
         sign="positive" if decided else "negative",
         decided=decided,
@@ -85,32 +81,32 @@ def entry_of(
     )
 
 
-def why(decided: str, item: int, share: float, n: int, brands: list[str], shop: Catalogue) -> str:
+def why(decided: str, item: int, share: float, n: int, brands: list[str], goods: Goods) -> str:
     """What decided a purchase among n products of a kind. share: the attribute of the product;
     brands: those of the purchases before."""
-    title = quoted(item, shop)
+    title = goods.quoted(item)
     if decided == "brand":
-        brand = shop.frame["brand"].iat[item]
+        brand = goods.brand[item]
         again = f"as in {brands.count(brand)} of your {len(brands)} purchases before"
         return f"you took {title}: {shorten(brand, 4)} again, {again}"
     before = round(share * (n - 1))
     first = {"price": "the cheapest", "rating": "the best rated"}[decided]
     some = {"price": "cheaper than", "rating": "better rated than"}[decided]
     of = f"{first} of {n}" if before == n - 1 else f"{some} {before} of the {n - 1} others"
-    fact = f"{shop.frame['price'].iat[item]:.2f}"
+    fact = f"{goods.price[item]:.2f}"
     if decided == "rating":
-        fact = f"rated {shop.rating[item]:.1f}"
+        fact = f"rated {goods.rating[item]:.1f}"
     return f"you took {title}: {fact}, {of}"
 
 
-def left(diary: list[Look], catalogue: Catalogue) -> Iterator[Entry]:
+def left(diary: list[Look], goods: Goods) -> Iterator[Entry]:
     """What visits that only look teach, and what buttons said. A visit only looks at a kind where
     it buys nothing of it."""
-    kind = catalogue.kind
+    kind = goods.kind
     for look in diary:
         if look.action in PRESSED:
-            text = PRESSED[look.action].format(title=quoted(look.item, catalogue))
-            yield entry_of(text, [look], look.item, catalogue)
+            text = PRESSED[look.action].format(title=goods.quoted(look.item))
+            yield entry_of(text, [look], look.item, goods)
     looks = [look for look in diary if look.action not in PRESSED]
     bought = [look for look in looks if look.action == "purchase"]
     chosen = {(look.visit, kind[look.item]) for look in bought}
@@ -123,18 +119,18 @@ def left(diary: list[Look], catalogue: Catalogue) -> Iterator[Entry]:
             done = [look for look in own if deed == "view" or look.action == deed]
             n = len({look.visit for look in done})
             if deed != "view" or n > 1:
-                text = LEFT[deed].format(title=quoted(item, catalogue), n=n)
-                yield entry_of(text, done, item, catalogue)
+                text = LEFT[deed].format(title=goods.quoted(item), n=n)
+                yield entry_of(text, done, item, goods)
     # kinds of which nothing was ever bought, and only the dear ones looked at
     kinds = {"", *(kind[look.item] for look in bought)}
-    price = catalogue.frame["price"].to_numpy()
     for name, own in _grouped(only, lambda look: kind[look.item]).items():
         seen = sorted({look.item for look in own})
         if name not in kinds and len(seen) > 1:
-            known = price[(kind == name) & np.isfinite(price)]
-            if len(known) and (price[seen] > np.median(known)).all():
-                text = DEAR.format(n=len(seen), price=np.median(known))
-                yield entry_of(text, own, seen[0], catalogue)
+            price = goods.price[goods.alike[name]]
+            middle = np.median(price[np.isfinite(price)]) if np.isfinite(price).any() else np.nan
+            if (goods.price[seen] > middle).all():
+                text = DEAR.format(n=len(seen), price=middle)
+                yield entry_of(text, own, seen[0], goods)
 
 
 def _grouped(looks: list[Look], by: Callable[[Look], Any]) -> dict[Any, list[Look]]:
@@ -143,8 +139,3 @@ def _grouped(looks: list[Look], by: Callable[[Look], Any]) -> dict[Any, list[Loo
     for look in looks:
         groups.setdefault(by(look), []).append(look)
     return groups
-
-
-def quoted(item: int, catalogue: Catalogue) -> str:
-    """A title in quotation marks, in which nothing hides."""
-    return f"“{shorten(catalogue.title(item), WORDS)}”"

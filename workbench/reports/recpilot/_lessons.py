@@ -26,8 +26,8 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 
-from workbench.data import Catalogue
 from workbench.reports.recpilot._entries import PRESSED, Entry, Look, entry_of, left, why
+from workbench.reports.recpilot._goods import Goods
 
 DELTA, ETA = 0.25, 0.2
 """How much an aspect lifts its attributes, and how much of that stays after a step."""
@@ -44,7 +44,7 @@ def visit_labels(frame: pd.DataFrame) -> np.ndarray:
     return np.where(session >= 0, session, day)
 
 
-def lessons(diary: pd.DataFrame, catalogue: Catalogue) -> tuple[Entry, ...]:
+def lessons(diary: pd.DataFrame, goods: Goods) -> tuple[Entry, ...]:
     """The entries of one shopper, in the order of their visits; equal texts are one entry.
 
     diary: [item, action, visit, interaction], in log order.
@@ -53,7 +53,7 @@ def lessons(diary: pd.DataFrame, catalogue: Catalogue) -> tuple[Entry, ...]:
     columns = [diary[name].tolist() for name in ("item", "action", "interaction")]
     looks = list(map(Look, *columns[:2], visits, columns[2]))
     found: dict[str, Entry] = {}
-    for entry in (*_bought(looks, catalogue), *left(looks, catalogue)):
+    for entry in (*_bought(looks, goods), *left(looks, goods)):
         old = found.get(entry.text, entry)
         joined = {
             "rows": tuple(sorted({*old.rows, *entry.rows})),
@@ -64,7 +64,7 @@ def lessons(diary: pd.DataFrame, catalogue: Catalogue) -> tuple[Entry, ...]:
     return tuple(sorted(found.values(), key=lambda entry: (entry.visit, entry.rows[-1])))
 
 
-def _bought(diary: list[Look], catalogue: Catalogue) -> list[Entry]:
+def _bought(diary: list[Look], goods: Goods) -> list[Entry]:
     """Purchases, one after another, each against the weights that the earlier ones left."""
     weights = dict.fromkeys(ATTRIBUTES, 1 / len(ATTRIBUTES))
     brands: list[str] = []
@@ -72,9 +72,9 @@ def _bought(diary: list[Look], catalogue: Catalogue) -> list[Entry]:
     for look in diary:
         if look.action != "purchase":
             continue
-        item, kind = look.item, catalogue.kind[look.item]
-        alike = np.flatnonzero(catalogue.kind == kind)
-        scores = _scores(alike, brands, catalogue)
+        item, kind = look.item, goods.kind[look.item]
+        alike = goods.alike[kind]
+        scores = _scores(alike, brands, goods)
         place = int(np.searchsorted(alike, item))
         # products that do not say what they are have no substitutes
         aspect, decided = _contrast(scores, place, weights) if kind else ((), "")
@@ -83,24 +83,22 @@ def _bought(diary: list[Look], catalogue: Catalogue) -> list[Entry]:
         if aspect:
             # what was done with its kind in this visit, the purchase included
             same = [one for one in diary if one.visit == look.visit and one.action not in PRESSED]
-            rows = [one for one in same if catalogue.kind[one.item] == kind]
+            rows = [one for one in same if goods.kind[one.item] == kind]
             share = scores[decided][place]
-            text = why(decided, item, share, len(alike), brands, catalogue)
-            entries.append(entry_of(text, rows, item, catalogue, decided))
-        brands.append(catalogue.frame["brand"].iat[item])
+            text = why(decided, item, share, len(alike), brands, goods)
+            entries.append(entry_of(text, rows, item, goods, decided))
+        brands.append(goods.brand[item])
     return entries
 
 
-def _scores(alike: np.ndarray, brands: list[str], catalogue: Catalogue) -> dict[str, np.ndarray]:
+def _scores(alike: np.ndarray, brands: list[str], goods: Goods) -> dict[str, np.ndarray]:
     """Every attribute of the products of a kind, in [0, 1]; 0 for what is not known."""
     others = max(len(alike) - 1, 1)
-    price = catalogue.frame["price"].to_numpy()[alike]
-    rating = catalogue.rating[alike]
-    brand = catalogue.frame["brand"].to_numpy(dtype=object)[alike]
-    bought = [brands.count(one) if one else 0 for one in brand]
+    names = (goods.brand[item] for item in alike.tolist())
+    bought = [brands.count(name) if name else 0 for name in names]
     return {
-        "price": _below(-price) / others,
-        "rating": _below(rating) / others,
+        "price": _below(-goods.price[alike]) / others,
+        "rating": _below(goods.rating[alike]) / others,
         "brand": np.array(bought) / max(len(brands), 1),
     }
 

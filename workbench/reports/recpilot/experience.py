@@ -24,13 +24,14 @@ from workbench.data import Catalogue, Interactions
 from workbench.data.histories import unique_ids
 from workbench.reports.evidence import Evidence
 from workbench.reports.recpilot._entries import Entry, situation
+from workbench.reports.recpilot._goods import Goods
 from workbench.reports.recpilot._lessons import lessons, visit_labels
 from workbench.reports.recpilot._likeness import Likeness
 from workbench.reports.recpilot._reworded import reworded
 from workbench.reports.recpilot._told import quiet, told
 
 DIARY = ["item", "action", "visit", "interaction"]
-EMPTY = pd.DataFrame({"item": [], "action": [], "visit": [], "interaction": []})
+EMPTY = pd.DataFrame(columns=DIARY)
 SAID = 2
 """Entries that a page may say, at most."""
 LIKE = 0.2
@@ -56,7 +57,7 @@ class Experience:
     )
 
     diaries: dict[int, pd.DataFrame] = field(repr=False)
-    catalogue: Catalogue
+    goods: Goods = field(repr=False)
     likeness: Likeness = field(repr=False)
     derived: dict[int, tuple[Entry, ...]] = field(default_factory=dict, repr=False)
 
@@ -71,7 +72,7 @@ class Experience:
         rows["visit"] = visit_labels(log.frame)
         parts = rows.groupby("user")[DIARY]
         diaries = {int(user): part.reset_index(drop=True) for user, part in parts}
-        return cls(diaries, catalogue, Likeness(catalogue, encoder))
+        return cls(diaries, Goods(catalogue), Likeness(catalogue, encoder))
 
     def __repr__(self) -> str:
         rows = sum(map(len, self.diaries.values()))
@@ -101,13 +102,14 @@ class Experience:
         """The rows under each entry: [kind, entity, interaction, weight], kind "entry"."""
         notes = [("entry", one.text, row, 1.0) for one in self.entries(user) for row in one.rows]
         table = pd.DataFrame(notes, columns=["kind", "entity", "interaction", "weight"])
-        return table.astype({"interaction": np.int64, "weight": float})
+        types = {"kind": object, "entity": object, "interaction": np.int64, "weight": float}
+        return table.astype(types)
 
     def entries(self, user: int) -> tuple[Entry, ...]:
         """What a shopper's visits taught, the latest last."""
         if user not in self.derived:
             diary = self.diaries.get(int(user), EMPTY)
-            self.derived[int(user)] = lessons(diary, self.catalogue)
+            self.derived[int(user)] = lessons(diary, self.goods)
         return self.derived[user]
 
     def reworded(self, user: int, chat: Any, seed: int = 0) -> Experience:
@@ -115,7 +117,7 @@ class Experience:
         check; see `reworded`."""
         own = {}
         for entry in self.entries(user):
-            said = reworded(entry, self.catalogue, chat, seed)
+            said = reworded(entry, self.goods.catalogue, chat, seed)
             # two entries never read the same
             own.setdefault(said, entry._replace(text=said))
             if own[said].rows != entry.rows:
@@ -124,7 +126,7 @@ class Experience:
 
     def situation(self, items: Iterable[int]) -> str:
         """A situation in words, from the products that were looked at."""
-        return situation(items, self.catalogue)
+        return situation(items, self.goods)
 
     def retrieve(self, user: int, intent: str, k: int) -> list[tuple[Entry, float]]:
         """The k entries that are most like a situation, the likest first, ties the latest first."""
