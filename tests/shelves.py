@@ -110,12 +110,13 @@ SHELVES = (
     Shelf("laws", r"(recommend|tokens|unlearning)/laws", None),
     Shelf("science core", r".", 68_000),
 )
-WHOLE = 286_000
+WHOLE = 295_000
 """Lexical tokens of the package. The goals are 60,000 for the core before the wings, language, runs
 and purge among it, and 165,000 for the whole. Both are missed, by core and doors together and by
 the whole: refusing what is odd costs as much as doing what is right. The benchmark of unlearning
 alone (requests to receipts, nineteen ways to forget in two modes, twelve attacks, the grid) is
-70,000. These lines hold what was reached."""
+70,000. What reports remember of visits and pages (`reports/recpilot/`: rules in words, a file that may
+come from anywhere) is 9,000. These lines hold what was reached."""
 
 
 def reach_of(notebook: str) -> int:
