@@ -165,7 +165,7 @@ def test_what_held_then_and_does_not_now_is_said_with_the_rows_that_had_carried_
         gone = "pick" not in now or was["pick"].object != now["pick"].object
         texts = said["object"].drop_duplicates().tolist()
         assert (
-            any(text.startswith("on 5 January 2026 our pick was “Thing") for text in texts) == gone
+            any(text.startswith("On 5 January 2026 our pick was “Thing") for text in texts) == gone
         )
         assert len(texts) <= 2
         if gone:

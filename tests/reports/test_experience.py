@@ -108,6 +108,9 @@ def test_buttons_teach_and_are_no_look():
         "Kettle: you said that “Ash kettle” is not for you",
     ]
     assert memory.entries(0)[-1].rows == (0, 3)
+    # what is sought is what was looked at last
+    memory, log = read("1 cart a", "2 view a", "3 dislike pan")
+    assert "cart" in memory.says(evidence_of(memory, log))["object"].iloc[0]
 
 
 @settings(max_examples=10, deadline=None)
@@ -194,6 +197,21 @@ def test_it_is_a_store_that_names_its_rows():
     assert memory.entries(11) == ()
     others = log.frame.loc[log.frame["user"] != 0, "interaction"]
     assert memory.forget(others).entries(0) is memory.entries(0)
+
+
+@settings(max_examples=10, deadline=None)
+@given(st.integers(0, 1000), st.integers(1, 59))
+def test_learning_the_last_rows_equals_building_from_all(seed, cut):
+    log, catalogue = shop(seed, n_users=5, n_rows=60, kinds=True)
+    early = log.select((log.frame["position"] < cut).to_numpy())
+    memory = Experience.build(early, catalogue)
+    for user in range(5):
+        memory.entries(user)
+    late = log.frame.loc[log.frame["position"] >= cut, "interaction"]
+    whole = memory.learn(log, catalogue, late)
+    same(whole, Experience.build(log, catalogue), 5)
+    same(whole.forget(late), Experience.build(early, catalogue), 5)
+    assert whole.bound == log.index_fingerprint
 
 
 def test_an_entry_that_lost_its_rows_is_gone_and_no_other():

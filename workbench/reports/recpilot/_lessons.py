@@ -26,6 +26,7 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 
+from workbench.data import Interactions
 from workbench.reports.recpilot._entries import PRESSED, Entry, Look, entry_of, left, why
 from workbench.reports.recpilot._goods import Goods
 
@@ -33,6 +34,7 @@ DELTA, ETA = 0.25, 0.2
 """How much an aspect lifts its attributes, and how much of that stays after a step."""
 ATTRIBUTES = ("price", "rating", "brand")
 ASPECTS = (*combinations(ATTRIBUTES, 1), *combinations(ATTRIBUTES, 2))
+DIARY = ["item", "action", "visit", "interaction"]
 
 
 def visit_labels(frame: pd.DataFrame) -> np.ndarray:
@@ -42,6 +44,15 @@ def visit_labels(frame: pd.DataFrame) -> np.ndarray:
     day = np.where(np.isnat(time), alone, -1 - 10**6 - time.astype(np.int64))
     session = frame["session"].to_numpy(dtype=np.int64, na_value=-1)
     return np.where(session >= 0, session, day)
+
+
+def diaries_of(log: Interactions) -> dict[int, pd.DataFrame]:
+    """The rows of each shopper, `DIARY`, in log order, by user code."""
+    rows = log.frame[["user", "item", "interaction"]].copy()
+    rows["action"] = log.frame["action"].astype(str)
+    rows["visit"] = visit_labels(log.frame)
+    parts = rows.groupby("user")[DIARY]
+    return {int(user): part.reset_index(drop=True) for user, part in parts}
 
 
 def lessons(diary: pd.DataFrame, goods: Goods) -> tuple[Entry, ...]:

@@ -52,7 +52,7 @@ def bound_of(path: Path) -> str | None:
 def write_pages(table: pd.DataFrame, users: pd.Index, bound: str, path: Path) -> None:
     """The whole file or none; only an archive is replaced."""
     own = "user:" + table["user"].astype(str)
-    told = table.assign(user=users[table["user"]].astype(str))
+    told = table.assign(user=users[table["user"].to_numpy(np.int64)].astype(str))
     for name in ("subject", "object"):
         told[name] = table[name].where(table[name] != own, SELF)
     schema = pa.schema(list(TYPES.items()), metadata={MARK: bound.encode()})
@@ -90,11 +90,11 @@ def read_pages(path: Path, log: Interactions) -> pd.DataFrame:
 
 
 def _read(path: Path) -> pd.DataFrame:
+    if pq.read_schema(path).names != list(TYPES):
+        raise ValueError("other columns")
     # texts stay categories until their lengths are known: a short file may hold a long text often
     with pq.ParquetFile(path, read_dictionary=TEXTS) as file:
-        schema, facts = file.schema_arrow, file.metadata
-        if schema.names != list(TYPES):
-            raise ValueError("other columns")
+        facts = file.metadata
         parts = [facts.row_group(place) for place in range(facts.num_row_groups)]
         columns = range(facts.num_columns)
         values = [sum(part.column(at).num_values for part in parts) for at in columns]

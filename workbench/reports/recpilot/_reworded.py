@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterable
 from typing import Any
 
 from workbench.data import Catalogue
@@ -52,15 +53,24 @@ PLAIN = words_of(
 """Words that name nothing, also where a title has them."""
 
 
-def reworded(entry: Entry, catalogue: Catalogue, chat: Any, seed: int = 0) -> str:
-    """The entry in the words of a `Chat`, or as the rule says it, where nothing was replied or the
-    reply fails the check. Raises what `chat` raises but `NoReply`."""
-    quoted = json.dumps(visible(entry.text), ensure_ascii=False).replace("<", "\\u003c")
-    try:
-        said = chat.complete([{"role": "user", "content": ASK + quoted}], seed).text.strip()
-    except NoReply:
-        return entry.text
-    return entry.text if unfounded(said, entry, catalogue) else said
+def reworded(
+    entries: Iterable[Entry], catalogue: Catalogue, chat: Any, seed: int = 0
+) -> tuple[Entry, ...]:
+    """Entries in the words of a `Chat`, or as the rule says them, where nothing was replied, the
+    reply fails the check, or another entry reads so. Raises what `chat` raises but `NoReply`."""
+    entries, told = tuple(entries), []
+    taken = {entry.text for entry in entries}
+    for entry in entries:
+        quoted = json.dumps(visible(entry.text), ensure_ascii=False).replace("<", "\\u003c")
+        try:
+            said = chat.complete([{"role": "user", "content": ASK + quoted}], seed).text.strip()
+        except NoReply:
+            said = ""
+        if said in taken or unfounded(said, entry, catalogue):
+            said = entry.text
+        taken.add(said)
+        told.append(entry._replace(text=said))
+    return tuple(told)
 
 
 def unfounded(text: str, entry: Entry, catalogue: Catalogue) -> str:

@@ -7,7 +7,6 @@ RecPilot (arXiv 2603.07605, its second agent) has a language model write them an
 find them. Here a rule writes (`_lessons.py`), a language model may say the same in other words
 (`_reworded.py`), and TF-IDF or a sentence encoder finds (`_likeness.py`). The store keeps the rows
 and derives the entries, so that *Forget* is exact: without its rows an entry is not derived again.
-(To drop what lost half of its rows, one would have to remember how many there had been.)
 """
 
 from __future__ import annotations
@@ -23,19 +22,16 @@ import pandas as pd
 from workbench.data import Catalogue, Interactions
 from workbench.data.histories import unique_ids
 from workbench.reports.evidence import Evidence
-from workbench.reports.recpilot._entries import Entry, situation
+from workbench.reports.recpilot._entries import PRESSED, Entry, situation
 from workbench.reports.recpilot._goods import Goods
-from workbench.reports.recpilot._lessons import lessons, visit_labels
+from workbench.reports.recpilot._lessons import DIARY, diaries_of, lessons, visit_labels
 from workbench.reports.recpilot._likeness import Likeness
 from workbench.reports.recpilot._reworded import reworded
 from workbench.reports.recpilot._told import quiet, told
 
-DIARY = ["item", "action", "visit", "interaction"]
 EMPTY = pd.DataFrame(columns=DIARY)
-SAID = 2
-"""Entries that a page may say, at most."""
-LIKE = 0.2
-"""Entries less like the intent are not about it."""
+SAID, LIKE = 2, 0.2
+"""Entries that a page may say, at most; those less like the intent are not about it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,7 +39,8 @@ class Experience:
     """The experience memory as a store.
 
     diaries: for each user code the rows [item, action, visit, interaction] that entries are derived
-    from. derived: entries as they read, where somebody asked. Changes return a new store.
+    from. derived: entries as they read, where somebody asked. bound: `index_fingerprint` of the log.
+    Changes return a new store.
 
     >>> Service.build(log, catalogue, EASE(), stores=(EntityStore, Experience))  # doctest: +SKIP
     """
@@ -59,6 +56,7 @@ class Experience:
     diaries: dict[int, pd.DataFrame] = field(repr=False)
     goods: Goods = field(repr=False)
     likeness: Likeness = field(repr=False)
+    bound: str = field(repr=False)
     derived: dict[int, tuple[Entry, ...]] = field(default_factory=dict, repr=False)
 
     @classmethod
@@ -67,16 +65,21 @@ class Experience:
     ) -> Experience:
         """Write down the rows of a log. encoder: see `Likeness`; raises `ModelError` for a folder
         that holds none."""
-        rows = log.frame[["user", "item", "interaction"]].copy()
-        rows["action"] = log.frame["action"].astype(str)
-        rows["visit"] = visit_labels(log.frame)
-        parts = rows.groupby("user")[DIARY]
-        diaries = {int(user): part.reset_index(drop=True) for user, part in parts}
-        return cls(diaries, Goods(catalogue), Likeness(catalogue, encoder))
+        like = Likeness(catalogue, encoder)
+        return cls(diaries_of(log), Goods(catalogue), like, log.index_fingerprint)
 
     def __repr__(self) -> str:
         rows = sum(map(len, self.diaries.values()))
         return f"Experience({len(self.diaries):,} shoppers, {rows:,} rows)"
+
+    def learn(self, log: Interactions, catalogue: Catalogue, ids: Iterable[int]) -> Experience:
+        """With rows that came last (a press of a button); equals a store built from all of them."""
+        diaries, derived = dict(self.diaries), dict(self.derived)
+        for user, rows in diaries_of(log.only(ids)).items():
+            old = diaries.get(user, rows[:0])
+            diaries[user] = pd.concat([old, rows], ignore_index=True)
+            derived.pop(user, None)
+        return replace(self, diaries=diaries, derived=derived)
 
     def forget(self, interactions: Iterable[int], users: Iterable[int] | None = None) -> Experience:
         """Strike the rows; equals a store built from what remains. Words of a language model go
@@ -101,9 +104,8 @@ class Experience:
     def lineage(self, user: int) -> pd.DataFrame:
         """The rows under each entry: [kind, entity, interaction, weight], kind "entry"."""
         notes = [("entry", one.text, row, 1.0) for one in self.entries(user) for row in one.rows]
-        table = pd.DataFrame(notes, columns=["kind", "entity", "interaction", "weight"])
         types = {"kind": object, "entity": object, "interaction": np.int64, "weight": float}
-        return table.astype(types)
+        return pd.DataFrame(notes, columns=[*types]).astype(types)
 
     def entries(self, user: int) -> tuple[Entry, ...]:
         """What a shopper's visits taught, the latest last."""
@@ -113,16 +115,9 @@ class Experience:
         return self.derived[user]
 
     def reworded(self, user: int, chat: Any, seed: int = 0) -> Experience:
-        """The store with a shopper's entries in a language model's words, where they pass the
-        check; see `reworded`."""
-        own = {}
-        for entry in self.entries(user):
-            said = reworded(entry, self.goods.catalogue, chat, seed)
-            # two entries never read the same
-            own.setdefault(said, entry._replace(text=said))
-            if own[said].rows != entry.rows:
-                own[entry.text] = entry
-        return replace(self, derived={**self.derived, int(user): tuple(own.values())})
+        """The store with a shopper's entries in a language model's words, see `reworded`."""
+        own = reworded(self.entries(user), self.goods.catalogue, chat, seed)
+        return replace(self, derived={**self.derived, int(user): own})
 
     def situation(self, items: Iterable[int]) -> str:
         """A situation in words, from the products that were looked at."""
@@ -143,6 +138,7 @@ class Experience:
         """The entries most like the shopper's last visit, see `told`; none that names a product of a
         topic left unsaid."""
         rows = evidence.log.rows_of(evidence.user)
+        rows = rows[~rows["action"].isin(PRESSED)]
         visit = visit_labels(rows)
         intent = self.situation(rows["item"].to_numpy()[visit == visit[-1:]])
         entries = self.entries(evidence.user)
