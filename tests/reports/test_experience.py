@@ -63,9 +63,10 @@ def test_what_decided_is_the_attribute_in_which_the_purchase_leads():
     assert texts(rated) == [told]
     loyal, _ = read("1 purchase pan", "2 purchase a")
     assert texts(loyal) == [], "price and brand put it first already"
-    brand, _ = read("1 purchase d", "2 purchase d")
-    told = "Kettle: you took “Dell kettle”: Dell again, as in 1 of your 1 purchases before"
-    assert told in texts(brand)
+    brand, _ = read("1 purchase d", "2 purchase pan", "3 purchase d")
+    told = "Kettle: you took “Dell kettle”: Dell again, bought once before"
+    (entry,) = [entry for entry in brand.entries(0) if entry.text == told]
+    assert entry.rows == (0, 2), "with what was bought of the brand before"
 
 
 def test_nothing_is_written_where_no_aspect_places_the_purchase_better():

@@ -87,8 +87,9 @@ def why(decided: str, item: int, share: float, n: int, brands: list[str], goods:
     title = goods.quoted(item)
     if decided == "brand":
         brand = goods.brand[item]
-        again = f"as in {brands.count(brand)} of your {len(brands)} purchases before"
-        return f"you took {title}: {shorten(brand, 4)} again, {again}"
+        times = brands.count(brand)
+        often = {1: "once", 2: "twice"}.get(times, f"{times} times")
+        return f"you took {title}: {shorten(brand, 4)} again, bought {often} before"
     before = round(share * (n - 1))
     first = {"price": "the cheapest", "rating": "the best rated"}[decided]
     some = {"price": "cheaper than", "rating": "better rated than"}[decided]

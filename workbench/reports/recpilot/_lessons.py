@@ -78,13 +78,13 @@ def lessons(diary: pd.DataFrame, goods: Goods) -> tuple[Entry, ...]:
 def _bought(diary: list[Look], goods: Goods) -> list[Entry]:
     """Purchases, one after another, each against the weights that the earlier ones left."""
     weights = dict.fromkeys(ATTRIBUTES, 1 / len(ATTRIBUTES))
-    brands: list[str] = []
+    paid: list[Look] = []
     entries = []
     for look in diary:
         if look.action != "purchase":
             continue
         item, kind = look.item, goods.kind[look.item]
-        alike = goods.alike[kind]
+        alike, brands = goods.alike[kind], [goods.brand[one.item] for one in paid]
         scores = _scores(alike, brands, goods)
         place = int(np.searchsorted(alike, item))
         # products that do not say what they are have no substitutes
@@ -97,8 +97,12 @@ def _bought(diary: list[Look], goods: Goods) -> list[Entry]:
             rows = [one for one in same if goods.kind[one.item] == kind]
             share = scores[decided][place]
             text = why(decided, item, share, len(alike), brands, goods)
-            entries.append(entry_of(text, rows, item, goods, decided))
-        brands.append(goods.brand[item])
+            entry = entry_of(text, rows, item, goods, decided)
+            # a brand that decides rests on what was bought of it before
+            again = [one for one in paid if goods.brand[one.item] == goods.brand[item]]
+            past = {one.interaction for one in again if decided == "brand"}
+            entries.append(entry._replace(rows=tuple(sorted(past.union(entry.rows)))))
+        paid.append(look)
     return entries
 
 

@@ -35,7 +35,7 @@ ASK = (
 LONGEST = 40
 """Words of an answer, at most."""
 NUMBERS = set(
-    words_of("two three four five six seven eight nine ten dozen twice half double first")
+    words_of("two three four five six seven eight nine ten dozen once twice half double first")
 )
 DENIALS = {"not", "no", "none", "never", "without", "nothing"}
 ATTRIBUTES = {

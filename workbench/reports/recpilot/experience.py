@@ -36,11 +36,10 @@ SAID, LIKE = 2, 0.2
 
 @dataclass(frozen=True, eq=False)
 class Experience:
-    """The experience memory as a store.
+    """The experience memory as a store. Changes return a new one.
 
     diaries: for each user code the rows [item, action, visit, interaction] that entries are derived
     from. derived: entries as they read, where somebody asked. bound: `index_fingerprint` of the log.
-    Changes return a new store.
 
     >>> Service.build(log, catalogue, EASE(), stores=(EntityStore, Experience))  # doctest: +SKIP
     """
