@@ -147,7 +147,7 @@ def main() -> None:
     options = parser.parse_args()
     world = load_world()
     table = pd.DataFrame(visits(world, options.others))
-    found = measured(table)
+    found = measured(table).round(4)  # as in the file
     path = settings().data / "predictions.toml"
     predicted = tomllib.loads(path.read_text(encoding="utf-8"))["experience"]
     asked = table[["user", "visit"]].drop_duplicates()
@@ -164,9 +164,10 @@ def main() -> None:
         "",
         markdown(shown(found)),
         "",
-        *(f"{verdict(found, when)}" for when in ("before", "during")),
+        *(verdict(found, when) for when in ("before", "during")),
         "A hit during a visit is a match of words: the products looked at name the kind that is "
-        "bought. It says that the right note is found, not that the note makes a better offer.",
+        "bought. It says that the right note is found, not that the note makes a better offer. A page "
+        "that is written before the visit could as well say the latest.",
         "",
         "## What was predicted (`data/predictions.toml`, never changed)",
         "",
