@@ -16,7 +16,8 @@ from workbench.errors import ConfigError, DataError, TooLarge, UnknownUser
 from workbench.ledger import Service, purge
 from workbench.recommend import EASE
 from workbench.reports import EntityStore, Evidence, Store, check, write
-from workbench.reports.recpilot import Archive, _page_file, using
+from workbench.reports.recpilot import Archive, _changed, _page_file, using
+from workbench.reports.sentences import plain
 
 DAYS = ("2026-01-05", "2026-02-03")
 
@@ -51,7 +52,8 @@ def test_a_page_is_kept_with_its_claims_rows_and_sentences(shown):
     assert isinstance(archive, Store)
     assert page.report == report.report
     assert fields(page.claims) == fields(report.claims)
-    assert [text for _, text in page.lines] == [text for _, _, text in report.lines]
+    spans = report.sentences[["start", "end"]].itertuples(index=False)
+    assert [text for _, text in page.lines] == [plain(report.text[a:b]) for a, b in spans]
     assert check(page.claims, service.evidence(0), page.support)["ok"].all()
     assert archive.knows(0, [*report.support["interaction"]]).tolist() == sorted(
         set(report.support["interaction"])
@@ -192,9 +194,10 @@ def test_nothing_is_said_of_what_is_left_unsaid_or_without_a_model(shown):
     assert not len(early.says(replace(evidence, model=None)))
 
 
-def test_a_claim_of_a_kind_that_nobody_knows_has_not_ended(shown):
+def test_a_claim_of_a_kind_that_nobody_knows_has_not_ended(shown, monkeypatch):
     service, archive = shown
-    table = archive.table.assign(kind="intent", relation="after", object="tea")
+    monkeypatch.setitem(_changed.SAID, "dream of", "you dreamt of {object}")
+    table = archive.table.assign(kind="dream", relation="of", object="tea")
     assert not len(replace(archive, table=table).says(service.evidence(0)))
 
 

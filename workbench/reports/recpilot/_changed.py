@@ -37,7 +37,7 @@ def changed(page: PastPage, evidence: Evidence) -> pd.DataFrame:
     rows = []
     for words, claim in ended[:MOST]:
         said = words.format(object=_quoted(claim.object, evidence))
-        text = f"On {day_of(page.made)} {said}."
+        text = f"On {day_of(page.made)} {said}"
         for row in carried.get_group(claim.claim).itertuples(index=False):
             rows.append((text, np.nan, *row))
     return told("archive", "changed", rows)

@@ -10,7 +10,7 @@ import pandas as pd
 
 from workbench.html import content_id, escape
 from workbench.reports.claims import Claim, json_hash
-from workbench.reports.sentences import plain, section_name
+from workbench.reports.sentences import plain, templates
 from workbench.reports.writer import Report
 
 FIELDS = [*Claim.__annotations__]
@@ -33,7 +33,8 @@ class PastPage:
         """The page as Markdown."""
         parts: dict[str, list[str]] = {}
         for heading, text in self.lines:
-            parts.setdefault(heading, []).append(text)
+            # a row of a table is a sentence here
+            parts.setdefault(heading, []).append(text if text.endswith(".") else f"{text}.")
         return "\n\n".join(f"## {name}\n{' '.join(texts)}" for name, texts in parts.items())
 
     def _repr_html_(self) -> str:
@@ -61,8 +62,10 @@ def page_of(rows: pd.DataFrame) -> PastPage:
 def rows_of(report: Report, made: pd.Timestamp) -> Iterator[dict[str, object]]:
     """A report as rows of the archive's table: one a claim, with the sentence that says it."""
     said: dict[str, tuple[int, str, str]] = {}
+    words = templates()
+    headings = words["sections"] | words.get("page", {}).get("headings", {})
     for place, row in enumerate(report.sentences.itertuples()):
-        heading = section_name(row.section)
+        heading = headings.get(row.section, row.section)
         for claim in row.claims:
             said.setdefault(claim, (place, heading, plain(report.text[row.start : row.end])))
     carried = report.support.groupby("claim")
