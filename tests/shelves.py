@@ -110,13 +110,14 @@ SHELVES = (
     Shelf("laws", r"(recommend|tokens|unlearning)/laws", None),
     Shelf("science core", r".", 68_000),
 )
-WHOLE = 289_000
+WHOLE = 310_000
 """Lexical tokens of the package. The goals are 60,000 for the core before the wings, language, runs
 and purge among it, and 165,000 for the whole. Both are missed, by core and doors together and by
 the whole: refusing what is odd costs as much as doing what is right. The benchmark of unlearning
 alone (requests to receipts, nineteen ways to forget in two modes, twelve attacks, the grid) is
-70,000. These lines hold what was reached; 3,000 of them for what a page learns of its reader: rubric
-and aspects of RecPilot, and own actions as the base ranking."""
+70,000. What a page learns of its reader and remembers of visits (`reports/recpilot/`: rules in words,
+a file that may come from anywhere, own actions as the base ranking) is 12,000. These lines hold what
+was reached."""
 
 
 def reach_of(notebook: str) -> int:
