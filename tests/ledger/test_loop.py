@@ -280,7 +280,7 @@ def test_a_shopper_without_rows_is_offered_nothing_and_told_so(service):
     for one in (told, empty):
         screen = state(one)
         assert not screen["lists"]["after"]
-        assert "nothing to report" in one.after.text
+        assert "too little to say" in one.after.text
         assert "nobody to compare with" in show(one).static
         assert json.dumps(screen, allow_nan=False)
     assert empty.null["kind"].tolist()[1:] == ["another shopper leaves"] * 3

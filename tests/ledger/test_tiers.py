@@ -75,7 +75,7 @@ def test_a_store_is_a_place_of_the_service(service):
     assert isinstance(service.stores["archive"], Store)
     names = [tier.name for tier in service.tiers]
     assert names == ["log", "profile", "archive", "user_vector", "item_weights", "tombstone"]
-    assert "Of the archive of last looks on you, 100% says" in service.report(0).text
+    assert "Of the archive of last looks on you, 100% says" in service.report(0).margin
     assert service.report(0).dropped.empty
 
 
@@ -209,7 +209,7 @@ def test_a_trained_network_goes_round_too():
     rows = log.rows_of(0)["interaction"].iloc[:2]
     told = forget(service, 0, rows, draws=0)
     assert told.after.dropped.empty
-    assert "by deletion" in told.before.text.lower()
+    assert "by deletion" in told.before.margin.lower()
     assert told.before.hash == write(service.evidence(0)).hash
     assert all(one["smallest"] for one in state(told)["sentences"])
 

@@ -14,6 +14,7 @@ from workbench.recommend import EASE
 from workbench.reports import Evidence, check, make_claims, write
 from workbench.reports.rules import execute
 from workbench.reports.statements import NotSo
+from workbench.reports.writer import PAGED
 
 MEASURES = {"cheaper": ("price", -1), "upgrade": ("rating", 1)}
 
@@ -69,8 +70,10 @@ def test_a_missing_one_is_said_in_a_sentence(fitted):
     evidence = Evidence.of(world.log, world.catalogue, model, 72)
     report = write(evidence)
     assert "upgrade" not in evidence.offers
-    assert "No better rated iron tonic left to offer." in report.text
-    assert "A cheaper one is" in report.text and "No cheaper" not in report.text
+    assert "No better rated iron tonic left to offer." in report.margin
+    assert "A cheaper one is" in report.margin and "No cheaper" not in report.margin
+    assert "| better rated | none of its kind" in report.text
+    assert "| costs less | none" not in report.text
 
 
 def test_claims_about_substitutes_that_are_none_are_refused():
@@ -80,10 +83,11 @@ def test_claims_about_substitutes_that_are_none_are_refused():
     for other in range(evidence.log.n_items):
         asked = replace(evidence, chosen={"pick": pick, "cheaper": other, "upgrade": other})
         claims, support = make_claims(asked, ranges=False)
+        told = [claim for claim in claims if claim.kind not in PAGED]
         for role, (column, sign) in MEASURES.items():
             values = evidence.catalogue.frame[column]
             true = kind[other] == kind[pick] and sign * (values[other] - values[pick]) > 0
-            made = [(claim.kind, claim.subject) for claim in claims if claim.relation == role]
+            made = [(claim.kind, claim.subject) for claim in told if claim.relation == role]
             wanted = [("pick", "user:0"), ("compare", f"item:{other}")]
             assert made == (wanted if true else [])
         assert check(claims, asked, support)["ok"].all()

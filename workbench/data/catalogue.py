@@ -131,6 +131,11 @@ class Catalogue:
         return kind.to_numpy(dtype=object)
 
     @cached_property
+    def facts(self) -> dict[str, np.ndarray]:
+        """Category and brand of each item, (n_items,) of text."""
+        return {name: self.frame[name].to_numpy(dtype=object) for name in ("category", "brand")}
+
+    @cached_property
     def rating(self) -> np.ndarray:
         """Ratings (n_items,), NaN where there is none; a column of words (PG-13) is none."""
         column = self.frame.get("rating")

@@ -41,6 +41,7 @@ class Service:
     offered again. steered: (user, topic) → penalty on the topic's items, in standard deviations of
     the shopper's scores; inf hides them. mask_seen: whether products of the log are never offered
     again; False for baskets, where people buy again. unsaid: topics that no report names unasked.
+    agent: what a report offers, role → item code, by the evidence; the scores' own choice without one.
     forgetters: other ways to take rows out of the item weights, by name: an algorithm as
     `workbench.unlearning.unlearn` takes it, or one with its settings (a `Method`). verdicts: what
     is known of them, in words.
@@ -58,6 +59,7 @@ class Service:
     steered: dict[tuple[int, str], float] = field(default_factory=dict)
     mask_seen: bool = True
     unsaid: frozenset[str] = frozenset()
+    agent: Callable[[Evidence], Mapping[str, int]] | None = field(default=None, repr=False)
     forgetters: Mapping[str, Any] = field(default_factory=dict, repr=False)
     verdicts: Mapping[str, str] = field(default_factory=dict, repr=False)
 
@@ -70,6 +72,7 @@ class Service:
         stores: Iterable[type[Store]] = (EntityStore,),
         mask_seen: bool | None = None,
         unsaid: Iterable[str] = (),
+        agent: Callable[[Evidence], Mapping[str, int]] | None = None,
         forgetters: Mapping[str, Any] | None = None,
         verdicts: Mapping[str, str] | None = None,
     ) -> Service:
@@ -91,7 +94,7 @@ class Service:
         built = check_stores(kind.build(log, catalogue) for kind in stores)
         if mask_seen is None:
             mask_seen = not getattr(model, "repeats", False)
-        rules = {"mask_seen": mask_seen, "unsaid": frozenset(unsaid)}
+        rules = {"mask_seen": mask_seen, "unsaid": frozenset(unsaid), "agent": agent}
         others = {"forgetters": dict(forgetters or {}), "verdicts": dict(verdicts or {})}
         for name, method in others["forgetters"].items():
             apart = name in ("exact", "retrain") or getattr(method, "prepare", None)
@@ -224,7 +227,8 @@ class Service:
 
         def made() -> Evidence:
             served = {"adjust": self.adjust(user), "stale": self.stale.get(user)}
-            return Evidence.of(*parts, **rules, **served)
+            found = Evidence.of(*parts, **rules, **served)
+            return found if self.agent is None else found.choosing(self.agent(found))
 
         return self.keep(("evidence", user), made)
 

@@ -14,11 +14,12 @@ import numpy as np
 import pandas as pd
 
 from workbench.errors import ModelError
+from workbench.reports import shopper
 from workbench.reports.evidence import SHARE, Evidence
 from workbench.reports.offers import BESIDE
 from workbench.reports.rules import attempt, fact_name, rule_of, strongest
 from workbench.reports.stability import LeaveOneBasketOut
-from workbench.reports.statements import NotSo, Statement, Unsaid, item_name
+from workbench.reports.statements import Executed, NotSo, Statement, Unsaid, item_name
 
 TOLERANCE = 1e-9
 SLACK = 0.1
@@ -52,6 +53,14 @@ class Claim:
       compare   item:5  no cheaper | no upgrade     its kind          value: NaN
       compare   item:5  usual price                 user:3            value: price − median price of the rows
       catalogue_fact  item:5  category | brand | price  the fact      value: the price, else NaN
+      intent    user:3  after | or | unclear        a kind | nothing  value: visits
+      deed      user:3  bought | kept | …           item:2 | a kind   value: visits; products of the kind
+      link      item:2  brand | kind | …            item:5            value: NaN
+      row       item:9  pick | cheaper | upgrade    its cells         value: its price
+      against   item:5  dearest | lowest rated | outdone  item:9      value: price or rating of item:5
+      basis     user:3  all                         user:3            value: deeds that are known
+      unsaid    user:3  unsaid                      topics            value: guesses not written
+      rubric, aspect, experience, archive: user:3, as a store tells them, see `Evidence.told`
     low, high: an interval around the value (NaN where the value is no estimate), and what it is is
     said by spread: "left out", smallest and largest value when nothing or any one basket of the
     shopper is left out, a range of stability; "draws", of a share of random draws; "" without one.
@@ -100,8 +109,7 @@ def make_claims(
         left_out = LeaveOneBasketOut(evidence, seed)
     claims = []
     carried = []
-    for statement in propose(evidence):
-        found = attempt(evidence, statement)
+    for statement, found in tried(evidence):
         if not isinstance(found, NotSo):
             interval = _interval(left_out, statement, found.value)
             claims.append(Claim(*statement, found.value, *interval))
@@ -129,8 +137,16 @@ def _interval(
 
 def count_unsaid(evidence: Evidence) -> int:
     """How many statements hold and are not made, because they name a topic that is left unsaid."""
-    statements = propose(evidence) if evidence.unsaid else ()
-    return sum(isinstance(attempt(evidence, statement), Unsaid) for statement in statements)
+    return sum(isinstance(found, Unsaid) for _, found in tried(evidence))
+
+
+def tried(evidence: Evidence) -> list[tuple[Statement, Executed | NotSo]]:
+    """What might be said, and what came of executing it; made once for an evidence, which never
+    changes."""
+    known = vars(evidence)
+    if "_tried" not in known:
+        known["_tried"] = [(one, attempt(evidence, one)) for one in propose(evidence)]
+    return known["_tried"]
 
 
 def propose(evidence: Evidence) -> list[Statement]:
@@ -144,7 +160,8 @@ def propose(evidence: Evidence) -> list[Statement]:
     # a pick of a model that does not add up may rest on no row: then nothing is said about it
     if "pick" in offers and (evidence.additive or evidence.carried(offers["pick"]).weights.any()):
         about = list(_about_the_pick(evidence))
-    return [*picks, *about, *_interests(evidence)]
+    made = [*picks, *about, *_interests(evidence), *shopper.propose(evidence)]
+    return list(dict.fromkeys(made))
 
 
 def _about_the_pick(e: Evidence) -> Iterator[Statement]:

@@ -7,16 +7,19 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from workbench.data import Catalogue, Histories, Interactions
 from workbench.data.histories import places
 from workbench.recommend import scores_or_none, top_k
 from workbench.recommend.protocol import check_bound
+from workbench.reports.deeds import Deeds, Intent, intents
 from workbench.reports.offers import roles
 from workbench.reports.statements import Executed, NotSo
+from workbench.reports.stores import Notes, notes_of
 from workbench.reports.support import Deletion, by_deletion
 
 LIST = 20
@@ -25,12 +28,8 @@ SHARE = 0.15
 """An interest holds at least this share of the list, or of a store."""
 
 
-class Notes(NamedTuple):
-    """What a store holds about a shopper's topics, a note each."""
-
-    topic: np.ndarray
-    interaction: np.ndarray
-    weight: np.ndarray
+OF_OFFERS = ("offers", "_added", "_tried")
+"""What depends on what is offered, see `Evidence.choosing`."""
 
 
 @dataclass(frozen=True)
@@ -89,6 +88,16 @@ class Evidence:
         rows = len(self.history.item)
         return f"Evidence(user {self.user}, {rows} rows, {', '.join(self.stores) or 'no store'})"
 
+    def choosing(self, chosen: Mapping[str, int]) -> Evidence:
+        """The same with an agent's offers, role → item code; what was computed is kept. Raises
+        `UnknownItem` for an offer that the catalogue does not have."""
+        for item in chosen.values():
+            self.catalogue.title(item)
+        made = replace(self, chosen=dict(chosen))
+        parts = vars(self).keys() - type(self).__dataclass_fields__.keys() - set(OF_OFFERS)
+        vars(made).update({name: vars(self)[name] for name in parts})
+        return made
+
     # --- the shopper's rows ---
 
     @property
@@ -111,24 +120,47 @@ class Evidence:
 
     def rows(self, source: str) -> np.ndarray:
         """Interactions that a claim read at this source may rest on: "history", "deletion" (rows of
-        the history, weighed by leaving them out), or a store."""
+        the history, weighed by leaving them out), "log" (the deeds), or a store."""
         if source in ("history", "deletion"):
             return self.history.interaction
-        return self.notes[source].interaction
+        if source == "log":
+            return self.deeds.interaction
+        return self.lineages[source]["interaction"].to_numpy(dtype=np.int64)
+
+    @cached_property
+    def deeds(self) -> Deeds:
+        """What the shopper did, as the log has it."""
+        return Deeds.of(self.log, self.user)
+
+    @cached_property
+    def intents(self) -> list[Intent]:
+        """What the shopper may be after, strongest first; nothing that is left unsaid."""
+        return intents(self.deeds, self.catalogue, self.silent)
+
+    @cached_property
+    def silent(self) -> np.ndarray:
+        """Mask (n_items,) of products of a topic that is left unsaid."""
+        found = np.zeros(len(self.catalogue), dtype=bool)
+        for topic in self.unsaid:
+            found[self.catalogue.items_of(topic)] = True
+        return found
+
+    @cached_property
+    def lineages(self) -> dict[str, pd.DataFrame]:
+        """What each store holds of the shopper, a note each."""
+        return {name: store.lineage(self.user) for name, store in self.stores.items()}
+
+    @cached_property
+    def told(self) -> dict[str, pd.DataFrame]:
+        """What stores say of the shopper in words of their own, by store: [kind, relation, object,
+        value, interaction, weight], a row for each statement and interaction that carries it."""
+        saying = {name: getattr(store, "says", None) for name, store in self.stores.items()}
+        return {name: says(self) for name, says in saying.items() if says is not None}
 
     @cached_property
     def notes(self) -> dict[str, Notes]:
         """What each store holds about the shopper's topics."""
-        held = {}
-        for name, store in self.stores.items():
-            lineage = store.lineage(self.user)
-            topics = lineage["kind"].to_numpy(dtype=object) == "topic"
-            held[name] = Notes(
-                lineage["entity"].to_numpy(dtype=object)[topics],
-                lineage["interaction"].to_numpy(dtype=np.int64)[topics],
-                lineage["weight"].to_numpy(dtype=np.float64)[topics],
-            )
-        return held
+        return {name: notes_of(lineage) for name, lineage in self.lineages.items()}
 
     # --- what is offered ---
 
@@ -192,10 +224,12 @@ class Evidence:
     @cached_property
     def offered(self) -> np.ndarray:
         """What may play a part on the page, best first: items of a topic left unsaid play none."""
-        ranked = self.ranked
-        for topic in self.unsaid:
-            ranked = ranked[~self.within(topic, ranked)]
-        return ranked
+        return self.ranked[~self.silent[self.ranked]]
+
+    @cached_property
+    def offerable(self) -> np.ndarray:
+        """What an agent may offer, best first: nothing that was bought in one visit alone."""
+        return self.offered[~np.isin(self.offered, self.deeds.bought_once)]
 
     # --- what carries a score ---
 
@@ -265,10 +299,3 @@ class Evidence:
     def price(self) -> np.ndarray:
         """Prices of all items, NaN where unknown."""
         return self.catalogue.frame["price"].to_numpy()
-
-    def usual_price(self) -> tuple[float, np.ndarray]:
-        """The median price over the shopper's rows, and the mask of the rows whose price is
-        known."""
-        prices = self.price[self.history.item]
-        known = np.isfinite(prices)
-        return (float(np.median(prices[known])) if known.any() else np.nan), known

@@ -15,7 +15,7 @@ from functools import partial
 import numpy as np
 import pandas as pd
 
-from workbench.reports import smallest, stability
+from workbench.reports import shopper, smallest, stability
 from workbench.reports.evidence import SHARE, Evidence
 from workbench.reports.offers import BESIDE, differences, fits, has_none
 from workbench.reports.stability import LeaveOneBasketOut
@@ -27,6 +27,7 @@ from workbench.reports.statements import (
     is_item,
     item_code,
     item_name,
+    same,
 )
 
 AGAINST = 0.02
@@ -34,7 +35,7 @@ AGAINST = 0.02
 
 
 def _interest(e: Evidence, subject: str, relation: str, topic: str) -> Executed:
-    _same(subject, e.name)
+    same(subject, e.name)
     share = e.shares(relation).get(topic, 0.0)
     if share < SHARE:
         raise NotSo(f"share {share:.3f} is below {SHARE}")
@@ -48,7 +49,7 @@ def _interest(e: Evidence, subject: str, relation: str, topic: str) -> Executed:
 
 
 def _pick(e: Evidence, subject: str, role: str, object: str) -> Executed:
-    _same(subject, e.name)
+    same(subject, e.name)
     item = item_code(object)
     if e.offers.get(role) != item:
         raise NotSo(f"the {role} is not {object}")
@@ -68,7 +69,7 @@ def _because(
     total = carried.weights.sum()
     if relation == "rows":
         # how many rows, heaviest first, carry half of it
-        _same(object, e.name)
+        same(object, e.name)
         heaviest = np.sort(carried.weights)[::-1].cumsum()
         return carried._replace(value=float(np.searchsorted(heaviest, total / 2 - 1e-12) + 1))
     if relation == "against" and object == "nothing":
@@ -89,8 +90,10 @@ def _because(
 def _compare(e: Evidence, subject: str, relation: str, object: str) -> Executed:
     item = _offered(e, subject)
     if relation == "usual price":
-        _same(object, e.name)
-        usual, known = e.usual_price()
+        same(object, e.name)
+        prices = e.price[e.history.item]
+        known = np.isfinite(prices)
+        usual = float(np.median(prices[known])) if known.any() else np.nan
         value = float(e.price[item] - usual)
         if not np.isfinite(value):
             raise NotSo("a price is unknown")
@@ -98,8 +101,9 @@ def _compare(e: Evidence, subject: str, relation: str, object: str) -> Executed:
     role = relation.removeprefix("no ")
     if role in BESIDE and role != relation:
         # that there is no substitute of its kind
-        _same(object, e.catalogue.kind[item])
-        if not has_none(role, e.offered, item, e.catalogue):
+        same(object, e.catalogue.kind[item])
+        left = e.offered if e.chosen is None else e.offerable
+        if not has_none(role, left, item, e.catalogue):
             raise NotSo(f"it is not so that there is no {role} {object}")
         return e.carried(item)._replace(value=np.nan)
     other = _offered(e, object)
@@ -152,6 +156,20 @@ KINDS: dict[str, Rule] = {
     "by_deletion": Rule(partial(_because, additive=False), None, smallest.named_product, False),
     "compare": Rule(_compare, None, smallest.heaviest_products, True),
     "catalogue_fact": Rule(_catalogue_fact, None, smallest.heaviest_products, True),
+    # what the page says to the shopper: none of it is known to a mailed file
+    "intent": Rule(shopper.intent, None, smallest.heaviest, False),
+    "intent after": Rule(shopper.intent, None, smallest.other_intent, False),
+    "intent or": Rule(shopper.intent, None, smallest.other_intent, False),
+    "deed": Rule(shopper.deed, None, smallest.all_rows, False),
+    "link": Rule(shopper.link, None, smallest.all_rows, False),
+    "row": Rule(shopper.row, None, smallest.heaviest, False),
+    "against": Rule(shopper.against, None, smallest.heaviest, False),
+    "basis": Rule(shopper.basis, None, smallest.heaviest, False),
+    "unsaid": Rule(shopper.unsaid, None, smallest.heaviest, False),
+}
+KINDS |= {
+    kind: Rule(partial(shopper.told, kind=kind), None, smallest.heaviest, False)
+    for kind in shopper.TOLD
 }
 """A kind, or a kind and a relation where that relation has a rule of its own."""
 PORTABLE_SOURCES = ("history", "profile")
@@ -175,10 +193,16 @@ def execute(evidence: Evidence, statement: Statement) -> Executed:
     if not keep.any():
         raise NotSo("no row carries it")
     for name in (statement[1], statement[3]) if evidence.unsaid else ():
-        topics = evidence.catalogue.topics_of(item_code(name)) if is_item(name) else [name]
-        if evidence.unsaid.intersection(topics):
+        if _hushed(evidence, name):
             raise Unsaid(f"{name} is of a topic that is left unsaid")
     return Executed(value, ids[keep], weights[keep] / weights[keep].sum(), source)
+
+
+def _hushed(e: Evidence, name: str) -> bool:
+    """Whether an item, a topic or a kind is one that is left unsaid."""
+    if is_item(name):
+        return bool(e.silent[item_code(name)])
+    return name in e.unsaid or bool(e.silent[e.catalogue.kind == name].any())
 
 
 def attempt(evidence: Evidence, statement: Statement) -> Executed | NotSo:
@@ -193,7 +217,9 @@ def portable(evidence: Evidence, statement: Statement) -> bool:
     """Whether a mailed file can make this statement again by itself: it knows the kind, and holds
     what was read."""
     source = execute(evidence, statement).source
-    return rule_of(statement).portable and source in PORTABLE_SOURCES
+    # what an agent offers, the file cannot choose
+    by_scores = evidence.chosen is None or statement[0] == "interest"
+    return rule_of(statement).portable and source in PORTABLE_SOURCES and by_scores
 
 
 def strongest(e: Evidence, item: int, sign: int = 1) -> list[int]:
@@ -212,11 +238,6 @@ def fact_name(fact: object) -> str:
     if isinstance(fact, float):
         return f"{fact:.2f}" if np.isfinite(fact) else "unknown"
     return str(fact)
-
-
-def _same(given: str, expected: str) -> None:
-    if given != expected:
-        raise NotSo(f"{given!r} is not {expected!r}")
 
 
 def _offered(e: Evidence, name: str) -> int:

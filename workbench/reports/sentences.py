@@ -13,10 +13,13 @@ from workbench.html import visible
 from workbench.reports.claims import Claim
 from workbench.reports.evidence import Evidence
 from workbench.reports.rules import fact_name
-from workbench.reports.statements import item_code
+from workbench.reports.shopper import TOLD
+from workbench.reports.statements import is_item, item_code, item_name
 
 LETTERS = 60
 """Letters of a shortened title, at most."""
+LONG = 20, 160
+"""Words and letters of what a store tells, at most."""
 
 
 @cache
@@ -30,6 +33,8 @@ def sentence(claim: Claim, evidence: Evidence, again: bool) -> tuple[str, str]:
     forms = templates()[claim.kind]
     form = _form(claim)
     fields = _numbers(claim, evidence)
+    if "told" in forms:
+        form = "told"
     # a store without a form of its own is called by its label
     if form not in forms and form in evidence.stores:
         fields["store"] = evidence.stores[form].label
@@ -63,7 +68,11 @@ def _numbers(claim: Claim, evidence: Evidence) -> dict[str, str]:
     known = np.isfinite(value)
     rows = len(evidence.history.item)
     return {
-        "object": shorten(claim.object, 4),
+        "object": shorten(claim.object, *LONG if claim.kind in ("row", *TOLD) else (4,)),
+        "relation": shorten(claim.relation, 4),
+        "signed": f"{value:+.2f}" if known else "",
+        "what": _named(claim.object, evidence),
+        "about": _named(claim.subject, evidence),
         "percent": f"{value:.0%}" if known else "",
         "count": f"{value:.0f}" if known else "",
         "difference": f"{abs(value):.2f}",
@@ -74,21 +83,28 @@ def _numbers(claim: Claim, evidence: Evidence) -> dict[str, str]:
 def _product(claim: Claim, evidence: Evidence) -> dict[str, str]:
     """Title and price of the item that a claim is about."""
     item = item_code(claim.subject if claim.kind == "compare" else claim.object)
-    title = shorten(evidence.catalogue.title(item), 6)
-    return {"item": f"“{title}”", "price": fact_name(float(evidence.price[item]))}
+    price = fact_name(float(evidence.price[item]))
+    return {"item": _named(item_name(item), evidence), "price": price}
+
+
+def _named(name: str, evidence: Evidence) -> str:
+    """A product by its title in quotes, anything else by its name."""
+    if not is_item(name):
+        return shorten(name, 4)
+    return f"“{shorten(evidence.catalogue.title(item_code(name)), 6)}”"
 
 
 def count_words(text: str) -> int:
-    """Words: runs without spaces that hold a letter or a digit (so the lines of a table cost
-    nothing).
+    """Words: runs without spaces that hold a letter or a digit; the lines of a table apart.
 
-    >>> count_words("| Cheaper | 7.95 | 12.00 less |")
-    4
+    >>> count_words("It costs 7.95.\n| Cheaper | 6.95 |")
+    3
     """
-    return sum(any(letter.isalnum() for letter in run) for run in text.split())
+    lines = [line for line in text.splitlines() if not line.startswith("|")]
+    return sum(any(letter.isalnum() for letter in run) for run in " ".join(lines).split())
 
 
-def shorten(text: str, words: int) -> str:
+def shorten(text: str, words: int, letters: int = LETTERS) -> str:
     """The first words of a title; an ellipsis says that there were more. Line ends and bars would
     break a table, and hidden characters hide.
 
@@ -97,7 +113,7 @@ def shorten(text: str, words: int) -> str:
     """
     runs = visible(text).replace("|", "/").split()
     short = " ".join(runs[:words])
-    cut = short[: LETTERS - 1].rstrip() if len(short) > LETTERS else short
+    cut = short[: letters - 1].rstrip() if len(short) > letters else short
     return cut + (" …" if len(runs) > words or cut != short else "")
 
 

@@ -14,6 +14,7 @@ from workbench import html
 from workbench.data import Histories
 from workbench.errors import DataError
 from workbench.recommend import Counted, top_k
+from workbench.reports.deeds import Deeds, intents
 from workbench.reports.evidence import SHARE, Evidence
 from workbench.reports.statements import Statement, is_item
 
@@ -207,6 +208,30 @@ def named_product(evidence: Evidence, statement: Statement, support: pd.DataFram
     if is_item(statement[3]):
         return support["interaction"].tolist()
     return heaviest_products(evidence, statement, support)
+
+
+def other_intent(evidence: Evidence, statement: Statement, support: pd.DataFrame) -> list[int]:
+    """The heaviest rows, until by what is left they are after something else."""
+    ids = support["interaction"].tolist()
+    own = evidence.log.of_rows(evidence.log.rows_of(evidence.user))
+    for n in range(1, len(ids)):
+        left = Deeds.of(own.without(ids[:n]), evidence.user)
+        names = [one.name for one in intents(left, evidence.catalogue, evidence.silent)]
+        place = names.index(statement[3]) if statement[3] in names else -1
+        if place != ("after", "or").index(statement[2]):
+            return ids[:n]
+    return ids
+
+
+def all_rows(evidence: Evidence, statement: Statement, support: pd.DataFrame) -> list[int]:
+    """Every row: one that is left says it still."""
+    return support["interaction"].tolist()
+
+
+def heaviest(evidence: Evidence, statement: Statement, support: pd.DataFrame) -> list[int]:
+    """The heaviest rows that carry half of it."""
+    carried = support["weight"].cumsum().to_numpy()
+    return support["interaction"].iloc[: int(np.searchsorted(carried, 0.5 - 1e-12)) + 1].tolist()
 
 
 def heaviest_notes(evidence: Evidence, statement: Statement, support: pd.DataFrame) -> list[int]:

@@ -46,3 +46,9 @@ def item_code(name: str) -> int:
     if not is_item(name):
         raise NotSo(f"{name!r} names no item")
     return int(name.removeprefix("item:"))
+
+
+def same(given: object, expected: object) -> None:
+    """Raise `NotSo` where a part of a statement is not the one that it must be."""
+    if given != expected:
+        raise NotSo(f"{given!r} is not {expected!r}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import ClassVar, Protocol, Self, runtime_checkable
+from typing import ClassVar, NamedTuple, Protocol, Self, runtime_checkable
 
 import numpy as np
 import pandas as pd
@@ -15,6 +15,24 @@ from workbench.data.histories import unique_ids
 
 COLUMNS = ["kind", "entity", "interaction", "weight"]
 EMPTY = pd.DataFrame({"kind": "", "entity": "", "interaction": 0, "weight": 0.0}, index=[])
+
+
+class Notes(NamedTuple):
+    """What a store holds about a shopper's topics, a note each."""
+
+    topic: np.ndarray
+    interaction: np.ndarray
+    weight: np.ndarray
+
+
+def notes_of(lineage: pd.DataFrame) -> Notes:
+    """The notes of a store's lineage that may be said as interests."""
+    topics = lineage["kind"].to_numpy(dtype=object) == "topic"
+    return Notes(
+        lineage["entity"].to_numpy(dtype=object)[topics],
+        lineage["interaction"].to_numpy(dtype=np.int64)[topics],
+        lineage["weight"].to_numpy(dtype=np.float64)[topics],
+    )
 
 
 @runtime_checkable

@@ -1,19 +1,20 @@
-"""One page of at most 180 words, rendered from claims: every sentence is a claim, and nothing else
-is said. With it the claims, the rows that carry them, and what it was made of."""
+"""A page of at most 120 words and one table, and its margin, rendered from claims: every sentence says
+one to three of them, and nothing else is said. With it the rows that carry them, and what made it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import groupby
-from operator import itemgetter
 from typing import Any
 
 import pandas as pd
 
 from workbench.html import content_id, escape
+from workbench.html import table as tabulate
 from workbench.reports.claims import Claim, check, count_unsaid, json_hash, make_claims
 from workbench.reports.evidence import Evidence
+from workbench.reports.page import compose
 from workbench.reports.sentences import count_words, plain, section_name, sentence, templates
 
 
@@ -21,11 +22,13 @@ from workbench.reports.sentences import count_words, plain, section_name, senten
 class Report:
     """A page about one shopper, the claims it says, and the rows that carry them.
 
-    sentences: [start, end, claims, claim, section], character spans of `text`; claims: the ids that
-    a sentence says, a tuple; claim: the first of them. made: seed, and fingerprints of everything
-    it was made of. dropped: [claim, reason], what failed the check and was left out. unsaid: how
-    many claims hold and were not made, because they name a topic that is left unsaid. Equal inputs
-    give equal hashes.
+    text: the page, see `workbench.reports.page`. sentences: [start, end, claims, claim, section],
+    character spans of `text`; claims: the ids that a sentence says, a tuple; claim: the first of
+    them. margin: what the page does not say and every number of the model, a sentence a claim;
+    single: every claim in a sentence of its own, in order: [claim, section, text]. made: seed, and
+    fingerprints of everything it was made of. dropped: [claim, reason], what failed the check and
+    was left out. unsaid: how many claims hold and were not made, because they name a topic that is
+    left unsaid. Equal inputs give equal hashes.
     """
 
     user: int
@@ -33,6 +36,8 @@ class Report:
     support: pd.DataFrame
     sentences: pd.DataFrame
     text: str
+    margin: str = field(repr=False)
+    single: pd.DataFrame = field(repr=False)
     made: dict[str, Any] = field(repr=False)
     dropped: pd.DataFrame = field(repr=False)
     unsaid: int = 0
@@ -45,6 +50,7 @@ class Report:
             "claims": [_rounded(claim.to_dict()) for claim in self.claims],
             "support": [[claim, int(row), f"{weight:.9g}"] for claim, row, weight in rows],
             "text": self.text,
+            "margin": self.margin,
             "made": self.made,
         }
         return json_hash(content)
@@ -56,21 +62,20 @@ class Report:
 
     @property
     def lines(self) -> list[tuple[str, str, str]]:
-        """The sentences in the order of the page: claim, heading of its section, plain text."""
+        """Every claim in a sentence of its own: claim, heading of its section, plain text."""
         return [
-            (row.claim, section_name(row.section), plain(self.text[row.start : row.end]))
-            for row in self.sentences.itertuples()
+            (row.claim, section_name(row.section), plain(row.text))
+            for row in self.single.itertuples()
         ]
 
     def to_frame(self) -> pd.DataFrame:
-        """One row a claim: its fields, the sentence that says it, and how many rows carry it."""
+        """One row a claim: its fields, how many rows carry it, and the sentence that says it
+        alone."""
         told = [claim.to_dict() for claim in self.claims]
         frame = pd.DataFrame(told, columns=["claim", *Claim.__annotations__])
         rows = frame["claim"].map(self.support["claim"].value_counts())
         frame["rows"] = rows.fillna(0).astype(int)
-        said = {}
-        for row in self.sentences.itertuples():
-            said |= dict.fromkeys(row.claims, self.text[row.start : row.end])
+        said = self.single.set_index("claim")["text"]
         return frame.assign(sentence=frame["claim"].map(said))
 
     def __repr__(self) -> str:
@@ -82,13 +87,25 @@ class Report:
         )
 
     def _repr_html_(self) -> str:
-        body = []
-        for section, lines in groupby(self.lines, key=itemgetter(1)):
-            body.append(f"<h4>{escape(section)}</h4>")
-            body += [f"<p>{escape(text)}</p>" for _, _, text in lines]
-        said = "".join(body) or f"<p>{escape(self.text)}</p>"
         note = f"<p><small>{escape(repr(self))}</small></p>"
-        return f'<article id="{content_id("report", self.hash)}">{said}{note}</article>'
+        margin = f"<details><summary>Margin</summary>{_html(self.margin)}</details>"
+        said = f"{_html(self.text)}{margin}{note}"
+        return f'<article id="{content_id("report", self.hash)}">{said}</article>'
+
+
+def _html(text: str) -> str:
+    """A page as HTML: headings, paragraphs and tables, everything escaped."""
+    body = []
+    for table, lines in groupby(filter(None, text.split("\n")), key=lambda one: one[0] == "|"):
+        if not table:
+            for line in lines:
+                name = "h4" if line.startswith("## ") else "p"
+                body.append(f"<{name}>{escape(line.removeprefix('## '))}</{name}>")
+            continue
+        # head, rule, and the rows
+        head, _, *rows = [line.strip("|").split("|") for line in lines]
+        body.append(tabulate([dict(zip(head, row, strict=True)) for row in rows]))
+    return "".join(body)
 
 
 def write(
@@ -116,48 +133,54 @@ def write(
     good = [claim for claim, ok in zip(claims, checked["ok"], strict=True) if ok]
     dropped = checked.loc[~checked["ok"], ["claim", "reason"]].reset_index(drop=True)
     kept = support["claim"].isin([claim.claim for claim in good])
-    text, sentences = render(good, evidence)
+    support = support[kept].reset_index(drop=True)
+    text, sentences = compose(good, support, evidence)
+    single = singly(good, evidence)
+    said = {name for names in sentences["claims"] for name in names}
     return Report(
         user=evidence.user,
         claims=tuple(good),
-        support=support[kept].reset_index(drop=True),
+        support=support,
         sentences=sentences,
         text=text,
+        margin=margin(single, {one.claim for one in good if one.kind in PAGED} & said),
+        single=single,
         made=made_of(evidence, seed, writer="sentences.toml"),
         dropped=dropped,
         unsaid=count_unsaid(evidence),
     )
 
 
-def render(claims: list[Claim], evidence: Evidence) -> tuple[str, pd.DataFrame]:
-    """The text of a page and its sentences, see `Report`."""
-    words = templates()
-    # what is said, section by section; the second of its kind and relation has another form
-    said: dict[str, list[tuple[Claim, str]]] = {section: [] for section in words["sections"]}
+PAGED = ("intent", "deed", "link", "row", "against", "basis", "unsaid")
+"""Kinds of which the page says all that there is to say."""
+
+
+def singly(claims: list[Claim], evidence: Evidence) -> pd.DataFrame:
+    """Every claim in a sentence of its own: [claim, section, text], by section."""
+    # the second of its kind and relation has another form
+    said: dict[str, list[tuple]] = {section: [] for section in templates()["sections"]}
     before: set[tuple[str, str]] = set()
     for claim in claims:
         manner = (claim.kind, claim.relation)
         section, text = sentence(claim, evidence, again=manner in before)
         before.add(manner)
-        said[section].append((claim, text))
-    # the page, and where each sentence stands in it
+        said[section].append((claim.claim, section, text))
+    rows = [one for parts in said.values() for one in parts]
+    return pd.DataFrame(rows, columns=["claim", "section", "text"])
+
+
+def margin(single: pd.DataFrame, said: set[str]) -> str:
+    """What a researcher reads beside the page, but for what is said there."""
+    words = templates()["table"]
     page = ""
-    spans = []
-    for section, parts in said.items():
-        if not parts:
-            continue
+    kept = single[~single["claim"].isin(said)]
+    for section, parts in kept.groupby("section", sort=False):
         page += f"## {section_name(section)}\n"
         table = section == "comparison"
         if table:
-            page += f"\n{words['table']['head']}\n{words['table']['rule']}\n"
-        for claim, text in parts:
-            start = len(page)
-            spans.append((start, start + len(text), (claim.claim,), claim.claim, section))
-            page += text + ("\n" if table else " ")
-        page = page.rstrip() + "\n\n"
-    page = page.rstrip() or words["table"]["nothing"]
-    sentences = pd.DataFrame(spans, columns=["start", "end", "claims", "claim", "section"])
-    return page, sentences.astype({"start": int, "end": int})
+            page += f"\n{words['head']}\n{words['rule']}\n"
+        page += ("\n" if table else " ").join(parts["text"]) + "\n\n"
+    return page.rstrip()
 
 
 def made_of(evidence: Evidence, seed: int, writer: str) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from workbench.errors import ConfigError, ModelError, TooLarge
 from workbench.html import SIGNS, escape
 from workbench.reports.rules import portable
 from workbench.reports.sentences import templates
+from workbench.reports.writer import PAGED
 from workbench.views.screen.static import static_screen, words
 from workbench.views.text import brief
 from workbench.whole import whole_file
@@ -104,13 +105,14 @@ def export(screen: Screen | Any, path: Path | str, real_people: bool = False) ->
     model["profile"] = list(zip(*notes, strict=True))
     # what the sentences are held against: below its range a value is weaker
     lows = {claim.claim: claim.low for claim in service.report(user, screen.seed).claims}
-    model["low"] = _known(lows[sentence["claim"]] for sentence in screen.state["sentences"])
+    state = _alone(screen.state, service, user)
+    model["low"] = _known(lows[sentence["claim"]] for sentence in state["sentences"])
     # the placebo draws of workbench.ledger.null
     random = np.random.default_rng([screen.seed, user]).bit_generator.state["state"]
     model["random"] = {name: str(number) for name, number in random.items()}
     size = f"{model['items']} products × {model['users']} shoppers"
     footer = f"This page computes by itself: EASE, {size}. No server, no network."
-    return write(document(_alone(screen.state), model, footer), path)
+    return write(document(state, model, footer), path)
 
 
 def other_suffix(path: Path, expected: str, do: str | None) -> ConfigError:
@@ -143,25 +145,29 @@ def _refuse_large(size: float, path: Path) -> None:
 
 def refuse_what_it_cannot_make(service: Service, user: int) -> None:
     """The file knows the log, the profile and the item weights: raise `ModelError` for a service
-    that remembers elsewhere, offers seen products, or makes claims of a kind that it cannot make
-    again."""
+    that remembers elsewhere, offers seen products, or makes claims about them that the file cannot
+    make again; what a page says to a shopper beside them is left out."""
     built = [*service.stores]
     if built != ["profile"] or not service.mask_seen or service.unsaid:
         found = f"a service with {', '.join(built) or 'no store'}, or with rules of its own"
         raise ModelError(found, "export", "the stored profile alone, and seen products masked")
     evidence = service.evidence(user)
     for claim in service.report(user).claims:
-        if not portable(evidence, claim.statement):
+        if claim.kind not in PAGED and not portable(evidence, claim.statement):
             raise ModelError(f"{claim!r} cannot be made by the file", "export", "portable kinds")
 
 
-def _alone(state: dict[str, Any]) -> dict[str, Any]:
-    """The state without a choice of ways: the file knows the exact one alone."""
+def _alone(state: dict[str, Any], service: Service, user: int) -> dict[str, Any]:
+    """The state without a choice of ways, as the file knows the exact one alone, and without the
+    sentences that it cannot make."""
     switches = [
         {key: one[key] for key in one.keys() - {"ways", "way", "stale"}}
         for one in state["switches"]
     ]
-    return {**state, "switches": switches}
+    claims = {claim.claim: claim for claim in service.report(user).claims}
+    made = {name for name, claim in claims.items() if claim.kind not in PAGED}
+    sentences = [one for one in state["sentences"] if one["claim"] in made]
+    return {**state, "switches": switches, "sentences": sentences}
 
 
 def document(state: dict[str, Any], model: dict[str, Any] | None = None, footer: str = "") -> str:

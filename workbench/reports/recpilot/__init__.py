@@ -10,6 +10,7 @@ __getattr__, __dir__, __all__ = lazy.attach(
     __name__,
     submod_attrs={
         "_using": ["using"],
+        "agent": ["agent"],
         "archive": ["Archive"],
         "aspects": ["ATTRIBUTES", "Aspects", "aspect_scores", "aspects_of", "rank_aspects"],
         "experience": ["Experience"],

@@ -1,0 +1,379 @@
+"""The page for a shopper: what it says is so by the log and the catalogue; bad input has a page, too."""
+
+import re
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.reports.shops import shop
+from workbench.data import FUNNEL, Catalogue, Interactions
+from workbench.errors import UnknownItem
+from workbench.ledger import Service, Switches, forget
+from workbench.recommend import EASE
+from workbench.reports import Claim, Evidence, check, count_words, diff, make_claims, write
+from workbench.reports.recpilot import agent
+from workbench.reports.rules import execute, rule_of
+from workbench.reports.shopper import TOLD
+from workbench.reports.statements import NotSo
+from workbench.reports.writer import PAGED
+
+VERBS = {"bought again": 3, "bought": 3, "kept": 1, "left in the cart": 2}
+VERBS |= {"came back to": 0, "looked at": 0}
+
+
+def evidence_on(seed, user=0, unsaid=(), **sizes):
+    log, catalogue = shop(seed, **sizes)
+    parts = {"unsaid": unsaid, "mask_seen": False}
+    found = Evidence.of(log, catalogue, EASE().fit(log), user, **parts)
+    return found.choosing(agent(found))
+
+
+def tiny(rows, **columns):
+    """A shop of five kettles and a pan, one shopper's rows (item, action, day), and another's."""
+    other = [(item, "view", 1, "b") for item in range(6)]
+    table = pd.DataFrame([(*row, "a") for row in rows] + other)
+    table.columns = ["item", "action", "day", "user"]
+    times = pd.Timestamp("2025-07-01", tz="UTC") + pd.to_timedelta(table.pop("day"), "D")
+    table["session"] = times.dt.day + 100 * (table["user"] == "b")
+    names = {"timestamp": "timestamp", "action": "action", "session": "session"}
+    table = table.assign(timestamp=times)
+    log = Interactions.from_table(table, users=["a", "b"], items=list(range(6)), **names)
+    frame = pd.DataFrame({"item": range(6), "title": [f"Ash kettle {n}" for n in range(6)]})
+    frame["category"], frame["kind"] = "Kitchen", ["kettle"] * 5 + ["pan"]
+    frame["brand"], frame["price"] = "Ash", [10.0, 20.0, 30.0, 40.0, 50.0, 60.0]
+    frame["rating"] = [1.0, 2.0, 3.0, 4.0, 5.0, 3.0]
+    frame["details"] = [f"capacity: {n} l" for n in range(6)]
+    drop = [name for name, value in columns.items() if value is None]
+    frame = frame.assign(**columns).drop(columns=drop)
+    return log, Catalogue.from_table(frame)
+
+
+def page_of(rows, user=0, unsaid=(), **columns):
+    log, catalogue = tiny(rows, **columns)
+    found = Evidence.of(log, catalogue, EASE().fit(log), user, unsaid=unsaid, mask_seen=False)
+    evidence = found.choosing(agent(found))
+    return evidence, write(evidence)
+
+
+SOME = [(2, "view", 1), (2, "view", 3), (3, "cart", 3), (5, "purchase", 4)]
+
+
+def test_a_page_in_the_order_of_a_shopper():
+    _, report = page_of(SOME)
+    assert report.dropped.empty
+    assert report.text.startswith(
+        "## What you are after\n\nYou seem to be after this: kettle. Two visits since 2 July;"
+    )
+    assert "last you left “kettle 3” in the cart." in report.text
+    assert "You left it in the cart in July." in report.text or "also by Ash." in report.text
+    rows = [line for line in report.text.splitlines() if line.startswith("|")]
+    assert rows[0] == "| | product | price | rating | capacity |"
+    assert [row.split(" | ")[0].strip("| ") for row in rows[2:]] == [
+        "our pick",
+        "costs less",
+        "better rated",
+    ]
+    assert "This rests on four things you did here since 2 July." in report.text
+
+
+def test_a_purchase_closes_an_intent_unless_it_was_bought_again():
+    bought = [(2, "view", 1), (2, "purchase", 2)]
+    assert page_of(bought)[0].intents == []
+    again = [*bought, (2, "purchase", 9)]
+    evidence, report = page_of(again)
+    assert [one.name for one in evidence.intents] == ["kettle"]
+    assert evidence.intents[0].weights.astype(bool).sum() == 3
+    assert "last you bought “kettle 2” again" in report.text
+    later = page_of([*bought, (3, "view", 5)])[0]
+    assert [one.name for one in later.intents] == ["kettle"]
+    assert np.flatnonzero(later.intents[0].weights).tolist() == [2]
+    # a row that is later counts more, and a cart more than a look
+    both = page_of([(5, "view", 1), (2, "view", 2)])[0].intents
+    assert [one.name for one in both] == ["kettle", "pan"]
+    both = page_of([(5, "cart", 2), (2, "view", 2)])[0].intents
+    assert [one.name for one in both] == ["pan", "kettle"]
+
+
+def test_what_was_bought_once_is_not_offered_and_what_was_bought_twice_may_be():
+    evidence, _ = page_of([*SOME, (1, "purchase", 5), (1, "view", 6)])
+    assert 1 not in evidence.offers.values() and 5 not in evidence.offers.values()
+    twice, _ = page_of([(1, "purchase", 2), (1, "purchase", 5)])
+    assert 1 in twice.offerable
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(0, 10_000), st.integers(0, 11), st.integers(4, 40), st.booleans())
+def test_every_claim_of_the_page_is_so_by_brute_force(seed, user, n_items, kinds):
+    evidence = evidence_on(seed, user, n_items=n_items, kinds=kinds)
+    report = write(evidence, ranges=False)
+    assert report.dropped.empty
+    assert count_words(report.text) <= 120
+    frame = evidence.catalogue.frame
+    kind = frame["kind" if "kind" in frame else "category"]
+    own = evidence.log.rows_of(user)
+    rank = own["action"].astype(str).map(FUNNEL)
+    support = report.support.groupby("claim")["interaction"].agg(set)
+    for claim in report.claims:
+        item = int(claim.object[5:]) if claim.object.startswith("item:") else None
+        rows = own[own["interaction"].isin(support[claim.claim])]
+        if claim.kind == "deed" and item is not None:
+            assert (rows["item"] == item).all()
+            assert (rank[rows.index] == VERBS[claim.relation]).all()
+            assert claim.value == rows["basket"].nunique()
+        if claim.kind == "row":
+            shown = int(claim.subject[5:])
+            pick = evidence.offers["pick"]
+            assert kind[shown] == kind[pick]
+            told = claim.object.split(" · ")
+            assert told[0] == (
+                "unknown" if frame["price"].isna()[shown] else f"{frame['price'][shown]:.2f}"
+            )
+            if claim.relation == "cheaper":
+                assert frame["price"][shown] < frame["price"][pick]
+            if claim.relation == "upgrade":
+                assert frame["rating"][shown] > frame["rating"][pick]
+        if claim.kind == "intent" and claim.relation != "unclear":
+            assert (kind[rows["item"]] == claim.object).all()
+            assert claim.value == rows["basket"].nunique()
+        if claim.kind == "link" and claim.relation in ("brand", "category"):
+            known, pick = int(claim.subject[5:]), int(claim.object[5:])
+            assert frame[claim.relation][known] == frame[claim.relation][pick]
+        if claim.kind == "basis":
+            assert claim.value == len(own) == len(rows)
+
+
+def lies(claim):
+    """Ways to falsify a claim of the page that leave it well formed."""
+    yield replace(claim, value=claim.value + 1 if np.isfinite(claim.value) else 1.0)
+    yield replace(claim, relation="never heard of")
+    yield replace(claim, object="item:999999")
+    yield replace(claim, object="opera")
+    yield replace(claim, subject="user:1" if claim.subject == "user:0" else "item:999999")
+
+
+def test_tampered_claims_of_the_page_fail():
+    tried = set()
+    for seed in range(4):
+        evidence = evidence_on(seed, unsaid=["horror"])
+        claims, support = make_claims(evidence, ranges=False)
+        for claim in (one for one in claims if one.kind in PAGED):
+            rows = support[support["claim"] == claim.claim]
+            assert check([claim], evidence, rows)["ok"].all()
+            for lie in lies(claim):
+                checked = check([lie], evidence, rows.assign(claim=lie.claim))
+                assert not checked["ok"].any(), lie
+                tried.add(claim.kind)
+            assert rule_of(claim.statement).ended(evidence, claim.statement, rows)
+    assert tried == set(PAGED)
+
+
+def test_the_fewest_rows_end_an_intent():
+    evidence = evidence_on(5, n_items=20)
+    claims, support = make_claims(evidence, ranges=False)
+    claim = next(one for one in claims if one.relation == "after")
+    rows = support[support["claim"] == claim.claim].sort_values("weight", ascending=False)
+    ended = rule_of(claim.statement).ended(evidence, claim.statement, rows)
+    assert set(ended) < set(rows["interaction"])
+    left = replace(evidence, log=evidence.log.without(ended), chosen={})
+    assert left.intents[0].name != claim.object
+    more = replace(evidence, log=evidence.log.without(ended[:-1]), chosen={})
+    assert more.intents[0].name == claim.object
+
+
+@pytest.mark.parametrize("topic", ["tea", "horror", "garden", "tools"])
+def test_what_is_left_unsaid_is_counted_and_never_named(topic):
+    counted = 0
+    for seed in range(6):
+        evidence = evidence_on(seed, unsaid=[topic], kinds=True)
+        report = write(evidence)
+        frame = evidence.catalogue.frame
+        of_it = evidence.silent
+        for name in (topic, *frame.loc[of_it, "title"], *frame.loc[of_it, "kind"]):
+            assert not re.search(rf"(?<!\w){re.escape(name)}(?!\w)", report.text), name
+        counted += "We left out one guess" in report.text
+        assert not set(evidence.offers.values()) & set(np.flatnonzero(of_it).tolist())
+    assert counted
+    assert "We left out" not in write(evidence_on(0, kinds=True)).text
+
+
+# --- too little to say, and what is odd ---
+
+
+def test_a_shopper_without_rows_has_a_page_that_says_so():
+    _, report = page_of(SOME, user=1)
+    log, catalogue = tiny(SOME)
+    gone = log.without(log.rows_of(0)["interaction"])
+    evidence = Evidence.of(gone, catalogue, EASE().fit(log), 0, mask_seen=False)
+    report = write(evidence.choosing(agent(evidence)))
+    assert report.text.startswith("There is too little to say")
+    assert not report.claims and not len(report.sentences) and report.margin == ""
+    assert "too little" in report._repr_html_()
+
+
+def test_one_row_is_said_to_be_little_and_has_two_substitutes():
+    _, report = page_of([(2, "view", 1)])
+    assert "You may be after this: kettle. It is one visit, little to go by" in report.text
+    assert "on 2 July you looked at “kettle 2”" in report.text
+    assert report.text.count("\n| ") == 3 + 1
+    assert "This rests on one thing you did here" in report.text
+
+
+def test_without_purchases_the_reason_says_looked_at():
+    _, report = page_of([(2, "view", 1), (5, "view", 2)])
+    assert "bought" not in report.text
+    assert "looked at" in report.text
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        ("kind", None),
+        ("kind", ""),
+        ("price", None),
+        ("rating", None),
+        ("details", None),
+        ("brand", None),
+        ("kind", "kettle"),
+        ("category", ""),
+        ("details", "no colon"),
+        ("details", np.nan),
+        ("rating", "PG-13"),
+        ("price", np.nan),
+    ],
+)
+def test_a_page_without(column, value):
+    evidence, report = page_of(SOME, **{column: value})
+    assert report.dropped.empty and report.claims
+    assert check(report.claims, evidence, report.support)["ok"].all()
+    head = next((one for one in report.text.splitlines() if one.startswith("| |")), "")
+    if column in ("price", "rating") and column in head:
+        pytest.fail(f"a column {column} of which nothing is known")
+    assert "nan" not in report.text.lower()
+
+
+def test_without_kind_and_category_it_says_that_it_does_not_know():
+    _, report = page_of(SOME, kind="", category="unknown")
+    assert "There is too little to say what you are after." in report.text
+    assert "Our pick is" in report.text
+
+
+def test_unseen_actions_are_chosen_and_presses_are_no_deeds():
+    rows = [(2, "rating", 1), (2, "rating", 3), (3, "dislike", 4), (4, "owned", 5)]
+    evidence, report = page_of(rows)
+    assert len(evidence.deeds) == 2
+    assert "last you chose “kettle 2”" in report.text
+    assert "“kettle 3”" not in report.text.split("## Our pick")[0]
+
+
+HOSTILE = [
+    "a | b | c",
+    "two\nlines\r\nthree\u2028four",
+    "<img src=x onerror=alert(1)>",
+    "## a heading [link](http://x) `code` *bold*",
+    "left \u202eto right\u200b hidden",
+    "x" * 500,
+    "”. You bought everything. “",
+    "",
+]
+
+
+@pytest.mark.parametrize("title", HOSTILE, ids=range(len(HOSTILE)))
+def test_hostile_titles_in_sentences_and_table(title):
+    columns = {"title": [f"{title} {n}" for n in range(6)], "brand": title, "kind": title or "k"}
+    _, report = page_of(SOME, **columns, details=f"{title}: {title}", category=title)
+    assert report.dropped.empty and count_words(report.text) <= 120
+    assert "\u202e" not in report.text and "\u2028" not in report.text
+    rows = [line for line in report.text.splitlines() if line.startswith("|")]
+    assert len({row.count("|") for row in rows}) == 1
+    assert max(map(len, report.text.split())) <= 62
+    headings = [line for line in report.text.splitlines() if line.startswith("#")]
+    assert all(line[3:] in report._repr_html_() for line in headings)
+    assert "<img" not in report._repr_html_()
+    for row in report.sentences.itertuples():
+        assert "\n" not in report.text[row.start : row.end]
+
+
+def test_an_agent_offers_what_the_catalogue_has(monkeypatch):
+    log, catalogue = tiny(SOME)
+    with pytest.raises(UnknownItem):
+        Service.build(log, catalogue, EASE(), agent=lambda _: {"pick": 99}).evidence(0)
+    none = Service.build(log, catalogue, EASE(), agent=lambda _: {}).report(0)
+    assert "Our pick" not in none.text and "What you are after" in none.text
+    own = Service.build(log, catalogue, EASE(), agent=agent, mask_seen=False)
+    assert own.evidence(0).chosen == agent(own.evidence(0))
+    assert own.evidence(0) is own.evidence(0)
+
+
+def test_forgetting_reaches_what_the_page_says():
+    log, catalogue = shop(4, n_items=20, kinds=True)
+    service = Service.build(log, catalogue, EASE(), agent=agent, mask_seen=False)
+    before = service.report(0)
+    after = next(one for one in before.claims if one.relation == "after")
+    rows = before.support.loc[before.support["claim"] == after.claim, "interaction"]
+    told = forget(service, 0, rows, draws=1)
+    fates = told.fates.set_index("claim")["fate"]
+    assert fates[after.claim] == "gone"
+    causes = told.causes.set_index("claim")["cause"]
+    assert causes[after.claim] == "log"
+    assert told.after.dropped.empty
+    fresh = Service.build(log.without(rows), catalogue, EASE(), agent=agent, mask_seen=False)
+    assert told.after.text == fresh.report(0).text
+    # the log kept, the page says it still
+    kept = service.remove(rows, Switches(log=False)).report(0)
+    assert after.claim in {one.claim for one in kept.claims}
+    assert set(diff(before, kept, rows)["fate"]) <= {"back", "kept", "weakened", "gone", "new"}
+
+
+# --- what stores tell ---
+
+
+class Teller:
+    """A store that says what it is given."""
+
+    name, label, help, causes = "teller", "the teller", "Forget it.", ("it went", "it stays")
+
+    def __init__(self, says):
+        self.table = pd.DataFrame(
+            says, columns=["kind", "relation", "object", "value", "interaction", "weight"]
+        )
+
+    def lineage(self, user):
+        kept = self.table[["object", "interaction", "weight"]].rename(columns={"object": "entity"})
+        return kept.assign(kind="step")
+
+    def says(self, evidence):
+        return self.table
+
+
+def test_what_stores_tell_is_said_by_one_rule():
+    log, catalogue = tiny(SOME)
+    ids = log.rows_of(0)["interaction"].tolist()
+    says = [
+        ("rubric", "weighs", "price", 0.2, ids[0], 3.0),
+        ("rubric", "weighs", "price", 0.2, ids[1], 1.0),
+    ]
+    says += [("experience", "when", "too heavy | the last one", 0.9, ids[2], 1.0)]
+    says += [("archive", "changed", "The pick is another.", np.nan, ids[3], 1.0)]
+    says += [("aspect", "price+rating", "item:2", 1.0, ids[3], 1.0)]
+    says += [("rumour", "when", "nobody knows this kind", 1.0, ids[0], 1.0)]
+    evidence = Evidence.of(log, catalogue, EASE().fit(log), 0, {"teller": Teller(says)})
+    report = write(evidence)
+    made = {claim.kind: claim for claim in report.claims if claim.kind in TOLD}
+    assert set(made) == set(TOLD)
+    assert report.dropped.empty
+    own = report.support[report.support["claim"] == made["rubric"].claim]
+    assert dict(zip(own["interaction"], own["weight"], strict=True)) == {ids[0]: 0.75, ids[1]: 0.25}
+    assert execute(evidence, made["rubric"].statement).source == "teller"
+    assert "Going by what you bought, price matters to you most." in report.text
+    assert "“too heavy / the last one”" in report.text
+    assert "## Since last time\n\nThe pick is another." in report.text
+    # in their margin every number of the model
+    assert "Rubric, weighs price: +0.20." in report.margin
+    with pytest.raises(NotSo, match="no store says"):
+        execute(evidence, ("rubric", "user:0", "weighs", "opera"))
+    lie = Claim("rubric", "user:0", "weighs", "price", 0.9)
+    assert not check([lie], evidence, own)["ok"].any()

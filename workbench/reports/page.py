@@ -1,0 +1,262 @@
+"""The page for a shopper: sentences of one to three claims and one table, at most `WORDS` words.
+
+Words are those of headings and sentences; the table is counted apart: it holds at most three products,
+their names cut at `NAME` words. What does not fit goes from the end of `OPTIONAL`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from workbench.reports.claims import Claim
+from workbench.reports.evidence import Evidence
+from workbench.reports.offers import BESIDE
+from workbench.reports.phrases import Phrases
+from workbench.reports.sentences import LONG, count_words, shorten, templates
+from workbench.reports.statements import is_item, item_code
+from workbench.reports.table import outdoing, shown
+
+WORDS = 120
+"""Words of a page, the table apart."""
+OPTIONAL = ("changed", "told", "else", "left")
+"""Parts that a page can do without, the first to go first."""
+
+
+class Said(NamedTuple):
+    """One sentence: its section, the part of the page that it is, its text, the claims it says."""
+
+    section: str
+    part: str
+    text: str
+    claims: tuple[str, ...]
+
+
+def compose(
+    claims: Iterable[Claim], support: pd.DataFrame, evidence: Evidence
+) -> tuple[str, pd.DataFrame]:
+    """The text of the page, and its sentences [start, end, claims, claim, section]."""
+    page = Page(list(claims), support, evidence)
+    said = page.sentences()
+    for part in (None, *OPTIONAL):
+        said = [one for one in said if one.part != part]
+        text, spans = laid_out(said, page.say.head)
+        if count_words(text) <= WORDS:
+            break
+    sentences = pd.DataFrame(spans, columns=["start", "end", "claims", "claim", "section"])
+    return text, sentences.astype({"start": int, "end": int})
+
+
+def laid_out(said: list[Said], head: str) -> tuple[str, list[tuple]]:
+    """The sentences under their headings, and where each stands."""
+    if not said:
+        return templates()["page"]["unknown"]["nothing"], []
+    page, spans, section = "", [], None
+    for one in said:
+        row = one.text.startswith("|")
+        if one.section != section:
+            page = page.rstrip() + f"\n\n## {templates()['page']['headings'][one.section]}\n\n"
+        if row and not page.endswith("|\n"):
+            page = page.rstrip() + "\n\n" + head
+        section = one.section
+        start = len(page.lstrip()) if not spans else len(page)
+        page = page.lstrip() if not spans else page
+        spans.append((start, start + len(one.text), one.claims, one.claims[0], section))
+        page += one.text + ("\n" if row else " ")
+    return page.rstrip(), spans
+
+
+class Page:
+    """The claims of one page, found by what they say, and the words for them."""
+
+    def __init__(self, claims: list[Claim], support: pd.DataFrame, evidence: Evidence) -> None:
+        self.evidence = evidence
+        self.claims = claims
+        self.words = templates()["page"]
+        self.say = Phrases(evidence, support)
+
+    def find(
+        self, kind: str, relation: str | None = None, object: str | None = None
+    ) -> list[Claim]:
+        """The claims of a kind, and of a relation and object where told, in their order."""
+        return [
+            claim
+            for claim in self.claims
+            if claim.kind == kind
+            and relation in (None, claim.relation)
+            and object in (None, claim.object)
+        ]
+
+    def sentences(self) -> list[Said]:
+        """Every sentence that can be said, in the order of the page."""
+        parts = (self.intent, self.pick, self.reason, self.told, self.table, self.against)
+        parts += (self.other, self.basis, self.unsaid, self.changed)
+        return [one for part in parts for one in part()]
+
+    # --- the parts ---
+
+    def intent(self) -> list[Said]:
+        """What they are after, by what they did."""
+        for claim in self.find("intent", "unclear"):
+            return [Said("intent", "intent", self.words["intent"]["unclear"], (claim.claim,))]
+        after = self.find("intent", "after")
+        if not after:
+            return []
+        # the last deed for it is the first deed of the claims
+        last = next((one for one in self.find("deed") if is_item(one.object)), None)
+        if last is None:
+            return []
+        form = "once" if after[0].value == 1 else "after"
+        text = self.words["intent"][form].format(
+            kind=self.say.name(after[0].object),
+            Visits=self.say.upper(self.say.visits(after[0])),
+            on=self.say.since(after[0]),
+            deed=self.say.deed(last),
+        )
+        return [Said("intent", "intent", text, (after[0].claim, last.claim))]
+
+    def pick(self) -> list[Said]:
+        """The pick with its price and rating."""
+        rows = self.find("row", "pick")
+        if not rows:
+            return []
+        item = item_code(rows[0].subject)
+        e = self.evidence
+        intent = self.find("intent", "after")
+        beyond = intent and e.catalogue.kind[item] != intent[0].object
+        price, rating = e.price[item], e.catalogue.rating[item]
+        text = self.words["pick"]["beyond" if beyond else "within"].format(
+            item=self.say.item(item),
+            price=f", price {price:.2f}" if np.isfinite(price) else "",
+            rating=f", rated {rating:.1f}" if np.isfinite(rating) else "",
+        )
+        said = [*self.find("pick", "pick"), rows[0]]
+        return [Said("pick", "pick", text, tuple(one.claim for one in said))]
+
+    def reason(self) -> list[Said]:
+        """One reason: a deed, and what it has to do with the pick."""
+        for link in self.find("link"):
+            deeds = self.find("deed", object=link.subject)
+            if not deeds or not self.find("row", "pick"):
+                continue
+            deed = deeds[-1]
+            known = item_code(link.subject)
+            frame = self.evidence.catalogue.frame
+            it = self.words["deeds"][deed.relation].format(item="it")
+            text = self.words["link"][link.relation].format(
+                deed=it.replace(" it", "", 1) if link.relation == "itself" else self.say.deed(deed),
+                when=self.say.when(deed),
+                brand=self.say.name(frame["brand"].iat[known]),
+                category=self.say.name(frame["category"].iat[known]),
+            )
+            if link.relation == "itself":
+                text = f"You {it}{self.say.when(deed)}."
+            return [Said("pick", "reason", text, (deed.claim, link.claim))]
+        return []
+
+    def told(self) -> list[Said]:
+        """What rubric and experience say of it."""
+        said = []
+        weighs = [one for one in self.find("rubric", "weighs") if one.value > 0]
+        if weighs:
+            best = max(weighs, key=lambda one: one.value)
+            said.append(self._told("rubric", best))
+        said += [self._told("experience", one) for one in self.find("experience")[:1]]
+        return said
+
+    def _told(self, kind: str, claim: Claim) -> Said:
+        text = self.words["told"][kind].format(object=shorten(claim.object, *LONG))
+        return Said("pick", "told", text, (claim.claim,))
+
+    def table(self) -> list[Said]:
+        """Up to three products of one kind; a row that is empty says so."""
+        picked = self.find("row", "pick")
+        if not picked:
+            return []
+        said = [self._row("pick", picked[0], self.find("pick", "pick"))]
+        shown_so_far: list[int] = []
+        for role in BESIDE:
+            rows = self.find("row", role)
+            beside = self.find("compare", role)
+            missing = self.find("compare", f"no {role}")
+            if rows and beside:
+                item = item_code(rows[0].subject)
+                if item not in shown_so_far:
+                    name = "outdone" if item in outdoing(self.evidence) else role
+                    said.append(self._row(name, rows[0], beside))
+                shown_so_far.append(item)
+            elif missing:
+                blank = " |" * (self.say.head.count("|", 0, self.say.head.index("\n")) - 3)
+                text = self.words["row"][f"no {role}"].format(blank=blank)
+                said.append(Said("pick", "table", text, (missing[0].claim,)))
+        return said if len(said) > 1 else []
+
+    def _row(self, name: str, row: Claim, beside: list[Claim]) -> Said:
+        item = item_code(row.subject)
+        cells = [self.words["row"][name], self.say.title(item), *self.say.cells(item)]
+        text = "| " + " | ".join(cells) + " |"
+        return Said("pick", "table", text, (row.claim, *(one.claim for one in beside[:1])))
+
+    def against(self) -> list[Said]:
+        """What speaks against the pick."""
+        said = []
+        count = self.say.count(len(shown(self.evidence))) if self.find("row", "pick") else ""
+        for claim in self.find("against"):
+            item = self.say.item(item_code(claim.object))
+            text = self.words["against"][claim.relation].format(
+                item=item, count=count, more=f"{claim.value:.2f}"
+            )
+            said.append(Said("against", "against", text, (claim.claim,)))
+        # the first of them says most
+        said = said[:1]
+        left = self.find("deed", "left in the cart")
+        for claim in left:
+            # where no sentence has told of it already
+            if len(left) == 1 and not is_item(claim.object):
+                count = self.say.count(claim.value)
+                text = self.words["against"]["left in the cart"].format(count=count)
+                said.append(Said("against", "left", text, (claim.claim,)))
+        return said
+
+    def other(self) -> list[Said]:
+        """What else they may be after."""
+        for claim in self.find("intent", "or"):
+            last = self.say.on(claim)
+            form = "or_many" if claim.value > 1 and last else "or"
+            text = self.words["intent"][form].format(
+                kind=self.say.name(claim.object),
+                visits=self.say.visits(claim),
+                count=self.say.count(claim.value),
+                on=last,
+            )
+            return [Said("else", "else", text, (claim.claim,))]
+        return []
+
+    def basis(self) -> list[Said]:
+        """What all of this rests on, and what is not known."""
+        for claim in self.find("basis"):
+            form = "one" if claim.value == 1 else "basis"
+            text = self.words["unknown"][form].format(
+                count=self.say.count(claim.value), since=self.say.since(claim)
+            )
+            return [Said("unknown", "basis", text, (claim.claim,))]
+        return []
+
+    def unsaid(self) -> list[Said]:
+        """How much was left out, and not what."""
+        for claim in self.find("unsaid"):
+            form = "one_guess" if claim.value == 1 else "guesses"
+            text = self.words["unknown"][form].format(count=self.say.count(claim.value))
+            return [Said("unknown", "unsaid", text, (claim.claim,))]
+        return []
+
+    def changed(self) -> list[Said]:
+        """What changed since the last page."""
+        said = []
+        for claim in self.find("archive", "changed")[:2]:
+            text = self.words["told"]["archive"].format(object=shorten(claim.object, *LONG))
+            said.append(Said("changed", "changed", text, (claim.claim,)))
+        return said
