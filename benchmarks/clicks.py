@@ -280,7 +280,7 @@ def page(world: World, table: pd.DataFrame, pressed: pd.Series) -> str:
         "",
         "Made by `python benchmarks/clicks.py`.",
     ]
-    text += ["", _about(world, table, pressed)]
+    text += ["", _about(world, table, pressed), "", _found(table, apart)]
     for measure, label in MEASURES.items():
         means = table[table["measure"] == measure].pivot_table(
             "value", "arm", "presses", sort=False
@@ -303,14 +303,39 @@ def _about(world: World, table: pd.DataFrame, pressed: pd.Series) -> str:
         f"the log never offered again. Readers press on the pick until it is worth more to them than "
         f"{CONTENT:.0%} of what could be offered; what a product is worth is the world's own choice model. "
         f"Their presses: {counts}. A press masks (the product; after *cheaper, please* also all of its "
-        "kind that cost as much): nothing here learns from it. Generated readers are no people, and a "
+        "kind that cost as much): nothing here learns from it. “next, until content” has the same "
+        "stop and no button: what is left over it is what the buttons add. Generated readers are no people, and a "
         "reader who knows what everything is worth to them is the best case of a button."
+    )
+
+
+def _found(table: pd.DataFrame, apart: pd.DataFrame) -> str:
+    """What the intervals say of the pick, in words."""
+    own = table[(table["arm"] == "buttons") & (table["measure"] == "content")]
+    turns = own[own["value"] == 1].groupby("user")["presses"].min()
+    better = apart[(apart["measure"] == "pick") & (apart["minus"] == "no press")]
+    first = better.loc[better["low"] > 0, "presses"].min()
+    last = apart[(apart["measure"] == "pick") & (apart["presses"] == PRESSES)]
+    words = {1: "better than", 0: "not to be told from", -1: "worse than"}
+    sides = (last["low"] > 0).astype(int) - (last["high"] < 0).astype(int)
+    said = [
+        f"{words[side]} {', '.join(map('“{}”'.format, last.loc[sides == side, 'minus']))}"
+        for side in (1, 0, -1)
+        if (sides == side).any()
+    ]
+    share = len(turns) / own["user"].nunique()
+    return (
+        f"Content at last: {share:.1%} of the readers, half of them after {turns.median():.0f} presses "
+        f"or fewer. The gain lies above 0 from press {first:.0f} on. After {PRESSES} presses the pick "
+        f"of the buttons is {'; '.join(said)} (the interval decides)."
     )
 
 
 def _wide(apart: pd.DataFrame) -> pd.DataFrame:
     """A line a control, a column for 1, 2, 4 and 8 presses."""
     some = apart[apart["presses"].isin([1, 2, 4, 8])]
+    columns = ["estimate", "low", "high"]
+    some = some.assign(**some[columns].round(3) + 0.0)  # no minus before a zero
     said = [f"{r.estimate:+.3f} [{r.low:+.3f}, {r.high:+.3f}]" for r in some.itertuples()]
     wide = some.assign(said=said).pivot_table("said", "minus", "presses", "first", sort=False)
     wide = wide.rename_axis(columns=None).reset_index()
@@ -333,6 +358,7 @@ def main() -> None:
     world = load_world()
     service = Service.build(world.log, world.catalogue, EASE(), stores=())
     table, pressed = played(service, readers_of(world, options.shoppers))
+    table["value"] = table["value"].round(4)
     text = page(world, table, pressed)
     if options.shoppers == 200:
         table.to_csv(RESULTS / "clicks.csv", index=False, float_format="%.4f", lineterminator="\n")
