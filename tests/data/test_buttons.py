@@ -128,14 +128,15 @@ def test_tasks_are_those_without(task):
 
 
 def test_what_is_kept_out():
-    shop = pd.DataFrame({"item": range(5), "title": list("abcde"), "price": [5, 7, 9, 7, np.nan]})
-    kinds = shop.assign(kind=["pan", "pan", "pan", "pot", "pan"])
+    price = [5, 7, 9, 7, np.nan, 7]
+    shop = pd.DataFrame({"item": range(6), "title": list("abcdef"), "price": price})
+    kinds = shop.assign(kind=["pan", "pan", "pan", "pot", "pan", "pan"])
     catalogue = Catalogue.from_table(kinds)
-    table = pd.DataFrame({"user": ["u"] * 5, "item": range(5)})
+    table = pd.DataFrame({"user": ["u"] * 6, "item": range(6)})
     log = Interactions.from_table(table)
     out = {name: kept_out(press_row(log, 0, 1, name), catalogue) for name in BUTTONS}
     assert out["dislike"] == out["owned"] == {(0, 1)}
-    assert out["budget"] == {(0, 1), (0, 2)}  # a pan as dear or dearer
+    assert out["budget"] == {(0, 1), (0, 2), (0, 5)}  # a pan as dear or dearer
     # without a price, or a kind, it is the product alone
     assert kept_out(press_row(log, 0, 4, "budget"), catalogue) == {(0, 4)}
     bare = Catalogue.from_table(kinds.assign(kind=""))

@@ -7,11 +7,12 @@ import pandas as pd
 import pytest
 
 from workbench.data import BUTTONS, load_world
-from workbench.errors import DataError
+from workbench.errors import DataError, ModelError
 from workbench.ledger import Service, Switches, forget
 from workbench.recommend import ALS, EASE, Popularity
 from workbench.reports import EntityStore
 from workbench.reports.recpilot import changed, press, press_row, rows_behind
+from workbench.views import Screen, export, show
 
 WORLD = load_world()
 USERS = (7, 310)
@@ -194,3 +195,16 @@ def test_pressing_everything_away(ease):
     assert not len(service.listed(7)) and not [c for c in page.claims if c.kind == "pick"]
     told = changed(ease.report(7), page, ease.catalogue)
     assert "There is no pick any more." in told
+
+
+def test_a_mailed_file_is_not_made_of_a_page_with_presses(ease, tmp_path):
+    """It computes from the rows of the log alone: it is refused, before anything is written."""
+    pressed = press(ease, 7, "owned", 5)
+    row = [pressed.log.last_id]
+    built = Service.build(pressed.log, ease.catalogue, EASE())
+    for service in (pressed, built):
+        with pytest.raises(ModelError, match="changed since it was built"):
+            export(Screen(service, 7, "Expecting"), tmp_path / "page.html")
+    assert not [*tmp_path.iterdir()]
+    shown = show(forget(pressed, 7, row))._repr_html_()
+    assert "owned" in shown
