@@ -6,5 +6,6 @@ __getattr__, __dir__, __all__ = lazy.attach(
     __name__,
     submod_attrs={
         "buttons": ["changed", "press", "press_row", "rows_behind"],
+        "sections": ["Choice", "section_values", "value_of"],
     },
 )
