@@ -92,25 +92,31 @@ def numbers_of(table: pd.DataFrame) -> dict[str, float]:
     return told | {"whole": table.groupby("reader")["shapley"].sum().mean()}
 
 
+def judged(table: pd.DataFrame) -> pd.DataFrame:
+    """Every prediction beside what was measured."""
+    path = settings().data / "predictions.toml"
+    expected = tomllib.loads(path.read_text(encoding="utf-8"))["sections"]["expected"]
+    rows, numbers = [], numbers_of(table)
+    for name, (low, high) in expected.items():
+        value = numbers[name]
+        said = "lower" if value < low else "higher" if value > high else "as predicted"
+        rows.append((name, f"{low:+.2f} to {high:+.2f}", f"{value:+.3f}", said))
+    return pd.DataFrame(rows, columns=["number", "predicted", "measured", "verdict"])
+
+
 def page(world: World, table: pd.DataFrame, total: np.ndarray) -> str:
     """The results as Markdown."""
     rows = []
     for name, own in table.groupby("section", sort=False):
         cells = {"section": name}
         for column in ("shapley", "left_out"):
-            estimate, low, high = np.round(bootstrap_mean(own[column].to_numpy()), 3) + 0.0
+            estimate, low, high = (
+                np.round(bootstrap_mean(own[column].to_numpy(), shares=False), 3) + 0.0
+            )
             cells[column.replace("_", " ")] = f"{estimate:+.3f} [{low:+.3f}, {high:+.3f}]"
         rows.append(cells)
     whole = bootstrap_mean(total)
     summed = table.groupby("reader")["shapley"].sum().to_numpy()
-    path = settings().data / "predictions.toml"
-    expected = tomllib.loads(path.read_text(encoding="utf-8"))["sections"]["expected"]
-    verdicts, numbers = [], numbers_of(table)
-    for name, (low, high) in expected.items():
-        value = numbers[name]
-        said = "lower" if value < low else "higher" if value > high else "as predicted"
-        verdicts.append((name, f"{low:+.2f} to {high:+.2f}", f"{value:+.3f}", said))
-    columns = ["number", "predicted", "measured", "verdict"]
     text = [
         "# Which sections of a page earn their place",
         "",
@@ -124,7 +130,7 @@ def page(world: World, table: pd.DataFrame, total: np.ndarray) -> str:
         "",
         "## What was predicted (`data/predictions.toml`, never changed)",
         "",
-        markdown(pd.DataFrame(verdicts, columns=columns)),
+        markdown(judged(table)),
         "",
     ]
     return "\n".join(text)
@@ -134,7 +140,8 @@ def _about(world: World, n: int) -> str:
     return (
         f"{world!r}. {n} simulated readers whose page has a substitute; EASE. A reader takes what looks "
         "best by the sections shown, and gains its true worth less that of the pick. *against* repeats "
-        "price or rating, so that left out alone it is worth nothing. *why*, *not known* and *unsaid* "
+        "price or rating, so that left out alone it is worth nothing; told without the other columns it shows "
+        "one side only, and a reader who goes by it may leave a better pick. *why*, *not known* and *unsaid* "
         "tell nothing of a product: that they earn nothing here is how this reader was made, and says "
         "nothing about trust. What a section tells was set by hand, from what the page is to hold."
     )

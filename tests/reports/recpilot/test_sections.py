@@ -1,14 +1,33 @@
 """What a section is worth: Shapley's axioms, against readers whose choice is known."""
 
+import importlib.util
 import itertools
+import sys
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from workbench.errors import ConfigError, DataError
 from workbench.reports.recpilot import Choice, section_values, value_of
+from workbench.settings import ROOT
 
+RESULTS = ROOT / "benchmarks" / "results"
 NAMES = ("title", "price", "rating", "against", "why", "unknown", "unsaid")
+
+
+@pytest.fixture(scope="module")
+def benchmark():
+    """The benchmark, which is no part of the package."""
+    path = ROOT / "benchmarks" / "sections.py"
+    sys.path.insert(0, str(path.parent))
+    try:
+        spec = importlib.util.spec_from_file_location("sections_benchmark", path)
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+    finally:
+        sys.path.remove(str(path.parent))
+    return module
 
 
 def readers(seed=0, n=12):
@@ -94,3 +113,16 @@ def test_what_is_no_game_is_refused():
         section_values(lambda page: np.array([np.nan]), ["title"])
     with pytest.raises(DataError):
         section_values(lambda page: 1.0, ["title"])
+
+
+def test_the_page_of_results_says_what_was_measured(benchmark):
+    table = pd.read_csv(RESULTS / "sections.csv")
+    assert set(benchmark.numbers_of(table)) == set(benchmark.judged(table)["number"])
+    page = (RESULTS / "sections.md").read_text(encoding="utf-8")
+    assert benchmark.markdown(benchmark.judged(table)) in page
+
+
+def test_a_section_tells_what_the_pick_is_worst_at(benchmark):
+    price, rating = np.array([9.0, 5.0, 7.0]), np.array([4.0, 3.0, 4.5])
+    assert benchmark._worst(price, rating) == benchmark.PRICE
+    assert benchmark._worst(-price, rating) == benchmark.RATING
