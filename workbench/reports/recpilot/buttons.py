@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -25,9 +25,6 @@ from workbench.data.times import as_moment
 from workbench.errors import ConfigError, DataError, UnknownItem
 from workbench.reports import Report, diff
 from workbench.reports.sentences import shorten, templates
-
-if TYPE_CHECKING:
-    from workbench.ledger import Service
 
 ROLES = ("pick", "cheaper", "upgrade", "alternative")
 
@@ -61,9 +58,9 @@ def press_row(
     return log.of_rows(pd.concat([old, pd.DataFrame(new)], ignore_index=True))
 
 
-def press(service: Service, user: int, button: str, item: int, time: object = None) -> Service:
-    """The service after a press: the row is in its log, stores that can `learn` have learned it, the
-    model has not. Raises as `press_row`.
+def press(service: Any, user: int, button: str, item: int, time: object = None) -> Any:
+    """The service (`workbench.ledger`) after a press: the row is in its log, stores that can `learn`
+    have learned it, the model has not. Raises as `press_row`.
 
     >>> press(service, 3, "owned", 17).report(3)  # doctest: +SKIP
     """
