@@ -52,7 +52,8 @@ def test_counted_models_count_no_press(name, log, tmp_path):
 def trained(name):
     pytest.importorskip("torch")
     model = getattr(recommend, name)
-    training = recommend.Training(epochs=1, batch=64, learning_rate=0.01)
+    few = {"epochs": 1, "batch": 64, "learning_rate": 0.01, "validation_users": 3}
+    training = recommend.Training(**few)
     return model(model.Config(**TINY[name], training=training))
 
 
@@ -60,12 +61,15 @@ def trained(name):
 def test_trained_models_are_trained_on_no_press(name):
     presses = PRESSED.frame.loc[PRESSED.frame["action"].isin(BUTTONS), "interaction"]
     assert first_difference(*(state(trained(name).fit(log)) for log in (PRESSED, LOG))) is None
-    # presses among the rows trained on, and others among those that are asked for
+    # presses among the rows trained on, and others among those asked for: by people, too, of whom
+    # nothing else is asked
     parts = split(LOG, "temporal")
-    plain = [part.frame["interaction"] for part in (parts.train, parts.valid)]
+    pair = parts.train, parts.valid.select((parts.valid.frame["user"] >= 12).to_numpy())
+    plain = [part.frame["interaction"] for part in pair]
     more = [PRESSED.only(np.r_[ids, presses[at::2]]) for at, ids in enumerate(plain)]
-    fits = [trained(name).fit(*pair) for pair in (more, (parts.train, parts.valid))]
-    assert first_difference(*map(state, fits)) is None
+    assert (more[1].frame["user"] < 12).any()
+    fits = [trained(name).fit(*logs) for logs in (more, pair)]
+    assert first_difference(*map(state, fits)) is None and fits[0].shape == fits[1].shape
     assert fits[0].record["validation"].equals(fits[1].record["validation"])
     # examples, of everybody and of those who pressed; and those left after a request
     model = trained(name).fit(LOG)
