@@ -13,7 +13,9 @@ __getattr__, __dir__, __all__ = lazy.attach(
         "agent": ["agent"],
         "archive": ["Archive"],
         "aspects": ["ATTRIBUTES", "Aspects", "aspect_scores", "aspects_of", "rank_aspects"],
+        "buttons": ["changed", "press", "press_row", "rows_behind"],
         "experience": ["Experience"],
         "rubric": ["Rubric", "RubricConfig"],
+        "sections": ["Choice", "section_values", "value_of"],
     },
 )
