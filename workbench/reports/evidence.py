@@ -1,5 +1,4 @@
-"""What a report may look at: one shopper's rows, the model's view of them, the catalogue, the
-stores."""
+"""What a report may look at: one shopper's rows, the model's view of them, catalogue and stores."""
 
 from __future__ import annotations
 
