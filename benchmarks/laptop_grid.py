@@ -51,7 +51,7 @@ def page(table: pd.DataFrame, plans: list[Plan]) -> str:
         "# Laptop grid of unlearning",
         f"{date.today()}: {steps:,} requests of the seven algorithms, {steps / FULL:.0%} of the full "
         "grid (three logs a task, three base seeds, 120 requests). One base seed, one draw of "
-        "people, who ask in twenty groups; `as_in_fork` capped.",
+        "people, who ask in ten or twenty groups; `as_in_fork` capped.",
         "*distance*: deleted items' mean percentile, unlearned less retrained, 95 % interval; margin "
         ".03, or half of what no-op gets, whichever is smaller; *decidable*: half of the 90 % interval. "
         "half_way and sign_flip are planted: neither may be *equivalent*. Where no-op is not *different* "

@@ -187,20 +187,32 @@ SLEEPING = """
         time.sleep(100)
 
     if __name__ == "__main__":
-        run([Cell(chain=c, n=0) for c in range(2)], cell, Path(sys.argv[1]) / "runs", 2)
+        top, engine = sys.argv[1:]
+        run([Cell(chain=c, n=0) for c in range(2)], cell, Path(top) / "runs", 2, engine)
 """
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("how", ["Ctrl-C", "kill"])
-def test_who_stops_the_work_stops_the_workers(tmp_path, how):
+@pytest.mark.parametrize(
+    "how, engine",
+    [
+        ("Ctrl-C", "loky"),
+        ("kill", "loky"),
+        pytest.param("Ctrl-C in a terminal", "dask", marks=[NO_KILL, NO_DASK]),
+    ],
+)
+def test_who_stops_the_work_stops_the_workers(tmp_path, how, engine):
     script = tmp_path / "sleeping.py"
     script.write_text(textwrap.dedent(SLEEPING), encoding="utf-8")
-    command = [sys.executable, str(script), str(tmp_path)]
-    with subprocess.Popen(command, env=ENVIRONMENT, stderr=subprocess.DEVNULL) as master:
+    command = [sys.executable, str(script), str(tmp_path), engine]
+    own = {"env": ENVIRONMENT, "stderr": subprocess.DEVNULL}
+    own |= {"start_new_session": how == "Ctrl-C in a terminal"}
+    with subprocess.Popen(command, **own) as master:
         wait_for(lambda: len(list(tmp_path.glob("at-*"))) == 2)
         workers = psutil.Process(master.pid).children(recursive=True)
-        if how == "Ctrl-C" and os.name != "nt":
+        if how == "Ctrl-C in a terminal":  # which tells workers too
+            os.killpg(master.pid, signal.SIGINT)
+        elif how == "Ctrl-C" and os.name != "nt":
             master.send_signal(signal.SIGINT)
         else:
             master.kill()

@@ -9,7 +9,7 @@ import pytest
 
 from tests.shelves import LONGEST, PACKAGE, SHELVES, WHOLE, files, shelf_of, size
 
-NOT_CORE = {shelf.name for shelf in SHELVES} - {"science core", "unlearning core", "doors"}
+NOT_CORE = {shelf.name for shelf in SHELVES} - {"science core", "unlearning core", "doors", "page"}
 
 
 def table() -> dict[str, Counter]:

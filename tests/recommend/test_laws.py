@@ -24,6 +24,7 @@ from workbench.recommend import (
     LastItem,
     LastItemConfig,
     Markov,
+    OwnActions,
     Popularity,
     Recency,
     SessionItemKNN,
@@ -41,6 +42,7 @@ from workbench.recommend.laws import LAWS, small_log
 SUMS = {  # the score is a sum over the history
     "popularity": Popularity,
     "ease": EASE,
+    "own actions": OwnActions,
     "itemknn": ItemKNN(ItemKNNConfig(k=3)),
     "itemknn, centred": lambda: ItemKNN(ItemKNNConfig(centre=True, normalise=True)),
     "als": ALS(),

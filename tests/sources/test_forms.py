@@ -3,6 +3,7 @@
 import bz2
 import gzip
 import lzma
+import threading
 import warnings
 import zipfile
 
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 
 from workbench.data import preview, read_table
 from workbench.errors import DataError
-from workbench.sources import files, packed
+from workbench.sources import files, packed, quick
 from workbench.sources.files import read_frame
 
 TEXT = "user,item,rating\na,x,1\nb,y,2\n"
@@ -245,15 +246,41 @@ def test_the_quick_way_reads_what_pandas_reads(tmp_path_factory, text):
         except DataError as error:
             return str(error)
 
-    quick = read()
+    fast = read()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(files, "read_quick", lambda *_, **__: None)
         slow = read()
-    assert type(quick) is type(slow)
+    assert type(fast) is type(slow)
     if isinstance(slow, str):
-        assert quick == slow
+        assert fast == slow
     else:
-        pd.testing.assert_frame_equal(quick, slow, check_index_type=False, check_column_type=False)
+        pd.testing.assert_frame_equal(fast, slow, check_index_type=False, check_column_type=False)
+
+
+@pytest.mark.parametrize("end", ["\n", ""])
+def test_pieces_of_a_text_are_the_whole(tmp_path, monkeypatch, end):
+    path = tmp_path / "a.csv"
+    path.write_text("user,item\n" + "\n".join(f"{n * 7},b{n}" for n in range(200)) + end)
+    whole = quick.read_quick(path, ["user", "item"], ",", True)
+    for size in (1, 2, 9, 10, 11, 100):
+        monkeypatch.setattr(quick, "PIECE", size)
+        found = quick.read_quick(path, ["user", "item"], ",", True)
+        pd.testing.assert_frame_equal(found, whole)
+
+
+def test_no_thread_of_arrow_holds_a_file_of_python(tmp_path, monkeypatch):
+    """One that lets go of it after Python has ended aborts the process."""
+    path, readers = tmp_path / "a.csv", set()
+    path.write_text("user,item\n1,2\n")
+    read = packed.Watched.readinto
+
+    def seen(self, buffer):
+        readers.add(threading.current_thread())
+        return read(self, buffer)
+
+    monkeypatch.setattr(packed.Watched, "readinto", seen)
+    assert len(quick.read_quick(path, ["user", "item"], ",", True)) == 1
+    assert readers == {threading.current_thread()}
 
 
 @given(st.lists(st.from_regex(r"-?(0x)?[0-9]{1,20}|\+1|1\.0|NA|nan|", fullmatch=True), min_size=1))

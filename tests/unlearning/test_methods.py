@@ -1,6 +1,8 @@
 """The rows of the table, which models they fit, and how many requests a retrain is worth."""
 
 import pickle
+import subprocess
+import sys
 
 import numpy as np
 import pandas as pd
@@ -34,6 +36,26 @@ def test_the_table_is_whole():
 def test_a_row_can_be_sent_to_a_worker(name):
     found = pickle.loads(pickle.dumps(METHODS[name]))
     assert found.name == name and found.algorithm is METHODS[name].algorithm
+
+
+def test_a_row_opens_its_own_algorithm_and_no_other():
+    code = """
+import sys
+from workbench.unlearning.methods import METHODS
+METHODS["no-op"], METHODS["warm start, batched"]
+print(*(name.split(".")[-1] for name in sys.modules if ".algorithms." in name))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert set(done.stdout.split()) == {"controls", "warm_start", "_samples"}
+
+
+def test_rows_join_from_either_side_and_stay():
+    own = {"mine": Method("mine", mine), "no-op": Method("no-op", mine)}
+    later, earlier = METHODS | own, own | METHODS
+    assert [*later] == [*METHODS, "mine"] and [*earlier][:2] == ["mine", "no-op"]
+    assert later["no-op"].algorithm is mine and earlier["no-op"].algorithm is not mine
+    assert METHODS["no-op"] is METHODS["no-op"] and "mine" not in METHODS
+    assert pickle.loads(pickle.dumps(METHODS))["no-op"] == METHODS["no-op"]
 
 
 def test_which_models_a_method_fits():

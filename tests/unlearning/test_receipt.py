@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 from safetensors.numpy import save_file
 
 from tests.recommend.logs import random_log
+from workbench import recommend
 from workbench.errors import ConfigError, DataError, ModelError
 from workbench.recommend import BPR, EASE, BPRConfig, EASEConfig, Training
 from workbench.unlearning import Request, issue, rows_of, verify
@@ -304,6 +306,12 @@ def test_rows_come_back_from_csv_as_they_were(log, tmp_path):
         assert read_rows(path).equals(rows), name
 
 
+class Perturbed:
+    """A model of one's own that is convex, and trained with the random term."""
+
+    certifiable = True
+
+
 BOUND = {"epsilon": 1.0, "delta": 1e-5, "others_fitted_without": True, "perturbed_training": True}
 
 
@@ -317,14 +325,36 @@ BOUND = {"epsilon": 1.0, "delta": 1e-5, "others_fitted_without": True, "perturbe
         ({}, True, "done", "exact"),
         ({}, True, "no-op", "none"),
         ({"guarantee": BOUND}, False, "failed", "none"),
+        ({"guarantee": {**BOUND, "epsilon": float("inf")}}, False, "done", "none"),
+        ({"guarantee": {**BOUND, "delta": "1e-5"}}, False, "done", "none"),
+        ({"guarantee": {k: BOUND[k] for k in BOUND if k != "delta"}}, False, "done", "none"),
     ],
 )
 def test_a_bound_only_where_the_certificate_holds(notes, exact, status, kind):
-    found = guarantee({"status": status, "notes": notes}, exact)
+    found = guarantee({"status": status, "notes": notes}, exact, Perturbed())
     assert found["kind"] == kind
     assert found["residual"] == notes.get("residual")
     assert ("no guarantee" in found["says"]) == (kind == "none")
     assert (found["epsilon"] is not None) == (kind == "bound")
+
+
+HOUSE = [
+    name
+    for name in sorted(recommend.__all__)
+    if isinstance(getattr(recommend, name), type) and hasattr(getattr(recommend, name), "fit")
+]
+
+
+@pytest.mark.parametrize("name", HOUSE)
+def test_no_model_of_the_house_gets_a_bound_whatever_is_noted(name):
+    model = object.__new__(getattr(recommend, name))
+    found = guarantee({"status": "done", "notes": {"guarantee": BOUND}}, False, model)
+    assert found["kind"] == "none" and found["says"] == "no guarantee"
+    # nor by a mark on one object
+    with contextlib.suppress(AttributeError):
+        model.certifiable = True
+    found = guarantee({"status": "done", "notes": {"guarantee": BOUND}}, False, model)
+    assert found["kind"] == "none" and found["epsilon"] is None
 
 
 def test_it_says_what_it_is_not(case):

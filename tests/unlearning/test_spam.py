@@ -1,5 +1,6 @@
 """Spam and floods: what is planted is as the rules say, and what was there is as it was."""
 
+from functools import cache
 from math import ceil
 
 import numpy as np
@@ -275,9 +276,69 @@ def test_totals_are_equal_and_rates_differ(kind, ratio, seed):
     assert again.rows.equals(found.rows)
 
 
-@pytest.mark.parametrize("kind", ["collaborative", "session"])
-def test_taking_the_flood_out_leaves_what_there_was(kind):
-    clean, found = small_task(kind), flood(small_log(), kind, 1)
+@cache
+def one_action():
+    """The same log, of one kind of action."""
+    bare = small_log().frame[["user", "item", "timestamp", "session", "basket"]]
+    columns = {"timestamp": "timestamp", "session": "session", "basket": "basket"}
+    return Interactions.from_table(bare, **columns, items=pd.Index(range(small_log().n_items)))
+
+
+@cache
+def many_shoppers():
+    """200 people of six visits of five rows: 4 of 80 items are liked by many, 16 by hardly anybody."""
+    chance = np.r_[np.full(4, 0.02), np.full(60, 0.904 / 60), np.full(16, 0.001)]
+    frame = pd.DataFrame({"user": np.repeat(np.arange(200), 30)})
+    frame["item"] = np.random.default_rng(0).choice(80, len(frame), p=chance)
+    frame["session"], frame["time"] = np.arange(len(frame)) // 5, np.arange(len(frame))
+    frame["basket"] = frame["session"]
+    return Interactions.from_table(frame, timestamp="time", session="session", basket="basket")
+
+
+@pytest.mark.parametrize("ratio", [0.2, 0.4])
+@pytest.mark.parametrize("kind", TASKS)
+def test_of_one_action_as_many_rows_of_fewer_people(kind, ratio):
+    found = flood(many_shoppers(), kind, 4, ratio)
+    table = found.to_frame().set_index("items")
+    own, theirs = table.loc["flood"], table.loc["rivals"]
+    assert own["rows"] == theirs["rows"] == table.loc["flood, before", "rows"] + len(found.rows)
+    assert own["rate"] == pytest.approx(own["people"] / own["rows"])
+    # a profile holds four items once: there it takes more people
+    least = 0.5 if kind == "collaborative" else ratio
+    assert own["rate"] / theirs["rate"] == pytest.approx(least, abs=0.07)
+    # every row is learned from, by those who are reached, and of the one kind
+    assert sorted(found.planted) == sorted(found.rows["interaction"])
+    assert found.rows["action"].nunique() == 1 and set(found.rows["item"]) <= set(found.items)
+    assert len(found.scenario().leaving_people(1)) <= 100
+    assert flood(many_shoppers(), kind, 4, ratio).rows.equals(found.rows)
+
+
+def test_a_flooded_product_stands_once_in_a_basket_among_what_was_bought_with_it():
+    found = flood(one_action(), "basket", 1)
+    train = found.task.train.frame
+    assert len(found.planted) > 10
+    assert not train.duplicated(["user", "basket", "item"]).any() or (
+        found.clean.train.frame.duplicated(["user", "basket", "item"]).any()
+    )
+    planted = train[train["interaction"].isin(found.planted)]
+    baskets = found.clean.train.frame.groupby("basket")["timestamp"].agg(["min", "max"])
+    times = baskets.loc[planted["basket"]]
+    assert planted["timestamp"].between(times["min"].to_numpy(), times["max"].to_numpy()).all()
+    held = set(map(tuple, found.clean.train.frame[["basket", "item"]].to_numpy()))
+    assert not held & set(map(tuple, planted[["basket", "item"]].to_numpy()))
+    # a model of counts learns it, and no longer knows it once the request is served
+    scenario = found.scenario()
+    for done, never in ((0, False), (1, True)):
+        score = fitted_copy(TopFreq(), scenario.train(done)).score(found.task.histories)
+        clean = fitted_copy(TopFreq(), found.clean.train).score(found.clean.histories)
+        assert np.array_equal(score, clean) is never
+
+
+@pytest.mark.parametrize("kind", TASKS)
+@pytest.mark.parametrize("log", ["views and more", "one action"])
+def test_taking_the_flood_out_leaves_what_there_was(kind, log):
+    log = one_action() if log == "one action" else small_log()
+    clean, found = TASKS[kind](log), flood(log, kind, 1)
     scenario = found.scenario()
     left = scenario.train(1).frame.drop(columns="position")
     pd.testing.assert_frame_equal(left, clean.train.frame.drop(columns="position"))
@@ -304,8 +365,9 @@ def test_taking_the_flood_out_leaves_what_there_was(kind):
 
 def test_a_flood_that_cannot_be():
     with pytest.raises(ConfigError):
-        flood(small_log(), "basket")
-    bare = small_log().frame[["user", "item", "timestamp", "session"]]
-    log = Interactions.from_table(bare, timestamp="timestamp", session="session")
-    with pytest.raises(DataError, match="one kind"):
-        flood(log)
+        flood(small_log(), "love")
+    with pytest.raises(DataError, match="2 at least"):
+        flood(one_action(), "basket", 2)
+    bare = Interactions.from_table(small_log().frame[["user", "item"]])
+    with pytest.raises(DataError, match="session"):
+        flood(bare, "session", 1)

@@ -33,7 +33,7 @@ MODELS = {
     "basket": DNNTSP(DNNTSP.Config(training=FEW)),
 }
 CASES = ["collaborative ring", "collaborative members", "session ring", "collaborative flood"]
-CASES += ["session flood", "basket sensitive"]
+CASES += ["session flood", "basket flood", "basket sensitive"]
 TOPIC = np.array([1, 2, 3, 4])
 CHECKS = ("rows", "topic", "lists", "harm", "strata")
 

@@ -9,7 +9,7 @@ from workbench.recommend import BPR, BPRConfig
 from workbench.recommend.tasks import collaborative_task
 from workbench.recommend.training import Training
 from workbench.unlearning import Method, Request, Scenario, sensitive, stream
-from workbench.unlearning.algorithms import no_op
+from workbench.unlearning.algorithms import Tombstone, buried, no_op, tombstone
 from workbench.unlearning.outcome import weights
 from workbench.unlearning.stream import checkpoints_of, ends_of, seed_of, serve
 
@@ -109,6 +109,25 @@ def test_rows_that_are_gone_or_nowhere_fail_and_validation_rows_are_no_work(scen
     assert made.outcomes["status"].tolist() == ["done", "failed", "failed", "no-op"]
     assert "forgotten once" in made.outcomes["error"][1]
     assert same(made.models[1], made.models[4])
+
+
+def test_a_filter_hides_rows_of_validation_too(scenario, base):
+    method, valid = Method("tombstone", tombstone, prepare=buried), scenario.task.valid
+    # a request of both parts, and one of validation alone
+    own, alone = scenario.requests[0], valid.frame.iloc[[0]]
+    assert not np.isin(alone["interaction"], own.interactions).any()
+    odd = Scenario("odd", scenario.task, (own, Request(1, alone["interaction"])), scenario.items)
+    made = stream(method, base, odd)
+    assert made.outcomes["status"].tolist() == ["done", "done"]
+    rows = scenario.both.frame.set_index("interaction").loc[odd.forgotten(2)]
+    codes = rows["user"].astype("int64") * scenario.both.n_items + rows["item"]
+    assert set(made.models[2].hidden) == set(codes), "every row of both parts"
+    assert codes.loc[alone["interaction"].iloc[0]] not in made.models[1].hidden
+    # handed the training part alone, it cannot know
+    late = Tombstone(base.copy())
+    tombstone(late, scenario.train(0), own)
+    known = len(np.unique(own.within(scenario.task.train)))
+    assert len(late.hidden) == known
 
 
 def test_somebody_is_told_of_every_request(scenario, base):

@@ -12,6 +12,7 @@ import lazy_loader as lazy
 _own, _, _names = lazy.attach(
     __name__,
     submod_attrs={
+        "buttons": ["BUTTONS"],
         "interactions": ["FUNNEL", "Interactions"],
         "histories": ["Histories"],
         "catalogue": ["Catalogue"],

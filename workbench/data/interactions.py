@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
+from workbench.data.buttons import without_presses
 from workbench.data.checks import (
     as_codes,
     as_integers,
@@ -43,7 +44,6 @@ COLUMNS = {
     "value": "float64",
 }
 
-
 Column = str | int
 """What a column of a raw table may be called."""
 
@@ -55,14 +55,15 @@ class Interactions:
 
     `user` and `item` are codes into `users` and `items`. The indexes are made once and carried
     through every filter, split and deletion, so the shapes of models never change. `interaction` is
-    the row's name for life; `position` its place in the log when it was first read: time order,
-    ties in file order; the rows of a person who has one without a time stay in file order. Two
-    equal rows are two interactions.
+    the row's name for life, never given again (`given`: the highest in the logs that this one was
+    made of); `position` its place in the log when it was first read: time order, ties in file
+    order, and so the rows of a person who has one without a time. Equal rows are two interactions.
     """
 
     frame: pd.DataFrame
     users: pd.Index
     items: pd.Index
+    given: int = -1
 
     @classmethod
     @typed
@@ -159,6 +160,16 @@ class Interactions:
         names = (json.dumps([*map(str, index)]).encode() for index in (self.users, self.items))
         return "".join(hashlib.sha256(name).hexdigest()[:32] for name in names)
 
+    @cached_property
+    def last_id(self) -> int:
+        """The highest id ever given; −1 where there was no row."""
+        return int(self.frame["interaction"].to_numpy().max(initial=self.given))
+
+    @cached_property
+    def deeds(self) -> Interactions:
+        """The log without presses of buttons: all that is learned from, read and counted."""
+        return without_presses(self)
+
     def to_frame(self) -> pd.DataFrame:
         """The table of rows."""
         return self.frame
@@ -170,7 +181,7 @@ class Interactions:
 
     def of_rows(self, frame: pd.DataFrame) -> Interactions:
         """Rows of this log as a log; the indexes are the same."""
-        made = replace(self, frame=frame)
+        made = replace(self, frame=frame, given=self.last_id)
         vars(made)["index_fingerprint"] = self.index_fingerprint
         return made
 
@@ -181,9 +192,8 @@ class Interactions:
     def only(self, ids: Iterable[int], digest: str | None = None) -> Interactions:
         """Only these interactions (removed).
 
-        digest: what `log.only(ids).fingerprint` was when a request was written down. Raises
-        `DataError` where the ids name other rows by now, or none.
-        """
+        digest: what `log.only(ids).fingerprint` was when a request was written down. `DataError`
+        where the ids name other rows by now, or none."""
         found = self.select(self._named(ids))
         if digest is not None and digest != found.fingerprint:
             what = "these ids name other rows than when the request was made"
@@ -205,15 +215,12 @@ class Interactions:
 
     def by_session(self) -> Interactions:
         """The same rows with every session as a user of its own, named `user/session`, in the order
-        sessions begin.
-
-        Interaction ids stay, so a request against this log names the same rows of the other.
-        """
-        do = "map a column to session when reading, or use the users as sequences"
-        check_complete(self.frame, "session", "by_session", do)
-        owner = self.users[self.frame["user"]].astype(str)
-        codes, names = pd.factorize(owner + "/" + self.frame["session"].astype(str).to_numpy())
-        frame = self.frame.assign(user=codes.astype("int32"))
+        sessions begin. Ids stay: a request against this log names the same rows of the other."""
+        frame, do = self.deeds.frame, "map a column to session, or use the users as sequences"
+        check_complete(frame, "session", "by_session", do)
+        owner = self.users[frame["user"]].astype(str)
+        codes, names = pd.factorize(owner + "/" + frame["session"].astype(str).to_numpy())
+        frame = frame.assign(user=codes.astype("int32"))
         return replace(self, frame=frame, users=pd.Index(names))
 
     def rows_of(self, user: int) -> pd.DataFrame:
@@ -233,11 +240,9 @@ class Interactions:
         self, users: Sequence[int] | np.ndarray | None = None, before: object = None
     ) -> Histories:
         """Histories of user codes (all by default), only rows strictly before the time `before` if
-        given.
-
-        Users without rows keep an empty row. Raises `UnknownUser` for a code outside the index.
-        """
-        frame = self.frame
+        given, no presses. Users without rows keep an empty row. Raises `UnknownUser` for a code
+        outside the index."""
+        frame = self.deeds.frame
         if before is not None:
             frame = frame[frame["timestamp"] < as_moment(before, "before")]
         users = np.arange(self.n_users) if users is None else users
@@ -264,11 +269,10 @@ class Interactions:
         )
 
     def counts(self) -> sparse.csr_array:
-        """Rows per (user, item); float64 (n_users, n_items)."""
-        cells = (self.frame["user"].to_numpy(), self.frame["item"].to_numpy())
-        return sparse.coo_array(
-            (np.ones(len(self)), cells), shape=(self.n_users, self.n_items)
-        ).tocsr()
+        """Rows per (user, item), presses left out; float64 (n_users, n_items)."""
+        frame, shape = self.deeds.frame, (self.n_users, self.n_items)
+        cells = (frame["user"].to_numpy(), frame["item"].to_numpy())
+        return sparse.coo_array((np.ones(len(frame)), cells), shape=shape).tocsr()
 
     def matrix(self) -> sparse.csr_array:
         """1 where a user has at least one row on an item; float64 (n_users, n_items)."""

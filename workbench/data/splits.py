@@ -69,14 +69,15 @@ def split(log: Interactions, how: str = "temporal", **options: object) -> Split:
     that function.
 
     Order is the order of the log (time, ties in file order). Users emptied in a part keep their
-    place in the index. Raises `DataError` where what the split goes by is absent, `ConfigError` for
-    an unknown split or option.
+    place in the index; presses of buttons are in no part. Raises `DataError` where what the split
+    goes by is absent, `ConfigError` for an unknown split or option.
 
     >>> split(log, "temporal", train=0.8, valid=0.1)  # doctest: +SKIP
     Split(temporal: train 43,158, valid 5,398, test 5,857 rows)
     """
     if how not in SPLITS:
         raise ConfigError(f"no split {how!r}", "how", f"one of {', '.join(SPLITS)}")
+    log = log.deeds
     part = np.asarray(SPLITS[how](log, **options))
     return Split(*(log.select(part == code) for code in range(3)), how=how)
 

@@ -24,7 +24,8 @@ def canaries(
 ) -> pd.DataFrame:
     """Look for deleted rows in every place: [tier, found, amount], found 0 or 1.
 
-    log, stores: rows still named (amount: how many). user_vector, item_weights, others: compared
+    log, stores: rows still named (amount: how many); what a store says stays in its notes on others,
+    its `residue`, has a line of its own: on how many. user_vector, item_weights, others: compared
     with the exact reference, a service cleaned everywhere whose model is *refitted*: largest
     difference of the stored vectors, of the scores of strangers with everybody's remaining
     histories, and other shoppers whose top 10 differs. A place that the service does not have is
@@ -54,6 +55,8 @@ def canaries(
     found: dict[str, float] = {"log": named}
     for name, store in after.stores.items():
         found[name] = sum(len(store.knows(user, ids)) for user in users)
+        if hasattr(store, "residue"):
+            found[f"{name}: {store.residue}"] = store.left_in(removal.taken[id(before.log)])
     # what was computed from them
     if before.stores_vectors:
         own = clean.histories(users)

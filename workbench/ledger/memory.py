@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from workbench.data import Catalogue, Histories, Interactions
+from workbench.data.buttons import kept_out
 from workbench.data.histories import unique_ids
 from workbench.errors import ConfigError, DataError
 from workbench.ledger.removal import Removal, Score
@@ -102,7 +103,7 @@ class Service:
                 want = "a name of its own, and an algorithm that changes the model at hand"
                 raise ConfigError(f"{name!r}: {method!r}", "forgetters", want)
         own = fitted_copy(model, log)
-        return cls(log, catalogue, own, built, weights_log=log, **rules, **others)
+        return cls(log, catalogue, own, built, weights_log=log.deeds, **rules, **others)
 
     @property
     def stores_vectors(self) -> bool:
@@ -202,8 +203,13 @@ class Service:
         return scores_or_none(self.model, self.everyone)
 
     @cached_property
+    def _out(self) -> set[tuple[int, int]]:
+        """(user, item) that is not offered: by a tombstone, or by a press."""
+        return kept_out(self.log, self.catalogue) | self.tombstones
+
+    @cached_property
     def _adjusted(self) -> list[int]:
-        return sorted({user for user, _ in (*self.tombstones, *self.steered)})
+        return sorted({user for user, _ in (*self._out, *self.steered)})
 
     def adjust(self, user: int) -> np.ndarray | None:
         """What is added to the shopper's scores: −inf where nothing may be offered."""
@@ -216,7 +222,7 @@ class Service:
                 # what is hidden is so even where all scores are equal
                 lowered = strength * spread if np.isfinite(strength) else strength
                 added[self.catalogue.items_of(topic)] -= lowered
-        added[[item for owner, item in self.tombstones if owner == user]] = -np.inf
+        added[[item for owner, item in self._out if owner == user]] = -np.inf
         return added
 
     def evidence(self, user: int) -> Evidence:

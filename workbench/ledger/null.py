@@ -65,7 +65,7 @@ def placebos(
 ) -> list[Control]:
     """As many other rows of the same shopper, none of a product in `avoided` (item codes)."""
     service = removal.service
-    own = service.log.rows_of(user)
+    own = service.log.deeds.rows_of(user)
     free = own[~own["interaction"].isin(removal.ids) & ~own["item"].isin(avoided)]
     if not len(removal.ids) or not len(free):
         return []

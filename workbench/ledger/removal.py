@@ -86,6 +86,8 @@ class Removal:
         service, held, begun = self.service, id(self.service.weights_log), perf_counter()
         if self.way != service.ways[0]:
             model = self._otherwise(service.forgetters[self.way], service.weights_log)
+        elif not len(self.taken[held]):  # presses of buttons, for instance: nothing was learned
+            model = service.model
         elif hasattr(service.model, "forget"):
             model = service.model.copy().forget(self.taken[held])
         else:
@@ -113,7 +115,7 @@ class Removal:
     @cached_property
     def refitted(self) -> Any:
         """The exact reference: the model fitted on what is left of the log."""
-        return self.service.model.copy().fit(self.left[id(self.service.log)])
+        return self.service.model.copy().fit(self.left[id(self.service.log)].deeds)
 
     def score(self, on: frozenset[str]) -> Score | None:
         """How other shoppers are scored when these switches are on, where there is a shorter way
@@ -123,6 +125,8 @@ class Removal:
         if ITEM_WEIGHTS.name not in on or not exact:
             return None
         removed = self.taken[id(service.weights_log)]
+        if not len(removed):
+            return None
 
         def scores(histories: Histories) -> np.ndarray:
             now = None if service.scores is None else service.scores[histories.user]

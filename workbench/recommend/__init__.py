@@ -15,6 +15,7 @@ __getattr__, __dir__, __all__ = lazy.attach(
         "comparison": ["Comparison", "compare"],
         "training": ["Training"],
         "laws": ["check_recommender"],
+        "collaborative.own_actions": ["OwnActions", "OwnActionsConfig"],
         "collaborative.popularity": ["Popularity"],
         "collaborative.itemknn": ["ItemKNN", "ItemKNNConfig"],
         "collaborative.ease": ["EASE", "EASEConfig"],

@@ -22,7 +22,9 @@ def novelty(lists: np.ndarray, log: Interactions) -> np.ndarray:
     (Zhou et al., PNAS 2010).
     """
     owners = np.diff(log.matrix().tocsc().indptr)
-    return _list_mean(lists, -np.log2(np.maximum(owners, 1) / max(log.frame["user"].nunique(), 1)))
+    return _list_mean(
+        lists, -np.log2(np.maximum(owners, 1) / max(log.deeds.frame["user"].nunique(), 1))
+    )
 
 
 def popularity_bias(lists: np.ndarray, log: Interactions, users: np.ndarray) -> np.ndarray:

@@ -42,8 +42,9 @@ class UserItemCounts:
     @classmethod
     def of(cls, log: Interactions, config: Any = None) -> UserItemCounts:
         """Count the rows of a log; no setting changes them."""
-        order = np.lexsort((log.frame["item"], log.frame["user"]))  # stable
-        ids = log.frame["interaction"].to_numpy()[order]
+        frame = log.deeds.frame
+        order = np.lexsort((frame["item"], frame["user"]))  # stable
+        ids = frame["interaction"].to_numpy()[order]
         return cls(tidy(log.counts().astype(np.int64)), ids)
 
     @property

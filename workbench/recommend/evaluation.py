@@ -155,17 +155,11 @@ def evaluate_lists(
         repeated = targets * histories.matrix()
         targets = sparse.csr_array(repeated if only == "repeat" else targets - repeated)
         targets.eliminate_zeros()
-    rows = np.flatnonzero(np.diff(targets.indptr))
+    rows, gains, judged = judged_lists(lists, targets)
     names = ["row", "user", "metric", "k", "value", "n_targets"]
     if not len(rows):
         return pd.DataFrame(columns=names)
-    # Whether a listed item is wanted is looked up among the few wanted ones: a dense (B, n_items)
-    # is never made.
-    row, item = targets.nonzero()
-    wanted = row.astype(np.int64) * histories.n_items + item
-    gains = np.isin(rows[:, None] * histories.n_items + lists[rows], wanted) & (lists[rows] >= 0)
-    n_targets = np.diff(targets.indptr)[rows].astype(np.int64)
-    judged = np.arange(n_targets.max()) < n_targets[:, None]
+    n_targets = judged.sum(axis=1)
     parts = {cut: pd.DataFrame(list_metrics(gains, judged, cut)) for cut in cutoffs(k)}
     silent = (lists[rows] < 0).all(axis=1)
     own = {"row": rows, "user": histories.user[rows], "n_targets": n_targets}
@@ -174,6 +168,21 @@ def evaluate_lists(
         ["row", "user", "k", "n_targets"], var_name="metric", value_name="value"
     )
     return table.sort_values(["row", "k"], kind="stable", ignore_index=True)[names]
+
+
+def judged_lists(
+    lists: np.ndarray, targets: sparse.csr_array
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """What `list_metrics` judges: the rows with targets (R,), whether each listed item is wanted
+    (R, L), and True as often as a row has targets (R, most)."""
+    n_items, rows = targets.shape[1], np.flatnonzero(np.diff(targets.indptr))
+    # whether a listed item is wanted is looked up among the few wanted ones: a dense (B, n_items)
+    # is never made
+    row, item = targets.nonzero()
+    wanted = row.astype(np.int64) * n_items + item
+    gains = np.isin(rows[:, None] * n_items + lists[rows], wanted) & (lists[rows] >= 0)
+    n_targets = np.diff(targets.indptr)[rows].astype(np.int64)
+    return rows, gains, np.arange(n_targets.max(initial=0)) < n_targets[:, None]
 
 
 def next_items(

@@ -151,7 +151,7 @@ def fitted_copy(model: Any, log: Interactions, valid: Interactions | None = None
         do = "end copy with: return copy.deepcopy(self)"
         raise ModelError(what, type(model).__name__, "a model of its own", do)
     takes = "valid" in inspect.signature(own.fit).parameters
-    found = own.fit(log, valid=valid) if takes else own.fit(log)
+    found = own.fit(log.deeds, valid=valid) if takes else own.fit(log.deeds)
     if found is not own:
         what = f"fit returned {'nothing' if found is None else type(found).__name__}"
         raise ModelError(what, type(own).__name__, "the model itself", "end fit with: return self")
@@ -233,9 +233,10 @@ def held_at(
     """Where the rows to remove stand among those that a model holds, row by row of `removed`.
 
     User u holds the ids `offsets[u]:offsets[u + 1]`; item_at: the items of rows by their places.
-    Raises `DataError` for the first row that is not held: by its id, its user and its item.
+    Presses are held by no model. Raises `DataError` for the first row that is not held: by its id,
+    its user and its item.
     """
-    frame = removed.frame
+    frame = removed.deeds.frame
     asked, user, item = (frame[name].to_numpy() for name in ("interaction", "user", "item"))
     # only the rows of the users who are asked for are looked at
     owners = np.unique(user[user < len(offsets) - 1])

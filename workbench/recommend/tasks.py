@@ -79,6 +79,7 @@ def collaborative_task(log: Interactions, seed: int = 0) -> Task:
     each taken out of its own history.
     """
     check_kind(log, Interactions)
+    log = log.deeds  # a press is no first row
     parts = split(log.select(~log.frame.duplicated(["user", "item"]).to_numpy()), "temporal")
     known, targets = joined(parts, ("train", "valid")), parts.test.matrix()
     users = np.flatnonzero(np.diff(targets.indptr))
@@ -105,7 +106,7 @@ def session_task(log: Interactions, seed: int = 0) -> Task:
     """
     check_kind(log, Interactions)
     sessions = log.by_session()
-    owner = log.frame["user"].groupby(sessions.frame["user"]).first().to_numpy()
+    owner = log.deeds.frame["user"].groupby(sessions.frame["user"]).first().to_numpy()
     sessions = sessions.select(
         (sessions.frame.groupby("user")["item"].transform("size") > 1).to_numpy()
     )

@@ -1,5 +1,4 @@
-"""What a report may look at: one shopper's rows, the model's view of them, the catalogue, the
-stores."""
+"""What a report may look at: one shopper's rows, the model's view of them, catalogue and stores."""
 
 from __future__ import annotations
 
@@ -15,6 +14,7 @@ import pandas as pd
 from workbench.data import Catalogue, Histories, Interactions
 from workbench.data.histories import places
 from workbench.recommend import scores_or_none, top_k
+from workbench.recommend.protocol import check_bound
 from workbench.reports.deeds import Deeds, Intent, intents
 from workbench.reports.offers import roles
 from workbench.reports.statements import Executed, NotSo
@@ -70,8 +70,8 @@ class Evidence:
     ) -> Evidence:
         """The evidence on a user code; `served`: adjust, stale, mask_seen.
 
-        Raises `UnknownUser`, and `UnknownItem` for an offer or an unsaid topic that the catalogue
-        does not have.
+        Raises `UnknownUser`; `UnknownItem` for an offer or an unsaid topic that the catalogue does
+        not have; `ModelError` for a store of another log.
         """
         log.check_user(user)
         unsaid = frozenset(unsaid)
@@ -79,6 +79,8 @@ class Evidence:
             catalogue.items_of(topic)
         for item in (offers or {}).values():
             catalogue.title(item)
+        for store in (stores or {}).values():
+            check_bound(getattr(store, "bound", None), log.index_fingerprint)
         return cls(user, log, catalogue, model, stores or {}, offers, unsaid, **served)
 
     def __repr__(self) -> str:

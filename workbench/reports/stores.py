@@ -41,7 +41,9 @@ class Store(Protocol):
 
     Whoever offers this is a tier of the service it is handed to (`Service.build(..., stores=...)`):
     switches, ladder, canaries, causes, reports and the forget screen read it from here. A store
-    that keeps nothing beyond these rows is exact: `forget` equals building from the rest.
+    that keeps nothing beyond these rows is exact: `forget` equals building from the rest. One that
+    offers `learn(log, catalogue, interactions) -> Self` takes in rows that came to the log since,
+    presses of buttons among them; any other stays as it is after a press.
     """
 
     name: str
@@ -97,8 +99,9 @@ class EntityStore:
     @classmethod
     def build(cls, log: Interactions, catalogue: Catalogue) -> EntityStore:
         """Write down everything a log tells."""
-        rows = log.frame[["user", "item", "interaction"]].copy()
-        rank = log.frame["action"].astype(str).map(FUNNEL).fillna(0)
+        frame = log.deeds.frame
+        rows = frame[["user", "item", "interaction"]].copy()
+        rank = frame["action"].astype(str).map(FUNNEL).fillna(0)
         rows["weight"] = 1.0 + rank.to_numpy(dtype=float)
         # which entities an item has: its topics and its brand
         topics = catalogue.topics.rename(columns={"topic": "entity"}).assign(kind="topic")

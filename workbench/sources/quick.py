@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Iterator
 from pathlib import Path
+from typing import IO
 
 import pandas as pd
 import pyarrow as pa
@@ -15,6 +17,8 @@ from workbench.settings import physical_memory
 from workbench.sources.packed import open_file, parts_of
 
 FEATHER = b"ARROW1"
+BLOCK, PIECE = 1 << 23, 1 << 26
+"""Bytes of a text: of what a thread parses, and of what is read at once."""
 
 
 def read_quick(path: Path, names: list[str], sep: str, skip: bool) -> pd.DataFrame | None:
@@ -25,17 +29,20 @@ def read_quick(path: Path, names: list[str], sep: str, skip: bool) -> pd.DataFra
     """
     text = {name: pa.large_string() for name in names}
     empty = {"null_values": [""], "strings_can_be_null": True, "quoted_strings_can_be_null": True}
+    form = csv.ParseOptions(delimiter=sep), csv.ConvertOptions(column_types=text, **empty)
+    tables = []
     with open_file(path) as file:
         passed = file.raw
         try:
-            table = csv.read_csv(
-                file,
-                csv.ReadOptions(column_names=names, skip_rows=int(skip), block_size=1 << 23),
-                csv.ParseOptions(delimiter=sep),
-                csv.ConvertOptions(column_types=text, **empty),
-            )
+            for block in _blocks(file):
+                first = int(skip and not tables)
+                how = csv.ReadOptions(column_names=names, skip_rows=first, block_size=BLOCK)
+                tables.append(csv.read_csv(block, how, *form))
         except pa.ArrowInvalid:
             return None
+    if not tables:
+        return None
+    table = pa.concat_tables(tables)
     lines = passed.lines + (passed.last != b"\n")
     if passed.odd or passed.quotes % 2 or lines != table.num_rows + skip or not table.num_rows:
         return None
@@ -43,6 +50,26 @@ def read_quick(path: Path, names: list[str], sep: str, skip: bool) -> pd.DataFra
     # two columns may have one name
     columns = {place: column.to_pandas() for place, column in enumerate(table.columns)}
     return pd.DataFrame(columns, copy=False).set_axis(names, axis=1).set_axis(index)
+
+
+def _blocks(file: IO[bytes]) -> Iterator[pa.BufferReader]:
+    """The text of a file, cut behind line ends, in memory of Arrow's own: of a Python object its threads
+    may let go after Python has ended, which aborts the process (seen on a busy machine)."""
+    rest = b""
+    while piece := file.read(PIECE):
+        lines, end, left = piece.rpartition(b"\n")
+        if end:
+            yield _native(rest, lines, end)
+        rest = left if end else rest + left
+    if rest:
+        yield _native(rest)
+
+
+def _native(*parts: bytes) -> pa.BufferReader:
+    sink = pa.BufferOutputStream()
+    for part in parts:
+        sink.write(part)
+    return pa.BufferReader(sink.getvalue())
 
 
 def read_arrow(

@@ -73,11 +73,10 @@ def run(
 @app.command()
 def status(folder: Annotated[Path, Argument(help="of a grid")]) -> None:
     """How far a grid is, read from its finished folders."""
-    from workbench.unlearning.grid import plan
-    from workbench.unlearning.grid_run import kept_grid, kept_own
+    from workbench.unlearning.grid_run import kept_plan
     from workbench.unlearning.grid_run import status as look
 
-    made = plan(kept_grid(folder), kept_own(folder))
+    made = kept_plan(folder)
     _show(look(made, folder))
     for note in made.notes:
         _say(note)
@@ -90,12 +89,11 @@ def table(
     latex: Annotated[Path | None, Option(help="write it as LaTeX here, with intervals")] = None,
 ) -> None:
     """Verdicts, intervals, costs and notes of a grid, from what is finished."""
-    from workbench.unlearning.grid import plan
-    from workbench.unlearning.grid_run import kept_grid, kept_own
+    from workbench.unlearning.grid_run import kept_plan
     from workbench.unlearning.grid_table import as_latex, summary
     from workbench.whole import whole_file
 
-    made = plan(kept_grid(folder), kept_own(folder))
+    made = kept_plan(folder)
     found = summary(made, folder)
     shown = ["data", "model", "topic", "method", "checkpoint", "estimate", "low", "high", "verdict"]
     _show(found[[*shown, "decidable", "seconds", "pays_until", "note"]].round(3))

@@ -30,7 +30,7 @@ from workbench.recommend.trained import ConvexParts
 
 Kind = Literal["gauss_newton", "fisher", "hessian"]
 Product = Callable[[torch.Tensor], torch.Tensor]
-CONVERGED, LIMIT, NEGATIVE, CAP = ("converged", "limit", "negative curvature", "cap")
+CONVERGED, LIMIT, NEGATIVE, FLAT = ("converged", "limit", "negative curvature", "flat")
 
 
 class Coordinates:
@@ -166,8 +166,8 @@ def largest(product: Product, n: int, seed: int = 0) -> float:
 @dataclass(frozen=True)
 class Solution:
     """What a solver found: x (n,); steps, products it took; residual ‖v − Hx‖ / ‖v‖ as one more
-    product finds it; end: converged, limit, or negative curvature, where x is what was found
-    before."""
+    product finds it; end: converged; limit, of products; or negative curvature, where x is what was
+    found before (*flat* where the matrix has none, and rounding made it look so)."""
 
     x: torch.Tensor
     steps: int

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
-from workbench.data import Interactions, keep_core
+from workbench.data import Interactions
 from workbench.data.checks import checked_codes
 from workbench.errors import ConfigError, DataError, UnknownItem, UnknownUser
 from workbench.recommend.ranking import cutoffs
@@ -240,6 +240,8 @@ def off_refit(model: Any, log: Interactions) -> float:
     """
     if not hasattr(model, "forget"):
         return 0.0
+    from workbench.data import keep_core
+
     people = np.unique(log.frame["user"])[:PEOPLE]
     some = log.select(log.frame["user"].isin(people).to_numpy())
     some = keep_core(some, 1, 1, reindex=True).log

@@ -8,22 +8,20 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from workbench.unlearning.grid_config import Asked, Fit, Grid, Source, Step
+from workbench.unlearning.grid_facts import Facts
 from workbench.unlearning.grid_names import (
     RIVALS,
     Own,
     methods_of,
     model_class,
     must_fit,
-    opened,
-    scenario_of,
     settings_of,
     task_of,
 )
-from workbench.unlearning.scenario import Scenario
-from workbench.unlearning.stream import checkpoints_of, served
+from workbench.unlearning.stream import checkpoints_of
 
 
 @dataclass(frozen=True)
@@ -37,6 +35,8 @@ class Plan:
     steps: tuple[Step, ...]
     notes: tuple[str, ...] = ()
     """What a reader has to know: fewer people than were asked for, algorithms that are left out."""
+    facts: Facts = field(default_factory=Facts, repr=False, compare=False)
+    """What was looked up in the data."""
 
     def __repr__(self) -> str:
         chains = len({step.stream() for step in self.steps})
@@ -44,13 +44,15 @@ class Plan:
         return f"Plan({self.grid.name}: {chains} cells, {len(self.steps)} requests, {fits})"
 
 
-def plan(grid: Grid, kept: Sequence[Own] | None = None) -> Plan:
+def plan(grid: Grid, kept: Sequence[Own] | None = None, facts: Facts | None = None) -> Plan:
     """All cells of a grid. Raises `ConfigError` for names and settings that there are not, and
     `DataError` where nobody can ask for what is asked.
 
     Modules of algorithms called `module:function` are imported, unless `kept` says what such a method
-    was when the grid ran (`kept_own`); what it does not say is left out, and told in `notes`.
+    was when the grid ran (`kept_own`); what it does not say is left out, and told in `notes`. facts:
+    what is known of the data (`kept_facts`); what is not is looked up.
     """
+    facts = Facts() if facts is None else facts
     bases, rivals, retrains, steps = {}, {}, {}, {}
     methods = methods_of(grid, kept)
     there = {one["algorithm"] for one in methods}
@@ -62,30 +64,29 @@ def plan(grid: Grid, kept: Sequence[Own] | None = None) -> Plan:
     for source, (model, told) in itertools.product(grid.sources, grid.models.items()):
         kind = model_class(model)
         task = task_of(model)
-        shared = {"source": source, "data": opened(source)[0].fingerprint}
+        shared = {"source": source, "data": facts.fingerprint(source)}
         own = shared | {"model": model, "settings": settings_of(kind, told, model)}
         rivals[Fit(**shared, model=RIVALS[task])] = None
         for asked in grid.asked:
-            scenario = scenario_of(source, task, asked)
-            notes += _fewer(asked, scenario, source, task)
-            marks = checkpoints_of(len(scenario.requests), grid.checkpoints)
+            n = facts.requests(source, task, asked)
+            notes += _fewer(asked, facts.people(source, task, asked), source, task)
+            marks = checkpoints_of(n, grid.checkpoints)
             some = itertools.product(marks, grid.retrain_seeds)
             retrains |= dict.fromkeys(
                 Fit(**own, asked=asked, done=done, seed=seed) for done, seed in some
             )
             for method, seed in itertools.product(methods, grid.seeds):
                 cell = own | method | {"asked": asked, "seed": seed, "marks": marks}
-                ends = [one.request + 1 for one in served(scenario, method["batch"])]
+                ends = [*range(method["batch"], n, method["batch"]), n]
                 its = [Step(**cell, request=end - 1) for end in ends]
                 bases[its[0].base()] = None
                 steps |= dict.fromkeys(its)
     cells = (tuple(cells) for cells in (bases, rivals, retrains, steps))
-    return Plan(grid, *cells, tuple(dict.fromkeys(notes)))
+    return Plan(grid, *cells, tuple(dict.fromkeys(notes)), facts)
 
 
-def _fewer(asked: Asked, scenario: Scenario, source: Source, task: str) -> list[str]:
+def _fewer(asked: Asked, n: int, source: Source, task: str) -> list[str]:
     """What to say where fewer people can ask than were asked for."""
-    n = len(scenario.leaving_people(len(scenario.requests)))
     if asked.kind in ("spam", "flood") or asked.n is None or n >= asked.n:
         return []
     return [f"{asked} on {source.name}, {task}: {asked.n:,} asked for, {n:,} can ask"]

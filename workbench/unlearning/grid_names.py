@@ -135,15 +135,16 @@ def _is_algorithm(name: str) -> bool:
 
 def must_fit(name: str, model: str) -> None:
     """Raise `ConfigError` where a shipped algorithm cannot do anything with a model."""
-    from workbench.unlearning.methods import METHODS, NEEDS, offers
+    from workbench.unlearning.methods import NEEDS, UNOPENED, offers
 
     if ":" in name:
         return
-    way, has = algorithm_of(name), offers(model_class(model)())
-    rows = {row: (one.algorithm, one.prepare) for row, one in METHODS.items()}
-    needs = {NEEDS[row] for row, one in rows.items() if one == (way.algorithm, way.prepare)}
+    algorithm_of(name)
+    own, has = PREPARED.get(name, (name, None)), offers(model_class(model)())
+    # by their names: rows of other algorithms stay unopened
+    needs = {line.need for line in UNOPENED.values() if own == (line.algorithm, line.prepare)}
     if needs and not needs & has:
-        able = [one for one in METHODS if NEEDS[one] in has]
+        able = [one for one in UNOPENED if NEEDS[one] in has]
         what = f"{name} cannot be done on {model}, which is none of: {', '.join(sorted(needs))}"
         do = f"leave one out; rows that fit: {', '.join(able)}"
         raise ConfigError(what, f"algorithms.{name}", f"what fits {model}", do)
@@ -204,9 +205,11 @@ def _made(config: type[BaseModel] | None, told: dict[str, Any], name: str) -> Ba
 @cache
 def opened(source: Source) -> tuple[Interactions, Any]:
     """Log and catalogue; read once a process."""
-    from workbench.data import keep_at_least, keep_core, load_world, open_data
+    # by their names on a shelf: a grid on the generated world opens no reader of files
+    from workbench import data as shelf
 
-    data = load_world() if source.name == "world" else open_data(source.name)
+    world = source.name == "world"
+    data = shelf.load_world() if world else shelf.open_data(source.name)
     log, catalogue = data.log, data.catalogue
     if source.users < 1:
         drawn = np.random.default_rng(0).permutation(log.n_users)
@@ -214,9 +217,9 @@ def opened(source: Source) -> tuple[Interactions, Any]:
         log = log.select(np.isin(log.frame["user"], some))
     kept = log
     if source.at_least is not None:
-        kept = keep_at_least(kept, source.at_least)
+        kept = shelf.keep_at_least(kept, source.at_least)
     if source.core is not None:
-        kept = keep_core(kept, source.core, source.core, reindex=True)
+        kept = shelf.keep_core(kept, source.core, source.core, reindex=True)
     if kept is not log:
         log, catalogue = kept.log, kept.match(catalogue)
     return log, catalogue
@@ -232,21 +235,24 @@ def situation(source: Source, task: str) -> Task:
 def scenario_of(source: Source, task: str, asked: Asked) -> Scenario:
     """The stream of requests that a recipe makes."""
     from workbench.unlearning import scenarios
-    from workbench.unlearning.flood import flood
-    from workbench.unlearning.scenarios import placebo
-    from workbench.unlearning.spam import spam
 
     log, catalogue = opened(source)
     if asked.kind == "spam":
+        from workbench.unlearning.spam import spam
+
         how = {"how": asked.topic or "bandwagon", "share": asked.share, "seed": asked.seed}
         return spam(log, task, **how).scenario(asked.n, situation(source, task))
     if asked.kind == "flood":
+        from workbench.unlearning.flood import flood
+
         return flood(log, task, seed=asked.seed).scenario()
     how = {"n": asked.n, "seed": asked.seed, "order": asked.order, "name": str(asked)}
     if asked.kind in ("sensitive", "placebo"):
         how |= {"items": catalogue.items_of(asked.topic), "at_least": asked.at_least}
         found = scenarios.sensitive(situation(source, task), **how)
-        found = placebo(found, asked.seed, str(asked)) if asked.kind == "placebo" else found
+        found = (
+            scenarios.placebo(found, asked.seed, str(asked)) if asked.kind == "placebo" else found
+        )
     else:
         found = getattr(scenarios, asked.kind)(situation(source, task), **how)
     return scenarios.together(found, asked.together)

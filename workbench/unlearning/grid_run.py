@@ -1,7 +1,7 @@
 """Running a grid: read it, say what it will take, run what is missing, say how far it is.
 
-The folder of a grid holds `grid.json`, the grid as it was begun, and a folder for every cell. It can be stopped
-at any moment, and goes on where it was: at the request that was under way.
+The folder of a grid holds `grid.json`, the grid as it was begun, what is known of its data, and a folder for
+every cell. It can be stopped at any moment, and goes on where it was: at the request that was under way.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import json
 import tomllib
 import warnings
 from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +22,11 @@ from workbench._run_folders import why_failed
 from workbench.errors import ConfigError, DataError, TooLarge
 from workbench.runs import folder_of, is_done, run
 from workbench.settings import ROOT, physical_memory
-from workbench.unlearning.grid import Plan
+from workbench.unlearning.grid import Plan, plan
 from workbench.unlearning.grid_cells import fit, serve
 from workbench.unlearning.grid_config import Fit, Grid, Step
-from workbench.unlearning.grid_names import Own, own_names, situation, task_of
+from workbench.unlearning.grid_facts import Facts, keep_facts, kept_facts
+from workbench.unlearning.grid_names import Own, own_names, task_of
 from workbench.whole import whole_file
 
 GRIDS = ROOT / "data" / "grids"
@@ -106,6 +108,15 @@ def _keep_own(made: Plan, folder: Path) -> None:
             new.write_text(f"[{', '.join(sorted(lines))}]", encoding="utf-8")
 
 
+def _keep_facts(made: Plan, folder: Path) -> None:
+    """Look up what `status` and the table will ask of the data, and write it."""
+    for one in made.retrains:
+        made.facts.rows(one.source, task := task_of(one.model))
+        if task == "session":
+            made.facts.sessions(one.source, one.asked, one.done)
+    keep_facts(made.facts, made.grid, folder)
+
+
 def kept_own(folder: Path) -> list[Own]:
     """What one's own algorithms were when a grid ran, for `plan`; raises `DataError` for a damaged
     file."""
@@ -116,6 +127,13 @@ def kept_own(folder: Path) -> list[Own]:
         return TypeAdapter(list[Own]).validate_json(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise DataError(f"cannot be read ({error})", str(path), "as run_grid writes it") from error
+
+
+def kept_plan(folder: Path) -> Plan:
+    """The plan of a grid that was begun in a folder: no module of one's own is imported, and no log
+    opened where what a run left in `facts.json` still holds."""
+    grid = kept_grid(folder)
+    return plan(grid, kept_own(folder), kept_facts(grid, folder))
 
 
 def run_grid(
@@ -141,10 +159,13 @@ def run_grid(
         raise ConfigError(what, "algorithms", "what every process can import", do)
     keep_grid(made.grid, folder)
     _keep_own(made, folder)
+    _keep_facts(made, folder)
     how = {"n_jobs": n_jobs, "engine": engine, "progress": progress, "keep": keep}
     how |= {"retry_failed": retry_failed, "strict": False}
     # the longest first, so that no worker is left with one at the end
-    fits = sorted((*made.bases, *made.rivals, *made.retrains), key=_guess, reverse=True)
+    fits = sorted(
+        (*made.bases, *made.rivals, *made.retrains), key=partial(_guess, made.facts), reverse=True
+    )
     left = status(made, folder)["left"].sum()
     # both share one cluster; what is finished needs none
     with standing(engine, n_jobs) if left else nullcontext():
@@ -167,9 +188,9 @@ def status(made: Plan, folder: Path) -> pd.DataFrame:
         failed = [one for one in left if why_failed(folder_of(one, function, folder))]
         took = {}
         for one in done:
-            took.setdefault(_pace(one), []).append(_seconds(one, function, folder))
+            took.setdefault(_pace(one), []).append(_seconds(made.facts, one, function, folder))
         means = {pace: sum(some) / len(some) for pace, some in took.items()}
-        seconds = sum(means.get(_pace(one), _guess(one)) for one in left)
+        seconds = sum(means.get(_pace(one)) or _guess(made.facts, one) for one in left)
         about = "measured" if left and all(_pace(one) in means for one in left) else "guessed"
         line = {"cells": name, "all": len(cells), "done": len(done), "failed": len(failed)}
         rows.append(
@@ -201,9 +222,9 @@ def _pace(cell: Fit | Step) -> tuple[str, ...]:
     return (cell.source.name, cell.model, *more)
 
 
-def _guess(cell: Fit | Step) -> float:
+def _guess(facts: Facts, cell: Fit | Step) -> float:
     """CPU seconds that a cell will take, about."""
-    rows = len(situation(cell.source, task_of(cell.model)).train)
+    rows = facts.rows(cell.source, task_of(cell.model))
     epoch = EPOCH.get(cell.model, 0.02) * rows / WORLD_ROWS
     epochs = getattr(getattr(cell.settings, "training", None), "epochs", 1)
     if isinstance(cell, Step):
@@ -211,10 +232,10 @@ def _guess(cell: Fit | Step) -> float:
     return epoch * epochs + 0.1
 
 
-def _seconds(cell: Fit | Step, function: Any, folder: Path) -> float:
+def _seconds(facts: Facts, cell: Fit | Step, function: Any, folder: Path) -> float:
     try:
         text = (folder_of(cell, function, folder) / "manifest.json").read_text(encoding="utf-8")
         return float(json.loads(text)["seconds"])
     except (OSError, ValueError, KeyError) as error:
         warnings.warn(f"a run that cannot be read ({error})", stacklevel=2)
-        return _guess(cell)
+        return _guess(facts, cell)

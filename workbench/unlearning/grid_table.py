@@ -21,7 +21,6 @@ from workbench.unlearning.grid import Plan
 from workbench.unlearning.grid_cells import Measure, fit, load_model, measured, nothing, serve
 from workbench.unlearning.grid_config import Asked, Fit, Source, Step
 from workbench.unlearning.grid_names import name_of, scenario_of, task_of
-from workbench.unlearning.measures import continued
 from workbench.unlearning.methods import requests_asked, requests_per_retrain
 from workbench.unlearning.outcome import NOTHING, STATUSES, step_length
 from workbench.unlearning.scenario import ENOUGH, Scenario
@@ -58,7 +57,7 @@ def verdicts(plan: Plan, folder: Path, measure: Measure | None = None) -> pd.Dat
         part = part.assign(method=[name_of(row) for row in part[METHOD].to_dict("records")])
         if len(part):
             own = assess(part.rename(columns={"seed": "base"}), same, plan.grid.margin).table
-            own["sessions"] = own["checkpoint"].map(_sessions(head, own["checkpoint"].unique()))
+            own["sessions"] = _sessions(plan, head, own["checkpoint"])
             tables.append(_headed(own, head))
     return pd.concat(tables, ignore_index=True)
 
@@ -198,13 +197,12 @@ def _of(cells: Sequence[Fit | Step], function: Any, folder: Path, read: Any) -> 
     return rescore(there, read, folder, of=function, keep=True)
 
 
-def _sessions(head: dict[str, Any], checkpoints: np.ndarray) -> dict[int, int]:
+def _sessions(plan: Plan, head: dict[str, Any], checkpoints: pd.Series) -> pd.Series:
     """Continued sessions asked at each checkpoint; nothing of other tasks."""
-    task = task_of(head["model"])
-    if task != "session":
-        return {}
-    scenario = scenario_of(_read(Source, head["source"]), task, _read(Asked, head["asked"]))
-    return {int(done): continued(scenario, int(done)) for done in checkpoints}
+    if task_of(head["model"]) != "session":
+        return pd.Series(np.nan, checkpoints.index)
+    where = _read(Source, head["source"]), _read(Asked, head["asked"])
+    return checkpoints.map(lambda done: plan.facts.sessions(*where, int(done)))
 
 
 def _asking(measure: Measure) -> Any:

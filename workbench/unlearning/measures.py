@@ -24,13 +24,16 @@ import pandas as pd
 from scipy import sparse
 
 from workbench.data import Histories
-from workbench.recommend.evaluation import evaluate_lists, top_lists
+from workbench.recommend.evaluation import judged_lists, list_metrics, top_lists
 from workbench.recommend.ranking import scores_or_none, top_k
 from workbench.unlearning.exposure import exposure, never_had, share
 from workbench.unlearning.scenarios import Scenario
 
 TOP, QUESTIONS = 10, 1_000
 """Length of lists; questions and histories of others that are asked at most, drawn with seed 0."""
+
+Part = tuple[str, np.ndarray, np.ndarray]
+"""A measure, the people it is known of, and their values."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,7 +102,10 @@ def measures(model: Any, scenario: Scenario, done: int) -> pd.DataFrame:
         shown = _silent(lists, exposure(lists, scenario.items))
         parts.append(_by_person("others exposed", asked.others_person, shown))
     parts += _utility(model, scenario, asked)
-    return pd.concat(parts, ignore_index=True)
+    names, units, found = zip(*parts, strict=True)
+    told = np.repeat(names, [len(each) for each in units])
+    columns = {"unit": np.concatenate(units), "value": np.concatenate(found)}
+    return pd.DataFrame({"measure": told} | columns)
 
 
 def continued(scenario: Scenario, done: int) -> int:
@@ -262,7 +268,7 @@ def _silent(lists: np.ndarray, values: np.ndarray) -> np.ndarray:
     return np.where((lists < 0).all(axis=1), np.nan, values)
 
 
-def _utility(model: Any, scenario: Scenario, asked: Asked) -> list[pd.DataFrame]:
+def _utility(model: Any, scenario: Scenario, asked: Asked) -> list[Part]:
     """NDCG and recall on the task's questions, with and without the targets of the topic."""
     questions, targets = asked.questions, asked.targets
     exclude = questions.matrix() if asked.masked else None
@@ -273,16 +279,18 @@ def _utility(model: Any, scenario: Scenario, asked: Asked) -> list[pd.DataFrame]
     without.eliminate_zeros()
     parts = []
     for wanted, told in ((targets, ""), (without, ", without topic")):
-        table = evaluate_lists(lists, questions, wanted, TOP)
+        rows, *judged = judged_lists(lists, wanted)
+        metrics = list_metrics(*judged, TOP) if len(rows) else {}
         for metric in ("ndcg", "recall"):
-            some = table[table["metric"] == metric]
-            who = asked.asker[some["row"].to_numpy(np.int64)]
-            parts.append(_by_person(f"{metric}@{TOP}{told}", who, some["value"].to_numpy(float)))
+            value = _silent(lists[rows], metrics.get(metric, np.zeros(0)))
+            parts.append(_by_person(f"{metric}@{TOP}{told}", asked.asker[rows], value))
     return parts
 
 
-def _by_person(name: str, person: np.ndarray, value: np.ndarray) -> pd.DataFrame:
-    """The mean over the histories of each person."""
-    means = pd.Series(value).groupby(person).mean()
-    own = {"measure": name, "unit": means.index.to_numpy(), "value": means.to_numpy()}
-    return pd.DataFrame(own)
+def _by_person(name: str, person: np.ndarray, value: np.ndarray) -> Part:
+    """The mean over the histories of each person; NaN where none has a value."""
+    units, place = np.unique(person, return_inverse=True)
+    there = ~np.isnan(value)
+    sums = np.bincount(place[there], value[there], len(units))
+    with np.errstate(invalid="ignore"):
+        return name, units, sums / np.bincount(place[there], minlength=len(units))

@@ -3,34 +3,21 @@
     requests per retrain = seconds of one retrain / seconds a request
 
 A method with less than n of them is dearer than one retrain for n requests that wait for each other.
-`METHODS` is a dict; a row of one's own is one line more: `methods_for(model) | {"mine": Method("mine",
-mine)}`.
+A row opens its algorithm when it is first read, so that who asks for one loads no other. A row of
+one's own is one line more: `methods_for(model) | {"mine": Method("mine", mine)}`.
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import Any, Literal
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from workbench.errors import ConfigError, check_number
-from workbench.unlearning.algorithms import controls
-from workbench.unlearning.algorithms.ascent import ascent
-from workbench.unlearning.algorithms.ceu import CEUConfig, ceu
-from workbench.unlearning.algorithms.exact import exact
-from workbench.unlearning.algorithms.fanchuan import FanchuanConfig, fanchuan
-from workbench.unlearning.algorithms.gif import GIFConfig, gif
-from workbench.unlearning.algorithms.idea import IDEAConfig, idea
-from workbench.unlearning.algorithms.kookmin import KookminConfig, kookmin
-from workbench.unlearning.algorithms.resolve_user import ResolveUserConfig, resolve_user
-from workbench.unlearning.algorithms.retrain import retrain
-from workbench.unlearning.algorithms.scif import SCIFConfig, scif
-from workbench.unlearning.algorithms.seif import SEIFConfig, seif
-from workbench.unlearning.algorithms.sisa import sharded
-from workbench.unlearning.algorithms.tombstone import buried, tombstone
-from workbench.unlearning.algorithms.warm_start import WarmStartConfig, warm_start
+from workbench.unlearning import algorithms
 from workbench.unlearning.outcome import FAILED
 from workbench.unlearning.stream import Method
 
@@ -40,81 +27,117 @@ one that counts, and forgets by itself."""
 BATCH = 10
 """Requests that wait for each other where methods serve many at once."""
 FORK, CORRECTED, RETUNED = "as in the fork", "corrected", "later re-tuning"
-
-
-def _modes(name: str, algorithm: Any, config: Any, retuned: Any = None) -> list[Method]:
-    """The rows of one of the seven."""
-    made = {FORK: config(mode="as_in_fork"), CORRECTED: config()}
-    if retuned is not None:
-        made[RETUNED] = retuned
-    return [Method(f"{name}, {how}", algorithm, told) for how, told in made.items()]
-
-
-_SEVEN = [
-    *_modes("SCIF", scif, SCIFConfig),
-    *_modes("Kookmin", kookmin, KookminConfig, KookminConfig(init_rate=0.001)),
-    *_modes("Fanchuan", fanchuan, FanchuanConfig, FanchuanConfig(temperature=0.07)),
-    *_modes("SEIF", seif, SEIFConfig, SEIFConfig(noise=0.06)),
-    *_modes("GIF", gif, GIFConfig),
-    *_modes("CEU", ceu, CEUConfig),
-    *_modes("IDEA", idea, IDEAConfig),
-]
-_ITEMS = ResolveUserConfig(items=True)
-_ROWS: tuple[tuple[Need, list[Method]], ...] = (
-    ("trained", _SEVEN),
-    ("counted", [Method("exact", exact)]),
-    (
-        "any",
-        [
-            Method("retrain, batched", retrain, batch=BATCH),
-            Method("tombstone", tombstone, prepare=buried),
-        ],
-    ),
-    (
-        "trained",
-        [
-            Method("warm start, batched", warm_start, batch=BATCH),
-            Method(
-                "warm start, items too, batched",
-                warm_start,
-                WarmStartConfig(items=True),
-                batch=BATCH,
-            ),
-            Method("SISA", exact, prepare=sharded),
-        ],
-    ),
-    (
-        "users",
-        [
-            Method("re-solve the user", resolve_user),
-            Method("re-solve user, items, user", resolve_user, _ITEMS),
-        ],
-    ),
-    ("any", [Method("no-op", controls.no_op)]),
-    (
-        "trained",
-        [
-            Method("sign flip (SCIF)", controls.sign_flip),
-            Method("noise and tune", controls.noise_and_tune),
-            Method("fine-tune", controls.fine_tune),
-            Method("bounded ascent", ascent),
-            Method("half-way (planted)", controls.half_way),
-        ],
-    ),
-)
-_CONTROLS = {
-    controls.no_op,
-    controls.sign_flip,
-    controls.noise_and_tune,
-    controls.fine_tune,
-    ascent,
-    controls.half_way,
+_SEVEN = {
+    "SCIF": {},
+    "Kookmin": {"init_rate": 0.001},
+    "Fanchuan": {"temperature": 0.07},
+    "SEIF": {"noise": 0.06},
+    "GIF": {},
+    "CEU": {},
+    "IDEA": {},
 }
-METHODS: dict[str, Method] = {row.name: row for _, rows in _ROWS for row in rows}
+"""Those of the study, and what its authors changed later."""
+
+
+class Methods(Mapping[str, Method]):
+    """Methods by name, in order; what is read once stays.
+
+    made: under each name a method, or a function that makes one. `|` joins two, or one and a dict.
+
+    >>> rows = Methods({"mine": lambda: Method("mine", print)}) | {"yours": Method("yours", print)}
+    >>> list(rows), rows["mine"] is rows["mine"]
+    (['mine', 'yours'], True)
+    """
+
+    def __init__(self, made: Mapping[str, Method | Callable[[], Method]]) -> None:
+        self._made = dict(made)
+
+    def __getitem__(self, name: str) -> Method:
+        row = self._made[name]
+        if not isinstance(row, Method):
+            row = self._made[name] = row()
+        return row
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._made)
+
+    def __len__(self) -> int:
+        return len(self._made)
+
+    def __or__(self, other: Mapping[str, Any]) -> Methods:
+        return Methods(self._made | _unopened(other))
+
+    def __ror__(self, other: Mapping[str, Any]) -> Methods:
+        return Methods(_unopened(other) | self._made)
+
+    def __repr__(self) -> str:
+        return f"Methods({', '.join(self)})"
+
+
+def _unopened(rows: Mapping[str, Any]) -> dict[str, Any]:
+    return rows._made if isinstance(rows, Methods) else dict(rows)
+
+
+class Unopened(NamedTuple):
+    """A row before it is opened: names in `workbench.unlearning.algorithms`.
+
+    config: its class, None for the algorithm's defaults; told: the settings that are not default.
+    """
+
+    need: Need
+    algorithm: str
+    config: str | None = None
+    told: dict[str, Any] | None = None
+    prepare: str | None = None
+    batch: int = 1
+
+    def opened(self, name: str, batch: int) -> Method:
+        """The row, its algorithm imported."""
+        config = getattr(algorithms, self.config)(**self.told or {}) if self.config else None
+        prepare = getattr(algorithms, self.prepare) if self.prepare else None
+        own = getattr(algorithms, self.algorithm)
+        return Method(name, own, config, prepare, batch if self.batch > 1 else 1)
+
+
+def _seven() -> dict[str, Unopened]:
+    """The rows of the study's seven."""
+    found = {}
+    for name, tuned in _SEVEN.items():
+        modes = {FORK: {"mode": "as_in_fork"}, CORRECTED: {}} | ({RETUNED: tuned} if tuned else {})
+        for how, told in modes.items():
+            found[f"{name}, {how}"] = Unopened("trained", name.lower(), f"{name}Config", told)
+    return found
+
+
+_CONTROLS = {
+    "no-op": Unopened("any", "no_op"),
+    "sign flip (SCIF)": Unopened("trained", "sign_flip"),
+    "noise and tune": Unopened("trained", "noise_and_tune"),
+    "fine-tune": Unopened("trained", "fine_tune"),
+    "bounded ascent": Unopened("trained", "ascent"),
+    "half-way (planted)": Unopened("trained", "half_way"),
+}
+_ITEMS = {"items": True}
+UNOPENED: dict[str, Unopened] = {
+    **_seven(),
+    "exact": Unopened("counted", "exact"),
+    "retrain, batched": Unopened("any", "retrain", batch=BATCH),
+    "tombstone": Unopened("any", "tombstone", prepare="buried"),
+    "warm start, batched": Unopened("trained", "warm_start", batch=BATCH),
+    "warm start, items too, batched": Unopened(
+        "trained", "warm_start", "WarmStartConfig", _ITEMS, batch=BATCH
+    ),
+    "SISA": Unopened("trained", "exact", prepare="sharded"),
+    "re-solve the user": Unopened("users", "resolve_user"),
+    "re-solve user, items, user": Unopened("users", "resolve_user", "ResolveUserConfig", _ITEMS),
+    **_CONTROLS,
+}
+"""Every row, unopened."""
+METHODS = Methods({name: partial(line.opened, name, BATCH) for name, line in UNOPENED.items()})
 """Every method by its name."""
-NEEDS: dict[str, Need] = {row.name: need for need, rows in _ROWS for row in rows}
+NEEDS: dict[str, Need] = {name: line.need for name, line in UNOPENED.items()}
 """What the base of each must be."""
-CONTROLS = tuple(row.name for _, rows in _ROWS for row in rows if row.algorithm in _CONTROLS)
+CONTROLS = tuple(_CONTROLS)
 """Those that no method may look like."""
 
 
@@ -130,7 +153,7 @@ def offers(model: Any) -> set[Need]:
     return found
 
 
-def methods_for(model: Any, batch: int = BATCH) -> dict[str, Method]:
+def methods_for(model: Any, batch: int = BATCH) -> Methods:
     """The methods that fit a base, by name. batch: requests that wait for each other, where a
     method serves many at once.
 
@@ -140,8 +163,8 @@ def methods_for(model: Any, batch: int = BATCH) -> dict[str, Method]:
     """
     check_number(1, batch=batch)
     has = offers(model)
-    fitting = [row for name, row in METHODS.items() if NEEDS[name] in has]
-    return {row.name: replace(row, batch=batch if row.batch > 1 else 1) for row in fitting}
+    fitting = {name: line for name, line in UNOPENED.items() if line.need in has}
+    return Methods({name: partial(line.opened, name, batch) for name, line in fitting.items()})
 
 
 def requests_per_retrain(retrain_seconds: float, outcomes: pd.DataFrame) -> float:

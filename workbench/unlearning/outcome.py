@@ -33,6 +33,21 @@ OWN = {"request", "status", "step", "seconds", "peak_bytes", "rows", "error"}
 """What an algorithm says nothing about."""
 
 
+class Stopped(ModelError):
+    """An algorithm stopped where it had come to: no model, but notes of how far it came."""
+
+    def __init__(
+        self,
+        what: str,
+        where: str | None = None,
+        expected: str | None = None,
+        do: str | None = None,
+        notes: dict[str, Any] | None = None,
+    ) -> None:
+        super().__init__(what, where, expected, do)
+        self.notes = notes or {}
+
+
 @dataclass(frozen=True, eq=False)
 class Outcome:
     """What came of a request.
@@ -42,7 +57,8 @@ class Outcome:
     without weights, where all that it saves is the same, ids of rows too); failed.
     step: ‖θ' − θ‖ / ‖θ‖ over parameters, NaN for a model without; caches made of a log (graphs, item
     weights) are no step. seconds, peak_bytes: what the algorithm took, memory above what stood
-    before. notes: what the algorithm says, and `error` where it failed.
+    before. notes: what the algorithm says, of where it stopped (`Stopped`) too, and `error` where it
+    failed.
     """
 
     model: Any = field(repr=False)
@@ -98,7 +114,9 @@ def unlearn(
         step = step_length(model, own)
         moved = step >= NOTHING if weights(model) else _differs(model, own, before, request)
     except Exception as error:
-        notes = {"error": f"{type(error).__name__}: {error}"}
+        told = error.notes if isinstance(error, Stopped) else {}
+        _check_notes(told)
+        notes = told | {"error": f"{type(error).__name__}: {error}"}
         return Outcome(_copied(model), FAILED, 0.0, cost["seconds"], cost["bytes"], notes)
     _check_notes(said)
     return Outcome(own, DONE if moved else NO_OP, step, cost["seconds"], cost["bytes"], said or {})

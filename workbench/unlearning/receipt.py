@@ -142,7 +142,7 @@ def issue(
         },
         "method": {"name": method, "settings": _plain(settings or {}), "seed": seed},
         "outcome": _plain(did),
-        "guarantee": guarantee(did, exact),
+        "guarantee": guarantee(did, exact, after),
         "distance": None if distance is None else _plain(asdict(distance)),
         "verdict": NOT_MEASURED if distance is None else distance.verdict,
         "exposure": _plain([] if exposure is None else exposure.to_dict("records")),
@@ -153,10 +153,17 @@ def issue(
     return Receipt(checked(content, "receipt")), key.hex()
 
 
-def guarantee(outcome: Mapping[str, Any], exact: bool) -> dict[str, Any]:
-    """What may be claimed: *exact* where a refit says so; a *bound* (ε, δ) only where all other
-    parameters were fitted without the person and training added the perturbation (Wu et al., KDD
-    2023, whose certificate needs both); else *none*, with the residual of the solve."""
+def guarantee(outcome: Mapping[str, Any], exact: bool, model: Any) -> dict[str, Any]:
+    """What may be claimed: *exact* where a refit says so; a *bound* (ε, δ), told in the notes, only for
+    a model that says `certifiable = True` of its class, and where all other parameters were fitted
+    without the person and training added the perturbation; else *none*, with the residual of the
+    solve.
+
+    certifiable: its loss is convex in all weights at once, with bounded gradients, and it is trained
+    with bᵀθ, b ~ N(0, σ²) (Wu et al., KDD 2023, whose certificate needs all three). No model of the
+    workbench is: those that are sums or least squares are exact and need none, in the others vectors
+    multiply vectors or layers stand on layers (docs/receipt.md).
+    """
     notes = outcome["notes"]
     told = {
         "kind": "none",
@@ -170,9 +177,11 @@ def guarantee(outcome: Mapping[str, Any], exact: bool) -> dict[str, Any]:
         return told | {"kind": "exact", "says": "equals the model refitted on what remains"}
     bound = notes.get("guarantee")
     needed = ("others_fitted_without", "perturbed_training")
-    if isinstance(bound, Mapping) and all(bound.get(name) is True for name in needed):
-        found = {name: float(bound[name]) for name in ("epsilon", "delta")}
-        return told | found | {"kind": "bound", "says": "(ε, δ) by objective perturbation"}
+    allowed = getattr(type(model), "certifiable", False) is True and isinstance(bound, Mapping)
+    if allowed and all(bound.get(name) is True for name in needed):
+        found = {name: bound.get(name) for name in ("epsilon", "delta")}
+        if all(isinstance(one, float) and 0 < one < float("inf") for one in found.values()):
+            return told | found | {"kind": "bound", "says": "(ε, δ) by objective perturbation"}
     return told | {"says": "no guarantee"}
 
 

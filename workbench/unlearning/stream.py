@@ -54,9 +54,16 @@ class Stream:
     models: dict[int, Any] = field(repr=False)
 
     def __repr__(self) -> str:
-        said = self.outcomes["status"].value_counts() if len(self.outcomes) else {}
-        told = ", ".join(f"{n} {status}" for status, n in said.items())
-        return f"Stream({self.method.name} on {self.scenario.name}: {told or 'nothing served'})"
+        told = _counts(self.outcomes, "status") or "nothing served"
+        ends = _counts(self.outcomes, "end")
+        told += f"; ended: {ends}" if ends else ""
+        return f"Stream({self.method.name} on {self.scenario.name}: {told})"
+
+
+def _counts(outcomes: pd.DataFrame, column: str) -> str:
+    """How often each word stands in a column: "16 limit, 4 converged"; empty without the column."""
+    said = outcomes[column].value_counts() if column in outcomes else {}
+    return ", ".join(f"{n} {word}" for word, n in said.items())
 
 
 def checkpoints_of(n_requests: int, n: int = 4) -> tuple[int, ...]:
@@ -88,11 +95,13 @@ def serve(method: Method, model: Any, scenario: Scenario, k: int, seed: int = 0)
     """Serve the k-th request that the method sees (from 0), a batch where it waits for one.
 
     model: as the request before left it. A request of rows that are all outside the training part
-    leaves nothing to do; one of rows that are nowhere, or forgotten already, has failed.
+    leaves nothing to do, but to a filter (a model with `bury`), which hides rows of validation too;
+    one of rows that are nowhere, or forgotten already, has failed.
     """
     request = served(scenario, method.batch)[k]
     done = ends_of(method, scenario)[k - 1] if k else 0
-    before = scenario.train(done)
+    # a model stands for what it learned from; a filter for all that the service knows
+    before = scenario.known(done) if hasattr(model, "bury") else scenario.train(done)
     if not len(request.within(before)) and len(request.within(scenario.valid(done))):
         notes = {"note": "no row of it is in the training part"}
         return Outcome(model.copy(), NO_OP, 0.0, 0.0, 0, notes)

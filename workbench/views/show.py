@@ -9,7 +9,6 @@ from typing import Any
 
 from workbench.errors import ConfigError, WorkbenchError
 from workbench.html import content_id, escape, format_number, table, visible
-from workbench.views.screen.static import static_screen
 from workbench.views.text import brief, line
 
 State = dict[str, Any]
@@ -91,9 +90,12 @@ def _view(result: Any, rows: int) -> View:
         return callable(getattr(result, name, None)) and not isinstance(result, type)
 
     if can("steps") and hasattr(result, "state"):
+        from workbench.views.screen.static import static_screen
+
         return View(repr(result), static_screen(result.state), result.state, result.steps)
     if hasattr(type(result), "fates") and hasattr(type(result), "controls"):
         from workbench.views.screen.state import state
+        from workbench.views.screen.static import static_screen
 
         told = state(result)
         return View(repr(result), static_screen(told), told)

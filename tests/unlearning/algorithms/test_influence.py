@@ -34,13 +34,15 @@ from workbench.recommend import (
 )
 from workbench.recommend.laws.bench import small_log
 from workbench.recommend.laws.weights import double
+from workbench.recommend.tasks import collaborative_task
 from workbench.recommend.training import Training
-from workbench.unlearning import Request, unlearn
+from workbench.unlearning import Method, Request, Scenario, stream, unlearn
 from workbench.unlearning.algorithms import (
     CEUConfig,
     GIFConfig,
     IDEAConfig,
     SCIFConfig,
+    _influence,
     _noise,
     ceu,
     gif,
@@ -51,7 +53,15 @@ from workbench.unlearning.algorithms._change import change, losses
 from workbench.unlearning.algorithms._influence import Influence, curvature_after
 from workbench.unlearning.algorithms._noise import classical_sigma, implied_epsilon
 from workbench.unlearning.algorithms.gif import neumann
-from workbench.unlearning.curvature import Coordinates, Curvature, gradient, solve
+from workbench.unlearning.curvature import (
+    NEGATIVE,
+    Coordinates,
+    Curvature,
+    Solution,
+    gradient,
+    solve,
+)
+from workbench.unlearning.laws_bench import differs, people_log, state
 from workbench.unlearning.outcome import weights
 
 TRAINING = Training(epochs=3, learning_rate=0.02)
@@ -267,9 +277,115 @@ def test_a_session_of_one_row_asks_nothing(name):
 
 def test_a_long_step_is_cut_and_says_so():
     model = MODELS["GRU4Rec"].copy().fit(LOG)
-    outcome = unlearn(gif, model, LOG, SOME, GIFConfig(cap=1e-3))
-    assert outcome.notes["end"] == "cap" and outcome.step == pytest.approx(1e-3, rel=1e-3)
-    assert outcome.notes["residual"] > 0.5
+    for steps, end in ((100, "converged + cap"), (2, "limit + cap")):
+        outcome = unlearn(gif, model, LOG, SOME, GIFConfig(cap=1e-3, steps=steps))
+        assert outcome.notes["end"] == end and outcome.step == pytest.approx(1e-3, rel=1e-3)
+        assert outcome.notes["residual"] > 0.5
+
+
+# --- a matrix that bends down
+
+
+SOLVERS = {"scif": [{}], "gif": [{}, {"solver": "neumann"}], "ceu": [{}], "idea": [{}]}
+
+
+@pytest.mark.parametrize("name", ALGORITHMS)
+def test_where_h_bends_down_the_request_has_failed_and_is_taken_back(name, fitted):
+    """The whole Hessian of each of the nine is indefinite; so are those of rows, of BPR's users not."""
+    kept = state(fitted, LOG)
+    for told in SOLVERS[name]:
+        config = settings(name, curvature="hessian", cap=None, steps=100, **told)
+        found = unlearn(ALGORITHMS[name], fitted, LOG, SOME, config)
+        if name == "scif" and isinstance(fitted, BPR):
+            # one person's vector under l2: convex
+            assert (found.status, found.notes["end"]) == ("done", "converged")
+            continue
+        assert found.status == "failed" and "negative curvature" in found.notes["error"]
+        assert differs(state(found.model, LOG), kept) is None
+        assert differs(state(fitted, LOG), kept) is None
+        # what is known of it stays
+        assert (found.notes["end"], found.notes["curvature"]) == ("negative curvature", "hessian")
+        assert found.notes["steps"] >= 1 and found.notes["residual"] > 0
+        assert found.notes["gradient"] > 0 and "left" not in found.notes
+
+
+@pytest.mark.parametrize("name", ALGORITHMS)
+def test_a_truncated_step_is_taken_where_it_is_asked_for_and_says_so(name):
+    model = MODELS["GRU4Rec"].copy().fit(LOG)
+    for told in SOLVERS[name]:
+        config = settings(name, curvature="hessian", cap=None, truncated=True, steps=100, **told)
+        found = unlearn(ALGORITHMS[name], model, LOG, SOME, config)
+        assert (found.status, found.notes["end"]) == ("done", "negative curvature")
+        cut = unlearn(ALGORITHMS[name], model, LOG, SOME, config.model_copy(update={"cap": 1e-4}))
+        assert cut.notes["end"] == "negative curvature + cap" and cut.step < found.step
+
+
+def test_the_truncated_step_is_what_conjugate_gradients_had_found():
+    """Written out here a second time, on the dense matrix."""
+    model = double(MODELS["GRU4Rec"].copy().fit(LOG))
+    config = GIFConfig(curvature="hessian", cap=None, truncated=True)
+    found = unlearn(gif, model, LOG, SOME, config)
+    changed = change(model.copy(), LOG, SOME)
+    other = model.copy().rebuild(SOME.remaining(LOG))
+    changed = change(other, LOG, SOME)
+    curvature = curvature_after(other, changed, config, 0)
+    units = torch.eye(len(changed.v), dtype=torch.float64)
+    matrix = np.stack([curvature(unit).numpy() for unit in units], 1)
+    matrix += config.damping * curvature.norm * np.eye(len(matrix))
+    assert np.linalg.eigvalsh((matrix + matrix.T) / 2)[0] < 0
+    v, x = changed.v.numpy(), np.zeros(len(changed.v))
+    left, way = v.copy(), v.copy()
+    for _ in range(found.notes["steps"] - 1):
+        length = left @ left / (way @ matrix @ way)
+        assert length > 0
+        x, old = x + length * way, left
+        left = left - length * matrix @ way
+        way = left + (left @ left) / (old @ old) * way
+    assert way @ matrix @ way <= 0
+    moved = Coordinates(found.model).read() - Coordinates(model).read()
+    np.testing.assert_allclose(-moved, x, rtol=1e-6, atol=1e-9)
+
+
+@pytest.mark.parametrize("kind", ["gauss_newton", "fisher"])
+@pytest.mark.parametrize("name", ["scif", "gif"])
+def test_curvatures_that_are_never_negative_never_fail_so(name, kind, fitted):
+    """Undamped, and to a residual that single precision cannot reach."""
+    for told in SOLVERS[name]:
+        config = settings(name, curvature=kind, tolerance=1e-9, steps=40, damping=0.0, **told)
+        found = unlearn(ALGORITHMS[name], fitted, LOG, SOME, config)
+        assert found.status in ("done", "no-op"), found.notes
+        assert "negative" not in found.notes["end"]
+
+
+def test_rounding_of_a_matrix_that_is_never_negative_is_flat_and_not_negative(monkeypatch):
+    model = MODELS["GRU4Rec"].copy().fit(LOG)
+    ended = Solution(torch.zeros(len(Coordinates(model)), dtype=torch.float64), 3, 1.0, NEGATIVE)
+    monkeypatch.setattr(_influence, "solve", lambda *told: ended)
+    found = unlearn(gif, model, LOG, SOME, GIFConfig())
+    assert (found.status, found.notes["end"]) == ("no-op", "flat")
+    assert unlearn(gif, model, LOG, SOME, GIFConfig(curvature="hessian")).status == "failed"
+
+
+@pytest.mark.parametrize("name", ALGORITHMS)
+def test_as_in_the_fork_nothing_fails_so(name, fitted):
+    """Its solver stops there and the request counts as done, whatever `truncated` says."""
+    config = SEVEN[name](mode="as_in_fork", curvature="hessian", steps=30)
+    found = unlearn(ALGORITHMS[name], fitted, LOG, SOME, config)
+    assert found.status in ("done", "no-op"), found.notes
+
+
+def test_a_stream_goes_on_and_counts_how_its_requests_ended():
+    task = collaborative_task(people_log())
+    ids = task.train.frame.groupby("user")["interaction"].first().to_numpy()
+    requests = [Request(k, ids[k : k + 1]) for k in range(3)]
+    asked = Scenario.of("three", task, requests, np.arange(3))
+    base = MODELS["LightGCN"].copy().fit(task.train)
+    made = stream(Method("Hessian", gif, GIFConfig(curvature="hessian")), base, asked)
+    assert made.outcomes["status"].tolist() == ["failed"] * 3
+    assert made.outcomes["end"].tolist() == ["negative curvature"] * 3
+    assert "3 failed" in repr(made) and "3 negative curvature" in repr(made)
+    done = stream(Method("Gauss-Newton", gif, GIFConfig(cap=None)), base, asked)
+    assert "3 done" in repr(done) and "3 converged" in repr(done)
 
 
 # --- as in the fork
@@ -283,17 +399,21 @@ def test_the_forks_series_is_a_hundred_and_one_times_the_gradient():
 
 
 def test_the_forks_edges_go_towards_what_is_removed():
-    """CEU as in the fork steps against its own difference of gradients: corrected, the same
-    product is negative."""
+    """IDEA and CEU as in the fork step along v: corrected, the same product is negative."""
     model = MODELS["BPR"].copy().fit(LOG)
     changed = change(model.copy(), LOG, SOME)
+    told = {"mode": "as_in_fork", "fork_sigma": 0.0}
+    for name, more in {"idea": {"finetune": 0}, "ceu": {}}.items():
+        found = unlearn(ALGORITHMS[name], model, LOG, SOME, SEVEN[name](**told, **more)).model
+        moved = Coordinates(found).read() - Coordinates(model).read()
+        assert float(moved @ changed.v) > 0
+    # with its noise, which averages away
     config = IDEAConfig(mode="as_in_fork", finetune=0)
     moved = [
         Coordinates(unlearn(idea, model, LOG, SOME, config, seed).model).read()
         - Coordinates(model).read()
         for seed in range(20)
     ]
-    # the noise is averaged away
     assert float(torch.stack(moved).mean(0) @ changed.v) > 0
 
 

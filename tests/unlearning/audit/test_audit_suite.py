@@ -47,6 +47,8 @@ def test_thirds_are_thirds_of_people_and_utility_is_ndcg_behind_the_mask(shop):
     people, ask = utilities(shop.scenario, shop.done)
     groups, task = groups_of(shop.scenario, people), shop.scenario.task
     rows = np.bincount(task.owner, minlength=task.people.max() + 1)[people]
+    thirds = [groups[name] for name in ("least active", "middle third", "most active")]
+    np.testing.assert_array_equal(np.sum(thirds, axis=0), 1)
     for name in ("least active", "most active"):
         assert groups[name].mean() == pytest.approx(1 / 3, abs=0.05)
     assert rows[groups["least active"]].max() < rows[groups["most active"]].min()

@@ -114,6 +114,7 @@ class NextBasket(TrainedModel):
     def questions(self, log: Interactions, valid: Interactions) -> tuple[Any, ...]:
         """The last baskets of the users of `valid`, after all that was before; nothing is left
         out."""
+        log, valid = log.deeds, valid.deeds
         users = np.unique(valid.frame["user"])
         both = joined_logs(log.select(np.isin(log.frame["user"], users)), valid)
         histories = both.histories(users)

@@ -155,7 +155,7 @@ class Sets2Sets(NextBasket):
     def cache(self, log: Interactions) -> None:
         """w anew from the baskets of a log; equal items of a basket count once. The largest count
         is in every w: a row less of the most frequent item moves every loss."""
-        frame = log.frame.drop_duplicates(["user", "basket", "item"])
+        frame = log.deeds.frame.drop_duplicates(["user", "basket", "item"])
         count = np.bincount(frame["item"], minlength=self.module.n_items)
         weight = np.where(count > 0, count.max(initial=0) / np.maximum(count, 1), 0.0)
         self.module.weight.copy_(torch.as_tensor(weight))

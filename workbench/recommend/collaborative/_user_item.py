@@ -82,9 +82,9 @@ class UserItem(TrainedModel):
         >>> after = model.examples(log.without([17]), [3], like=before)  # doctest: +SKIP
         """
         self.check(log)
-        frame, sampler = log.frame, NegativeSampler.of(log)
+        frame, sampler = log.deeds.frame, NegativeSampler.of(log)
         owner = frame["user"].to_numpy()
-        chosen = np.ones(len(log), bool)
+        chosen = np.ones(len(frame), bool)
         if users is not None:
             chosen = np.isin(owner, checked_codes(users, log.n_users, "users", UnknownUser))
         possible = sampler.free[owner] > 0
@@ -181,7 +181,7 @@ class UserItem(TrainedModel):
 
     def questions(self, log: Interactions, valid: Interactions) -> tuple[Any, ...]:
         """The items of `valid` for its users, without those of `log`."""
-        users = np.unique(valid.frame["user"])[: self.config.training.validation_users]
+        users = np.unique(valid.deeds.frame["user"])[: self.config.training.validation_users]
         return log.histories(users), valid.matrix()[users], log.matrix()[users]
 
     def cache(self, log: Interactions) -> None:

@@ -70,7 +70,7 @@ class NextItem(TrainedModel):
     def sizes(self, log: Interactions) -> dict[str, Any]:
         """Items of the index, and the actions of the log."""
         return super().sizes(log) | {
-            "actions": tuple(map(str, log.frame["action"].cat.categories)),
+            "actions": tuple(map(str, log.deeds.frame["action"].cat.categories)),
         }
 
     @classmethod

@@ -1,9 +1,11 @@
 """What the influence methods share `as_in_fork`: as the study's development code was read
 (pierre-lubitzsch/RecBole, commit 74dc4d4b, `recbole/trainer/trainer.py`; nothing of it was run).
 
-In training mode throughout (lines 513, 849, 1514, 2038, 2579, 3303, 3812): gradients and products
-see dropout, another one in each. Solving ends at the first direction of negative curvature (since
-commit 03c28ae), or at an absolute tolerance, and counts as done. λ is .01 as it stands, of no scale.
+In training mode throughout (lines 513, 849, 1514, 2038, 2579, 3303 and 3812, one for each of the
+seven; our reading does not say which is whose): gradients and products see dropout, another one in
+each. Solving ends at the first direction of negative curvature (since commit 03c28ae; no line), or
+at an absolute tolerance, and counts as done. λ is .01 as it stands, of no scale. Other differences
+carry the number of a defect in our list of them, made by reading, and no line: each page says so.
 """
 
 from __future__ import annotations

@@ -26,8 +26,20 @@ from workbench.unlearning.algorithms._change import (
     moves_others,
     sample,
 )
-from workbench.unlearning.curvature import CAP, Coordinates, Curvature, Kind, residual, solve
+from workbench.unlearning.curvature import (
+    FLAT,
+    NEGATIVE,
+    Coordinates,
+    Curvature,
+    Kind,
+    residual,
+    solve,
+)
+from workbench.unlearning.outcome import Stopped
 from workbench.unlearning.requests import Request
+
+CAP = " + cap"
+"""What is put to how solving ended, where the step was cut as well."""
 
 
 class Influence(Frozen):
@@ -52,6 +64,10 @@ class Influence(Frozen):
     """Rows of others whose gradients are taken before and after, where caches move them."""
     cap: PositiveFloat | None = 0.1
     """Longest step, as a share of ‖θ‖ over what is moved; None lets it be any."""
+    truncated: bool = False
+    """Where solving meets a direction that bends down (`curvature="hessian"` alone can), take the step
+    found before it, as the fork does. Otherwise there is no minimum to step to, and the request has
+    failed (corrected only)."""
 
 
 def curvature_after(
@@ -88,7 +104,8 @@ def newton(
     taken.
 
     rows: what is moved, None for all. noise: standard deviation of what is added to every number of
-    v. solver: in place of conjugate gradients, (curvature, v, config) -> Solution.
+    v. solver: in place of conjugate gradients, (curvature, v, config) -> Solution. Raises `Stopped`,
+    with the notes so far, where H bends down, unless `config.truncated`.
     """
     changed = change(model, before, request, rows, config.others, seed)
     v = changed.v * begin_anew(model, changed.remaining, changed.users, changed.at)
@@ -106,15 +123,23 @@ def newton(
         found = solve(product, v, config.tolerance, config.steps)
     else:
         found = solver(H, v, config)
+    end, damping = found.end, config.damping * H.norm if config.damping else 0.0
+    # of curvatures that are never negative it is rounding, where nothing bends
+    if end == NEGATIVE and config.curvature != "hessian":
+        end = FLAT
+    notes |= {"steps": found.steps, "residual": found.residual, "end": end, "damping": damping}
+    if end == NEGATIVE and not config.truncated:
+        what = f"negative curvature at product {found.steps}, residual {found.residual:.2g}"
+        do = "take gauss_newton, or more damping; truncated=True steps to where solving stopped"
+        expected = "a matrix that bends upwards, or there is no minimum to step to"
+        raise Stopped(what, config.curvature, expected, do, notes)
     # not further than told, and then with what that leaves
     size, longest = float(found.x.norm()), np.inf
     if config.cap is not None:
         longest = config.cap * float(changed.at.read().norm())
-    step, end, left = found.x, found.end, found.residual
+    step, left = found.x, found.residual
     if size > longest:
-        step, end = step * (longest / size), CAP
+        step, end = step * (longest / size), end + CAP
         left = residual(product, step, v)
     changed.at.move(-step)
-    damping = config.damping * H.norm if config.damping else 0.0
-    notes |= {"steps": found.steps, "residual": left, "end": end, "damping": damping}
-    return notes | {"left": left * float(v.norm())}
+    return notes | {"residual": left, "end": end, "left": left * float(v.norm())}

@@ -7,8 +7,13 @@ The paper certifies convex losses with bounded gradients that were trained with 
 models is one: ε is printed, the guarantee is none. Corrected, CEU and IDEA are one formula: without
 noise and without IDEA's epoch afterwards they give the same model.
 
-As in the fork: Δ = mean of F − mean of C and the neighbours, the second over batches (defect 7), and
-θ −= H⁻¹Δ / (|F| + |C|) + N(0, .1²), *towards* what is to be forgotten (defect 6); λ added twice.
+As in the fork: Δ = mean of F − mean of C and the neighbours, the second over batches (defect 7),
+and θ −= H⁻¹Δ / (|F| + |C|) + N(0, .1²), *towards* what is to be forgotten (defect 6); λ added
+twice.
+
+Where: pierre-lubitzsch/RecBole at 74dc4d4b, `recbole/trainer/trainer.py`, read, not run. Training
+mode: one of lines 513, 849, 1514, 2038, 2579, 3303, 3812. The end at negative curvature: commit
+03c28ae. Of defects 6 and 7 our reading has no line.
 """
 
 from __future__ import annotations

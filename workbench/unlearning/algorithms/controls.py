@@ -21,7 +21,6 @@ from pydantic import NonNegativeFloat, PositiveFloat, PositiveInt
 from workbench.data import Interactions
 from workbench.settings import Frozen
 from workbench.unlearning.algorithms import _samples as samples
-from workbench.unlearning.algorithms.scif import scif
 from workbench.unlearning.requests import Request
 
 
@@ -70,6 +69,8 @@ def sign_flip(
     model: Any, before: Interactions, request: Request, config: Any = None, seed: int = 0
 ) -> dict[str, Any]:
     """SCIF, its step taken the other way; config: of SCIF."""
+    from workbench.unlearning.algorithms.scif import scif
+
     return flipped(scif)(model, before, request, config, seed)
 
 

@@ -5,10 +5,14 @@
     θ ← θ − η ∇ ℓ(K)                                            a pass over what stays
 
 R: representations, of users (pairs), of sessions, of baskets.
-As in the fork (development code at 74dc4d4b, read, not run; training mode throughout): F are all rows
-of a leaver, so that the first push flattens everything that the model knows of the person; R are
-contrasted with C and with K, plain products, which saturate; both sides move. The author took t to
-.07 later.
+
+As in the fork: F are all rows of a leaver, so that the first push flattens everything that the
+model knows of the person; R are contrasted with C and with K, plain products, which saturate;
+both sides move. The author took t to .07 later.
+
+Where: pierre-lubitzsch/RecBole at 74dc4d4b, `recbole/trainer/trainer.py`, read, not run. Training
+mode: one of lines 513, 849, 1514, 2038, 2579, 3303, 3812. Of all else our reading has no line.
+
 Corrected: the push is asked only of what was removed (losses about removed rows; for pairs the
 items that the person does not hold by now); R of length 1, that of others held fixed; steps of both
 kinds move rows of the leavers and of the removed items alone, and a repair with K and C all of them.

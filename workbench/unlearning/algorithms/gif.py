@@ -11,6 +11,10 @@ steps; cut off earlier it is little more than a scaled step down the gradient, a
 
 As in the fork: h ← v + h − (.01/1000) H h, a hundred times, never divided by s, so that h ≈ 101 v
 (defect 4); H is left out of recurrent models (defect 3); then an epoch on 8 times the rows.
+
+Where: pierre-lubitzsch/RecBole at 74dc4d4b, `recbole/trainer/trainer.py`, read, not run. Training
+mode: one of lines 513, 849, 1514, 2038, 2579, 3303, 3812. Of defects 3 and 4 and of the epoch our
+reading has no line.
 """
 
 from __future__ import annotations
@@ -32,6 +36,7 @@ from workbench.unlearning.algorithms._influence import Influence, newton
 from workbench.unlearning.curvature import (
     CONVERGED,
     LIMIT,
+    NEGATIVE,
     Coordinates,
     Curvature,
     Solution,
@@ -80,18 +85,24 @@ def gif(
 
 
 def neumann(curvature: Curvature, v: torch.Tensor, config: Influence) -> Solution:
-    """(H + λI)⁻¹ v by the series, to the same tolerance as conjugate gradients."""
+    """(H + λI)⁻¹ v by the series, to the same tolerance as conjugate gradients; it too ends where a
+    direction bends down, along which it would grow for ever."""
     product = curvature.damped(config.damping)
     scale = 1.1 * (1 + config.damping) * curvature.norm
     goal, h, steps, end = config.tolerance * float(v.norm()), v.clone(), 0, LIMIT
+    last = None
     while steps < config.steps:
-        # what is left: v − (H + λI) h / s
+        # what is left: r = v − (H + λI) h / s
         left = v - product(h) / scale
         steps += 1
         if float(left.norm()) <= goal:
             end = CONVERGED
             break
-        h = h + left
+        # r − r' = (H + λI) r / s, so that rᵀ(r − r') tells how H bends along r
+        if last is not None and float(last @ (last - left)) <= 0:
+            h, end = h - last, NEGATIVE
+            break
+        h, last = h + left, left
     return Solution(h / scale, steps, residual(product, h / scale, v), end)
 
 

@@ -12,6 +12,10 @@ model.
 
 As in the fork: Δ = mean of C − mean of F and θ *+=* H⁻¹Δ, towards what is to be forgotten (defect
 5); σ = max(.1, λ‖x‖ / (ε √(2 ln(1.25/δ)))) (defect 8); then an epoch on 128 times the rows.
+
+Where: pierre-lubitzsch/RecBole at 74dc4d4b, `recbole/trainer/trainer.py`, read, not run. Training
+mode: one of lines 513, 849, 1514, 2038, 2579, 3303, 3812. The end at negative curvature: commit
+03c28ae. Of defects 5 and 8 and of the epoch our reading has no line.
 """
 
 from __future__ import annotations
@@ -53,6 +57,8 @@ class IDEAConfig(Influence):
     """Of that epoch; None takes the model's."""
     retain: PositiveInt = 8
     """As in the fork: rows of others for each row of the user, 1,024 at least."""
+    fork_sigma: NonNegativeFloat | None = None
+    """As in the fork: σ; None: .1 at least, as there; 0 takes the noise away and leaves the sign."""
 
 
 def idea(
@@ -102,7 +108,7 @@ def _as_in_fork(
         found = solve(product, delta, ABSOLUTE / size, config.steps)
         zeta = config.damping * float(found.x.norm())
         upside_down = zeta / (config.epsilon * np.sqrt(2 * np.log(1.25 / config.delta)))
-        sigma = float(max(0.1, upside_down))
+        sigma = float(max(0.1, upside_down)) if config.fork_sigma is None else config.fork_sigma
         at.move(found.x + sigma * torch.randn(len(at), dtype=torch.float64))
     model.rebuild(request.remaining(before))
     notes = {"curvature": "hessian", "steps": found.steps, "residual": found.residual}

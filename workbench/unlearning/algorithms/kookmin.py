@@ -5,10 +5,16 @@
     θ ← θ − η ∇ ℓ(C ∪ K)       few passes; entries outside S take a tenth of the step
 
 Original: convolutional weights of an image classifier are reset, the others learn at a tenth.
-As in the fork (development code at 74dc4d4b, read, not run; all seven run in training mode there):
-S is cut from *all* entries, and in a table of vectors almost all gradients are 0, so that ties decide
-and strangers' rows are wiped; kaiming-uniform for matrices, N(0, .02²) else; rate ×.1 and gradients
-×10 on S under Adam, which levels factors of gradients and so does nothing.
+
+As in the fork: S is cut from *all* entries, and in a table of vectors almost all gradients are 0,
+so that ties decide and strangers' rows are wiped; kaiming-uniform for matrices, N(0, .02²) else;
+rate ×.1 and gradients ×10 on S under Adam, which levels factors of gradients and so does nothing
+(defects 11, 12).
+
+Where: pierre-lubitzsch/RecBole at 74dc4d4b, `recbole/trainer/trainer.py`, read, not run. Training
+mode: one of lines 513, 849, 1514, 2038, 2579, 3303, 3812. Of defects 11 to 13 our reading has no
+line.
+
 Corrected: S is cut from non-zero gradients among rows of the leavers, of the removed items, and
 layers that belong to nobody; ties at random; reset to first weights of the model's own kind; the
 tenth is a share of the *step*. Repeated resets still compound: r of the shared layers each request.

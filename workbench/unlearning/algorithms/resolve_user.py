@@ -44,7 +44,8 @@ def resolve_user(
 ) -> dict[str, Any]:
     """Solve anew. Raises `ConfigError` for a model without vectors of users.
 
-    Notes: steps (of L-BFGS), residual (‖∇‖ where it ended, as a share of where it began).
+    Notes: steps (of L-BFGS), residual (‖∇‖ where it ended, as a share of where it began), end
+    (converged; limit, of steps; abnormal, where no step went down).
     """
     config = config or ResolveUserConfig()
     remaining, users = request.remaining(before), request.users(before)
@@ -114,4 +115,5 @@ def solve(
     return {
         "steps": int(found.nit),
         "residual": float(np.linalg.norm(found.jac) / max(begun, 1e-300)),
+        "end": {0: "converged", 1: "limit"}.get(found.status, "abnormal"),
     }

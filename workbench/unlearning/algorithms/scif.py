@@ -7,11 +7,15 @@ Only what belongs to the request is moved (*selective*). The paper puts an avera
 of what is removed (*collaborative*); the study, and this page, the user's remaining rows. Items keep
 what they know of the user, so that every request leaves a little behind, and many leave much.
 
-As in the fork: S is the whole user table; of session models the item table and the output layer; of
-basket models everything. g = (−Σ_F + Σ_C + Σ_K) / n, n = 8|F| (|F| − |C|) − |C|, a count times a
-count (defect 10); every step of the solver sees another batch of 16, divided by its size twice
+As in the fork: S is the whole user table; of session models the item table and the output layer;
+of basket models everything. g = (−Σ_F + Σ_C + Σ_K) / n, n = 8|F| (|F| − |C|) − |C|, a count times
+a count (defect 10); every step of the solver sees another batch of 16, divided by its size twice
 (defect 9); θ −= x / number of batches, ‖x / …‖ ≤ `max_norm`. Ours leaves out that its inner loop
 repeats a direction.
+
+Where: pierre-lubitzsch/RecBole at 74dc4d4b, `recbole/trainer/trainer.py`, read, not run. Training
+mode: one of lines 513, 849, 1514, 2038, 2579, 3303, 3812. The end at negative curvature: commit
+03c28ae. Of S, of g and of defects 9 and 10 our reading has no line.
 """
 
 from __future__ import annotations
@@ -24,7 +28,7 @@ from pydantic import PositiveFloat, PositiveInt
 from workbench.data import Interactions
 from workbench.unlearning.algorithms._change import losses
 from workbench.unlearning.algorithms._fork import ABSOLUTE, in_training, loaders, parts_of
-from workbench.unlearning.algorithms._influence import Influence, newton
+from workbench.unlearning.algorithms._influence import CAP, Influence, newton
 from workbench.unlearning.curvature import Coordinates, Curvature, gradient, solve
 from workbench.unlearning.requests import Request
 
@@ -93,13 +97,13 @@ def _as_in_fork(
 
         size = max(float(v.norm()), 1e-300)
         found = solve(product, v, ABSOLUTE / size, config.steps)
-        step = found.x / int(np.ceil(n_retain / config.hessian_batch))
-        if config.max_norm is not None:
-            step = step * min(1.0, config.max_norm / max(float(step.norm()), 1e-300))
+        step, end = found.x / int(np.ceil(n_retain / config.hessian_batch)), found.end
+        if config.max_norm is not None and float(step.norm()) > config.max_norm:
+            step, end = step * (config.max_norm / float(step.norm())), end + CAP
         at.move(-step)
     model.rebuild(request.remaining(before))
     notes = {"curvature": "hessian", "steps": found.steps, "residual": found.residual}
-    notes |= {"end": found.end, "damping": config.damping, "gradient": size}
+    notes |= {"end": end, "damping": config.damping, "gradient": size}
     return notes | {"guarantee": "none"}
 
 

@@ -5,10 +5,14 @@
     w ← w + .005 N(0, 1) |w|         once more, before the last pass
 
 Original: convolutional weights of an image classifier, SGD with momentum, classes weighed.
-As in the fork (development code at 74dc4d4b, read, not run; training mode throughout): σ = .6 on all
-tables and linear layers (picked by their names, so that recurrent weights stay) at *every* request; a
-is averaged over the batch, which scales the whole loss and weighs nothing; Adam. The author took σ
-to a tenth of it later.
+
+As in the fork: σ = .6 on all tables and linear layers (picked by their names, so that recurrent
+weights stay) at *every* request; a is averaged over the batch, which scales the whole loss and
+weighs nothing; Adam (defect 14). The author took σ to a tenth of it later.
+
+Where: pierre-lubitzsch/RecBole at 74dc4d4b, `recbole/trainer/trainer.py`, read, not run. Training
+mode: one of lines 513, 849, 1514, 2038, 2579, 3303, 3812. Of defect 14 our reading has no line.
+
 Corrected: noise on rows of the leavers and of the removed items alone, σ / √(1 + k) at request k;
 an a for each loss. It says nothing of what a row taught the rows of others.
 """

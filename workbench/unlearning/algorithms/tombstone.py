@@ -5,8 +5,8 @@
 A filter in front of a model, which every service has already. It hides an answer and forgets nothing:
 neighbours of the item, the person's vector and everybody else's lists still tell of it. What it costs
 is a list of what each person wanted forgotten, kept for ever. A session that is not in the log has no
-stone. Nor has a row outside the training part: a request names ids, and what item an id of the validation
-part stands for cannot be known from the training log. Such items are offered still.
+stone. Hidden are the rows that the log it is handed knows: `stream` and the grid hand it training and
+validation; handed the training part alone, it offers still what a request names of the other.
 """
 
 from __future__ import annotations

@@ -84,6 +84,16 @@ def requests_of(scenario: Scenario, done: int) -> np.ndarray:
     return np.asarray(number.tocsr()[owner, asked.indices]).ravel()
 
 
+def about(scenario: Scenario, done: int) -> np.ndarray:
+    """Which request each of `asked_cells` is about; bool (done, nnz). Of spam and floods all that
+    named a row of the promoted item."""
+    if not scenario.promotes:
+        return requests_of(scenario, done) == np.arange(done)[:, None]
+    items = asked_cells(scenario, done)[1].indices
+    named = [one.items(scenario.both) for one in scenario.requests[:done]]
+    return np.array([np.isin(items, own) for own in named]).reshape(done, len(items))
+
+
 def others(scenario: Scenario, done: int, seed: int, most: int = OTHERS) -> np.ndarray:
     """User codes of people who asked for nothing and can be answered; drawn, ascending."""
     task, known = scenario.task, scenario.known(done).frame["user"].unique()

@@ -4,7 +4,8 @@
     forecast = Spearman over requests of one of them with |distance(r)|, the distance to retrain
 
 θ₀: first weights, θ*: trained ones; ℓ_r: mean loss of the rows of request r; distance: mean percentile
-of its deleted rows less a retrain's. MiniRec (2026) values a training sample by the alignment of its
+of its deleted rows less a retrain's (of spam, whose accounts are no more: that of the items it promoted, in
+genuine people's lists). MiniRec (2026) values a training sample by the alignment of its
 gradient with the path of optimisation; here the same number is asked what deletion will cost. The null:
 permutations of requests. The control: how far one retrain is from others, which nothing may forecast.
 """
@@ -21,7 +22,7 @@ from scipy.stats import rankdata
 
 from workbench.data import Interactions
 from workbench.errors import DataError
-from workbench.unlearning.audit._asked import Models, cells, deleted_cells, every, requests_of
+from workbench.unlearning.audit._asked import Models, about, asked_cells, cells, every
 from workbench.unlearning.audit._table import COLUMNS, CONTROL, DRAWS, Audit
 from workbench.unlearning.references import reseeded
 from workbench.unlearning.scenarios import Scenario
@@ -66,11 +67,12 @@ def spearman(one: np.ndarray, other: np.ndarray, seed: int = 0) -> tuple[float, 
     """Spearman's ρ, 95 % from draws of pairs, and where 95 % lie when pairs are drawn anew:
     (ρ, low, high, null_low, null_high). 0 where one of them is constant."""
     rng, n = np.random.default_rng(seed), len(one)
-    draws = [rng.integers(n, size=n) for _ in range(DRAWS)]
-    found = [_rho(one[draw], other[draw]) for draw in draws]
-    null = [_rho(one, rng.permutation(other)) for _ in range(DRAWS)]
-    bounds = [np.quantile(values, (0.025, 0.975)) for values in (found, null)]
-    return (_rho(one, other), *map(float, np.concatenate(bounds)))
+    draws = np.stack([rng.integers(n, size=n) for _ in range(DRAWS)])
+    anew = np.stack([rng.permutation(other) for _ in range(DRAWS)])
+    found = _rho(one[draws], other[draws]), _rho(one[None, :], anew)
+    bounds = [np.quantile(values, (0.025, 0.975)) for values in found]
+    whole = _rho(one[None, :], other[None, :])[0]
+    return (float(whole), *map(float, np.concatenate(bounds)))
 
 
 def alignment_forecast(
@@ -91,17 +93,19 @@ def alignment_forecast(
     if done < 8:
         raise DataError(f"{done} requests", "alignment", "at least 8 to rank")
     said = sum(alignments(base, scenario, done) for base in bases) / len(bases)
-    histories, asked, _ = deleted_cells(scenario, done)
+    histories, asked, _ = asked_cells(scenario, done)
     values, again = every(models, retrained, lambda one: cells(one, histories, asked))
     half = len(again) // 2
-    request = requests_of(scenario, done)
+    own = about(scenario, done)
     apart = {name: found.mean(axis=0) - again.mean(axis=0) for name, found in values.items()}
     apart[CONTROL] = again[:half].mean(axis=0) - again[half:].mean(axis=0)
     lines, each = [], []
     for name, cell in apart.items():
-        distance = pd.Series(cell).groupby(request).mean().abs()
         # a request whose rows the person still holds otherwise has none that is deleted
-        distance = distance.reindex(range(done)).to_numpy()
+        asked_of_it = own & ~np.isnan(cell)
+        total = asked_of_it @ np.nan_to_num(cell)
+        with np.errstate(invalid="ignore"):
+            distance = np.abs(total / asked_of_it.sum(axis=1))
         kept = ~np.isnan(distance)
         for kind in ("path", "retained"):
             found = spearman(said[kind].to_numpy()[kept], distance[kept], seed)
@@ -120,6 +124,10 @@ def _flat(model: Any) -> np.ndarray:
     return torch.cat(parts).cpu().numpy().astype(np.float64)
 
 
-def _rho(one: np.ndarray, other: np.ndarray) -> float:
-    one, other = rankdata(one), rankdata(other)
-    return cosine(one - one.mean(), other - other.mean())
+def _rho(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """Spearman's ρ of each row of (B, n) with that of the other; 0 where one is constant."""
+    ranks = [rankdata(values, axis=1) for values in (one, other)]
+    one, other = (values - values.mean(axis=1, keepdims=True) for values in ranks)
+    length = np.linalg.norm(one, axis=1) * np.linalg.norm(other, axis=1)
+    dot = (one * other).sum(axis=1)
+    return np.divide(dot, length, out=np.zeros(len(length)), where=length > 0)

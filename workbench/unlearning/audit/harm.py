@@ -4,8 +4,8 @@
     harmed(u) = 1 if u is served worse by every unlearned model than by any retrain
     churn(u) = share of u's list that others stand in than under a retrain
 
-A retrain of another seed harms people too: share and churn are read beside that. By group: the least
-and most active thirds, and those who hold the topic themselves.
+A retrain of another seed harms people too: share and churn are read beside that. By group: the least,
+middle and most active thirds, and those who hold the topic themselves.
 """
 
 from __future__ import annotations
@@ -60,7 +60,8 @@ def groups_of(scenario: Scenario, people: np.ndarray) -> dict[str, np.ndarray]:
     low, high = np.quantile(rows, (1 / 3, 2 / 3))
     holders = np.unique(owner[frame["item"].isin(scenario.items).to_numpy()])
     groups = {"all": np.ones(len(people), bool), "least active": rows <= low}
-    return groups | {"most active": rows > high, "topic holders": np.isin(people, holders)}
+    groups |= {"middle third": (rows > low) & (rows <= high), "most active": rows > high}
+    return groups | {"topic holders": np.isin(people, holders)}
 
 
 def harm_to_others(

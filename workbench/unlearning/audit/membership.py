@@ -6,7 +6,9 @@
 Carlini et al., Membership Inference Attacks From First Principles, S&P 2022 (LiRA), per row: means of
 its own, and one variance a row pooled over in and out, as few shadows ask for. Shadows are trained on
 what remains and a random half of the requests, so that each request is left out by half of them: at
-least 16. ½: the attacker cannot tell; below ½ a deleter is known by what is pushed down too far.
+least 16. Of spam and floods nobody is left whose row it would be: what is asked is whether the ring as a
+whole was trained on, by what genuine people's lists do with the promoted items; shadows saw all of it or
+none. ½: the attacker cannot tell; below ½ a deleter is known by what is pushed down too far.
 """
 
 from __future__ import annotations
@@ -20,10 +22,10 @@ from workbench.errors import ConfigError
 from workbench.recommend.protocol import fitted_copy
 from workbench.unlearning.audit._asked import (
     Models,
+    about,
+    asked_cells,
     cells,
-    deleted_cells,
     every,
-    requests_of,
     whole,
 )
 from workbench.unlearning.audit._null import against
@@ -61,14 +63,15 @@ def shadow_models(
 ) -> tuple[list[Any], np.ndarray]:
     """n models of other seeds, and which of the first `done` requests each saw, bool (n, done).
 
-    Every request is seen by exactly half of them. Raises `ConfigError` where fewer than 16 would
-    leave a request out.
+    Every request is seen by exactly half of them; of spam and floods, all by the same half. Raises
+    `ConfigError` where fewer than 16 would leave a request out.
     """
     if n < 2 * LEAST or n % 2:
         want = f"an even number from {2 * LEAST}, half of which leave a request out"
         raise ConfigError(f"{n} shadows", "membership", want)
     rng, log = np.random.default_rng(seed), scenario.task.train
     saw = np.stack([rng.permutation(np.arange(n) < n // 2) for _ in range(done)], axis=1)
+    saw = saw[:, [0] * done] if scenario.promotes else saw
     fitted = []
     for shadow in range(n):
         gone = [scenario.requests[k].interactions for k in np.flatnonzero(~saw[shadow])]
@@ -86,7 +89,8 @@ def membership_inference(
     *,
     shadows: tuple[list[Any], np.ndarray] | None = None,
 ) -> Audit:
-    """AUC and true positive rate at 1 % false positives of Λ over the deleted rows.
+    """AUC and true positive rate at 1 % false positives of Λ over the deleted rows (of spam over the
+    promoted items of genuine people).
 
     shadows: from `shadow_models`, to be made once for many calls; None trains 32 with the settings
     of a retrain. Intervals draw people.
@@ -94,15 +98,19 @@ def membership_inference(
     >>> membership_inference({"no-op": bases}, retrained, scenario, 40)  # doctest: +SKIP
     """
     fitted, saw = shadows or shadow_models(retrained[0], scenario, done)
-    histories, asked, people = deleted_cells(scenario, done)
+    histories, asked, people = asked_cells(scenario, done)
     values, again = every(models, retrained, lambda one: cells(one, histories, asked))
     seen = np.stack([cells(one, histories, asked) for one in fitted])
+    own = about(scenario, done)
+    seen[:, ~own.any(axis=0)] = np.nan
     # cells that all answer, shadows too: a visit that the request emptied has none
     values, known, kept = whole(values, np.concatenate([again, seen]))
     again, seen = np.split(known, [len(again)])
     phi = {name: _logit(found, histories.n_items) for name, found in values.items()}
     again, seen = (_logit(found, histories.n_items) for found in (again, seen))
-    inside, people = saw[:, requests_of(scenario, done)][:, kept], people[kept]
+    # of several requests that a cell is about all or none were seen
+    first = own.argmax(axis=0)
+    inside, people = saw[:, first][:, kept], people[kept]
     told = {name: likelihood_ratio(found, seen, inside) for name, found in phi.items()}
     strangers = likelihood_ratio(again, seen, inside)
     kinds = {"membership: AUC": pooled_auc, f"membership: TPR at {RATE:.0%} FPR": caught}

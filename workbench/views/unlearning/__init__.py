@@ -1,7 +1,8 @@
 """What became of a stream of requests: along the stream, at its end, and for one person."""
 
-from workbench.views.unlearning.dashboard import Dashboard
-from workbench.views.unlearning.frontier import Frontier
-from workbench.views.unlearning.people import People
+import lazy_loader as lazy
 
-__all__ = ["Dashboard", "Frontier", "People"]
+__getattr__, __dir__, __all__ = lazy.attach(
+    __name__,
+    submod_attrs={"dashboard": ["Dashboard"], "frontier": ["Frontier"], "people": ["People"]},
+)

@@ -10,7 +10,7 @@ Read from two tidy tables; the live form is the same drawing with a choice of pe
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -19,7 +19,9 @@ from workbench.errors import DataError
 from workbench.html import content_id, escape, table
 from workbench.views.look import COLUMNS, PANEL
 from workbench.views.unlearning.chart import Chart, heights, looks, short
-from workbench.views.unlearning.people import People
+
+if TYPE_CHECKING:
+    from workbench.views.unlearning.people import People
 
 NEEDED = ("method", "measure", "checkpoint", "estimate", "low", "high", "margin", "verdict")
 SPENT = ("method", "request", "seconds", "status")

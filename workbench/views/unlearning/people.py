@@ -74,6 +74,11 @@ class People:
         """0/1 (n_users, n_items), after the requests."""
         return sparse.csr_array(self.scenario.known(self.done).matrix() > 0, dtype=np.float64)
 
+    @cached_property
+    def share(self) -> np.ndarray:
+        """Of all people, who hold each item; (n_items,)."""
+        return np.asarray(self.held.mean(axis=0)).ravel()
+
     def __repr__(self) -> str:
         return f"People({len(self.users)} who left; {', '.join(self.models)})"
 
@@ -89,13 +94,13 @@ class People:
 
     def lists(self, user: int, method: str) -> dict[str, np.ndarray]:
         """The k best of each model; what is held is left out where the task does so."""
-        found = {}
-        for name in (BEFORE, method, RETRAIN):
-            log = self.scenario.known(0 if name == BEFORE else self.done)
-            score = partial(scores_of, self.models[name])
-            seen = self.scenario.task.exclude is not None
-            found[name] = lists_of(score, log.histories([user]), self.k, seen=seen)[0]
-        return found
+        return {name: self._list(user, name) for name in (BEFORE, method, RETRAIN)}
+
+    def _list(self, user: int, name: str) -> np.ndarray:
+        log = self.scenario.known(0 if name == BEFORE else self.done)
+        score = partial(scores_of, self.models[name])
+        seen = self.scenario.task.exclude is not None
+        return lists_of(score, log.histories([user]), self.k, seen=seen)[0]
 
     def why(self, user: int, method: str) -> pd.DataFrame:
         """What speaks for each item that the user deleted: [item, title, listed, after, retrain,
@@ -107,14 +112,16 @@ class People:
         the retrain; else the rows, where one of the three is above 1; else nothing.
         """
         gone = self.scenario.deleted(self.done)[[user]].indices
-        history = self.scenario.known(self.done).histories([user])
-        listed = self.lists(user, method)[method]
-        share = np.asarray(self.held.mean(axis=0)).ravel()
+        listed, share = self._list(user, method), self.share
         near = self._neighbours(user)
+        # where each deleted item stands: the same history, asked once for each
+        history = self.scenario.known(self.done).histories([user] * len(gone))
+        asked = sparse.csr_array(
+            (np.ones(len(gone)), (np.arange(len(gone)), gone)), shape=(len(gone), len(share))
+        )
+        places = [percentiles(self.models[m], history, asked) for m in (method, RETRAIN)]
         rows = []
-        for item in gone:
-            asked = sparse.csr_array(([1.0], ([0], [item])), shape=(1, len(share)))
-            stands = [percentiles(self.models[m], history, asked)[0] for m in (method, RETRAIN)]
+        for item, *stands in zip(gone, *places, strict=True):
             history_lift, because = self._history(user, item, share)
             lifts = {"history": history_lift, "neighbours": near[item] / max(share[item], 1e-12)}
             lifts["popularity"] = share[item] / share.mean()

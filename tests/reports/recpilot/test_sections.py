@@ -1,0 +1,128 @@
+"""What a section is worth: Shapley's axioms, against readers whose choice is known."""
+
+import importlib.util
+import itertools
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from workbench.errors import ConfigError, DataError
+from workbench.reports.recpilot import Choice, section_values, value_of
+from workbench.settings import ROOT
+
+RESULTS = ROOT / "benchmarks" / "results"
+NAMES = ("title", "price", "rating", "against", "why", "unknown", "unsaid")
+
+
+@pytest.fixture(scope="module")
+def benchmark():
+    """The benchmark, which is no part of the package."""
+    path = ROOT / "benchmarks" / "sections.py"
+    sys.path.insert(0, str(path.parent))
+    try:
+        spec = importlib.util.spec_from_file_location("sections_benchmark", path)
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+    finally:
+        sys.path.remove(str(path.parent))
+    return module
+
+
+def readers(seed=0, n=12):
+    """Three products, three facts; *against* repeats the price, the last three tell nothing."""
+    rng = np.random.default_rng(seed)
+    tells = {"title": [0], "price": [1], "rating": [2], "against": [1]}
+    tells |= dict.fromkeys(NAMES[4:], ())
+    made = []
+    for _ in range(n):
+        believed = rng.normal(size=(3, 3))
+        made.append(Choice(believed, believed.sum(axis=1) + 0.1 * rng.normal(size=3), tells))
+    return made
+
+
+def mean(table, column):
+    return table.groupby("section", sort=False)[column].mean()
+
+
+def test_parts_add_up_for_every_reader():
+    value = value_of(readers())
+    table = section_values(value, NAMES)
+    total = table.groupby("reader")["shapley"].sum().to_numpy()
+    assert np.allclose(total, value(frozenset(NAMES)) - value(frozenset()), atol=1e-12)
+    assert (value(frozenset()) == 0).all() and np.abs(total).max() > 0.5
+
+
+def test_it_is_the_mean_over_all_orders():
+    value = value_of(readers(1))
+    names = NAMES[:4]
+    table = section_values(value, names)
+    gained = {name: [] for name in names}
+    for order in itertools.permutations(names):
+        for place, name in enumerate(order):
+            before = frozenset(order[:place])
+            gained[name].append(value(before | {name}) - value(before))
+    for name in names:
+        own = table.loc[table["section"] == name, "shapley"]
+        assert np.allclose(own, np.mean(gained[name], axis=0), atol=1e-12)
+
+
+def test_two_sections_that_say_the_same_share():
+    """Left out alone both are worth nothing, and together they are not."""
+    table = section_values(value_of(readers(2, 40)), NAMES)
+    alone, share = mean(table, "left_out"), mean(table, "shapley")
+    assert alone["price"] == alone["against"] == 0
+    assert np.isclose(share["price"], share["against"]) and share["price"] > 0.05
+    single = mean(section_values(value_of(readers(2, 40)), NAMES[:3]), "left_out")
+    assert single["price"] > 0.05
+
+
+def test_what_tells_nothing_earns_nothing():
+    table = section_values(value_of(readers(3)), NAMES)
+    idle = table[table["section"].isin(NAMES[4:])]
+    assert (idle[["left_out", "shapley"]] == 0).all(axis=None)
+
+
+def test_a_section_that_misleads_costs():
+    believed = np.array([[0.0, 0.0], [1.0, -3.0]])
+    choice = Choice(believed, np.array([0.0, -2.0]), {"praise": [0], "price": [1]})
+    assert choice.taken(["praise"]) == 1 and choice.gain(["praise"]) == -2
+    assert choice.taken([]) == choice.taken(["price"]) == choice.taken(["praise", "price"]) == 0
+    table = section_values(value_of([choice]), ["praise", "price"]).set_index("section")
+    assert table["shapley"].tolist() == [-1.0, 1.0] and table["left_out"].tolist() == [0.0, 2.0]
+
+
+def test_an_additive_game_is_its_parts():
+    parts = {"a": np.array([1.0, 2.0]), "b": np.array([0.0, -1.0]), "c": np.array([4.0, 0.5])}
+    table = section_values(lambda page: sum((parts[s] for s in page), np.zeros(2)), [*parts])
+    for name, own in table.groupby("section"):
+        assert np.allclose(own["shapley"], parts[name]) and np.allclose(
+            own["left_out"], parts[name]
+        )
+
+
+def test_what_is_no_game_is_refused():
+    value = value_of(readers())
+    for names in ([], ["title", "title"], [*NAMES, "intent"]):
+        with pytest.raises(ConfigError):
+            section_values(value, names)
+    with pytest.raises(DataError):
+        section_values(lambda page: np.zeros(len(page)), ["title", "price"])
+    with pytest.raises(DataError):
+        section_values(lambda page: np.array([np.nan]), ["title"])
+    with pytest.raises(DataError):
+        section_values(lambda page: 1.0, ["title"])
+
+
+def test_the_page_of_results_says_what_was_measured(benchmark):
+    table = pd.read_csv(RESULTS / "sections.csv")
+    assert set(benchmark.numbers_of(table)) == set(benchmark.judged(table)["number"])
+    page = (RESULTS / "sections.md").read_text(encoding="utf-8")
+    assert benchmark.markdown(benchmark.judged(table)) in page
+
+
+def test_a_section_tells_what_the_pick_is_worst_at(benchmark):
+    price, rating = np.array([9.0, 5.0, 7.0]), np.array([4.0, 3.0, 4.5])
+    assert benchmark._worst(price, rating) == benchmark.PRICE
+    assert benchmark._worst(-price, rating) == benchmark.RATING
