@@ -8,6 +8,7 @@ import hashlib
 import json
 import re
 from collections.abc import Iterable
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +21,8 @@ from workbench.html import SIGNS, escape
 from workbench.reports.rules import portable
 from workbench.reports.sentences import templates
 from workbench.reports.writer import PAGED
-from workbench.views.screen.static import static_screen, words
+from workbench.views.screen.static import static_screen
+from workbench.views.screen.told import words
 from workbench.views.text import brief
 from workbench.whole import whole_file
 
@@ -158,8 +160,8 @@ def refuse_what_it_cannot_make(service: Service, user: int) -> None:
 
 
 def _alone(state: dict[str, Any], service: Service, user: int) -> dict[str, Any]:
-    """The state without a choice of ways, as the file knows the exact one alone, and without the
-    sentences that it cannot make."""
+    """The state without a choice of ways, as the file knows the exact one alone, and with the
+    page as it was written and without the sentences that it cannot make."""
     switches = [
         {key: one[key] for key in one.keys() - {"ways", "way", "stale"}}
         for one in state["switches"]
@@ -167,7 +169,12 @@ def _alone(state: dict[str, Any], service: Service, user: int) -> dict[str, Any]
     claims = {claim.claim: claim for claim in service.report(user).claims}
     made = {name for name, claim in claims.items() if claim.kind not in PAGED}
     sentences = [one for one in state["sentences"] if one["claim"] in made]
-    return {**state, "switches": switches, "sentences": sentences}
+    # the page to the shopper stays as it is on this day
+    day = date.today()
+    told = f"The page as written on {day.day} {day:%B %Y}; what is folded below is made anew."
+    page = {**state["page"], "written": told}
+    page["margin"] = f"For whoever checks: {len(sentences)} claims, made anew at every press"
+    return {**state, "switches": switches, "sentences": sentences, "page": page}
 
 
 def document(state: dict[str, Any], model: dict[str, Any] | None = None, footer: str = "") -> str:

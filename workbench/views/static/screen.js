@@ -5,7 +5,7 @@
 
 /** Draw the screen into `root`; `compute` may be null (then the screen shows and explains, but does not forget). */
 export function draw(root, firstState, compute, words) {
-  const ui = { state: firstState, focus: null, picked: new Set(), why: "", busy: false, error: "", order: new Map(), asked: 0 };
+  const ui = { state: firstState, focus: null, picked: new Set(), why: "", busy: false, error: "", open: Boolean(firstState.page?.written), order: new Map(), asked: 0 };
   const status = h("div", { class: "wbs-status", role: "status", "aria-live": "polite" });
   const main = h("div", { class: "wbs-main" });
   root.classList.add("wbs");
@@ -13,7 +13,8 @@ export function draw(root, firstState, compute, words) {
   root.replaceChildren(main, status);
 
   const removed = () => ui.state.history.filter((row) => row.removed).map((row) => row.interaction);
-  const focused = () => ui.state.sentences.find((sentence) => sentence.claim === ui.focus);
+  const everything = (state) => [...(state.page?.lines ?? []), ...state.sentences]; // the page, then claim by claim
+  const focused = () => everything(ui.state).find((sentence) => sentence.claim === ui.focus);
   const switches = () => Object.fromEntries(ui.state.switches.map((one) => [one.name, one.on]));
 
   function pickSentence(sentence) {
@@ -193,27 +194,50 @@ export function draw(root, firstState, compute, words) {
         h("small", { class: "wbs-meta" }, [said, row.when, brief(row.category)].filter(Boolean).join(" · "), marks.length > 0 && h("b", {}, ` · ${marks.join(", ")}`))));
   }
 
+  /** The page as it reads, its table among it; below it every claim in a sentence of its own, folded. */
   function reportColumn() {
-    const sections = new Map();
-    for (const one of ui.state.sentences) sections.set(one.section, [...(sections.get(one.section) || []), one]);
-    const body = [...sections].map(([title, said]) => [h("h4", {}, title), h("p", {}, ...said.flatMap((one) => [sentenceOf(one), /[.!?]$/.test(one.text) ? " " : h("br")]))]);
+    const { page, sentences } = ui.state;
+    const bySection = (lines) => lines.reduce((found, one) => found.set(one.section, [...(found.get(one.section) || []), one]), new Map());
+    const said = (lines) => lines.length > 0 && h("p", {}, ...lines.flatMap((one) => [sentenceOf(one), /[.!?]$/.test(one.text) ? " " : h("br")]));
+    const claims = [...bySection(sentences)].flatMap(([title, own]) => [h("h4", {}, title), said(own)]);
+    const body = page && [...bySection(page.lines)].flatMap(([title, own]) => {
+      const rows = own.filter((one) => one.cells.length);
+      return [title && h("h4", {}, title), said(own.filter((one) => !one.cells.length)), rows.length > 0 && tableOf(page.head, rows)];
+    });
+    const margin = page && [
+      h("p", { class: "wbs-buttons" }, h("small", {}, page.buttons.map((word) => `[${word}]`).join(" · "))),
+      h("details", { class: "wbs-margin", open: ui.open ? "" : null, toggle: (event) => (ui.open = event.target.open) },
+        h("summary", { "data-key": "margin" }, page.margin), ...claims)];
     const key = ui.picked.size > 0 && h("small", {}, "% on the picked rows");
     return h("section", { class: "wbs-report", "aria-label": "Report" }, h("h3", {}, "Report ", key),
-      roving(h("div", { class: "wbs-scroll", "data-scroll": "report" }, ...body.flat())));
+      page?.written && h("small", {}, page.written),
+      roving(h("div", { class: "wbs-scroll", "data-scroll": "report" }, ...(page ? [...body, ...margin] : claims))));
   }
 
-  function sentenceOf(one) {
+  /** Up to three products beside each other: the first cell of a row is pressed as a sentence is. */
+  function tableOf(head, rows) {
+    const lines = rows.map((one) => h("tr", { class: one.fate ? `wbs-${one.fate}` : "" },
+      h("th", { scope: "row" }, sentenceOf(one, one.cells[0])),
+      ...one.cells.slice(1).map((cell) => h("td", {}, h(one.fate === "gone" ? "s" : "span", {}, ...written(cell))))));
+    return h("table", { class: "wbs-table" }, h("thead", {}, h("tr", {}, ...head.map((cell) => h("th", { scope: "col" }, ...written(cell))))), h("tbody", {}, ...lines));
+  }
+
+  /** A text with its numbers: one that is another now stands beside the old one. */
+  function written(told) {
+    return told.map((part) => (Array.isArray(part) ? [`${part[0] || "–"} → `, h("b", {}, part[1] || "–")] : part)).flatMap((part, at) => [at ? " " : "", part].flat());
+  }
+
+  function sentenceOf(one, shown = one.told) {
     const share = dependence(one, ui.picked);
     const [sign, word] = words.fate[one.fate] || ["", ""];
     const told = one.fate && (one.fate !== "kept" || ui.focus === one.claim);
     const why = told ? because(one.fate, one.cause, words) : "";
-    const text = one.told.map((part) => (Array.isArray(part) ? [`${part[0]} → `, h("b", {}, part[1])] : part)).flatMap((part, at) => [at ? " " : "", part].flat());
     const styles = ["wbs-sentence", ui.focus === one.claim && "wbs-focus", share > 0 && "wbs-touched", one.fate && `wbs-${one.fate}`];
     const element = h("span", {
       class: styles.filter(Boolean).join(" "), role: "button", "data-key": `claim-${one.claim}`, "data-claim": one.claim, "data-fate": one.fate || "",
       "aria-pressed": String(ui.focus === one.claim), click: () => pickSentence(one), keydown: arrows,
       "aria-label": [telling(one.told), word, why, share > 0 && `${percent(share)} of it rests on the picked rows`].filter(Boolean).join("; ") },
-      h(one.fate === "gone" ? "s" : "span", { class: "wbs-text" }, ...text),
+      h(one.fate === "gone" ? "s" : "span", { class: "wbs-text" }, ...written(shown)),
       told && h("b", { class: "wbs-fate" }, ` ${sign}\u00a0${word}`), why && (one.fate === "back" || ui.focus === one.claim) && h("small", { class: "wbs-cause" }, ` (${why})`),
       share >= 0.005 && h("b", { class: "wbs-rests" }, ` ${percent(share).replace(" ", "\u00a0")}`));
     element.style.setProperty("--share", share.toFixed(3));
@@ -246,7 +270,7 @@ export function draw(root, firstState, compute, words) {
         h("div", {}, h("h3", {}, question), ...(lines.length ? lines : ["–"]).map((line) => h("p", {}, line)))));
   }
 
-  const first = firstState.sentences.find((sentence) => sentence.smallest.length && !sentence.fate);
+  const first = everything(firstState).find((sentence) => sentence.smallest.length && !sentence.fate);
   if (first && compute) pickSentence(first); // armed from the start: no instruction needed
   else redraw();
 }
