@@ -18,9 +18,11 @@ import pandas as pd
 from workbench.data import Catalogue, Interactions
 from workbench.errors import ConfigError, ModelError, TooLarge
 from workbench.html import SIGNS, escape
+from workbench.reports import Report
 from workbench.reports.rules import portable
 from workbench.reports.sentences import templates
 from workbench.reports.writer import PAGED
+from workbench.views.paper import report_file
 from workbench.views.screen.static import static_screen
 from workbench.views.screen.told import words
 from workbench.views.text import brief
@@ -66,7 +68,8 @@ def inert_json(value: Any) -> str:
 
 
 def export(screen: Screen | Any, path: Path | str, real_people: bool = False) -> Path:
-    """Write a screen as one .html file, or a token strip as .html or .csv, and return its path.
+    """Write a screen as one .html file, a report as .html or .md, or a token strip as .html or .csv,
+    and return its path.
 
     A screen's file holds which products every shopper of the service had (one bit each, no names):
     for a log that is not generated say `real_people=True`, if you may hand that on. Raises
@@ -76,12 +79,14 @@ def export(screen: Screen | Any, path: Path | str, real_people: bool = False) ->
     >>> export(screen, "screen.html")  # doctest: +SKIP
     """
     path = Path(path)
+    if isinstance(screen, Report):
+        return report_file(screen, path)
     if hasattr(screen, "_export"):
         # a result that brings its own file
         return screen._export(path)
     if not hasattr(screen, "service") or not hasattr(type(screen), "state"):
         what = f"no way to export a {type(screen).__name__}"
-        raise ConfigError(what, "export", "a screen or a token strip")
+        raise ConfigError(what, "export", "a screen, a report or a token strip")
     if path.suffix.lower() not in (".html", ".htm"):
         do = "name it .html; a browser prints it as PDF"
         raise other_suffix(path, "a name that ends in .html", do)
