@@ -11,6 +11,7 @@ from tests.views.states import IMG
 from tests.views.test_screen_state import hostile
 from tests.views.test_show import Page, inert
 from workbench.data import load_world
+from workbench.errors import WorkbenchError
 from workbench.ledger import Service
 from workbench.recommend import EASE, OwnActions
 from workbench.reports import EntityStore
@@ -52,7 +53,7 @@ def test_the_page_stands_on_the_screen_line_by_line(screen):
             assert one["told"] == [one["text"]] == [text]
         assert one["fate"] is one["cause"] is None
     assert page["margin"] == f"For whoever checks: {len(report.claims)} claims"
-    assert page["buttons"][0] == "Not for me" and len(page["buttons"]) == 4
+    assert [*page["buttons"]] == ["dislike", "owned", "budget", "forget"]
 
 
 def test_rows_of_a_line_weigh_as_the_mean_of_its_claims(screen):
@@ -135,3 +136,34 @@ def test_a_mailed_page_stands_as_it_was_written(screen, tmp_path):
     assert {one["kind"] for one in state["sentences"]} <= {
         *("pick", "because", "compare", "catalogue_fact", "interest"),
     }
+
+
+def test_a_press_changes_the_page_and_says_so(screen):
+    pick = screen.state["page"]["pick"]
+    action = {"interactions": [], "switches": {}, "presses": [["dislike", pick]]}
+    state = screen.act(action)
+    assert "as you said it is not for you" in state["changed"][0]
+    assert state["page"]["pick"] != pick
+    assert "as you said it is not for you" in Page(static_screen(state)).text
+    # the press is a row like any other: forgotten, the page is what it was
+    (row,) = [one for one in state["history"] if one["action"] == "dislike"]
+    back = screen.act(action | {"interactions": [row["interaction"]]})
+    told = {one["text"]: one["fate"] for one in back["page"]["lines"]}
+    for one in screen.state["page"]["lines"]:
+        assert told[one["text"]] in ("kept", "new", "back", "changed")
+    # without presses the screen is the one it was
+    again = screen.act({"interactions": [], "switches": {}, "topic": TOPIC})
+    assert again["page"] == screen.state["page"] and again["changed"] == []
+
+
+@pytest.mark.parametrize(
+    "presses",
+    [
+        *("x", [1], [["dislike"]], [["no such", 1]], [["dislike", -1]], [["dislike", "1"]]),
+        *([[1, 1]], [["dislike", 1]] * 21, {"a": 1}, [["dislike", None]], [["dislike", 10**30]]),
+    ],
+    ids=[*"abcdefghijk"],
+)
+def test_odd_presses_are_errors_of_ours(screen, presses):
+    with pytest.raises(WorkbenchError):
+        screen.act({"interactions": [], "switches": {}, "presses": presses})

@@ -50,9 +50,9 @@ def head_of(report: Report) -> list[str]:
     return next((cells(line) for line in report.text.split("\n") if line[:1] == "|"), [])
 
 
-def buttons() -> list[str]:
-    """What can be pressed under a page, in words."""
-    return list(templates()["page"]["buttons"].values())
+def buttons() -> dict[str, str]:
+    """What can be pressed under a page: its name, and its words."""
+    return dict(templates()["page"]["buttons"])
 
 
 def checked(report: Report) -> str:
@@ -85,7 +85,7 @@ def page_html(report: Report) -> str:
         rows = [[escape(cell) for cell in line.cells] for line in said if line.cells]
         parts.append(page_table([escape(cell) for cell in head_of(report)], rows) if rows else "")
     # nothing can be pressed without a kernel: then the buttons are words
-    words = " · ".join(f"[{escape(word)}]" for word in buttons())
+    words = " · ".join(f"[{escape(word)}]" for word in buttons().values())
     parts.append(f"<p><small>{words}</small></p>" if report.claims else "")
     # the researcher's part, folded
     body = "".join(

@@ -42,7 +42,11 @@ def paged(forgetting: Forgetting, sentences: list[Told]) -> Told:
     for one in lines:
         # a table of another page may have fewer columns
         one["cells"] += [[""]] * (len(head) - len(one["cells"])) if one["cells"] else []
-    return {"head": head, "lines": lines, "buttons": buttons(), "margin": checked(before)}
+    # what the buttons are about
+    offers = forgetting.services[1].evidence(forgetting.user).offers
+    pick = int(offers["pick"]) if "pick" in offers else None
+    told = {"buttons": buttons(), "margin": checked(before), "pick": pick}
+    return {"head": head, "lines": lines, **told}
 
 
 def _line(line: Line, now: Line | None, known: dict[str, Told]) -> Told:

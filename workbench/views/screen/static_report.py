@@ -35,11 +35,12 @@ def static_report(state: State, picked: dict[str, Any] | None) -> str:
         rows = [_cells(one, one is picked, causes) for one in lines if one["cells"]]
         body += page_table([_told(cell) for cell in page["head"]], rows) if rows else ""
     # nothing can be pressed here: buttons are words
-    words = " · ".join(f"[{escape(word)}]" for word in page["buttons"])
+    words = " · ".join(f"[{escape(word)}]" for word in page["buttons"].values())
     # what a file makes anew stands open
     fold = "<details open>" if written else "<details>"
     margin = f"{fold}<summary>{escape(page['margin'])}</summary>{claims}</details>"
-    return f"{title}{written}{body}<p><small>{words}</small></p>{margin}"
+    changed = "".join(f"<p><b>{escape(one)}</b></p>" for one in state.get("changed", ()))
+    return f"{title}{written}{changed}{body}<p><small>{words}</small></p>{margin}"
 
 
 def _by_section(lines: list[dict[str, Any]]) -> list[tuple[str, list[dict[str, Any]]]]:

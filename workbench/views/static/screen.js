@@ -5,7 +5,7 @@
 
 /** Draw the screen into `root`; `compute` may be null (then the screen shows and explains, but does not forget). */
 export function draw(root, firstState, compute, words) {
-  const ui = { state: firstState, focus: null, picked: new Set(), why: "", busy: false, error: "", open: Boolean(firstState.page?.written), order: new Map(), asked: 0 };
+  const ui = { state: firstState, focus: null, picked: new Set(), why: "", busy: false, error: "", open: Boolean(firstState.page?.written), presses: [], order: new Map(), asked: 0 };
   const status = h("div", { class: "wbs-status", role: "status", "aria-live": "polite" });
   const main = h("div", { class: "wbs-main" });
   root.classList.add("wbs");
@@ -67,14 +67,16 @@ export function draw(root, firstState, compute, words) {
     redraw();
     try {
       const way = ui.state.switches.find((one) => one.ways)?.way ?? null;
-      const next = await compute({ interactions, switches: switches(), topic: ui.state.topic, way }, follow);
+      const next = await compute({ interactions, switches: switches(), topic: ui.state.topic, way, presses: ui.presses }, follow);
       if (number !== ui.asked) return;
       ui.state = next;
+      ui.heard = ui.presses;
       ui.picked = new Set();
       if (!focused()) ui.focus = null;
       arrange([...(focused() ? focused().rows : []), ...removed().map((id) => [id, 1e9])]);
     } catch (error) {
       if (number !== ui.asked) return;
+      ui.presses = ui.heard ?? [];
       ui.error = String((error && error.message) || error);
     }
     ui.busy = false;
@@ -84,8 +86,26 @@ export function draw(root, firstState, compute, words) {
   }
   const intoView = () => main.querySelector(".wbs-answers").scrollIntoView({ block: "nearest" });
   const forget = () => ask([...removed(), ...ui.picked], "Forgotten.");
+  /** A button under the page: what it is about is the pick; which rows go is shown before they go. */
+  function press(name) {
+    if (name === "forget") return forgetWhy(focused() ?? ui.state.page.lines.find((line) => line.rows.length));
+    ui.presses = [...ui.presses, [name, ui.state.page.pick]];
+    ask(removed(), "Heard.");
+  }
+  function forgetWhy(line) {
+    if (!line) return;
+    const [gone, half] = [new Set(removed()), sum(line.rows.map(([, weight]) => weight)) / 2 - 1e-9];
+    let held = 0;
+    const heaviest = line.rows.filter(([, weight]) => held < half && ((held += weight), true)).map(([id]) => id);
+    ui.focus = line.claim;
+    ui.picked = new Set(heaviest.filter((id) => !gone.has(id)));
+    ui.why = "the heaviest rows that carry half of it: press Forget and they go";
+    arrange(line.rows);
+    redraw();
+  }
   const restart = () => {
     ui.focus = null;
+    ui.presses = [];
     ask([], "Everything is back.");
   };
   const flip = (one) => set(one, { on: !one.on });
@@ -114,7 +134,7 @@ export function draw(root, firstState, compute, words) {
       h("button", { class: "wbs-forget", "data-key": "forget", "aria-disabled": String(!ready), click: () => ready && forget() },
         n ? `Forget ${count(n, "row")}` : "Forget"),
       h("span", { class: "wbs-why" }, ui.busy ? "working …" : n ? ui.why : removed().length ? "" : "pick a sentence or some rows"),
-      removed().length > 0 && h("button", { class: "wbs-again", "data-key": "again", click: restart }, "Start again"),
+      removed().length + ui.presses.length > 0 && h("button", { class: "wbs-again", "data-key": "again", click: restart }, "Start again"),
     ];
     const boxes = ui.state.switches.map((one) => {
       const box = h("label", { class: one.enabled ? "" : "wbs-off", title: one.help },
@@ -205,14 +225,17 @@ export function draw(root, firstState, compute, words) {
       return [title && h("h4", {}, title), said(own.filter((one) => !one.cells.length)), rows.length > 0 && tableOf(page.head, rows)];
     });
     const margin = page && [
-      h("p", { class: "wbs-buttons" }, h("small", {}, page.buttons.map((word) => `[${word}]`).join(" · "))),
+      h("p", { class: "wbs-buttons" }, ...(compute && !page.written ? Object.entries(page.buttons).map(buttonOf)
+        : [h("small", {}, Object.values(page.buttons).map((word) => `[${word}]`).join(" · "))])),
       h("details", { class: "wbs-margin", open: ui.open ? "" : null, toggle: (event) => (ui.open = event.target.open) },
         h("summary", { "data-key": "margin" }, page.margin), ...claims)];
     const key = ui.picked.size > 0 && h("small", {}, "% on the picked rows");
     return h("section", { class: "wbs-report", "aria-label": "Report" }, h("h3", {}, "Report ", key),
-      page?.written && h("small", {}, page.written),
+      page?.written && h("small", {}, page.written), ...(ui.state.changed ?? []).map((line) => h("p", { class: "wbs-heard" }, h("b", {}, line))),
       roving(h("div", { class: "wbs-scroll", "data-scroll": "report" }, ...(page ? [...body, ...margin] : claims))));
   }
+
+  const buttonOf = ([name, word]) => h("button", { class: "wbs-again", "data-key": `button-${name}`, disabled: ui.busy || (name !== "forget" && ui.state.page.pick === null) ? "" : null, click: () => press(name) }, word);
 
   /** Up to three products beside each other: the first cell of a row is pressed as a sentence is. */
   function tableOf(head, rows) {
