@@ -20,6 +20,7 @@ REACH = 3_500
 OVER = {
     "00": 4_900,
     "10": 3_600,
+    "13": 6_000,
     "20": 4_000,
     "21": 3_600,
     "22": 6_100,
@@ -33,9 +34,10 @@ OVER = {
     "40": 5_200,
 }
 """Notebooks that miss it, with what each is held to until it comes down: checks of what is handed
-in stand in the files that do the work, and are loaded with them. 20 asks its question of three tasks,
-with seven models and a stream of requests; 22 to 26 load a trained model, the methods that they run
-(a row of `methods.py` opens its own), and what serves, judges and draws them; 26 the grid as well."""
+in stand in the files that do the work, and are loaded with them. 13 asks a page, the three memories it
+learns from, and what forgets them, at once; 20 asks its question of three tasks, with seven models and
+a stream of requests; 22 to 26 load a trained model, the methods that they run (a row of `methods.py`
+opens its own), and what serves, judges and draws them; 26 the grid as well."""
 LONGEST = 300
 """Lines of a file."""
 
