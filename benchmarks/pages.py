@@ -30,7 +30,7 @@ from workbench.worlds.shop import World, sized
 
 VERBS = {"bought": "purchase", "kept": "favourite", "left": "cart"}
 VERBS |= {"came back to": "view", "looked at": "view"}
-UNITS = r"price [\d.,]+|rated \d\.\d|\d+ (things|visits|more)|\d+ [A-Z][a-z]+( \d{4})?"
+UNITS = r"price [\d.,]+|rated \d\.\d|[\d,]+ (things|visits)|\d+ [A-Z][a-z]+( \d{4})?"
 MOST = 25  # words of a sentence
 GOALS = {
     "substitute of another kind": "0 %",

@@ -69,7 +69,12 @@ def test_a_page_in_the_order_of_a_shopper():
         "## What you are after\n\nYou seem to be after this: kettle. Two visits since 2 July;"
     )
     assert "last you left “kettle 3” in the cart." in report.text
-    assert "You left it in the cart in July." in report.text or "also by Ash." in report.text
+    assert (
+        "Our pick is “kettle 2”, price 30.00, rated 3.0. You came back to it in July."
+        in report.text
+    )
+    assert "neither the cheapest nor the best rated of the three shown." in report.text
+    assert "It costs 20.00 more than “Ash kettle 0”." in [text for _, _, text in report.lines]
     rows = [line for line in report.text.splitlines() if line.startswith("|")]
     assert rows[0] == "| | product | price | rating | capacity |"
     assert [row.split(" | ")[0].strip("| ") for row in rows[2:]] == [
@@ -96,6 +101,12 @@ def test_a_purchase_closes_an_intent_unless_it_was_bought_again():
     assert [one.name for one in both] == ["kettle", "pan"]
     both = page_of([(5, "cart", 2), (2, "view", 2)])[0].intents
     assert [one.name for one in both] == ["pan", "kettle"]
+
+
+def test_after_a_purchase_another_kind_is_offered():
+    evidence, report = page_of([(2, "purchase", 1)])
+    assert evidence.offers["pick"] == 5
+    assert "There is too little to say what you are after." in report.text
 
 
 def test_what_was_bought_once_is_not_offered_and_what_was_bought_twice_may_be():

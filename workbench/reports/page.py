@@ -206,9 +206,7 @@ class Page:
         count = self.say.count(len(shown(self.evidence))) if self.find("row", "pick") else ""
         for claim in self.find("against"):
             item = self.say.item(item_code(claim.object))
-            text = self.words["against"][claim.relation].format(
-                item=item, count=count, more=f"{claim.value:.2f}"
-            )
+            text = self.words["against"][claim.relation].format(item=item, count=count)
             said.append(Said("against", "against", text, (claim.claim,)))
         # the first of them says most
         said = said[:1]

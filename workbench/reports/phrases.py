@@ -17,6 +17,7 @@ NAME = 8
 SHORT = 6
 """Words of a product's name in a sentence, its maker left out."""
 COUNTS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
+COUNTS += ("eleven", "twelve")
 
 
 class Phrases:

@@ -52,7 +52,7 @@ def speaks_against(e: Evidence) -> dict[str, int]:
         found["dearest"] = min(others, key=lambda other: (price[other], other))
     if others and all(rating[pick] < rating[other] for other in others):
         found["lowest rated"] = max(others, key=lambda other: (rating[other], -other))
-    if not found and "cheaper" in e.offers:
+    if not found and e.offers.keys() >= set(BESIDE):
         # one costs less and another is better rated: what the pick costs beyond the first
         found["between"] = e.offers["cheaper"]
     return found

@@ -103,7 +103,8 @@ def _html(text: str) -> str:
                 body.append(f"<{name}>{escape(line.removeprefix('## '))}</{name}>")
             continue
         # head, rule, and the rows
-        head, _, *rows = [line.strip("|").split("|") for line in lines]
+        cells = [[cell.strip() for cell in line[1:-1].split("|")] for line in lines]
+        head, _, *rows = cells
         body.append(tabulate([dict(zip(head, row, strict=True)) for row in rows]))
     return "".join(body)
 

@@ -3,7 +3,7 @@
     intent = argmax over kinds of Σ (1 + rank of the action) · ½ ^ (visits since / HALF)      see deeds.py
     pick   = the best-ranked product of the intent's kind that may be offered and that no other of its
              kind outdoes, which costs less and is better rated; where the kind has none to offer, of
-             its category; where that has none, of all
+             its category; where that has none, of the kinds of which they did not just buy one
     cheaper, upgrade = the best-ranked of the pick's kind that cost less, that are rated better
 
 What may be offered: nothing that is masked or left unsaid, and nothing that was bought in one visit
@@ -57,4 +57,6 @@ def _within(evidence: Evidence) -> list[np.ndarray]:
     for intent in evidence.intents[:1]:
         of_kind = kind == intent.name
         found += [of_kind, np.isin(category, category[of_kind])]
-    return [*found, np.ones(len(kind), dtype=bool)]
+    # kinds of which they just bought one come last
+    just_bought = np.isin(kind, kind[evidence.deeds.bought_once])
+    return [*found, ~just_bought, np.ones(len(kind), dtype=bool)]
