@@ -92,7 +92,10 @@ def main() -> None:
         return
     missing = [name for name in PARTS if name not in given.only]
     lines = table.round(4).to_csv(index=False, lineterminator="\n")
-    for path, said in ((RESULTS, page(table, plans, missing)), (RESULTS.with_suffix(".csv"), lines)):
+    for path, said in (
+        (RESULTS, page(table, plans, missing)),
+        (RESULTS.with_suffix(".csv"), lines),
+    ):
         with whole_file(path) as new:
             new.write_text(said, encoding="utf-8")
 

@@ -119,7 +119,9 @@ def page(table: pd.DataFrame, readers: str, seed: int) -> str:
             told.append(f"{count} of {n} [{low:.2f}, {high:.2f}]")
         lines[-1] += f"\n| {arm} | {told[0]} | {told[1]} |"
     lines.append("What annoyed:")
-    said = [f"- reader {row.reader}, shopper {row.shopper}: {row.annoys}" for row in table.itertuples()]
+    said = [
+        f"- reader {row.reader}, shopper {row.shopper}: {row.annoys}" for row in table.itertuples()
+    ]
     return "\n\n".join([*lines, "\n".join(said)]) + "\n"
 
 

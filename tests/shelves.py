@@ -19,7 +19,7 @@ REACH = 3_500
 """Code lines that one notebook may load: what its reader can be sent into."""
 OVER = {
     "00": 4_900,
-    "10": 3_600,
+    "10": 4_400,
     "13": 6_000,
     "20": 4_000,
     "21": 3_600,
@@ -34,10 +34,11 @@ OVER = {
     "40": 5_200,
 }
 """Notebooks that miss it, with what each is held to until it comes down: checks of what is handed
-in stand in the files that do the work, and are loaded with them. 13 asks a page, the three memories it
-learns from, and what forgets them, at once; 20 asks its question of three tasks, with seven models and
-a stream of requests; 22 to 26 load a trained model, the methods that they run (a row of `methods.py`
-opens its own), and what serves, judges and draws them; 26 the grid as well."""
+in stand in the files that do the work, and are loaded with them. 10 reads the whole page: deeds,
+phrases and table, the agent, own actions, buttons, and what requests reach; 13 a page, the three
+memories it learns from, and what forgets them. 20 asks its question of three tasks, with seven models
+and a stream of requests; 22 to 26 load a trained model, the methods that they run (a row of
+`methods.py` opens its own), and what serves, judges and draws them; 26 the grid as well."""
 LONGEST = 300
 """Lines of a file."""
 
