@@ -15,9 +15,10 @@ from workbench.errors import WorkbenchError
 from workbench.ledger import Service
 from workbench.recommend import EASE, OwnActions
 from workbench.reports import EntityStore
+from workbench.reports.forms import Line
 from workbench.reports.recpilot import Archive, Experience, Rubric, agent
 from workbench.views import Screen, export
-from workbench.views.screen.paged import WORST
+from workbench.views.screen.paged import WORST, _line
 from workbench.views.screen.state import FATES
 from workbench.views.screen.static import static_screen
 
@@ -89,6 +90,16 @@ def test_a_line_fares_as_the_worst_of_its_claims(screen, pressed):
     rest = next(one for one in pressed["page"]["lines"] if one["fate"] == "changed")
     assert rest["told"][:2] == ["This rests on", ["91", "61"]]
     assert json.loads(json.dumps(pressed, allow_nan=False)) == pressed
+
+
+@pytest.mark.parametrize("lost", ["gone", "back", "weakened"])
+def test_a_line_of_a_kept_and_a_lost_claim_is_lost(lost):
+    kept = {"fate": "kept", "cause": None, "rows": [[1, 1.0]], "smallest": []}
+    other = {"fate": lost, "cause": "log", "rows": [[1, 0.2], [2, 0.8]], "smallest": [2]}
+    told = _line(Line("Our pick", "one two", ("a", "b")), None, {"a": kept, "b": other})
+    assert (told["fate"], told["cause"]) == (lost, "log")
+    assert told["rows"] == [[1, 0.6], [2, 0.4]] and told["smallest"] == [2]
+    assert told["after"] == (None if lost == "gone" else "one two")
 
 
 def test_a_shopper_of_whom_nothing_is_left_gets_that_said(screen):

@@ -80,7 +80,8 @@ class Screen:
         """
         told = self.forget([])
         counted = hasattr(self.service.model, "forget")
-        return state(told, None if counted else ()) | {"provenance": self.provenance()}
+        beside = {"provenance": self.provenance(), "changed": []}
+        return state(told, None if counted else ()) | beside
 
     def forget(
         self,
