@@ -31,9 +31,9 @@ from workbench.views import Screen, export, show
 from workbench.views import page as pages
 from workbench.views.page import inert_json
 from workbench.views.screen.live import answers
-from workbench.views.screen.state import both
 from workbench.views.screen.state import state as drawn
 from workbench.views.screen.static import static_screen
+from workbench.views.screen.told import both
 
 TOPIC = "Horror novels"
 

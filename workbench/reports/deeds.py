@@ -16,13 +16,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from workbench.data import FUNNEL, Catalogue, Interactions
+from workbench.data import BUTTONS, FUNNEL, Catalogue, Interactions
 
 HALF = 2.0
 """Visits after which a row counts half. Of 200 generated shoppers the intent names a kind of the next
 visit for 51 with 1, 2 or 8, and for 49 with 4: they cannot be told apart."""
-PRESSES = ("dislike", "owned", "budget")
-"""Actions that tell the page something, and are no sign of interest."""
 VERBS = ("bought again", "bought", "kept", "left in the cart", "came back to", "looked at")
 """What can be said of a shopper and a product, the strongest first; "chose": actions without rank."""
 
@@ -54,7 +52,7 @@ class Deeds:
         """The rows of one user code, presses left out."""
         rows = log.rows_of(user)
         action = rows["action"].to_numpy(dtype=object)
-        rows = rows[~np.isin(action.astype(str), PRESSES)]
+        rows = rows[~np.isin(action.astype(str), list(BUTTONS))]
         rank = [FUNNEL.get(str(action), -1) for action in rows["action"]]
         when = rows["timestamp"].dt.tz_localize(None).to_numpy()
         # a visit is a session, else a basket, else a day, else a row alone

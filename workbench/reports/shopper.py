@@ -119,8 +119,8 @@ def told(e: Evidence, subject: str, relation: str, object: str, kind: str) -> Ex
     """What a store tells: the rows of its table."""
     same(subject, e.name)
     for store, table in e.told.items():
-        wanted = (kind, relation, object)
-        own = table[(table[["kind", "relation", "object"]] == wanted).all(axis=1)]
+        own = table[table["kind"].eq(kind) & table["relation"].eq(relation)]
+        own = own[own["object"].eq(object)]
         if len(own):
             ids = own["interaction"].to_numpy(dtype=np.int64)
             about = e.deeds.item[np.isin(e.deeds.interaction, ids)]
