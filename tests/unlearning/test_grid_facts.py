@@ -9,11 +9,12 @@ import pytest
 from typer.testing import CliRunner
 
 from workbench.cli import app
+from workbench.data import stamp_of_data
 from workbench.settings import settings
 from workbench.unlearning import grid_facts
 from workbench.unlearning.grid import plan
 from workbench.unlearning.grid_config import Asked, Grid, Source
-from workbench.unlearning.grid_facts import FACTS, LONGEST, MOST, kept_facts, stamp_of
+from workbench.unlearning.grid_facts import FACTS, LONGEST, MOST, kept_facts
 from workbench.unlearning.grid_run import kept_plan, run_grid, status
 from workbench.unlearning.grid_table import summary
 
@@ -130,18 +131,18 @@ def test_a_lie_about_the_data_finds_no_cell(told, folder):
 def test_changed_files_are_another_stamp(tmp_path, monkeypatch):
     shutil.copytree(settings().data / "world", tmp_path / "world")
     monkeypatch.setattr(grid_facts, "settings", lambda: SimpleNamespace(data=tmp_path))
-    before = stamp_of(Source())
-    assert stamp_of(Source()) == before
+    before = stamp_of_data("world")
+    assert stamp_of_data("world") == before
     file = tmp_path / "world" / "log.parquet"
     facts = file.stat()
     os.utime(file, ns=(facts.st_atime_ns, facts.st_mtime_ns + 1))
-    later = stamp_of(Source())
+    later = stamp_of_data("world")
     os.utime(file, ns=(facts.st_atime_ns, facts.st_mtime_ns))
-    assert later != before == stamp_of(Source())
+    assert later != before == stamp_of_data("world")
     with file.open("ab") as more:
         more.write(b"0")
     os.utime(file, ns=(facts.st_atime_ns, facts.st_mtime_ns))
-    assert stamp_of(Source()) != before
+    assert stamp_of_data("world") != before
 
 
 def test_data_that_is_not_here_is_looked_for_again(told):

@@ -9,15 +9,15 @@ and time, but other content, is not noticed; `run` always looks at the data itse
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field, ValidationError
 
-from workbench import __version__
+from workbench import __version__, data
 from workbench.errors import ConfigError, DataError
-from workbench.settings import Frozen, settings
+from workbench.settings import Frozen
 from workbench.unlearning.grid_config import Asked, Grid, Source
 from workbench.unlearning.grid_names import opened, scenario_of, situation
 from workbench.unlearning.measures import continued
@@ -40,7 +40,7 @@ class Written(Frozen):
     grid: Hex
     """sha256 of the grid's JSON."""
     files: dict[str, Hex]
-    """Of every source, `stamp_of` its files."""
+    """Of every source, `stamp_of_data` of its files."""
     prints: dict[str, Hex]
     """Fingerprints of logs."""
     numbers: dict[str, Number]
@@ -97,7 +97,7 @@ class Facts:
 
 def keep_facts(facts: Facts, grid: Grid, folder: Path) -> None:
     """Write what is known into the folder of a grid."""
-    files = {_text(source): stamp_of(source) for source in grid.sources}
+    files = {_text(source): data.stamp_of_data(source.name) for source in grid.sources}
     told = {"version": __version__, "grid": _digest(_text(grid)), "files": files}
     said = Written(**told, prints=facts.prints, numbers=facts.numbers)
     with whole_file(Path(folder) / FACTS) as new:
@@ -112,37 +112,12 @@ def kept_facts(grid: Grid, folder: Path) -> Facts:
         if path.stat().st_size > LONGEST:
             return Facts()
         said = Written.model_validate_json(path.read_bytes())
-        files = {_text(source): stamp_of(source) for source in grid.sources}
+        files = {_text(source): data.stamp_of_data(source.name) for source in grid.sources}
     except (OSError, ValidationError, ConfigError, DataError):
         return Facts()
     same = (said.version, said.grid, said.files) == (__version__, _digest(_text(grid)), files)
     large = any(n > MOST for key, n in said.numbers.items() if key.startswith("requests "))
     return Facts(said) if same and not large else Facts()
-
-
-def stamp_of(source: Source) -> str:
-    """sha256 of where the files of a source stand, their sizes and times of change, and of its card."""
-    said, files = "", sorted((settings().data / "world").iterdir())
-    if source.name != "world":
-        from workbench.sources.cards import find_card, find_folder
-        from workbench.sources.files import found
-
-        card = find_card(source.name)
-        place = find_folder(card)
-        said, files = repr(card), [found(place / one.path) for one in card.files]
-    lines = [said]
-    for path in _plain(files):
-        facts = path.stat()
-        lines.append(f"{path.resolve()} {facts.st_size} {facts.st_mtime_ns}")
-    return _digest("\n".join(lines))
-
-
-def _plain(paths: Iterable[Path]) -> list[Path]:
-    """Files, and those in folders of parts."""
-    found = []
-    for path in paths:
-        found += sorted(path.rglob("*")) if path.is_dir() else [path]
-    return found
 
 
 def _text(config: Frozen) -> str:
