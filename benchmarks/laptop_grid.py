@@ -5,7 +5,8 @@
 Needs ml-100k, rsc15-100k and tafeng (`workbench data get`) under --data or WORKBENCH_DATA. One run of at
 most 2.5 hours on two cores; resumes where it was stopped. Writes `benchmarks/results/laptop_grid.md` and
 `.csv`: aggregates, never a row of a log. --plan says what it will take; --slice runs a grain of each
-part (two requests, one epoch, two methods), which shows that it works, and writes nothing.
+part (two requests, one epoch, two methods), which shows that it works, and writes nothing. With --only
+the page says which parts are missing.
 """
 
 from __future__ import annotations
@@ -42,8 +43,8 @@ def sliced(grid: Grid) -> Grid:
     return grid.model_copy(update=less)
 
 
-def page(table: pd.DataFrame, plans: list[Plan]) -> str:
-    """The results page."""
+def page(table: pd.DataFrame, plans: list[Plan], missing: list[str]) -> str:
+    """The results page. missing: the parts that have not been run."""
     bounds = table[["estimate", "low", "high"]].to_numpy(float)
     shown = table.assign(distance=[f"{a:+.3f} [{b:+.3f}, {c:+.3f}]" for a, b, c in bounds])
     steps = sum(len([step for step in made.steps if step.mode]) for made in plans)
@@ -59,6 +60,8 @@ def page(table: pd.DataFrame, plans: list[Plan]) -> str:
         "other work: seconds compare within a model, and measure nothing.",
         markdown(shown[SHOWN].round(3)),
     ]
+    if missing:
+        told.insert(2, f"**Not run yet: {', '.join(missing)}.**")
     return "\n\n".join(told) + "\n"
 
 
@@ -84,11 +87,15 @@ def main() -> None:
         return
     tables = [whole_table(made, settings().runs / made.grid.name) for made in plans]
     table = pd.concat(tables, ignore_index=True)
-    if given.slice or len(given.only) < len(PARTS):
+    if given.slice:
         print(table[["data", "model", "method", "estimate", "verdict"]].to_string())
         return
+    missing = [name for name in PARTS if name not in given.only]
     lines = table.round(4).to_csv(index=False, lineterminator="\n")
-    for path, said in ((RESULTS, page(table, plans)), (RESULTS.with_suffix(".csv"), lines)):
+    for path, said in (
+        (RESULTS, page(table, plans, missing)),
+        (RESULTS.with_suffix(".csv"), lines),
+    ):
         with whole_file(path) as new:
             new.write_text(said, encoding="utf-8")
 

@@ -6,6 +6,7 @@ Everything is read from the folders of finished cells; nothing is trained or ask
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Sequence
 from itertools import combinations
 from pathlib import Path
@@ -165,12 +166,14 @@ def key_of(one: Any) -> tuple[str, str, str]:
 
 
 def failures(cells: Sequence[Any], place: Callable[[Any], Path]) -> list[str]:
-    """Which requests failed, and why."""
+    """Which requests failed, and why; which examples of a batch it was is no other reason."""
     said: dict[str, int] = {}
     for one in cells:
         path = place(one) / "outcomes.json"
         for line in json.loads(path.read_text("utf-8")) if path.exists() else []:
             if line["status"] == "failed":
-                why = f"*{one.method}*: {line['error']}"
+                error = re.sub(r", examples [\d, ]+ of the batch", "", line["error"])
+                error = re.sub(r"\b(inf|nan)\b", "not finite", error).rstrip(".")
+                why = f"*{one.method}*: {error}"
                 said[why] = said.get(why, 0) + 1
     return [f"{count} requests failed, {why}." for why, count in said.items()]

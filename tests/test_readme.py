@@ -267,20 +267,34 @@ def unlearned(part: str, columns: tuple[str, ...]) -> dict[str, dict[str, str]]:
 
 def test_the_table_of_requests_is_the_one_measured():
     distance, exposed = "deleted, minus retrain [95 %]", "exposed, minus retrain [95 %]"
-    table = unlearned("BPR, Horror, l2 = 0.01", (distance, "verdict", exposed))
+    columns = (distance, "verdict", exposed, "RelEff [95 %]")
+    table = unlearned("BPR, Horror, l2 = 0.01", columns)
     section = LATEST.split("## Requests one after another\n")[1].split("\n## ")[0]
     lines = [cells(line) for line in section.splitlines() if line.startswith("| ")][1:]
-    assert len(lines) == 9
-    for name, deleted, verdict, shown in lines:
+    assert len(lines) == 18
+    for name, *told in lines:
         row = table[name]
-        assert (deleted, verdict, shown) == (row[distance], row["verdict"], row[exposed].split()[0])
+        shown, kept = (row[column].split()[0] for column in columns[2:])
+        assert told == [row[distance], row["verdict"], shown, kept]
+
+
+def test_what_is_said_of_the_seven_is_what_was_measured():
+    distance = "deleted, minus retrain [95 %]"
+    table = unlearned("BPR, Horror, l2 = 0.01", (distance, "verdict"))
+    seven = ("SCIF", "Kookmin", "Fanchuan", "SEIF", "GIF", "CEU", "IDEA")
+    modes = [f"{name}, {mode}" for name in seven for mode in ("corrected", "as in the fork")]
+    assert {table[name]["verdict"] for name in modes} == {"different"}
+    far = {name: float(table[name][distance].split()[0]) for name in table}
+    behind = [name for name in seven if far[f"{name}, corrected"] > far["half-way (planted)"]]
+    assert len(behind) == 6 and min(seven, key=lambda name: far[f"{name}, corrected"]) == "IDEA"
+    assert table["SISA"]["verdict"] == "equivalent"
 
 
 def test_the_numbers_of_requests_in_the_readme_are_the_ones_measured():
     distance = "deleted, minus retrain [95 %]"
     table = unlearned("BPR, Horror, l2 = 0.01", (distance, "verdict"))
     said = README.split("**A request**")[1].split("\n\n")[0].replace("−", "-")
-    for name in ("no-op", "SCIF, corrected", "warm start, batched", "bounded ascent"):
+    for name in ("no-op", "IDEA, corrected", "warm start, batched", "bounded ascent"):
         assert table[name][distance].split()[0] in said
         assert table[name]["verdict"] == "different"
     assert table["retrain, held out"]["verdict"] == "equivalent"

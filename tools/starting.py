@@ -46,7 +46,7 @@ TOOLS = {
     "train-pocket": "build_pocket",
     "train-persona": "build_worlds",
 }
-COMMANDS = {"lab", "test", *TOOLS, "world", "data", "purge", "unlearn", "doctor"}
+COMMANDS = {"lab", "test", *TOOLS, "world", "data", "purge", "report", "unlearn", "doctor"}
 NEEDED_GB = 4
 OFFLINE = re.compile(
     r"name resolution|getaddrinfo|nodename nor servname|NewConnectionError|"

@@ -218,6 +218,39 @@ def world(
 
 
 @app.command()
+def report(
+    user: Annotated[str, Option(help="id of the shopper, as in the log, such as 'shopper 3'")],
+    data: Annotated[
+        Text, Option(help="name of a card; the generated world that is shipped unless told")
+    ] = None,
+    out: Annotated[Path | None, Option(help="write it to this .html or .md file")] = None,
+    folder: Folder = None,
+) -> None:
+    """The page for one shopper: what they are after, one pick, what speaks against it."""
+    from workbench.data import load_world
+    from workbench.sources import open_data
+    from workbench.views import export
+    from workbench.views.paper import console, suffix_of
+    from workbench.views.served import served, unnamed
+
+    # what cannot end well ends before anything is fitted
+    if out is not None:
+        suffix_of(out)
+    opened = load_world() if data is None else open_data(data, folder)
+    log, catalogue = opened.log, opened.catalogue
+    # on the command line every id is text
+    named = dict(zip(map(str, log.users), range(log.n_users), strict=True))
+    code = named[user] if user in named else log.user_code(user)
+    topics = unnamed(catalogue, data or "generated-world")
+    page = served(log, catalogue, topics or ()).report(code)
+    _show(console(page))
+    if topics is None:
+        _show(f"No rules say which topics of {data} are sensitive: none is left unsaid.")
+    if out is not None:
+        _show(f"written to {export(page, out)}")
+
+
+@app.command()
 def purge(
     user: Annotated[str, Option(help="id of the user, as in the log")],
     code: Annotated[int | None, Option(help="code of the user, for files that hold codes")] = None,

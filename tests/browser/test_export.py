@@ -264,6 +264,7 @@ def test_the_mailed_file_forgets_at_a_press(silent, tmp_path):
         silent.locator("[data-key=forget]").inner_text()
         == f"Forget {len(screen.smallest_set('Dark stories'))} rows"
     )
+    assert "The page as written on" in silent.locator(".wbs-report").inner_text()
     silent.locator(".wbs-chip", has_text=IMG).click()
     silent.locator("[data-key=forget]").click()
     silent.locator(".wbs-removed").first.wait_for()
@@ -273,6 +274,9 @@ def test_the_mailed_file_forgets_at_a_press(silent, tmp_path):
         silent.locator("[data-fate=back]").count() >= 1
         and silent.locator("[data-fate=gone] s").count() >= 1
     )
+    # the page stays as it was written: what rests on a deleted row is marked
+    assert "rests on deleted rows" in silent.locator("[data-fate=old]").first.inner_text()
+    assert silent.locator(".wbs-table").count() == 1
     # what stays tells both its numbers
     back = silent.locator("[data-fate=back]").first.inner_text()
     assert "35% → 40%" in back and "is Dark stories. ↩" in back

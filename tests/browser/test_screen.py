@@ -70,6 +70,8 @@ def test_notebook_00_forgets_a_sentence(lab, quiet, run_all):
     assert time.monotonic() - ready < 10
     quiet.wait_for_function(IDLE, timeout=90_000)
 
+    # single claims are folded below the page
+    screen.locator("[data-key=margin]").click()
     sentence = screen.locator("[data-claim]", has_text="of what speaks for it").first
     sentence.click()
     lit = carrying(screen)

@@ -152,7 +152,7 @@ def test_without_other_ways_the_screen_is_as_it_was(small):
     told = state(forget(alone, USER, some(alone), draws=0))
     assert not any("ways" in one for one in told["switches"])
     choice = state(forget(small, USER, some(small), draws=0))
-    assert [{**one, "on": 0} for one in _alone(choice)["switches"]] == [
+    assert [{**one, "on": 0} for one in _alone(choice, small, USER)["switches"]] == [
         {**one, "on": 0} for one in told["switches"]
     ]
 

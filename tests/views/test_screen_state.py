@@ -31,9 +31,9 @@ from workbench.views import Screen, export, show
 from workbench.views import page as pages
 from workbench.views.page import inert_json
 from workbench.views.screen.live import answers
-from workbench.views.screen.state import both
 from workbench.views.screen.state import state as drawn
 from workbench.views.screen.static import static_screen
+from workbench.views.screen.told import both
 
 TOPIC = "Horror novels"
 
@@ -385,8 +385,8 @@ def test_only_an_older_export_is_replaced(screen, tmp_path):
         with pytest.raises(ConfigError, match="no export wrote it"):
             export(screen, taken)
     assert mine.read_text(encoding="utf-8") == "<p>years</p>"
-    with pytest.raises(ConfigError, match="no way to export a Report"):
-        export(screen.service.report(310), tmp_path / "report.html")
+    with pytest.raises(ConfigError, match="no way to export a Evidence"):
+        export(screen.service.evidence(310), tmp_path / "report.html")
 
 
 def test_what_no_browser_would_open_is_refused_with_its_size(screen, tmp_path, monkeypatch):

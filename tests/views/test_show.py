@@ -15,7 +15,8 @@ from workbench.ledger.tiers import tiers_of
 from workbench.reports import EntityStore
 from workbench.views import View, show
 from workbench.views.screen.live import ForgetScreen
-from workbench.views.screen.static import because, static_screen, words
+from workbench.views.screen.static import static_screen
+from workbench.views.screen.told import because, words
 
 ACTION = {"interactions": [17], "switches": {"tombstone": True}, "topic": IMG}
 TAGS = {
@@ -111,7 +112,9 @@ def test_static_form_is_stable_and_ignores_time():
 
 
 def test_words_cover_every_fate_and_cause():
-    assert list(words()["fate"]) == [*("kept", "changed", "weakened", "gone", "back", "new")]
+    assert list(words()["fate"]) == [
+        *("kept", "changed", "weakened", "gone", "back", "new", "old"),
+    ]
     assert len(words()["questions"]) == 5
     causes = {tier.name: list(tier.causes) for tier in tiers_of([EntityStore({})], vectors=True)}
     assert {"log", "profile", "user_vector", "item_weights", "tombstone"} == set(causes)

@@ -5,15 +5,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
-from itertools import groupby
 from typing import Any
 
 import pandas as pd
 
-from workbench.html import content_id, escape
-from workbench.html import table as tabulate
 from workbench.reports.claims import Claim, check, count_unsaid, json_hash, make_claims
 from workbench.reports.evidence import Evidence
+from workbench.reports.forms import page_html
 from workbench.reports.page import compose
 from workbench.reports.sentences import count_words, plain, section_name, sentence, templates
 
@@ -87,26 +85,7 @@ class Report:
         )
 
     def _repr_html_(self) -> str:
-        note = f"<p><small>{escape(repr(self))}</small></p>"
-        margin = f"<details><summary>Margin</summary>{_html(self.margin)}</details>"
-        said = f"{_html(self.text)}{margin}{note}"
-        return f'<article id="{content_id("report", self.hash)}">{said}</article>'
-
-
-def _html(text: str) -> str:
-    """A page as HTML: headings, paragraphs and tables, everything escaped."""
-    body = []
-    for table, lines in groupby(filter(None, text.split("\n")), key=lambda one: one[0] == "|"):
-        if not table:
-            for line in lines:
-                name = "h4" if line.startswith("## ") else "p"
-                body.append(f"<{name}>{escape(line.removeprefix('## '))}</{name}>")
-            continue
-        # head, rule, and the rows
-        cells = [[cell.strip() for cell in line[1:-1].split("|")] for line in lines]
-        head, _, *rows = cells
-        body.append(tabulate([dict(zip(head, row, strict=True)) for row in rows]))
-    return "".join(body)
+        return page_html(self)
 
 
 def write(

@@ -8,6 +8,7 @@ import hashlib
 import json
 import re
 from collections.abc import Iterable
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,10 +18,13 @@ import pandas as pd
 from workbench.data import Catalogue, Interactions
 from workbench.errors import ConfigError, ModelError, TooLarge
 from workbench.html import SIGNS, escape
+from workbench.reports import Report
 from workbench.reports.rules import portable
 from workbench.reports.sentences import templates
 from workbench.reports.writer import PAGED
-from workbench.views.screen.static import static_screen, words
+from workbench.views.paper import report_file
+from workbench.views.screen.static import static_screen
+from workbench.views.screen.told import words
 from workbench.views.text import brief
 from workbench.whole import whole_file
 
@@ -64,7 +68,8 @@ def inert_json(value: Any) -> str:
 
 
 def export(screen: Screen | Any, path: Path | str, real_people: bool = False) -> Path:
-    """Write a screen as one .html file, or a token strip as .html or .csv, and return its path.
+    """Write a screen as one .html file, a report as .html or .md, or a token strip as .html or .csv,
+    and return its path.
 
     A screen's file holds which products every shopper of the service had (one bit each, no names):
     for a log that is not generated say `real_people=True`, if you may hand that on. Raises
@@ -74,12 +79,14 @@ def export(screen: Screen | Any, path: Path | str, real_people: bool = False) ->
     >>> export(screen, "screen.html")  # doctest: +SKIP
     """
     path = Path(path)
+    if isinstance(screen, Report):
+        return report_file(screen, path)
     if hasattr(screen, "_export"):
         # a result that brings its own file
         return screen._export(path)
     if not hasattr(screen, "service") or not hasattr(type(screen), "state"):
         what = f"no way to export a {type(screen).__name__}"
-        raise ConfigError(what, "export", "a screen or a token strip")
+        raise ConfigError(what, "export", "a screen, a report or a token strip")
     if path.suffix.lower() not in (".html", ".htm"):
         do = "name it .html; a browser prints it as PDF"
         raise other_suffix(path, "a name that ends in .html", do)
@@ -158,8 +165,8 @@ def refuse_what_it_cannot_make(service: Service, user: int) -> None:
 
 
 def _alone(state: dict[str, Any], service: Service, user: int) -> dict[str, Any]:
-    """The state without a choice of ways, as the file knows the exact one alone, and without the
-    sentences that it cannot make."""
+    """The state without a choice of ways, as the file knows the exact one alone, and with the
+    page as it was written and without the sentences that it cannot make."""
     switches = [
         {key: one[key] for key in one.keys() - {"ways", "way", "stale"}}
         for one in state["switches"]
@@ -167,7 +174,12 @@ def _alone(state: dict[str, Any], service: Service, user: int) -> dict[str, Any]
     claims = {claim.claim: claim for claim in service.report(user).claims}
     made = {name for name, claim in claims.items() if claim.kind not in PAGED}
     sentences = [one for one in state["sentences"] if one["claim"] in made]
-    return {**state, "switches": switches, "sentences": sentences}
+    # the page to the shopper stays as it is on this day
+    day = date.today()
+    told = f"The page as written on {day.day} {day:%B %Y}; what is folded below is made anew."
+    page = {**state["page"], "written": told}
+    page["margin"] = f"For whoever checks: {len(sentences)} claims, made anew at every press"
+    return {**state, "switches": switches, "sentences": sentences, "page": page}
 
 
 def document(state: dict[str, Any], model: dict[str, Any] | None = None, footer: str = "") -> str:

@@ -10,12 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.reports.shops import shop
-from workbench.data import Catalogue, Interactions
+from workbench.data import Catalogue, Interactions, load_world
 from workbench.errors import DataError, ModelError
 from workbench.ledger import Service, Switches, canaries
 from workbench.recommend import EASE
 from workbench.reports import EntityStore, Evidence, Store
-from workbench.reports.recpilot import Rubric, RubricConfig
+from workbench.reports.recpilot import Rubric, RubricConfig, press
 from workbench.reports.recpilot._learning import START
 from workbench.reports.recpilot.aspects import ATTRIBUTES, aspects_of
 
@@ -355,3 +355,19 @@ def test_what_it_says_to_a_page():
         assert row.value == better + 1
     assert len(places) <= len(aspects_of()) * len(set(evidence.offers.values()))
     pd.testing.assert_frame_equal(said, store.says(service.evidence(user)))
+
+
+def test_a_press_is_learnt_at_once_as_by_a_rubric_built_anew():
+    world = load_world()
+    service = Service.build(world.log, world.catalogue, EASE(), stores=(Rubric,))
+    pressed = press(service, 7, "budget", int(service.evidence(7).offers["pick"]))
+    rubric, before = pressed.stores["rubric"], service.stores["rubric"]
+    anew = Rubric.build(pressed.log, world.catalogue)
+    for user in range(0, world.log.n_users, 40):
+        assert np.array_equal(rubric.weights(user), anew.weights(user))
+    assert np.array_equal(rubric.weights(7), anew.weights(7))
+    assert not np.array_equal(rubric.weights(7), before.weights(7))
+    # taken back, it was never there
+    back = rubric.forget([pressed.log.last_id], [7])
+    assert np.array_equal(back.weights(7), before.weights(7))
+    assert not len(back.knows(7, [pressed.log.last_id]))

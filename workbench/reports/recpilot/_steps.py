@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from workbench.data import Interactions
+from workbench.data.histories import unique_ids
 from workbench.errors import DataError
 from workbench.reports.recpilot._learning import (
     Asked,
@@ -62,6 +63,15 @@ def steps_of(log: Interactions, shelf: Visible) -> dict[int, tuple[Step, ...]]:
         sold[item] += 1
         own[user].append(item)
     return {user: tuple(part) for user, part in steps.items()}
+
+
+def named_step(steps: dict[int, tuple[Step, ...]], step: int) -> int:
+    """The id of a step; `DataError` for what is none."""
+    (found,) = unique_ids([step]).tolist()
+    if not any(one.interaction == found for own in steps.values() for one in own):
+        do = "take one from the column 'interaction' of ledger(user)"
+        raise DataError(f"{found} is no step", "step", "the id of a purchase", do)
+    return found
 
 
 def seen_by(

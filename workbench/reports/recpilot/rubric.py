@@ -3,9 +3,8 @@ purchases (never from looks), as a ledger of steps that can be played again with
 
     weights(u) = learn(step 1, …, step n)       a step: what was bought, and what was on offer beside it
 
-Strictly prequential: weights before a purchase never know it. To forget is to play the rest again,
-which equals building from the rest but for one thing: a step keeps how often *others* had bought each
-candidate by then. That is not counted again when one of those others leaves; `residue` names it.
+Strictly prequential. To forget is to play the rest again, which equals building from the rest but for
+`residue`: how often *others* had bought each candidate, which is not counted again when they leave.
 """
 
 from __future__ import annotations
@@ -19,11 +18,17 @@ import pandas as pd
 
 from workbench.data import Catalogue, Interactions
 from workbench.data.histories import unique_ids
-from workbench.errors import DataError
 from workbench.reports.evidence import Evidence
 from workbench.reports.recpilot._learning import Learnt, RubricConfig, learn
 from workbench.reports.recpilot._settled import Settled
-from workbench.reports.recpilot._steps import Step, counting, seen_by, steps_of, table_of
+from workbench.reports.recpilot._steps import (
+    Step,
+    counting,
+    named_step,
+    seen_by,
+    steps_of,
+    table_of,
+)
 from workbench.reports.recpilot._telling import notes_of, said_of
 from workbench.reports.recpilot._visible import Visible
 
@@ -32,8 +37,8 @@ from workbench.reports.recpilot._visible import Visible
 class Rubric:
     """Attribute weights per shopper, with the purchases they came from.
 
-    steps: for each user code, in log order. struck: steps that were undone: they stay in the ledger
-    and teach nothing. bound: `index_fingerprint` of the log. Changes return a new store.
+    steps: for each user code, in log order. struck: steps undone: they stay in the ledger and teach
+    nothing. bound: `index_fingerprint` of the log.
 
     >>> Rubric.build(log, catalogue).forget([17, 18]).weights(user=3)  # doctest: +SKIP
     """
@@ -56,25 +61,24 @@ class Rubric:
 
     @classmethod
     def with_config(cls, config: RubricConfig) -> Settled:
-        """A kind of rubric with these settings, as `Service.build(stores=[…])` takes it."""
+        """A rubric with settings, as `Service.build(stores=[…])` takes it."""
         return Settled(cls, config)
 
     @classmethod
     def build(
         cls, log: Interactions, catalogue: Catalogue, config: RubricConfig | None = None
     ) -> Rubric:
-        """Write down all purchases and presses; `DataError` for a catalogue of other items."""
+        """Write down purchases and presses; `DataError` for a catalogue of other items."""
         config = config or RubricConfig()
         shelf = Visible.of(catalogue, config.candidates, config.most)
         return cls(config, shelf, steps_of(log, shelf), log.index_fingerprint)
 
     def __repr__(self) -> str:
-        n = sum(map(len, self.steps.values()))
-        return f"Rubric({self.config.mode}, {len(self.steps):,} shoppers, {n:,} steps)"
+        told = f"{len(self.steps):,} shoppers, {sum(map(len, self.steps.values())):,} steps"
+        return f"Rubric({self.config.mode}, {told})"
 
     def weights(self, user: int, before: int | None = None) -> np.ndarray:
-        """(n_attributes,) of a shopper; before: a position in the log, where they know only what
-        lies before it."""
+        """(n_attributes,) of a shopper; before: a position in the log, of which nothing is known."""
         steps = self.steps.get(int(user), ())
         n = sum(before is None or step.position < before for step in steps)
         return self.learnt(user).weights[n].copy()
@@ -93,20 +97,12 @@ class Rubric:
         return table_of(own, self.learnt(user), self.shelf, self.config, self.struck)
 
     def undo(self, step: int) -> Rubric:
-        """The rubric as if a step (an interaction id) had taught nothing; it stays in the ledger.
-        Raises `DataError` for what is no step."""
-        return self._with(self.struck | {self._step(step)}, self.steps)
+        """As if a step (an interaction id) had taught nothing; `DataError` for what is no step."""
+        return self._with(self.struck | {named_step(self.steps, step)}, self.steps)
 
     def redo(self, step: int) -> Rubric:
         """Take `undo` back."""
-        return self._with(self.struck - {self._step(step)}, self.steps)
-
-    def _step(self, step: int) -> int:
-        (found,) = unique_ids([step]).tolist()
-        if not any(one.interaction == found for own in self.steps.values() for one in own):
-            do = "take one from the column 'interaction' of ledger(user)"
-            raise DataError(f"{found} is no step", "step", "the id of a purchase", do)
-        return found
+        return self._with(self.struck - {named_step(self.steps, step)}, self.steps)
 
     def _with(self, struck: frozenset[int], steps: dict[int, tuple[Step, ...]]) -> Rubric:
         """What nothing happened to stays played."""
@@ -120,8 +116,7 @@ class Rubric:
         return replace(self, struck=struck, steps=steps, _played=played)
 
     def forget(self, interactions: Iterable[int], users: Iterable[int] | None = None) -> Rubric:
-        """The rubric without these purchases: the others are played again. `users`: whose rows,
-        where known."""
+        """Without these purchases: the others are played again. `users`: whose rows, if known."""
         gone = set(unique_ids(interactions).tolist())
         steps = dict(self.steps)
         for user in list(steps) if users is None else map(int, users):
@@ -130,6 +125,12 @@ class Rubric:
             if left:
                 steps[user] = own if len(left) == len(own) else left
         return self._with(self.struck - gone, dict(sorted(steps.items())))
+
+    def learn(self, log: Interactions, catalogue: Catalogue, ids: Iterable[int]) -> Rubric:
+        """With rows that came to the log since: their shoppers as one built anew has them."""
+        anew = steps_of(log, self.shelf)
+        users = log.only(ids).frame["user"].unique().tolist()
+        return self._with(self.struck, self.steps | {u: anew[u] for u in users if u in anew})
 
     def knows(self, user: int, interactions: Iterable[int]) -> np.ndarray:
         """Which of the (sorted) interactions are steps of a shopper."""
@@ -145,5 +146,5 @@ class Rubric:
         return notes_of(self.steps.get(int(user), ()), self.learnt(user))
 
     def says(self, evidence: Evidence) -> pd.DataFrame:
-        """What a page may say of it, see `said_of`."""
+        """See `said_of`."""
         return said_of(self, evidence)

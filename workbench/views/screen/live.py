@@ -11,7 +11,7 @@ import anywidget
 import traitlets
 
 from workbench.views.page import SCREEN, read
-from workbench.views.screen.static import words
+from workbench.views.screen.told import words
 from workbench.views.text import brief
 
 Message = dict[str, Any]

@@ -15,6 +15,8 @@ from workbench.views.screen.static import static_screen
 from workbench.views.text import brief
 
 State = dict[str, Any]
+PRESSES = 20
+"""Presses of buttons that are answered, one after another."""
 
 
 class Screen:
@@ -57,6 +59,8 @@ class Screen:
         self.seed = seed
         self.data = data
         self.way = self._way(way)
+        # the last presses, and the screen after them
+        self._last: tuple[list[Any], Any] = ([], None)
 
     def _way(self, way: object) -> str | None:
         """A way of the service, or none; raises `ConfigError` for anything else."""
@@ -76,7 +80,8 @@ class Screen:
         """
         told = self.forget([])
         counted = hasattr(self.service.model, "forget")
-        return state(told, None if counted else ()) | {"provenance": self.provenance()}
+        beside = {"provenance": self.provenance(), "changed": []}
+        return state(told, None if counted else ()) | beside
 
     def forget(
         self,
@@ -115,24 +120,26 @@ class Screen:
         )
 
     def act(self, action: dict[str, Any]) -> State:
-        """Answer one action of the screen, [interactions, switches, topic, way], with the next state;
-        JSON both ways."""
-        return state(self._asked(action)) | {"provenance": self.provenance()}
+        """Answer one action of the screen, [interactions, switches, topic, way, presses], with the
+        next state; JSON both ways. presses: [button, item code], pressed one after another before
+        anything is forgotten."""
+        asked, told = self._asked(action)
+        return state(asked) | told
 
     def steps(self, action: dict[str, Any]) -> Iterator[dict[str, Any]]:
         """The same answer in parts: the request's own as {state}, then one control after another.
 
         A control comes as {control, controls}; `controls` says how many are done, and of how many.
         """
-        asked = self._asked(action)
-        yield {"state": state(asked, ()) | {"provenance": self.provenance()}}
+        asked, told = self._asked(action)
+        yield {"state": state(asked, ()) | told}
         # where nothing was asked for, nothing is held against it
         controls = asked.controls if asked.interactions else ()
         for done, control in enumerate(controls, 1):
             yield {"control": line(control), "controls": {"done": done, "of": len(controls)}}
 
-    def _asked(self, action: dict[str, Any]) -> Forgetting:
-        """A press, as a browser sends it: any JSON."""
+    def _asked(self, action: dict[str, Any]) -> tuple[Forgetting, State]:
+        """A press, as a browser sends it: any JSON. With it what the state tells beside."""
         asked = action if isinstance(action, dict) else {}
         rows, switches = asked.get("interactions"), asked.get("switches") or {}
         if not isinstance(rows, list) or not isinstance(switches, dict):
@@ -142,7 +149,34 @@ class Screen:
         wrong = {"self", "interactions", "topic", "way"} & switches.keys()
         if wrong:
             raise ConfigError(f"no place is called {min(wrong)!r}", "switches")
-        return self.forget(rows, asked.get("topic"), asked.get("way"), **switches)
+        screen, changed = self.pressed(asked.get("presses") or [])
+        told = screen.forget(rows, asked.get("topic"), asked.get("way"), **switches)
+        return told, {"provenance": self.provenance(), "changed": changed}
+
+    def pressed(self, presses: list[list[Any]]) -> tuple[Screen, list[str]]:
+        """The screen after buttons under the page were pressed, [button, item code] each, and what
+        the last of them changed in words; raises as `workbench.reports.recpilot.press`."""
+        from workbench.reports.recpilot import changed, press
+
+        if not isinstance(presses, list) or len(presses) > PRESSES:
+            want = f"[button, item] at most {PRESSES} times"
+            raise DataError(f"{brief(repr(presses))} names no buttons", "presses", want)
+        if not presses:
+            return self, []
+        last, own = self._last
+        if presses != last:
+            *earlier, asked = presses
+            if not isinstance(asked, list) or len(asked) != 2 or not isinstance(asked[0], str):
+                what = f"{brief(repr(asked))} is no press"
+                raise DataError(what, "presses", "the name of a button and the code of an item")
+            before, _ = self.pressed(earlier)
+            service = press(before.service, self.user, *asked)
+            reports = (one.report(self.user, self.seed) for one in (before.service, service))
+            told = changed(*reports, service.catalogue, *asked)
+            options = (self.topic, self.switches, self.seed, self.data, self.way)
+            own = Screen(service, self.user, *options), told
+            self._last = presses, own
+        return own
 
     def _repr_html_(self) -> str:
         return static_screen(self.state)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from itertools import groupby, takewhile
-from operator import eq
+from itertools import groupby
 from typing import Any
 
 import pandas as pd
@@ -16,7 +15,8 @@ from workbench.ledger.null import Control
 from workbench.ledger.tiers import ITEM_WEIGHTS
 from workbench.reports import Report
 from workbench.reports.rules import rule_of
-from workbench.views.screen.static import words
+from workbench.views.screen.paged import paged
+from workbench.views.screen.told import both, words
 from workbench.views.text import brief
 
 State = dict[str, Any]
@@ -42,6 +42,7 @@ def state(forgetting: Forgetting, controls: Iterable[Control] | None = None) -> 
         "user": {"code": int(user), "name": brief(before.log.users[user])},
         "topic": topic,
         "history": _history(forgetting),
+        "page": paged(forgetting, sentences),
         "sentences": sentences,
         "lists": {
             "now": _listed(forgetting, "now"),
@@ -179,33 +180,6 @@ def _sentences(forgetting: Forgetting) -> list[dict[str, Any]]:
         became = {"fate": fate, "cause": causes.get(claim), "after": after}
         told.append({**one, **became, "told": both(text, after or text)})
     return told
-
-
-def both(text: str, after: str) -> list[str | list[str]]:
-    """A sentence in two forms: the words they share, and [before, after] where they differ.
-
-    >>> both("Of your list, 50% is tea.", "Of your list, 35% is tea.")
-    ['Of your list,', ['50%', '35%'], 'is tea.']
-    """
-    old, now = text.split(" "), after.split(" ")
-    pairs = list(zip(old, now, strict=False))
-    if len(old) != len(now):
-        # the words at both ends that they share, and one pair of what is between
-        head = _alike(old, now)
-        tail = _alike(old[head:][::-1], now[head:][::-1])
-        inner = tuple(" ".join(words[head : len(words) - tail]) for words in (old, now))
-        ends = [(word, word) for word in old]
-        pairs = [*ends[:head], inner, *ends[len(old) - tail :]]
-    parts: list[str | list[str]] = []
-    for same, run in groupby(pairs, key=lambda pair: eq(*pair)):
-        before, since = (" ".join(words) for words in zip(*run, strict=True))
-        parts.append(before if same else [before, since])
-    return parts
-
-
-def _alike(one: list[str], other: list[str]) -> int:
-    """With how many equal words two lists begin."""
-    return sum(takewhile(bool, map(eq, one, other)))
 
 
 def _said(user: int, report: Report, service: Service, wanted: set[str]) -> list[dict[str, Any]]:

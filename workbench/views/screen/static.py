@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from pathlib import Path
 from typing import Any
 
 from workbench.html import content_id, escape
-from workbench.views.look import GONE, LIT, NEW, PANEL, SMALL, edged
+from workbench.views.look import GONE, LIT, NEW, PANEL, edged
+from workbench.views.screen.static_report import static_report
+from workbench.views.screen.told import because
 from workbench.views.text import brief
 
 State = dict[str, Any]
@@ -19,15 +20,6 @@ CELL = "text-align:left;vertical-align:top;white-space:normal;overflow-wrap:anyw
 TABLE = "table-layout:fixed;border-collapse:collapse;margin:.4em 0;font-size:.95em"
 FIRST = 12
 """Products of the history that stand open."""
-
-
-WORDS = json.loads(Path(__file__).with_name("words.json").read_text(encoding="utf-8"))
-"""Marks and words for fates and causes: the live screen reads the same table."""
-
-
-def words(causes: dict[str, Any] | None = None) -> dict[str, Any]:
-    """`WORDS` with the `causes` of the places at hand, as in the state."""
-    return WORDS | {"cause": {**(causes or {}), **WORDS["cause"]}}
 
 
 def static_screen(state: State) -> str:
@@ -43,19 +35,24 @@ def static_screen(state: State) -> str:
     if removed:
         told = f"{removed} of {len(rows)} rows forgotten"
     # the sentence that the live screen has picked when it opens
-    free = [one for one in state["sentences"] if one["smallest"] and not one["fate"]]
+    free = [one for one in _everything(state) if one["smallest"] and not one["fate"]]
     picked = free[0] if free else None
     source = state.get("provenance")
     parts = [
         f'<p><b style="font-size:1.35em">{_text(state["user"]["name"])}</b>: {told}</p>',
         _switches(state["switches"], state.get("seconds")),
-        _table([_history(rows, picked), _report(state, picked)], (45, 55)),
+        _table([_history(rows, picked), static_report(state, picked)], (45, 55)),
         _table(_lists(state["lists"], state["exposure"], topic), (33, 33, 34)),
         "".join(f"<p>{escape(line)}</p>" for line in state["footer"]),
         _grounds(state),
         f"<p><small>{escape(source)}</small></p>" if source else "",
     ]
     return f'<div id="{name}" style="line-height:1.35">{"".join(parts)}</div>'
+
+
+def _everything(state: State) -> list[dict[str, Any]]:
+    """The lines of the page, then every claim in a sentence of its own."""
+    return [*state.get("page", {"lines": ()})["lines"], *state["sentences"]]
 
 
 def _text(value: object) -> str:
@@ -101,56 +98,6 @@ def _product(own: list[dict[str, Any]], share: float, least: bool) -> str:
     meta += f" · <b>{partly}deleted</b>" if gone else ""
     look = edged("", "gray") if gone else edged(LIT if share else "")
     return f'<div style="{look}">{mark}{said}{carried}<br><small>{meta}</small></div>'
-
-
-def _report(state: State, picked: dict[str, Any] | None) -> str:
-    """The page as it reads, section by section, each sentence with its mark."""
-    sections: dict[str, list[str]] = {}
-    for one in state["sentences"]:
-        said = _sentence(one, state.get("causes"))
-        if one is picked:
-            said = f'<u style="{LIT}">{said}</u>'
-        # a line of the comparison is no sentence
-        space = " " if one["text"].endswith(".") else "<br>"
-        sections.setdefault(one["section"], []).append(said + space)
-    key = " <small>underlined: picked, carried by the ◆ and ● on the left</small>" if picked else ""
-    parts = [f"<b>Report</b>{key}"]
-    for section, lines in sections.items():
-        head = f'<b style="{SMALL}">{_text(section)}</b><br>'
-        parts.append(f'<div style="margin-top:.4em">{head}{"".join(lines)}</div>')
-    return "".join(parts)
-
-
-def _sentence(one: dict[str, Any], causes: dict[str, Any] | None) -> str:
-    # a number that is another now stands beside the old one
-    told = []
-    for part in one["told"]:
-        if isinstance(part, str):
-            told.append(escape(part))
-        else:
-            told.append(f"{escape(part[0])} → <b>{escape(part[1])}</b>")
-    text = " ".join(told)
-    if not one["fate"]:
-        return text
-    mark, word = words()["fate"].get(one["fate"], ("", ""))
-    # what became of it; of what came back also why
-    why = because("back", one["cause"], causes) if one["fate"] == "back" else ""
-    cause = f" <small>({escape(why)})</small>" if why else ""
-    if one["fate"] == "gone":
-        text = f"<s>{text}</s>"
-    ground = NEW if one["fate"] in ("back", "new") else ""
-    return f'<span style="{ground}">{text} <b>{mark}\u00a0{escape(word)}</b>{cause}</span>'
-
-
-def because(fate: str | None, cause: str | None, causes: dict[str, Any] | None = None) -> str:
-    """A cause in words: several places are joined by + in the state.
-
-    >>> because("gone", "a + b", {"a": ["a was cleaned", ""], "b": ["b was struck", ""]})
-    'a was cleaned and b was struck'
-    """
-    parts = (cause or "").split(" + ") if fate and fate != "kept" else []
-    known = words(causes)["cause"]
-    return " and ".join(known[part][fate == "back"] if part in known else part for part in parts)
 
 
 def _lists(lists: dict[str, Any], exposure: list[dict[str, Any]], topic: str | None) -> list[str]:
@@ -239,7 +186,7 @@ def _grounds(state: State) -> str:
     """What each sentence rests on and why it went, folded: rows by product and date."""
     named = {row["interaction"]: row for row in state["history"]}
     lines = []
-    for one in state["sentences"]:
+    for one in _everything(state):
         # the fewest rows, by product and date
         rows = [named[row] for row in one["smallest"] if row in named]
         dated = dict.fromkeys(f"{row['title']} ({row['when'] or 'undated'})" for row in rows)

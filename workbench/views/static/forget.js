@@ -52,7 +52,7 @@ export function engine({ state: first, model: packed }) {
     const [low, high] = wilson(group.filter((user) => hit(before[user])).length, group.length);
     const share = group.length ? group.filter((user) => hit(before[user])).length / group.length : null;
     return {
-      ...first, topic,
+      ...first, topic, page: written(asked, on),
       history: mine.map((row) => ({ ...row, removed: asked.gone.has(row.interaction) })),
       sentences: sentences(asked, on, now, none),
       lists: { now: listed(start), after: none ? null : listed(now), never: shownMost(group, topic) },
@@ -62,6 +62,12 @@ export function engine({ state: first, model: packed }) {
       footer: [], seconds: (performance.now() - began) / 1000,
     };
   };
+
+  /** The page stays as it was written; what rests on a row that was forgotten is marked: the file cannot write it again. */
+  function written({ gone }, on) {
+    const fate = (line) => (on.size && line.rows.some(([id]) => gone.has(id)) ? "old" : null);
+    return first.page && { ...first.page, lines: first.page.lines.map((line) => ({ ...line, fate: fate(line) })) };
+  }
 
   function sentences(asked, on, now, none) {
     const later = new Map(page(now, packed.templates).map((claim) => [claim.key, claim]));

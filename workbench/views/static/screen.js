@@ -5,7 +5,7 @@
 
 /** Draw the screen into `root`; `compute` may be null (then the screen shows and explains, but does not forget). */
 export function draw(root, firstState, compute, words) {
-  const ui = { state: firstState, focus: null, picked: new Set(), why: "", busy: false, error: "", order: new Map(), asked: 0 };
+  const ui = { state: firstState, focus: null, picked: new Set(), why: "", busy: false, error: "", open: Boolean(firstState.page?.written), presses: [], order: new Map(), asked: 0 };
   const status = h("div", { class: "wbs-status", role: "status", "aria-live": "polite" });
   const main = h("div", { class: "wbs-main" });
   root.classList.add("wbs");
@@ -13,7 +13,8 @@ export function draw(root, firstState, compute, words) {
   root.replaceChildren(main, status);
 
   const removed = () => ui.state.history.filter((row) => row.removed).map((row) => row.interaction);
-  const focused = () => ui.state.sentences.find((sentence) => sentence.claim === ui.focus);
+  const everything = (state) => [...(state.page?.lines ?? []), ...state.sentences]; // the page, then claim by claim
+  const focused = () => everything(ui.state).find((sentence) => sentence.claim === ui.focus);
   const switches = () => Object.fromEntries(ui.state.switches.map((one) => [one.name, one.on]));
 
   function pickSentence(sentence) {
@@ -66,14 +67,16 @@ export function draw(root, firstState, compute, words) {
     redraw();
     try {
       const way = ui.state.switches.find((one) => one.ways)?.way ?? null;
-      const next = await compute({ interactions, switches: switches(), topic: ui.state.topic, way }, follow);
+      const next = await compute({ interactions, switches: switches(), topic: ui.state.topic, way, presses: ui.presses }, follow);
       if (number !== ui.asked) return;
       ui.state = next;
+      ui.heard = ui.presses;
       ui.picked = new Set();
       if (!focused()) ui.focus = null;
       arrange([...(focused() ? focused().rows : []), ...removed().map((id) => [id, 1e9])]);
     } catch (error) {
       if (number !== ui.asked) return;
+      ui.presses = ui.heard ?? [];
       ui.error = String((error && error.message) || error);
     }
     ui.busy = false;
@@ -83,8 +86,26 @@ export function draw(root, firstState, compute, words) {
   }
   const intoView = () => main.querySelector(".wbs-answers").scrollIntoView({ block: "nearest" });
   const forget = () => ask([...removed(), ...ui.picked], "Forgotten.");
+  /** A button under the page: what it is about is the pick; which rows go is shown before they go. */
+  function press(name) {
+    if (name === "forget") return forgetWhy(focused() ?? ui.state.page.lines.find((line) => line.rows.length));
+    ui.presses = [...ui.presses, [name, ui.state.page.pick]];
+    ask(removed(), "Heard.");
+  }
+  function forgetWhy(line) {
+    if (!line) return;
+    const [gone, half] = [new Set(removed()), sum(line.rows.map(([, weight]) => weight)) / 2 - 1e-9];
+    let held = 0;
+    const heaviest = line.rows.filter(([, weight]) => held < half && ((held += weight), true)).map(([id]) => id);
+    ui.focus = line.claim;
+    ui.picked = new Set(heaviest.filter((id) => !gone.has(id)));
+    ui.why = "the heaviest rows that carry half of it: press Forget and they go";
+    arrange(line.rows);
+    redraw();
+  }
   const restart = () => {
     ui.focus = null;
+    ui.presses = [];
     ask([], "Everything is back.");
   };
   const flip = (one) => set(one, { on: !one.on });
@@ -113,7 +134,7 @@ export function draw(root, firstState, compute, words) {
       h("button", { class: "wbs-forget", "data-key": "forget", "aria-disabled": String(!ready), click: () => ready && forget() },
         n ? `Forget ${count(n, "row")}` : "Forget"),
       h("span", { class: "wbs-why" }, ui.busy ? "working …" : n ? ui.why : removed().length ? "" : "pick a sentence or some rows"),
-      removed().length > 0 && h("button", { class: "wbs-again", "data-key": "again", click: restart }, "Start again"),
+      removed().length + ui.presses.length > 0 && h("button", { class: "wbs-again", "data-key": "again", click: restart }, "Start again"),
     ];
     const boxes = ui.state.switches.map((one) => {
       const box = h("label", { class: one.enabled ? "" : "wbs-off", title: one.help },
@@ -193,27 +214,53 @@ export function draw(root, firstState, compute, words) {
         h("small", { class: "wbs-meta" }, [said, row.when, brief(row.category)].filter(Boolean).join(" · "), marks.length > 0 && h("b", {}, ` · ${marks.join(", ")}`))));
   }
 
+  /** The page as it reads, its table among it; below it every claim in a sentence of its own, folded. */
   function reportColumn() {
-    const sections = new Map();
-    for (const one of ui.state.sentences) sections.set(one.section, [...(sections.get(one.section) || []), one]);
-    const body = [...sections].map(([title, said]) => [h("h4", {}, title), h("p", {}, ...said.flatMap((one) => [sentenceOf(one), /[.!?]$/.test(one.text) ? " " : h("br")]))]);
+    const { page, sentences } = ui.state;
+    const bySection = (lines) => lines.reduce((found, one) => found.set(one.section, [...(found.get(one.section) || []), one]), new Map());
+    const said = (lines) => lines.length > 0 && h("p", {}, ...lines.flatMap((one) => [sentenceOf(one), /[.!?]$/.test(one.text) ? " " : h("br")]));
+    const claims = [...bySection(sentences)].flatMap(([title, own]) => [h("h4", {}, title), said(own)]);
+    const body = page && [...bySection(page.lines)].flatMap(([title, own]) => {
+      const rows = own.filter((one) => one.cells.length);
+      return [title && h("h4", {}, title), said(own.filter((one) => !one.cells.length)), rows.length > 0 && tableOf(page.head, rows)];
+    });
+    const margin = page && [
+      h("p", { class: "wbs-buttons" }, ...(compute && !page.written ? Object.entries(page.buttons).map(buttonOf)
+        : [h("small", {}, Object.values(page.buttons).map((word) => `[${word}]`).join(" · "))])),
+      h("details", { class: "wbs-margin", open: ui.open ? "" : null, toggle: (event) => (ui.open = event.target.open) },
+        h("summary", { "data-key": "margin" }, page.margin), ...claims)];
     const key = ui.picked.size > 0 && h("small", {}, "% on the picked rows");
     return h("section", { class: "wbs-report", "aria-label": "Report" }, h("h3", {}, "Report ", key),
-      roving(h("div", { class: "wbs-scroll", "data-scroll": "report" }, ...body.flat())));
+      page?.written && h("small", {}, page.written), ...(ui.state.changed ?? []).map((line) => h("p", { class: "wbs-heard" }, h("b", {}, line))),
+      roving(h("div", { class: "wbs-scroll", "data-scroll": "report" }, ...(page ? [...body, ...margin] : claims))));
   }
 
-  function sentenceOf(one) {
+  const buttonOf = ([name, word]) => h("button", { class: "wbs-again", "data-key": `button-${name}`, disabled: ui.busy || (name !== "forget" && ui.state.page.pick === null) ? "" : null, click: () => press(name) }, word);
+
+  /** Up to three products beside each other: the first cell of a row is pressed as a sentence is. */
+  function tableOf(head, rows) {
+    const lines = rows.map((one) => h("tr", { class: one.fate ? `wbs-${one.fate}` : "" },
+      h("th", { scope: "row" }, sentenceOf(one, one.cells[0])),
+      ...one.cells.slice(1).map((cell) => h("td", {}, h(one.fate === "gone" ? "s" : "span", {}, ...written(cell))))));
+    return h("table", { class: "wbs-table" }, h("thead", {}, h("tr", {}, ...head.map((cell) => h("th", { scope: "col" }, ...written(cell))))), h("tbody", {}, ...lines));
+  }
+
+  /** A text with its numbers: one that is another now stands beside the old one. */
+  function written(told) {
+    return told.map((part) => (Array.isArray(part) ? [`${part[0] || "–"} → `, h("b", {}, part[1] || "–")] : part)).flatMap((part, at) => [at ? " " : "", part].flat());
+  }
+
+  function sentenceOf(one, shown = one.told) {
     const share = dependence(one, ui.picked);
     const [sign, word] = words.fate[one.fate] || ["", ""];
     const told = one.fate && (one.fate !== "kept" || ui.focus === one.claim);
     const why = told ? because(one.fate, one.cause, words) : "";
-    const text = one.told.map((part) => (Array.isArray(part) ? [`${part[0]} → `, h("b", {}, part[1])] : part)).flatMap((part, at) => [at ? " " : "", part].flat());
     const styles = ["wbs-sentence", ui.focus === one.claim && "wbs-focus", share > 0 && "wbs-touched", one.fate && `wbs-${one.fate}`];
     const element = h("span", {
       class: styles.filter(Boolean).join(" "), role: "button", "data-key": `claim-${one.claim}`, "data-claim": one.claim, "data-fate": one.fate || "",
       "aria-pressed": String(ui.focus === one.claim), click: () => pickSentence(one), keydown: arrows,
       "aria-label": [telling(one.told), word, why, share > 0 && `${percent(share)} of it rests on the picked rows`].filter(Boolean).join("; ") },
-      h(one.fate === "gone" ? "s" : "span", { class: "wbs-text" }, ...text),
+      h(one.fate === "gone" ? "s" : "span", { class: "wbs-text" }, ...written(shown)),
       told && h("b", { class: "wbs-fate" }, ` ${sign}\u00a0${word}`), why && (one.fate === "back" || ui.focus === one.claim) && h("small", { class: "wbs-cause" }, ` (${why})`),
       share >= 0.005 && h("b", { class: "wbs-rests" }, ` ${percent(share).replace(" ", "\u00a0")}`));
     element.style.setProperty("--share", share.toFixed(3));
@@ -246,7 +293,7 @@ export function draw(root, firstState, compute, words) {
         h("div", {}, h("h3", {}, question), ...(lines.length ? lines : ["–"]).map((line) => h("p", {}, line)))));
   }
 
-  const first = firstState.sentences.find((sentence) => sentence.smallest.length && !sentence.fate);
+  const first = everything(firstState).find((sentence) => sentence.smallest.length && !sentence.fate);
   if (first && compute) pickSentence(first); // armed from the start: no instruction needed
   else redraw();
 }

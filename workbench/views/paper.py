@@ -1,0 +1,135 @@
+"""A report on paper: as text for a console, as one HTML file, and as Markdown."""
+
+from __future__ import annotations
+
+import re
+import textwrap
+from collections.abc import Iterator
+from itertools import groupby
+from pathlib import Path
+
+from workbench.errors import ConfigError
+from workbench.html import visible
+from workbench.reports import Report
+from workbench.reports.forms import buttons, checked, head_of, lines_of, margin_of
+from workbench.whole import whole_file
+
+WIDE = 88
+"""Letters of a line in a console."""
+MARKS = '<meta name="generator" content="workbench report">', "<!-- workbench report "
+"""What says that a file was written here: in its first kilobyte, before anything from data."""
+STYLE = """
+body { font: 1rem/1.5 system-ui, sans-serif; max-width: 42rem; margin: 2rem auto; padding: 0 1rem; }
+html { color-scheme: light dark; }
+table { border-collapse: collapse; }
+tr { border-top: 1px solid gray; }
+th { font-weight: 400; }
+summary { cursor: pointer; }
+"""
+PAGE = """<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+{mark}
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>A page for one shopper</title>
+<style>{style}</style>
+</head>
+<body>
+<main>{page}</main>
+</body>
+</html>
+"""
+
+
+def report_file(report: Report, path: Path) -> Path:
+    """Write a report as .html or .md, whole or not at all; raises as `suffix_of`."""
+    make = markdown if suffix_of(path) == ".md" else report_page
+    with whole_file(path, ours=_ours) as new:
+        new.write_text(make(report), encoding="utf-8", newline="\n")
+    return path
+
+
+def suffix_of(path: Path) -> str:
+    """The suffix of a file that a report can be written to; raises `ConfigError` for another, and
+    where something is there that was not written here."""
+    suffix = path.suffix.lower()
+    if suffix not in (".html", ".htm", ".md"):
+        what = f"cannot write {path.suffix or 'a file without a suffix'}"
+        raise ConfigError(what, str(path), "a name that ends in .html or .md")
+    if path.is_dir() or path.is_symlink() or (path.exists() and not _ours(path)):
+        what, do = "is there, and no export wrote it", "choose another name, or take it away"
+        raise ConfigError(what, str(path), "a new file, or an older export of a report", do)
+    return suffix
+
+
+def _ours(path: Path) -> bool:
+    with path.open("rb") as file:
+        start = file.read(1_000)
+    return any(mark.encode() in start for mark in MARKS)
+
+
+def report_page(report: Report) -> str:
+    """One HTML file that asks for nothing."""
+    return PAGE.format(mark=MARKS[0], style=STYLE, page=report._repr_html_())
+
+
+def markdown(report: Report) -> str:
+    """The page and its margin as Markdown: text from data is never taken for markup."""
+    parts = [f"{MARKS[1]}{report.report} -->"]
+    for heading, lines in groupby(lines_of(report), key=lambda line: line.heading):
+        said = list(lines)
+        parts += [f"## {plainly(heading)}"] if heading else []
+        sentences = [plainly(line.text) for line in said if not line.cells]
+        parts += [" ".join(sentences)] if sentences else []
+        rows = [line.cells for line in said if line.cells]
+        if rows:
+            head = head_of(report)
+            lined = [_row(head), "|---" * len(head) + "|", *map(_row, rows)]
+            parts.append("\n".join(lined))
+    if report.claims:
+        parts.append(" · ".join(f"\\[{word}\\]" for word in buttons().values()))
+    parts.append(f"<details><summary>{checked(report)}</summary>")
+    for name, said in margin_of(report):
+        parts += [f"### {plainly(name)}", "\n".join(f"- {plainly(one)}" for one in said)]
+    return "\n\n".join([*parts, "</details>"]) + "\n"
+
+
+def plainly(text: str) -> str:
+    """A text in which Markdown finds nothing to do.
+
+    >>> plainly("<b> [a](http://b) *c*")
+    '\\\\<b\\\\> \\\\[a\\\\](http\\\\://b) \\\\*c\\\\*'
+    """
+    told = re.sub(r"([\\`*_\[\]<>#!&~|@$])|(:)(?=//)|(?<=www)(\.)", r"\\\g<0>", visible(text))
+    # a number or a dash at the beginning would make a list
+    return re.sub(r"^(\d+)([.)])(?=\s|$)|^([-+=])", lambda m: f"{m[1] or ''}\\{m[2] or m[3]}", told)
+
+
+def _row(cells: list[str]) -> str:
+    return f"| {' | '.join(map(plainly, cells))} |"
+
+
+def console(report: Report) -> str:
+    """The page as plain text: the table in columns, and what the margin would hold."""
+    return visible("\n\n".join(_console(report)))
+
+
+def _console(report: Report) -> Iterator[str]:
+    for heading, lines in groupby(lines_of(report), key=lambda line: line.heading):
+        said = list(lines)
+        sentences = " ".join(visible(line.text) for line in said if not line.cells)
+        text = textwrap.fill(sentences, WIDE)
+        yield f"{heading.upper()}\n{text}" if heading else text
+        rows = [[visible(cell) for cell in line.cells] for line in said if line.cells]
+        if rows:
+            rows = [head_of(report), *rows]
+            wide = [max(map(len, column)) for column in zip(*rows, strict=True)]
+            yield "\n".join(
+                "  ".join(cell.ljust(n) for cell, n in zip(row, wide, strict=True)).rstrip()
+                for row in rows
+            )
+    if report.claims:
+        yield "  ".join(f"[{word}]" for word in buttons().values())
+    yield checked(report)

@@ -1,0 +1,36 @@
+"""The page as it is meant to be served: own actions as the base ranking, the agent's offers, all that
+remembers beside the log, and sensitive topics left unsaid."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from workbench.data import Catalogue, Interactions
+from workbench.errors import ConfigError
+from workbench.ledger import Service
+from workbench.recommend import OwnActions
+from workbench.reports import EntityStore
+from workbench.reports.recpilot import Archive, Experience, Rubric, agent
+from workbench.sources import find_sensitive, load_rules
+
+
+def served(log: Interactions, catalogue: Catalogue, unsaid: Iterable[str] = ()) -> Service:
+    """A service that writes such pages; `unsaid` as in `Service.build`.
+
+    >>> print(served(world.log, world.catalogue).report(3).text)  # doctest: +SKIP
+    """
+    stores = (EntityStore, Rubric, Experience, Archive)
+    rules = {"stores": stores, "unsaid": unsaid, "agent": agent}
+    return Service.build(log, catalogue, OwnActions(), **rules)
+
+
+def unnamed(catalogue: Catalogue, name: str) -> list[str] | None:
+    """Topics that no page names unasked: those all of whose products the rules for a data set call
+    sensitive. None where there are no rules."""
+    try:
+        rules = load_rules(name)
+    except ConfigError:
+        return None
+    own = set(find_sensitive(catalogue, rules)["item"].tolist())
+    topics = catalogue.topics.groupby("topic", sort=True)["item"].agg(set)
+    return [topic for topic, items in topics.items() if items <= own]
