@@ -368,7 +368,7 @@ def test_what_stores_tell_is_said_by_one_rule():
         ("rubric", "weighs", "price", 0.2, ids[1], 1.0),
     ]
     says += [("experience", "when", "too heavy | the last one", 0.9, ids[2], 1.0)]
-    says += [("archive", "changed", "The pick is another.", np.nan, ids[3], 1.0)]
+    says += [("archive", "changed", "The pick is another", np.nan, ids[3], 1.0)]
     says += [("aspect", "price+rating", "item:2", 1.0, ids[3], 1.0)]
     says += [("rumour", "when", "nobody knows this kind", 1.0, ids[0], 1.0)]
     evidence = Evidence.of(log, catalogue, EASE().fit(log), 0, {"teller": Teller(says)})
@@ -380,7 +380,7 @@ def test_what_stores_tell_is_said_by_one_rule():
     assert dict(zip(own["interaction"], own["weight"], strict=True)) == {ids[0]: 0.75, ids[1]: 0.25}
     assert execute(evidence, made["rubric"].statement).source == "teller"
     assert "Going by what you bought, price matters to you most." in report.text
-    assert "“too heavy / the last one”" in report.text
+    assert "too heavy / the last one" in report.text
     assert "## Since last time\n\nThe pick is another." in report.text
     # in their margin every number of the model
     assert "Rubric, weighs price: +0.20." in report.margin
