@@ -123,10 +123,10 @@ def _faults(table: pd.DataFrame, log: Interactions) -> Iterator[str]:
     pages = table.groupby("report")
     if (pages[["user", "made"]].nunique() > 1).any(axis=None):
         yield "a page of two shoppers, or of two days"
-    if table.duplicated(["report", "claim"]).any():
-        yield "a claim twice on a page"
     if ((table["place"] >= 0) != (table["text"] != "")).any() or (table["place"] < -1).any():
         yield "a sentence without a place, or a place without one"
+    if table.duplicated(["report", "claim", "place"]).any():
+        yield "a claim twice in a sentence"
     owner = log.frame.set_index("interaction")["user"]
     for row in table.itertuples():
         ids, weights = np.asarray(row.interactions), np.asarray(row.weights, dtype=float)

@@ -45,7 +45,9 @@ class PastPage:
 
 def page_of(rows: pd.DataFrame) -> PastPage:
     """The page that some rows of the archive's table hold."""
-    first = rows.iloc[0]
+    first, places = rows.iloc[0], rows
+    # a claim that two sentences say has a row for each
+    rows = rows.drop_duplicates("claim")
     claims = tuple(Claim(*values) for values in rows[FIELDS].itertuples(index=False))
     support = pd.DataFrame(
         {
@@ -54,35 +56,36 @@ def page_of(rows: pd.DataFrame) -> PastPage:
             "weight": np.concatenate([*rows["weights"]]).astype(float),
         }
     )
-    said = rows[rows["place"] >= 0].drop_duplicates("place").sort_values("place")
+    said = places[places["place"] >= 0].drop_duplicates("place").sort_values("place")
     lines = tuple(zip(said["section"], said["text"], strict=True))
     return PastPage(int(first["user"]), first["report"], first["made"], claims, support, lines)
 
 
 def rows_of(report: Report, made: pd.Timestamp) -> Iterator[dict[str, object]]:
-    """A report as rows of the archive's table: one a claim, with the sentence that says it."""
-    said: dict[str, tuple[int, str, str]] = {}
+    """A report as rows of the archive's table: one a claim and sentence that says it."""
+    said: dict[str, list[tuple[int, str, str]]] = {}
     words = templates()
     headings = words["sections"] | words.get("page", {}).get("headings", {})
     for place, row in enumerate(report.sentences.itertuples()):
         heading = headings.get(row.section, row.section)
+        text = plain(report.text[row.start : row.end])
         for claim in row.claims:
-            said.setdefault(claim, (place, heading, plain(report.text[row.start : row.end])))
+            said.setdefault(claim, []).append((place, heading, text))
     carried = report.support.groupby("claim")
     for claim in report.claims:
         own = carried.get_group(claim.claim)
-        place, section, text = said.get(claim.claim, (-1, "", ""))
-        yield {
-            "user": report.user,
-            "report": report.report,
-            "made": made,
-            **claim.to_dict(),
-            "place": place,
-            "section": section,
-            "text": text,
-            "interactions": own["interaction"].to_numpy(),
-            "weights": own["weight"].to_numpy(),
-        }
+        for place, section, text in said.get(claim.claim, [(-1, "", "")]):
+            yield {
+                "user": report.user,
+                "report": report.report,
+                "made": made,
+                **claim.to_dict(),
+                "place": place,
+                "section": section,
+                "text": text,
+                "interactions": own["interaction"].to_numpy(),
+                "weights": own["weight"].to_numpy(),
+            }
 
 
 def struck(page: pd.DataFrame, ids: np.ndarray) -> pd.DataFrame:
@@ -96,7 +99,7 @@ def struck(page: pd.DataFrame, ids: np.ndarray) -> pd.DataFrame:
         place=page["place"].mask(silent, -1),
         section=page["section"].mask(silent, ""),
         text=page["text"].mask(silent, ""),
-    )[~hit]
+    )[~hit].drop_duplicates(["claim", "place"])
     if not (left["place"] >= 0).any():
         return left[:0]
     # the old id was made of what is struck, too

@@ -66,7 +66,8 @@ class Archive:
         return cls(pd.DataFrame(columns=[*TYPES]), log.users, log.index_fingerprint)
 
     def __repr__(self) -> str:
-        return f"Archive({self.table['report'].nunique():,} pages, {len(self.table):,} claims)"
+        claims = self.table[["report", "claim"]].drop_duplicates()
+        return f"Archive({claims['report'].nunique():,} pages, {len(claims):,} claims)"
 
     @typed
     def add(self, report: Report, made: object) -> Archive:
