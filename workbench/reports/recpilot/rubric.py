@@ -20,7 +20,6 @@ from workbench.data import Catalogue, Interactions
 from workbench.data.histories import unique_ids
 from workbench.reports.evidence import Evidence
 from workbench.reports.recpilot._learning import Learnt, RubricConfig, learn
-from workbench.reports.recpilot._settled import Settled
 from workbench.reports.recpilot._steps import (
     Step,
     counting,
@@ -30,6 +29,7 @@ from workbench.reports.recpilot._steps import (
     table_of,
 )
 from workbench.reports.recpilot._telling import notes_of, said_of
+from workbench.reports.recpilot._using import Using
 from workbench.reports.recpilot._visible import Visible
 
 
@@ -60,9 +60,9 @@ class Rubric:
     _played: dict[int, Learnt] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
-    def with_config(cls, config: RubricConfig) -> Settled:
+    def with_config(cls, config: RubricConfig) -> Using:
         """A rubric with settings, as `Service.build(stores=[…])` takes it."""
-        return Settled(cls, config)
+        return Using(cls, {"config": config})
 
     @classmethod
     def build(
