@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 from workbench.cli import app
 from workbench.data import stamp_of_data
 from workbench.settings import settings
+from workbench.sources import stamps
 from workbench.unlearning import grid_facts
 from workbench.unlearning.grid import plan
 from workbench.unlearning.grid_config import Asked, Grid, Source
@@ -130,7 +131,7 @@ def test_a_lie_about_the_data_finds_no_cell(told, folder):
 
 def test_changed_files_are_another_stamp(tmp_path, monkeypatch):
     shutil.copytree(settings().data / "world", tmp_path / "world")
-    monkeypatch.setattr(grid_facts, "settings", lambda: SimpleNamespace(data=tmp_path))
+    monkeypatch.setattr(stamps, "settings", lambda: SimpleNamespace(data=tmp_path))
     before = stamp_of_data("world")
     assert stamp_of_data("world") == before
     file = tmp_path / "world" / "log.parquet"

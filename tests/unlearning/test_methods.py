@@ -43,7 +43,7 @@ def test_a_row_opens_its_own_algorithm_and_no_other():
 import sys
 from workbench.unlearning.methods import METHODS
 METHODS["no-op"], METHODS["warm start, batched"]
-print(*(name.split(".")[-1] for name in sys.modules if ".algorithms." in name))
+print(*(name.split(".")[-1] for name in sys.modules if ".unlearning.algorithms." in name))
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert set(done.stdout.split()) == {"controls", "warm_start", "_samples"}

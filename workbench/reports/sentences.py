@@ -95,7 +95,7 @@ def _named(name: str, evidence: Evidence) -> str:
 
 
 def count_words(text: str) -> int:
-    """Words: runs without spaces that hold a letter or a digit; the lines of a table apart.
+    r"""Words: runs without spaces that hold a letter or a digit; the lines of a table apart.
 
     >>> count_words("It costs 7.95.\n| Cheaper | 6.95 |")
     3

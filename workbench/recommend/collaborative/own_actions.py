@@ -117,6 +117,9 @@ class OwnActions(Bound):
         config, _ = load_arrays(folder, "OwnActions", cls.Config, ("parts",))
         model = cls(config)
         model.others, model.bound = EASE.load(Path(folder, "others")), saved_bound(folder)
+        if model.bound is None:
+            # an old folder names no log, and neither does its EASE
+            model.others.bound = None
         if (model.others.config, model.others.bound) != (config.ease, model.bound):
             do = "save the model again"
             raise ModelError("EASE of another fit", str(folder), "the one it was saved with", do)
