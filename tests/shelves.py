@@ -18,23 +18,24 @@ PACKAGE = Path(__file__).resolve().parents[1] / "workbench"
 REACH = 3_500
 """Code lines that one notebook may load: what its reader can be sent into."""
 OVER = {
-    "00": 4_900,
+    "00": 5_900,
     "10": 4_500,
     "13": 6_000,
-    "20": 4_000,
-    "21": 3_600,
+    "20": 4_100,
+    "21": 3_700,
     "22": 6_100,
-    "23": 6_300,
-    "24": 7_200,
-    "25": 6_800,
-    "26": 7_700,
-    "30": 3_600,
-    "31": 3_800,
+    "23": 6_400,
+    "24": 7_400,
+    "25": 6_900,
+    "26": 8_800,
+    "30": 3_700,
+    "31": 3_900,
     "32": 3_600,
-    "40": 5_200,
+    "40": 6_200,
 }
 """Notebooks that miss it, with what each is held to until it comes down: checks of what is handed
-in stand in the files that do the work, and are loaded with them. 10 reads the whole page: deeds,
+in stand in the files that do the work, and are loaded with them. 00 and 40 show the page on their
+screen, which is 900 lines. 10 reads the whole page: deeds,
 phrases and table, the agent, own actions, buttons, and what requests reach; 13 a page, the three
 memories it learns from, and what forgets them. 20 asks its question of three tasks, with seven models
 and a stream of requests; 22 to 26 load a trained model, the methods that they run (a row of
