@@ -237,7 +237,8 @@ def test_a_notebook_just_opened_shows_the_screen_as_the_live_one_looks(lab, quie
     nbformat.write(notebook, lab.root / path)
     quiet.goto(lab.page(path))
     quiet.locator(".jp-RenderedHTML td").first.wait_for()
-    history, report, *lists = quiet.locator(".jp-RenderedHTML td").all()
+    # the page on the screen has a table of its own
+    history, report, *lists = quiet.locator(".jp-RenderedHTML td:not(td td)").all()
     left, right = history.bounding_box(), report.bounding_box()
     assert left["x"] + left["width"] <= right["x"] + 2 and left["y"] == right["y"]
     assert len(lists) == 3
@@ -247,4 +248,4 @@ def test_a_notebook_just_opened_shows_the_screen_as_the_live_one_looks(lab, quie
         )
         assert look == ["left", "top"]
     text = quiet.locator(".jp-RenderedHTML").inner_text()
-    assert "◆\u00a09%" in text and "Our pick for you is" in text and "☑\u00a0the log" in text
+    assert "◆\u00a0" in text and "our pick is" in text and "☑\u00a0the log" in text
