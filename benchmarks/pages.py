@@ -26,6 +26,7 @@ from workbench.recommend import EASE
 from workbench.reports import Report, check, count_words
 from workbench.reports.recpilot import agent
 from workbench.statistics import wilson
+from workbench.views.served import unnamed
 from workbench.worlds.shop import World, sized
 
 VERBS = {"bought": "purchase", "kept": "favourite", "left": "cart"}
@@ -55,9 +56,7 @@ class Reader:
         self.frame = world.catalogue.frame
         self.sensitive = sensitive
         frame = self.frame.loc[sensitive]
-        topics = world.catalogue.topics.groupby("topic")["item"].agg(set)
-        own = set(sensitive.tolist())
-        self.topics = [topic for topic, items in topics.items() if items <= own]
+        self.topics = unnamed(world.catalogue, "generated-world")
         both = zip(self.frame["title"], self.frame["brand"], strict=True)
         self.titles = [(title, title.removeprefix(f"{brand} ")) for title, brand in both]
         self.names = [*self.topics, *frame["kind"].unique(), *frame["title"]]

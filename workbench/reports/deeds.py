@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from workbench.data import BUTTONS, FUNNEL, Catalogue, Interactions
+from workbench.data import FUNNEL, Catalogue, Interactions
 
 HALF = 2.0
 """Visits after which a row counts half. Of 200 generated shoppers the intent names a kind of the next
@@ -50,9 +50,7 @@ class Deeds:
     @classmethod
     def of(cls, log: Interactions, user: int) -> Deeds:
         """The rows of one user code, presses left out."""
-        rows = log.rows_of(user)
-        action = rows["action"].to_numpy(dtype=object)
-        rows = rows[~np.isin(action.astype(str), list(BUTTONS))]
+        rows = log.deeds.rows_of(user)
         rank = [FUNNEL.get(str(action), -1) for action in rows["action"]]
         when = rows["timestamp"].dt.tz_localize(None).to_numpy()
         # a visit is a session, else a basket, else a day, else a row alone

@@ -145,15 +145,14 @@ class Page:
             deed = deeds[-1]
             known = item_code(link.subject)
             frame = self.evidence.catalogue.frame
-            it = self.words["deeds"][deed.relation].format(item="it")
+            # of the pick itself a sentence says "it"
+            about = "it" if link.relation == "itself" else self.say.item(known)
             text = self.words["link"][link.relation].format(
-                deed=it.replace(" it", "", 1) if link.relation == "itself" else self.say.deed(deed),
+                deed=self.words["deeds"][deed.relation].format(item=about),
                 when=self.say.when(deed),
                 brand=self.say.name(frame["brand"].iat[known]),
                 category=self.say.name(frame["category"].iat[known]),
             )
-            if link.relation == "itself":
-                text = f"You {it}{self.say.when(deed)}."
             return [Said("pick", "reason", text, (deed.claim, link.claim))]
         return []
 

@@ -81,10 +81,10 @@ def row(e: Evidence, subject: str, role: str, told: str) -> Executed:
 def against(e: Evidence, subject: str, relation: str, object: str) -> Executed:
     """What speaks against the pick, beside what is shown with it."""
     item = _code(e, subject)
-    if e.offers.get("pick") != item or relation not in speaks_against(e):
+    other = speaks_against(e).get(relation)
+    if e.offers.get("pick") != item or other is None:
         raise NotSo(f"{subject} is not {relation}")
-    same(object, item_name(speaks_against(e)[relation]))
-    other = item_code(object)
+    same(object, item_name(other))
     rated = relation == "lowest rated"
     values = e.catalogue.rating if rated else e.price
     value = values[item] - values[other] if relation == "between" else values[item]

@@ -22,7 +22,7 @@ from workbench.reports import Report
 from workbench.reports.rules import portable
 from workbench.reports.sentences import templates
 from workbench.reports.writer import PAGED
-from workbench.views.paper import report_file
+from workbench.views.paper import foreign_file, other_suffix, report_file
 from workbench.views.screen.static import static_screen
 from workbench.views.screen.told import words
 from workbench.views.text import brief
@@ -120,12 +120,6 @@ def export(screen: Screen | Any, path: Path | str, real_people: bool = False) ->
     size = f"{model['items']} products × {model['users']} shoppers"
     footer = f"This page computes by itself: EASE, {size}. No server, no network."
     return write(document(state, model, footer), path)
-
-
-def other_suffix(path: Path, expected: str, do: str | None) -> ConfigError:
-    """The error of a file that cannot be written under its name."""
-    what = f"cannot write {path.suffix or 'a file without a suffix'}"
-    return ConfigError(what, str(path), expected, do)
 
 
 def _generated(log: Interactions) -> bool:
@@ -274,8 +268,7 @@ def write(text: str, path: Path | str) -> Path:
     table = path.suffix.lower() == ".csv"
     ours = b",provenance\n" if table else b'type="application/json" id="payload"'
     if path.is_dir() or (path.exists() and ours not in path.read_bytes()):
-        what, do = "is there, and no export wrote it", "choose another name, or take it away"
-        raise ConfigError(what, str(path), "a new file, or an older export", do)
+        raise foreign_file(path, "a new file, or an older export")
     with whole_file(path) as new:
         new.write_text(text, encoding="utf-8", newline="\n")
     return path

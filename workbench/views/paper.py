@@ -56,12 +56,22 @@ def suffix_of(path: Path) -> str:
     where something is there that was not written here."""
     suffix = path.suffix.lower()
     if suffix not in (".html", ".htm", ".md"):
-        what = f"cannot write {path.suffix or 'a file without a suffix'}"
-        raise ConfigError(what, str(path), "a name that ends in .html or .md")
+        raise other_suffix(path, "a name that ends in .html or .md")
     if path.is_dir() or path.is_symlink() or (path.exists() and not _ours(path)):
-        what, do = "is there, and no export wrote it", "choose another name, or take it away"
-        raise ConfigError(what, str(path), "a new file, or an older export of a report", do)
+        raise foreign_file(path, "a new file, or an older export of a report")
     return suffix
+
+
+def other_suffix(path: Path, expected: str, do: str | None = None) -> ConfigError:
+    """The error of a file that cannot be written under its name."""
+    what = f"cannot write {path.suffix or 'a file without a suffix'}"
+    return ConfigError(what, str(path), expected, do)
+
+
+def foreign_file(path: Path, expected: str) -> ConfigError:
+    """The error of a name under which something stands that no export wrote."""
+    what, do = "is there, and no export wrote it", "choose another name, or take it away"
+    return ConfigError(what, str(path), expected, do)
 
 
 def _ours(path: Path) -> bool:

@@ -15,7 +15,7 @@ from workbench.errors import DataError, ModelError
 from workbench.ledger import Service, Switches, canaries
 from workbench.recommend import EASE
 from workbench.reports import EntityStore, Evidence, Store
-from workbench.reports.recpilot import Rubric, RubricConfig, press
+from workbench.reports.recpilot import Rubric, RubricConfig, press, using
 from workbench.reports.recpilot._learning import START
 from workbench.reports.recpilot.aspects import ATTRIBUTES, aspects_of
 
@@ -277,7 +277,7 @@ def test_a_catalogue_of_other_items_is_refused():
 
 def served(seed=1, config=None):
     log, catalogue, rows = bought(seed)
-    kinds = [EntityStore, Rubric.with_config(config or RubricConfig(mode="paper_exact"))]
+    kinds = [EntityStore, using(Rubric, config=config or RubricConfig(mode="paper_exact"))]
     return Service.build(log, catalogue, EASE(), stores=kinds), rows
 
 
@@ -285,7 +285,7 @@ def test_a_rubric_with_settings_is_a_store_of_a_service():
     service, _ = served()
     store = service.stores["rubric"]
     assert isinstance(store, Store) and store.config.mode == "paper_exact"
-    sent = pickle.loads(pickle.dumps(Rubric.with_config(RubricConfig(rate=0.2))))
+    sent = pickle.loads(pickle.dumps(using(Rubric, config=RubricConfig(rate=0.2))))
     assert sent.build(service.log, service.catalogue).config.rate == 0.2
     assert same(pickle.loads(pickle.dumps(store)), store)
 

@@ -29,7 +29,6 @@ from workbench.reports.recpilot._steps import (
     table_of,
 )
 from workbench.reports.recpilot._telling import notes_of, said_of
-from workbench.reports.recpilot._using import Using
 from workbench.reports.recpilot._visible import Visible
 
 
@@ -58,11 +57,6 @@ class Rubric:
     bound: str | None = field(default=None, repr=False)
     struck: frozenset[int] = frozenset()
     _played: dict[int, Learnt] = field(default_factory=dict, repr=False, compare=False)
-
-    @classmethod
-    def with_config(cls, config: RubricConfig) -> Using:
-        """A rubric with settings, as `Service.build(stores=[…])` takes it."""
-        return Using(cls, {"config": config})
 
     @classmethod
     def build(

@@ -18,7 +18,8 @@ from workbench.errors import WorkbenchError
 from workbench.html import content_id
 from workbench.statistics import auc
 from workbench.tokens.aggregate import MEANS, Pieces
-from workbench.views.page import other_suffix, packed, page, read, write
+from workbench.views.page import packed, page, read, write
+from workbench.views.paper import other_suffix
 from workbench.views.strip.text import readable
 
 if TYPE_CHECKING:
