@@ -32,6 +32,8 @@ def without_presses(log: Interactions) -> Interactions:
 def kept_out(log: Interactions, catalogue: Catalogue) -> set[tuple[int, int]]:
     """(user, item) that presses keep from being offered: the product itself, and of *cheaper,
     please* everything of its kind that costs as much or more."""
+    if log.deeds is log:
+        return set()
     rows = log.frame[log.frame["action"].isin(BUTTONS)]
     price, kind = catalogue.frame["price"].to_numpy(), catalogue.kind
     out = set(zip(rows["user"], rows["item"], strict=True))

@@ -145,7 +145,11 @@ class Catalogue:
 
     def title(self, item: int) -> str:
         """The title of one item; raises `UnknownItem`."""
-        return str(self.frame["title"].iat[self._code(item)])
+        return str(self._titles[self._code(item)])
+
+    @cached_property
+    def _titles(self) -> np.ndarray:
+        return self.frame["title"].to_numpy(dtype=object)
 
     def _code(self, item: int) -> int:
         return int(checked_codes([item], len(self), "catalogue", UnknownItem)[0])

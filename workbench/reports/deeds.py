@@ -15,6 +15,7 @@ from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 
 from workbench.data import FUNNEL, Catalogue, Interactions
 
@@ -51,20 +52,18 @@ class Deeds:
     def of(cls, log: Interactions, user: int) -> Deeds:
         """The rows of one user code, presses left out."""
         rows = log.deeds.rows_of(user)
-        rank = [FUNNEL.get(str(action), -1) for action in rows["action"]]
+        known = [FUNNEL.get(str(action), -1) for action in rows["action"].cat.categories]
+        rank = np.array(known, dtype=np.int64)[rows["action"].cat.codes]
         when = rows["timestamp"].dt.tz_localize(None).to_numpy()
         # a visit is a session, else a basket, else a day, else a row alone
-        names = (rows["session"], rows["basket"], rows["timestamp"].dt.floor("D"))
-        names = [name.astype(object).where(name.notna(), None) for name in names]
-        visits = []
-        for place, named in enumerate(zip(*names, strict=True)):
-            kind = next((at for at, name in enumerate(named) if name is not None), None)
-            visits.append((None, place) if kind is None else (kind, named[kind]))
+        visit = np.arange(len(rows))
+        for kind, name in enumerate((when.astype("datetime64[D]"), rows["basket"], rows["session"])):
+            code = pd.factorize(name)[0]
+            visit = np.where(code < 0, visit, (kind + 1) * len(rows) + code)
         # visits since: counted from the last, a visit standing where its last row does
-        order = {visit: since for since, visit in enumerate(dict.fromkeys(reversed(visits)))}
-        ago = np.array([order[visit] for visit in visits], dtype=np.int64)
+        ago = pd.factorize(visit[::-1])[0][::-1].astype(np.int64)
         item, ids = rows["item"].to_numpy(), rows["interaction"].to_numpy()
-        return cls(item, np.array(rank, dtype=np.int64), ago, when, ids)
+        return cls(item, rank, ago, when, ids)
 
     def __len__(self) -> int:
         return len(self.item)
