@@ -57,7 +57,9 @@ class Deeds:
         when = rows["timestamp"].dt.tz_localize(None).to_numpy()
         # a visit is a session, else a basket, else a day, else a row alone
         visit = np.arange(len(rows))
-        for kind, name in enumerate((when.astype("datetime64[D]"), rows["basket"], rows["session"])):
+        for kind, name in enumerate(
+            (when.astype("datetime64[D]"), rows["basket"], rows["session"])
+        ):
             code = pd.factorize(name)[0]
             visit = np.where(code < 0, visit, (kind + 1) * len(rows) + code)
         # visits since: counted from the last, a visit standing where its last row does
