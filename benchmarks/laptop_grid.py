@@ -6,7 +6,7 @@ Needs ml-100k, rsc15-100k and tafeng (`workbench data get`) under --data or WORK
 most 2.5 hours on two cores; resumes where it was stopped. Writes `benchmarks/results/laptop_grid.md` and
 `.csv`: aggregates, never a row of a log. --plan says what it will take; --slice runs a grain of each
 part (two requests, one epoch, two methods), which shows that it works, and writes nothing. With --only
-the page says which parts are missing.
+the lines of other parts stay as they were written; the page says which parts are missing.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ RESULTS = ROOT / "benchmarks" / "results" / "laptop_grid.md"
 PARTS = ("films", "clicks", "baskets")
 FULL = 7 * 9 * 3 * 2 * 3 * 120
 """Steps of a full grid: algorithms × models × data sets of a task × modes × base seeds × requests."""
-SHOWN = ["data", "model", "method", "distance", "verdict", "decidable", "failed", "seconds"]
+SHOWN = ["run on", "data", "model", "method", "distance", "verdict", "decidable", "failed", "seconds"]
 SHOWN += ["pays_until", "note"]
 
 
@@ -50,7 +50,7 @@ def page(table: pd.DataFrame, plans: list[Plan], missing: list[str]) -> str:
     steps = sum(len([step for step in made.steps if step.mode]) for made in plans)
     told = [
         "# Laptop grid of unlearning",
-        f"{date.today()}: {steps:,} requests of the seven algorithms, {steps / FULL:.0%} of the full "
+        f"{steps:,} requests of the seven algorithms, {steps / FULL:.0%} of the full "
         "grid (three logs a task, three base seeds, 120 requests). One base seed, one draw of "
         "people, who ask in ten or twenty groups; `as_in_fork` capped.",
         "*distance*: deleted items' mean percentile, unlearned less retrained, 95 % interval; margin "
@@ -85,12 +85,20 @@ def main() -> None:
             print(run_grid(made, folder, given.jobs, given.engine, progress=True).to_string())
     if given.plan:
         return
-    tables = [whole_table(made, settings().runs / made.grid.name) for made in plans]
+    tables = []
+    for name, made in zip(given.only, plans, strict=True):
+        found = whole_table(made, settings().runs / made.grid.name)
+        tables.append(found.assign(part=name, **{"run on": str(date.today())}))
     table = pd.concat(tables, ignore_index=True)
     if given.slice:
         print(table[["data", "model", "method", "estimate", "verdict"]].to_string())
         return
-    missing = [name for name in PARTS if name not in given.only]
+    # parts that did not run now, as they were written
+    before = pd.read_csv(RESULTS.with_suffix(".csv"))
+    table = pd.concat([before[~before["part"].isin(given.only)], table], ignore_index=True)
+    table = table.sort_values("part", key=lambda part: part.map(PARTS.index), kind="stable")
+    missing = [name for name in PARTS if name not in set(table["part"])]
+    plans = [plan(read_grid(f"laptop_{name}")) for name in PARTS if name not in missing]
     lines = table.round(4).to_csv(index=False, lineterminator="\n")
     for path, said in (
         (RESULTS, page(table, plans, missing)),
