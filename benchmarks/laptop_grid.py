@@ -27,7 +27,17 @@ RESULTS = ROOT / "benchmarks" / "results" / "laptop_grid.md"
 PARTS = ("films", "clicks", "baskets")
 FULL = 7 * 9 * 3 * 2 * 3 * 120
 """Steps of a full grid: algorithms × models × data sets of a task × modes × base seeds × requests."""
-SHOWN = ["run on", "data", "model", "method", "distance", "verdict", "decidable", "failed", "seconds"]
+SHOWN = [
+    "run on",
+    "data",
+    "model",
+    "method",
+    "distance",
+    "verdict",
+    "decidable",
+    "failed",
+    "seconds",
+]
 SHOWN += ["pays_until", "note"]
 
 

@@ -118,7 +118,7 @@ SHELVES = (
     # 1,500 for presses of buttons, which no model learns from, and for what stores tell a page
     Shelf("science core", r".", 69_500),
 )
-WHOLE = 316_500
+WHOLE = 360_000
 """Lexical tokens of the package. The goals are 60,000 for the core before the wings, language, runs
 and purge among it, and 165,000 for the whole. Both are missed, by core and doors together and by
 the whole: refusing what is odd costs as much as doing what is right. The benchmark of unlearning
