@@ -17,5 +17,6 @@ __getattr__, __dir__, __all__ = lazy.attach(
         "experience": ["Experience"],
         "rubric": ["Rubric", "RubricConfig"],
         "sections": ["Choice", "section_values", "value_of"],
+        "weighed": ["Weighed", "weigh"],
     },
 )

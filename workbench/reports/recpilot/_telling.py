@@ -64,9 +64,7 @@ def _places(
     kind, c = evidence.catalogue.kind, rubric.config
     # where nobody says what it is, it stands alone
     beside = np.flatnonzero(kind == kind[item]) if kind[item] else np.array([item])
-    owned = [step.item for step in rubric.steps.get(evidence.user, ()) if not step.asked]
-    brands = rubric.shelf.brand[np.array(owned, dtype=np.int64)]
-    scores = rubric.shelf.scores(beside, sold[beside], brands)
+    scores = seen_of(rubric, evidence, beside, sold)
     ranked = rank_aspects(beside, rubric.weights(evidence.user), scores, c.largest, c.delta)
     places, name = ranked.places(item), f"item:{item}"
     carried = moved @ ranked.aspects.T
@@ -74,6 +72,13 @@ def _places(
         ("aspect", aspect, name, float(place), by)
         for (aspect, place), by in zip(places.items(), carried.T, strict=True)
     ]
+
+
+def seen_of(rubric: Any, evidence: Evidence, items: np.ndarray, sold: np.ndarray) -> np.ndarray:
+    """What the shopper sees of items (m,) today, (m, n_attributes); sold (n_items,): see below."""
+    owned = [step.item for step in rubric.steps.get(evidence.user, ()) if not step.asked]
+    brands = rubric.shelf.brand[np.array(owned, dtype=np.int64)]
+    return rubric.shelf.scores(items, sold[items], brands)
 
 
 def sold_to_others(evidence: Evidence) -> np.ndarray:

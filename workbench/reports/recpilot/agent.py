@@ -30,7 +30,7 @@ def agent(evidence: Evidence) -> dict[str, int]:
     offered = evidence.offerable
     catalogue = evidence.catalogue
     # what they are after, kind by kind, until one has something left
-    for mask in _within(evidence):
+    for mask in within(evidence):
         fitting = offered[mask[offered]]
         if len(fitting):
             first = fitting[~outdone(fitting, offered, catalogue)][:1]
@@ -49,7 +49,7 @@ def outdone(items: np.ndarray, offered: np.ndarray, catalogue: Catalogue) -> np.
     return np.array(both, dtype=bool)
 
 
-def _within(evidence: Evidence) -> list[np.ndarray]:
+def within(evidence: Evidence) -> list[np.ndarray]:
     """Masks (n_items,) of where the pick is looked for, the narrowest first."""
     kind = evidence.catalogue.kind
     category = evidence.catalogue.facts["category"]
