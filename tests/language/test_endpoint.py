@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from workbench.errors import ConfigError, ModelError
-from workbench.language import Endpoint, endpoint
+from workbench.language import Endpoint, bounded, endpoint
 from workbench.language.answers import patience
 from workbench.language.scorer import PromptScorer
 from workbench.tokens import make_pairs, prompt, score_tokens, trust
@@ -122,7 +122,7 @@ FAULTS = {
 @pytest.mark.parametrize("how", FAULTS)
 def test_what_fails_is_said(server, pairs, how, form, monkeypatch):
     if how == "large":
-        monkeypatch.setattr(endpoint, "LIMIT", 10)
+        monkeypatch.setattr(bounded, "LIMIT", 10)
     # the others answer, on a busy machine late
     late = {"timeout": 0.3} if how in ("slow", "drip") else {}
     scorer = ask(server, how, form, **late)

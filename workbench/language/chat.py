@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from workbench.errors import ConfigError, check_number
+from workbench.language.client import asked_by_openai, check_client
 from workbench.language.endpoint import Endpoint
 from workbench.language.loading import check_fits, check_room
 from workbench.language.replies import CLOSED, NoReply, after_thought, spoken, stops_of
@@ -37,7 +38,9 @@ class Chat:
     (top-p, a penalty for repetition) holds. Here the same seed gives the same reply; a server
     promises nothing. `fields` go into the body of a request as they are, and None leaves a field
     out: `{"max_tokens": None, "max_completion_tokens": 900, "temperature": None, "seed": None}`;
-    its `chat_template_kwargs` reach the chat template of a model here as well.
+    its `chat_template_kwargs` reach the chat template of a model here as well. A server is asked
+    by the `openai` client (`pip install 'workbench[llm]'`), with key and address of the `Endpoint`
+    alone: no variable `OPENAI_…`, no proxy and no redirect changes what is sent, or where.
 
     >>> judge = Chat(Endpoint("http://localhost:8000/v1", "my-model"))
     >>> judge.complete([{"role": "user", "content": "Which is better?"}], seed=1).text   # doctest: +SKIP
@@ -54,6 +57,8 @@ class Chat:
         if not served and not (pair and getattr(self.speaker[1], "chat_template", None)):
             expected = "an Endpoint, or (model, tokenizer with a chat template)"
             raise ConfigError("cannot reply", "speaker", expected)
+        if served:
+            check_client()
         check_number(1, max_tokens=self.max_tokens)
         check_number(0.0, 1e6, temperature=self.temperature)
         if not isinstance(self.fields, Mapping):
@@ -88,7 +93,7 @@ class Chat:
         body = {"model": self.speaker.model, "messages": messages, "max_tokens": self.max_tokens}
         body |= {"temperature": self.temperature, "seed": seed} | self.fields
         body = {name: value for name, value in body.items() if value is not None}
-        answer = self.speaker.post("/chat/completions", body)
+        answer = self.speaker.post("/chat/completions", body, asked_by_openai(self.speaker))
         choice, usage = self.speaker.choice(answer), answer.get("usage")
         said, finish = choice.get("message"), choice.get("finish_reason")
         if not isinstance(said, dict) or "content" not in said:

@@ -19,7 +19,7 @@ import json
 import os
 import re
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal
@@ -37,11 +37,11 @@ from workbench.language.answers import (
     spelled,
     status_in,
 )
+from workbench.language.bounded import bounded
 from workbench.language.scorer import Passes
 
 AGAIN = (408, 429, 500, 502, 503, 504)  # what may be better a moment later
 PAUSE = 0.5  # seconds before the first repetition; doubled each time
-LIMIT = 1 << 28  # bytes of an answer; a hundred thousand tokens take a tenth of it
 REFUSED = (
     "read what the server says: many want a url that ends in /v1; "
     "a field that it refuses is left out by Chat(..., fields={name: None})"
@@ -59,6 +59,14 @@ ADVICE = {
     403: "check the key and its variable",
     404: "check url and model",
 }
+
+
+Answered = tuple[int, bytes, float]
+
+
+def answered(answer: httpx.Response) -> Answered:
+    """Status and content of an answer, and seconds that it asks to wait."""
+    return answer.status_code, answer.content, patience(answer.headers.get("retry-after", ""))
 
 
 @dataclass(frozen=True)
@@ -129,14 +137,18 @@ class Endpoint:
             ids, tokens, start, end, np.array([rows[prompt] for prompt in prompts]), merged
         )
 
-    def post(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
-        """POST `body` as JSON to `url` + `path` and return the answer, a JSON object."""
+    def post(
+        self, path: str, body: Mapping[str, Any], send: Callable[..., Answered] | None = None
+    ) -> dict[str, Any]:
+        """POST `body` as JSON to `url` + `path` and return the answer, a JSON object; `send`: another
+        way to do so, `(address, body)` → status, content, seconds that it asks to wait."""
+        send = send or self._send
         where = self.url.removesuffix("/v1") + path if path == "/tokenize" else self.url + path
         wait = 0.0
         for attempt in range(self.retries + 1):
             time.sleep(max(wait, PAUSE * (2**attempt - 1)))
             try:
-                status, content, wait = self._send(where, body)
+                status, content, wait = send(where, body)
             except httpx.TimeoutException:
                 said = f"slow: no whole answer within {self.timeout:g} s"
             except httpx.ConnectError as error:
@@ -185,18 +197,25 @@ class Endpoint:
 
     def __getstate__(self):
         # sockets do not travel
-        return {name: value for name, value in self.__dict__.items() if name != "_client"}
+        return {name: value for name, value in self.__dict__.items() if name != "client"}
 
     @cached_property
-    def _client(self):
-        return httpx.Client(timeout=self.timeout)
+    def client(self) -> httpx.Client:
+        """What asks the server: no redirect, no proxy, no environment, an end to every answer."""
+        return bounded(self.timeout, self._headers)
+
+    def _headers(self):
+        """All that is sent beside the body."""
+        own = {"Accept": "application/json", "Content-Type": "application/json"}
+        return own | ({"Authorization": f"Bearer {self.key}"} if self.key_from else {})
 
     @property
     def _named(self):
         return f"{self.url} ({self.model})"
 
     @property
-    def _key(self):
+    def key(self) -> str:
+        """The key, read anew; empty where no variable is named. `ConfigError` for one without."""
         if self.key_from is None:
             return ""
         key = os.environ.get(self.key_from, "").strip()
@@ -206,24 +225,13 @@ class Endpoint:
         return key
 
     def _send(self, where, body):
-        """Status, content, and seconds that it asks to wait; a server that drips is as slow as one
-        that says nothing."""
-        headers = {"Authorization": f"Bearer {self._key}"} if self.key_from else {}
-        until, content = time.monotonic() + self.timeout, bytearray()
-        with self._client.stream("POST", where, json=dict(body), headers=headers) as answer:
-            for chunk in answer.iter_bytes():
-                content += chunk
-                if len(content) > LIMIT:
-                    what = f"more than {LIMIT >> 20} MiB"
-                    raise self.shape(what, "an answer of the size of the text")
-                if time.monotonic() > until:
-                    raise httpx.ReadTimeout("dripping")
-        return answer.status_code, bytes(content), patience(answer.headers.get("retry-after", ""))
+        """Status, content, and seconds that it asks to wait."""
+        return answered(self.client.post(where, json=dict(body)))
 
     def _quoted(self, content):
         """The beginning of what a server said; some repeat the key that they refuse."""
         text = content.decode("utf-8", "replace")
-        return repr((text.replace(self._key, "[key]") if self._key else text)[:200])
+        return repr((text.replace(self.key, "[key]") if self.key else text)[:200])
 
     def _ids(self, prompt, ids):
         """Log-probability and text of each token of `ids` after the prompt."""
