@@ -108,7 +108,7 @@ SHELVES = (
         r"|measures)\.py",
         16_000,
     ),
-    Shelf("report methods", r"reports/(recpilot/|evaluation|judges)", None),
+    Shelf("report methods", r"reports/(recpilot/|_?evaluation|_?judges)", None),
     # the page that is written to a shopper: what they did, one table of one kind, sentences of several
     # claims. Who follows a claim to its rows opens none of it
     Shelf("page", r"reports/(deeds|forms|page|phrases|shopper|table)\.py", 9_000),
