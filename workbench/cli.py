@@ -231,7 +231,7 @@ def report(
     from workbench.sources import open_data
     from workbench.views import export
     from workbench.views.paper import console, suffix_of
-    from workbench.views.served import served, unnamed
+    from workbench.views.served import ONCE, served, unnamed
 
     # what cannot end well ends before anything is fitted
     if out is not None:
@@ -242,8 +242,11 @@ def report(
     named = dict(zip(map(str, log.users), range(log.n_users), strict=True))
     code = named[user] if user in named else log.user_code(user)
     topics = unnamed(catalogue, data or "generated-world")
-    page = served(log, catalogue, topics or ()).report(code)
+    service = served(log, catalogue, topics or ())
+    page = service.report(code)
     _show(console(page))
+    if service.mask_seen:
+        _show(ONCE)
     if topics is None:
         _show(f"No rules say which topics of {data} are sensitive: none is left unsaid.")
     if out is not None:

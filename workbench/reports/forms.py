@@ -4,6 +4,7 @@ without styles: headings, sentences, one table, what can be pressed, and the mar
 from __future__ import annotations
 
 from itertools import groupby
+from math import isfinite
 from typing import TYPE_CHECKING, NamedTuple
 
 from workbench.html import TEXT, content_id, escape
@@ -50,9 +51,15 @@ def head_of(report: Report) -> list[str]:
     return next((cells(line) for line in report.text.split("\n") if line[:1] == "|"), [])
 
 
-def buttons() -> dict[str, str]:
-    """What can be pressed under a page: its name, and its words."""
-    return dict(templates()["page"]["buttons"])
+def buttons(report: Report) -> dict[str, str]:
+    """What can be pressed under a page: its name, and its words; nothing cheaper is asked for where
+    nobody knows what the pick costs."""
+    words = dict(templates()["page"]["buttons"])
+    picks = [one for one in report.claims if (one.kind, one.relation) == ("row", "pick")]
+    # the value of a row is its price
+    if not any(isfinite(one.value) for one in picks):
+        del words["budget"]
+    return words
 
 
 def checked(report: Report) -> str:
@@ -85,7 +92,7 @@ def page_html(report: Report) -> str:
         rows = [[escape(cell) for cell in line.cells] for line in said if line.cells]
         parts.append(page_table([escape(cell) for cell in head_of(report)], rows) if rows else "")
     # nothing can be pressed without a kernel: then the buttons are words
-    words = " · ".join(f"[{escape(word)}]" for word in buttons().values())
+    words = " · ".join(f"[{escape(word)}]" for word in buttons(report).values())
     parts.append(f"<p><small>{words}</small></p>" if report.claims else "")
     # the researcher's part, folded
     body = "".join(

@@ -99,7 +99,7 @@ def markdown(report: Report) -> str:
             lined = [_row(head), "|---" * len(head) + "|", *map(_row, rows)]
             parts.append("\n".join(lined))
     if report.claims:
-        parts.append(" · ".join(f"\\[{word}\\]" for word in buttons().values()))
+        parts.append(" · ".join(f"\\[{word}\\]" for word in buttons(report).values()))
     parts.append(f"<details><summary>{checked(report)}</summary>")
     for name, said in margin_of(report):
         parts += [f"### {plainly(name)}", "\n".join(f"- {plainly(one)}" for one in said)]
@@ -141,5 +141,5 @@ def _console(report: Report) -> Iterator[str]:
                 for row in rows
             )
     if report.claims:
-        yield "  ".join(f"[{word}]" for word in buttons().values())
+        yield "  ".join(f"[{word}]" for word in buttons(report).values())
     yield checked(report)

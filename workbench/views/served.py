@@ -15,13 +15,23 @@ from workbench.sources import find_sensitive, load_rules
 
 
 def served(log: Interactions, catalogue: Catalogue, unsaid: Iterable[str] = ()) -> Service:
-    """A service that writes such pages; `unsaid` as in `Service.build`.
+    """A service that writes such pages; `unsaid` as in `Service.build`. What somebody had is offered
+    again only where people have things again, see `once`; `service.mask_seen` says so.
 
     >>> print(served(world.log, world.catalogue).report(3).text)  # doctest: +SKIP
     """
     stores = (EntityStore, Rubric, Experience, Archive)
-    rules = {"stores": stores, "unsaid": unsaid, "agent": agent}
+    rules = {"stores": stores, "unsaid": unsaid, "agent": agent, "mask_seen": once(log)}
     return Service.build(log, catalogue, OwnActions(), **rules)
+
+
+ONCE = "Nobody here has anything twice: what somebody had is not offered to them again."
+"""What is said of such a log."""
+
+
+def once(log: Interactions) -> bool:
+    """Whether no user of a log has an item twice, as with films: presses of buttons do not count."""
+    return not log.deeds.frame.duplicated(["user", "item"]).any()
 
 
 def unnamed(catalogue: Catalogue, name: str) -> list[str] | None:

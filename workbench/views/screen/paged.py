@@ -45,7 +45,7 @@ def paged(forgetting: Forgetting, sentences: list[Told]) -> Told:
     # what the buttons are about
     offers = forgetting.services[1].evidence(forgetting.user).offers
     pick = int(offers["pick"]) if "pick" in offers else None
-    told = {"buttons": buttons(), "margin": checked(before), "pick": pick}
+    told = {"buttons": buttons(after), "margin": checked(before), "pick": pick}
     return {"head": head, "lines": lines, **told}
 
 
