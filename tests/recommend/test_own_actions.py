@@ -11,19 +11,26 @@ from hypothesis import strategies as st
 from workbench.data import FUNNEL, Interactions
 from workbench.errors import ConfigError, ModelError
 from workbench.recommend import EASE, EASEConfig, OwnActions, OwnActionsConfig
-from workbench.recommend.collaborative.own_actions import visits_ago
 from workbench.recommend.laws import small_log
 from workbench.recommend.saving import load_model
+from workbench.reports.deeds import Deeds
 
 LOG = small_log(3)
+
+
+def visit_of(row):
+    """The name of the visit of a row: its session, else basket, else day, else itself."""
+    for name in ("session", "basket"):
+        if not pd.isna(row[name]):
+            return name, row[name]
+    day = row["timestamp"]
+    return ("row", row["interaction"]) if pd.isna(day) else ("day", day.date())
 
 
 def own_by_hand(log, user, config):
     """The second term of the equation, row by row."""
     rows = log.rows_of(user).to_dict("records")
-    names = [
-        row["interaction"] if pd.isna(row["session"]) else f"visit {row['session']}" for row in rows
-    ]
+    names = [visit_of(row) for row in rows]
     ends = {name: place for place, name in enumerate(names)}
     latest = sorted(ends, key=ends.get, reverse=True)
     scores = np.zeros(log.n_items)
@@ -51,8 +58,31 @@ def test_a_visit_stands_where_its_last_row_does():
     table = pd.DataFrame({"user": ["a"] * 6 + ["b"], "item": list("xyxzxyx")})
     table["session"] = [1, 2, 1, None, 3, None, 2]
     log = Interactions.from_table(table, session="session")
-    assert visits_ago(log.histories()).tolist() == [3, 4, 3, 2, 1, 0, 0]
-    assert visits_ago(log.histories([1, 0])).tolist() == [0, 3, 4, 3, 2, 1, 0]
+    assert log.histories().ago.tolist() == [3, 4, 3, 2, 1, 0, 0]
+    assert log.histories([1, 0]).ago.tolist() == [0, 3, 4, 3, 2, 1, 0]
+    assert log.histories([0]).parts(np.array([[1, 0, 1, 0, 1, 1]], bool)).ago.tolist() == [
+        2,
+        2,
+        1,
+        0,
+    ]
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(0, 500), st.sets(st.sampled_from(["session", "basket", "timestamp"])))
+def test_a_visit_is_a_session_else_a_basket_else_a_day_else_a_row(seed, missing):
+    log = small_log(seed, rows=40)
+    rng = np.random.default_rng(seed)
+    for name in ("session", "basket", "timestamp"):
+        gone = np.full(len(log), True) if name in missing else rng.random(len(log)) < 0.5
+        log = replace(log, frame=log.frame.assign(**{name: log.frame[name].mask(gone)}))
+    histories = log.histories()
+    for user in range(log.n_users):
+        names = [visit_of(row) for row in log.rows_of(user).to_dict("records")]
+        last = {name: place for place, name in enumerate(names)}
+        want = [sum(end > last[name] for end in last.values()) for name in names]
+        assert histories.ago[histories.row(user)].tolist() == want
+        assert Deeds.of(log, user).ago.tolist() == want
 
 
 def test_actions_are_ranked_as_in_the_funnel_and_others_count_as_a_view():

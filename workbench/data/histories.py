@@ -19,7 +19,8 @@ class Histories:
 
     Shapes: user (B,), offsets (B + 1,), all others (N,). `basket` and `session` are -1 where there
     is none (`session` is None where the histories were not taken from a log); `action` holds codes
-    into `actions`. Within a row, interactions stand in log order. `bound` is the
+    into `actions`; `day` is datetime64[D], NaT where unknown (None as `session`). Within a row,
+    interactions stand in log order. `bound` is the
     `index_fingerprint` of the log they were taken from: a model of other indexes refuses them.
     """
 
@@ -33,6 +34,7 @@ class Histories:
     n_items: int
     actions: tuple[str, ...]
     session: np.ndarray | None = None
+    day: np.ndarray | None = None
     bound: str | None = None
 
     def __len__(self) -> int:
@@ -49,6 +51,29 @@ class Histories:
     def rows(self) -> np.ndarray:
         """For each interaction the row it belongs to; shape (N,)."""
         return np.repeat(np.arange(len(self)), np.diff(self.offsets))
+
+    @cached_property
+    def ago(self) -> np.ndarray:
+        """Visits since each interaction, int64 (N,): 0 in the last visit of its history.
+
+        A visit is a session, else a basket, else a day, else an interaction alone; it stands where
+        its last interaction does.
+        """
+        visit = np.arange(len(self.item))
+        for name in (self.day, self.basket, self.session):
+            if name is not None:
+                known = ~np.isnat(name) if name.dtype.kind == "M" else name >= 0
+                code = np.unique(name, return_inverse=True)[1]
+                visit = np.where(known, visit.max(initial=0) + 1 + code, visit)
+        # the same visit of another history is another one
+        apart = self.rows * (visit.max(initial=0) + 1) + visit
+        _, visit = np.unique(apart, return_inverse=True)
+        # where each visit ends: the ends of a history, in order, are its visits
+        ends = np.zeros(visit.max(initial=-1) + 1, dtype=np.int64)
+        np.maximum.at(ends, visit, np.arange(len(visit)))
+        in_order = np.sort(ends)
+        through = np.searchsorted(in_order, self.offsets[1:])
+        return through[self.rows] - 1 - np.searchsorted(in_order, ends[visit])
 
     def matrix(self) -> sparse.csr_array:
         """0/1 matrix (B, n_items): which items each history holds, however often."""
@@ -92,7 +117,7 @@ class Histories:
         them."""
         parts = {
             name: getattr(self, name)[take]
-            for name in ("item", "action", "basket", "position", "interaction", "session")
+            for name in ("item", "action", "basket", "position", "interaction", "session", "day")
             if getattr(self, name) is not None
         }
         return replace(self, user=user, offsets=starts(lengths), **parts)

@@ -261,6 +261,7 @@ class Interactions:
             action=frame["action"].cat.codes.to_numpy()[take],
             basket=frame["basket"].fillna(-1).to_numpy(dtype=np.int64)[take],
             session=frame["session"].fillna(-1).to_numpy(dtype=np.int64)[take],
+            day=frame["timestamp"].dt.tz_localize(None).to_numpy()[take].astype("datetime64[D]"),
             position=frame["position"].to_numpy()[take],
             interaction=frame["interaction"].to_numpy()[take],
             n_items=self.n_items,

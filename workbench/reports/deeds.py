@@ -15,7 +15,6 @@ from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
-import pandas as pd
 
 from workbench.data import FUNNEL, Catalogue, Interactions
 
@@ -55,15 +54,7 @@ class Deeds:
         known = [FUNNEL.get(str(action), -1) for action in rows["action"].cat.categories]
         rank = np.array(known, dtype=np.int64)[rows["action"].cat.codes]
         when = rows["timestamp"].dt.tz_localize(None).to_numpy()
-        # a visit is a session, else a basket, else a day, else a row alone
-        visit = np.arange(len(rows))
-        for kind, name in enumerate(
-            (when.astype("datetime64[D]"), rows["basket"], rows["session"])
-        ):
-            code = pd.factorize(name)[0]
-            visit = np.where(code < 0, visit, (kind + 1) * len(rows) + code)
-        # visits since: counted from the last, a visit standing where its last row does
-        ago = pd.factorize(visit[::-1])[0][::-1].astype(np.int64)
+        ago = log.histories([user]).ago
         item, ids = rows["item"].to_numpy(), rows["interaction"].to_numpy()
         return cls(item, rank, ago, when, ids)
 

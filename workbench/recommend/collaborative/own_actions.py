@@ -135,23 +135,4 @@ class OwnActions(Bound):
         """What each row (N,) adds to the score of its product."""
         c = self.config
         strength = c.growth ** np.array([FUNNEL.get(name, 0) for name in histories.actions] or [0])
-        return c.share * strength[histories.action] * np.exp(-visits_ago(histories) / c.decay)
-
-
-def visits_ago(histories: Histories) -> np.ndarray:
-    """How many visits of its history lie between each row and the last one, (N,): 0 in the last.
-
-    A visit stands where its last row does; a row without a session is one.
-    """
-    n = len(histories.item)
-    session = np.full(n, -1) if histories.session is None else histories.session
-    # name every visit: a history and a session, or a row alone
-    visit = np.where(session < 0, -1 - np.arange(n), session)
-    _, visit = np.unique(visit, return_inverse=True)
-    _, visit = np.unique(histories.rows * n + visit, return_inverse=True)
-    # where each visit ends: the ends of a history, in order, are its visits
-    ends = np.zeros(visit.max(initial=-1) + 1, dtype=np.int64)
-    np.maximum.at(ends, visit, np.arange(n))
-    in_order = np.sort(ends)
-    through = np.searchsorted(in_order, histories.offsets[1:])
-    return through[histories.rows] - 1 - np.searchsorted(in_order, ends[visit])
+        return c.share * strength[histories.action] * np.exp(-histories.ago / c.decay)
