@@ -100,6 +100,13 @@ SHELVES = (
     ),
     # what a receipt reads from a service: a page of its own, no core file stands on it
     Shelf("unlearning methods", r"ledger/receipts\.py", None),
+    # three requests one after another, a forecast of them, what of it is measured, and texts written
+    # from memory items: notebook 40's last pages, no core file stands on them
+    Shelf(
+        "unlearning methods",
+        r"ledger/(course|_steps|written|forecast|promises|_cells)\.py",
+        None,
+    ),
     # what a reader asks of a list, requests in a table, how fake accounts look, and a forget set that
     # only notebooks draw: no other code stands on them
     Shelf("unlearning methods", r"unlearning/(lists|asking|flood|_accounts)\.py", None),

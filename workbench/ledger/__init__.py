@@ -11,5 +11,6 @@ __getattr__, __dir__, __all__ = lazy.attach(
         "canaries": ["canaries"],
         "purge": ["purge"],
         "receipts": ["places", "receipt"],
+        "written": ["Memories", "filed", "written"],
     },
 )
