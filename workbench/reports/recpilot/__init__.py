@@ -14,6 +14,7 @@ __getattr__, __dir__, __all__ = lazy.attach(
         "archive": ["Archive"],
         "aspects": ["ATTRIBUTES", "Aspects", "aspect_scores", "aspects_of", "rank_aspects"],
         "buttons": ["changed", "press", "press_row", "rows_behind"],
+        "differences": ["Differences"],
         "experience": ["Experience"],
         "rubric": ["Rubric", "RubricConfig"],
         "sections": ["Choice", "section_values", "value_of"],
