@@ -22,7 +22,7 @@ from workbench.reports.table import outdoing, shown
 
 WORDS = 120
 """Words of a page, the table apart."""
-OPTIONAL = ("changed", "told", "else", "left")
+OPTIONAL = ("differs", "changed", "told", "else", "left")
 """Parts that a page can do without, the first to go first."""
 
 
@@ -93,7 +93,7 @@ class Page:
     def sentences(self) -> list[Said]:
         """Every sentence that can be said, in the order of the page."""
         parts = (self.intent, self.pick, self.reason, self.told, self.table, self.against)
-        parts += (self.other, self.basis, self.unsaid, self.changed)
+        parts += (self.other, self.differs, self.basis, self.unsaid, self.changed)
         return [one for part in parts for one in part()]
 
     # --- the parts ---
@@ -231,6 +231,16 @@ class Page:
             )
             return [Said("else", "else", text, (claim.claim,))]
         return []
+
+    def differs(self) -> list[Said]:
+        """How they differ from people with similar baskets: what is surest."""
+        said = []
+        for claim in self.find("differs")[:1]:
+            own, _, theirs = claim.object.partition(" beside ")
+            form = self.words["differs"].get(claim.relation, self.words["differs"]["else"])
+            text = form.format(own=own, theirs=theirs, relation=shorten(claim.relation, 4))
+            said.append(Said("differs", "differs", text, (claim.claim,)))
+        return said
 
     def basis(self) -> list[Said]:
         """What all of this rests on, and what is not known."""
