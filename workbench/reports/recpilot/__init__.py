@@ -1,5 +1,5 @@
-"""RecPilot's second agent (arXiv 2603.07605), a page a part: what it remembers and how it ranks; each
-says what the paper says and what is ours.
+"""RecPilot (arXiv 2603.07605), a page a part: the first agent imagines visits, the second remembers
+and ranks; each says what the paper says and what is ours.
 
 Core never imports these: stores and agents are handed to `Service.build`.
 """
@@ -13,10 +13,18 @@ __getattr__, __dir__, __all__ = lazy.attach(
         "agent": ["agent"],
         "archive": ["Archive"],
         "aspects": ["ATTRIBUTES", "Aspects", "aspect_scores", "aspects_of", "rank_aspects"],
+        "_run_length": ["breaks", "rows_of", "run_length"],
+        "_sizes": ["SimulatorConfig", "SupervisedTraining"],
         "buttons": ["changed", "press", "press_row", "rows_behind"],
         "differences": ["Differences"],
+        "decoding": ["Drawn", "draw"],
         "experience": ["Experience"],
+        "grammar": ["Vocabulary"],
+        "reading": ["kinds_of", "nats", "swap_cost", "swapped"],
         "rubric": ["Rubric", "RubricConfig"],
+        "simulator": ["Simulator", "load_simulator"],
+        "trajectories": ["Trajectories"],
+        "visits": ["Visits", "last_visits", "visits_of"],
         "sections": ["Choice", "section_values", "value_of"],
         "weighed": ["Weighed", "weigh"],
     },
