@@ -9,7 +9,6 @@ import torch
 from torch import nn
 
 from workbench.data import Histories
-from workbench.recommend.collaborative.own_actions import visits_ago
 from workbench.reports.recpilot._run_length import run_length
 from workbench.reports.recpilot._sizes import SimulatorConfig
 from workbench.reports.recpilot.grammar import BOS, EOS, PAD, Vocabulary
@@ -62,10 +61,9 @@ def own_actions(histories: Histories, vocabulary: Vocabulary) -> np.ndarray:
     2·n_actions, n_items)."""
     n = len(vocabulary.actions)
     found = np.zeros((len(histories), len(DECAYS) * n, histories.n_items), dtype=np.float32)
-    ago = visits_ago(histories)
     for place, decay in enumerate(DECAYS):
         at = (histories.rows, place * n + histories.action, histories.item)
-        np.add.at(found, at, np.exp(-ago / decay))
+        np.add.at(found, at, np.exp(-histories.ago / decay))
     return np.log1p(found)
 
 
