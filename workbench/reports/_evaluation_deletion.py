@@ -52,10 +52,11 @@ def deletion(
     agent: Agent | None = None,
     share: float = 0.5,
     seed: int = 0,
+    each: bool = True,
 ) -> pd.DataFrame:
     """Necessity and sufficiency of the rows under each sentence: [sentence, section, rows, goes,
     goes_other, stays, stays_other]; the last line, section "the page", is about all sentences but
-    those that count the rows, and gives shares.
+    those that count the rows, and gives shares; the only one without `each`.
 
     goes: without these rows the sentence is no longer said. stays: with nothing else it is. The
     columns *other* do the same with as many rows drawn from those not under it; NaN where there
@@ -83,7 +84,8 @@ def deletion(
 
     under = rows_under(report, share)
     sections = report.sentences["section"].tolist()
-    table = [(n, sections[n], len(r), *tried(r, [n])) for n, r in enumerate(under)]
+    numbered = enumerate(under if each else [])
+    table = [(n, sections[n], len(r), *tried(r, [n])) for n, r in numbered]
     # all of them at once; a sentence that counts the rows rests on every one
     counting = {claim.claim for claim in report.claims if claim.kind == "basis"}
     left = [n for n, names in enumerate(report.sentences["claims"]) if not counting & {*names}]

@@ -9,6 +9,7 @@ __getattr__, __dir__, __all__ = lazy.attach(
         "show": ["View", "show"],
         "screen.screen": ["Screen"],
         "page": ["export"],
+        "readings": ["Readings"],
         "strip": ["TokenStrip", "described"],
         "learnt": ["Weights"],
         "unlearning": ["Dashboard", "Frontier", "People"],

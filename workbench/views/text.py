@@ -25,3 +25,14 @@ def line(text: object) -> str:
     'a␉b␊'
     """
     return visible(text).replace("\n", "␊").replace("\t", "␉")
+
+
+def unarmed(value: object) -> object:
+    """Text that a spreadsheet shows and does not compute; other values as they are.
+
+    >>> unarmed("=1+1"), unarmed("tea"), unarmed(1)
+    ("'=1+1", 'tea', 1)
+    """
+    text = line(value)
+    armed = isinstance(value, str) and text[:1] in tuple("=+-@")
+    return f"'{text}" if armed else text if isinstance(value, str) else value
