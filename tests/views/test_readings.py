@@ -77,7 +77,7 @@ def test_choices_are_kept_by_what_was_chosen():
     found = own.results().set_index(["visits", "what"])
     hidden, own_first = found.loc[("hidden", "own")], own.choices["chosen"].iloc[-1] == "own"
     assert hidden["n"] == 2 and hidden["share"] == (0.5 + own_first) / 2
-    assert found.loc[("shown", "what stood first"), "n"] == 3
+    assert found.loc[("shown", "what stood first"), "n"] == 2
 
 
 def test_refuses():
