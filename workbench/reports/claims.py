@@ -60,7 +60,8 @@ class Claim:
       against   item:5  dearest | lowest rated | outdone  item:9      value: price or rating of item:5
       basis     user:3  all                         user:3            value: deeds that are known
       unsaid    user:3  unsaid                      topics            value: guesses not written
-      rubric, aspect, experience, archive, differs: user:3, as a store tells them, see `Evidence.told`
+      rubric, aspect, experience, archive, differs, outside: user:3, as a store tells them, see
+      `Evidence.told`
     low, high: an interval around the value (NaN where the value is no estimate), and what it is is
     said by spread: "left out", smallest and largest value when nothing or any one basket of the
     shopper is left out, a range of stability; "draws", of a share of random draws; "" without one.

@@ -22,7 +22,7 @@ from workbench.reports.table import outdoing, shown
 
 WORDS = 120
 """Words of a page, the table apart."""
-OPTIONAL = ("differs", "changed", "told", "else", "left")
+OPTIONAL = ("differs", "outside", "changed", "told", "else", "left")
 """Parts that a page can do without, the first to go first."""
 
 
@@ -93,7 +93,7 @@ class Page:
     def sentences(self) -> list[Said]:
         """Every sentence that can be said, in the order of the page."""
         parts = (self.intent, self.pick, self.reason, self.told, self.table, self.against)
-        parts += (self.other, self.differs, self.basis, self.unsaid, self.changed)
+        parts += (self.other, self.outside, self.differs, self.basis, self.unsaid, self.changed)
         return [one for part in parts for one in part()]
 
     # --- the parts ---
@@ -231,6 +231,18 @@ class Page:
             )
             return [Said("else", "else", text, (claim.claim,))]
         return []
+
+    def outside(self) -> list[Said]:
+        """One product outside their usual, with how often such a line came true."""
+        said = []
+        for claim in self.find("outside")[:1]:
+            known, _, rest = claim.relation.partition(" of ")
+            lines, _, random = rest.partition(" beside ")
+            fields = {"known": known, "lines": lines, "random": random}
+            item = self.say.item(item_code(claim.object))
+            text = self.words["outside"]["line"].format(item=item, **fields)
+            said.append(Said("outside", "outside", text, (claim.claim,)))
+        return said
 
     def differs(self) -> list[Said]:
         """How they differ from people with similar baskets: what is surest."""

@@ -24,7 +24,7 @@ from workbench.reports.table import cells, shown, speaks_against
 
 LINKS = ("itself", "brand", "kind", "category", "together")
 """What a product that the shopper knows may have to do with the pick, the plainest first."""
-TOLD = ("rubric", "aspect", "experience", "archive", "differs")
+TOLD = ("rubric", "aspect", "experience", "archive", "differs", "outside")
 """Kinds of statements that stores tell, see `Evidence.told`."""
 UNKNOWN = ("", "unknown")
 

@@ -21,6 +21,7 @@ __getattr__, __dir__, __all__ = lazy.attach(
         "experience": ["Experience"],
         "grammar": ["Vocabulary"],
         "reading": ["kinds_of", "nats", "swap_cost", "swapped"],
+        "outside": ["Outside"],
         "rubric": ["Rubric", "RubricConfig"],
         "simulator": ["Simulator", "load_simulator"],
         "trajectories": ["Trajectories"],
