@@ -122,7 +122,10 @@ def _about(table: pd.DataFrame) -> str:
         "category of two visits or more. Scores: EASE on what was known at the cut. 95 % (Wilson, lines of one "
         "shopper taken as apart). *pick*: the best-scored untouched product of the usual. The page writes the line "
         "only where its third of the scores beats the random product (bootstrap over shoppers): the low third does "
-        f"in {worlds[0]} worlds, the high third in {worlds[1]}."
+        f"in {worlds[0]} worlds, the high third in {worlds[1]}. That low scores come true less often is "
+        "seen on the shipped world and hardly on the others: by thirds the odds are no better than one share for "
+        "all. What is *followed* is a look; the shopper gains nothing by it that was measured here "
+        "(`page_sections.md` asks that)."
     )
 
 

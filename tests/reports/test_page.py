@@ -371,6 +371,7 @@ def test_what_stores_tell_is_said_by_one_rule():
     says += [("archive", "changed", "The pick is another", np.nan, ids[3], 1.0)]
     says += [("aspect", "price+rating", "item:2", 1.0, ids[3], 1.0)]
     says += [("differs", "price higher", "70% beside 50%", 0.2, ids[0], 1.0)]
+    says += [("outside", "3 of 60 beside 1", "item:1", 0.05, ids[0], 1.0)]
     says += [("rumour", "when", "nobody knows this kind", 1.0, ids[0], 1.0)]
     evidence = Evidence.of(log, catalogue, EASE().fit(log), 0, {"teller": Teller(says)})
     report = write(evidence)
