@@ -9,11 +9,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from workbench.errors import ConfigError
+from workbench.errors import ConfigError, ModelError
 from workbench.reports.recpilot.visits import Visits
 from workbench.whole import whole_file
-
-KEPT = ("record", "best", "kept", "seconds", "step")
 
 
 def batches(
@@ -43,6 +41,7 @@ def keep(
     """Write a checkpoint into `work`, if there is one."""
     if work is None:
         return
+    work.mkdir(parents=True, exist_ok=True)
     with whole_file(work / "checkpoint.pt") as new:
         held = {"module": module.state_dict(), "optimiser": optimiser.state_dict()}
         torch.save(state | held | {"identity": identity}, new)
@@ -55,13 +54,19 @@ def resume(
     optimiser: torch.optim.Optimizer,
 ) -> dict[str, Any]:
     """The state that `keep` wrote, its weights put in place; nothing where there is none. Raises
-    `ConfigError` for the checkpoint of another run."""
-    if work is None or not (work / "checkpoint.pt").exists():
+    `ConfigError` for the checkpoint of another run, `ModelError` for a damaged one."""
+    path = None if work is None else work / "checkpoint.pt"
+    if path is None or not path.exists():
         return {}
-    held = torch.load(work / "checkpoint.pt", weights_only=True)
-    if held["identity"] != identity:
-        what, do = "the checkpoint is of another config or log", "remove it to train anew"
-        raise ConfigError(what, str(work / "checkpoint.pt"), do=do)
-    module.load_state_dict(held["module"])
-    optimiser.load_state_dict(held["optimiser"])
-    return {name: held[name] for name in KEPT}
+    do = "remove it to train anew"
+    try:
+        held = torch.load(path, weights_only=True)
+        whose = held.pop("identity")
+    except Exception as error:  # a cut or foreign file fails in many ways
+        what = f"no checkpoint of a training ({type(error).__name__})"
+        raise ModelError(what, str(path), do=do) from error
+    if whose != identity:
+        raise ConfigError("the checkpoint is of another config or log", str(path), do=do)
+    module.load_state_dict(held.pop("module"))
+    optimiser.load_state_dict(held.pop("optimiser"))
+    return held
