@@ -32,9 +32,7 @@ def pages():
     users = np.random.default_rng(5).permutation(world.log.n_users)[:40].tolist()
     told = []
     for user in users:
-        rows = world.log.rows_of(user).tail(12)
-        lines = [f"- {row.action}: {world.catalogue.title(row.item)}" for row in rows.itertuples()]
-        told.append(("\n".join(lines), service.report(user)))
+        told.append((judges.last_visits(service.evidence(user)), service.report(user)))
     return told
 
 
@@ -78,6 +76,21 @@ def test_refuses():
         ask(lambda *_: "A", PAIRS)
     with pytest.raises(DataError, match="1 pages"):
         swap_test(judges.first, [("", "")])
+
+
+def test_the_last_visits_are_told_row_by_row():
+    from tests.reports.shops import shop
+    from workbench.reports import Evidence
+
+    log, catalogue = shop(1, n_rows=60)
+    evidence = Evidence.of(log, catalogue, None, 2)
+    told = judges.last_visits(evidence, visits=2)
+    deeds = evidence.deeds
+    assert told.count("Visit ") == 2 and told.count("\n- ") == int((deeds.ago < 2).sum())
+    rows = log.rows_of(2)[deeds.ago == 0]
+    for row in rows.itertuples():
+        assert f"- {row.action}: {catalogue.title(row.item)}" in told.split("Visit 2")[1]
+    assert judges.last_visits(Evidence.of(log, catalogue, None, 11)) == ""
 
 
 # --- planted biases ---

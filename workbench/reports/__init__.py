@@ -10,6 +10,7 @@ import lazy_loader as lazy
 
 __getattr__, __dir__, __all__ = lazy.attach(
     __name__,
+    submodules=["evaluation", "judges", "recpilot"],
     submod_attrs={
         "claims": ["Claim", "check", "dependence", "diff", "make_claims"],
         "evidence": ["Evidence"],

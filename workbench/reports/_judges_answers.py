@@ -8,7 +8,9 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from workbench.errors import DataError
+from workbench.errors import DataError, check_number
+from workbench.html import visible
+from workbench.reports.evidence import Evidence
 from workbench.statistics import wilson
 
 Judge = Callable[[str, str, str], int | None]
@@ -21,6 +23,29 @@ class Pair(NamedTuple):
     name: str
     pages: Mapping[str, str]
     visits: str = ""
+
+
+def last_visits(evidence: Evidence, visits: int = 3) -> str:
+    """What the shopper did on the last visits, a line a row: the action, and the product; "" where
+    nothing is known.
+
+    >>> print(last_visits(service.evidence(3), visits=1))  # doctest: +SKIP
+    Visit 1, 29 August:
+    - view: Verdane daily folic acid, 90 tablets
+    """
+    check_number(1, visits=visits)
+    deeds = evidence.deeds
+    rows = evidence.log.deeds.rows_of(evidence.user)
+    lines = []
+    known = deeds.ago[deeds.ago < visits]
+    for number, ago in enumerate(sorted({*known.tolist()}, reverse=True), 1):
+        part = rows[deeds.ago == ago]
+        when = part["timestamp"].iloc[0]
+        day = "" if pd.isna(when) else f", {when.day} {when:%B}"
+        lines.append(f"Visit {number}{day}:")
+        for row in part.itertuples():
+            lines.append(f"- {row.action}: {visible(evidence.catalogue.title(row.item))}")
+    return "\n".join(lines)
 
 
 def ask(judge: Judge, pairs: Iterable[Pair]) -> pd.DataFrame:

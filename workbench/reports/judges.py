@@ -26,7 +26,7 @@ import pandas as pd
 
 from workbench.errors import DataError
 from workbench.reports._judges_agreement import agreement
-from workbench.reports._judges_answers import Judge, Pair, ask, position, preferred
+from workbench.reports._judges_answers import Judge, Pair, ask, last_visits, position, preferred
 from workbench.reports._judges_asking import ModelJudge
 from workbench.reports._judges_controls import cited, cut, even, told_twice
 from workbench.reports._judges_rules import first, longer, more_cited, reads_visits
@@ -44,7 +44,15 @@ __all__ = [
     "first",
     "longer",
 ]
-__all__ += ["more_cited", "position", "preferred", "reads_visits", "swap_test", "told_twice"]
+__all__ += [
+    "last_visits",
+    "more_cited",
+    "position",
+    "preferred",
+    "reads_visits",
+    "swap_test",
+    "told_twice",
+]
 
 
 def audit(judge: Judge, pages: Sequence[tuple[str, Report]], words: int = 60) -> pd.DataFrame:

@@ -10,6 +10,7 @@ __getattr__, __dir__, __all__ = lazy.attach(
         "screen.screen": ["Screen"],
         "page": ["export"],
         "readings": ["Readings"],
+        "served": ["served"],
         "strip": ["TokenStrip", "described"],
         "learnt": ["Weights"],
         "unlearning": ["Dashboard", "Frontier", "People"],
