@@ -12,7 +12,7 @@ from workbench.settings import Frozen
 class SupervisedTraining(Frozen):
     """How the supervised stage is trained: AdamW, linear warm-up, then a cosine to a tenth."""
 
-    steps: PositiveInt = 6_000
+    steps: PositiveInt = 3_000
     """Optimiser steps."""
     batch: PositiveInt = 32
     """Visits a step, as in the paper."""
@@ -24,9 +24,9 @@ class SupervisedTraining(Frozen):
     """Weight decay of AdamW."""
     clip: PositiveFloat = 1.0
     """Largest norm of a gradient."""
-    every: PositiveInt = 250
+    every: PositiveInt = 150
     """Steps between two looks at the validation visits."""
-    patience: PositiveInt = 8
+    patience: PositiveInt = 6
     """Looks without a better one after which training stops."""
     seed: int = Field(default=1, ge=0)
     """Seed of first weights, order and dropout."""

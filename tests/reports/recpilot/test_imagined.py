@@ -1,0 +1,198 @@
+"""Candidates and their visits, "n of N", rows under it; the simulator as a place; the gate."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from scipy.special import logsumexp
+
+from workbench.data import load_world
+from workbench.errors import ConfigError, DataError
+from workbench.reports.recpilot import (
+    Simulator,
+    SimulatorConfig,
+    SimulatorPlace,
+    SupervisedTraining,
+    Vocabulary,
+    bought_in,
+    candidates,
+    decide,
+    draw,
+    imagine,
+    last_visits,
+    may_speak,
+    rows_under,
+    scores,
+    visits_of,
+)
+from workbench.reports.recpilot.gate import digest
+from workbench.reports.stores import Store
+
+SMALL = {"hidden": 16, "inner": 32, "head_size": 8, "history": 40}
+QUICK = SupervisedTraining(steps=2, batch=16, every=1, warm_up=1)
+
+
+@pytest.fixture(scope="module")
+def world():
+    """The shipped world."""
+    return load_world()
+
+
+@pytest.fixture(scope="module")
+def log(world):
+    """Thirty shoppers of it."""
+    return world.log.select((world.log.frame["user"] < 30).to_numpy())
+
+
+@pytest.fixture(scope="module")
+def simulator(log):
+    """A small simulator that weighs own actions strongly, untrained."""
+    found = Simulator(SimulatorConfig(**SMALL, training=QUICK))
+    found.make(Vocabulary(visits_of(log).trajectories.actions, log.n_items), log.index_fingerprint)
+    with torch.no_grad():
+        found.module.gate.weight.normal_(std=1.0, generator=torch.Generator().manual_seed(0))
+    return found
+
+
+@pytest.fixture(scope="module")
+def drawn(simulator, log):
+    """Eight visits of ten shoppers, free: some break the grammar."""
+    return draw(simulator, last_visits(log)[1].histories.select(np.arange(10)), 8, grammar=False)
+
+
+def test_every_rule_by_its_definition(simulator, log):
+    histories = last_visits(log)[1].histories.select(np.arange(3))
+    drawn = draw(simulator, histories, 4, seed=3)
+    words, item = simulator.vocabulary, 17
+    for b in range(3):
+        whole, steps, lengths = [], [], []
+        for tokens in drawn.tokens[b]:
+            until = tokens[: np.flatnonzero(tokens == words.bought)[0] + 1]
+            ended = np.append(until, words.items_from + item)
+            found = simulator.log_probs(histories.select([b]), ended[None]).detach().numpy()[0]
+            masked = simulator.log_probs(histories.select([b]), ended[None], grammar=True)
+            steps.append(masked[0, -1].item())
+            whole.append(masked[0].sum().item())
+            lengths.append(len(ended))
+            assert np.isfinite(found).all()
+        want = {"mixture": logsumexp(steps) - np.log(4), "purchase": max(steps)}
+        want |= {"full": max(whole), "per token": (np.array(whole) / lengths).max()}
+        for rule, value in want.items():
+            assert scores(drawn, rule)[b, item] == pytest.approx(value, abs=1e-3), rule
+    with pytest.raises(ConfigError, match="rule 'best'"):
+        scores(drawn, "best")
+
+
+def test_candidates_say_where_they_come_from(drawn):
+    bought = bought_in(drawn)
+    for rule in ("mixture", "full"):
+        table = candidates(drawn, k=5, rule=rule)
+        for line in table.itertuples():
+            b = np.flatnonzero(drawn.histories.user == line.user)[0]
+            assert line.of == bought[b, :, line.item].sum()
+        assert (table["out_of"] == 8).all()
+        assert table.groupby("user")["score"].apply(lambda s: s.is_monotonic_decreasing).all()
+    assert not bought[~drawn.valid].any()
+    assert bought[drawn.valid].any(axis=1).all()
+
+
+def test_n_of_n_counts_visits(simulator, world, log):
+    histories = last_visits(log)[1].histories.select(np.arange(4))
+    table = imagine(simulator, histories, world.catalogue, n=6, seed=2)
+    bought = bought_in(draw(simulator, histories, 6, seed=2))
+    for line in table.itertuples():
+        b = np.flatnonzero(histories.user == line.user)[0]
+        of_kind = np.asarray(world.catalogue.kind) == line.kind
+        assert line.of == bought[b][:, of_kind].any(axis=1).sum() <= line.out_of == 6
+    assert (table.groupby("user")["of"].sum() >= 6).all()
+
+
+def test_the_visit_that_names_a_product_carries_it(simulator, log):
+    history = last_visits(log)[1].histories.select([4])
+    item = history.item[-1]
+    with torch.no_grad():  # all that was done with a product speaks for it, as strongly as may be
+        strong = simulator.copy()
+        strong.module.t5.decoder.final_layer_norm.weight.zero_()
+        strong.module.t5.decoder.final_layer_norm.weight[0] = 1.0
+        strong.module.gate.weight.zero_()
+    plain = rows_under(strong, history, np.array([item]), n=4, draws=2)
+    assert not plain.weights.any()  # a simulator that reads nothing has no rows under it
+    found = rows_under(simulator, history, np.array([item]), n=8, draws=4)
+    again = rows_under(simulator, history, np.array([item]), n=8, draws=4)
+    assert np.array_equal(found.weights, again.weights)
+    assert found.floor > 0
+    touched = np.unique(history.session[history.item == item])
+    if found.weights.any():
+        assert np.isin(history.session[found.weights.argmax()], touched)
+
+
+def test_a_place_is_stale_until_it_is_trained_again(world, log):
+    place = SimulatorPlace.of(Simulator(SimulatorConfig(**SMALL, training=QUICK)).fit(log), log)
+    assert isinstance(place, Store)
+    user = int(log.frame["user"].iloc[-1])
+    own = log.frame.loc[log.frame["user"] == user, "interaction"].to_numpy()
+    gone, some = own[:3], own[2:5]
+    stale = place.forget(gone, [user])
+    # the weights still know what was to be forgotten, and the first place is as it was
+    assert stale.knows(user, some).tolist() == some.tolist()
+    assert stale.stale.tolist() == gone.tolist()
+    assert not len(place.stale)
+    assert "stale: 3 to be forgotten" in repr(stale)
+    assert set(gone) <= set(stale.lineage(user)["interaction"])
+    with pytest.raises(DataError, match="still in this log"):
+        stale.retrain(log)
+    rest = log.without(gone)
+    new, warm = stale.retrain(rest), stale.warm(rest, steps=2)
+    for done in (new, warm):
+        assert not len(done.stale)
+        assert done.knows(user, own).tolist() == own[3:].tolist()
+    assert new.exact
+    assert not warm.exact
+    # trained anew is a simulator that never had the rows
+    never = Simulator(place.simulator.config).fit(rest)
+    for name, value in never.module.state_dict().items():
+        assert torch.equal(value, new.simulator.module.state_dict()[name])
+    assert any(
+        not torch.equal(value, place.simulator.module.state_dict()[name])
+        for name, value in warm.simulator.module.state_dict().items()
+    )
+    # rows that it was never trained on leave it up to date
+    assert not len(place.forget([10**9]).stale)
+    assert "not proven" in repr(warm)
+
+
+def test_the_gate(simulator, tmp_path):
+    rng = np.random.default_rng(0)
+    rule = rng.random(200)
+    valid = {"simulator": rule, "head": rule, "a": rule, "b": rule - 0.1}
+    better, same = rule + 0.1 + 0.01 * rng.random(200), rule + 0.1 * rng.standard_normal(200)
+
+    def opened(simulated: np.ndarray, swap: float = 0.5, head: np.ndarray = rule) -> bool:
+        test = {"simulator": simulated, "head": head, "a": rule, "b": rule + 9}
+        facts = decide(simulator, valid, test, swap, "2026-12-01")
+        assert facts["best_rule"] == "a"  # chosen where the other was worse
+        return facts["open"]
+
+    assert opened(better)
+    assert not opened(better, swap=0.29)
+    assert not opened(better, head=better)
+    assert not opened(same)
+    told = simulator.copy()
+    assert may_speak(told)[0] is False
+    assert "not tested" in may_speak(told)[1]
+    facts = decide(told, valid, {"simulator": better, "head": rule, "a": rule}, 0.5, "2026-12-01")
+    told.card["gate"] = facts
+    told.save(tmp_path / "model", half=True)
+    again = Simulator.load(tmp_path / "model")
+    assert may_speak(again)[0]
+    with pytest.raises(DataError, match="was opened"):
+        decide(again, valid, {"simulator": same, "head": rule, "a": rule}, 0.5, "2026-12-02")
+    # other weights start shut
+    with torch.no_grad():
+        again.module.head.weight += 1.0
+    assert digest(again) != facts["weights"]
+    assert not may_speak(again)[0]
+    shut = told.copy()
+    shut.card["gate"] = facts | {"open": False}
+    assert "from a rule" in may_speak(shut)[1]

@@ -1,0 +1,107 @@
+"""The simulator's weights as a place where a shopper's rows live on: a store that cannot forget in a
+moment, and says so.
+
+Training a simulator anew takes minutes, so *Forget* marks it stale: the weights stay, and the place
+still knows every row that it was trained on, which is what the canary finds. Then either `warm`, a
+few steps from the weights it has on what remains: quick, and no proof that the rows are gone; or
+`retrain`, from first weights: exact, as no step has seen them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+import pandas as pd
+
+from workbench.data import Catalogue, Interactions
+from workbench.data.histories import places, unique_ids
+from workbench.errors import DataError
+from workbench.reports.recpilot.simulator import Simulator
+from workbench.reports.recpilot.supervised import tune
+from workbench.reports.stores import COLUMNS
+
+
+@dataclass(frozen=True)
+class SimulatorPlace:
+    """A simulator beside the rows that its weights were made of.
+
+    read: the rows, [user, interaction], sorted by interaction; stale: those among them that were to
+    be forgotten since. exact: whether no weight has ever seen a forgotten row.
+
+    >>> SimulatorPlace.of(simulator, log).forget([17])  # doctest: +SKIP
+    SimulatorPlace(45,546 rows, stale: 1 to be forgotten)
+    """
+
+    name: ClassVar[str] = "simulator"
+    label: ClassVar[str] = "the simulator's weights"
+    help: ClassVar[str] = "Mark the simulator stale, until it is trained on what remains."
+    causes: ClassVar[tuple[str, str]] = (
+        "the simulator was trained anew without the rows",
+        "the simulator's weights still hold the rows",
+    )
+
+    simulator: Simulator
+    read: pd.DataFrame = field(repr=False)
+    stale: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
+    exact: bool = True
+
+    @classmethod
+    def of(cls, simulator: Simulator, log: Interactions) -> SimulatorPlace:
+        """The place of a simulator that was trained on a log."""
+        rows = log.deeds.frame[["user", "interaction"]].sort_values("interaction")
+        return cls(simulator, rows.reset_index(drop=True))
+
+    @classmethod
+    def build(cls, log: Interactions, catalogue: Catalogue) -> SimulatorPlace:
+        """Train a simulator on a log; minutes."""
+        return cls.of(Simulator().fit(log), log)
+
+    def __repr__(self) -> str:
+        state = f"stale: {len(self.stale):,} to be forgotten" if len(self.stale) else "up to date"
+        warm = "" if self.exact else ", warm start: not proven to have forgotten"
+        return f"SimulatorPlace({len(self.read):,} rows, {state}{warm})"
+
+    def forget(
+        self, interactions: Iterable[int], users: Iterable[int] | None = None
+    ) -> SimulatorPlace:
+        """The place, marked stale by those of the rows that the weights were made of. It equals one
+        built from the rest only after `retrain`."""
+        ids = unique_ids(interactions)
+        held = ids[places(ids, self.read["interaction"].to_numpy()) >= 0]
+        return replace(self, stale=np.union1d(self.stale, held))
+
+    def knows(self, user: int, interactions: Iterable[int]) -> np.ndarray:
+        """Which of the (sorted) interactions the weights were made of: a stale place still knows."""
+        own = self.read.loc[self.read["user"] == int(user), "interaction"]
+        ids = unique_ids(interactions)
+        return ids[np.isin(ids, own)]
+
+    def lineage(self, user: int) -> pd.DataFrame:
+        """The rows of a shopper that the weights were made of, all alike: [kind, entity,
+        interaction, weight]."""
+        own = self.read.loc[self.read["user"] == int(user), "interaction"]
+        lines = {"kind": "weights", "entity": "simulator", "interaction": own, "weight": 1.0}
+        return pd.DataFrame(lines, columns=COLUMNS).reset_index(drop=True)
+
+    def retrain(self, log: Interactions, work: Path | None = None) -> SimulatorPlace:
+        """Train from first weights on what remains; `DataError` for a log that still holds a row to
+        be forgotten."""
+        self._check(log)
+        return SimulatorPlace.of(Simulator(self.simulator.config).fit(log, work), log)
+
+    def warm(self, log: Interactions, steps: int = 50) -> SimulatorPlace:
+        """A few steps on what remains from the weights there are: the place no longer names the
+        rows, but has seen them."""
+        self._check(log)
+        made = SimulatorPlace.of(tune(self.simulator.copy(), log, steps), log)
+        return replace(made, exact=self.exact and not len(self.stale))
+
+    def _check(self, log: Interactions) -> None:
+        held = np.isin(self.stale, log.frame["interaction"].to_numpy())
+        if held.any():
+            what = f"interaction {self.stale[held][0]} is to be forgotten, and still in this log"
+            raise DataError(what, "log", "what remains", "pass log.without(ids)")
