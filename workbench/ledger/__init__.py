@@ -11,6 +11,7 @@ __getattr__, __dir__, __all__ = lazy.attach(
         "canaries": ["canaries"],
         "purge": ["purge"],
         "receipts": ["places", "receipt"],
+        "course": ["Course", "chained", "course"],
         "written": ["Memories", "filed", "written"],
     },
 )

@@ -16,6 +16,7 @@ import pandas as pd
 from workbench.ledger.loop import Forgetting
 from workbench.ledger.memory import Service
 from workbench.ledger.purge import purge
+from workbench.ledger.removal import Removal
 from workbench.ledger.tiers import ITEM_WEIGHTS, LOG, TOMBSTONE, USER_VECTOR
 from workbench.settings import settings
 from workbench.unlearning.endpoints import Distance
@@ -77,7 +78,7 @@ def places(told: Forgetting, folders: Iterable[Path] | None = None) -> pd.DataFr
     removal, pair = told.removal, told.services
     lines = []
     for tier in pair[0].tiers:
-        held = [_held(service, tier.name, told) for service in pair]
+        held = [held_of(service, tier.name, removal) for service in pair]
         note = tier.causes[0] if held[0] != held[1] else ""
         if not tier.enabled:
             note = "there is none apart from the weights"
@@ -98,9 +99,8 @@ def places(told: Forgetting, folders: Iterable[Path] | None = None) -> pd.DataFr
     )
 
 
-def _held(service: Service, place: str, told: Forgetting) -> int:
+def held_of(service: Service, place: str, removal: Removal) -> int:
     """How many rows of the request a place still names, or was made of."""
-    removal = told.removal
     ids = removal.ids
     if place in service.stores:
         return sum(len(service.stores[place].knows(user, ids)) for user in removal.users)

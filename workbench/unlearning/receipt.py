@@ -134,7 +134,7 @@ def issue(
             "people": removed["user"].nunique(),
         },
         "commitments": commitments(removed, key),
-        "data": {name: _data(rows_of(log)) for name, log in logs.items()},
+        "data": {name: _data(log) for name, log in logs.items()},
         "weights": {
             "model": type(model).__name__,
             "before": fingerprint(model),
@@ -185,8 +185,14 @@ def guarantee(outcome: Mapping[str, Any], exact: bool, model: Any) -> dict[str, 
     return told | {"says": "no guarantee"}
 
 
-def _data(rows: pd.DataFrame) -> dict[str, Any]:
-    return {"rows": len(rows), "fingerprint": data_fingerprint(rows)}
+def _data(log: Interactions) -> dict[str, Any]:
+    """Rows and their fingerprint, kept by the log, which never changes: the next receipt begins with
+    what this one left."""
+    known = vars(log)
+    if "_receipt_data" not in known:
+        rows = rows_of(log)
+        known["_receipt_data"] = {"rows": len(rows), "fingerprint": data_fingerprint(rows)}
+    return dict(known["_receipt_data"])
 
 
 def _plain(value: Any) -> Any:
