@@ -12,7 +12,7 @@ __getattr__, __dir__, __all__ = lazy.attach(
         "readings": ["Readings"],
         "served": ["served"],
         "strip": ["TokenStrip", "described"],
-        "learnt": ["Weights"],
+        "learnt": ["Course", "Weights"],
         "unlearning": ["Dashboard", "Frontier", "People"],
     },
 )
