@@ -12,7 +12,7 @@ __getattr__, __dir__, __all__ = lazy.attach(
         "readings": ["Readings"],
         "served": ["served"],
         "strip": ["TokenStrip", "described"],
-        "learnt": ["Course", "Weights"],
+        "learnt": ["Course", "Interest", "Weights"],
         "unlearning": ["Dashboard", "Frontier", "People"],
     },
 )

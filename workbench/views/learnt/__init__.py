@@ -5,5 +5,5 @@ import lazy_loader as lazy
 
 __getattr__, __dir__, __all__ = lazy.attach(
     __name__,
-    submod_attrs={"course": ["Course"], "weights": ["Weights"]},
+    submod_attrs={"course": ["Course"], "interest": ["Interest"], "weights": ["Weights"]},
 )
