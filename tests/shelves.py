@@ -59,8 +59,9 @@ SHELVES = (
     # from screen and strip, whose readers open none of it; 400 for the choices of the live frontier
     Shelf("unlearning views", r"views/unlearning/", 6_900),
     # the page to a shopper where it is looked at: on paper, as a file, and what it learnt of its reader.
-    # Counted apart from screen and strip, whose readers open none of it; 1,300 for blinded readings
-    Shelf("page views", r"views/(learnt/|page|paper|readings|served)", 7_100),
+    # Counted apart from screen and strip, whose readers open none of it; 1,300 for blinded readings;
+    # 3,000 for two figures that are read from afar, of memory purchase by purchase and of interest
+    Shelf("page views", r"views/(learnt/|page|paper|readings|served)", 9_000),
     Shelf("views", r"views/", 16_000),
     # the two tiny architectures that learn the worlds: no core file imports them
     Shelf("worlds", r"(worlds/|tokens/small_models\.py)", None),
