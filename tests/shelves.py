@@ -70,7 +70,8 @@ SHELVES = (
     # where foreign things come in and go out: models, adapters, servers and their answers, folders
     # of runs, files searched for an id. Counted apart: a reader of the science opens none of them,
     # and most of what they hold is what a stranger may hand in; 1,700 for
-    # chains, and for three engines whose clusters start again and whose workers end with the run
+    # chains, and for three engines whose clusters start again and whose workers end with the run; 700
+    # for the openai client, kept to what an endpoint says
     Shelf(
         "doors",
         r"(language/|runs\.py|_engines\.py|_run_folders\.py|ledger/(purge|cached)\.py)",
@@ -120,6 +121,8 @@ SHELVES = (
         16_000,
     ),
     Shelf("report methods", r"reports/(recpilot/|_?evaluation|_?judges)", None),
+    # a page in a language model's words, and what may stand in them: whoever has no model opens none
+    Shelf("wording", r"reports/wording\w*\.py", 5_700),
     # the page that is written to a shopper: what they did, one table of one kind, sentences of several
     # claims. Who follows a claim to its rows opens none of it
     Shelf("page", r"reports/(deeds|forms|page|phrases|shopper|table)\.py", 9_000),

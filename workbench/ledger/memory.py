@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from numbers import Real
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -21,6 +21,9 @@ from workbench.recommend import scores_of, scores_or_none
 from workbench.recommend.protocol import check_kind, fitted_copy, must_offer
 from workbench.recommend.ranking import cutoffs, lists_of
 from workbench.reports import Claim, EntityStore, Evidence, Report, Store, make_claims, write
+
+if TYPE_CHECKING:
+    from workbench.reports.wording import Writer
 
 TOP = 10
 """Length of the lists that are served and compared."""
@@ -43,6 +46,7 @@ class Service:
     the shopper's scores; inf hides them. mask_seen: whether products of the log are never offered
     again; False for baskets, where people buy again. unsaid: topics that no report names unasked.
     agent: what a report offers, role → item code, by the evidence; the scores' own choice without one.
+    writer: what puts a page in words, see `reports.wording`; the template without one.
     forgetters: other ways to take rows out of the item weights, by name: an algorithm as
     `workbench.unlearning.unlearn` takes it, or one with its settings (a `Method`). verdicts: what
     is known of them, in words.
@@ -63,6 +67,7 @@ class Service:
     agent: Callable[[Evidence], Mapping[str, int]] | None = field(default=None, repr=False)
     forgetters: Mapping[str, Any] = field(default_factory=dict, repr=False)
     verdicts: Mapping[str, str] = field(default_factory=dict, repr=False)
+    writer: Writer | None = field(default=None, repr=False)
 
     @classmethod
     def build(
@@ -76,6 +81,7 @@ class Service:
         agent: Callable[[Evidence], Mapping[str, int]] | None = None,
         forgetters: Mapping[str, Any] | None = None,
         verdicts: Mapping[str, str] | None = None,
+        writer: Writer | None = None,
     ) -> Service:
         """Fit a copy of the model on the log and build the stores; mask_seen: as is the model's task
         unless told.
@@ -97,13 +103,17 @@ class Service:
             mask_seen = not getattr(model, "repeats", False)
         rules = {"mask_seen": mask_seen, "unsaid": frozenset(unsaid), "agent": agent}
         others = {"forgetters": dict(forgetters or {}), "verdicts": dict(verdicts or {})}
+        if writer is not None:
+            must_offer(writer, "sentences")
         for name, method in others["forgetters"].items():
             apart = name in ("exact", "retrain") or getattr(method, "prepare", None)
             if apart or not callable(getattr(method, "algorithm", method)):
                 want = "a name of its own, and an algorithm that changes the model at hand"
                 raise ConfigError(f"{name!r}: {method!r}", "forgetters", want)
         own = fitted_copy(model, log)
-        return cls(log, catalogue, own, built, weights_log=log.deeds, **rules, **others)
+        return cls(
+            log, catalogue, own, built, weights_log=log.deeds, **rules, **others, writer=writer
+        )
 
     @property
     def stores_vectors(self) -> bool:
@@ -256,9 +266,10 @@ class Service:
         return self._kept[key]
 
     def report(self, user: int, seed: int = 0) -> Report:
-        """The shopper's report, every claim checked."""
+        """The shopper's report, every claim checked, and every sentence of a writer."""
         self.log.check_user(user)
-        return self.keep(("report", user, seed), lambda: write(self.evidence(user), seed))
+        options = {"seed": seed, "writer": self.writer}
+        return self.keep(("report", user, seed), lambda: write(self.evidence(user), **options))
 
     def claims(self, user: int) -> dict[str, Claim]:
         """The claims of the report by id, without their ranges: what an ablation compares."""

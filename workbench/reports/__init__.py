@@ -18,6 +18,7 @@ __getattr__, __dir__, __all__ = lazy.attach(
         "smallest": ["smallest_set"],
         "stores": ["EntityStore", "Store"],
         "support": ["by_deletion"],
+        "wording": ["LanguageModel"],
         "writer": ["Report", "write"],
     },
 )

@@ -68,6 +68,8 @@ def checked(report: Report) -> str:
     told += [f"{_count(report.unsaid, 'claim')} left unsaid"] if report.unsaid else []
     failed = len(report.dropped)
     told += [f"{_count(failed, 'claim')} left out, as the check refused"] if failed else []
+    refused = len(report.refused)
+    told += [f"{_count(refused, 'sentence')} refused"] if refused else []
     return "; ".join(told)
 
 
@@ -76,9 +78,11 @@ def _count(n: int, what: str) -> str:
 
 
 def margin_of(report: Report) -> list[tuple[str, list[str]]]:
-    """Every claim in a sentence of its own, by heading."""
+    """Every claim in a sentence of its own, by heading, and what came of a writer."""
     grouped = groupby(report.single.itertuples(), key=lambda row: row.section)
-    return [(section_name(name), [plain(one.text) for one in rows]) for name, rows in grouped]
+    told = [(section_name(name), [plain(one.text) for one in rows]) for name, rows in grouped]
+    wording = report.wording
+    return told if wording is None else [*told, (wording.HEADING, wording.lines)]
 
 
 def page_html(report: Report) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
@@ -14,6 +14,9 @@ from workbench.reports.evidence import Evidence
 from workbench.reports.forms import page_html
 from workbench.reports.page import compose
 from workbench.reports.sentences import count_words, plain, section_name, sentence, templates
+
+if TYPE_CHECKING:
+    from workbench.reports.wording import Wording, Writer
 
 
 @dataclass(frozen=True)
@@ -26,7 +29,8 @@ class Report:
     single: every claim in a sentence of its own, in order: [claim, section, text]. made: seed, and
     fingerprints of everything it was made of. dropped: [claim, reason], what failed the check and
     was left out. unsaid: how many claims hold and were not made, because they name a topic that is
-    left unsaid. Equal inputs give equal hashes.
+    left unsaid. wording: what came of a language model that wrote the page; None where the template
+    did. Equal inputs give equal hashes.
     """
 
     user: int
@@ -39,6 +43,7 @@ class Report:
     made: dict[str, Any] = field(repr=False)
     dropped: pd.DataFrame = field(repr=False)
     unsaid: int = 0
+    wording: Wording | None = field(default=None, repr=False)
 
     @cached_property
     def hash(self) -> str:
@@ -57,6 +62,12 @@ class Report:
     def report(self) -> str:
         """The id: the first 12 hex digits of the hash."""
         return self.hash[:12]
+
+    @property
+    def refused(self) -> pd.DataFrame:
+        """What a language model wrote and the check dropped: [text, claims, reason]."""
+        none = pd.DataFrame(columns=["text", "claims", "reason"], dtype="str")
+        return none if self.wording is None else self.wording.refused
 
     @property
     def lines(self) -> list[tuple[str, str, str]]:
@@ -94,12 +105,15 @@ def write(
     *,
     ranges: bool = True,
     extra: tuple[list[Claim], pd.DataFrame] | None = None,
+    writer: Writer | None = None,
 ) -> Report:
     """Make the claims, check them, drop and count what fails, and render the rest. `seed` and
     `ranges` as in `make_claims`.
 
     `extra` adds claims with their support, from a language model for instance: they pass the same
-    check.
+    check. `writer` puts the page in words of its own, see `reports.wording.LanguageModel`: each of
+    its sentences is held against the claims that it says, and where none survives the page stands
+    in the template's words.
 
     >>> write(service.evidence(user=3))  # doctest: +SKIP
     Report(5f0c6a1d2e3b, user 3, 16 claims, 142 words, 0 dropped)
@@ -114,20 +128,27 @@ def write(
     dropped = checked.loc[~checked["ok"], ["claim", "reason"]].reset_index(drop=True)
     kept = support["claim"].isin([claim.claim for claim in good])
     support = support[kept].reset_index(drop=True)
-    text, sentences = compose(good, support, evidence)
+    text, sentences, wording = *compose(good, support, evidence), None
+    if writer is not None:
+        from workbench.reports.wording import worded
+
+        text, sentences, wording = worded(writer, good, support, evidence, seed)
     single = singly(good, evidence)
     said = {name for names in sentences["claims"] for name in names}
+    # a sentence of a model may say less of its claims than the template does
+    shown = {one.claim for one in good if one.kind in PAGED and writer is None} & said
     return Report(
         user=evidence.user,
         claims=tuple(good),
         support=support,
         sentences=sentences,
         text=text,
-        margin=margin(single, {one.claim for one in good if one.kind in PAGED} & said),
+        margin=margin(single, shown, wording),
         single=single,
-        made=made_of(evidence, seed, writer="sentences.toml"),
+        made=made_of(evidence, seed, "sentences.toml" if writer is None else writer.name),
         dropped=dropped,
         unsaid=count_unsaid(evidence),
+        wording=wording,
     )
 
 
@@ -149,8 +170,9 @@ def singly(claims: list[Claim], evidence: Evidence) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["claim", "section", "text"])
 
 
-def margin(single: pd.DataFrame, said: set[str]) -> str:
-    """What a researcher reads beside the page, but for what is said there."""
+def margin(single: pd.DataFrame, said: set[str], wording: Wording | None = None) -> str:
+    """What a researcher reads beside the page, but for what is said there; and what came of a
+    writer."""
     words = templates()["table"]
     page = ""
     kept = single[~single["claim"].isin(said)]
@@ -160,6 +182,8 @@ def margin(single: pd.DataFrame, said: set[str]) -> str:
         if table:
             page += f"\n{words['head']}\n{words['rule']}\n"
         page += ("\n" if table else " ").join(parts["text"]) + "\n\n"
+    if wording is not None:
+        page += "".join([f"## {wording.HEADING}\n\n", *(f"- {line}\n" for line in wording.lines)])
     return page.rstrip()
 
 
