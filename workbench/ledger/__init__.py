@@ -11,7 +11,10 @@ __getattr__, __dir__, __all__ = lazy.attach(
         "canaries": ["canaries"],
         "purge": ["purge"],
         "receipts": ["places", "receipt"],
+        "forecast": ["Forecast", "agreement", "forecast", "scored"],
         "course": ["Course", "chained", "course"],
+        "_cells": ["Case"],
+        "promises": ["FAULTS", "Promises", "plant", "promises"],
         "written": ["Memories", "filed", "written"],
     },
 )
