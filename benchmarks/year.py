@@ -1,6 +1,6 @@
 """What does a shop know after a year of those who asked to be forgotten, did not, or asked twice?
 
-    python benchmarks/year.py [--draws 40] [--shoppers 40]
+    python benchmarks/year.py [--draws 20] [--shoppers 40]
 
 Shoppers by rule (`workbench.worlds.shop.year`) come to a shop that begins with nothing: lists by EASE
 on the log, learnt anew every week, and the stored profile. Who asks is drawn by lot. Every draw is
@@ -116,7 +116,7 @@ def draw(number: int, shoppers: int, heeds: bool) -> Year:
 
 
 def years(draws: int, shoppers: int) -> pd.DataFrame:
-    """All draws, a line a shopper and month; those of the file are kept."""
+    """All draws, a line for each, arm and month, twice; those of the file are kept."""
     path = RESULTS / "year.csv"
     done = pd.read_csv(path) if path.exists() else pd.DataFrame({"draw": []})
     for number in range(1, draws + 1):
@@ -128,13 +128,24 @@ def years(draws: int, shoppers: int) -> pd.DataFrame:
             asked = year.requests.groupby(["user", "what"]).size().unstack(fill_value=0)
             told = year.months["user"].map(asked.get("less", pd.Series(dtype=int))).fillna(0)
             parts.append(year.months.assign(draw=number, heeds=heeds, told=told.astype(int)))
-        new = pd.concat(parts).drop(columns="topic")
-        new["held"] = new["rows"] / new["made"].where(new["made"] > 0)
-        done = pd.concat([done, new], ignore_index=True)
-        done = done.astype({"draw": int, "user": int, "month": int})
+        done = pd.concat([done, means(pd.concat(parts))], ignore_index=True)
+        done = done.astype({"draw": int, "month": int, "shoppers": int})
         done.to_csv(path, index=False, float_format="%.4f", lineterminator="\n")
         print(f"draw {number} of {draws}", flush=True)
     return done
+
+
+def means(lines: pd.DataFrame) -> pd.DataFrame:
+    """[draw, heeds, arm, month, shoppers, once, twice, told, held, …]: means over shoppers; once,
+    twice: share of them who have asked so often by then, or oftener; told: share who instructed."""
+    held = lines["rows"] / lines["made"].where(lines["made"] > 0)
+    shares = {"once": lines["asked"] > 0, "twice": lines["asked"] > 1, "told": lines["told"] > 0}
+    own = lines.assign(held=held, **shares)
+    keys = ["draw", "heeds", "arm", "month"]
+    groups = own.groupby(keys)
+    found = groups[["once", "twice", "told", *MEASURES]].mean()
+    found.insert(0, "shoppers", groups["user"].nunique())
+    return found.reset_index()
 
 
 def interval(values: pd.Series) -> str:
@@ -148,7 +159,7 @@ def ends(table: pd.DataFrame) -> pd.DataFrame:
     last = table[(table["month"] == table["month"].max()) & table["heeds"]]
     # of a year's visits, not of its last month
     whole = table[table["heeds"]].groupby(["draw", "arm"])["pleased"].mean()
-    found = last.groupby(["draw", "arm"])[["held", "guessed", "noted", "listed"]].mean()
+    found = last.set_index(["draw", "arm"])[["held", "guessed", "noted", "listed"]]
     return found.assign(pleased=whole)
 
 
@@ -184,10 +195,10 @@ def page(table: pd.DataFrame) -> str:
         for arm in ("never", "once", "twice")
     ]
     last = table[(table["month"] == table["month"].max()) & table["heeds"]]
-    asked = last.groupby("arm")["asked"].agg(lambda n: (n > 0).mean())
-    twice = (last.loc[last["arm"] == "twice", "asked"] > 1).mean()
-    instructed = last["told"].mean()
-    draws, people = table["draw"].nunique(), last.groupby("draw")["user"].nunique().iloc[0]
+    asked = last.groupby("arm")[["once", "twice"]].mean()
+    instructed = np.average(last["told"], weights=last["shoppers"])
+    draws = table["draw"].nunique()
+    people = int(last.groupby("draw")["shoppers"].sum().iloc[0])
     text = [
         "# What does a shop know after a year of those who asked to be forgotten?",
         "",
@@ -195,8 +206,8 @@ def page(table: pd.DataFrame) -> str:
         "",
         f"{draws} populations of {people} shoppers by rule, twelve months of thirty days; intervals: "
         "95 % over populations. Who asks is drawn by lot; in the end "
-        f"{asked.get('once', 0):.0%} of those to ask once had asked, {twice:.0%} of those to ask twice "
-        f"had done so twice. {instructed:.0%} of all gave an instruction.",
+        f"{asked['once']['once']:.0%} of those to ask once had asked, {asked['twice']['twice']:.0%} of "
+        f"those to ask twice had done so twice. {instructed:.0%} of all gave an instruction.",
         "",
         markdown(pd.DataFrame(arms)),
         "",
@@ -215,7 +226,7 @@ def page(table: pd.DataFrame) -> str:
 def main() -> None:
     """Measure, write the page, print it."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--draws", type=int, default=40)
+    parser.add_argument("--draws", type=int, default=20)
     parser.add_argument("--shoppers", type=int, default=40)
     options = parser.parse_args()
     told = page(years(options.draws, options.shoppers))
