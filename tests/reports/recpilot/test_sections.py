@@ -3,6 +3,7 @@
 import importlib.util
 import itertools
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -93,6 +94,19 @@ def test_a_section_that_misleads_costs():
     assert table["shapley"].tolist() == [-1.0, 1.0] and table["left_out"].tolist() == [0.0, 2.0]
 
 
+def test_a_section_may_tell_of_one_product():
+    """A product that no section names is not before the reader; what they know, they know anyhow."""
+    believed, worth = np.array([[0.5, 0.0], [0.2, 2.0], [9.0, 0.0]]), np.array([0.0, 3.0, 9.0])
+    kind, price = np.zeros((3, 2), dtype=bool), np.zeros((3, 2), dtype=bool)
+    kind[1, 0] = price[1, 1] = True
+    pick = np.zeros((3, 2), dtype=bool)
+    pick[0, 0] = True
+    choice = Choice(believed, worth, {"named": kind, "priced": price, "idle": ()}, pick)
+    assert choice.taken([]) == choice.taken(["named"]) == choice.taken(["idle"]) == 0
+    assert choice.taken(["priced"]) == choice.taken(["named", "priced"]) == 1
+    assert replace(choice, known=None).taken(["named"]) == 1
+
+
 def test_an_additive_game_is_its_parts():
     parts = {"a": np.array([1.0, 2.0]), "b": np.array([0.0, -1.0]), "c": np.array([4.0, 0.5])}
     table = section_values(lambda page: sum((parts[s] for s in page), np.zeros(2)), [*parts])
@@ -104,7 +118,7 @@ def test_an_additive_game_is_its_parts():
 
 def test_what_is_no_game_is_refused():
     value = value_of(readers())
-    for names in ([], ["title", "title"], [*NAMES, "intent"]):
+    for names in ([], ["title", "title"], [*NAMES, "intent", "else", "differs"]):
         with pytest.raises(ConfigError):
             section_values(value, names)
     with pytest.raises(DataError):

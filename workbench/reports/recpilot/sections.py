@@ -6,7 +6,7 @@
 
 Dropping one section at a time is how skills of an agent are retired (SLIM, 2026). It calls two
 sections that say the same both worthless; Shapley (1953) gives each half. All 2ⁿ pages are read, up
-to seven sections. What a reader decides is one thing that a section may be for: one that only
+to nine sections. What a reader decides is one thing that a section may be for: one that only
 builds trust, or says what is not known, earns nothing here.
 """
 
@@ -22,7 +22,7 @@ import pandas as pd
 
 from workbench.errors import ConfigError, DataError
 
-MOST = 7
+MOST = 9
 """Sections at most: all 2ⁿ coalitions are asked."""
 Value = Callable[[frozenset[str]], np.ndarray]
 """What readers gain from these sections, (readers,)."""
@@ -33,18 +33,28 @@ class Choice:
     """What one reader chooses among; the first product is the pick.
 
     believed (products, facts): what each fact is worth to the reader, as the page tells it. worth
-    (products,): what the products are worth in truth. tells: the facts that each section tells; a
-    fact that no section tells is 0 for all products.
+    (products,): what the products are worth in truth. tells: what each section tells, the facts of
+    all products, or a mask (products, facts); a fact that is not told is 0. known: the mask of what
+    a reader knows in any case. A product of which nothing is told or known is not before them.
     """
 
     believed: np.ndarray
     worth: np.ndarray
-    tells: Mapping[str, Sequence[int]]
+    tells: Mapping[str, Sequence[int] | np.ndarray]
+    known: np.ndarray | None = None
 
     def taken(self, sections: Iterable[str]) -> int:
         """The product that looks best by what is told; ties go to the one that stands first."""
-        told = sorted({fact for section in sections for fact in self.tells[section]})
-        return int(np.argmax(self.believed[:, told].sum(axis=1)))
+        told = np.zeros(self.believed.shape, dtype=bool)
+        for mask in (self.known, *(self.tells[section] for section in sections)):
+            if np.ndim(mask) == 2:
+                told |= mask
+            elif mask is not None:
+                told[:, list(mask)] = True
+        looks = np.where(told, self.believed, 0.0).sum(axis=1)
+        there = told.any(axis=1)
+        there[0] = True
+        return int(np.where(there, looks, -np.inf).argmax())
 
     def gain(self, sections: Iterable[str]) -> float:
         """Worth of what is taken, less that of the pick."""
