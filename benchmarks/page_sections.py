@@ -37,6 +37,7 @@ from workbench.reports.recpilot import (
     section_values,
     value_of,
 )
+from workbench.reports.recpilot._odds import free_of
 from workbench.reports.statements import item_code
 from workbench.settings import settings
 from workbench.statistics import bootstrap_mean
@@ -50,6 +51,7 @@ PARTS |= {"differs": "differs", "basis": "unknown", "unsaid": "unknown"}
 """The section that each part of the page is counted in."""
 SECTIONS = tuple(dict.fromkeys(PARTS.values()))
 NEW = ("outside", "differs")
+OTHERS = ("random", "usual")
 KIND, BRAND, PRICE, RATING, SHOWN = range(5)
 TOLD_AGAINST = {"dearest": [PRICE], "lowest rated": [RATING]}
 """What a comparison tells; any other tells both."""
@@ -90,15 +92,21 @@ def worth_of(reader: Reader) -> tuple[np.ndarray, np.ndarray]:
     return (below + upto) / (2 * len(free)), liked
 
 
-def choice_of(reader: Reader, evidence: Evidence, said: list[Said], facts: np.ndarray) -> Choice:
-    """What a reader chooses among: products first, the pick before all, then kinds that are named."""
+def choice_of(
+    reader: Reader, evidence: Evidence, said: list[Said], facts: np.ndarray, line: int | None = None
+) -> Choice:
+    """What a reader chooses among: products first, the pick before all, then kinds that are named.
+    line: the product outside the usual, where it is another than the page says."""
     shelf, kinds = reader.world.shelf, reader.world.shelf.kinds
     place, liked = worth_of(reader)
     pick = evidence.offers["pick"]
     beside = [evidence.offers[role] for role in BESIDE if role in evidence.offers]
     claims = {claim.claim: claim for claim in evidence_claims(evidence)}
-    hints = [claims[one.claims[0]] for one in said if one.part == "outside"]
-    items = list(dict.fromkeys([pick, *beside, *(item_code(claim.object) for claim in hints)]))
+    hints = [item_code(claims[one.claims[0]].object) for one in said if one.part == "outside"]
+    if line is not None:
+        hints, name = [line], page_of(evidence).say.item(line)
+        said = [one._replace(text=name) if one.part == "outside" else one for one in said]
+    items = list(dict.fromkeys([pick, *beside, *hints]))
     named = [claims[one.claims[0]].object for one in said if one.part in ("intent", "else")]
     places = [kinds.index(name) for name in dict.fromkeys(named) if name in kinds]
     places = [kind for kind in places if kind != shelf.kind[pick]]
@@ -120,6 +128,11 @@ def choice_of(reader: Reader, evidence: Evidence, said: list[Said], facts: np.nd
     return Choice(believed, np.array(worth), tells, known)
 
 
+def page_of(evidence: Evidence) -> Page:
+    """The page, its claims made once."""
+    return Page(evidence_claims(evidence), vars(evidence)["_claims"][1], evidence)
+
+
 def evidence_claims(evidence: Evidence) -> list:
     """The claims of a page, made once."""
     if "_claims" not in vars(evidence):
@@ -129,7 +142,7 @@ def evidence_claims(evidence: Evidence) -> list:
 
 def read(one: Said, items: list[int], evidence: Evidence) -> np.ndarray:
     """Which facts of which products stand in a sentence, (items, 5)."""
-    page = Page([], vars(evidence)["_claims"][1], evidence)
+    page = page_of(evidence)
     frame, rating = evidence.catalogue.frame, evidence.catalogue.rating
     told = np.zeros((len(items), 5), dtype=bool)
     for row, item in enumerate(items):
@@ -150,40 +163,74 @@ def read(one: Said, items: list[int], evidence: Evidence) -> np.ndarray:
     return told
 
 
-def choices(world: World, n: int = 400) -> tuple[list[Choice], pd.DataFrame]:
-    """The choices of all whose page has a pick, and which sections their pages hold."""
+def others_of(store: Outside, evidence: Evidence) -> dict[str, int]:
+    """Products to stand where the line stands: one drawn from the same choice, and the best-scored
+    untouched product of the usual."""
+    history = store.log.histories([evidence.user])
+    free = free_of(history, store.catalogue, store.config)[0] & ~evidence.silent
+    usual = ~free & ~evidence.silent & (history.matrix().toarray()[0] == 0)
+    usual[list(evidence.offers.values())] = False
+    rng = np.random.default_rng([2, evidence.user])
+    best = np.where(usual, store.model.score(history)[0], -np.inf).argmax()
+    return {"random": int(rng.choice(np.flatnonzero(free))), "usual": int(best)}
+
+
+def choices(world: World, n: int = 400) -> tuple[list[Choice], pd.DataFrame, pd.DataFrame]:
+    """The choices of all whose page has a pick; which sections their pages hold; and for those with a
+    line what it gains, and another product in its place: [reader, line, random, usual]."""
     stores = (EntityStore, Rubric, Experience, Differences, Outside)
     service = Service.build(world.log, world.catalogue, OwnActions(), stores=stores, agent=agent)
-    facts, made, held = facts_of(world), [], []
+    facts, made, held, lines = facts_of(world), [], [], []
+    without = [name for name in SECTIONS if name != "outside"]
     for reader in readers_of(world, n):
         evidence = service.evidence(reader.user)
-        claims = evidence_claims(evidence)
         if "pick" not in evidence.offers:
             continue
-        said = Page(claims, vars(evidence)["_claims"][1], evidence).sentences()
-        made.append(choice_of(reader, evidence, said, facts))
+        said = page_of(evidence).sentences()
+        choice = choice_of(reader, evidence, said, facts)
         held.append({PARTS[one.part]: True for one in said})
-    return made, pd.DataFrame(held).reindex(columns=SECTIONS).notna()
+        if "outside" in held[-1]:
+            gains = {"line": choice}
+            for name, item in others_of(service.stores["outside"], evidence).items():
+                gains[name] = choice_of(reader, evidence, said, facts, item)
+            row = {name: one.gain(SECTIONS) - one.gain(without) for name, one in gains.items()}
+            lines.append({"reader": len(made), **row})
+        made.append(choice)
+    return made, pd.DataFrame(held).reindex(columns=SECTIONS).notna(), pd.DataFrame(lines)
 
 
-def numbers_of(table: pd.DataFrame) -> dict[str, float]:
+def numbers_of(table: pd.DataFrame, lines: pd.DataFrame) -> dict[str, float]:
     """The numbers that were predicted."""
     means = table.groupby("section")[["left_out", "shapley"]].mean()
     told = {f"shapley_{name}": means.loc[name, "shapley"] for name in SECTIONS}
     told |= {f"left_out_{name}": means.loc[name, "left_out"] for name in SECTIONS}
-    return told | {"whole": table.groupby("reader")["shapley"].sum().mean()}
+    told |= {"whole": table.groupby("reader")["shapley"].sum().mean()}
+    told |= {name: lines[name].mean() for name in ("line", "random", "usual")}
+    return told | {f"line_minus_{name}": (lines["line"] - lines[name]).mean() for name in OTHERS}
 
 
-def judged(table: pd.DataFrame) -> pd.DataFrame:
+def judged(table: pd.DataFrame, lines: pd.DataFrame) -> pd.DataFrame:
     """Every prediction beside what was measured."""
-    path = settings().data / "predictions.toml"
-    expected = tomllib.loads(path.read_text(encoding="utf-8"))["page_sections"]["expected"]
-    rows, numbers = [], numbers_of(table)
+    text = (settings().data / "predictions.toml").read_text(encoding="utf-8")
+    written = tomllib.loads(text)
+    expected = written["page_sections"]["expected"] | written["page_sections_line"]["expected"]
+    rows, numbers = [], numbers_of(table, lines)
     for name, (low, high) in expected.items():
         value = round(numbers[name], 6)
         said = "lower" if value < low else "higher" if value > high else "as predicted"
         rows.append((name, f"{low:+.3f} to {high:+.3f}", f"{value:+.4f}", said))
     return pd.DataFrame(rows, columns=["number", "predicted", "measured", "verdict"])
+
+
+def lines_of(lines: pd.DataFrame) -> pd.DataFrame:
+    """What the line gains, and other products in its place, with intervals."""
+    values = {name: lines[name] for name in ("line", *OTHERS)}
+    values |= {f"line less {name}": lines["line"] - lines[name] for name in OTHERS}
+    rows = []
+    for name, own in values.items():
+        cell = "{:+.4f} [{:+.4f}, {:+.4f}]".format(*bootstrap_mean(own.to_numpy(), shares=False))
+        rows.append({"in the place of the line": name, "readers": len(own), "gained": cell})
+    return pd.DataFrame(rows)
 
 
 def values_of(table: pd.DataFrame) -> pd.DataFrame:
@@ -201,24 +248,31 @@ def values_of(table: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows)[columns].replace({r"([+-])0\.0000": "0.0000"}, regex=True)
 
 
-def page(world: World, table: pd.DataFrame, start: float) -> str:
+def page(world: World, table: pd.DataFrame, lines: pd.DataFrame, start: float) -> str:
     """The results as Markdown."""
     total = table.groupby("reader")["shapley"].sum().to_numpy()
     whole = bootstrap_mean(total, shares=False)
-    misses = judged(table)
-    misses = misses.loc[misses["verdict"] != "as predicted", "number"].tolist()
+    verdicts = judged(table, lines)
+    misses = verdicts.loc[verdicts["verdict"] != "as predicted", "number"].tolist()
     text = ["# Which sections of real pages earn their place", ""]
     text += ["Made by `python benchmarks/page_sections.py`.", "", _about(world, table, start), ""]
     text += [markdown(values_of(table)), ""]
     text += [
-        f"The whole page: {whole[0]:+.4f} [{whole[1]:+.4f}, {whole[2]:+.4f}]. {(total != 0).mean():.0%} of the readers "
-        f"leave the pick after the whole page, {(total > 0).mean():.0%} for something better.",
+        f"The whole page: {whole[0]:+.4f} [{whole[1]:+.4f}, {whole[2]:+.4f}]. {(total > 0).mean():.0%} of the readers "
+        f"leave the pick for something better, {(total < 0).mean():.0%} for something worse.",
         "",
         _verdict(table),
         "",
+        "## The line outside the usual, and other products in its place",
+        "",
+        "The whole page less the page without the line. *random*: a product drawn from the same choice; *usual*: the "
+        "best-scored untouched product of the shopper's usual categories.",
+        "",
+        markdown(lines_of(lines)),
+        "",
         "## What was predicted (`data/predictions.toml`, never changed)",
         "",
-        markdown(judged(table)),
+        markdown(verdicts),
         "",
         f"Missed: {', '.join(misses) or 'none'}.",
         "",
@@ -231,32 +285,34 @@ def _verdict(table: pd.DataFrame) -> str:
     earns = [name for name in SECTIONS if values[name] == "yes"]
     new = [f"*{name}*: {values[name]}" for name in NEW]
     return (
-        f"What earns its place by this reader: {', '.join(earns) or 'nothing'}. The two new sections: {', '.join(new)}. "
-        "What earns nothing is an option: a store that is handed in (`Outside`, `Differences`), on no page "
-        "by default, and the first to go where words are short. *unknown* and *against* stay without earning: they "
-        "say what is not known and what speaks against the pick, which is not there to move anybody."
+        f"What earns its place by this reader: {', '.join(earns) or 'nothing'}. The two new sections: "
+        f"{', '.join(new)}. Both are options: stores that are handed in (`Outside`, `Differences`), on no page "
+        "by default; where words are short what earns least goes first. *unknown* and *against* stay without earning: "
+        "what is not known, and what speaks against the pick, is not there to move anybody."
     )
 
 
 def _about(world: World, table: pd.DataFrame, start: float) -> str:
     return (
-        f"{world!r}. {table['reader'].nunique()} simulated readers, all whose page has a pick; own actions with EASE, the "
-        f"agent's choice. The pick stands at {start:.3f} of all products that the reader may buy (1 the best). Unit: that "
-        "place, gained; 95 % of resampled readers. A reader reads correctly, knows their own taste, and believes a rating. "
-        "*reason* holds what rubric and experience tell; *differs* and *unknown* name no product, so that they "
-        "earn nothing here by how this reader was made: it says nothing about trust, or about curiosity."
+        f"{world!r}. {table['reader'].nunique()} simulated readers, all whose page has a pick; own actions with "
+        f"EASE, the agent's choice. The pick stands at {start:.3f} of all products that the reader may buy (1 the "
+        "best). Unit: that place, gained; 95 % of resampled readers. A reader reads correctly, knows their own taste "
+        "and believes a rating. *reason* holds what rubric and experience tell; *differs* and *unknown* name no "
+        "product, so that they earn nothing here by how this reader was made: it says nothing about trust, or "
+        "about curiosity."
     )
 
 
 def main() -> None:
     """Measure, write the page, print it."""
     world = load_world()
-    made, held = choices(world)
+    made, held, lines = choices(world)
     table = section_values(value_of(made), SECTIONS)
     table["held"] = [held[one.section].iat[one.reader] for one in table.itertuples()]
     start = float(np.mean([choice.worth[0] for choice in made]))
     table.round(6).to_csv(RESULTS / "page_sections.csv", index=False, lineterminator="\n")
-    text = page(world, table.round(6), start)
+    lines.round(6).to_csv(RESULTS / "page_sections_line.csv", index=False, lineterminator="\n")
+    text = page(world, table.round(6), lines.round(6), start)
     (RESULTS / "page_sections.md").write_text(text, encoding="utf-8")
     print(text)
 

@@ -22,7 +22,7 @@ from workbench.reports.table import outdoing, shown
 
 WORDS = 120
 """Words of a page, the table apart."""
-OPTIONAL = ("differs", "outside", "changed", "told", "else", "left")
+OPTIONAL = ("differs", "changed", "told", "outside", "else", "left")
 """Parts that a page can do without, the first to go first."""
 
 
