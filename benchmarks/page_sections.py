@@ -242,7 +242,8 @@ def values_of(table: pd.DataFrame) -> pd.DataFrame:
             estimate, low, high = bootstrap_mean(own[column].to_numpy(), shares=False)
             cells[column.replace("_", " ")] = f"{estimate:+.4f} [{low:+.4f}, {high:+.4f}]"
             if column == "shapley":
-                cells["earns"] = "yes" if low > 0 else "costs" if high < 0 else "no"
+                earns = round(low, 4) > 0
+                cells["earns"] = "yes" if earns else "costs" if round(high, 4) < 0 else "no"
         rows.append(cells)
     columns = ["section", "pages", "shapley", "left out", "earns"]
     return pd.DataFrame(rows)[columns].replace({r"([+-])0\.0000": "0.0000"}, regex=True)
@@ -269,6 +270,9 @@ def page(world: World, table: pd.DataFrame, lines: pd.DataFrame, start: float) -
         "best-scored untouched product of the shopper's usual categories.",
         "",
         markdown(lines_of(lines)),
+        "",
+        "A named product is one more chance to leave the pick. That it is *this* product adds nothing that can be told "
+        "from zero, though it is looked at later nearly three times as often (`outside.md`).",
         "",
         "## What was predicted (`data/predictions.toml`, never changed)",
         "",

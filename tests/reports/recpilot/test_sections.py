@@ -20,10 +20,20 @@ NAMES = ("title", "price", "rating", "against", "why", "unknown", "unsaid")
 @pytest.fixture(scope="module")
 def benchmark():
     """The benchmark, which is no part of the package."""
-    path = ROOT / "benchmarks" / "sections.py"
+    return opened("sections")
+
+
+@pytest.fixture(scope="module")
+def of_pages():
+    """The benchmark that reads real pages."""
+    return opened("page_sections")
+
+
+def opened(name):
+    path = ROOT / "benchmarks" / f"{name}.py"
     sys.path.insert(0, str(path.parent))
     try:
-        spec = importlib.util.spec_from_file_location("sections_benchmark", path)
+        spec = importlib.util.spec_from_file_location(f"{name}_benchmark", path)
         module = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(module)
     finally:
@@ -140,3 +150,59 @@ def test_a_section_tells_what_the_pick_is_worst_at(benchmark):
     price, rating = np.array([9.0, 5.0, 7.0]), np.array([4.0, 3.0, 4.5])
     assert benchmark._worst(price, rating) == benchmark.PRICE
     assert benchmark._worst(-price, rating) == benchmark.RATING
+
+
+# --- sections of real pages ---
+
+
+def test_the_page_of_real_sections_says_what_was_measured(of_pages):
+    table = pd.read_csv(RESULTS / "page_sections.csv")
+    lines = pd.read_csv(RESULTS / "page_sections_line.csv")
+    page = (RESULTS / "page_sections.md").read_text(encoding="utf-8")
+    for made in (
+        of_pages.judged(table, lines),
+        of_pages.values_of(table),
+        of_pages.lines_of(lines),
+    ):
+        assert of_pages.markdown(made) in page
+    # what tells nothing of a product earned nothing
+    idle = table[table["section"].isin(["differs", "unknown"])]
+    assert (idle[["left_out", "shapley"]] == 0).all(axis=None)
+
+
+def test_what_a_sentence_tells_is_read_from_its_text(of_pages):
+    world = of_pages.load_world()
+    model = of_pages.OwnActions()
+    service = of_pages.Service.build(world.log, world.catalogue, model, agent=of_pages.agent)
+    evidence = service.evidence(148)
+    said = of_pages.page_of(evidence).sentences()
+    pick, *_ = items = list(dict.fromkeys(evidence.offers.values()))
+    told = {one.part: of_pages.read(one, items, evidence) for one in said}
+    # the pick's sentence: kind, price, rating and what stands in its title, not the maker
+    assert told["pick"][0].tolist() == [True, False, True, True, True]
+    assert not told["pick"][1:].any() and not told["basis"].any()
+    rows = [one for one in said if one.part == "table"]
+    for one, item in zip(rows, items, strict=True):
+        own = of_pages.read(one, [pick, item], evidence)[1]
+        assert own.all(), one.text
+    facts = of_pages.facts_of(world)
+    choice = of_pages.choice_of(of_pages.Reader(world, 148), evidence, said, facts)
+    assert choice.taken([]) == 0 and choice.gain([]) == 0
+    # whoever is told everything takes what looks best of all
+    everything = np.where(sum(choice.tells.values()) + choice.known, choice.believed, 0.0)
+    there = (sum(choice.tells.values()) + choice.known).any(axis=1)
+    best = np.where(there, everything.sum(axis=1), -np.inf).argmax()
+    assert choice.taken(of_pages.SECTIONS) == best
+
+
+def test_facts_differ_within_a_kind_and_places_are_places(of_pages):
+    world = of_pages.load_world()
+    facts = of_pages.facts_of(world)
+    for members in world.shelf.members[:9]:
+        assert np.allclose(facts[:, members].mean(axis=1), 0.0, atol=1e-9)
+    own = world.shelf.members[3]
+    price = np.argsort(world.shelf.price[own])
+    # who weighs price believes the cheaper to be better
+    assert (np.diff(facts[7, own[price], of_pages.PRICE]) <= 0).all()
+    place, liked = of_pages.worth_of(of_pages.Reader(world, 7))
+    assert place.min() >= 0 and place.max() <= 1 and len(liked) == len(world.shelf.members)
