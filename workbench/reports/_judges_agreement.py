@@ -8,7 +8,7 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 
-RESAMPLES = 500
+RESAMPLES = 200
 
 
 def agreement(asked: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
