@@ -19,7 +19,7 @@ from workbench.errors import ConfigError, ModelError, TooLarge
 from workbench.html import visible
 from workbench.reports.claims import Claim, json_hash
 from workbench.reports.evidence import Evidence
-from workbench.reports.page import WORDS, Page, Said, laid_out
+from workbench.reports.page import WORDS, Page, Said, compose, laid_out
 from workbench.reports.sentences import LONG, count_words, shorten, templates
 from workbench.reports.wording_facts import check_text, lists
 from workbench.reports.wording_names import Facts
@@ -144,6 +144,9 @@ def worded(
     dropped = pd.DataFrame(refused, columns=columns)
     table = pd.DataFrame(spans, columns=["start", "end", "claims", "claim", "section"])
     table = table.astype({"start": int, "end": int})
+    if not kept:
+        # the template's own page, no longer than it may be
+        text, table = compose(claims, support, evidence)
     return text, table, Wording(writer.name, tuple(places), dropped, note + "." * bool(note))
 
 
