@@ -7,6 +7,7 @@ import io
 import json
 import re
 import struct
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -399,3 +400,23 @@ def test_in_jupyterlab_marks_reach_python_and_hostile_text_stays_text(lab, quiet
     with quiet.expect_download() as got:
         strip.locator("[data-key=save-html]").click()
     assert "default-src 'none'" in Path(got.value.path()).read_text(encoding="utf-8")
+
+
+def test_claims_and_the_words_that_stand_in_none(opened):
+    strip = full_strip()
+    own = [
+        ("a",) if place % 5 == 0 else ("b", "a") if place % 7 == 0 else ()
+        for place in range(len(strip.tokens))
+    ]
+    claims = {"a": "You bought <b>it</b>.", "b": "It costs 9.00."}
+    strip = replace(strip, tokens=strip.tokens.assign(claims=own), claims=claims, level="word")
+    page = opened(strip)
+    tab(page, "claims")
+    held = [strip.pieces["word"].add_up(row) > 0 for row in strip.claimed]
+    bare = (strip.values("pir") >= strip.threshold) & ~held[0] & ~held[1]
+    line = page.locator("p.wbt-line", has_text="stands in a claim").first.inner_text()
+    assert f"✗ {bare.sum()} words of" in line
+    told = page.locator("ol.wbt-line li").all_inner_texts()
+    assert told[0].startswith("You bought <b>it</b>.") and len(told) == 2
+    assert page.locator(".wbt-false").count() == bare.sum()
+    assert page.locator(".wbt-found").count() == (held[0] | held[1]).sum()

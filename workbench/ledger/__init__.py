@@ -10,6 +10,7 @@ __getattr__, __dir__, __all__ = lazy.attach(
         "loop": ["Forgetting", "forget", "ladder"],
         "canaries": ["canaries"],
         "purge": ["purge"],
+        "words": ["claimed_words", "deeds_told", "page_pairs", "page_words", "with_claims"],
         "receipts": ["places", "receipt"],
         "forecast": ["Forecast", "agreement", "forecast", "scored"],
         "course": ["Course", "chained", "course"],

@@ -242,3 +242,23 @@ def _says(said: list[Clause]) -> bool:
     """Whether anything is said that could be so or not so."""
     plain = lists()["plain"]
     return any(one.names or one.numbers or one.words - plain for one in said)
+
+
+def carried(text: str, names: Names, facts: Iterable[str]) -> list[tuple[int, int]]:
+    """The pieces of a sentence (characters, from and to) that stand in a claim: its names, numbers and
+    words, plain ones left out."""
+    known = [clause for fact in facts for clause in clauses_of(fact, names)]
+    values = {number.value for clause in known for number in clause.numbers}
+    words = {word for clause in known for word in clause.words} & template_words() - lists()[
+        "plain"
+    ]
+    found = [one for one in names.pattern.finditer(text) if one.lastgroup != "space"]
+    tokens = [Token(one.lastgroup or "", one[0]) for one in found]
+    out = []
+    for place, token in enumerate(tokens):
+        said = token.text.casefold()
+        quoted = token.kind == "quote" and said[1:-1] in names.titles
+        named = token.kind == "name" or (token.kind == "word" and said in words)
+        if quoted or named or value_of(tokens, place) in values:
+            out.append(found[place].span())
+    return out

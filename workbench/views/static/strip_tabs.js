@@ -153,12 +153,28 @@ export function questions({ state, strip, ui, hooks, fields, view, usual, add, l
     return { element: h("div", { class: "wbt-tools" }, play, at.element, line, chart), views, update, close: stop };
   }
 
+  function claimsTab() {
+    const [line, list] = [h("p", { class: "wbt-line", role: "status" }), h("ol", { class: "wbt-line" })];
+    const parts = strip.claims.values.map((values, at) => ({ key: `claim ${at}`, mean: false, values }));
+    const held = () => parts.map((part) => add(part)); // claims × pieces: how many tokens of a piece stand in a claim
+    const views = (own = held()) => usual().map((one) => ({ ...one, verdict: (piece) => own.some((part) => part[piece] > 0) ? ["wbt-found", "✓", "stands in a claim"] : one.values[piece] >= ui.cut ? ["wbt-false", "✗", "stands in no claim"] : null }));
+    const update = () => {
+      const [own, values] = [held(), add(ui.layer)];
+      const bare = strongest(values, values.length).filter((piece) => values[piece] >= ui.cut && !own.some((part) => part[piece] > 0));
+      const words = (part) => Array.from(part).flatMap((count, piece) => (count > 0 ? [said(piece).trim()] : [])).join(" ");
+      line.textContent = `✓ stands in a claim. ✗ ${bare.length} ${ui.level}s of ${plain(ui.cut)} or more stand in none: ${bare.slice(0, 12).map((piece) => `${short(said(piece), 20).trim()} ${signed(values[piece])}`).join(", ") || "–"}.`;
+      fill(list, ...own.map((part, at) => h("li", { dir: "auto" }, `${strip.claims.labels[at]} `, h("b", {}, words(part) || "–"))));
+    };
+    return { element: h("div", {}, line, list), views, update };
+  }
+
   return [
     { key: "read", label: "Read", build: () => ({ element: h("p", { class: "wbt-hint" }, HINT), views: usual }) },
     strip.against && { key: "compare", label: "Two personas", build: compareTab },
     strip.memory && { key: "memory", label: "Memories", build: memoryTab },
     pir && strip.given && { key: "clip", label: "Clip m, M", build: clipTab },
     strip.truth && { key: "truth", label: "Truth", build: truthTab },
+    strip.claims && { key: "claims", label: "Claims", build: claimsTab },
     { key: "marks", label: "My marks", build: marksTab },
     strip.film && { key: "film", label: "Training", build: filmTab },
   ].filter(Boolean);

@@ -29,6 +29,7 @@ export function unpack(state) {
     given: state.given && { with: numbers(state.given.with), without: numbers(state.given.without) },
     truth: state.truth && numbers(state.truth, Uint8Array),
     against: state.against && { ...state.against, scores: state.against.scores.map((one) => layer(one.name, one, one.name)) },
+    claims: state.claims && { labels: state.claims.labels, values: rows(state.claims.held, state.claims.labels.length) },
     film: state.film && { ...state.film, values: rows(state.film.values, state.film.steps.length) },
   };
   for (const level of strip.levels.values()) level.begins = beginnings(level, strip.levels.get("sentence"));

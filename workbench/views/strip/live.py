@@ -71,6 +71,9 @@ def to_state(strip: TokenStrip) -> dict[str, Any]:
         steps, grid = strip.film_grid
         told = [str(step) for step in steps]
         state["film"] = {"name": strip.score, "steps": told, "values": packed(grid.ravel())}
+    if strip.claims is not None:
+        told = [readable(text)[0] for text in strip.claims.values()]
+        state["claims"] = {"labels": told, "held": packed(strip.claimed.ravel())}
     return {"id": content_id("strip", json.dumps(state, sort_keys=True)), **state}
 
 

@@ -46,6 +46,7 @@ def draw(strip: TokenStrip) -> str:
     parts += [_small(escape(line)) for line in _lines(strip)]
     # the same text under another persona, by memory item, over training
     more = ((strip.against, _compared), (strip.memory, _remembered), (strip.film, _filmed))
+    more += ((strip.claims, _claimed),)
     parts += [drawn(strip) for given, drawn in more if given is not None]
     if strip.source:
         parts.append(_small(escape(readable(strip.source)[0])))
@@ -222,6 +223,24 @@ def _remembered(strip: TokenStrip, count: int = 12) -> str:
     rows = _table(strip, order, columns, title)
     told = "".join(f"<li>{escape(readable(name)[0])}</li>" for name in names)
     return f'<p>Memory items:</p><ol start="0">{told}</ol>{rows}{_small(sum_check(grid, whole))}'
+
+
+def _claimed(strip: TokenStrip) -> str:
+    """The claims, each with its words of the text, and the words past the threshold that stand in
+    none."""
+    found, (shown, at) = strip.pieces[strip.level], readable(strip.response)
+    said = [blanks(shown[at[a] : at[b]]) for a, b in zip(found.start, found.end, strict=True)]
+    held = np.array([found.add_up(row) > 0 for row in strip.claimed]).reshape(-1, len(said))
+    rows = [
+        {"claim": readable(told)[0], "its words": " ".join(np.array(said)[own])}
+        for told, own in zip(strip.claims.values(), held, strict=True)
+    ]
+    values = strip.values(strip.score)
+    bare = np.flatnonzero((values >= strip.threshold) & ~held.any(axis=0))
+    title = f"{len(bare)} {strip.level}s with {strip.score} ≥ {strip.threshold:g} and no claim"
+    bare = bare[np.argsort(-values[bare], kind="stable")]
+    whole = f"<details><summary>what each claim says here</summary>{table(rows)}</details>"
+    return whole + _table(strip, bare, {strip.score: values}, title, folded=False)
 
 
 def sum_check(grid: np.ndarray, whole: np.ndarray) -> str:

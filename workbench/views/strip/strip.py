@@ -35,8 +35,9 @@ class TokenStrip:
     More to look at: `against`, the token table of the same response under another persona (`names`
     calls the two); `memory`, a table [position, memory, value] with `memories`, their texts, and
     perhaps `whole`, what the values of a token should add up to (else the score); `film`, [step,
-    position, <score>]; `clip`, m and M of PerCE's weights. `provenance` is a line or a mapping, see
-    `described`.
+    position, <score>]; `clip`, m and M of PerCE's weights; `claims`, claim → the sentence that says
+    it, where `tokens` has the column of that name (tuples, see `ledger.page_words`). `provenance` is
+    a line or a mapping, see `described`.
 
     Raises `DataError` for several texts, a missing column, offsets outside the response or tables
     that do not fit.
@@ -61,6 +62,7 @@ class TokenStrip:
     memories: Sequence[str] = ()
     film: pd.DataFrame | None = None
     clip: tuple[float, float] = (0.8, 5.0)
+    claims: Mapping[str, str] | None = None
 
     def __post_init__(self) -> None:
         for name in ("threshold", "scale"):
@@ -80,6 +82,8 @@ class TokenStrip:
         first = wanted | {"text"} | ({self.truth} if self.truth else set())
         if self.memory is not None or self.film is not None:
             first.add("position")
+        if self.claims is not None:
+            first.add("claims")
         tables = (("tokens", self.tokens, first), ("against", self.against, wanted))
         for name, table, columns in tables[: 1 if self.against is None else 2]:
             expected = "a table made by score_tokens"
@@ -87,7 +91,7 @@ class TokenStrip:
             if missing:
                 raise DataError(f"missing columns {missing}", name, expected)
             try:
-                table[sorted(columns - {"text", "position"})].to_numpy(dtype=float)
+                table[sorted(columns - {"text", "position", "claims"})].to_numpy(dtype=float)
             except (TypeError, ValueError) as error:
                 raise DataError(f"a column without numbers ({error})", name, expected) from None
         if not isinstance(self.response, str):
@@ -175,6 +179,13 @@ class TokenStrip:
         """Which pieces hold a token of the truth."""
         truth = self.tokens[self.truth].to_numpy(dtype=float)
         return self.pieces[level or self.level].add_up(truth) > 0
+
+    @cached_property
+    def claimed(self) -> np.ndarray:
+        """Which tokens stand in which claim: claims × tokens, 0 or 1."""
+        own = self.tokens["claims"]
+        rows = [[float(name in each) for each in own] for name in self.claims]
+        return np.reshape(rows, (len(self.claims), len(own)))
 
     @property
     def colour_range(self) -> float:
