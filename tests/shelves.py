@@ -122,8 +122,9 @@ SHELVES = (
         16_000,
     ),
     Shelf("report methods", r"reports/(recpilot/|_?evaluation|_?judges)", None),
-    # a page in a language model's words, and what may stand in them: whoever has no model opens none
-    Shelf("wording", r"reports/wording\w*\.py", 5_700),
+    # a page in a language model's words, what may stand in them and how personal they are: whoever has
+    # no model opens none of it
+    Shelf("wording", r"(reports/wording\w*|ledger/words)\.py", 7_000),
     # the page that is written to a shopper: what they did, one table of one kind, sentences of several
     # claims. Who follows a claim to its rows opens none of it
     Shelf("page", r"reports/(deeds|forms|page|phrases|shopper|table)\.py", 9_000),
