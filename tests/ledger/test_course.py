@@ -148,7 +148,12 @@ def test_a_receipt_a_request(done, requests, tmp_path):
         assert told["seal"] and told["sums"] and told["rows"]
         named = {line["place"]: line["after"] for line in one.content["places"]}
         assert not any(named[place] for place in ("log", "archive", "memories", "item_weights"))
+    looked = done.verified("counted", receipts).set_index("request")
+    assert looked.iloc[-1].all() and looked[["form", "sums", "seal", "rows"]].all(axis=None)
+    assert looked["weights"].iloc[:-1].isna().all()
     last, key = receipts[-1]
+    swapped = done.verified("counted", receipts[::-1])
+    assert not swapped["rows"].iloc[0] and not swapped["weights"].iloc[-1] and swapped["seal"].all()
     told = verify(last, key, model=done.left["counted"].model, data=done.left["counted"].log)
     assert told.set_index("check")["ok"][["weights", "data", "absent"]].all()
     # another's key, and one changed digit

@@ -85,7 +85,7 @@ def letter(pocket):
         [one for one in told if one in shown]
         for told in (STORE.told(USER), STORE.forget(IDS).told(USER))
     )
-    return written(*pocket, before, after, query, seed=3, max_new_tokens=60)
+    return written(pocket, before, after, query, seed=3, max_new_tokens=60)
 
 
 def test_words_go_with_the_item_that_they_rest_on(letter):
@@ -114,12 +114,12 @@ def test_scores_are_those_of_the_two_prompts(pocket, letter):
 
 
 def test_nothing_struck_changes_no_word(pocket, letter):
-    same_items = written(*pocket, letter.memories, letter.memories, letter.query, seed=3)
+    same_items = written(pocket, letter.memories, letter.memories, letter.query, seed=3)
     assert same_items.old == same_items.new and not same_items.gone
     assert set(same_items.words["fate"]) == {"stayed"}
     assert np.abs(same_items.words["effect"]).max() < 1e-4
     with pytest.raises(DataError, match="was not among"):
-        written(*pocket, letter.memories, ["Owns a yacht."], letter.query)
+        written(pocket, letter.memories, ["Owns a yacht."], letter.query)
 
 
 def test_it_is_shown_escaped(letter):

@@ -10,7 +10,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from workbench.ledger.canaries import TOLERANCE
 from workbench.ledger.loop import Forgetting
 from workbench.ledger.memory import Service
 from workbench.ledger.receipts import held_of
@@ -19,6 +18,9 @@ from workbench.reports import Report, check
 from workbench.unlearning import verify
 from workbench.unlearning.exposure import apart
 from workbench.unlearning.receipt import Receipt
+
+TOLERANCE = 1e-8
+"""Of scores against those of a refit, as canaries have it."""
 
 
 @dataclass(frozen=True)

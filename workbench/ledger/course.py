@@ -25,6 +25,7 @@ from workbench.ledger.loop import Forgetting, forget
 from workbench.ledger.memory import Service
 from workbench.ledger.receipts import held_of, receipt
 from workbench.ledger.tiers import ITEM_WEIGHTS, Switches
+from workbench.unlearning import verify
 from workbench.unlearning.receipt import Receipt
 
 ARCHIVE = "archive"
@@ -141,6 +142,20 @@ class Course:
             raise DataError(f"no service {model!r}", "receipts", ", ".join(self.steps))
         folders = tuple(folders)
         return [receipt(told, reason, folders=folders) for told in self.steps[model]]
+
+    def verified(self, model: str, receipts: Iterable[tuple[Receipt, str]]) -> pd.DataFrame:
+        """Each receipt looked at again with its key and its rows, and the last with the log and the
+        weights as they are now: [request, form, sums, seal, rows, weights, data, absent], see
+        `workbench.unlearning.verify`; None for what is not there to be looked at any more."""
+        told, lines = self.steps[model], []
+        log, now = told[0].services[0].log, self.left[model]
+        pairs = zip(self.requests.items(), receipts, strict=True)
+        for number, ((name, ids), (one, key)) in enumerate(pairs, 1):
+            rows = log.select(np.isin(log.frame["interaction"], ids))
+            last = {"model": now.model, "data": now.log} if number == len(told) else {}
+            found = verify(one, key, rows=rows, **last)
+            lines.append({"request": name, **found.set_index("check")["ok"]})
+        return pd.DataFrame(lines)
 
     def __repr__(self) -> str:
         rows = ", ".join(f"{name} {len(ids)}" for name, ids in self.requests.items())

@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from workbench.ledger import purge
 from workbench.ledger.loop import Forgetting
 from workbench.ledger.memory import Service
-from workbench.ledger.purge import purge
 from workbench.ledger.removal import Removal
 from workbench.ledger.tiers import ITEM_WEIGHTS, LOG, TOMBSTONE, USER_VECTOR
 from workbench.settings import settings

@@ -166,7 +166,6 @@ class Written:
 
 def written(
     model: Any,
-    tokenizer: Any,
     memories: Iterable[str],
     left: Iterable[str],
     query: str,
@@ -176,14 +175,17 @@ def written(
 ) -> Written:
     """A text from memory items and again from those that are left, with the fate of every word.
 
-    options: of `workbench.tokens.write` (max_new_tokens, temperature). Raises `DataError` for items left
+    model: a name or folder as `load_causal_lm` takes it, or a loaded pair (model, tokenizer). options:
+    of `workbench.tokens.write` (max_new_tokens, temperature). Raises `DataError` for items left
     that were not there, and where the model writes nothing.
 
-    >>> written(model, tokenizer, before.told(72), after.told(72), "Review the tea.")  # doctest: +SKIP
+    >>> written("pocket", before.told(72), after.told(72), "Review the tea.")  # doctest: +SKIP
     """
     # the science of words, and torch with it, are loaded when a text is asked for
+    from workbench.language import load_causal_lm
     from workbench.tokens import make_pairs, score_tokens, words, write
 
+    model, tokenizer = model if isinstance(model, tuple) else load_causal_lm(model)
     memories, left = tuple(memories), tuple(left)
     unknown = [item for item in left if item not in memories]
     if unknown:

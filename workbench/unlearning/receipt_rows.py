@@ -69,8 +69,9 @@ def read_rows(path: Path) -> pd.DataFrame:
 
 def lines(rows: pd.DataFrame) -> Iterator[bytes]:
     """Each row as bytes."""
-    for row in rows[[*COLUMNS]].itertuples(index=False, name=None):
-        yield json.dumps(row, ensure_ascii=True, separators=(",", ":")).encode()
+    encode = json.JSONEncoder(ensure_ascii=True, separators=(",", ":")).encode
+    for row in zip(*(rows[name].tolist() for name in COLUMNS), strict=True):
+        yield encode(row).encode()
 
 
 def data_fingerprint(rows: pd.DataFrame) -> str:
