@@ -35,7 +35,11 @@ def said(axis: Any, **texts: str) -> None:
 
 def picture(drawn: Any, told: str) -> str:
     """A figure as HTML, and what it shows in words; equal figures give equal text."""
-    with io.BytesIO() as file:
-        drawn.savefig(file, format="png", dpi=80, metadata={"Software": None})
-        data = base64.b64encode(file.getvalue()).decode("ascii")
+    from PIL import Image
+
+    with io.BytesIO() as file, io.BytesIO() as small:
+        drawn.savefig(file, format="png", dpi=80)
+        # of few colours: a third of the size
+        Image.open(file).convert("RGB").quantize(32).save(small, format="png", optimize=True)
+        data = base64.b64encode(small.getvalue()).decode("ascii")
     return f'<p><img alt="{escape(told)}" src="data:image/png;base64,{data}"></p>'

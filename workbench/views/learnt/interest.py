@@ -100,15 +100,19 @@ class Interest:
         """[topic, begin, end, visits, share, low, high, base]; share: NaN without a visit."""
         times = self.service.log.deeds.frame["timestamp"]
         edges = pd.date_range(times.min(), times.max(), self.pieces + 1)
-        first = self.rows.groupby("visit", sort=False)["timestamp"].min()
-        window = np.clip(np.searchsorted(edges, first, side="right") - 1, 0, self.pieces - 1)
+        # visits in the order of their first rows, and how many rows each has
+        visit, _ = pd.factorize(self.rows["visit"])
+        sizes = np.bincount(visit)
+        first = self.rows["timestamp"].to_numpy()[np.unique(visit, return_index=True)[1]]
+        place = np.searchsorted(edges, pd.DatetimeIndex(first), side="right") - 1
+        window = np.clip(place, 0, self.pieces - 1)
         lines = []
         for topic in self.drawn:
             items = self.service.catalogue.items_of(topic)
-            of_it = self.rows["item"].isin(items).groupby(self.rows["visit"], sort=False).mean()
+            of_it = np.bincount(visit, np.isin(self.rows["item"].to_numpy(), items)) / sizes
             base = len(items) / len(self.service.catalogue)
             for k in range(self.pieces):
-                x = of_it.to_numpy()[window == k]
+                x = of_it[window == k]
                 low, high = wilson(float(x.sum()), len(x), self.level) if len(x) else (0.0, 1.0)
                 share = float(x.mean()) if len(x) else np.nan
                 lines.append((topic, edges[k], edges[k + 1], len(x), share, low, high, base))
