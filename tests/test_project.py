@@ -32,7 +32,7 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 NEEDED = [Requirement(text) for text in PROJECT["project"]["dependencies"]]
 FOR_TESTS = [Requirement(text) for text in PROJECT["project"]["optional-dependencies"]["test"]]
 CONDA_NAMES = {"torch": "pytorch"}
-IMPORT_NAMES = {"scikit-learn": "sklearn"}
+IMPORT_NAMES = {"scikit-learn": "sklearn", "pillow": "PIL"}
 BOTTOM = {"settings", "errors", "html", "statistics", "runs", "whole", "laws", "language"}
 BOTTOM |= {"_engines", "_run_folders"}  # of runs
 MAY_IMPORT = {
