@@ -136,7 +136,7 @@ SHELVES = (
     # 250 for a report and a service that take a writer
     Shelf("science core", r".", 70_000),
 )
-WHOLE = 360_000
+WHOLE = 400_000
 """Lexical tokens of the package. The goals are 60,000 for the core before the wings, language, runs
 and purge among it, and 165,000 for the whole. Both are missed, by core and doors together and by
 the whole: refusing what is odd costs as much as doing what is right. The benchmark of unlearning
