@@ -37,7 +37,8 @@ OVER = {
 in stand in the files that do the work, and are loaded with them. 00 and 40 show the page on their
 screen, which is 900 lines. 10 reads the whole page: deeds,
 phrases and table, the agent, own actions, buttons, what requests reach, and two sections that are
-options, with what tests them; 13 a page, the three memories it learns from, what forgets them, and three views of them. 20 asks its question of three
+options, with what tests them; 13 a page, the three memories it learns from, what forgets them,
+and three views of them. 20 asks its question of three
 tasks, with seven models and a stream of requests; 22 to 26 load a trained model, the methods that they run (a row of
 `methods.py` opens its own), and what serves, judges and draws them; 26 the grid as well."""
 LONGEST = 300

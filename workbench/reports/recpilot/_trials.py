@@ -13,7 +13,6 @@ import pandas as pd
 from pydantic import Field, PositiveInt
 
 from workbench.data import FUNNEL, Catalogue, Interactions
-from workbench.reports.recpilot._lessons import visit_labels
 from workbench.settings import Frozen
 
 MEANS = ("price", "rating", "compared", "again", "weekend")
@@ -44,7 +43,10 @@ def choices_of(log: Interactions, catalogue: Catalogue) -> pd.DataFrame:
     """The choices of all shoppers, in log order: [user, item, interaction, kind] and a column a
     dimension, NaN where unknown; maker: a code, −1 where unknown."""
     rows = log.deeds.frame[["user", "item", "interaction", "timestamp", "action"]].copy()
-    rows["visit"] = visit_labels(log.deeds.frame)
+    # visits are counted from each shopper's last
+    histories = log.deeds.histories()
+    ago = pd.Series(histories.ago, index=histories.interaction)
+    rows["visit"] = rows["interaction"].map(ago)
     kinds = catalogue.kind.astype(str)
     rows["kind"] = kinds[rows["item"]]
     rows["rank"] = rows["action"].astype(str).map(FUNNEL).fillna(0)
@@ -57,8 +59,7 @@ def choices_of(log: Interactions, catalogue: Catalogue) -> pd.DataFrame:
     pairs = pd.MultiIndex.from_frame(found[["user", "item"]])
     found["again"] = (bought.reindex(pairs).fillna(0).to_numpy() > 1).astype(float)
     day = found["timestamp"].dt.tz_localize(None).to_numpy().astype("datetime64[D]")
-    # day 0 was a Thursday
-    weekend = (day.astype(np.int64) + 3) % 7 >= 5
+    weekend = (day.astype(np.int64) + 3) % 7 >= 5  # day 0 was a Thursday
     found["weekend"] = np.where(np.isnat(day), np.nan, weekend)
     for name, values in (("price", catalogue.frame["price"]), ("rating", catalogue.rating)):
         found[name] = _places(np.asarray(values, dtype=float), kinds)[found["item"]]
