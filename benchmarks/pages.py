@@ -31,7 +31,7 @@ from workbench.worlds.shop import World, sized
 
 VERBS = {"bought": "purchase", "kept": "favourite", "left": "cart"}
 VERBS |= {"came back to": "view", "looked at": "view"}
-UNITS = r"price [\d.,]+|rated \d\.\d|[\d,]+ (things|visits)|\d+ [A-Z][a-z]+( \d{4})?"
+UNITS = r"price [\d.,]+|rated \d\.\d|[\d,]+ (things|visits|people)|\d+ [A-Z][a-z]+( \d{4})?"
 MOST = 25  # words of a sentence
 GOALS = {
     "substitute of another kind": "0 %",
@@ -59,6 +59,7 @@ class Reader:
         self.topics = unnamed(world.catalogue, "generated-world")
         both = zip(self.frame["title"], self.frame["brand"], strict=True)
         self.titles = [(title, title.removeprefix(f"{brand} ")) for title, brand in both]
+        self.usual = self.again()
         self.names = [*self.topics, *frame["kind"].unique(), *frame["title"]]
 
     def item(self, text: str) -> int:
@@ -89,11 +90,9 @@ class Reader:
         told = [
             ("substitute of another kind", frame["kind"][i] != frame["kind"][pick]) for i in others
         ]
-        # what may be offered: of the kind, not bought in one visit alone, nothing sensitive
-        own = self.log.rows_of(user)
-        bought = own[own["action"] == "purchase"].groupby("item")["session"].nunique()
+        # what may be offered: of the kind, not had, nothing sensitive
         alike = frame[frame["kind"] == frame["kind"][pick]].drop(index=[pick])
-        alike = alike.drop(index=bought.index[bought == 1].intersection(alike.index))
+        alike = alike.drop(index=alike.index.intersection(self.had(user)))
         alike = alike.drop(index=alike.index.intersection(self.sensitive))
         for name, column, sign in (("cheaper", "price", -1), ("better rated", "rating", 1)):
             better = sign * (frame[column] - frame[column][pick]) > 0
@@ -101,11 +100,40 @@ class Reader:
                 told.append((f"{name} one shown where there is one", better[others].any()))
         return told
 
+    def had(self, user: int) -> list[int]:
+        """What they bought, but for kinds that people buy again and of which it is time for
+        more."""
+        own = self.log.rows_of(user)
+        bought = own[own["action"] == "purchase"]
+        kinds = self.frame["kind"].to_numpy()[bought["item"]]
+        latest = bought["timestamp"].dt.floor("D").groupby(kinds).max()
+        since = (own["timestamp"].max().floor("D") - latest).dt.days
+        due = {kind for kind, days in since.items() if days >= self.usual.get(kind, np.inf)}
+        # what they put into the cart since they want again
+        had = bought.loc[~np.isin(kinds, list(due))].groupby("item")["position"].max()
+        put = own[own["action"] == "cart"].groupby("item")["position"].max()
+        return had.index[~(put.reindex(had.index) > had)].tolist()
+
+    def again(self) -> dict[str, float]:
+        """Days between purchases that nine in ten waited, of the kinds that half of their buyers, and
+        five, bought in two visits."""
+        bought = self.log.frame[self.log.frame["action"] == "purchase"]
+        bought = bought.assign(kind=self.frame["kind"].to_numpy()[bought["item"]])
+        usual = {}
+        for kind, rows in bought.groupby("kind"):
+            visits = [own.drop_duplicates("session") for _, own in rows.groupby("user")]
+            twice = [own["timestamp"].dt.floor("D") for own in visits if len(own) > 1]
+            if len(twice) >= max(5, len(visits) / 2):
+                usual[kind] = float(
+                    np.quantile(pd.concat([own.diff().dt.days for own in twice]).dropna(), 0.1)
+                )
+        return usual
+
     def reason(self, user: int, text: str) -> list[tuple[str, bool]]:
         """The reason, and whether the log says so."""
         own = self.log.rows_of(user)
         after = text.partition("## Our pick")[2].partition("\n|")[0].partition("##")[0]
-        found = re.search(r"(?<=\. )You ([a-z ]+?) (“.+?”|it)(?=[ ,;.])", after)
+        found = re.search(rf"(?<=\. )You ({'|'.join(VERBS)}) (“.+?”|it)(?=[ ,;.])", after)
         told = []
         if (own["action"] == "purchase").any():
             told.append(("page with a reason, of those with a purchase", found is not None))

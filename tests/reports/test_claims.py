@@ -244,8 +244,11 @@ def test_a_claim_that_stands_twice_fails_once():
 def test_without_a_model_only_the_stored_profile_can_be_checked():
     evidence, claims, support = made(3)
     checked = check(claims, replace(evidence, model=None), support)
-    own = ("intent", "deed", "basis")  # what they did, which no model is asked for
-    stored = [c.kind in own or (c.kind, c.relation) == ("interest", "profile") for c in claims]
+    # what they did, which no model is asked for; what else to buy must be offered
+    own = ("intent", "deed", "basis", "refill")
+    said = [c.kind in own and c.relation != "or" for c in claims]
+    notes = [(c.kind, c.relation) == ("interest", "profile") for c in claims]
+    stored = [one or other for one, other in zip(said, notes, strict=True)]
     assert any(stored)
     assert checked["ok"].tolist() == stored
     assert set(checked.loc[~checked["ok"], "reason"]) == {"needs the model to be executed again"}

@@ -15,14 +15,16 @@ from workbench.errors import UnknownItem
 from workbench.ledger import Service, Switches, forget
 from workbench.recommend import EASE
 from workbench.reports import Claim, Evidence, check, count_words, diff, make_claims, write
+from workbench.reports.layout import Said, fitted
 from workbench.reports.page import Page
-from workbench.reports.recpilot import agent
+from workbench.reports.recpilot import agent, press_row
+from workbench.reports.refills import refills
 from workbench.reports.rules import execute, rule_of
 from workbench.reports.shopper import TOLD
 from workbench.reports.statements import NotSo
 from workbench.reports.writer import PAGED
 
-VERBS = {"bought again": 3, "bought": 3, "kept": 1, "left in the cart": 2}
+VERBS = {"bought again": 3, "bought": 3, "kept": 1, "left in the cart": 2, "left last": 2}
 VERBS |= {"came back to": 0, "looked at": 0}
 
 
@@ -33,16 +35,19 @@ def evidence_on(seed, user=0, unsaid=(), **sizes):
     return found.choosing(agent(found))
 
 
-def tiny(rows, **columns):
-    """A shop of five kettles and a pan, one shopper's rows (item, action, day), and another's."""
+def tiny(rows, drinkers=0, **columns):
+    """A shop of five kettles and a pan, one shopper's rows (item, action, day), and another's; and
+    people who bought a kettle twice, eight days apart."""
     other = [(item, "view", 1, "b") for item in range(6)]
+    other += [(0, "purchase", day, f"d{n}") for n in range(drinkers) for day in (1, 9)]
     table = pd.DataFrame([(*row, "a") for row in rows] + other)
     table.columns = ["item", "action", "day", "user"]
     times = pd.Timestamp("2025-07-01", tz="UTC") + pd.to_timedelta(table.pop("day"), "D")
-    table["session"] = times.dt.day + 100 * (table["user"] == "b")
+    people = ["a", "b", *(f"d{n}" for n in range(drinkers))]
+    table["session"] = times.dt.day + 100 * table["user"].map(people.index)
     names = {"timestamp": "timestamp", "action": "action", "session": "session"}
     table = table.assign(timestamp=times)
-    log = Interactions.from_table(table, users=["a", "b"], items=list(range(6)), **names)
+    log = Interactions.from_table(table, users=people, items=list(range(6)), **names)
     frame = pd.DataFrame({"item": range(6), "title": [f"Ash kettle {n}" for n in range(6)]})
     frame["category"], frame["kind"] = "Kitchen", ["kettle"] * 5 + ["pan"]
     frame["brand"], frame["price"] = "Ash", [10.0, 20.0, 30.0, 40.0, 50.0, 60.0]
@@ -53,8 +58,8 @@ def tiny(rows, **columns):
     return log, Catalogue.from_table(frame)
 
 
-def page_of(rows, user=0, unsaid=(), **columns):
-    log, catalogue = tiny(rows, **columns)
+def page_of(rows, user=0, unsaid=(), drinkers=0, **columns):
+    log, catalogue = tiny(rows, drinkers, **columns)
     found = Evidence.of(log, catalogue, EASE().fit(log), user, unsaid=unsaid, mask_seen=False)
     evidence = found.choosing(agent(found))
     return evidence, write(evidence)
@@ -71,11 +76,11 @@ def test_a_page_in_the_order_of_a_shopper():
     )
     assert "last you left “kettle 3” in the cart." in report.text
     assert (
-        "Our pick is “kettle 2”, price 30.00, rated 3.0. You came back to it in July."
+        "Our pick is “kettle 3”, price 40.00, rated 4.0. You left it in the cart in July."
         in report.text
     )
     assert "neither the cheapest nor the best rated of the three shown." in report.text
-    assert "It costs 20.00 more than “Ash kettle 0”." in [text for _, _, text in report.lines]
+    assert "It costs 10.00 more than “Ash kettle 2”." in [text for _, _, text in report.lines]
     rows = [line for line in report.text.splitlines() if line.startswith("|")]
     assert rows[0] == "| | product | price | rating | capacity |"
     assert [row.split(" | ")[0].strip("| ") for row in rows[2:]] == [
@@ -90,10 +95,14 @@ def test_a_purchase_closes_an_intent_unless_it_was_bought_again():
     bought = [(2, "view", 1), (2, "purchase", 2)]
     assert page_of(bought)[0].intents == []
     again = [*bought, (2, "purchase", 9)]
-    evidence, report = page_of(again)
-    assert [one.name for one in evidence.intents] == ["kettle"]
+    assert page_of(again)[0].intents == []
+    evidence, report = page_of([*again, (5, "view", 9)], drinkers=5)
+    assert [one.name for one in evidence.intents] == ["pan"]
+    evidence, report = page_of([*again, (5, "view", 19)], drinkers=5)
+    assert [one.name for one in evidence.intents] == ["kettle", "pan"]
     assert evidence.intents[0].weights.astype(bool).sum() == 3
     assert "last you bought “kettle 2” again" in report.text
+    assert "You may need more of this: kettle, which six people buy again." in report.text
     later = page_of([*bought, (3, "view", 5)])[0]
     assert [one.name for one in later.intents] == ["kettle"]
     assert np.flatnonzero(later.intents[0].weights).tolist() == [2]
@@ -110,11 +119,38 @@ def test_after_a_purchase_another_kind_is_offered():
     assert "There is too little to say what you are after." in report.text
 
 
-def test_what_was_bought_once_is_not_offered_and_what_was_bought_twice_may_be():
+def test_what_they_have_is_offered_again_where_people_buy_it_again_and_it_is_time():
     evidence, _ = page_of([*SOME, (1, "purchase", 5), (1, "view", 6)])
     assert 1 not in evidence.offers.values() and 5 not in evidence.offers.values()
-    twice, _ = page_of([(1, "purchase", 2), (1, "purchase", 5)])
-    assert 1 in twice.offerable
+    # bought twice it is no refill: that others buy it again is what makes it one
+    twice = [(1, "purchase", 2), (1, "purchase", 10), (5, "view", 18)]
+    assert 1 not in page_of(twice)[0].offerable
+    assert 1 not in page_of(twice, drinkers=3)[0].offerable
+    assert 1 in page_of(twice, drinkers=4)[0].offerable
+    # not before the time that they all waited: eight days
+    assert 1 not in page_of([*twice[:2], (5, "view", 17)], drinkers=4)[0].offerable
+    # or where they put it into the cart since
+    assert 1 in page_of([*twice[:2], (1, "cart", 12)], drinkers=4)[0].offerable
+
+
+def test_a_refill_is_counted_by_people_and_a_durable_is_called_what_it_is():
+    rows = [(1, "purchase", 2), (1, "purchase", 5), (1, "cart", 14)]
+    _, durable = page_of(rows)
+    assert (
+        "Our pick is “kettle 1”, price 20.00, rated 2.0. You bought it in two visits"
+        in durable.text
+    )
+    assert not [one for one in durable.claims if one.kind == "refill"]
+    evidence, report = page_of(rows, drinkers=5)
+    (claim,) = [one for one in report.claims if one.kind == "refill"]
+    assert "You bought it again in July." in report.text
+    assert claim.value == 6 and claim.object == "kettle"
+    assert "6 people here bought kettle in more than one visit." in [
+        text for _, _, text in report.lines
+    ]
+    own = report.support.loc[report.support["claim"] == claim.claim, "interaction"]
+    assert set(own) == set(evidence.deeds.interaction[evidence.deeds.bought])
+    assert not refills(*tiny(rows)).people
 
 
 @settings(max_examples=20, deadline=None)
@@ -139,7 +175,9 @@ def test_every_claim_of_the_page_is_so_by_brute_force(seed, user, n_items, kinds
         if claim.kind == "row":
             shown = int(claim.subject[5:])
             pick = evidence.offers["pick"]
-            assert kind[shown] == kind[pick]
+            # what else they may be after is of that kind, the rest of the pick's
+            other = [one.object for one in report.claims if one.relation == "or"]
+            assert kind[shown] == (other[0] if claim.relation == "alternative" else kind[pick])
             told = claim.object.split(" · ")
             assert told[0] == (
                 "unknown" if frame["price"].isna()[shown] else f"{frame['price'][shown]:.2f}"
@@ -169,8 +207,10 @@ def lies(claim):
 
 def test_tampered_claims_of_the_page_fail():
     tried = set()
-    for seed in range(4):
+    bought = [(1, "purchase", 2), (1, "purchase", 5), (1, "cart", 14)]
+    for seed in range(5):
         evidence = evidence_on(seed, unsaid=["horror"])
+        evidence = evidence if seed else page_of(bought, drinkers=5)[0]
         claims, support = make_claims(evidence, ranges=False)
         for claim in (one for one in claims if one.kind in PAGED):
             rows = support[support["claim"] == claim.claim]
@@ -228,7 +268,7 @@ def test_a_shopper_without_rows_has_a_page_that_says_so():
 
 def test_one_row_is_said_to_be_little_and_has_two_substitutes():
     _, report = page_of([(2, "view", 1)])
-    assert "You may be after this: kettle. It is one visit, little to go by" in report.text
+    assert "You may be after this: kettle. It is little to go by" in report.text
     assert "on 2 July you looked at “kettle 2”" in report.text
     assert report.text.count("\n| ") == 3 + 1
     assert "This rests on one thing you did here" in report.text
@@ -408,3 +448,119 @@ def test_what_stores_tell_is_said_by_one_rule():
         execute(evidence, ("rubric", "user:0", "weighs", "opera"))
     lie = Claim("rubric", "user:0", "weighs", "price", 0.9)
     assert not check([lie], evidence, own)["ok"].any()
+
+
+# --- what they left, why the pick is another, and what fits ---
+
+
+def instead_of(rows, press=None, **columns):
+    log, catalogue = tiny(rows, **columns)
+    log = press_row(log, 0, *press) if press else log
+    service = Service.build(log, catalogue, EASE(), agent=agent, mask_seen=False)
+    report = service.report(0)
+    assert report.dropped.empty
+    found = [one for one in report.claims if one.kind == "instead"]
+    return service, report, found[0] if found else None
+
+
+def test_what_was_left_in_the_cart_on_the_last_visit_leads():
+    looked = [(5, "view", day) for day in range(1, 9)]
+    evidence, report = page_of([*looked, (5, "cart", 8), (4, "cart", 9)])
+    assert [one.name for one in evidence.intents] == ["kettle", "pan"]
+    assert evidence.intents[1].weights.sum() > evidence.intents[0].weights.sum()
+    assert report.text.startswith(
+        "## What you are after\n\nYou left “kettle 4” in the cart on your last visit, so you seem"
+    )
+    assert evidence.offers["pick"] == 4
+    assert execute(evidence, ("deed", "user:0", "left last", "item:4")).value == 1
+    with pytest.raises(NotSo):
+        execute(evidence, ("deed", "user:0", "left last", "item:5"))
+    # bought since, it is not what they are after
+    bought = page_of([*looked, (4, "cart", 9), (4, "purchase", 9)])[0]
+    assert [one.name for one in bought.intents] == ["pan"]
+
+
+def test_the_page_says_why_the_pick_is_not_what_it_opens_with():
+    rows = [(5, "view", 1), (1, "view", 2), (1, "cart", 3)]
+    assert instead_of(rows)[2] is None
+    # another costs less and is better rated
+    rating = [1.0, 2.0, 3.0, 4.0, 5.0, 3.0]
+    worse = {"price": [10.0, 55.0, 30.0, 40.0, 50.0, 60.0], "rating": rating}
+    _, report, claim = instead_of(rows, **worse)
+    assert claim.relation == "outdone" and claim.object == "item:1"
+    assert "in the cart on your last visit; this one costs less and is better rated." in report.text
+    # a button was pressed on it; the press carries the claim, and ends it when it is forgotten
+    for button, text in (
+        ("dislike", "is not for you"),
+        ("owned", "you have"),
+        ("budget", "cheaper"),
+    ):
+        service, report, claim = instead_of(rows, (1, button))
+        assert claim.relation == button and text in report.text
+        ids = report.support.loc[report.support["claim"] == claim.claim, "interaction"]
+        assert ids.tolist() == [service.log.last_id]
+        back = service.remove(ids, Switches()).report(0)
+        assert not [one for one in back.claims if one.kind == "instead"]
+    # it was deleted, and is never offered again
+    service = instead_of(rows)[0]
+    gone = service.log.rows_of(0)["interaction"].iloc[1:2]
+    after = service.remove(gone, Switches(tombstone=True)).report(0)
+    (claim,) = [one for one in after.claims if one.kind == "instead"]
+    assert claim.relation == "taken out" and "taken out" in after.text
+    # they have it: what speaks for the kind came later
+    _, report, claim = instead_of([(1, "purchase", 1), (1, "view", 3)])
+    assert claim.relation == "had" and "you have that one" in report.text
+    # the shop offers only what is new
+    log, catalogue = tiny(rows)
+    found = Evidence.of(log, catalogue, EASE().fit(log), 0)
+    report = write(found.choosing(agent(found)))
+    assert [one.relation for one in report.claims if one.kind == "instead"] == ["known"]
+
+
+def test_what_else_they_may_be_after_is_a_product_with_its_price():
+    _, report = page_of([*SOME[:3], (5, "view", 2)])
+    said = report.text.partition("## Or else\n\n")[2].partition("\n")[0]
+    assert said == (
+        "Perhaps it is this: pan, one visit on 3 July. There we would pick “kettle 5”, price 60.00."
+    )
+    # what they bought days ago is not what else they may want
+    _, report = page_of([*SOME[:3], (5, "view", 2), (5, "purchase", 3)])
+    assert "## Or else" not in report.text
+
+
+def test_two_empty_rows_are_one_line_and_two_claims():
+    rows = [(0, "view", 1), (2, "view", 1), (0, "cart", 2)]
+    _, report = page_of(rows, rating=5.0, price=10.0)
+    row = "| costs less, or better rated | none of its kind that we can offer you | | |"
+    assert row in report.text and report.text.count("\n| ") == 3
+    assert "No cheaper kettle left to offer. No better rated kettle left to offer." in report.margin
+    line = report.sentences[report.sentences["claims"].map(len) == 2]["claims"].tolist()
+    said = {one.relation: one.claim for one in report.claims if one.kind == "compare"}
+    assert (said["no cheaper"], said["no upgrade"]) in line
+
+
+def test_the_least_useful_goes_first_and_never_what_they_are_after():
+    parts = ["intent", "pick", "told", "told", "left", "else", "unknown", "changed"]
+    sections = {"left": "against", "told": "pick"}
+    said = [
+        Said(sections.get(part, part), part, "word " * 20, (str(n),))
+        for n, part in enumerate(parts)
+    ]
+    kept = [claim for *_, claim, _ in fitted(said, "")[1]]
+    # what speaks against the pick stays, were it only this
+    assert kept == ["0", "1", "4", "5", "6"]
+    against = [*said[:5], Said("against", "against", "word " * 20, ("9",)), *said[5:]]
+    kept = [claim for *_, claim, _ in fitted(against, "")[1]]
+    assert kept == ["0", "1", "9", "5", "6"]
+
+
+def test_a_reason_is_of_the_own_kind_before_maker_and_category():
+    rows = [(5, "purchase", 1), (2, "cart", 2), (3, "view", 3)]
+    _, report = page_of(rows)
+    links = [(one.subject, one.relation) for one in report.claims if one.kind == "link"]
+    assert links == [("item:2", "kind")] or links == [("item:2", "itself")]
+    # a purchase of the category before a mere look, and a look says so
+    _, report = page_of([(5, "purchase", 1), (3, "view", 3)])
+    assert "You bought “kettle 5” in July, also by Ash." in report.text
+    _, report = page_of([(3, "view", 3)])
+    assert "You looked at “kettle 3” in July; this one" in report.text

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.language.conftest import Server
-from tests.reports.test_page import SOME, tiny
 from tests.reports.test_page import evidence_on as on_a_shop
+from tests.reports.test_page import tiny
 from tests.reports.writers import Prepared, facts_of, said_by_template
 from workbench.data import Catalogue
 from workbench.errors import ConfigError, ModelError
@@ -23,6 +23,8 @@ from workbench.reports.page import Page
 from workbench.reports.recpilot import agent
 from workbench.reports.wording import worded
 from workbench.reports.wording_names import Facts
+
+SOME = [(3, "cart", 1), (2, "view", 1), (2, "view", 3), (5, "purchase", 4)]
 
 
 def small(unsaid=(), **columns):
@@ -73,7 +75,7 @@ RIGHT = [
     ("“kettle 0” costs 20.00 less than our pick.", "compare cheaper"),
     ("“Ash kettle 3” is rated 1.00 higher than our pick.", "compare upgrade"),
     ("Our pick is neither the cheapest nor the best rated of the three shown.", "against between"),
-    ("What you have at home, or buy elsewhere, we do not know.", "basis all"),
+    ("What you do elsewhere. This rests on four things you did here.", "basis all"),
     ("This rests on four things that you did here.", "basis all"),
     ("You seem to be after a kettle: two visits.", "intent after"),
 ]

@@ -88,7 +88,7 @@ def test_a_line_fares_as_the_worst_of_its_claims(screen, pressed):
     assert {"gone", "new", "changed"} <= seen
     # every line of the new page is there, word for word
     rest = next(one for one in pressed["page"]["lines"] if one["fate"] == "changed")
-    assert rest["told"][:2] == ["This rests on", ["91", "61"]]
+    assert rest["told"][:2] == ["What you do elsewhere. This rests on", ["91", "61"]]
     assert json.loads(json.dumps(pressed, allow_nan=False)) == pressed
 
 

@@ -16,6 +16,7 @@ import pandas as pd
 from workbench.errors import ModelError
 from workbench.reports import shopper
 from workbench.reports.evidence import SHARE, Evidence
+from workbench.reports.interests import shares
 from workbench.reports.offers import BESIDE
 from workbench.reports.rules import attempt, fact_name, rule_of, strongest
 from workbench.reports.stability import LeaveOneBasketOut
@@ -56,7 +57,9 @@ class Claim:
       intent    user:3  after | or | unclear        a kind | nothing  value: visits
       deed      user:3  bought | kept | …           item:2 | a kind   value: visits; products of the kind
       link      item:2  brand | kind | …            item:5            value: NaN
-      row       item:9  pick | cheaper | upgrade    its cells         value: its price
+      instead   item:5  had | outdone | …           item:2            value: NaN; why item:2 is not the pick
+      refill    user:3  again                       a kind            value: people who bought it again
+      row       item:9  pick | cheaper | …          its cells         value: its price
       against   item:5  dearest | lowest rated | outdone  item:9      value: price or rating of item:5
       basis     user:3  all                         user:3            value: deeds that are known
       unsaid    user:3  unsaid                      topics            value: guesses not written
@@ -195,9 +198,9 @@ def _about_the_pick(e: Evidence) -> Iterator[Statement]:
 def _interests(e: Evidence) -> Iterator[Statement]:
     """The largest topics of the list, and of each store."""
     for relation in ("list", *e.stores):
-        shares = e.shares(relation)
-        large = [topic for topic, share in shares.items() if share >= SHARE]
-        best = sorted(large, key=lambda topic, shares=shares: (-shares[topic], topic))
+        found = shares(e, relation)
+        large = [topic for topic, share in found.items() if share >= SHARE]
+        best = sorted(large, key=lambda topic, found=found: (-found[topic], topic))
         for topic in best[:INTERESTS]:
             yield "interest", e.name, relation, str(topic)
 

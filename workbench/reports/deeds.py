@@ -4,8 +4,9 @@ An intent is a kind of product. Its strength is the sum over the shopper's rows 
 
     (1 + rank of the action) · ½ ^ (visits since / HALF)
 
-A purchase closes it: rows up to the last one count nothing, unless the kind was bought in two visits
-or more (then it is one that people come back for).
+A purchase closes it: rows up to the last one count nothing, unless the kind is one that people buy
+again and it is time for more (see refills.py). Until then only what lies in the cart speaks for it.
+What was left in the cart on the last visit is what they are after, whatever else they did.
 """
 
 from __future__ import annotations
@@ -17,20 +18,25 @@ from typing import NamedTuple
 import numpy as np
 
 from workbench.data import FUNNEL, Catalogue, Interactions
+from workbench.reports.refills import Refills
 
 HALF = 2.0
 """Visits after which a row counts half. Of 200 generated shoppers the intent names a kind of the next
 visit for 51 with 1, 2 or 8, and for 49 with 4: they cannot be told apart."""
-VERBS = ("bought again", "bought", "kept", "left in the cart", "came back to", "looked at")
+VERBS = ("bought again", "bought", "left last", "kept")
+VERBS += ("left in the cart", "came back to", "looked at")
 """What can be said of a shopper and a product, the strongest first; "chose": actions without rank."""
 
 
 class Intent(NamedTuple):
     """What the shopper seems to be after: a kind, and how much each of their rows says so, (n_rows,);
-    0 for rows on other kinds and before it was closed."""
+    0 for rows on other kinds and before it was closed. product: what they did most with on their
+    last visit for it; left: whether they left it in the cart, on their very last visit."""
 
     name: str
     weights: np.ndarray
+    product: int
+    left: bool
 
 
 @dataclass(frozen=True)
@@ -65,19 +71,23 @@ class Deeds:
         """In how many visits these rows (mask) were made."""
         return len(np.unique(self.ago[rows]))
 
+    def after(self, rows: np.ndarray) -> np.ndarray:
+        """Mask of what was done after the last of these rows (mask); everything where there is
+        none."""
+        return np.arange(len(self)) > np.flatnonzero(rows).max(initial=-1)
+
     def done(self, verb: str, rows: np.ndarray) -> np.ndarray:
         """The rows among these (mask) of which a verb is true; none where it is not."""
         nothing = np.zeros(len(self), dtype=bool)
-        bought = rows & (self.rank == FUNNEL["purchase"])
+        bought = rows & self.bought
         if verb in ("bought", "bought again"):
             return bought if (self.visits(bought) > 1) == (verb == "bought again") else nothing
         if verb == "kept":
             return rows & (self.rank == FUNNEL["favourite"])
-        if verb == "left in the cart":
-            # put there, and not bought since
-            since = np.flatnonzero(bought)[-1:] if bought.any() else [-1]
-            later = np.arange(len(self)) > since[0]
-            return rows & (self.rank == FUNNEL["cart"]) & later
+        if verb in ("left in the cart", "left last"):
+            # put there, and not bought since; "left last": on the last visit
+            put = rows & (self.rank == FUNNEL["cart"]) & self.after(bought)
+            return put & (self.ago == 0) if verb == "left last" else put
         if verb == "chose":
             return rows & (self.rank < 0)
         looked = rows & (self.rank == FUNNEL["view"])
@@ -97,14 +107,29 @@ class Deeds:
         return next((verb for verb in verbs if (self.done(verb, rows) & last).any()), "")
 
     @cached_property
-    def bought_once(self) -> np.ndarray:
-        """Items that were bought in one visit and no other."""
-        bought = self.rank == FUNNEL["purchase"]
-        items = np.unique(self.item[bought])
-        return items[[self.visits(bought & (self.item == item)) == 1 for item in items.tolist()]]
+    def bought(self) -> np.ndarray:
+        """Mask of purchases."""
+        return self.rank == FUNNEL["purchase"]
+
+    @cached_property
+    def left(self) -> np.ndarray:
+        """Mask of the rows that left a product in the cart."""
+        put = np.unique(self.item[self.rank == FUNNEL["cart"]]).tolist()
+        found = [self.done("left in the cart", self.item == item) for item in put]
+        return np.any(found, axis=0) if found else np.zeros(len(self), dtype=bool)
+
+    def had(self, catalogue: Catalogue, refills: Refills) -> np.ndarray:
+        """Items that were bought and not put into the cart since, of which it is not time for
+        more."""
+        own = catalogue.kind[self.item]
+        items = np.setdiff1d(self.item[self.bought], self.item[self.left])
+        kinds = catalogue.kind[items].tolist()
+        return items[[not refills.due(self, self.bought & (own == kind), kind) for kind in kinds]]
 
 
-def intents(deeds: Deeds, catalogue: Catalogue, silent: np.ndarray) -> list[Intent]:
+def intents(
+    deeds: Deeds, catalogue: Catalogue, silent: np.ndarray, refills: Refills
+) -> list[Intent]:
     """What the shopper may be after, strongest first, ties by name; silent: mask (n_items,) of
     products that nothing may be said of, whose kinds are never named."""
     kinds = catalogue.kind
@@ -114,10 +139,15 @@ def intents(deeds: Deeds, catalogue: Catalogue, silent: np.ndarray) -> list[Inte
     found = []
     for name in sorted(set(own.tolist()) - hushed):
         rows = own == name
-        bought = rows & (deeds.rank == FUNNEL["purchase"])
-        if deeds.visits(bought) == 1:
-            # what was bought is no longer looked for
-            rows = rows & (np.arange(len(own)) > np.flatnonzero(bought)[-1])
+        bought = rows & deeds.bought
+        if bought.any() and not refills.due(deeds, bought, name):
+            # what was bought is no longer looked for; what they have enough of, not by a look
+            rows = rows & deeds.after(bought) & (deeds.left | (name not in refills.usual))
         if rows.any():
-            found.append(Intent(name, np.where(rows, weight, 0.0)))
-    return sorted(found, key=lambda one: (-one.weights.sum(), one.name))
+            # the product: left in the cart on the last visit, else what they did most with
+            last = rows & deeds.left & (deeds.ago == 0)
+            at = last if last.any() else rows & (deeds.ago == deeds.ago[rows].min())
+            best = max(np.flatnonzero(at).tolist(), key=lambda row: (deeds.rank[row], row))
+            weights = np.where(rows, weight, 0.0)
+            found.append(Intent(name, weights, int(deeds.item[best]), bool(last.any())))
+    return sorted(found, key=lambda one: (not one.left, -one.weights.sum(), one.name))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -12,14 +11,15 @@ import numpy as np
 import pandas as pd
 
 from workbench.data import Catalogue, Histories, Interactions
-from workbench.data.histories import places
 from workbench.recommend import scores_or_none, top_k
 from workbench.recommend.protocol import check_bound
 from workbench.reports.deeds import Deeds, Intent, intents
+from workbench.reports.hushed import hushed, silenced
 from workbench.reports.offers import roles
+from workbench.reports.refills import Refills, refills
 from workbench.reports.statements import Executed, NotSo
 from workbench.reports.stores import Notes, notes_of
-from workbench.reports.support import Deletion, by_deletion
+from workbench.reports.support import Deletion, by_deletion, by_rows
 
 LIST = 20
 """Length of the list that an interest is read from."""
@@ -119,11 +119,14 @@ class Evidence:
 
     def rows(self, source: str) -> np.ndarray:
         """Interactions that a claim read at this source may rest on: "history", "deletion" (rows of
-        the history, weighed by leaving them out), "log" (the deeds), or a store."""
+        the history, weighed by leaving them out), "log" (the deeds), "presses" (the log, presses
+        among it), or a store."""
         if source in ("history", "deletion"):
             return self.history.interaction
         if source == "log":
             return self.deeds.interaction
+        if source == "presses":
+            return self.log.rows_of(self.user)["interaction"].to_numpy()
         return self.lineages[source]["interaction"].to_numpy(dtype=np.int64)
 
     @cached_property
@@ -134,15 +137,22 @@ class Evidence:
     @cached_property
     def intents(self) -> list[Intent]:
         """What the shopper may be after, strongest first; nothing that is left unsaid."""
-        return intents(self.deeds, self.catalogue, self.silent)
+        return intents(self.deeds, self.catalogue, self.silent, self.refills)
+
+    @cached_property
+    def refills(self) -> Refills:
+        """What people buy again."""
+        return refills(self.log, self.catalogue)
+
+    @cached_property
+    def hushed(self) -> frozenset[str]:
+        """Topics and kinds that are not named: those left unsaid, and what would say them."""
+        return hushed(self.catalogue, self.unsaid)
 
     @cached_property
     def silent(self) -> np.ndarray:
-        """Mask (n_items,) of products of a topic that is left unsaid."""
-        found = np.zeros(len(self.catalogue), dtype=bool)
-        for topic in self.unsaid:
-            found[self.catalogue.items_of(topic)] = True
-        return found
+        """Mask (n_items,) of products of a topic that is left unsaid, or of a hushed kind."""
+        return silenced(self.catalogue, self.unsaid)
 
     @cached_property
     def lineages(self) -> dict[str, pd.DataFrame]:
@@ -227,8 +237,9 @@ class Evidence:
 
     @cached_property
     def offerable(self) -> np.ndarray:
-        """What an agent may offer, best first: nothing that was bought in one visit alone."""
-        return self.offered[~np.isin(self.offered, self.deeds.bought_once)]
+        """What an agent may offer, best first: nothing that they have, see `Deeds.had`."""
+        had = self.deeds.had(self.catalogue, self.refills)
+        return self.offered[~np.isin(self.offered, had)]
 
     # --- what carries a score ---
 
@@ -257,11 +268,7 @@ class Evidence:
         """The weights of everything that a page may ask for, by item: one question to the model."""
         items = np.union1d(self.listed, list(self.offers.values())).astype(np.int64)
         if self.additive:
-            table = self.model.contributions(self.history, items[None, :])
-            row = np.searchsorted(items, table["item"])
-            column = places(table["interaction"].to_numpy(), self.history.interaction)
-            weights = np.zeros((len(items), len(self.history.item)))
-            np.add.at(weights, (row, column), table["weight"].to_numpy())
+            weights = by_rows(self.model, self.history, items)
         else:
             weights = self.deletion.effects[items]
         return dict(zip(items.tolist(), weights, strict=True))
@@ -282,17 +289,6 @@ class Evidence:
     def within(self, topic: str, items: np.ndarray) -> np.ndarray:
         """Which of the items have the topic; the shape of `items`."""
         return np.isin(items, self.catalogue.items_of(topic))
-
-    def shares(self, relation: str) -> dict[str, float]:
-        """How much of the list ("list"), or of what a store holds, is of each topic."""
-        if relation == "list":
-            counts = Counter(t for item in self.listed for t in self.catalogue.topics_of(item))
-            return {topic: count / len(self.listed) for topic, count in counts.items()}
-        if relation not in self.notes:
-            raise NotSo(f"no list and no store is called {relation!r}")
-        topics, _, weight = self.notes[relation]
-        total = max(weight.sum(), 1e-300)
-        return {topic: float(weight[topics == topic].sum() / total) for topic in set(topics)}
 
     @cached_property
     def price(self) -> np.ndarray:

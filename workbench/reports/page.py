@@ -1,38 +1,19 @@
-"""The page for a shopper: sentences of one to three claims and one table, at most `WORDS` words.
-
-Words are those of headings and sentences; the table is counted apart: it holds at most three products,
-their names cut at `NAME` words. What does not fit goes from the end of `OPTIONAL`.
-"""
+"""The page for a shopper: sentences of one to three claims, and one table."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import NamedTuple
 
-import numpy as np
 import pandas as pd
 
 from workbench.reports.claims import Claim
 from workbench.reports.evidence import Evidence
+from workbench.reports.layout import Said, fitted
 from workbench.reports.offers import BESIDE
 from workbench.reports.phrases import Phrases
-from workbench.reports.sentences import LONG, count_words, shorten, templates
+from workbench.reports.sentences import LONG, shorten, templates
 from workbench.reports.statements import is_item, item_code
 from workbench.reports.table import outdoing, shown
-
-WORDS = 120
-"""Words of a page, the table apart."""
-OPTIONAL = ("differs", "changed", "told", "outside", "else", "left")
-"""Parts that a page can do without, the first to go first."""
-
-
-class Said(NamedTuple):
-    """One sentence: its section, the part of the page that it is, its text, the claims it says."""
-
-    section: str
-    part: str
-    text: str
-    claims: tuple[str, ...]
 
 
 def compose(
@@ -40,33 +21,9 @@ def compose(
 ) -> tuple[str, pd.DataFrame]:
     """The text of the page, and its sentences [start, end, claims, claim, section]."""
     page = Page(list(claims), support, evidence)
-    said = page.sentences()
-    for part in (None, *OPTIONAL):
-        said = [one for one in said if one.part != part]
-        text, spans = laid_out(said, page.say.head)
-        if count_words(text) <= WORDS:
-            break
+    text, spans = fitted(page.sentences(), page.say.head)
     sentences = pd.DataFrame(spans, columns=["start", "end", "claims", "claim", "section"])
     return text, sentences.astype({"start": int, "end": int})
-
-
-def laid_out(said: list[Said], head: str) -> tuple[str, list[tuple]]:
-    """The sentences under their headings, and where each stands."""
-    if not said:
-        return templates()["page"]["unknown"]["nothing"], []
-    page, spans, section = "", [], None
-    for one in said:
-        row = one.text.startswith("|")
-        if one.section != section:
-            page = page.rstrip() + f"\n\n## {templates()['page']['headings'][one.section]}\n\n"
-        if row and not page.endswith("|\n"):
-            page = page.rstrip() + "\n\n" + head
-        section = one.section
-        start = len(page.lstrip()) if not spans else len(page)
-        page = page.lstrip() if not spans else page
-        spans.append((start, start + len(one.text), one.claims, one.claims[0], section))
-        page += one.text + ("\n" if row else " ")
-    return page.rstrip(), spans
 
 
 class Page:
@@ -109,14 +66,18 @@ class Page:
         last = next((one for one in self.find("deed") if is_item(one.object)), None)
         if last is None:
             return []
+        again = self.find("refill") if last.relation in ("bought", "bought again") else []
         form = "once" if after[0].value == 1 else "after"
+        form = "left" if last.relation == "left last" else "again" if again else form
         text = self.words["intent"][form].format(
             kind=self.say.name(after[0].object),
             Visits=self.say.upper(self.say.visits(after[0])),
             on=self.say.since(after[0]),
             deed=self.say.deed(last),
+            people=self.say.count(again[0].value) if again else "",
         )
-        return [Said("intent", "intent", text, (after[0].claim, last.claim))]
+        said = [after[0], last, *again[:1]]
+        return [Said("intent", "intent", text, tuple(one.claim for one in said))]
 
     def pick(self) -> list[Said]:
         """The pick with its price and rating."""
@@ -127,34 +88,48 @@ class Page:
         e = self.evidence
         intent = self.find("intent", "after")
         beyond = intent and e.catalogue.kind[item] != intent[0].object
-        price, rating = e.price[item], e.catalogue.rating[item]
-        text = self.words["pick"]["beyond" if beyond else "within"].format(
-            item=self.say.item(item),
-            price=f", price {price:.2f}" if np.isfinite(price) else "",
-            rating=f", rated {rating:.1f}" if np.isfinite(rating) else "",
-        )
+        form = self.words["pick"]["beyond" if beyond else "within"]
+        text = form.format(item=self.say.priced(item))
         said = [*self.find("pick", "pick"), rows[0]]
         return [Said("pick", "pick", text, tuple(one.claim for one in said))]
 
     def reason(self) -> list[Said]:
-        """One reason: a deed, and what it has to do with the pick."""
-        for link in self.find("link"):
-            deeds = self.find("deed", object=link.subject)
-            if not deeds or not self.find("row", "pick"):
-                continue
-            deed = deeds[-1]
-            known = item_code(link.subject)
-            frame = self.evidence.catalogue.frame
-            # of the pick itself a sentence says "it"
-            about = "it" if link.relation == "itself" else self.say.item(known)
-            text = self.words["link"][link.relation].format(
-                deed=self.words["deeds"][deed.relation].format(item=about),
-                when=self.say.when(deed),
-                brand=self.say.name(frame["brand"].iat[known]),
-                category=self.say.name(frame["category"].iat[known]),
+        """One reason: a deed, and what it has to do with the pick; and why the pick is not what the
+        page opens with, in the same sentence where that is the deed."""
+        if not self.find("row", "pick"):
+            return []
+        said, other = [], self.find("instead")
+        for link in self.find("link")[:1]:
+            deed = self.find("deed", object=link.subject)[-1:]
+            joined = [one for one in other if (one.object, link.relation) == (link.subject, "kind")]
+            if deed:
+                text = self._reason(deed[0], link, joined)
+                told = tuple(one.claim for one in (*deed, link, *joined))
+                said.append(Said("pick", "reason", text, told))
+                other = [] if joined else other
+        for claim in other:
+            text = self.words["instead"][claim.relation].format(
+                item=self.say.item(item_code(claim.object))
             )
-            return [Said("pick", "reason", text, (deed.claim, link.claim))]
-        return []
+            said.insert(0, Said("pick", "instead", text, (claim.claim,)))
+        return said
+
+    def _reason(self, deed: Claim, link: Claim, joined: list[Claim]) -> str:
+        known = item_code(link.subject)
+        frame = self.evidence.catalogue.frame
+        form = self.words["link"][link.relation]
+        if joined:
+            form = self.words["instead"]["joined"]
+        why = self.words["instead_of_it"][joined[0].relation] if joined else ""
+        # of the pick itself a sentence says "it"
+        about = "it" if link.relation == "itself" else self.say.item(known)
+        return form.format(
+            deed=self.say.deed(deed, about),
+            when=self.say.when(deed) if deed.relation != "left last" else "",
+            brand=self.say.name(frame["brand"].iat[known]),
+            category=self.say.name(frame["category"].iat[known]),
+            why=why,
+        )
 
     def told(self) -> list[Said]:
         """What rubric and experience say of it."""
@@ -171,11 +146,16 @@ class Page:
         return Said("pick", "told", text, (claim.claim,))
 
     def table(self) -> list[Said]:
-        """Up to three products of one kind; a row that is empty says so."""
+        """Up to three products of one kind; a row that is empty says so, two of them in a line."""
         picked = self.find("row", "pick")
         if not picked:
             return []
         said = [self._row("pick", picked[0], self.find("pick", "pick"))]
+        blank = " |" * (self.say.head.count("|", 0, self.say.head.index("\n")) - 3)
+        none = [one for role in BESIDE for one in self.find("compare", f"no {role}")]
+        if len(none) == len(BESIDE):
+            text = self.words["row"]["nothing beside"].format(blank=blank)
+            return [*said, Said("pick", "table", text, tuple(one.claim for one in none))]
         shown_so_far: list[int] = []
         for role in BESIDE:
             rows = self.find("row", role)
@@ -188,7 +168,6 @@ class Page:
                     said.append(self._row(name, rows[0], beside))
                 shown_so_far.append(item)
             elif missing:
-                blank = " |" * (self.say.head.count("|", 0, self.say.head.index("\n")) - 3)
                 text = self.words["row"][f"no {role}"].format(blank=blank)
                 said.append(Said("pick", "table", text, (missing[0].claim,)))
         return said if len(said) > 1 else []
@@ -229,7 +208,11 @@ class Page:
                 count=self.say.count(claim.value),
                 on=last,
             )
-            return [Said("else", "else", text, (claim.claim,))]
+            best = self.find("row", "alternative")[:1]
+            for row in best:
+                item = self.say.priced(item_code(row.subject), rated=False)
+                text += " " + self.words["intent"]["best"].format(item=item)
+            return [Said("else", "else", text, (claim.claim, *(row.claim for row in best)))]
         return []
 
     def outside(self) -> list[Said]:

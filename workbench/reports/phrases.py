@@ -75,11 +75,21 @@ class Phrases:
         """A kind, a brand or a category."""
         return shorten(str(text), 4)
 
-    def deed(self, claim: Claim) -> str:
-        """What they did with a product, without "you"."""
-        return templates()["page"]["deeds"][claim.relation].format(
-            item=self.item(item_code(claim.object))
-        )
+    def priced(self, item: int, rated: bool = True) -> str:
+        """A product in a sentence, with its price (and rating) where it is known."""
+        price, rating = self.evidence.price[item], self.evidence.catalogue.rating[item]
+        said = self.item(item)
+        said += f", price {price:.2f}" if np.isfinite(price) else ""
+        return said + (f", rated {rating:.1f}" if rated and np.isfinite(rating) else "")
+
+    def deed(self, claim: Claim, about: str = "") -> str:
+        """What they did with a product, without "you"; about: how it is called."""
+        e, item, form = self.evidence, item_code(claim.object), claim.relation
+        if form == "bought again" and e.catalogue.kind[item] not in e.refills.people:
+            form = "bought twice"
+        count = self.count(claim.value, "visit")
+        words = templates()["page"]["deeds"][form]
+        return words.format(item=about or self.item(item), count=count)
 
     @staticmethod
     def count(value: float, what: str = "") -> str:

@@ -15,8 +15,9 @@ from functools import partial
 import numpy as np
 import pandas as pd
 
-from workbench.reports import shopper, smallest, stability
+from workbench.reports import reasons, shopper, smallest, stability
 from workbench.reports.evidence import SHARE, Evidence
+from workbench.reports.interests import shares
 from workbench.reports.offers import BESIDE, differences, fits, has_none
 from workbench.reports.stability import LeaveOneBasketOut
 from workbench.reports.statements import (
@@ -36,7 +37,7 @@ AGAINST = 0.02
 
 def _interest(e: Evidence, subject: str, relation: str, topic: str) -> Executed:
     same(subject, e.name)
-    share = e.shares(relation).get(topic, 0.0)
+    share = shares(e, relation).get(topic, 0.0)
     if share < SHARE:
         raise NotSo(f"share {share:.3f} is below {SHARE}")
     if relation == "list":
@@ -161,7 +162,9 @@ KINDS: dict[str, Rule] = {
     "intent after": Rule(shopper.intent, None, smallest.other_intent, False),
     "intent or": Rule(shopper.intent, None, smallest.other_intent, False),
     "deed": Rule(shopper.deed, None, smallest.all_rows, False),
-    "link": Rule(shopper.link, None, smallest.all_rows, False),
+    "link": Rule(reasons.link, None, smallest.all_rows, False),
+    "instead": Rule(reasons.instead, None, smallest.all_rows, False),
+    "refill": Rule(reasons.refill, None, smallest.all_rows, False),
     "row": Rule(shopper.row, None, smallest.heaviest, False),
     "against": Rule(shopper.against, None, smallest.heaviest, False),
     "basis": Rule(shopper.basis, None, smallest.heaviest, False),
@@ -202,7 +205,7 @@ def _hushed(e: Evidence, name: str) -> bool:
     """Whether an item, a topic or a kind is one that is left unsaid."""
     if is_item(name):
         return bool(e.silent[item_code(name)])
-    return name in e.unsaid or bool(e.silent[e.catalogue.kind == name].any())
+    return name in e.hushed or bool(e.silent[e.catalogue.kind == name].any())
 
 
 def attempt(evidence: Evidence, statement: Statement) -> Executed | NotSo:

@@ -214,11 +214,14 @@ def other_intent(evidence: Evidence, statement: Statement, support: pd.DataFrame
     """The heaviest rows, until by what is left they are after something else."""
     ids = support["interaction"].tolist()
     own = evidence.log.of_rows(evidence.log.rows_of(evidence.user))
+    offered = set(evidence.catalogue.kind[evidence.offerable].tolist())
     for n in range(1, len(ids)):
         left = Deeds.of(own.without(ids[:n]), evidence.user)
-        names = [one.name for one in intents(left, evidence.catalogue, evidence.silent)]
-        place = names.index(statement[3]) if statement[3] in names else -1
-        if place != ("after", "or").index(statement[2]):
+        found = intents(left, evidence.catalogue, evidence.silent, evidence.refills)
+        names = [one.name for one in found]
+        if statement[2] == "or":
+            names = [name for name in names[1:] if name in offered]
+        if names[:1] != [statement[3]]:
             return ids[:n]
     return ids
 

@@ -14,12 +14,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from scipy import stats
 
 from workbench.data import Histories
+from workbench.data.histories import places
 from workbench.errors import DataError
 
 ERROR = 0.05
@@ -130,3 +132,14 @@ def _rounding(scores: np.ndarray) -> np.ndarray:
     step = np.finfo(scores.dtype).eps if scores.dtype.kind == "f" else 0.0
     largest = np.nan_to_num(np.abs(scores)).max(initial=0.0)
     return np.full(scores.shape[2:], ROUNDING * step * largest)
+
+
+def by_rows(model: Any, history: Histories, items: np.ndarray) -> np.ndarray:
+    """What each row of one history adds to the score of each item, (n_items, n_rows), from a model
+    with `contributions`; items sorted."""
+    table = model.contributions(history, items[None, :])
+    row = np.searchsorted(items, table["item"])
+    column = places(table["interaction"].to_numpy(), history.interaction)
+    weights = np.zeros((len(items), len(history.item)))
+    np.add.at(weights, (row, column), table["weight"].to_numpy())
+    return weights

@@ -38,7 +38,7 @@ def cells(e: Evidence, item: int) -> str:
     told = [f"{price:.2f}" if np.isfinite(price) else "unknown"]
     told.append(f"{rating:.1f}" if np.isfinite(rating) else "unknown")
     column = difference(e)
-    if column is not None:
+    if column is not None and item in shown(e):
         told.append(str(column[1].get(item, "")))
     return " · ".join(told)
 

@@ -19,7 +19,8 @@ from workbench.errors import ConfigError, ModelError, TooLarge
 from workbench.html import visible
 from workbench.reports.claims import Claim, json_hash
 from workbench.reports.evidence import Evidence
-from workbench.reports.page import WORDS, Page, Said, compose, laid_out
+from workbench.reports.layout import WORDS, Said, laid_out
+from workbench.reports.page import Page, compose
 from workbench.reports.sentences import LONG, count_words, shorten, templates
 from workbench.reports.wording_facts import check_text, lists
 from workbench.reports.wording_names import Facts

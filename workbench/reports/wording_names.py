@@ -5,7 +5,8 @@ from __future__ import annotations
 
 from workbench.html import visible
 from workbench.reports.claims import Claim
-from workbench.reports.page import Page, Said
+from workbench.reports.layout import Said
+from workbench.reports.page import Page
 from workbench.reports.phrases import NAME
 from workbench.reports.sentences import LONG, sentence, shorten
 from workbench.reports.shopper import TOLD

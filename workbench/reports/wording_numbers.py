@@ -94,5 +94,17 @@ def unit_of(tokens: Sequence[Any], place: int) -> str:
 
 
 COUNTED = frozenset(
-    ["visit", "thing", "row", "guesse", "guess", "product", "shown", "time", "day", "basket"]
+    [
+        "visit",
+        "thing",
+        "row",
+        "guesse",
+        "guess",
+        "product",
+        "shown",
+        "time",
+        "day",
+        "basket",
+        "people",
+    ]
 )

@@ -71,12 +71,12 @@ def summed(weights, table):
 
 
 def expected(evidence, weights, gone=()):
-    """Item codes in their order: what they are after, its category, what was not just bought."""
+    """Item codes in their order: what they are after, its category, what they do not have."""
     catalogue = evidence.catalogue
     after = evidence.intents[0].name if evidence.intents else None
     near = {i for i in range(len(catalogue)) if catalogue.kind[i] == after}
     category = {catalogue.frame["category"][i] for i in near}
-    just = {catalogue.kind[i] for i in evidence.deeds.bought_once}
+    just = {catalogue.kind[i] for i in evidence.deeds.had(catalogue, evidence.refills)}
     overall = summed(weights, seen(evidence))
 
     def key(i):

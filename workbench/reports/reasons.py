@@ -1,0 +1,174 @@
+"""Why the pick: a deed that speaks for it, and where the page opens with another product, why that is
+not the pick. How both are proposed, and executed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from workbench.data import BUTTONS
+from workbench.reports.deeds import VERBS, Intent
+from workbench.reports.evidence import Evidence
+from workbench.reports.offers import BESIDE, fits
+from workbench.reports.statements import Executed, NotSo, Statement, item_code, item_name, same
+
+LINKS = ("itself", "kind", "brand", "category", "together")
+"""What a product that the shopper knows may have to do with the pick, the plainest first."""
+NEAR = LINKS[:2]
+BETTER = {(True, True): "outdone", (True, False): "cheaper", (False, True): "better rated"}
+"""What the pick is beside the product that the page opens with: costs less, is better rated."""
+UNKNOWN = ("", "unknown")
+
+
+# --- executed: value and rows of one statement, or `NotSo` ---
+
+
+def link(e: Evidence, subject: str, relation: str, object: str) -> Executed:
+    """What a product that they know has to do with one that is offered."""
+    known, item = code(e, subject), code(e, object)
+    if item not in e.offers.values():
+        raise NotSo(f"{object} is not offered here")
+    if not linked(e, known, relation, item):
+        raise NotSo(f"{subject} and {object} are not {relation}")
+    return on_deeds(e, e.deeds.item == known)
+
+
+def instead(e: Evidence, subject: str, relation: str, object: str) -> Executed:
+    """Why the pick is not the product that the page opens with; a press carries it, else what they
+    did with that product."""
+    pick, named = code(e, subject), opening(e)
+    same(object, item_name(named))
+    if e.offers.get("pick") != pick or relation != _why_not(e, named, pick):
+        raise NotSo(f"{object} is not {relation}")
+    if e.catalogue.kind[pick] != e.intents[0].name and not e.carried(pick).weights.any():
+        raise NotSo(f"nothing carries {subject}")
+    if relation in BUTTONS:
+        own = e.log.rows_of(e.user)
+        pressed = (own["item"] == named) & (own["action"].astype(str) == relation)
+        return Executed(np.nan, own["interaction"].to_numpy(), pressed.to_numpy(float), "presses")
+    return on_deeds(e, e.deeds.item == named)
+
+
+def refill(e: Evidence, subject: str, relation: str, object: str) -> Executed:
+    """How many people bought again of a kind that they bought."""
+    same((subject, relation), (e.name, "again"))
+    if object not in e.refills.people:
+        raise NotSo(f"{object!r} is nothing that people buy again")
+    own = e.deeds.bought & (e.catalogue.kind[e.deeds.item] == object)
+    return on_deeds(e, own, e.refills.people[object])
+
+
+# --- proposed ---
+
+
+def propose(e: Evidence) -> Iterator[Statement]:
+    """Why the pick, and why not what the page opens with."""
+    pick, named = e.offers["pick"], opening(e)
+    reason = _reason(e, pick)
+    if reason is not None:
+        known, verb, relation = reason
+        yield "deed", e.name, verb, item_name(known)
+        yield "link", item_name(known), relation, item_name(pick)
+    if named not in (-1, pick):
+        yield "instead", item_name(pick), _why_not(e, named, pick), item_name(named)
+
+
+def _reason(e: Evidence, pick: int) -> tuple[int, str, str] | None:
+    """The deed that speaks most plainly for a pick: a product, what they did with it, and what it
+    has to do with the pick."""
+    best = None
+    named = opening(e)
+    for known in np.unique(e.deeds.item[~e.silent[e.deeds.item]]).tolist():
+        rows = e.deeds.item == known
+        verb = e.deeds.strongest(rows)
+        relation = next((name for name in LINKS if linked(e, known, name, pick)), None)
+        if not verb or relation is None:
+            continue
+        # the pick's own kind before its category and its maker, and a look at it before what
+        # other people have; something new before what the page begins with; then the plainer link,
+        # the stronger deed, the later one
+        place = VERBS.index(verb) if verb in VERBS else 0
+        first = _distance(e, known, relation, pick, verb), known == named != pick
+        key = (*first, LINKS.index(relation), place, int(e.deeds.ago[rows].min()))
+        if best is None or key < best[0]:
+            best = key, (known, verb, relation)
+    return best and best[1]
+
+
+def _distance(e: Evidence, known: int, relation: str, pick: int, verb: str) -> int:
+    """How far a reason is from the pick: a deed on its kind, of its category, a look at its kind, of
+    its maker, another look; owning what nobody needs twice; what other people have."""
+    near, looked = relation in NEAR, verb == "looked at"
+    if near and verb in VERBS[:2] and e.catalogue.kind[known] not in e.refills.people:
+        return 5
+    if relation == "together":
+        return 6
+    if looked:
+        return 2 if near else 4
+    return 0 if near else 1 if linked(e, known, "category", pick) else 3
+
+
+# --- what they read ---
+
+
+def opening(e: Evidence) -> int:
+    """The product that the page opens with: what they did most with, for what they are after; −1:
+    none."""
+    return e.intents[0].product if e.intents else -1
+
+
+def otherwise(e: Evidence) -> Intent | None:
+    """What they may be after else: the next of which there is something to offer."""
+    kinds = set(e.catalogue.kind[e.offerable].tolist())
+    return next((one for one in e.intents[1:] if one.name in kinds), None)
+
+
+def _why_not(e: Evidence, named: int, pick: int) -> str:
+    """Why a product is not the pick: a button that was pressed on it, taken out, had, known, none
+    of what is offered; or what the pick is beside it."""
+    own = e.log.rows_of(e.user)
+    pressed = own.loc[own["item"] == named, "action"].astype(str)
+    pressed = pressed[pressed.isin(BUTTONS)]
+    if len(pressed):
+        return pressed.iloc[-1]
+    if np.isneginf(e.scores[named]):
+        return "taken out"
+    if named in e.offerable:
+        less, higher = (fits(role, np.array([pick]), named, e.catalogue)[0] for role in BESIDE)
+        return BETTER.get((bool(less), bool(higher)), "ranked")
+    if named in e.offered:
+        return "had"
+    return "known" if e.seen[0, named] else "not offered"
+
+
+def linked(e: Evidence, known: int, relation: str, pick: int) -> bool:
+    """Whether a product has this to do with the pick."""
+    if relation == "itself" or known == pick:
+        return relation == "itself" and known == pick
+    if relation == "together":
+        # what people have together, by the model
+        rows = e.history.item == known
+        weights = e.weights(np.array([pick]))[0]
+        return bool(weights[rows].sum() > 1e-9 * np.maximum(weights, 0.0).sum())
+    if relation == "kind":
+        values = e.catalogue.kind
+    elif relation in ("brand", "category"):
+        values = e.catalogue.facts[relation]
+    else:
+        return False
+    return values[known] == values[pick] and values[pick] not in UNKNOWN
+
+
+def on_deeds(e: Evidence, weights: np.ndarray, value: float = np.nan) -> Executed:
+    """Rows of the log, each with what it carries."""
+    weights = np.asarray(weights, dtype=np.float64)
+    return Executed(float(value), e.deeds.interaction, weights, "log")
+
+
+def code(e: Evidence, name: str) -> int:
+    """The code of an item of the catalogue."""
+    item = item_code(name)
+    if item >= len(e.catalogue):
+        raise NotSo(f"{name} is no item of the catalogue")
+    return item
