@@ -6,6 +6,7 @@
     python start.py refresh    execute the notebooks in place and normalise what they save
     python start.py world      make the generated world anew, bit for bit
     python start.py train-pocket, train-persona        train the shipped language models again
+    python start.py train-simulator                    train the shipped simulator of visits again
     python start.py doctor     what is installed, found and missing; so for every `workbench` command
 
 The first time it makes .venv beside this file and installs the workbench there (several minutes);
@@ -45,6 +46,7 @@ TOOLS = {
     "refresh": "site",
     "train-pocket": "build_pocket",
     "train-persona": "build_worlds",
+    "train-simulator": "build_simulator",
 }
 COMMANDS = {"lab", "test", *TOOLS, "world", "data", "purge", "report", "unlearn", "doctor"}
 NEEDED_GB = 4

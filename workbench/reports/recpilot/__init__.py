@@ -22,6 +22,7 @@ __getattr__, __dir__, __all__ = lazy.attach(
         "experience": ["Experience"],
         "_grpo_run": ["GRPOConfig"],
         "_held": ["Held", "covisits", "distance"],
+        "fidelity": ["fidelity"],
         "gate": ["decide", "may_speak"],
         "grammar": ["Vocabulary"],
         "grpo": ["advantages", "grpo", "objective"],

@@ -25,8 +25,10 @@ class Cache:
         self.history, self.said = [], []
         for block in decoder.block:
             cross = block.layer[1].EncDecAttention
-            both = (part(encoded.states).view(shape).transpose(1, 2) for part in (cross.k, cross.v))
-            self.history.append(tuple(both))
+            keys, values = (part(encoded.states).view(shape) for part in (cross.k, cross.v))
+            # as the products of every step want them
+            told = keys.permute(0, 2, 3, 1).contiguous(), values.transpose(1, 2).contiguous()
+            self.history.append(told)
             empty = torch.zeros(2, b * n, self.heads, longest, self.size)
             self.said.append((empty[0], empty[1]))
 
@@ -62,5 +64,5 @@ class Cache:
         """What the history says."""
         attention, (keys, values) = layer.EncDecAttention, history
         query = attention.q(layer.layer_norm(x)).view(-1, self.n, self.heads, self.size)
-        weight = torch.softmax(query.transpose(1, 2) @ keys.transpose(2, 3) + self.hidden, dim=-1)
+        weight = torch.softmax(query.transpose(1, 2) @ keys + self.hidden, dim=-1)
         return attention.o((weight @ values).transpose(1, 2).flatten(2).flatten(0, 1))

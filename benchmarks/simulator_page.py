@@ -1,0 +1,121 @@
+"""The page of `simulator.py`: what was measured, beside what was predicted."""
+
+from __future__ import annotations
+
+import tomllib
+
+import pandas as pd
+from boomerang import markdown
+from simulator_parts import BASE, RULES, shipped
+
+from workbench.data import load_world
+from workbench.settings import settings
+from workbench.statistics import bootstrap_mean
+
+
+def numbers_of(table: pd.DataFrame, cost: pd.DataFrame) -> dict[str, float]:
+    """What was predicted, as measured."""
+    ndcg = table[table["measure"] == "ndcg"].set_index(["part", "row"])["value"]
+    everything, novel = ndcg["all"], ndcg["novel"]
+    swap = (cost["swapped"] - cost["own"]).groupby(cost["model"]).mean()
+    base = everything[BASE]
+    other = {
+        "ndcg_published": everything.get("as published, 16 visits"),
+        "swap_published": swap.get("as published"),
+        "gate_open": shipped().card.get("gate", {}).get("open"),
+    }
+    found = {"ndcg_simulator": base, "novel_simulator": novel[BASE]}
+    found |= {"swap_simulator": swap["simulator"]}
+    found["simulator_minus_best_rule"] = base - everything[list(RULES)].max()
+    found["simulator_minus_head"] = base - everything["encoder's head alone"]
+    found["simulator_minus_chain"] = base - everything["16 draws, Markov chain of own kinds"]
+    found["visits_64_minus_16"] = everything["simulator, 64 visits"] - base
+    found["visits_1_minus_16"] = everything["simulator, 1 visit"] - base
+    found["full_minus_mixture"] = everything["simulator, full log-likelihood"] - base
+    return found | {name: float(value) for name, value in other.items() if value is not None}
+
+
+def verdicts(numbers: dict[str, float]) -> pd.DataFrame:
+    """Every prediction beside what was measured."""
+    text = (settings().data / "predictions.toml").read_text(encoding="utf-8")
+    rows = []
+    for name, (low, high) in tomllib.loads(text)["simulator"]["expected"].items():
+        value = numbers.get(name)
+        said = "not measured"
+        if value is not None:
+            said = "lower" if value < low else "higher" if value > high else "as predicted"
+        shown = "–" if value is None else f"{value:.3f}"
+        rows.append((name, f"{low:g} to {high:g}", shown, said))
+    return pd.DataFrame(rows, columns=["number", "predicted", "measured", "verdict"])
+
+
+def page(table: pd.DataFrame, cost: pd.DataFrame, times: pd.DataFrame, alike: pd.DataFrame) -> str:
+    """The results as Markdown."""
+    wide: dict[str, dict] = {}
+    for r in table.itertuples():
+        cell = f"{r.value:.3f} [{r.low:.3f}, {r.high:.3f}]"
+        if r.row != BASE:
+            cell += f"; {r.less:+.3f} [{r.less_low:+.3f}, {r.less_high:+.3f}]"
+        at = {"ndcg": "NDCG@10", "recall": "Recall@5"}[r.measure]
+        wide.setdefault(r.row, {"": r.row})[f"{r.part}: {at} ({r.shoppers})"] = cell
+    reads = []
+    for name, part in cost.groupby("model", sort=False):
+        line = {"": name, "own": f"{part['own'].mean():.3f}"}
+        for other in ("swapped", "none"):
+            found = bootstrap_mean(part[other] - part["own"], shares=False)
+            line[f"{other} less own"] = "{:+.3f} [{:+.3f}, {:+.3f}]".format(*found)
+        reads.append(line)
+    gate = shipped().card.get("gate", {})
+    rule, recall = best_rule(table)
+    state = "open" if gate.get("open") else "shut"
+    text = ["# Where would this shopper go next?", "", "Made by `python benchmarks/simulator.py`."]
+    text += ["", f"{load_world()!r}, spam accounts left out. {told_of_training()}", ""]
+    text += ["## Does it read its history?", ""]
+    text += [
+        "Nats a first look on the last visits with a purchase; 95 % of resampled shoppers.",
+        "",
+    ]
+    text += [markdown(pd.DataFrame(reads)), "", "At least .3 nats are asked for.", ""]
+    text += ["## The next purchase", ""]
+    text += ["Value with 95 % of resampled shoppers; then the row less the simulator, paired.", ""]
+    text += [markdown(pd.DataFrame(wide.values())), ""]
+    text += [
+        f"The paper's headline is Recall@5 52 % over its best baseline. Here the simulator has "
+        f"{recall:.2f} times that of the best rule ({rule})."
+    ]
+    if gate:
+        text += [
+            "",
+            f"The gate is {state} ({gate['date']}): NDCG@10 of the simulator less "
+            f"{gate['best_rule']}, the best rule of the validation shoppers, "
+            "{:+.3f} [{:+.3f}, {:+.3f}]; less the head alone ".format(*gate["minus_rule"])
+            + "{:+.3f} [{:+.3f}, {:+.3f}].".format(*gate["minus_head"]),
+        ]
+    said = times.assign(
+        seconds=times["seconds"].map("{:.3g}".format), goal=times["goal"].map("{:g}".format)
+    )
+    text += ["", "## Seconds of processor time, one thread of a busy machine", "", markdown(said)]
+    text += ["", "## Do imagined visits look like real ones?", ""]
+    text += ["One visit a shopper, by the grammar; JSD and AUC are between the column and the real"]
+    text += ["visits. Other real visits are the null.", "", markdown(alike)]
+    checked = verdicts(numbers_of(table, cost))
+    text += ["", "## What was predicted (`data/predictions.toml`)", "", markdown(checked)]
+    return "\n".join([*text, "", "The generated world is no evidence about shops."]) + "\n"
+
+
+def told_of_training() -> str:
+    """How the shipped simulator was trained, from its card."""
+    card = shipped().card["training"]
+    return (
+        f"The shipped simulator: {card['steps']:,} steps on {card['visits']:,} visits, "
+        f"{card['processor_seconds'] / 60:.0f} minutes of processor time, weights of step "
+        f"{card['chosen']:,} (least nats on {card['validation_visits']} validation visits). One seed."
+    )
+
+
+def best_rule(table: pd.DataFrame) -> tuple[str, float]:
+    """The rule with the highest Recall@5, and the simulator's as a multiple of it."""
+    found = table[(table["part"] == "all") & (table["measure"] == "recall")]
+    found = found.set_index("row")["value"]
+    best = found[list(RULES)].idxmax()
+    return best, found[BASE] / found[best]
