@@ -140,7 +140,7 @@ SHELVES = (
     # 1,500 for presses of buttons, which no model learns from, and for what stores tell a page; 800
     # for what a visit is, and for names that stand so near a topic left unsaid that they tell it
     # 250 for a report and a service that take a writer
-    Shelf("science core", r".", 70_550),
+    Shelf("science core", r".", 70_650),
 )
 WHOLE = 400_000
 """Lexical tokens of the package. The goals are 60,000 for the core before the wings, language, runs

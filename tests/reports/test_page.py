@@ -564,3 +564,34 @@ def test_a_reason_is_of_the_own_kind_before_maker_and_category():
     assert "You bought “kettle 5” in July, also by Ash." in report.text
     _, report = page_of([(3, "view", 3)])
     assert "You looked at “kettle 3” in July; this one" in report.text
+
+
+BARE = [
+    dict.fromkeys(("price", "rating"), None),
+    dict.fromkeys(("kind", "price", "rating", "details", "brand"), None),
+    {"kind": "", "category": "unknown", "price": np.nan, "rating": np.nan, "details": ""},
+]
+
+
+@pytest.mark.parametrize("columns", BARE, ids=["price", "everything", "unknown"])
+@pytest.mark.parametrize(
+    "rows",
+    [
+        [(2, "view", 1)],
+        [(2, "cart", 1)],
+        [(2, "rating", 1), (3, "rating", 2)],
+        [(2, "purchase", 1), (2, "purchase", 9), (2, "cart", 9), (5, "view", 9)],
+    ],
+    ids=["one look", "one cart", "ratings", "again"],
+)
+@pytest.mark.parametrize("title", ["", "]]> <b>\u202e | {deed} %s", "many words " * 30])
+def test_bare_data_has_a_page_whose_claims_hold(columns, rows, title):
+    evidence, report = page_of(rows, title=[f"{title}{n}" for n in range(6)], **columns)
+    assert report.claims and report.dropped.empty
+    assert check(report.claims, evidence, report.support)["ok"].all()
+    assert count_words(report.text) <= 120 and "nan" not in report.text.lower()
+    assert "price" not in report.text and "rated" not in report.text
+    assert "\u202e" not in report.text and "<b>" not in report._repr_html_()
+    assert not evidence.refills.people
+    for row in report.sentences.itertuples():
+        assert "\n" not in report.text[row.start : row.end]

@@ -8,7 +8,15 @@ import pytest
 from shops import shop
 
 from workbench.errors import DataError
-from workbench.recommend import EASE, EASEConfig, ItemKNN, Popularity, top_k
+from workbench.recommend import (
+    EASE,
+    EASEConfig,
+    ItemKNN,
+    OwnActions,
+    OwnActionsConfig,
+    Popularity,
+    top_k,
+)
 from workbench.reports import smallest_set
 
 
@@ -120,12 +128,36 @@ def test_what_cannot_be_ended_or_does_not_stand():
     assert len(np.unique(few.item)) == 3, "all sets of one and two are tried"
     none = smallest_set(popular, few, int(top[0]), k=3)
     assert none.proven and "nothing in this history does it" in repr(none)
-    with pytest.raises(DataError, match="does not stand"):
+    with pytest.raises(DataError, match="stands at place 7, not among the first 3"):
         smallest_set(popular, history, int(top[6]), k=3)
+    claim = {"support": pd.DataFrame({"interaction": history.interaction, "weight": 1.0})}
+    with pytest.raises(DataError, match="the claim does not stand"):
+        smallest_set(popular, history, holds=lambda h: np.zeros(len(h), dtype=bool), **claim)
     with pytest.raises(DataError, match="either item or support"):
         smallest_set(popular, history)
     with pytest.raises(DataError, match="one history"):
         smallest_set(popular, log.histories([0, 1]), 1)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_what_they_had_already_is_answered_against_every_subset(seed):
+    log, _ = shop(seed, n_users=15, n_items=14, n_rows=110)
+    model = OwnActions(OwnActionsConfig(share=0.5)).fit(log)
+    history = log.histories([int(np.argmax(log.matrix().sum(axis=1) >= 4))])
+    nothing = np.zeros((1, log.n_items), dtype=bool)
+    item = int(top_k(model.score(history), 1, nothing)[0, 0])
+    assert item in history.item, "what they did most with stands first"
+    found = smallest_set(model, history, item, k=2)
+    sizes = [len(c) for c, rest in subsets(history) if not in_top(model, rest, nothing, item, 2)]
+    assert found.found == bool(sizes)
+    if found.found:
+        assert not in_top(model, history.without(found.interactions), nothing, item, 2)
+        assert len(found.items) >= min(sizes)
+        assert not found.proven or len(found.items) == min(sizes)
+    last = int(top_k(model.score(history), log.n_items, nothing)[0, -1])
+    if last in history.item:
+        with pytest.raises(DataError, match="stands at place"):
+            smallest_set(model, history, last, k=1)
 
 
 def test_how_it_reads():

@@ -76,7 +76,8 @@ def smallest_set(
 
     Either `item`: it stands in the user's top k, and the set makes it leave. What the user had
     stays masked while rows go (as with a tombstone), so the item leaves for its score, not for
-    films coming back above it. Or `support` [interaction, weight] of a claim, with
+    films coming back above it; of an item that they had nothing is masked, as where people have
+    things again. Or `support` [interaction, weight] of a claim, with
     `holds(histories) -> bool (B,)` telling whether the claim still stands.
 
     Greedy by contribution, one item after another, each step verified by scoring again; then every
@@ -96,8 +97,13 @@ def smallest_set(
         holds = _in_top(model, history, item, k)
     ended = _ends(history, holds)
     if ended([()])[0]:
-        asked = "the claim" if item is None else f"item {item}"
-        raise DataError(f"{asked} does not stand as it is", "smallest_set")
+        what, do = "the claim does not stand as it is", ""
+        if item is not None:
+            ranked = top_k(model.score(history), history.n_items, _masked(history, item))[0]
+            place = int(np.argmax(ranked == item)) + 1
+            what = f"item {item} stands at place {place}, not among the first {k}"
+            do = f"ask with k={place} or more"
+        raise DataError(what, "smallest_set", do)
     # strongest first, until it ends
     order = _by_product(history, support).index.to_numpy()
     prefixes = ended([order[:n] for n in range(1, len(order) + 1)])
@@ -138,13 +144,20 @@ def _ends(history: Histories, holds: Holds) -> Ended:
 
 
 def _in_top(model: Counted, history: Histories, item: int, k: int) -> Holds:
-    seen = history.matrix().toarray()
+    seen = _masked(history, item)
 
     def holds(histories: Histories) -> np.ndarray:
         out = np.repeat(seen, len(histories), axis=0)
         return (top_k(model.score(histories), k, out) == item).any(axis=1)
 
     return holds
+
+
+def _masked(history: Histories, item: int) -> np.ndarray:
+    """Mask (1, n_items) of what is not offered beside an item: what the user had, unless they had
+    that item."""
+    seen = history.matrix().toarray()
+    return seen * (seen[:, [item]] == 0)
 
 
 def _try_smaller(most: int, order: np.ndarray, ended: Ended, prove: int) -> tuple[list[int], bool]:
