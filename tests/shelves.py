@@ -21,6 +21,7 @@ OVER = {
     "00": 5_900,
     "10": 5_100,
     "13": 6_900,
+    "14": 8_300,
     "20": 4_100,
     "21": 3_700,
     "22": 6_100,
@@ -38,7 +39,8 @@ in stand in the files that do the work, and are loaded with them. 00 and 40 show
 screen, which is 900 lines. 10 reads the whole page: deeds,
 phrases and table, the agent, own actions, buttons, what requests reach, and two sections that are
 options, with what tests them; 13 a page, the three memories it learns from, what forgets them,
-and three views of them. 20 asks its question of three
+and three views of them; 14 a page, what measures and judges it, a language model that writes it with
+the check of its words, PIR and the strip. 20 asks its question of three
 tasks, with seven models and a stream of requests; 22 to 26 load a trained model, the methods that they run (a row of
 `methods.py` opens its own), and what serves, judges and draws them; 26 the grid as well."""
 LONGEST = 300

@@ -9,19 +9,24 @@ from workbench.data import Catalogue, Interactions
 from workbench.errors import ConfigError
 from workbench.ledger import Service
 from workbench.recommend import OwnActions
-from workbench.reports import EntityStore
-from workbench.reports.recpilot import Archive, Experience, Rubric, agent
-from workbench.sources import find_sensitive, load_rules
+from workbench.reports import EntityStore, Store, recpilot
 
 
-def served(log: Interactions, catalogue: Catalogue, unsaid: Iterable[str] = ()) -> Service:
-    """A service that writes such pages; `unsaid` as in `Service.build`. What somebody had is offered
-    again only where people have things again, see `once`; `service.mask_seen` says so.
+def served(
+    log: Interactions,
+    catalogue: Catalogue,
+    unsaid: Iterable[str] = (),
+    stores: Iterable[type[Store]] | None = None,
+) -> Service:
+    """A service that writes such pages; `unsaid` and `stores` as in `Service.build`, the stores being
+    all there are unless told. What somebody had is offered again only where people have things
+    again, see `once`; `service.mask_seen` says so.
 
     >>> print(served(world.log, world.catalogue).report(3).text)  # doctest: +SKIP
     """
-    stores = (EntityStore, Rubric, Experience, Archive)
-    rules = {"stores": stores, "unsaid": unsaid, "agent": agent, "mask_seen": once(log)}
+    if stores is None:
+        stores = (EntityStore, recpilot.Rubric, recpilot.Experience, recpilot.Archive)
+    rules = {"stores": stores, "unsaid": unsaid, "agent": recpilot.agent, "mask_seen": once(log)}
     return Service.build(log, catalogue, OwnActions(), **rules)
 
 
@@ -37,6 +42,8 @@ def once(log: Interactions) -> bool:
 def unnamed(catalogue: Catalogue, name: str) -> list[str] | None:
     """Topics that no page names unasked: those all of whose products the rules for a data set call
     sensitive. None where there are no rules."""
+    from workbench.sources import find_sensitive, load_rules
+
     try:
         rules = load_rules(name)
     except ConfigError:
