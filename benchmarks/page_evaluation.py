@@ -310,6 +310,7 @@ def main() -> None:
     """Measure, write, print."""
     asked = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     asked.add_argument("--shoppers", type=int, default=200)
+    asked.add_argument("--jobs", type=int, default=1)
     asked.add_argument("--endpoint", help="a server of the OpenAI kind, as a further judge")
     asked.add_argument("--model", default="")
     given = asked.parse_args()
@@ -320,7 +321,8 @@ def main() -> None:
         model = judges.ModelJudge(Chat(Endpoint(given.endpoint, given.model)))
     cells = people(given.shoppers)
     folder = settings().runs / "page_evaluation"
-    found = run(cells, measured, folder, data=world().log.fingerprint, progress=True)
+    facts = {"data": world().log.fingerprint, "n_jobs": given.jobs, "progress": True}
+    found = run(cells, measured, folder, **facts)
     table = found.drop(columns=["run", "other"])
     chances, told = forecasts(table), judged([*map(told_of, cells)], model)
     rows = shares(table).assign(part="page")

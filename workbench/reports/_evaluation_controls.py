@@ -24,7 +24,8 @@ OWN, OTHER, POPULAR = "this shopper", "another shopper", "popular products"
 def filled(evidence: Evidence, rows: pd.DataFrame, agent: Agent | None = None) -> Evidence:
     """The evidence as it would be if these rows of the log were all that the shopper ever did.
 
-    Stores are built from the rows alone; `agent` chooses anew (without one, the scores do). Raises
+    Stores are built from the rows alone; `agent` chooses anew (without one, the scores do). What is
+    known of other people, the weights and what people buy again, stays as it was. Raises
     `ModelError` for a model that looks its users up and would go on knowing them.
 
     >>> filled(evidence, evidence.log.rows_of(7), agent)  # doctest: +SKIP
@@ -39,6 +40,8 @@ def filled(evidence: Evidence, rows: pd.DataFrame, agent: Agent | None = None) -
         name: type(store).build(log, evidence.catalogue) for name, store in evidence.stores.items()
     }
     made = replace(evidence, log=log, stores=built, chosen=None, stale=None)
+    # counted from everybody's rows, which this log does not have
+    vars(made)["refills"] = evidence.refills
     return made if agent is None else made.choosing(agent(made))
 
 
