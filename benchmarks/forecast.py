@@ -87,6 +87,8 @@ def table(n: int, seeds: int) -> pd.DataFrame:
         pair = (EASE(), None) if name == "EASE" else (network(seed), network(seed + 100))
         new = part(world, pair[0], requests, pair[1]).assign(model=name, seed=seed)
         done = pd.concat([done, new], ignore_index=True)
+        whole = ["seed", "user", *COUNTS]
+        done[whole] = done[whole].astype("Int64")
         done.to_csv(path, index=False, float_format="%.4f", lineterminator="\n")
         print(f"{name}, seed {seed}", flush=True)
     return done
@@ -167,7 +169,7 @@ def page(done: pd.DataFrame) -> str:
         "",
         f"{len(own)} shoppers of the generated world who hold “{TOPIC}”, {seeds} seeds of a SASRec that "
         "is trained again after each request; every sentence of a page and its margin. Intervals: "
-        "95 % over shoppers, the mean of the seeds each.",
+        "95 % over shoppers, the mean of the seeds each. The page as it was on 1 December 2026.",
         "",
         markdown(shown(done)),
         "",
