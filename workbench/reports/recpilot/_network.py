@@ -120,7 +120,7 @@ class Network(nn.Module):
     def logits(self, states: torch.Tensor, own: torch.Tensor | None) -> torch.Tensor:
         """Of decoder states (n, T, d); padding and bos are never said."""
         table = self.t5.shared.weight
-        logits = states @ (table.shape[1] ** -0.5 * table).T
+        logits = (table.shape[1] ** -0.5 * states) @ table.T
         if self.gate is not None:
             bonus = self.gate(states) @ own
             logits = logits + nn.functional.pad(bonus, (self.items_from, 0))

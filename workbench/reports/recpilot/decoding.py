@@ -134,7 +134,7 @@ def _draw(simulator, histories, n, top_p, temperature, grammar, uniform):
             logits = torch.where(allowed, logits, -torch.inf)
             logits[~going] = 0.0
         spread = torch.log_softmax(logits, dim=-1)
-        if torch.isnan(spread[going]).any():
+        if torch.isnan(spread.sum(dim=1)[going]).any():
             raise ModelError("the weights give no numbers", "simulator", "finite logits")
         chances = spread if temperature == 1 else torch.log_softmax(logits / temperature, dim=-1)
         drawn = choose(chances.exp(), uniform[:, step].reshape(rows, -1), top_p)

@@ -106,11 +106,17 @@ class Vocabulary:
         need[[2 + bought, 2 + n + bought]] = 2, 1
         return need
 
+    @cached_property
+    def _left(self) -> np.ndarray:
+        """Tokens until the end at least, after each token in each state; very many where it is
+        forbidden."""
+        following = self.table[:, self.kinds]
+        return np.where(following == NEVER, np.iinfo(np.int32).max, self.need[following])
+
     def allowed(self, left: int) -> np.ndarray:
         """Which tokens each state allows when `left` tokens may follow, this one among them:
         (states, size). From the end only padding."""
-        following = self.table[:, self.kinds]
-        fits = (following != NEVER) & (self.need[following] < left)
+        fits = self._left < left
         fits[END] = False
         fits[END, PAD] = True
         return fits
