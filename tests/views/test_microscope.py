@@ -55,6 +55,10 @@ def test_one_line_says_it():
     )
 
 
+def test_a_log_may_name_its_run():
+    assert repr(Microscope(log().assign(run="all"))) == repr(Microscope(log()))
+
+
 def test_a_run_that_ends_where_it_began_has_no_shares():
     flat = log().assign(total=1.0)
     assert repr(Microscope(flat)) == "Microscope(60 steps: total 0)"

@@ -77,7 +77,9 @@ class Microscope:
     def to_frame(self) -> pd.DataFrame:
         """A line for the total, each term, and what was not rewarded: its mean over the first and the
         last steps, the change, its share of the total's, and the variance within groups."""
-        first, last = self.log.head(self.window).mean(), self.log.tail(self.window).mean()
+        # a log may also say which run it is of
+        numbers = self.log.select_dtypes("number")
+        first, last = numbers.head(self.window).mean(), numbers.tail(self.window).mean()
         rise = last["total"] - first["total"]
         rows = []
         for name, said in ({"total": "total"} | REWARDED | self.beside).items():
@@ -101,8 +103,8 @@ class Microscope:
 
     def _repr_html_(self) -> str:
         key = (
-            f"Means over {self.window} steps. Above: what each term rose by since the first "
-            f"{self.window} steps; what is not rewarded is dashed. Below: variance within the visits "
+            f"Means over {self.window} steps. First what each term rose by since the first "
+            f"{self.window}, then what is not rewarded, dashed. Last the variance within the visits "
             "imagined for one shopper: a term without variance teaches nothing."
         )
         kept = {name: said for name, said in REWARDED.items() if name not in self.off}
@@ -136,8 +138,10 @@ class Microscope:
         heights = np.concatenate([*means.values()])
         chart = Chart(title, steps, [*heights, 0.0], ("steps", label), names=len(lines))
         chart.rule(0.0)
-        for (name, values), look in zip(means.items(), looks(lines).values(), strict=True):
-            look = Look(look.colour, look.shape, dash)
+        # a term has one colour in all drawings
+        styles = looks(["total", *REWARDED]) | looks(BESIDE)
+        for name, values in means.items():
+            look = Look(styles[name].colour, styles[name].shape, dash)
             chart.line(steps, values, look)
             more = f" {short(f'{values[-1]:+.2f}')}" if since else ""
             chart.name(values[-1], lines[name], look, more)
