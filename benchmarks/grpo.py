@@ -2,12 +2,12 @@
 
     python benchmarks/grpo.py [--steps 120] [--only all without_length …]
 
-A supervised simulator is trained (1,200 steps); then runs of GRPO on the same visits, from its weights: all
-terms rewarded (two seeds, and once from the shipped simulator), each term left out once, and training by
-the grammar. Measured on every shopper's last visit with a purchase, which no run has seen: 16 visits
-imagined for each, at top-p .95, free and by the grammar. Resumes; a run is kept in `runs/grpo`. Prints the figures beside what
-`data/predictions.toml` expected. About a quarter of an hour on one core. Writes
-`benchmarks/results/grpo.csv`, `grpo_log.csv`, `grpo_visits.csv` and `grpo.md`.
+A supervised simulator is trained (1,200 steps); then runs of GRPO on the same visits, from its weights:
+all terms rewarded (two seeds, and once from the shipped simulator), each term left out once, and
+training by the grammar. Measured on every shopper's last visit with a purchase, which no run has seen:
+16 visits imagined for each, at top-p .95, free and by the grammar. Resumes; runs are kept in
+`runs/grpo`. Prints the figures beside what `data/predictions.toml` expected. About a quarter of an hour
+on one core. Writes `benchmarks/results/grpo.csv`, `grpo_log.csv`, `grpo_visits.csv` and `grpo.md`.
 """
 
 from __future__ import annotations
@@ -402,9 +402,11 @@ def page(s: Setting, table: pd.DataFrame, log: pd.DataFrame) -> str:
 
 def write(s: Setting, parts: list, logs: list, read: list) -> str:
     """The tables and the page of the runs so far."""
-    table, log = against(pd.concat(parts, ignore_index=True)), pd.concat(logs, ignore_index=True)
-    table.to_csv(RESULTS / "grpo.csv", index=False, float_format="%.4f")
-    log.to_csv(RESULTS / "grpo_log.csv", index=False, float_format="%.4g")
+    parts, logs = (pd.concat(part, ignore_index=True) for part in (parts, logs))
+    against(parts).to_csv(RESULTS / "grpo.csv", index=False, float_format="%.4f")
+    logs.to_csv(RESULTS / "grpo_log.csv", index=False, float_format="%.4g")
+    # the page says what the files say, to the digit
+    table, log = (pd.read_csv(RESULTS / name) for name in ("grpo.csv", "grpo_log.csv"))
     pd.concat(read).to_csv(RESULTS / "grpo_visits.csv", index=False)
     text = page(s, table, log)
     (RESULTS / "grpo.md").write_text(text, encoding="utf-8")

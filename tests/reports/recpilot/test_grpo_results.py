@@ -25,7 +25,7 @@ def benchmark(monkeypatch):
 
 @pytest.fixture
 def table():
-    return pd.read_csv(RESULTS / "grpo.csv", keep_default_na=False, na_values="")
+    return pd.read_csv(RESULTS / "grpo.csv")
 
 
 def test_every_line_is_compared_with_the_committed_numbers(benchmark, table):
