@@ -278,6 +278,10 @@ def test_another_catalogue_or_action_is_refused(log, visits):
     histories = visits.histories
     with pytest.raises(ModelError, match="a model of 240"):
         simulator.encode(replace(histories, n_items=300))
+    with pytest.raises(ModelError, match="trajectories of 300 items"):
+        simulator.tokens(replace(visits.trajectories, n_items=300))
+    with pytest.raises(ModelError, match="other indexes"):
+        simulator.tokens(replace(visits.trajectories, bound="0" * 64))
     with pytest.raises(ModelError, match="other indexes"):
         simulator.encode(replace(histories, bound="0" * 64))
     names = tuple("gift" if name == "view" else name for name in histories.actions)

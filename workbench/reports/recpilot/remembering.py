@@ -20,8 +20,8 @@ import pandas as pd
 from workbench.data import Catalogue, Interactions
 from workbench.data.histories import places, unique_ids
 from workbench.errors import DataError
+from workbench.reports.recpilot._warm import tune
 from workbench.reports.recpilot.simulator import Simulator
-from workbench.reports.recpilot.supervised import tune
 from workbench.reports.stores import COLUMNS
 
 

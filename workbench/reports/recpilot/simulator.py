@@ -21,7 +21,7 @@ import torch
 from workbench.data import Histories, Interactions
 from workbench.errors import DataError, ModelError
 from workbench.recommend.bound import Bound
-from workbench.recommend.protocol import check_bound, check_items, fitted
+from workbench.recommend.protocol import check_items, fitted
 from workbench.recommend.saving import fill, weights
 from workbench.reports.recpilot._card import read_simulator, write_simulator
 from workbench.reports.recpilot._network import Encoded, Network, Read, read, said
@@ -87,10 +87,7 @@ class Simulator(Bound):
         """Visits as tokens (B, T), bos left out; raises as `read` does, and `DataError` for a visit
         of more tokens than `longest`."""
         vocabulary = fitted(self.vocabulary, self)
-        check_bound(trajectories.bound, self.bound, users=False)
-        if trajectories.n_items != vocabulary.n_items:
-            what = f"visits among {trajectories.n_items} items for a model of {vocabulary.n_items}"
-            raise ModelError(what, "trajectories", "the item index of the fitted log")
+        check_items(trajectories, vocabulary.n_items, self.bound, Trajectories, users=False)
         action = vocabulary.recode(trajectories.action, trajectories.actions)
         told = replace(trajectories, action=action, actions=vocabulary.actions)
         return self._short(told.tokens(vocabulary))

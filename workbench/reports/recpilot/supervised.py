@@ -20,7 +20,7 @@ import numpy as np
 import torch
 
 from workbench.data import Interactions
-from workbench.errors import ModelError, check_number
+from workbench.errors import ModelError
 from workbench.reports.recpilot._objective import losses
 from workbench.reports.recpilot._starting import item_vectors
 from workbench.reports.recpilot._steps_kept import batches, keep, resume
@@ -54,28 +54,6 @@ def supervise(simulator: Simulator, log: Interactions, work: Path | None = None)
     finally:
         torch.set_num_threads(threads)
         simulator.module.eval()
-
-
-def tune(simulator: Simulator, log: Interactions, steps: int) -> Simulator:
-    """Train on from the present weights, at the schedule's last rate, on every visit of a log; in
-    place."""
-    check_number(1, steps=steps)
-    told, module = simulator.config.training, simulator.module
-    visits = short(simulator, visits_of(log))
-    rate = told.learning_rate * share(told.steps, told.warm_up, told.steps)
-    optimiser = torch.optim.AdamW(module.parameters(), lr=rate, weight_decay=told.weight_decay)
-    with torch.random.fork_rng():
-        for step, batch in batches(visits, told.batch, told.seed, steps, 0):
-            torch.manual_seed(told.seed * 1_000_003 + step)
-            module.train()
-            optimiser.zero_grad()
-            sum(losses(simulator, batch)).backward()
-            torch.nn.utils.clip_grad_norm_(module.parameters(), told.clip)
-            optimiser.step()
-    module.eval()
-    # what was measured of other weights does not hold of these
-    simulator.card = {"training": simulator.card.get("training", {}) | {"warm_steps": steps}}
-    return simulator
 
 
 def short(simulator: Simulator, visits: Visits) -> Visits:
