@@ -13,6 +13,7 @@ __getattr__, __dir__, __all__ = lazy.attach(
         "readings": ["Readings"],
         "served": ["served"],
         "strip": ["TokenStrip", "described"],
+        "imagined": ["Flow", "WhyNot"],
         "learnt": ["Course", "Interest", "Weights"],
         "unlearning": ["Dashboard", "Frontier", "People"],
     },
