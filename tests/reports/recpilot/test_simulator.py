@@ -217,6 +217,14 @@ def test_training_lowers_the_loss_and_stops_and_goes_on(log, tmp_path, start, mo
     other = SimulatorConfig(**SMALL, training=replace_seed(QUICK))
     with pytest.raises(ConfigError, match="another config"):
         Simulator(other).fit(log, tmp_path)
+    # nor does a run go on that has seen a row which is gone since, though as many visits buy
+    frame = log.frame
+    buys = frame["action"].eq("purchase").groupby([frame["user"], frame["session"]])
+    gone = int(frame.loc[~buys.transform("any"), "interaction"].iloc[0])
+    less = log.without([gone])
+    assert len(visits_of(less)) == len(visits_of(log))
+    with pytest.raises(ConfigError, match="or log"):
+        Simulator(config).fit(less, tmp_path)
 
 
 def replace_seed(training: SupervisedTraining) -> SupervisedTraining:

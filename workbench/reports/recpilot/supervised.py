@@ -36,7 +36,8 @@ def supervise(simulator: Simulator, log: Interactions, work: Path | None = None)
     """Train a simulator in place, from first weights or from where a run in `work` was stopped.
 
     Returns what the card says of it: steps, seconds of processor time, visits, and the lines of the
-    log of training. Raises `ConfigError` where `work` holds another run.
+    log of training. Raises `ConfigError` where `work` holds another run: of other settings, or of a
+    log with other rows, such as one from which a row was since forgotten.
     """
     earlier, valid = last_visits(log)
     visits = visits_of(earlier)
@@ -50,7 +51,8 @@ def supervise(simulator: Simulator, log: Interactions, work: Path | None = None)
             with torch.no_grad():
                 simulator.module.t5.shared.weight[vocabulary.items_from :] = vectors
         with torch.random.fork_rng():
-            return _train(simulator, short(simulator, visits), short(simulator, valid), work)
+            parts = (short(simulator, part) for part in (visits, valid))
+            return _train(simulator, *parts, work, log.fingerprint)
     finally:
         torch.set_num_threads(threads)
         simulator.module.eval()
@@ -63,15 +65,15 @@ def short(simulator: Simulator, visits: Visits) -> Visits:
 
 
 def _train(
-    simulator: Simulator, visits: Visits, valid: Visits, work: Path | None
+    simulator: Simulator, visits: Visits, valid: Visits, work: Path | None, rows: str
 ) -> dict[str, Any]:
-    """The loop; the module holds the best weights afterwards."""
+    """The loop; rows: the fingerprint of those that are trained on. The module holds the best weights afterwards."""
     told, module = simulator.config.training, simulator.module
     optimiser = torch.optim.AdamW(
         module.parameters(), lr=told.learning_rate, weight_decay=told.weight_decay
     )
     state = {"record": [], "best": math.inf, "kept": None, "seconds": 0.0, "step": 0}
-    identity = json.dumps([simulator.config.model_dump(), len(visits), simulator.bound])
+    identity = json.dumps([simulator.config.model_dump(), rows])
     state |= resume(work, identity, module, optimiser)
     begun, since, total = time.process_time() - state["seconds"], 0, []
     for step, batch in batches(visits, told.batch, told.seed, told.steps, state["step"]):
