@@ -49,3 +49,9 @@ def test_the_divergence_is_scipys():
 def test_too_few_are_refused(visits):
     with pytest.raises(DataError, match="9 visits"):
         fidelity(visits, visits.select(np.arange(9)))
+
+
+def test_other_actions_or_products_are_refused(visits):
+    for parts in ({"actions": visits.actions[::-1]}, {"n_items": visits.n_items + 1}):
+        with pytest.raises(DataError, match="fidelity"):
+            fidelity(visits, replace(visits, **parts))

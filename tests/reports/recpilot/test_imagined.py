@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 from scipy.special import logsumexp
 
 from workbench.data import load_world
-from workbench.errors import ConfigError, DataError
+from workbench.errors import ConfigError, DataError, WorkbenchError
 from workbench.reports.recpilot import (
     Simulator,
     SimulatorConfig,
@@ -26,6 +28,7 @@ from workbench.reports.recpilot import (
     scores,
     visits_of,
 )
+from workbench.reports.recpilot._card import Card
 from workbench.reports.recpilot.gate import digest
 from workbench.reports.stores import Store
 
@@ -196,3 +199,44 @@ def test_the_gate(simulator, tmp_path):
     shut = told.copy()
     shut.card["gate"] = facts | {"open": False}
     assert "from a rule" in may_speak(shut)[1]
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        {"minus_rule": [0.1, -0.2, 0.3]},
+        {"minus_head": [0.1, 0.0, 0.3]},
+        {"swap_nats": 0.1},
+        {"swap_nats": float("nan")},
+        {"minus_rule": [0.1]},
+        {"minus_head": "much"},
+        {"open": "yes"},
+        {"date": None},
+    ],
+)
+def test_a_card_that_is_damaged_or_contradicts_itself_opens_nothing(simulator, parts):
+    told = simulator.copy()
+    good = {"weights": digest(told), "open": True, "best_rule": "a", "date": "2026-12-01"}
+    good |= {"minus_rule": [0.1, 0.05, 0.2], "minus_head": [0.1, 0.05, 0.2], "swap_nats": 0.5}
+    told.card = {"gate": good}
+    assert may_speak(told)[0]
+    changed = {name: value for name, value in (good | parts).items() if value is not None}
+    for gate in (changed, "open", None, {}):
+        told.card = {"gate": gate}
+        assert may_speak(told)[0] is False
+
+
+def test_a_card_with_what_is_no_number_is_read_again(tmp_path):
+    facts = {"training": {"again": float("nan"), "lines": [[1, float("inf")], [-float("inf")]]}}
+    Card(facts).save(tmp_path / "card.toml")
+    again = Card.load(tmp_path / "card.toml").facts["training"]
+    assert np.isnan(again["again"]) and again["lines"] == [[1, np.inf], [-np.inf]]
+
+
+def test_products_of_another_catalogue_are_refused(simulator, world, log):
+    histories = log.histories([3])
+    with pytest.raises(DataError, match="239 products"):
+        imagine(simulator, histories, replace(world.catalogue, frame=world.catalogue.frame[:239]))
+    for items in ([-1], [log.n_items], [1.5]):
+        with pytest.raises(WorkbenchError, match="items"):
+            rows_under(simulator, histories, items, n=2, draws=2)

@@ -4,6 +4,7 @@ training and its gate."""
 from __future__ import annotations
 
 import json
+import math
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,8 +33,7 @@ class Card:
         """As TOML."""
         lines = []
         for section, facts in self.facts.items():
-            # JSON's text, numbers, truth values and lists are TOML's
-            found = [f"{name} = {json.dumps(value)}" for name, value in facts.items()]
+            found = [f"{name} = {_said(value)}" for name, value in facts.items()]
             lines += [f"[{section}]", *found, ""]
         return "\n".join(lines).rstrip()
 
@@ -49,6 +49,15 @@ class Card:
         except (OSError, ValueError) as error:
             what = f"no card ({error})"
             raise ModelError(what, str(path), "a card in TOML", "save the model again") from error
+
+
+def _said(value: Any) -> str:
+    """A fact in TOML: as JSON has it, but for what is no number."""
+    if isinstance(value, list):
+        return f"[{', '.join(map(_said, value))}]"
+    if isinstance(value, float) and not math.isfinite(value):
+        return f"{float(value)}"
+    return json.dumps(value)
 
 
 def write_simulator(

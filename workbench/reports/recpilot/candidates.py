@@ -17,7 +17,8 @@ import pandas as pd
 from scipy.special import logsumexp
 
 from workbench.data import Catalogue, Histories
-from workbench.errors import ConfigError, check_number
+from workbench.data.checks import checked_codes
+from workbench.errors import ConfigError, DataError, check_number
 from workbench.recommend import top_k
 from workbench.reports.recpilot.decoding import Drawn, draw
 from workbench.reports.recpilot.simulator import Simulator
@@ -84,10 +85,14 @@ def imagine(
     seed: int = 0,
 ) -> pd.DataFrame:
     """Of N imagined visits, how many end in each kind of product: [user, kind, of, out_of], most
-    first. A visit that buys products of two kinds counts in both.
+    first. A visit that buys products of two kinds counts in both. Raises `DataError` for a catalogue
+    of another size.
 
     >>> imagine(load_simulator(), log.histories([3]), catalogue)  # doctest: +SKIP
     """
+    if len(catalogue) != histories.n_items:
+        what = f"{len(catalogue)} products for {histories.n_items} of the histories"
+        raise DataError(what, "catalogue", "the catalogue of the log")
     drawn = draw(simulator, histories, n, seed=seed)
     kinds, names = pd.factorize(catalogue.kind, sort=True)
     member = np.eye(len(names), dtype=bool)[kinds]
@@ -112,7 +117,7 @@ def rows_under(
 
     items: codes; draws: how many times N visits, for the noise floor that is printed.
     """
-    items = np.asarray(items)
+    items = checked_codes(items, history.n_items, "items")
 
     def share(histories: Histories, seed: int) -> np.ndarray:
         drawn = draw(simulator, histories, n, seed=seed, common=True)

@@ -25,11 +25,14 @@ def fidelity(real: Trajectories, imagined: Trajectories, seed: int = 0) -> pd.Da
     and of rows on products not touched before in the visit, with their difference; AUC of telling
     one from the other.
 
-    Raises `DataError` where a set has fewer than ten visits.
+    Raises `DataError` where a set has fewer than ten visits, and for sets of other products or actions.
     """
     for part in (real, imagined):
         if len(part) < 10:
             raise DataError(f"{len(part)} visits", "fidelity", "ten or more of each")
+    if (real.actions, real.n_items) != (imagined.actions, imagined.n_items):
+        what = f"actions {', '.join(imagined.actions)} beside {', '.join(real.actions)}"
+        raise DataError(what, "fidelity", "the same actions, in one order, and as many products")
     sides = (real, imagined)
     counts = [_actions(part) for part in sides]
     steps = [_transitions(part) for part in sides]

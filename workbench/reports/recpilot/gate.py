@@ -76,15 +76,28 @@ def decide(
 
 def may_speak(simulator: Simulator) -> tuple[bool, str]:
     """Whether a page may quote this simulator, and the margin's sentence that says why."""
-    gate = simulator.card.get("gate", {})
-    if gate.get("weights") != digest(simulator):
+    gate = simulator.card.get("gate")
+    if not _whole(gate) or gate["weights"] != digest(simulator):
         return (
             False,
             "What else you might be after comes from a rule: these weights were not tested.",
         )
     low, high = gate["minus_rule"][1:]
     interval = f"{gate['minus_rule'][0]:+.3f} [{low:+.3f}, {high:+.3f}] against {gate['best_rule']}"
-    if gate["open"]:
+    # a card that says open beside numbers that do not is not believed
+    lows = (gate["minus_rule"][1], gate["minus_head"][1])
+    if gate["open"] is True and min(lows) > 0 and gate["swap_nats"] >= SWAP:
         return True, f"What else you might be after comes from imagined visits: NDCG@10 {interval}."
     said = "What else you might be after comes from a rule; imagined visits did not earn the place"
     return False, f"{said}: NDCG@10 {interval}, tested {gate['date']}."
+
+
+def _whole(gate: Any) -> bool:
+    """Whether a card, which anybody may have written, holds what `decide` writes."""
+    if not isinstance(gate, dict) or not {"weights", "open", "best_rule", "date"} <= set(gate):
+        return False
+    apart = [gate.get(name) for name in ("minus_rule", "minus_head")]
+    if not all(isinstance(one, list) and len(one) == 3 for one in apart):
+        return False
+    numbers = [*apart[0], *apart[1], gate.get("swap_nats")]
+    return all(isinstance(one, int | float) and np.isfinite(one) for one in numbers)
