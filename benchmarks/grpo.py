@@ -360,6 +360,7 @@ def page(s: Setting, table: pd.DataFrame, log: pd.DataFrame) -> str:
     path = settings().data / "predictions.toml"
     predicted = tomllib.loads(path.read_text(encoding="utf-8"))["grpo"]
     seconds = log.loc[log["run"] == "all", "seconds"].median()
+    missing = [run.replace("_", " ") for run in RUNS if run not in set(table["run"])]
     said = {
         d: ", ".join(f"{n} {v:.0%}" for n, v in shares(table, "all", d).items()) for d in DECODING
     }
@@ -395,6 +396,7 @@ def page(s: Setting, table: pd.DataFrame, log: pd.DataFrame) -> str:
         "",
         markdown(verdicts(table, log, predicted)),
         "",
+        *([f"Not run here: {'; '.join(missing)}.", ""] if missing else []),
         "The generated world is no evidence about shops.",
     ]
     return "\n".join(text) + "\n"
