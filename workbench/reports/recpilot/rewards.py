@@ -74,16 +74,19 @@ class Rewards:
         visits, (n, T'). users: what the shoppers are called. Raises `ModelError` with shopper and
         term where a reward is not a number.
         """
+        # what each visit holds
         n, group, _ = drawn.shape
         flat = Held.of(drawn.reshape(n * group, -1), self.vocabulary)
         visits = Held(*(part.reshape(n, group, *part.shape[1:]) for part in flat))
         true = Held.of(real, self.vocabulary)
+        # purchase, length and grammar: all visits at once
         hits = (visits.bought & true.bought[:, None]).sum(axis=2)
         found = {
             "outcome": hits / np.maximum(visits.bought.sum(axis=2), 1),
             "length": np.exp(-self.config.rate * np.abs(visits.rows - true.rows[:, None])),
             "format": visits.valid - 1.0,
         }
+        # likeness, shopper by shopper, from both sides; and by what the reward has not seen
         both = zip(visits.seen, true.seen, strict=True)
         near = [max_sims(seen, held, self.vectors) for seen, held in both]
         found["process"], found["recall"] = (np.stack(side) for side in zip(*near, strict=True))
