@@ -21,7 +21,7 @@ from workbench.reports.recpilot import agent, press_row
 from workbench.reports.refills import refills
 from workbench.reports.rules import execute, rule_of
 from workbench.reports.shopper import TOLD
-from workbench.reports.statements import NotSo
+from workbench.reports.statements import NotSo, item_name
 from workbench.reports.writer import PAGED
 
 VERBS = {"bought again": 3, "bought": 3, "kept": 1, "left in the cart": 2, "left last": 2}
@@ -595,3 +595,20 @@ def test_bare_data_has_a_page_whose_claims_hold(columns, rows, title):
     assert not evidence.refills.people
     for row in report.sentences.itertuples():
         assert "\n" not in report.text[row.start : row.end]
+
+
+def test_the_margin_says_the_price_of_the_pick_and_one_in_the_singular():
+    evidence, report = page_of([(4, "cart", 1)])
+    found = report.to_frame().set_index(["kind", "relation"])["sentence"]
+    assert item_name(evidence.offers["pick"]) == "item:4" and "cheaper" in evidence.offers
+    assert found["against", "dearest"] == "It is the dearest that is shown: 50.00."
+    assert found["intent", "after"] == "You seem to be after kettle: one visit."
+    assert found["basis", "all"] == "We know of one thing that you did."
+    _, report = page_of([(4, "cart", 1), (4, "view", 2)])
+    found = report.to_frame().set_index(["kind", "relation"])["sentence"]
+    assert found["intent", "after"] == "You seem to be after kettle: 2 visits."
+    assert found["basis", "all"] == "We know of 2 things that you did."
+    apart = {"unsaid": ["Kettles"], "category": ["Kettles"] * 5 + ["Pans"]}
+    _, report = page_of([(4, "cart", 1), (5, "view", 1)], **apart)
+    found = report.to_frame().set_index(["kind", "relation"])["sentence"]
+    assert found["unsaid", "unsaid"] == "One guess is left unsaid."

@@ -39,6 +39,8 @@ def sentence(claim: Claim, evidence: Evidence, again: bool) -> tuple[str, str]:
     if form not in forms and form in evidence.stores:
         fields["store"] = evidence.stores[form].label
         form = "store"
+    # what comes once is said in the singular
+    form = f"{form} one" if claim.value == 1 and f"{form} one" in forms else form
     text = forms.get(f"{form} again", forms[form]) if again else forms[form]
     if "{item}" in text or "{price}" in text:
         fields |= _product(claim, evidence)
@@ -75,6 +77,7 @@ def _numbers(claim: Claim, evidence: Evidence) -> dict[str, str]:
         "about": _named(claim.subject, evidence),
         "percent": f"{value:.0%}" if known else "",
         "count": f"{value:.0f}" if known else "",
+        "number": f"{value:.2f}" if known else "",
         "difference": f"{abs(value):.2f}",
         "rows": "this one row" if rows == 1 else f"these {rows:,} rows",
     }
