@@ -20,7 +20,7 @@ REACH = 3_500
 OVER = {
     "00": 5_900,
     "10": 5_350,
-    "11": 4_500,
+    "11": 4_000,
     "13": 6_900,
     "14": 8_800,
     "20": 4_100,
@@ -39,7 +39,8 @@ OVER = {
 in stand in the files that do the work, and are loaded with them. 00 shows the page on its
 screen, which is 900 lines. 10 reads the whole page: deeds,
 phrases and table, the agent, own actions, buttons, what requests reach, and two sections that are
-options, with what tests them; 13 a page, the three memories it learns from, what forgets them,
+options, with what tests them; 11 a simulator, three recommenders beside it, and two views;
+13 a page, the three memories it learns from, what forgets them,
 and three views of them; 14 a page, what measures and judges it, a language model that writes it with
 the check of its words, PIR and the strip. 20 asks its question of three
 tasks, with seven models and a stream of requests; 22 to 26 load a trained model, the methods that they run (a row of
