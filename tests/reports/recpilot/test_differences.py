@@ -167,6 +167,42 @@ def test_who_chooses_like_the_others_is_rarely_told():
     assert told <= 9  # of 60: 3 expected, 9 at one in a thousand
 
 
+def baskets(per, n_users=41, n_visits=4, seed=0):
+    """Shoppers who differ in nothing: everybody comes on days that are drawn, and buys `per` kinds."""
+    rng = np.random.default_rng(seed)
+    rows = []
+    for user in range(n_users):
+        days = np.sort(rng.choice(200, n_visits, replace=False))
+        for visit, day in enumerate(days.tolist()):
+            for kind in rng.permutation(40)[:per].tolist():
+                item = f"i{4 * kind + int(rng.integers(4)):03}"
+                rows.append((f"u{user:02}", item, 100 * user + visit, "purchase", day))
+    table = pd.DataFrame(rows, columns=["user", "item", "session", "action", "day"])
+    table["timestamp"] = 1_700_000_000 + 86_400 * table.pop("day")
+    names = {name: name for name in ("session", "action", "timestamp")}
+    items = pd.Index([f"i{item:03}" for item in range(160)])
+    code = np.arange(160)
+    frame = pd.DataFrame({"item": code, "title": [f"Thing {item}" for item in code]})
+    frame["kind"] = [f"kind {item // 4}" for item in code]
+    return Interactions.from_table(table, items=items, **names), Catalogue.from_table(frame)
+
+
+def test_the_day_of_a_basket_is_not_counted_for_every_product_in_it():
+    for per, tested in ((1, True), (8, False)):
+        log, catalogue = baskets(per)
+        made = choices_of(log, catalogue)
+        assert made["weekend"].notna().any() == tested
+    # of people who differ in nothing few are told anything
+    store = Differences.build(log, catalogue, DifferencesConfig(draws=199))
+    said = [(store.tested(user)["p"] <= 0.05).any() for user in range(41)]
+    assert np.mean(said) < 0.15
+    # dealt one by one the days of baskets would be evidence
+    day = pd.to_datetime(log.frame.set_index("interaction")["timestamp"]).dt.day_of_week
+    one_by_one = made.assign(weekend=(made["interaction"].map(day) >= 5).astype(float))
+    loose = Differences(log, catalogue, one_by_one, DifferencesConfig(draws=199))
+    assert np.mean([(loose.tested(user)["p"] <= 0.05).any() for user in range(41)]) > 0.2
+
+
 def test_two_runs_say_the_same(dear):
     anew = Differences.build(dear.log, dear.catalogue)
     pd.testing.assert_frame_equal(anew.tested(7), dear.stores["differences"].tested(7))

@@ -7,7 +7,8 @@
 
 DRP (arXiv 2511.15389) has a language model name the dimensions and describe the shopper on each.
 Here they are named beforehand (`_trials.py`). Who is similar is read from *kinds* alone, and every
-dimension *within* kinds. At most `level` of those who do not differ are told so, in whatever.
+dimension *within* kinds. At most `level` of those who do not differ are told so, in whatever; what the
+choices of a visit share is left out where visits choose many (`_trials.TOGETHER`).
 """
 
 from __future__ import annotations
