@@ -74,6 +74,8 @@ def test_refuses():
         ask(judges.first, [Pair("x", {"a": "", "b": "", "c": ""})])
     with pytest.raises(DataError, match="answer 'A'"):
         ask(lambda *_: "A", PAIRS)
+    with pytest.raises(DataError, match="no pages"):
+        audit(judges.first, [])
     with pytest.raises(DataError, match="1 pages"):
         swap_test(judges.first, [("", "")])
 

@@ -272,6 +272,9 @@ def test_a_forecast_that_knows_beats_the_base_rate_and_one_that_does_not_does_no
 
 def test_forecasts_refuse():
     assert forecast([1.0, 2.0], [0, 0], [3.0]).tolist() == [0.0]
+    for scores, asked in (([1.0, np.nan], [1.0]), ([1.0, 2.0], [-np.inf])):
+        with pytest.raises(DataError, match="a score that is none"):
+            forecast(scores, [0, 1], asked)
     with pytest.raises(DataError, match="a chance that is none"):
         calibration([1.2], [1], 0.5)
     for wrong in ([1, 0], [2], [np.nan], []):

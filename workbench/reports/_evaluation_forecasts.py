@@ -19,9 +19,11 @@ from workbench.statistics import bootstrap_mean
 
 def forecast(scores: np.ndarray, happened: np.ndarray, asked: np.ndarray) -> np.ndarray:
     """The chance of each of `asked` (m,), by scores (n,) and what happened (n,) before; the base rate
-    where all or none of it happened."""
+    where all or none of it happened. Raises `DataError` for a score that is no finite number."""
     scores, asked = (np.asarray(part, dtype=float).reshape(-1, 1) for part in (scores, asked))
     happened = _checked(happened, len(scores))
+    if not (np.isfinite(scores).all() and np.isfinite(asked).all()):
+        raise DataError("a score that is none", "forecast", "finite numbers")
     if not 0 < happened.sum() < len(happened):
         return np.full(len(asked), happened.mean())
     from sklearn.linear_model import LogisticRegression

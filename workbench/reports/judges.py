@@ -61,8 +61,10 @@ def audit(judge: Judge, pages: Sequence[tuple[str, Report]], words: int = 60) ->
 
     Each page is held against itself told twice, against itself cut to so many words (the end of a
     page says less of the shopper, and something), against itself with marks of citations, and these
-    against the same number of marks that point at other rows.
+    against the same number of marks that point at other rows. Raises `DataError` without a page.
     """
+    if not pages:
+        raise DataError("no pages", "audit", "one or more")
     plain = [("page", report.text) for _, report in pages]
     marked = [("marked", cited(report)) for _, report in pages]
     made = {

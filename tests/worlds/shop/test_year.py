@@ -105,7 +105,12 @@ def test_lots_are_even_and_topics_are_liked():
     assert all(liked.loc[(one.user, one.topic), "weight"] > 0.2 for one in people)
 
 
-@pytest.mark.parametrize("wrong", [{"months": 0}, {"regret": 1.5}, {"wanted": 0}, {"moods": 3}])
+WRONG = [{"months": 0}, {"regret": 1.5}, {"wanted": 0}, {"moods": 3}]
+WRONG += [{"visit": ends} for ends in ((0.0, 0.2), (0.3, 0.1), (0.1, 1.5), (float("nan"), 0.1))]
+WRONG += [{"patience": ends} for ends in ((0, 3), (6, 3))]
+
+
+@pytest.mark.parametrize("wrong", WRONG)
 def test_a_year_that_is_none_is_refused(wrong):
     with pytest.raises(ValidationError):
         YearConfig(**wrong)

@@ -15,11 +15,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Annotated, Any, Protocol
 
 import numpy as np
 import pandas as pd
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PositiveInt
 
 from workbench.worlds.shop.playing import play
 from workbench.worlds.shop.shelf import State
@@ -29,6 +29,16 @@ ARMS = ("never", "once", "twice")
 MONTH = 30
 
 
+def _in_order(ends: tuple[float, float]) -> tuple[float, float]:
+    """Least and most, the least first."""
+    if ends[0] > ends[1]:
+        raise ValueError("the least is more than the most")
+    return ends
+
+
+Chance = Annotated[float, Field(gt=0, le=1)]
+
+
 class YearConfig(BaseModel):
     """How long, and of what temper the shoppers are."""
 
@@ -36,9 +46,9 @@ class YearConfig(BaseModel):
 
     months: int = Field(default=12, ge=1)
     """Months of thirty days."""
-    visit: tuple[float, float] = (0.05, 0.2)
+    visit: Annotated[tuple[Chance, Chance], AfterValidator(_in_order)] = (0.05, 0.2)
     """Chance of a visit on a day, least and most; between them evenly by logarithm."""
-    patience: tuple[int, int] = (3, 6)
+    patience: Annotated[tuple[PositiveInt, PositiveInt], AfterValidator(_in_order)] = (3, 6)
     """Displeased visits until a shopper is tired, least and most."""
     wanted: float = Field(default=0.2, gt=0, lt=1)
     """Share of the products that a shopper wants most: one of them in the list pleases."""
