@@ -7,6 +7,7 @@ from tests.reports.test_page import page_of
 from workbench.data import Catalogue, load_world
 from workbench.reports import Evidence, write
 from workbench.reports.hushed import hushed, silenced, words
+from workbench.reports.recpilot._told import quiet
 
 # title, kind, category, topics
 BOOKS = [
@@ -70,3 +71,14 @@ def test_a_page_counts_what_a_neighbour_would_say():
     assert "We left out one guess" in report.text
     assert not set(evidence.offers.values()) & {3, 4} and said.offers["pick"] in (3, 4)
     assert isinstance(evidence, Evidence) and write(evidence).hash == report.hash
+    # nor does a store speak of them
+    assert quiet([2, 3], evidence) and not quiet([2], evidence)
+
+
+def test_a_store_names_no_product_whose_kind_would_say_it():
+    rows = [(5, "view", 1), (4, "view", 2), (4, "cart", 3)]
+    kinds = ["kettle"] * 3 + ["samovar"] * 2 + ["pan"]
+    # most samovars are of the topic, item 4 is one that is not
+    topics = ["Kitchen"] * 3 + ["Russian samovars", "Kitchen", "Kitchen"]
+    evidence, _ = page_of(rows, kind=kinds, category=topics, unsaid=["Russian samovars"])
+    assert evidence.silent[4] and quiet([4], evidence)

@@ -95,6 +95,9 @@ def test_unless_told_the_topics_of_which_most_was_done(service):
     assert view.drawn[0] not in Interest(quiet, 310).drawn
     assert view.drawn[0] not in Page(Interest(quiet, 310)._repr_html_()).text
     assert Interest(quiet, 310, view.drawn[:1]).drawn == view.drawn[:1]
+    # nor what would say it: all of these novels are dark stories
+    near = Service.build(WORLD.log, WORLD.catalogue, EASE(), unsaid=["Dark stories"])
+    assert "Horror novels" in view.drawn and "Horror novels" not in Interest(near, 310).drawn
 
 
 def test_a_press_is_no_visit(service):

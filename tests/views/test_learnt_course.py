@@ -130,6 +130,20 @@ def test_what_was_forgotten_is_no_step_any_more(service):
     assert Course(half, 310)._repr_html_()
 
 
+def test_what_is_left_unsaid_has_its_line_and_not_its_words(service):
+    topic = "Horror novels"
+    rules = {"stores": STORES, "unsaid": [topic]}
+    view = Course(Service.build(WORLD.log, WORLD.catalogue, EASE(), **rules), 310)
+    steps, whole = view.to_frame(), Course(service, 310).to_frame()
+    of_it = WORLD.catalogue.frame["title"][WORLD.catalogue.items_of(topic)]
+    told = [*whole["product"], *whole["found"], *whole["written"].explode().dropna()]
+    assert sum(any(title in one for title in of_it) for one in told) > 3
+    text = Page(view._repr_html_()).text
+    assert "left unsaid" in text and not any(title[:40] in text for title in of_it)
+    assert steps["notes"].tolist() == whole["notes"].tolist()
+    assert steps["moved"].tolist() == whole["moved"].tolist()
+
+
 def test_a_shopper_without_a_purchase(service):
     log, catalogue = shop(1, kinds=True)
     view = Course(Service.build(log, catalogue, EASE(), stores=STORES), 11)

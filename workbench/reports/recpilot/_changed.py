@@ -47,7 +47,7 @@ def _ended(claim: Claim, evidence: Evidence) -> bool:
     """Whether a claim of a past page holds no more; what is left unsaid is not asked."""
     of_kind = np.flatnonzero(evidence.catalogue.kind == claim.object).tolist()
     items = [item_code(claim.object)] if is_item(claim.object) else of_kind
-    if claim.object in evidence.unsaid or quiet(items, evidence):
+    if claim.object in evidence.hushed or quiet(items, evidence):
         return False
     try:
         rule_of(claim.statement)

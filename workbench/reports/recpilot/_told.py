@@ -23,6 +23,5 @@ def told(
 
 
 def quiet(items: Iterable[int], evidence: Evidence) -> bool:
-    """Whether one of the items is of a topic that is left unsaid."""
-    topics = (evidence.catalogue.topics_of(item) for item in items)
-    return any(evidence.unsaid.intersection(some) for some in topics)
+    """Whether one of the items is of a topic that is left unsaid, or of a kind that would say it."""
+    return bool(evidence.silent[list(items)].any())

@@ -3,11 +3,13 @@
     weights after each step; the note that was found before it, and those that were written with it
 
 What was found is asked of a memory that ends where the visit begins; what was written is what the
-memory holds after the purchase and did not hold after the one before.
+memory holds after the purchase and did not hold after the one before. A product of a topic that the
+service leaves unsaid, and a note about one, has its line and not its words.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -17,6 +19,7 @@ import pandas as pd
 
 from workbench.errors import ModelError
 from workbench.html import content_id, escape, table
+from workbench.reports.hushed import silenced
 from workbench.reports.recpilot import ATTRIBUTES
 from workbench.reports.recpilot.experience import EMPTY, LIKE, Experience
 from workbench.views.learnt.drawing import HUES, LETTERS, MARKS, figure, picture, said
@@ -24,6 +27,9 @@ from workbench.views.text import brief
 
 if TYPE_CHECKING:
     from workbench.ledger import Service
+
+UNSAID = "left unsaid"
+"""Stands for a product that is not named, and for a note about one."""
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -71,7 +77,7 @@ class Course:
         most = np.argmax(np.abs(moved).round(12), axis=1)
         times = self.service.log.frame.set_index("interaction")["timestamp"]
         rows = ledger[["interaction"]].assign(when=times.reindex(ledger["interaction"]).to_numpy())
-        rows["product"] = [catalogue.title(item) for item in ledger["item"]]
+        rows["product"] = [self._loud(catalogue.title(item), [item]) for item in ledger["item"]]
         rows["undone"] = ledger["undone"]
         rows[[*ATTRIBUTES]] = ledger[[*ATTRIBUTES]]
         rows["most"] = [ATTRIBUTES[place] for place in most]
@@ -97,11 +103,23 @@ class Course:
             before, after = (self._until(memory, diary, n) for n in (int(np.argmax(visit)), end))
             intent = memory.situation(diary["item"].to_numpy()[:end][visit])
             found = [one for one in before.retrieve(self.code, intent, 1) if one[1] >= LIKE]
-            text, like = (found[0][0].text, found[0][1]) if found else ("", np.nan)
-            new = [one.text for one in after.entries(self.code)]
-            told.append((text, like, tuple(one for one in new if one not in old), len(new)))
-            old = new
+            text = self._loud(found[0][0].text, found[0][0].items) if found else ""
+            like = found[0][1] if found else np.nan
+            new = after.entries(self.code)
+            fresh = [one for one in new if one.text not in old]
+            written = tuple(self._loud(one.text, one.items) for one in fresh)
+            told.append((text, like, written, len(new)))
+            old = [one.text for one in new]
         return told
+
+    @cached_property
+    def _silent(self) -> np.ndarray:
+        """Mask (n_items,) of products that are not named."""
+        return silenced(self.service.catalogue, frozenset(self.service.unsaid))
+
+    def _loud(self, text: str, items: Sequence[int]) -> str:
+        """A text about these products, where each of them may be named."""
+        return UNSAID if self._silent[list(items)].any() else text
 
     def _until(self, memory: Experience, diary: pd.DataFrame, end: int) -> Experience:
         """The memory when it had so many rows of the shopper."""

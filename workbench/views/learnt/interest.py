@@ -22,6 +22,7 @@ import pandas as pd
 
 from workbench.errors import ConfigError, DataError, check_number
 from workbench.html import content_id, escape, table
+from workbench.reports.hushed import hushed
 from workbench.reports.recpilot._lessons import visit_labels
 from workbench.statistics import wilson
 from workbench.views.learnt.drawing import HUES, LETTERS, figure, picture, said
@@ -43,10 +44,10 @@ class Interest:
     """A shopper's interest over time: `show(Interest(service, 310))`.
 
     user: a code, or an id of the log as text. topics: at most three; unless told the categories of
-    which most was done, but for what the service leaves unsaid. pieces: windows of equal length,
-    from the first to the last row of the whole log. level: of the bands. source: the line that ends
-    it. Raises `UnknownUser`, `UnknownItem` for a topic that no product has, `ConfigError`, and
-    `DataError` for a log without times.
+    which most was done, but for what the service leaves unsaid and what would say it. pieces:
+    windows of equal length, from the first to the last row of the whole log. level: of the bands.
+    source: the line that ends it. Raises `UnknownUser`, `UnknownItem` for a topic that no product
+    has, `ConfigError`, and `DataError` for a log without times.
 
     >>> show(Interest(service, 310, ["Horror novels"]))  # doctest: +SKIP
     Interest(shopper 310: Horror novels, 6 windows, 14 visits)
@@ -92,7 +93,8 @@ class Interest:
             return [*self.topics]
         category = self.service.catalogue.facts["category"][self.rows["item"]]
         counts = pd.Series(category, dtype=object).value_counts(sort=False)
-        counts = counts.drop([*self.service.unsaid, "unknown"], errors="ignore")
+        near = hushed(self.service.catalogue, frozenset(self.service.unsaid))
+        counts = counts.drop([*near, "unknown"], errors="ignore")
         return counts.sort_values(ascending=False, kind="stable").index[:TOPICS].tolist()
 
     @cached_property
