@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from workbench.data import Interactions
 from workbench.errors import ModelError
 from workbench.reports.recpilot._held import Held, covisits, distance
 from workbench.reports.recpilot.grammar import EOS, PAD, Vocabulary
@@ -188,3 +190,10 @@ def test_covisits_count_visits_not_rows():
     one, two = 3, 5
     assert table[one, one] == sum(one in visit for visit in visits)
     assert table[one, two] == sum({one, two} <= visit for visit in visits) == table[two, one]
+
+
+def test_sessions_of_one_number_are_visits_of_their_shoppers():
+    rows = [("a", "x", 1), ("a", "y", 1), ("b", "y", 1), ("b", "z", 1)]
+    table = pd.DataFrame(rows, columns=["user", "item", "session"]).assign(action="view")
+    log = Interactions.from_table(table, session="session", action="action")
+    assert covisits(log).tolist() == [[1, 1, 0], [1, 2, 1], [0, 1, 1]]

@@ -6,6 +6,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
@@ -230,6 +231,20 @@ def test_training_lowers_the_loss_and_stops_and_goes_on(log, tmp_path, start, mo
 def replace_seed(training: SupervisedTraining) -> SupervisedTraining:
     """The same with another seed."""
     return training.model_copy(update={"seed": 5})
+
+
+def test_a_log_of_which_nothing_can_be_learnt_is_refused():
+    """Everybody's only visit to be trained on begins with its purchase, and is no target."""
+    rows = [(u, i, s, a) for u in "ab" for s, i, a in SEEN]
+    table = pd.DataFrame(rows, columns=["user", "item", "session", "action"])
+    table = table.assign(timestamp=1_700_000_000 + 3600 * np.arange(len(table)))
+    names = {name: name for name in ("session", "action", "timestamp")}
+    log = Interactions.from_table(table, **names)
+    with pytest.raises(DataError, match="0 visits to train on and 2 to choose by"):
+        Simulator(SimulatorConfig(**SMALL, training=QUICK)).fit(log)
+
+
+SEEN = ((1, "x", "purchase"), (2, "x", "view"), (2, "y", "purchase"))
 
 
 def test_item_vectors_hold_what_goes_together(log):

@@ -39,9 +39,10 @@ class Held(NamedTuple):
 def covisits(log: Interactions) -> np.ndarray:
     """(n_items, n_items): in how many visits of a log two products stand together; a product that
     is in none is like itself alone."""
-    rows = log.frame[["session", "item"]].dropna().drop_duplicates()
-    visits, visit = np.unique(rows["session"], return_inverse=True)
-    held = np.zeros((len(visits), log.n_items))
+    rows = log.frame[["user", "session", "item"]].dropna().drop_duplicates()
+    # two shoppers may have a session of one number
+    visit = rows.groupby(["user", "session"]).ngroup()
+    held = np.zeros((visit.max() + 1 if len(rows) else 0, log.n_items))
     held[visit, rows["item"]] = 1.0
     return np.maximum(held.T @ held, np.eye(log.n_items))
 

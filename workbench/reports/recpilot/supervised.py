@@ -20,7 +20,7 @@ import numpy as np
 import torch
 
 from workbench.data import Interactions
-from workbench.errors import ModelError
+from workbench.errors import DataError, ModelError
 from workbench.reports.recpilot._objective import losses
 from workbench.reports.recpilot._starting import item_vectors
 from workbench.reports.recpilot._steps_kept import batches, keep, resume
@@ -37,7 +37,8 @@ def supervise(simulator: Simulator, log: Interactions, work: Path | None = None)
 
     Returns what the card says of it: steps, seconds of processor time, visits, and the lines of the
     log of training. Raises `ConfigError` where `work` holds another run: of other settings, or of a
-    log with other rows, such as one from which a row was since forgotten.
+    log with other rows, such as one from which a row was since forgotten; `DataError` where no visit is
+    left to train on, or none to choose a checkpoint by.
     """
     earlier, valid = last_visits(log)
     visits = visits_of(earlier)
@@ -51,7 +52,11 @@ def supervise(simulator: Simulator, log: Interactions, work: Path | None = None)
             with torch.no_grad():
                 simulator.module.t5.shared.weight[vocabulary.items_from :] = vectors
         with torch.random.fork_rng():
-            parts = (short(simulator, part) for part in (visits, valid))
+            parts = [short(simulator, part) for part in (visits, valid)]
+            if not all(map(len, parts)):
+                what = f"{len(parts[0])} visits to train on and {len(parts[1])} to choose by"
+                want = "shoppers who look before they buy, in two visits or more"
+                raise DataError(what, "log", want)
             return _train(simulator, *parts, work, log.fingerprint)
     finally:
         torch.set_num_threads(threads)
