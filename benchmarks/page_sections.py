@@ -4,10 +4,11 @@
 
 Every shopper of the generated world gets their page, with all sections that can be said and no limit of words.
 What a sentence tells is read from its text: which product or kind it names, and whether brand, price, rating and the
-attribute of the product stand in it; a comparison (*it costs the most of the three shown*) tells the pick's
-price or rating. A reader knows the name of the pick, how they like kinds, and what they weigh; takes what looks best by
-what they were told: pick, another product that is named, or any product of a kind that is named; and gains
-its place among all products they may buy (1 the best, by the world's own choice model), less that of the pick.
+attribute of the product stand in it; a comparison (*it costs the most of the three shown*, *it costs less than* what
+the page opens with) tells the pick's price or rating. A reader knows the name of the pick, how they like kinds, and
+what they weigh; takes what looks best by what they were told: pick, another product that is offered, or any product
+of a kind that is named; and gains its place among all products they may buy (1 the best, by the world's own choice
+model), less that of the pick.
 All 2⁹ pages are read. Two minutes. Writes `benchmarks/results/page_sections.csv` and `.md`.
 """
 
@@ -46,6 +47,7 @@ from workbench.worlds.shop.shop import levels_of, wide
 from workbench.worlds.shop.shoppers import ATTRIBUTE, STRENGTH
 
 PARTS = {"intent": "intent", "pick": "pick", "reason": "reason", "told": "reason", "table": "table"}
+PARTS |= {"instead": "reason"}
 PARTS |= {"against": "against", "left": "against", "else": "else", "outside": "outside"}
 PARTS |= {"differs": "differs", "basis": "unknown", "unsaid": "unknown"}
 """The section that each part of the page is counted in."""
@@ -55,6 +57,8 @@ OTHERS = ("random", "usual")
 KIND, BRAND, PRICE, RATING, SHOWN = range(5)
 TOLD_AGAINST = {"dearest": [PRICE], "lowest rated": [RATING]}
 """What a comparison tells; any other tells both."""
+TOLD_INSTEAD = {"outdone": [PRICE, RATING], "cheaper": [PRICE], "better rated": [RATING]}
+"""What it tells of the pick why the pick is another; any other reason tells nothing of it."""
 
 
 def facts_of(world: World) -> np.ndarray:
@@ -106,7 +110,10 @@ def choice_of(
     if line is not None:
         hints, name = [line], page_of(evidence).say.item(line)
         said = [one._replace(text=name) if one.part == "outside" else one for one in said]
-    items = list(dict.fromkeys([pick, *beside, *hints]))
+    # what is named with its price for whoever is after something else
+    else_ = [claims[own] for one in said if one.part == "else" for own in one.claims]
+    others = [item_code(claim.subject) for claim in else_ if claim.kind == "row"]
+    items = list(dict.fromkeys([pick, *beside, *others, *hints]))
     named = [claims[one.claims[0]].object for one in said if one.part in ("intent", "else")]
     places = [kinds.index(name) for name in dict.fromkeys(named) if name in kinds]
     places = [kind for kind in places if kind != shelf.kind[pick]]
@@ -120,6 +127,9 @@ def choice_of(
         told[: len(items)] |= read(one, items, evidence)
         if one.part == "against":
             told[0, TOLD_AGAINST.get(claims[one.claims[0]].relation, [PRICE, RATING])] = True
+        for why in (claims[own] for own in one.claims):
+            if why.kind == "instead":
+                told[0, TOLD_INSTEAD.get(why.relation, [])] = True
         if one.part in ("intent", "else"):
             told[len(items) :, KIND] |= [kinds[kind] in one.text for kind in places]
     known = np.zeros(believed.shape, dtype=bool)
@@ -249,14 +259,14 @@ def values_of(table: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows)[columns].replace({r"([+-])0\.0000": "0.0000"}, regex=True)
 
 
-def page(world: World, table: pd.DataFrame, lines: pd.DataFrame, start: float) -> str:
+def page(world: World, table: pd.DataFrame, lines: pd.DataFrame) -> str:
     """The results as Markdown."""
     total = table.groupby("reader")["shapley"].sum().to_numpy()
     whole = bootstrap_mean(total, shares=False)
     verdicts = judged(table, lines)
     misses = verdicts.loc[verdicts["verdict"] != "as predicted", "number"].tolist()
     text = ["# Which sections of real pages earn their place", ""]
-    text += ["Made by `python benchmarks/page_sections.py`.", "", _about(world, table, start), ""]
+    text += ["Made by `python benchmarks/page_sections.py`.", "", _about(world, table), ""]
     text += [markdown(values_of(table)), ""]
     text += [
         f"The whole page: {whole[0]:+.4f} [{whole[1]:+.4f}, {whole[2]:+.4f}]. {(total > 0).mean():.0%} of the readers "
@@ -296,12 +306,17 @@ def _verdict(table: pd.DataFrame) -> str:
     )
 
 
-def _about(world: World, table: pd.DataFrame, start: float) -> str:
+def start_of(table: pd.DataFrame) -> str:
+    """Where the pick stands, in the mean over readers."""
+    return f"{table.groupby('reader')['start'].first().mean():.3f}"
+
+
+def _about(world: World, table: pd.DataFrame) -> str:
     return (
         f"{world!r}. {table['reader'].nunique()} simulated readers, all whose page has a pick; own actions with "
-        f"EASE, the agent's choice. The pick stands at {start:.3f} of all products that the reader may buy (1 the "
-        "best). Unit: that place, gained; 95 % of resampled readers. A reader reads correctly, knows their own taste "
-        "and believes a rating. *reason* holds what rubric and experience tell; *differs* and *unknown* name no "
+        f"EASE, the agent's choice. The pick stands at {start_of(table)} of all products that the reader may buy (1 "
+        "the best). Unit: that place, gained; 95 % of resampled readers. A reader reads correctly, knows their own "
+        "taste and believes a rating. *reason* holds what rubric and experience tell; *differs* and *unknown* name no "
         "product, so that they earn nothing here by how this reader was made: it says nothing about trust, or "
         "about curiosity."
     )
@@ -313,10 +328,10 @@ def main() -> None:
     made, held, lines = choices(world)
     table = section_values(value_of(made), SECTIONS)
     table["held"] = [held[one.section].iat[one.reader] for one in table.itertuples()]
-    start = float(np.mean([choice.worth[0] for choice in made]))
+    table["start"] = [made[reader].worth[0] for reader in table["reader"]]
     table.round(6).to_csv(RESULTS / "page_sections.csv", index=False, lineterminator="\n")
     lines.round(6).to_csv(RESULTS / "page_sections_line.csv", index=False, lineterminator="\n")
-    text = page(world, table.round(6), lines.round(6), start)
+    text = page(world, table.round(6), lines.round(6))
     (RESULTS / "page_sections.md").write_text(text, encoding="utf-8")
     print(text)
 

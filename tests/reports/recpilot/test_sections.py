@@ -165,6 +165,7 @@ def test_the_page_of_real_sections_says_what_was_measured(of_pages):
         of_pages.lines_of(lines),
     ):
         assert of_pages.markdown(made) in page
+    assert f"stands at {of_pages.start_of(table)} of all" in page
     # what tells nothing of a product earned nothing
     idle = table[table["section"].isin(["differs", "unknown"])]
     assert (idle[["left_out", "shapley"]] == 0).all(axis=None)
@@ -174,7 +175,7 @@ def test_what_a_sentence_tells_is_read_from_its_text(of_pages):
     world = of_pages.load_world()
     model = of_pages.OwnActions()
     service = of_pages.Service.build(world.log, world.catalogue, model, agent=of_pages.agent)
-    evidence = service.evidence(148)
+    evidence = service.evidence(339)
     said = of_pages.page_of(evidence).sentences()
     pick, *_ = items = list(dict.fromkeys(evidence.offers.values()))
     told = {one.part: of_pages.read(one, items, evidence) for one in said}
@@ -209,3 +210,18 @@ def test_facts_differ_within_a_kind_and_places_are_places(of_pages):
     assert (np.diff(facts[7, own[price], of_pages.PRICE]) <= 0).all()
     place, liked = of_pages.worth_of(of_pages.Reader(world, 7))
     assert place.min() >= 0 and place.max() <= 1 and len(liked) == len(world.shelf.members)
+
+
+def test_what_else_is_named_with_its_price_may_be_taken(of_pages):
+    world = of_pages.load_world()
+    model = of_pages.OwnActions()
+    service = of_pages.Service.build(world.log, world.catalogue, model, agent=of_pages.agent)
+    reader = of_pages.Reader(world, 339)
+    evidence = service.evidence(339)
+    said = of_pages.page_of(evidence).sentences()
+    choice = of_pages.choice_of(reader, evidence, said, of_pages.facts_of(world))
+    other = evidence.offers["alternative"]
+    (row,) = np.flatnonzero(choice.worth == of_pages.worth_of(reader)[0][other])
+    # only what else tells of it: its kind, its price and what stands in its name, not its rating
+    assert choice.tells["else"][row].tolist() == [True, False, True, False, True]
+    assert not any(choice.tells[name][row].any() for name in choice.tells if name != "else")
