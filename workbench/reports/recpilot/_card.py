@@ -15,7 +15,14 @@ import numpy as np
 from workbench.errors import ModelError
 from workbench.recommend.saving import load_arrays, save_arrays, saved_bound
 from workbench.reports.recpilot._sizes import SimulatorConfig
-from workbench.reports.recpilot.grammar import Vocabulary
+from workbench.reports.recpilot.grammar import BOUGHT, Vocabulary
+
+AGAIN = "save the model again"
+TABLE = "module.t5.shared.weight"
+LAYER = ".layer.0.SelfAttention.q.weight"
+"""Of each layer there is one."""
+SIZES = {LAYER: "heads", ".DenseReluDense.wi.weight": "inner"}
+"""Weights that say how wide a layer is."""
 
 
 @dataclass(frozen=True)
@@ -43,12 +50,17 @@ class Card:
 
     @classmethod
     def load(cls, path: Path) -> Card:
-        """Read the file; raises `ModelError` where it is missing or no TOML."""
+        """Read the file; raises `ModelError` where it is missing or no card."""
         try:
-            return cls(tomllib.loads(path.read_text(encoding="utf-8")))
-        except (OSError, ValueError) as error:
+            facts = tomllib.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError, RecursionError) as error:
             what = f"no card ({error})"
-            raise ModelError(what, str(path), "a card in TOML", "save the model again") from error
+            raise ModelError(what, str(path), "a card in TOML", AGAIN) from error
+        loose = [name for name, section in facts.items() if not isinstance(section, dict)]
+        if loose:
+            what = f"{loose[0]!r:.80} stands in no section"
+            raise ModelError(what, str(path), "facts by section", AGAIN)
+        return cls(facts)
 
 
 def _said(value: Any) -> str:
@@ -81,10 +93,40 @@ def read_simulator(
 ) -> tuple[SimulatorConfig, dict[str, np.ndarray], Vocabulary, str | None, dict[str, Any]]:
     """What `write_simulator` wrote; raises `ModelError` for another or damaged model, or weights
     that are no numbers."""
-    config, arrays = load_arrays(folder, "Simulator", SimulatorConfig, ("actions", "n_items"))
-    actions = tuple(arrays["actions"].tobytes().decode().split("\x1f"))
+    names = ("actions", "n_items", TABLE)
+    config, arrays = load_arrays(folder, "Simulator", SimulatorConfig, names)
     for name, value in arrays.items():
+        if name.startswith("module.") and value.dtype.kind != "f":
+            raise ModelError(f"{name} is of {value.dtype}", str(folder), "floats", AGAIN)
         if value.dtype.kind == "f" and not np.isfinite(value).all():
             raise ModelError(f"{name} holds what is no number", str(folder), "finite weights")
-    vocabulary = Vocabulary(actions, arrays["n_items"].item())
+    vocabulary = _vocabulary(arrays, folder)
+    # before a network of these sizes is made: they may be any
+    have, want = arrays[TABLE].shape, (vocabulary.size, config.hidden)
+    layers = sum(name.endswith(LAYER) for name in arrays)
+    _same(have, want, "the table of tokens", folder)
+    _same(layers, 2 * config.layers, "layers of encoder and decoder", folder)
+    for end, wide in SIZES.items():
+        size = config.inner if wide == "inner" else config.heads * config.head_size
+        shapes = {value.shape for name, value in arrays.items() if name.endswith(end)}
+        _same(shapes, {(size, config.hidden)}, end, folder)
     return config, arrays, vocabulary, saved_bound(folder), Card.load(folder / "card.toml").facts
+
+
+def _vocabulary(arrays: dict[str, np.ndarray], folder: Path) -> Vocabulary:
+    """Actions and number of products, as they are written; raises `ModelError` for others."""
+    items, told = arrays["n_items"], arrays["actions"]
+    text = told.tobytes().decode("utf-8", "replace")
+    names = tuple(text.split("\x1f"))
+    whole = items.size == 1 and items.dtype.kind in "iu" and items.max(initial=0) > 0
+    if not whole or "\ufffd" in text or len({*names}) < max(len(names), 2) or BOUGHT not in names:
+        expected = "a number of products, and names of actions, each once, purchase among them"
+        raise ModelError("no vocabulary", str(folder), expected, AGAIN)
+    return Vocabulary(names, items.item())
+
+
+def _same(have: object, want: object, name: str, folder: Path) -> None:
+    if have != want:
+        what = f"{name}: {have}, by its config {want}"
+        do = "load it with the config it was saved with"
+        raise ModelError(what, str(folder), "weights of the sizes of the config", do)

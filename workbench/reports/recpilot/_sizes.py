@@ -28,7 +28,7 @@ class SupervisedTraining(Frozen):
     """Steps between two looks at the validation visits."""
     patience: PositiveInt = 6
     """Looks without a better one after which training stops."""
-    seed: int = Field(default=1, ge=0)
+    seed: int = Field(default=1, ge=0, lt=2**63)
     """Seed of first weights, order and dropout."""
     threads: PositiveInt = 1
     """Torch threads."""
@@ -51,7 +51,7 @@ class SimulatorConfig(Frozen):
     """Share of states dropped in training; of attention weights none, which takes a third less time."""
     history: PositiveInt = 160
     """Tokens of a history that are read, the last ones (unknown in the paper)."""
-    longest: int = Field(default=32, ge=5)
+    longest: int = Field(default=32, ge=5, le=1_024)
     """Tokens of a visit at most."""
     auxiliary: NonNegativeFloat = 1.0
     """Weight of the next-product loss on the encoder, which is then causal: every row of the
