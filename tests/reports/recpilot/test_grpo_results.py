@@ -40,6 +40,12 @@ def test_every_line_is_compared_with_the_committed_numbers(benchmark, table):
     assert set(lines["number"]) == {*asked, "order", "outcome_moves", "ndcg_follows"}
     page = (RESULTS / "grpo.md").read_text(encoding="utf-8")
     assert benchmark.markdown(lines) in page
+    # verdicts are of one seed; whether the ranking follows is said of every run
+    all_runs = table[(table["measure"] == "ndcg") & (table["decoding"] == "free")]
+    whole = all_runs[all_runs["run"].isin(["all", "all, seed 2", "shipped, all"])]
+    follows = (whole["less_low"] > 0).sum()
+    assert f"above 0 in {follows} of {len(whole)} runs" in page
+    assert benchmark.of_all_runs(table) in page
     for decoding in benchmark.DECODING:
         assert benchmark.markdown(benchmark.side_by_side(table, decoding)) in page
 
