@@ -9,8 +9,8 @@ import pytest
 import torch
 from scipy.special import logsumexp
 
-from workbench.data import load_world
-from workbench.errors import ConfigError, DataError, WorkbenchError
+from workbench.data import Interactions, load_world
+from workbench.errors import ConfigError, DataError, ModelError, WorkbenchError
 from workbench.reports.recpilot import (
     Simulator,
     SimulatorConfig,
@@ -147,9 +147,16 @@ def test_a_place_is_stale_until_it_is_trained_again(world, log):
         stale.retrain(log)
     rest = log.without(gone)
     new, warm = stale.retrain(rest), stale.warm(rest, steps=2)
-    for done in (new, warm):
-        assert not len(done.stale)
-        assert done.knows(user, own).tolist() == own[3:].tolist()
+    assert not len(new.stale)
+    assert new.knows(user, own).tolist() == own[3:].tolist()
+    # a few steps more take no row out of weights that were made of it
+    assert warm.stale.tolist() == gone.tolist()
+    assert warm.knows(user, own).tolist() == np.sort(own).tolist()
+    assert len(warm.read) == len(log.deeds.frame)
+    with pytest.raises(DataError, match="still in this log"):
+        warm.warm(log)
+    # trained anew after it, the place is as if nothing had been
+    assert not len(warm.retrain(rest).knows(user, gone))
     assert new.exact
     assert not warm.exact
     # trained anew is a simulator that never had the rows
@@ -160,6 +167,9 @@ def test_a_place_is_stale_until_it_is_trained_again(world, log):
         not torch.equal(value, place.simulator.module.state_dict()[name])
         for name, value in warm.simulator.module.state_dict().items()
     )
+    other = Interactions.from_table(log.frame[["user", "item"]].iloc[:50])
+    with pytest.raises(ModelError):
+        SimulatorPlace.of(place.simulator, other)
     # rows that it was never trained on leave it up to date
     assert not len(place.forget([10**9]).stale)
     assert "not proven" in repr(warm)

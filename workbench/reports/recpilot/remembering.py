@@ -20,6 +20,7 @@ import pandas as pd
 from workbench.data import Catalogue, Interactions
 from workbench.data.histories import places, unique_ids
 from workbench.errors import DataError
+from workbench.recommend.protocol import check_bound
 from workbench.reports.recpilot._warm import tune
 from workbench.reports.recpilot.simulator import Simulator
 from workbench.reports.stores import COLUMNS
@@ -51,7 +52,9 @@ class SimulatorPlace:
 
     @classmethod
     def of(cls, simulator: Simulator, log: Interactions) -> SimulatorPlace:
-        """The place of a simulator that was trained on a log."""
+        """The place of a simulator that was trained on a log. Raises `ModelError` for a log of other
+        users or items."""
+        check_bound(log.index_fingerprint, simulator.bound)
         rows = log.deeds.frame[["user", "interaction"]].sort_values("interaction")
         return cls(simulator, rows.reset_index(drop=True))
 
@@ -94,11 +97,14 @@ class SimulatorPlace:
         return SimulatorPlace.of(Simulator(self.simulator.config).fit(log, work), log)
 
     def warm(self, log: Interactions, steps: int = 50) -> SimulatorPlace:
-        """A few steps on what remains from the weights there are: the place no longer names the
-        rows, but has seen them."""
+        """A few steps on what remains from the weights there are. These were made of the rows to be
+        forgotten as well, so that the place goes on naming them, and a receipt does."""
         self._check(log)
         made = SimulatorPlace.of(tune(self.simulator.copy(), log, steps), log)
-        return replace(made, exact=self.exact and not len(self.stale))
+        seen = self.read[np.isin(self.read["interaction"], self.stale)]
+        read = pd.concat([made.read, seen]).sort_values("interaction", ignore_index=True)
+        exact = self.exact and not len(self.stale)
+        return replace(made, read=read, stale=self.stale, exact=exact)
 
     def _check(self, log: Interactions) -> None:
         held = np.isin(self.stale, log.frame["interaction"].to_numpy())
