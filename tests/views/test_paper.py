@@ -54,10 +54,11 @@ def test_a_report_looks_like_its_page(report):
     html = report._repr_html_()
     assert html.count("<table>") == html.count("<details>") == 1
     folded = html[html.index("<details>") :]
-    assert "<table>" not in folded and "Of our notes on you" in folded
-    assert report.unsaid == 1
+    assert "<table>" not in folded and "Of the list made for you" in folded
+    # one guess: a note, a share of the list and the topic itself
+    assert report.unsaid == 3 and "We left out one guess" in html
     claims = len(report.claims)
-    assert f"For whoever checks: {claims} claims; 1 claim left unsaid</summary>" in html
+    assert f"For whoever checks: {claims} claims; 3 claims left unsaid</summary>" in html
     # every claim once below
     assert folded.count("<li>") == claims
 
