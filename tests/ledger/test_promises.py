@@ -105,6 +105,23 @@ def test_a_page_of_another_seed_is_another_page(case, sound):
     assert sound.flipped(promises(replace(case, page=other))) == [("page", "robustness")]
 
 
+@pytest.mark.parametrize(
+    ("text", "tells"),
+    [
+        ("perhaps baby & pregnancy?", True),
+        ("A pregnancy pillow costs less.", True),
+        ("You bought a nappy pack.", True),
+        ("Expecting, said 12 notes.", True),
+        ("What was unexpectedly cheap.", False),
+        ("A pillow, rated 4.1.", False),
+    ],
+)
+def test_what_would_say_a_topic_is_looked_for_as_well(case, sound, text, tells):
+    page = replace(case.page, text=f"{case.page.text}\n\n{text}")
+    found = promises(replace(case, page=page, sensitive=case.sensitive | {"no topic of this shop"}))
+    assert sound.flipped(found) == [("page", "ethics")] * tells
+
+
 def test_what_was_not_handed_in_is_not_measured(case, sound):
     bare = promises(replace(case, receipt=None, key=None, sensitive=frozenset()))
     assert "receipt" not in set(bare.cells["place"])

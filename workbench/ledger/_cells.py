@@ -6,6 +6,7 @@ check is written a cell is *not measured*: that is no tick.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -15,6 +16,7 @@ from workbench.ledger.memory import Service
 from workbench.ledger.receipts import held_of
 from workbench.ledger.tiers import ITEM_WEIGHTS, LOG
 from workbench.reports import Report, check
+from workbench.reports.hushed import hushed
 from workbench.unlearning import verify
 from workbench.unlearning.exposure import apart
 from workbench.unlearning.receipt import Receipt
@@ -140,8 +142,14 @@ def _again(case: Case) -> Cell:
 
 
 def _named(case: Case) -> Cell:
-    """No topic that should be left unsaid is named on the page."""
-    named = sorted(topic for topic in case.sensitive if topic in case.page.text)
+    """No topic that should be left unsaid is named on the page, nor what would say it (`hushed`)."""
+    catalogue, text = case.after.catalogue, case.page.text.casefold()
+    known = case.sensitive & set(catalogue.topics["topic"])
+    names = case.sensitive | hushed(catalogue, frozenset(known))
+    # whole words: a topic called Sea is not named by a season
+    named = sorted(
+        one for one in names if re.search(rf"(?<!\w){re.escape(one.casefold())}(?!\w)", text)
+    )
     return not named, ", ".join(named) or "none is named"
 
 
