@@ -22,7 +22,8 @@ from workbench.reports.evidence import Evidence
 from workbench.reports.layout import WORDS, Said, laid_out
 from workbench.reports.page import Page, compose
 from workbench.reports.sentences import LONG, count_words, shorten, templates
-from workbench.reports.wording_facts import check_text, lists
+from workbench.reports.wording_facts import check_text
+from workbench.reports.wording_lists import lists
 from workbench.reports.wording_names import Facts
 
 OWED = ("pick", "table", "against", "basis", "unsaid")
@@ -117,7 +118,10 @@ def worded(
     writer: Writer, claims: list[Claim], support: pd.DataFrame, evidence: Evidence, seed: int
 ) -> tuple[str, pd.DataFrame, Wording]:
     """Text and sentences of the page, as `compose` gives them, in the words of a writer, and what came
-    of it."""
+    of it. Raises `ConfigError` for what is no writer, and an answer that is no text."""
+    if not callable(getattr(writer, "sentences", None)):
+        do = "LanguageModel(Chat(Endpoint(url, model)))"
+        raise ConfigError(f"{writer!r:.80} writes nothing", "writer", "a Writer", do)
     page = Page(claims, support, evidence)
     facts = Facts(page)
     # what the writer may speak of: what the page says, under short ids
@@ -154,6 +158,8 @@ def worded(
 def read(answer: str) -> tuple[list[Sentence], str]:
     """The sentences of an answer, and what is wrong with all of them: of an answer that is not the JSON
     asked for, its own sentences under no claim."""
+    if not isinstance(answer, str):
+        raise ConfigError(f"an answer of {type(answer).__name__}", "writer", "a text in JSON")
     fence = re.fullmatch(r"\s*```(?:json)?\s*(.*?)\s*```\s*", answer, re.DOTALL)
     try:
         found = json.loads(fence[1] if fence else answer)

@@ -10,40 +10,20 @@ clause denies. A sentence stands where its own reading lies within that of its c
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import cache
-from pathlib import Path
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 from workbench.html import visible
-from workbench.reports.phrases import COUNTS
-from workbench.reports.sentences import templates
+from workbench.reports.wording_lists import lists, template_words
 from workbench.reports.wording_numbers import MONTHS, goes_on, unit_of, value_of
 
 BINDING = ("price", "rating", "difference")
 """Units of numbers that belong to one product."""
-
-
-@cache
-def lists() -> dict[str, frozenset[str]]:
-    """The lists of words of `wording.toml`."""
-    text = Path(__file__).with_name("wording.toml").read_text(encoding="utf-8")
-    return {name: frozenset(" ".join(words).split()) for name, words in tomllib.loads(text).items()}
-
-
-@cache
-def template_words() -> frozenset[str]:
-    """Every word that the template itself can say."""
-    forms = [form for table in templates().values() for form in _texts(table)]
-    words = re.findall(r"[^\W\d_]+(?:['’-][^\W\d_]+)*", re.sub(r"{\w+}", " ", " ".join(forms)))
-    return frozenset(word.casefold() for word in words) | MONTHS | {*COUNTS, "visit", "visits"}
-
-
-def _texts(table: Mapping[str, Any]) -> Iterable[str]:
-    for value in table.values():
-        yield from [value] if isinstance(value, str) else _texts(value)
+HAVE = ("have", "had")
+"""Free as parts of other verbs; alone they tell of a deed."""
+PICK, ANOTHER = "our pick", "another product is called our pick"
 
 
 class Token(NamedTuple):
@@ -64,13 +44,15 @@ class Number(NamedTuple):
 @dataclass(frozen=True)
 class Clause:
     """What one clause says. names: each with the word before it, "" where the clause begins; of a
-    title in quotes None. bound: words that compare or tell of a deed, with their product."""
+    title in quotes None. bound: words that compare, tell of a deed or pick, with their product.
+    doubtful: words that compare after two products, so that it may be either."""
 
     denies: bool
     names: frozenset[tuple[str, str | None]]
     numbers: tuple[Number, ...]
     bound: tuple[tuple[str, int | None], ...]
     words: frozenset[str]
+    doubtful: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -115,14 +97,16 @@ def clauses_of(text: str, names: Names) -> list[Clause]:
             parts.append([])
         else:
             parts[-1].append(place)
-    return [_clause(part, tokens, mentions) for part in parts if part]
+    return [_clause(part, tokens, mentions, names) for part in parts if part]
 
 
-def _clause(part: list[int], tokens: list[Token], mentions: list[tuple[Any, Any]]) -> Clause:
+def _clause(
+    part: list[int], tokens: list[Token], mentions: list[tuple[Any, Any]], known_as: Names
+) -> Clause:
     """What the tokens at these places say."""
     known = lists()
-    names, words, numbers, bound = set(), set(), [], []
-    denies = False
+    names, words, numbers, bound = set(), set(), [], _picked(part, tokens, known_as)
+    denies, said, doubtful = False, set(), []
     for place in part:
         kind, text = tokens[place].kind, tokens[place].text.casefold()
         before, after = mentions[place]
@@ -130,6 +114,8 @@ def _clause(part: list[int], tokens: list[Token], mentions: list[tuple[Any, Any]
         if kind in ("quote", "name"):
             led = tokens[place - 1].text.casefold() if place > part[0] else ""
             names.add((text, led if kind == "name" else None))
+            item = known_as.titles.get(text[1:-1]) if kind == "quote" else None
+            said |= {item} - {None}
         elif value is not None:
             unit = unit_of(tokens, place)
             item = before if before is not None else after
@@ -137,12 +123,38 @@ def _clause(part: list[int], tokens: list[Token], mentions: list[tuple[Any, Any]
         elif kind == "word" and not goes_on(tokens, place):
             denies |= text in known["denying"] or text.endswith(("n't", "n’t"))
             words.add(text)
+            said |= {known_as.pick} if text == "pick" else set()
             # a word that compares is said of what stands before it, a deed of what follows
             if text in known["comparing"]:
                 bound.append((text, before if before is not None else after))
-            elif text in known["deeds"]:
+                doubtful += [text] if len(said) > 1 else []
+            elif text in known["deeds"] or _owns(part, place, tokens):
                 bound.append((text, after if after is not None else before))
-    return Clause(denies, frozenset(names), tuple(numbers), tuple(bound), frozenset(words))
+    told = tuple(numbers), tuple(bound), frozenset(words), tuple(doubtful)
+    return Clause(denies, frozenset(names), *told)
+
+
+def _owns(part: list[int], place: int, tokens: list[Token]) -> bool:
+    """Whether a word says that the shopper has something: "you have it", not "you have looked"."""
+    told = [tokens[at].text.casefold() for at in part]
+    if tokens[place].text.casefold() not in HAVE or "you" not in told:
+        return False
+    after = tokens[place + 1] if place < part[-1] else None
+    return after is None or after.kind != "word" or after.text.casefold() in lists()["owning"]
+
+
+def _picked(part: list[int], tokens: list[Token], names: Names) -> list[tuple[str, int | None]]:
+    """Other products that a clause calls our pick: no "than" and no "of" parts the two."""
+    own = [tokens[at].text.casefold() for at in part]
+    quoted = [at for at, place in enumerate(part) if tokens[place].kind == "quote"]
+    items = [(at, names.titles.get(own[at][1:-1], names.pick)) for at in quoted]
+    pairs = [
+        (item, own[min(at, to) : max(at, to)])
+        for at, item in items
+        for to, word in enumerate(own)
+        if word in lists()["picking"] and item != names.pick
+    ]
+    return [(PICK, item) for item, between in pairs if not {"than", "of"}.intersection(between)]
 
 
 def _mentions(tokens: list[Token], names: Names) -> list[tuple[int | None, int | None]]:
@@ -198,6 +210,11 @@ def _signs(text: str, names: Names) -> Iterable[str]:
             yield f"{token.text} is no product of its claims"
         if token.kind == "sign":
             yield f"the sign {token.text!r} is no part of a sentence"
+    # a number below 0, and from one to another
+    found = [(one.lastgroup, one[0]) for one in names.pattern.finditer(text)]
+    for (kind, said), (following, number) in pairwise(found):
+        if kind == "space" and said[-1] in "-–" and following == "number":
+            yield f"“{said[-1]}{number}” is no number of its claims"
 
 
 def _denied(said: list[Clause], known: list[Clause]) -> Iterable[str]:
@@ -234,8 +251,12 @@ def _words(clause: Clause, same: list[Clause]) -> Iterable[str]:
     facts = [one for fact in same for one in fact.bound]
     for word, item in clause.bound:
         alike = [other for name, other in facts if name == word]
-        if alike and all(None not in (item, other) and item != other for other in alike):
+        if not alike and word in (*HAVE, PICK):
+            yield f"“{word}” stands in none of its claims" if word in HAVE else ANOTHER
+        elif alike and all(None not in (item, other) and item != other for other in alike):
             yield f"“{word}” is said of another product"
+    for word in clause.doubtful:
+        yield f"“{word}” may be said of two products"
 
 
 def _says(said: list[Clause]) -> bool:

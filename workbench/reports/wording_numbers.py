@@ -24,6 +24,7 @@ MONTHS = frozenset(MONTHS.split())
 BEYOND = frozenset(["less", "more", "higher", "lower", "cheaper", "dearer", "above", "below"])
 RATED = frozenset(["rated", "rating", "rate", "rates", "stars", "star"])
 PRICED = frozenset(["price", "priced", "prices", "cost", "costs", "costing", "paid"])
+FOR = ("for", "at")
 REACH = 3
 """Words before a number that may tell its unit."""
 
@@ -77,6 +78,8 @@ def unit_of(tokens: Sequence[Any], place: int) -> str:
     before = tokens[max(place - REACH, 0) : place]
     ends = [at for at, one in enumerate(before) if one.kind != "word"]
     near = [one.text.casefold() for one in before[ends[-1] + 1 if ends else 0 :]]
+    if after[:1] == ["shown"]:
+        return "shown"
     if text.endswith("%") or after[:1] in (["percent"], ["per"]):
         return "percent"
     if after[:1] and after[0] in BEYOND:
@@ -90,7 +93,8 @@ def unit_of(tokens: Sequence[Any], place: int) -> str:
     if PRICED.intersection(near):
         return "price"
     counted = next((one for one in after if one.removesuffix("s") in COUNTED), "")
-    return counted.removesuffix("s")
+    # "for 9.00" is a price, "for two visits" is none
+    return counted.removesuffix("s") or ("price" if near and near[-1] in FOR else "")
 
 
 COUNTED = frozenset(
