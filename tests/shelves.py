@@ -132,7 +132,7 @@ SHELVES = (
     Shelf("report methods", r"reports/(recpilot/|_?evaluation|_?judges)", None),
     # a page in a language model's words, what may stand in them and how personal they are: whoever has
     # no model opens none of it; what is had, picked and said of two products was let through before
-    Shelf("wording", r"(reports/wording\w*|ledger/words)\.py", 7_600),
+    Shelf("wording", r"(reports/wording\w*|ledger/words)\.py", 7_700),
     # the page that is written to a shopper: what they did, one table of one kind, sentences of several
     # claims. Who follows a claim to its rows opens none of it. 1,750 for why the pick is not what the
     # page opens with, what people buy again, and what else to buy
