@@ -233,6 +233,18 @@ def replace_seed(training: SupervisedTraining) -> SupervisedTraining:
     return training.model_copy(update={"seed": 5})
 
 
+def test_a_run_that_ended_by_itself_is_not_gone_on_with(log, tmp_path):
+    wild = {"steps": 40, "every": 1, "patience": 2, "learning_rate": 0.2}
+    config = SimulatorConfig(**SMALL, training=QUICK.model_copy(update=wild))
+    first = Simulator(config).fit(log, tmp_path)
+    steps = first.card["training"]["steps"]
+    assert steps < 40 and steps == first.card["training"]["chosen"] + 2
+    again = Simulator(config).fit(log, tmp_path)
+    assert again.card["training"] == first.card["training"]
+    for name, value in first.module.state_dict().items():
+        assert torch.equal(value, again.module.state_dict()[name]), name
+
+
 def test_a_log_of_which_nothing_can_be_learnt_is_refused():
     """Everybody's only visit to be trained on begins with its purchase, and is no target."""
     rows = [(u, i, s, a) for u in "ab" for s, i, a in SEEN]

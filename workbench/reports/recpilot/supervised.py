@@ -80,8 +80,11 @@ def _train(
     state = {"record": [], "best": math.inf, "kept": None, "seconds": 0.0, "step": 0}
     identity = json.dumps([simulator.config.model_dump(), rows])
     state |= resume(work, identity, module, optimiser)
-    begun, since, total = time.process_time() - state["seconds"], 0, []
+    begun, total = time.process_time() - state["seconds"], []
     for step, batch in batches(visits, told.batch, told.seed, told.steps, state["step"]):
+        # asked before a step, so that a run which had ended is not gone on with
+        if step == state["step"] and _waited(state) >= told.patience * told.every:
+            break
         torch.manual_seed(told.seed * 1_000_003 + step)
         for group in optimiser.param_groups:
             group["lr"] = told.learning_rate * share(step, told.warm_up, told.steps)
@@ -106,9 +109,6 @@ def _train(
             state["best"] = line["visit"]
             state["kept"] = {name: value.clone() for name, value in module.state_dict().items()}
         keep(work, identity, state, module, optimiser)
-        since = step + 1 - min(state["record"], key=lambda line: line["visit"])["step"]
-        if since >= told.patience * told.every:
-            break
     module.load_state_dict(state["kept"])
     rounded = [{k: round(v, 4) for k, v in line.items()} for line in state["record"]]
     chosen = min(rounded, key=lambda line: line["visit"])
@@ -119,6 +119,12 @@ def _train(
         | {"chosen": chosen["step"], "columns": list(chosen)}
         | {"lines": [list(line.values()) for line in rounded]}
     )
+
+
+def _waited(state: dict[str, Any]) -> int:
+    """Steps since the best look; 0 before the first."""
+    best = min(state["record"], key=lambda line: line["visit"], default={"step": state["step"]})
+    return state["step"] - best["step"]
 
 
 def share(step: int, warm_up: int, steps: int) -> float:
