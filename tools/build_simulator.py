@@ -8,6 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from tools.command import answered, count
+from workbench.errors import ConfigError
 from workbench.reports.recpilot import Simulator, SimulatorConfig, SupervisedTraining, last_visits
 from workbench.settings import settings
 
@@ -23,6 +24,10 @@ def build_simulator(folder: Path | None = None, config: SimulatorConfig | None =
     from workbench.data import load_world
 
     folder = folder or settings().data / "simulator"
+    # a quarter of an hour would be lost on a folder that cannot be replaced
+    if folder.exists() and not (folder.is_dir() and set(folder.iterdir()) <= written(folder)):
+        what, want = "holds what was not written here", "a new folder, or an older simulator's"
+        raise ConfigError(what, str(folder), want, "name another folder, or move it away")
     work = settings().runs / "train-simulator"
     work.mkdir(parents=True, exist_ok=True)
     world = load_world()
@@ -38,6 +43,12 @@ def build_simulator(folder: Path | None = None, config: SimulatorConfig | None =
     lines = [" ".join(facts["columns"])]
     lines += [" ".join(map(str, line)) for line in facts["lines"]]
     return "\n".join([*lines, f"weights of step {facts['chosen']} written to {folder}"])
+
+
+def written(folder: Path) -> set[Path]:
+    """The files of a simulator in this folder, where there is one."""
+    names = ("arrays.safetensors", "card.toml", "model.json")
+    return {folder / name for name in names if (folder / "model.json").is_file()}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

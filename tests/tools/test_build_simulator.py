@@ -65,3 +65,12 @@ def test_a_wrong_number_of_steps_is_one_line(capsys):
     with pytest.raises(SystemExit):
         tool.main(["--steps", "0"])
     assert "no whole number from 1 on" in capsys.readouterr().err
+
+
+def test_a_folder_of_somebody_else_is_refused_before_training(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("WORKBENCH_RUNS", str(tmp_path / "runs"))
+    monkeypatch.setattr(Simulator, "fit", lambda *_: pytest.fail("it was trained"))
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "notes.txt").write_text("mine")
+    assert tool.main(["--folder", str(tmp_path / "mine")]) == 2
+    assert "name another folder" in capsys.readouterr().err

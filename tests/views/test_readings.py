@@ -84,7 +84,7 @@ def test_refuses():
     own = readings(2).choose("0", 0)
     with pytest.raises(ConfigError, match="has answered 0"):
         own.choose("0", 1)
-    for place in (2, "A", True):
+    for place in (2, "A", True, 1.0):
         with pytest.raises(ConfigError, match="place"):
             own.choose("1", place)
     with pytest.raises(ConfigError, match="no pair 'x'"):

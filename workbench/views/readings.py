@@ -85,7 +85,7 @@ class Readings:
         """Keep the reader's answer: 0 for the page shown first, 1 for the second, None for neither.
         An answer stays as it was first given: raises `ConfigError` for a second one."""
         order = self.order(pair)
-        if place not in (0, 1, None) or isinstance(place, bool):
+        if isinstance(place, bool | float) or place not in (0, 1, None):
             raise ConfigError(f"place {place!r}", "choose", "0, 1 or None")
         if (self.reader, pair) in self._chosen:
             what = f"{self.reader} has answered {pair}"

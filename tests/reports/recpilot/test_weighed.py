@@ -188,6 +188,9 @@ def test_sensitive_products_and_presses_stay_out(service):
         ({}, {"brand": "No such"}, UnknownItem),
         ({}, {"brand": [3]}, UnknownItem),
         ({}, {"brand": ""}, UnknownItem),
+        (["price"], {}, ConfigError),
+        ({}, {"kind": 5}, ConfigError),
+        ({}, "kettle", ConfigError),
     ],
 )
 def test_what_there_is_not_is_refused(service, weights, ban, error):

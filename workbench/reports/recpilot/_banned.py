@@ -17,7 +17,11 @@ Ban = Mapping[str, str | Sequence[str]]
 
 
 def named(ban: Ban) -> tuple[tuple[str, str], ...]:
-    """Every banned value with its attribute, each once."""
+    """Every banned value with its attribute, each once. Raises `ConfigError` for another kind."""
+    listed = isinstance(ban, Mapping) and all(isinstance(one, Sequence) for one in ban.values())
+    if not listed:
+        do = 'such as {"brand": ["Ashmoor"]}'
+        raise ConfigError(f"{ban!r:.80}", "ban", "attribute → value or values", do)
     several = {name: [one] if isinstance(one, str) else [*one] for name, one in ban.items()}
     return tuple(dict.fromkeys((name, value) for name in several for value in several[name]))
 

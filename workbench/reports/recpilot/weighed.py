@@ -113,6 +113,9 @@ def weigh(
 def _replaced(learnt: np.ndarray, weights: Mapping[str, float]) -> np.ndarray:
     """The rubric's weights with those of the reader's in their place."""
     now = learnt.copy()
+    if not isinstance(weights, Mapping):
+        what, do = f"{weights!r:.80}", 'such as {"price": 1.0}'
+        raise ConfigError(what, "weights", "attribute → weight", do)
     for name, weight in weights.items():
         if name not in ATTRIBUTES:
             raise ConfigError(f"no attribute {name!r:.60}", "weights", ", ".join(ATTRIBUTES))
