@@ -58,6 +58,12 @@ def test_no_variable_changes_what_is_sent_or_where(server, keyed, monkeypatch, c
     assert not any(word in caplog.text for word in ("Geheim", "foreign", "Brunner"))
 
 
+def test_certificates_that_are_not_there_are_said(server, monkeypatch, tmp_path):
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "none.pem"))
+    with pytest.raises(ConfigError, match="SSL_CERT_FILE or SSL_CERT_DIR: no certificates"):
+        chat(server).complete(ASK)
+
+
 def test_a_log_that_a_variable_turns_on_holds_neither_key_nor_text(server, monkeypatch, capfd):
     # the client reads OPENAI_LOG when it is imported, before anybody can say anything
     from openai._utils import _logs

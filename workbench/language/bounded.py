@@ -2,7 +2,8 @@
 through.
 
 What surrounds a client may have other ideas: proxies and headers from environment variables, a
-redirect to another host, an answer without end. The transport here has the last word on each.
+redirect to another host, an answer without end. The transport here has the last word on each. Of the
+environment it asks for certificates alone (`SSL_CERT_FILE`, `SSL_CERT_DIR`): some networks have their own.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from collections.abc import Callable, Mapping
 
 import httpx
 
-from workbench.errors import ModelError
+from workbench.errors import ConfigError, ModelError
 
 LIMIT = 1 << 28
 """Bytes of an answer; a hundred thousand tokens take a tenth of it."""
@@ -25,13 +26,19 @@ class Bounded(httpx.BaseTransport):
     within `seconds`, and of at most `LIMIT` bytes, counted as it is unpacked.
 
     headers: asked anew for each request, as a key may change. A server that drips is as slow as one
-    that says nothing: `httpx.ReadTimeout`. An answer that is too large is a `ModelError`.
+    that says nothing: `httpx.ReadTimeout`. An answer that is too large is a `ModelError`, certificates
+    that cannot be read are a `ConfigError`.
     """
 
     def __init__(self, seconds: float, headers: Callable[[], Mapping[str, str]]) -> None:
         self.seconds = seconds
         self.headers = headers
-        self.below = httpx.HTTPTransport()
+        try:
+            self.below = httpx.HTTPTransport()
+        except OSError as error:
+            what, where = f"no certificates ({error})", "SSL_CERT_FILE or SSL_CERT_DIR"
+            do = "correct the variable, or unset it"
+            raise ConfigError(what, where, "certificates that can be read", do) from error
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """The answer to a request, read to its end."""
@@ -59,6 +66,7 @@ class Bounded(httpx.BaseTransport):
 
 
 def bounded(seconds: float, headers: Callable[[], Mapping[str, str]]) -> httpx.Client:
-    """A client that follows no redirect, asks no proxy, reads no environment, and ends."""
+    """A client that follows no redirect, asks no proxy, reads no environment but for certificates, and
+    ends."""
     options = {"follow_redirects": False, "trust_env": False, "timeout": seconds}
     return httpx.Client(transport=Bounded(seconds, headers), **options)
