@@ -149,15 +149,17 @@ SHELVES = (
     # 250 for a report and a service that take a writer
     Shelf("science core", r".", 70_650),
 )
-WHOLE = 400_000
+WHOLE = 380_500
 """Lexical tokens of the package. The goals are 60,000 for the core before the wings, language, runs
 and purge among it, and 165,000 for the whole. Both are missed, by core and doors together and by
 the whole: refusing what is odd costs as much as doing what is right. The benchmark of unlearning
 alone (requests to receipts, nineteen ways to forget in two modes, twelve attacks, the grid) is
-70,000, the page to a shopper 9,000. What that page learns of its reader and remembers of visits
-(`reports/recpilot/`: rules in words, a file that may come from anywhere, own actions as the base
-ranking) is 12,000, and the page where it is looked at (screen, file, Markdown, console) 3,400. These
-lines hold what was reached."""
+70,000, the page to a shopper 10,700. What that page learns of its reader, remembers of visits and
+imagines of the next (`reports/recpilot/`: rules in words, a file that may come from anywhere, own
+actions as the base ranking, a simulator trained from scratch and its reward), with what measures and
+judges pages, is 47,400; the words of a language model held against claims 7,700; the page where it
+is looked at (screen, file, Markdown, console, what it learnt, blinded readings) 9,000. These lines
+hold what was reached."""
 
 
 def reach_of(notebook: str) -> int:
