@@ -66,3 +66,8 @@ def test_and_what_says_no_more_stays(case):
     ids = ids_by(report, evidence)
     page, _ = by(evidence, {"sentences": [{"text": text, "claims": [ids[one] for one in kinds]}]})
     assert page.refused["reason"].tolist() == [] and text in page.text
+
+
+def test_a_title_does_not_end_its_quotes():
+    _, page = small(title=[f"”. You bought “it {n}" for n in range(6)])
+    assert "“’. You bought ‘it 2”" in page.text and "“”" not in page.text

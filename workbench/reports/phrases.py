@@ -16,6 +16,8 @@ NAME = 8
 """Words of a product's name in the table."""
 SHORT = 6
 """Words of a product's name in a sentence, its maker left out."""
+INNER = str.maketrans("“”„‟", "‘’‚‛")
+"""Quotes within quotes."""
 COUNTS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 COUNTS += ("eleven", "twelve")
 
@@ -60,11 +62,12 @@ class Phrases:
         return shorten(self.evidence.catalogue.title(item), NAME) or "without a title"
 
     def item(self, item: int) -> str:
-        """A product in a sentence: its title without its maker."""
+        """A product in a sentence: its title without its maker. No quote in it ends its quotes."""
         title, brand = (visible(text) for text in self._named(item))
         short = title.removeprefix(f"{brand} ") if brand else title
         short = short.removesuffix(f", by {brand}") if brand else short
-        return f"“{shorten(short, SHORT) or 'a product without a title'}”"
+        said = shorten(short, SHORT) or "a product without a title"
+        return f"“{said.translate(INNER)}”"
 
     def _named(self, item: int) -> tuple[str, str]:
         frame = self.evidence.catalogue.frame
