@@ -10,7 +10,7 @@ are masked and are no targets. The simulator is the shipped one (`python start.p
 keeps its shoppers' values in the folder of runs, so that a stopped run goes on; the page is written
 from the rows that there are. `--gate` opens the gate, once for these weights, and writes it into the
 shipped card: the best rule is chosen on the visit with a purchase before the last. Writes
-`benchmarks/results/simulator.csv` and `.md`.
+`benchmarks/results/simulator.csv`, `simulator_reads.csv` (the first question) and `simulator.md`.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from datetime import UTC, datetime
 import numpy as np
 import pandas as pd
 from boomerang import RESULTS
-from simulator_page import page
+from simulator_page import page, reads_of
 from simulator_parts import (
     BASE,
     PARTS,
@@ -209,6 +209,7 @@ def main() -> None:
     if options.gate:
         open_gate()
     table.to_csv(RESULTS / "simulator.csv", index=False, float_format="%.4f")
+    reads_of(cost).to_csv(RESULTS / "simulator_reads.csv", index=False, float_format="%.4f")
     text = page(table, cost, timings(), likeness())
     (RESULTS / "simulator.md").write_text(text, encoding="utf-8")
     print(text)

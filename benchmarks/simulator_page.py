@@ -12,6 +12,9 @@ from workbench.data import load_world
 from workbench.settings import settings
 from workbench.statistics import bootstrap_mean
 
+LESS = "simulator less as published"
+"""The shipped simulator and that as published, paired by shopper."""
+
 
 def numbers_of(table: pd.DataFrame, cost: pd.DataFrame) -> dict[str, float]:
     """What was predicted, as measured."""
@@ -58,13 +61,11 @@ def page(table: pd.DataFrame, cost: pd.DataFrame, times: pd.DataFrame, alike: pd
             cell += f"; {r.less:+.3f} [{r.less_low:+.3f}, {r.less_high:+.3f}]"
         at = {"ndcg": "NDCG@10", "recall": "Recall@5"}[r.measure]
         wide.setdefault(r.row, {"": r.row})[f"{r.part}: {at} ({r.shoppers})"] = cell
-    reads = []
-    for name, part in cost.groupby("model", sort=False):
-        line = {"": name, "own": f"{part['own'].mean():.3f}"}
-        for other in ("swapped", "none"):
-            found = bootstrap_mean(part[other] - part["own"], shares=False)
-            line[f"{other} less own"] = "{:+.3f} [{:+.3f}, {:+.3f}]".format(*found)
-        reads.append(line)
+    reads: dict[str, dict] = {}
+    for r in reads_of(cost).itertuples():
+        sign = "" if r.compared == "own" and r.model != LESS else "+"
+        cell = f"{r.value:{sign}.3f} [{r.low:{sign}.3f}, {r.high:{sign}.3f}]"
+        reads.setdefault(r.model, {"": r.model})[r.compared] = cell
     gate = shipped().card.get("gate", {})
     rule, recall = best_rule(table)
     state = "open" if gate.get("open") else "shut"
@@ -75,7 +76,7 @@ def page(table: pd.DataFrame, cost: pd.DataFrame, times: pd.DataFrame, alike: pd
         "Nats a first look on the last visits with a purchase; 95 % of resampled shoppers.",
         "",
     ]
-    text += [markdown(pd.DataFrame(reads)), "", "At least .3 nats are asked for.", ""]
+    text += [markdown(pd.DataFrame(reads.values())), "", "At least .3 nats are asked for.", ""]
     text += ["## The next purchase", ""]
     text += ["Value with 95 % of resampled shoppers; then the row less the simulator, paired.", ""]
     text += [markdown(pd.DataFrame(wide.values())), ""]
@@ -101,6 +102,25 @@ def page(table: pd.DataFrame, cost: pd.DataFrame, times: pd.DataFrame, alike: pd
     checked = verdicts(numbers_of(table, cost))
     text += ["", "## What was predicted (`data/predictions.toml`)", "", markdown(checked)]
     return "\n".join([*text, "", "The generated world is no evidence about shops."]) + "\n"
+
+
+def reads_of(cost: pd.DataFrame) -> pd.DataFrame:
+    """[model, compared, value, low, high, shoppers]: nats a first look; the last model is the
+    shipped one less that as published, paired by shopper."""
+    compared = pd.DataFrame({"model": cost["model"], "user": cost["user"], "own": cost["own"]})
+    for other in ("swapped", "none"):
+        compared[f"{other} less own"] = cost[other] - cost["own"]
+    models = {name: one.set_index("user") for name, one in compared.groupby("model", sort=False)}
+    models = {name: one.drop(columns="model") for name, one in models.items()}
+    if "as published" in models:
+        models[LESS] = models["simulator"] - models["as published"]
+    lines = []
+    for name, one in models.items():
+        for what in one:
+            found = bootstrap_mean(one[what], shares=False)
+            lines.append((name, what, *found, len(one)))
+    columns = ["model", "compared", "value", "low", "high", "shoppers"]
+    return pd.DataFrame(lines, columns=columns)
 
 
 def told_of_training() -> str:

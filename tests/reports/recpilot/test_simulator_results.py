@@ -35,3 +35,16 @@ def test_the_gate_says_what_the_table_says(table):
 def test_nothing_beats_the_generator(table):
     assert table["value"].idxmax() == "ceiling"
     assert table.loc[BASE, "less"] == 0
+
+
+def test_what_was_read_of_the_history():
+    found = pd.read_csv(RESULTS / "simulator_reads.csv").set_index(["model", "compared"])["value"]
+    card = load_simulator().card["gate"]
+    assert found["simulator", "swapped less own"] == pytest.approx(card["swap_nats"], abs=1e-3)
+    less = found["simulator"] - found["as published"]  # paired: the mean of the differences
+    assert less.to_dict() == pytest.approx(found["simulator less as published"].to_dict(), abs=2e-4)
+    text = (RESULTS / "simulator.md").read_text(encoding="utf-8")
+    for model, part in found.groupby(level="model"):
+        row = next(line for line in text.splitlines() if line.startswith(f"| {model} | "))
+        assert f" {part[model, 'own']:.3f} [" in row
+        assert f"{part[model, 'swapped less own']:+.3f} [" in row

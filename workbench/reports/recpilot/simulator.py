@@ -3,9 +3,9 @@
     p(Y | X) = Π_t p(y_t | X, y_<t)          X: the history, Y: the visit, both as run-length tokens
 
 An encoder-decoder T5 from scratch, 2 + 2 layers, d 64, feed-forward 256, 2 heads of 64, one table
-for actions and products. As published it reads next to nothing of its history, so three remedies
-stand beside it as settings: a next-product loss on the encoder, item vectors that start from
-counts, and own actions that every decoder step may weigh (`SimulatorConfig`).
+for actions and products. As published its loss falls mostly by copying within the visit, so three
+remedies stand beside it as settings: a next-product loss on the encoder, item vectors that start
+from counts, and own actions that every decoder step may weigh (`SimulatorConfig`).
 """
 
 from __future__ import annotations
