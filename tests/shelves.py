@@ -40,7 +40,7 @@ in stand in the files that do the work, and are loaded with them. 00 shows the p
 screen, with its reasons, refills and layout. 10 reads the whole page: deeds,
 phrases and table, the agent, own actions, buttons, what requests reach, and two sections that are
 options, with what tests them; 11 a simulator, three recommenders beside it, and two views;
-13 a page, the three memories it learns from, what forgets them,
+13 a page with its reasons and refills, the three memories it learns from, what forgets them,
 and three views of them; 14 a page, what measures and judges it, a language model that writes it with
 the check of its words, PIR and the strip. 20 asks its question of three
 tasks, with seven models and a stream of requests; 22 to 26 load a trained model, the methods that they run (a row of
