@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from workbench.html import visible
+
+if TYPE_CHECKING:
+    from workbench.data import Interactions
 
 LONGEST = 120
 """Letters of a title, a topic or a name that are shown."""
@@ -36,3 +41,14 @@ def unarmed(value: object) -> object:
     text = line(value)
     armed = isinstance(value, str) and text[:1] in tuple("=+-@")
     return f"'{text}" if armed else text if isinstance(value, str) else value
+
+
+def coded(log: Interactions, user: int | str) -> int:
+    """The code of a user who is named by code, or by an id as text; raises `UnknownUser`.
+
+    >>> coded(log, "shopper 310"), coded(log, 310)  # doctest: +SKIP
+    (310, 310)
+    """
+    code = log.user_code(user) if isinstance(user, str) else user
+    log.check_user(code)
+    return int(code)

@@ -23,7 +23,7 @@ from workbench.reports.hushed import silenced
 from workbench.reports.recpilot import ATTRIBUTES
 from workbench.reports.recpilot.experience import EMPTY, LIKE, Experience
 from workbench.views.learnt.drawing import HUES, LETTERS, MARKS, figure, picture, said
-from workbench.views.text import brief
+from workbench.views.text import brief, coded
 
 if TYPE_CHECKING:
     from workbench.ledger import Service
@@ -60,10 +60,7 @@ class Course:
     @property
     def code(self) -> int:
         """The shopper's code."""
-        log = self.service.log
-        code = log.user_code(self.user) if isinstance(self.user, str) else self.user
-        log.check_user(code)
-        return int(code)
+        return coded(self.service.log, self.user)
 
     @cached_property
     def steps(self) -> pd.DataFrame:

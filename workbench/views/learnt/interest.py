@@ -26,7 +26,7 @@ from workbench.reports.hushed import hushed
 from workbench.reports.recpilot._lessons import visit_labels
 from workbench.statistics import wilson
 from workbench.views.learnt.drawing import HUES, LETTERS, figure, picture, said
-from workbench.views.text import brief
+from workbench.views.text import brief, coded
 
 if TYPE_CHECKING:
     from workbench.ledger import Service
@@ -75,10 +75,7 @@ class Interest:
     @property
     def code(self) -> int:
         """The shopper's code."""
-        log = self.service.log
-        code = log.user_code(self.user) if isinstance(self.user, str) else self.user
-        log.check_user(code)
-        return int(code)
+        return coded(self.service.log, self.user)
 
     @cached_property
     def rows(self) -> pd.DataFrame:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from workbench.html import NUMBER, TEXT, content_id, escape, table
 from workbench.reports.recpilot import Weighed, changed, weigh
 from workbench.views.look import BLUE, NEW, ORANGE, SMALL, over
-from workbench.views.text import brief
+from workbench.views.text import brief, coded
 
 if TYPE_CHECKING:
     from workbench.ledger import Service
@@ -48,7 +48,7 @@ class Weights:
     @cached_property
     def weighed(self) -> Weighed:
         """The page before and after."""
-        user = self.service.log.user_code(self.user) if isinstance(self.user, str) else self.user
+        user = coded(self.service.log, self.user)
         return weigh(self.service.evidence(user), self.weights, self.ban)
 
     def __post_init__(self) -> None:

@@ -12,7 +12,7 @@ from workbench.html import provenance
 from workbench.ledger import Forgetting, Service, Switches, forget
 from workbench.views.screen.state import line, state
 from workbench.views.screen.static import static_screen
-from workbench.views.text import brief
+from workbench.views.text import brief, coded
 
 State = dict[str, Any]
 PRESSES = 20
@@ -44,10 +44,7 @@ class Screen:
         way: str | None = None,
     ) -> None:
         self.service = service
-        # an id is text: a number is a code
-        code = service.log.user_code(user) if isinstance(user, str) else user
-        service.log.check_user(code)
-        self.user = int(code)
+        self.user = coded(service.log, user)
         if topic is not None:
             service.catalogue.items_of(topic)
         if not isinstance(switches, Switches | None):
