@@ -13,7 +13,6 @@ choices of a visit share is left out where visits choose many (`_trials.TOGETHER
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import ClassVar, Self
@@ -22,15 +21,15 @@ import numpy as np
 import pandas as pd
 
 from workbench.data import Catalogue, Interactions
-from workbench.data.histories import unique_ids
 from workbench.reports.evidence import Evidence
+from workbench.reports.recpilot._read_again import ReadAgain
 from workbench.reports.recpilot._told import told
 from workbench.reports.recpilot._trials import TESTED, DifferencesConfig, carried, choices_of, trial
 from workbench.reports.stores import COLUMNS
 
 
 @dataclass(frozen=True, eq=False)
-class Differences:
+class Differences(ReadAgain):
     """The comparison as a store: what everybody chose. Changes return a new one.
 
     log: the rows that choices are read from. bound: its `index_fingerprint`.
@@ -60,25 +59,9 @@ class Differences:
         made = config or DifferencesConfig()
         return cls(log, catalogue, choices_of(log, catalogue), made)
 
-    @property
-    def bound(self) -> str:
-        """Whose indexes it was made for."""
-        return self.log.index_fingerprint
-
     def __repr__(self) -> str:
         people = self.choices["user"].nunique()
         return f"Differences({people:,} shoppers, {len(self.choices):,} choices)"
-
-    def forget(self, interactions: Iterable[int], users: Iterable[int] | None = None) -> Self:
-        """Read the choices again without these rows; equals a store built from what remains."""
-        ids = unique_ids(interactions)
-        held = ids[np.isin(ids, self.log.frame["interaction"])]
-        return self.build(self.log.without(held), self.catalogue, self.config)
-
-    def knows(self, user: int, interactions: Iterable[int]) -> np.ndarray:
-        """Which of the interactions of a shopper it still reads, sorted."""
-        ids = unique_ids(interactions)
-        return ids[np.isin(ids, self.log.rows_of(user)["interaction"])]
 
     def lineage(self, user: int) -> pd.DataFrame:
         """The choices of a shopper: [kind, entity, interaction, weight], kind "choice"."""

@@ -14,7 +14,6 @@ the line is written only in a third where it beats the random product: 95 % of r
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import ClassVar, Self
@@ -23,17 +22,17 @@ import numpy as np
 import pandas as pd
 
 from workbench.data import Catalogue, Interactions
-from workbench.data.histories import unique_ids
 from workbench.recommend import EASE
 from workbench.reports.evidence import Evidence
 from workbench.reports.recpilot._odds import Odds, OutsideConfig, free_of, odds_of, record
+from workbench.reports.recpilot._read_again import ReadAgain
 from workbench.reports.recpilot._told import told
 from workbench.reports.statements import item_name
 from workbench.reports.stores import COLUMNS
 
 
 @dataclass(frozen=True, eq=False)
-class Outside:
+class Outside(ReadAgain):
     """The line as a store: the rows that it is read from. Changes return a new one.
 
     >>> Service.build(log, catalogue, EASE(), stores=(EntityStore, Outside))  # doctest: +SKIP
@@ -58,24 +57,8 @@ class Outside:
         """Keep the rows; nothing is counted before somebody asks."""
         return cls(log.deeds, catalogue, config or OutsideConfig())
 
-    @property
-    def bound(self) -> str:
-        """Whose indexes it was made for."""
-        return self.log.index_fingerprint
-
     def __repr__(self) -> str:
         return f"Outside({len(self.log):,} rows)"
-
-    def forget(self, interactions: Iterable[int], users: Iterable[int] | None = None) -> Self:
-        """Without these rows, everybody's odds anew; equals a store built from what remains."""
-        ids = unique_ids(interactions)
-        held = ids[np.isin(ids, self.log.frame["interaction"])]
-        return self.build(self.log.without(held), self.catalogue, self.config)
-
-    def knows(self, user: int, interactions: Iterable[int]) -> np.ndarray:
-        """Which of the interactions of a shopper it still reads, sorted."""
-        ids = unique_ids(interactions)
-        return ids[np.isin(ids, self.log.rows_of(user)["interaction"])]
 
     def lineage(self, user: int) -> pd.DataFrame:
         """The rows of a shopper by category: [kind, entity, interaction, weight], kind "usual"."""
