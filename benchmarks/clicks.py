@@ -15,20 +15,19 @@ the presses of another reader. Minutes on one core. Writes `benchmarks/results/c
 from __future__ import annotations
 
 import argparse
-import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 
 import numpy as np
 import pandas as pd
+import predicted as written
 from boomerang import RESULTS, markdown
 
 from workbench.data import BUTTONS, load_world
 from workbench.ledger import Service
 from workbench.recommend import EASE
 from workbench.reports.recpilot import press
-from workbench.settings import settings
 from workbench.statistics import paired_bootstrap
 from workbench.worlds.shop import World
 from workbench.worlds.shop.future import day_of, state_of
@@ -258,18 +257,12 @@ def numbers_of(table: pd.DataFrame, apart: pd.DataFrame) -> dict[str, float]:
 
 def predicted() -> dict[str, list[float]]:
     """What was written before the run."""
-    text = (settings().data / "predictions.toml").read_text(encoding="utf-8")
-    return tomllib.loads(text)["clicks"]["expected"]
+    return written.expected("clicks")
 
 
 def judged(numbers: dict[str, float]) -> pd.DataFrame:
     """Every prediction beside what was measured."""
-    rows = []
-    for name, (low, high) in predicted().items():
-        value = numbers[name]
-        said = "lower" if value < low else "higher" if value > high else "as predicted"
-        rows.append((name, f"{low:+.2f} to {high:+.2f}", f"{value:+.3f}", said))
-    return pd.DataFrame(rows, columns=["number", "predicted", "measured", "verdict"])
+    return written.judged(numbers, predicted(), "+.2f", "+.3f")
 
 
 def page(world: World, table: pd.DataFrame, pressed: pd.Series) -> str:

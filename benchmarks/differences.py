@@ -12,17 +12,16 @@ of the similar people. A minute. Writes `benchmarks/results/differences.csv` and
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Iterator
 
 import numpy as np
 import pandas as pd
+import predicted as written
 from boomerang import RESULTS, markdown
 
 from workbench.data import load_world
 from workbench.reports.recpilot import Differences
 from workbench.reports.recpilot._trials import drawn, trial
-from workbench.settings import settings
 from workbench.statistics import wilson
 from workbench.worlds.shop import World
 
@@ -105,14 +104,7 @@ def numbers_of(table: pd.DataFrame) -> dict[str, float]:
 
 def judged(table: pd.DataFrame) -> pd.DataFrame:
     """Every prediction beside what was measured."""
-    path = settings().data / "predictions.toml"
-    expected = tomllib.loads(path.read_text(encoding="utf-8"))["differences"]["expected"]
-    rows, numbers = [], numbers_of(table)
-    for name, (low, high) in expected.items():
-        value = numbers[name]
-        said = "lower" if value < low else "higher" if value > high else "as predicted"
-        rows.append((name, f"{low:.2f} to {high:.2f}", f"{value:.3f}", said))
-    return pd.DataFrame(rows, columns=["number", "predicted", "measured", "verdict"])
+    return written.judged(numbers_of(table), written.expected("differences"), ".2f", ".3f")
 
 
 def page(world: World, table: pd.DataFrame) -> str:

@@ -11,16 +11,14 @@ earlier cuts, held against the latest. Two minutes. Writes `benchmarks/results/o
 
 from __future__ import annotations
 
-import tomllib
-
 import numpy as np
 import pandas as pd
+import predicted as written
 from boomerang import RESULTS, markdown
 
 from workbench.data import load_world
 from workbench.reports.recpilot import Outside
 from workbench.reports.recpilot._odds import odds_of
-from workbench.settings import settings
 from workbench.statistics import wilson
 from workbench.worlds.shop import generate, sized
 
@@ -64,14 +62,7 @@ def numbers_of(table: pd.DataFrame) -> dict[str, float]:
 
 def judged(table: pd.DataFrame) -> pd.DataFrame:
     """Every prediction beside what was measured."""
-    path = settings().data / "predictions.toml"
-    expected = tomllib.loads(path.read_text(encoding="utf-8"))["outside"]["expected"]
-    rows, numbers = [], numbers_of(table)
-    for name, (low, high) in expected.items():
-        value = numbers[name]
-        said = "lower" if value < low else "higher" if value > high else "as predicted"
-        rows.append((name, f"{low:g} to {high:g}", f"{value:.4g}", said))
-    return pd.DataFrame(rows, columns=["number", "predicted", "measured", "verdict"])
+    return written.judged(numbers_of(table), written.expected("outside"), "g", ".4g")
 
 
 def _share(values: pd.Series) -> str:

@@ -14,10 +14,9 @@ All 2⁹ pages are read. Two minutes. Writes `benchmarks/results/page_sections.c
 
 from __future__ import annotations
 
-import tomllib
-
 import numpy as np
 import pandas as pd
+import predicted as written
 from boomerang import RESULTS, markdown
 from clicks import Reader, readers_of
 from sections import SPREAD, USUAL
@@ -40,7 +39,6 @@ from workbench.reports.recpilot import (
 )
 from workbench.reports.recpilot._odds import free_of
 from workbench.reports.statements import item_code
-from workbench.settings import settings
 from workbench.statistics import bootstrap_mean
 from workbench.worlds.shop import World
 from workbench.worlds.shop.shop import levels_of, wide
@@ -221,15 +219,9 @@ def numbers_of(table: pd.DataFrame, lines: pd.DataFrame) -> dict[str, float]:
 
 def judged(table: pd.DataFrame, lines: pd.DataFrame) -> pd.DataFrame:
     """Every prediction beside what was measured."""
-    text = (settings().data / "predictions.toml").read_text(encoding="utf-8")
-    written = tomllib.loads(text)
-    expected = written["page_sections"]["expected"] | written["page_sections_line"]["expected"]
-    rows, numbers = [], numbers_of(table, lines)
-    for name, (low, high) in expected.items():
-        value = round(numbers[name], 6)
-        said = "lower" if value < low else "higher" if value > high else "as predicted"
-        rows.append((name, f"{low:+.3f} to {high:+.3f}", f"{value:+.4f}", said))
-    return pd.DataFrame(rows, columns=["number", "predicted", "measured", "verdict"])
+    numbers = {name: round(value, 6) for name, value in numbers_of(table, lines).items()}
+    ranges = written.expected("page_sections", "page_sections_line")
+    return written.judged(numbers, ranges, "+.3f", "+.4f")
 
 
 def lines_of(lines: pd.DataFrame) -> pd.DataFrame:

@@ -12,10 +12,9 @@ All 2⁷ pages are read. Seconds. Writes `benchmarks/results/sections.csv` and `
 
 from __future__ import annotations
 
-import tomllib
-
 import numpy as np
 import pandas as pd
+import predicted as written
 from boomerang import RESULTS, markdown
 from clicks import readers_of
 
@@ -24,7 +23,6 @@ from workbench.ledger import Service
 from workbench.recommend import EASE
 from workbench.reports.offers import BESIDE
 from workbench.reports.recpilot import Choice, section_values, value_of
-from workbench.settings import settings
 from workbench.statistics import bootstrap_mean
 from workbench.worlds.shop import World
 from workbench.worlds.shop.shop import levels_of, wide
@@ -94,14 +92,7 @@ def numbers_of(table: pd.DataFrame) -> dict[str, float]:
 
 def judged(table: pd.DataFrame) -> pd.DataFrame:
     """Every prediction beside what was measured."""
-    path = settings().data / "predictions.toml"
-    expected = tomllib.loads(path.read_text(encoding="utf-8"))["sections"]["expected"]
-    rows, numbers = [], numbers_of(table)
-    for name, (low, high) in expected.items():
-        value = numbers[name]
-        said = "lower" if value < low else "higher" if value > high else "as predicted"
-        rows.append((name, f"{low:+.2f} to {high:+.2f}", f"{value:+.3f}", said))
-    return pd.DataFrame(rows, columns=["number", "predicted", "measured", "verdict"])
+    return written.judged(numbers_of(table), written.expected("sections"), "+.2f", "+.3f")
 
 
 def page(world: World, table: pd.DataFrame, total: np.ndarray) -> str:
