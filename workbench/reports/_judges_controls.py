@@ -36,7 +36,8 @@ def _headed(text: str) -> str:
 
 
 def even(one: str, other: str) -> tuple[str, str]:
-    """Two pages cut to the words of the shorter: length says nothing any more."""
+    """Two pages cut to the words of the shorter, at the end of a sentence: the one that was cut ends up
+    some words shorter, 2 to 9 on the pages of notebook 14."""
     words = min(count_words(one), count_words(other))
     return cut(one, words), cut(other, words)
 
