@@ -333,6 +333,18 @@ def test_normalise_drops_what_changes() -> None:
     )
 
 
+def test_a_stream_is_one_output_wherever_the_kernel_cut_it() -> None:
+    new = nbformat.v4
+    cuts = [("stdout", "a\n"), ("stdout", "b"), ("stderr", "!"), ("stdout", "c"), ("stdout", "\n")]
+    outputs = [new.new_output("stream", name=name, text=text) for name, text in cuts]
+    shown = [new.new_output("display_data", {"text/plain": text}) for text in "xy"]
+    book = new.new_notebook(cells=[new.new_code_cell("", outputs=[*outputs, *shown])])
+    left = notebooks.normalise(book).cells[0].outputs
+    told = [(one.name, one.text) for one in left if one.output_type == "stream"]
+    assert told == [("stdout", "a\nb"), ("stderr", "!"), ("stdout", "c\n")]
+    assert left[3:] == shown
+
+
 def test_a_failing_cell_is_named() -> None:
     book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("1 / 0")])
     with pytest.raises(WorkbenchError, match=r"(?s)broken\.ipynb.*ZeroDivisionError"):

@@ -74,7 +74,7 @@ def execute(notebook: NotebookNode, folder: Path = FOLDER, name: str = "notebook
 
 def normalise(notebook: NotebookNode) -> NotebookNode:
     """Drop what changes from run to run or from reader to reader: widget state and views, timing,
-    versions, kernels.
+    versions, kernels, and where a stream happened to be cut.
 
     A saved widget view is only an id that no later session can resolve; the static form beside it
     stays.
@@ -86,9 +86,22 @@ def normalise(notebook: NotebookNode) -> NotebookNode:
     for cell in notebook.cells:
         for key in ("execution", "collapsed", "scrolled", "jupyter", "ExecuteTime"):
             cell.metadata.pop(key, None)
+        if cell.cell_type == "code":
+            cell.outputs = _joined(cell.outputs)
         for output in cell.get("outputs", []):
             output.get("data", {}).pop(WIDGET, None)
     return notebook
+
+
+def _joined(outputs: Sequence[NotebookNode]) -> list[NotebookNode]:
+    """Outputs with neighbouring ones of one stream as one: where a kernel cuts is a matter of time."""
+    kept: list[NotebookNode] = []
+    for output in outputs:
+        if kept and output.get("name", "") == kept[-1].get("name"):
+            kept[-1].text += output.text
+        else:
+            kept.append(output)
+    return kept
 
 
 def write(notebook: NotebookNode, path: Path) -> None:
