@@ -77,6 +77,11 @@ def test_the_static_form_holds_every_line_and_no_script():
     assert view.static == show(Microscope(log(noise=0.01), source="data: generated world")).static
 
 
+def test_no_drawing_shares_its_row():
+    # beside another, its letters are half as large
+    assert "flex" not in Microscope(log())._repr_html_()
+
+
 def test_the_lines_are_means_of_a_window():
     one = Microscope(log(), window=10)
     found = one._averaged("format")

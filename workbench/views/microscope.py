@@ -17,10 +17,11 @@ import pandas as pd
 
 from workbench.errors import ConfigError, DataError
 from workbench.html import content_id, escape, table
-from workbench.views.look import COLUMNS
+from workbench.views.look import PANEL
 from workbench.views.unlearning.chart import Chart, Look, looks, short
-from workbench.views.unlearning.dashboard import CARD
 
+CARD = f"max-width:56em;margin:.5em 0;padding:.3em .6em;border-radius:4px;{PANEL}"
+"""Of one drawing: a row of its own, so that its letters are read from the last row of a hall."""
 REWARDED = {
     "outcome": "purchase hit",
     "process": "alike products",
@@ -117,8 +118,7 @@ class Microscope:
         )
         cards = "".join(f'<div style="{CARD}">{one}</div>' for one in charts if one)
         head = f'<p><b style="font-size:1.35em">{escape(self.title)}</b></p><p>{escape(key)}</p>'
-        parts = [head, f'<div style="{COLUMNS}">{cards}</div>']
-        parts.append(table(self.to_frame().to_dict("records")))
+        parts = [head, cards, table(self.to_frame().to_dict("records"))]
         if self.source:
             parts.append(f"<p><small>{escape(self.source)}</small></p>")
         body = "".join(parts)
