@@ -80,11 +80,12 @@ SHELVES = (
     # of runs, files searched for an id. Counted apart: a reader of the science opens none of them,
     # and most of what they hold is what a stranger may hand in; 1,700 for
     # chains, and for three engines whose clusters start again and whose workers end with the run; 700
-    # for the openai client, kept to what an endpoint says
+    # for the openai client, kept to what an endpoint says; 400 for an end to the whole exchange with a
+    # server, as a client's own timeout starts anew with every byte
     Shelf(
         "doors",
         r"(language/|runs\.py|_engines\.py|_run_folders\.py|ledger/(purge|cached)\.py)",
-        14_100,
+        14_500,
     ),
     # what a loss must offer: fine-tuning stands on it
     Shelf("science core", r"tokens/weights/protocol\.py", None),

@@ -8,7 +8,9 @@ import threading
 import time
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from socketserver import StreamRequestHandler, ThreadingTCPServer
 
+import httpcore
 import pytest
 
 from workbench.errors import ConfigError, ModelError
@@ -160,6 +162,67 @@ def speaking(chunks, headers):
     yield f"http://127.0.0.1:{http.server_address[1]}/v1"
     http.shutdown()
     http.server_close()
+
+
+DRIPS = {
+    "status": (b"", b"HTTP/1.1 200 " + b"O" * 9999),
+    "headers": (b"HTTP/1.1 200 OK\r\n", b"X-Long: " + b"o" * 9999),
+    "sizes": (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"1;" + b"o" * 9999),
+    "body": (b"HTTP/1.1 200 OK\r\nContent-Length: 9999\r\n\r\n", b" " * 9999),
+}
+"""What comes at once, and what comes byte by byte."""
+
+
+@contextmanager
+def dripping(at_once, drips):
+    """A server whose bytes come one by one, each well within any timeout."""
+
+    class Handler(StreamRequestHandler):
+        def handle(self):
+            self.request.recv(1 << 16)
+            self.wfile.write(at_once)
+            for place in range(len(drips)):
+                self.wfile.write(drips[place : place + 1])
+                if over.wait(0.05):
+                    return
+
+    over = threading.Event()
+    with ThreadingTCPServer(("127.0.0.1", 0), Handler) as served:
+        served.daemon_threads = True
+        served.handle_error = lambda *_: None
+        threading.Thread(target=served.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{served.server_address[1]}/v1"
+        over.set()
+        served.shutdown()
+
+
+@pytest.mark.parametrize("where", DRIPS)
+def test_the_timeout_is_for_the_whole_exchange(where):
+    """Whatever drips, both clients give up when the time is over: not after a read, nor never."""
+    with dripping(*DRIPS[where]) as url:
+        hurried = Endpoint(url, "tiny", timeout=0.3, retries=0)
+        for ask in (lambda: Chat(hurried).complete(ASK), lambda: hurried.of_ids([[1]], [2])):
+            begun = time.monotonic()
+            with pytest.raises(ModelError, match=r"slow: no whole answer within 0\.3 s"):
+                ask()
+            assert time.monotonic() - begun < 2
+
+
+def test_what_is_read_slowly_is_slow_too():
+    """A server that takes a request bite by bite: the clock is read before each."""
+
+    class Slow(httpcore.NetworkStream):
+        taken = 0
+
+        def write(self, buffer, timeout=None):
+            self.taken += len(buffer)
+            time.sleep(0.1)
+
+    clock, slow = bounded.Clock(), Slow()
+    clock.until = time.monotonic() + 0.15
+    with pytest.raises(httpcore.TimeoutException):
+        bounded.Hurried(slow, clock).write(bytes(100 * bounded.PIECE))
+    assert slow.taken <= 2 * bounded.PIECE
 
 
 def endless():

@@ -75,11 +75,10 @@ class Endpoint:
     `PromptScorer`.
 
     `key_from` names the environment variable that holds the key: the key is read for each request,
-    and stands in no message, repr or log. `timeout` seconds bound a whole answer (twice as many if
-    the server falls silent midway); a server that is busy, slow or breaks off is asked `retries`
-    times more, when it says (`Retry-After`, up to `timeout` seconds) or a moment later. What fails
-    is a `ModelError` that says how: down, slow, another status, cut off, another shape, fewer
-    tokens.
+    and stands in no message, repr or log. `timeout` seconds bound a whole answer, from connecting to
+    its last byte; a server that is busy, slow or breaks off is asked `retries` times more, when it
+    says (`Retry-After`, up to `timeout` seconds) or a moment later. What fails is a `ModelError` that
+    says how: down, slow, another status, cut off, another shape, fewer tokens.
 
     >>> endpoint = Endpoint("http://localhost:8000/v1", "my-model", key_from="MY_KEY")
     >>> score_tokens(endpoint, None, pairs)   # doctest: +SKIP
