@@ -28,7 +28,7 @@ from scipy import special
 
 from workbench.errors import ConfigError, DataError
 
-EQUIVALENT, DIFFERENT, UNDECIDED = VERDICTS = ("equivalent", "different", "undecided")
+EQUIVALENT, DIFFERENT, UNDECIDED = ("equivalent", "different", "undecided")
 MARGIN = 0.03
 """Of the primary endpoint, a percentile: fixed before anything was measured."""
 
