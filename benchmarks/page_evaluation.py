@@ -292,7 +292,7 @@ def page(table: pd.DataFrame, chances: pd.DataFrame, asked: pd.DataFrame, rows) 
         "base rate less that of the forecast.",
         markdown(second),
         "## Judges",
-        "Shares over shoppers, both orders, ties one half; both pages cut to the words of the shorter. One "
+        "Shares over shoppers, both orders, ties one half; both pages broken off after as many words. One "
         "half says nothing. By rule: *reads_visits* takes the page whose opening shares more words with the "
         "last three visits; the other three like what is no finding, and are there to be found out. No "
         "language model was asked.",

@@ -148,13 +148,32 @@ def test_who_does_not_read_the_visits_has_exactly_one_half(pages, judge):
 # --- pages that differ in what is no finding ---
 
 
-def test_even_pages_are_as_long_and_whole(pages):
-    one, other = (pages[n][1].text for n in range(2))
-    for text, whole in zip(judges.even(one, other), (one, other), strict=True):
-        assert count_words(text) <= min(count_words(one), count_words(other))
-        assert whole.startswith(text) and not text.splitlines()[-1].startswith("#")
+def test_even_pages_have_as_many_words_and_both_break_off(pages):
+    for n, (visits, page) in enumerate(pages):
+        whole = page.text, pages[n - 1][1].text
+        two = judges.even(*whole)
+        fewest = min(map(count_words, whole))
+        assert [count_words(text) for text in two] == [fewest - 1] * 2
+        # who counts cannot choose
+        assert all(text.endswith("…") for text in two)
+        assert judges.longer(visits, *two) is None
+        assert all(one.startswith(text[:-1].rstrip()) for text, one in zip(two, whole, strict=True))
+
+
+def test_a_page_breaks_off_behind_a_table_and_never_at_a_bare_heading():
+    page = "## A\n\nOne two.\n\n| x | y |\n|---|---|\n\n## B\n\nThree four."
+    assert judges.even(page, "1 2 3 4")[0] == "## A\n\nOne two.\n\n| x | y |\n|---|---|\n\n…"
+    assert judges.even(page, "1 2 3 4 5 6")[0].endswith("## B\n\nThree …")
+    assert judges.even("", page) == ("…", "…")
+
+
+def test_a_cut_page_ends_with_a_sentence_and_no_bare_heading(pages):
+    one = pages[0][1].text
+    for words in (40, 60, 80):
+        text = judges.cut(one, words)
+        assert one.startswith(text) and not text.splitlines()[-1].startswith("#")
     assert judges.cut(one, 0) == "" and judges.cut(one, 1_000) == one
-    assert count_words(judges.cut(one, 60)) > 30
+    assert 30 < count_words(judges.cut(one, 60)) <= 60
 
 
 def test_told_twice_says_every_claim_again_and_marks_add_no_word(pages):

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
+
 import numpy as np
 
 from workbench.errors import check_number
@@ -20,26 +23,41 @@ def cut(text: str, words: int) -> str:
     '## A\\n\\nOne two.'
     """
     check_number(0, words=words)
+    kept = _begun(text, words, _sentences)
+    body, _, last = kept.rstrip().rpartition("\n")
+    return body.rstrip() if last.startswith("#") else kept.rstrip()
+
+
+def _sentences(line: str) -> list[str]:
+    return [line] if line.startswith("#") else line.replace(". ", ".\0 ").split("\0")
+
+
+def _begun(text: str, words: int, parts: Callable[[str], list[str]]) -> str:
+    """The parts of lines, rows of a table whole, that together have at most so many words."""
     kept = ""
     for line in text.splitlines(keepends=True):
-        for sentence in [line] if line[:1] in "#|" else line.replace(". ", ".\0 ").split("\0"):
-            if count_words(kept + sentence) > words:
-                return _headed(kept)
-            kept += sentence
-    return _headed(kept)
-
-
-def _headed(text: str) -> str:
-    """A text without a last heading that heads nothing."""
-    body, _, last = text.rstrip().rpartition("\n")
-    return body.rstrip() if last.startswith("#") else text.rstrip()
+        for part in [line] if line.startswith("|") else parts(line):
+            if count_words(kept + part) > words:
+                return kept
+            kept += part
+    return kept
 
 
 def even(one: str, other: str) -> tuple[str, str]:
-    """Two pages cut to the words of the shorter, at the end of a sentence: the one that was cut ends up
-    some words shorter, 2 to 9 on the pages of notebook 14."""
-    words = min(count_words(one), count_words(other))
-    return cut(one, words), cut(other, words)
+    """Two pages, each broken off after as many words, one fewer than the shorter has. A section that
+    is missing may still tell which was the longer.
+
+    >>> even("One two three.", "One. Two three four five.")
+    ('One two …', 'One. Two …')
+    """
+    words = max(min(count_words(one), count_words(other)) - 1, 0)
+    return _broken(one, words), _broken(other, words)
+
+
+def _broken(text: str, words: int) -> str:
+    # a heading with no word of it left goes, a row of a table stays a row
+    kept = _begun(text, words, lambda line: re.split("(?<= )", line)).rstrip("# \n")
+    return f"{kept}\n\n…" if kept.endswith("|") else f"{kept} …".strip()
 
 
 def told_twice(report: Report) -> str:
