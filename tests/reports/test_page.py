@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from tests.reports.shops import shop
 from workbench.data import FUNNEL, Catalogue, Interactions
+from workbench.data.buttons import too_dear
 from workbench.errors import UnknownItem
 from workbench.ledger import Service, Switches, forget
 from workbench.recommend import EASE
@@ -208,9 +209,9 @@ def lies(claim):
 def test_tampered_claims_of_the_page_fail():
     tried = set()
     bought = [(1, "purchase", 2), (1, "purchase", 5), (1, "cart", 14)]
-    for seed in range(5):
-        evidence = evidence_on(seed, unsaid=["horror"])
-        evidence = evidence if seed else page_of(bought, drinkers=5)[0]
+    made = [evidence_on(seed, unsaid=["horror"]) for seed in range(1, 5)]
+    made += [page_of(bought, drinkers=5)[0], wished(KETTLE_AND_PAN, 0)[0].evidence(0)]
+    for evidence in made:
         claims, support = make_claims(evidence, ranges=False)
         for claim in (one for one in claims if one.kind in PAGED):
             rows = support[support["claim"] == claim.claim]
@@ -515,6 +516,65 @@ def test_the_page_says_why_the_pick_is_not_what_it_opens_with():
     found = Evidence.of(log, catalogue, EASE().fit(log), 0)
     report = write(found.choosing(agent(found)))
     assert [one.relation for one in report.claims if one.kind == "instead"] == ["known"]
+
+
+def wished(rows, *items, **columns):
+    """The page after *cheaper, please* on these products, one after another."""
+    log, catalogue = tiny(rows, **columns)
+    for item in items:
+        log = press_row(log, 0, item, "budget")
+    service = Service.build(log, catalogue, EASE(), agent=agent, mask_seen=False)
+    report = service.report(0)
+    assert report.dropped.empty
+    return service, report, [one for one in report.claims if one.kind == "asked"]
+
+
+KETTLE_AND_PAN = [(3, "view", 1), (3, "view", 3), (5, "view", 2)]
+
+
+def test_nothing_dearer_is_offered_to_who_asks_for_something_cheaper():
+    # of its kind, what costs less; the pan costs more and is no alternative
+    service, report, asked = wished(KETTLE_AND_PAN, 2)
+    offers = service.evidence(0).offers
+    assert set(offers.values()) <= {0, 1} and not asked
+    # what the page opens with costs more than what was too dear
+    (why,) = [one for one in report.claims if one.kind == "instead"]
+    assert why.relation == "too dear" and "“kettle 3”" in report.text
+    # nothing of its kind is left: another kind, if that costs less
+    cheap = {"price": [10.0, 20.0, 30.0, 40.0, 50.0, 6.0]}
+    service, report, (claim,) = wished(KETTLE_AND_PAN, 0, **cheap)
+    assert service.evidence(0).offers["pick"] == 5
+    assert (claim.relation, claim.object, claim.value) == ("something else", "item:0", 10.0)
+    assert "we have none of its kind to offer you, so this is something else." in report.text
+    # the press carries it, and with the press it goes
+    ids = report.support.loc[report.support["claim"] == claim.claim, "interaction"]
+    assert ids.tolist() == [service.log.last_id]
+    back = service.remove(ids, Switches()).report(0)
+    assert not [one for one in back.claims if one.kind == "asked"]
+    # nothing at all costs less: the page shows something, and says so
+    service, report, (claim,) = wished(KETTLE_AND_PAN, 0)
+    assert service.evidence(0).offers["pick"] == 5 and claim.relation == "no cheaper"
+    assert "there is nothing left that we can offer you for less." in report.text
+
+
+def test_a_wish_for_something_cheaper_holds_until_they_do_something():
+    log, catalogue = tiny(KETTLE_AND_PAN)
+    assert too_dear(log, catalogue, 0) == -1
+    for item, most in ((3, 3), (4, 3), (1, 1)):
+        log = press_row(log, 0, item, "budget")
+        assert too_dear(log, catalogue, 0) == most
+        # other buttons, and other people's, are no such wish
+        log = press_row(press_row(log, 0, 0, "dislike"), 1, 0, "budget")
+    later = log.frame.iloc[[-1]].assign(user=0, item=2, action="view")
+    later = later.assign(interaction=log.last_id + 1, position=10_000)
+    again = log.of_rows(pd.concat([log.frame, later], ignore_index=True))
+    assert too_dear(again, catalogue, 0) == -1
+    # without a price nothing is known of what costs less
+    for price in (None, [np.nan] * 6):
+        log, unknown = tiny(KETTLE_AND_PAN, price=price)
+        log = press_row(log, 0, 3, "budget")
+        assert too_dear(log, unknown, 0) == -1
+        assert Service.build(log, unknown, EASE(), agent=agent, mask_seen=False).report(0).text
 
 
 def test_what_else_they_may_be_after_is_a_product_with_its_price():

@@ -42,3 +42,14 @@ def kept_out(log: Interactions, catalogue: Catalogue) -> set[tuple[int, int]]:
         dear = (kind == kind[item]) & (kind != "") & (price >= price[item])
         out.update((user, other) for other in np.flatnonzero(dear))
     return out
+
+
+def too_dear(log: Interactions, catalogue: Catalogue, user: int) -> int:
+    """What a user code asked for something *cheaper* than, since they last did anything: of several
+    products the one that costs least; −1 for none, or where no price is known."""
+    own = log.rows_of(user)
+    pressed = own["action"].isin(BUTTONS).to_numpy()
+    since = np.arange(len(own)) > np.flatnonzero(~pressed).max(initial=-1)
+    asked = own["item"].to_numpy()[since & (own["action"] == "budget").to_numpy()]
+    price = catalogue.frame["price"].to_numpy()[asked]
+    return int(asked[np.nanargmin(price)]) if np.isfinite(price).any() else -1

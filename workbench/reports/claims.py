@@ -58,6 +58,7 @@ class Claim:
       deed      user:3  bought | kept | …           item:2 | a kind   value: visits; products of the kind
       link      item:2  brand | kind | …            item:5            value: NaN
       instead   item:5  had | outdone | …           item:2            value: NaN; why item:2 is not the pick
+      asked     item:5  something else | no cheaper  item:2       value: price of item:2, which was too dear
       refill    user:3  again                       a kind            value: people who bought it again
       row       item:9  pick | cheaper | …          its cells         value: its price
       against   item:5  dearest | lowest rated | outdone  item:9      value: price or rating of item:5

@@ -11,11 +11,12 @@ import numpy as np
 import pandas as pd
 
 from workbench.data import Catalogue, Histories, Interactions
+from workbench.data.buttons import too_dear
 from workbench.recommend import scores_or_none, top_k
 from workbench.recommend.protocol import check_bound
 from workbench.reports.deeds import Deeds, Intent, intents
 from workbench.reports.hushed import hushed, silenced
-from workbench.reports.offers import roles
+from workbench.reports.offers import affordable, roles
 from workbench.reports.refills import Refills, refills
 from workbench.reports.statements import Executed, NotSo
 from workbench.reports.stores import Notes, notes_of
@@ -25,8 +26,6 @@ LIST = 20
 """Length of the list that an interest is read from."""
 SHARE = 0.15
 """An interest holds at least this share of the list, or of a store."""
-
-
 OF_OFFERS = ("offers", "_added", "_tried")
 """What depends on what is offered, see `Evidence.choosing`."""
 
@@ -228,7 +227,7 @@ class Evidence:
     @cached_property
     def roles(self) -> dict[str, int]:
         """The offers that the scores give: pick, and cheaper, upgrade or alternative beside it."""
-        return roles(self.offered, self.catalogue)
+        return roles(affordable(self.offered, self.dear, self.catalogue), self.catalogue)
 
     @cached_property
     def offered(self) -> np.ndarray:
@@ -239,7 +238,12 @@ class Evidence:
     def offerable(self) -> np.ndarray:
         """What an agent may offer, best first: nothing that they have, see `Deeds.had`."""
         had = self.deeds.had(self.catalogue, self.refills)
-        return self.offered[~np.isin(self.offered, had)]
+        return affordable(self.offered[~np.isin(self.offered, had)], self.dear, self.catalogue)
+
+    @cached_property
+    def dear(self) -> int:
+        """What they last asked for something cheaper than; −1: nothing. See `too_dear`."""
+        return too_dear(self.log, self.catalogue, self.user)
 
     # --- what carries a score ---
 

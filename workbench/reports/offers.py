@@ -33,6 +33,17 @@ def has_none(role: str, items: np.ndarray, item: int, catalogue: Catalogue) -> b
     return bool((found * BESIDE[role] <= 0).all())
 
 
+def affordable(items: np.ndarray, dear: int, catalogue: Catalogue) -> np.ndarray:
+    """Those of the items that cost less than one that was too dear (−1: none was), those of its
+    kind first, in their order; all of them where none does."""
+    if dear < 0:
+        return items
+    price, kind = catalogue.frame["price"].to_numpy(), catalogue.kind
+    less = items[price[items] < price[dear]]
+    alike = (kind[less] == kind[dear]) & (kind[less] != "")
+    return less[np.argsort(~alike, kind="stable")] if len(less) else items
+
+
 def roles(ranked: np.ndarray, catalogue: Catalogue) -> dict[str, int]:
     """Who plays which part, role → item code, from the items that may be offered, best first.
 

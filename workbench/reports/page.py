@@ -112,6 +112,16 @@ class Page:
                 item=self.say.item(item_code(claim.object))
             )
             said.insert(0, Said("pick", "instead", text, (claim.claim,)))
+        return [*self._asked(), *said]
+
+    def _asked(self) -> list[Said]:
+        """What became of a wish for something cheaper."""
+        said = []
+        for claim in self.find("asked"):
+            item = item_code(claim.object)
+            kind = self.say.name(self.evidence.catalogue.kind[item])
+            text = self.words["asked"][claim.relation].format(item=self.say.item(item), kind=kind)
+            said.append(Said("pick", "asked", text, (claim.claim,)))
         return said
 
     def _reason(self, deed: Claim, link: Claim, joined: list[Claim]) -> str:

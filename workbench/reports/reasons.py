@@ -43,11 +43,20 @@ def instead(e: Evidence, subject: str, relation: str, object: str) -> Executed:
         raise NotSo(f"{object} is not {relation}")
     if e.catalogue.kind[pick] != e.intents[0].name and not e.carried(pick).weights.any():
         raise NotSo(f"nothing carries {subject}")
+    if relation == "too dear":
+        return _on_presses(e, _wishes(e, named))
     if relation in BUTTONS:
-        own = e.log.rows_of(e.user)
-        pressed = (own["item"] == named) & (own["action"].astype(str) == relation)
-        return Executed(np.nan, own["interaction"].to_numpy(), pressed.to_numpy(float), "presses")
+        return _on_presses(e, _presses(e, relation, named))
     return on_deeds(e, e.deeds.item == named)
+
+
+def asked(e: Evidence, subject: str, relation: str, object: str) -> Executed:
+    """What became of a wish for something cheaper, where no other of the kind is: the pick is
+    "something else" that costs less, or is "no cheaper"."""
+    same(object, item_name(e.dear))
+    if e.offers.get("pick") != code(e, subject) or relation != _found(e):
+        raise NotSo(f"{subject} is not {relation}")
+    return _on_presses(e, _presses(e, "budget", e.dear), float(e.price[e.dear]))
 
 
 def refill(e: Evidence, subject: str, relation: str, object: str) -> Executed:
@@ -70,7 +79,11 @@ def propose(e: Evidence) -> Iterator[Statement]:
         known, verb, relation = reason
         yield "deed", e.name, verb, item_name(known)
         yield "link", item_name(known), relation, item_name(pick)
-    if named not in (-1, pick):
+    found = _found(e)
+    if found:
+        yield "asked", item_name(pick), found, item_name(e.dear)
+    # what was said of a wish is not said twice
+    if named not in (-1, pick) and not (found and named == e.dear):
         yield "instead", item_name(pick), _why_not(e, named, pick), item_name(named)
 
 
@@ -132,6 +145,8 @@ def _why_not(e: Evidence, named: int, pick: int) -> str:
     pressed = pressed[pressed.isin(BUTTONS)]
     if len(pressed):
         return pressed.iloc[-1]
+    if _wishes(e, named).any():
+        return "too dear"
     if np.isneginf(e.scores[named]):
         return "taken out"
     if named in e.offerable:
@@ -140,6 +155,20 @@ def _why_not(e: Evidence, named: int, pick: int) -> str:
     if named in e.offered:
         return "had"
     return "known" if e.seen[0, named] else "not offered"
+
+
+def _found(e: Evidence) -> str:
+    """What came of a wish for something cheaper, where the pick is not of the kind that was too
+    dear; "" without such a wish."""
+    pick, kind = e.offers["pick"], e.catalogue.kind
+    if e.dear < 0 or kind[pick] == kind[e.dear] != "":
+        return ""
+    less = e.offerable[e.price[e.offerable] < e.price[e.dear]]
+    if not len(less):
+        return "no cheaper"
+    alike = kind[less] == kind[e.dear]
+    # an agent may have left those of its kind out
+    return "" if alike.any() and kind[e.dear] else "something else"
 
 
 def linked(e: Evidence, known: int, relation: str, pick: int) -> bool:
@@ -158,6 +187,28 @@ def linked(e: Evidence, known: int, relation: str, pick: int) -> bool:
     else:
         return False
     return values[known] == values[pick] and values[pick] not in UNKNOWN
+
+
+def _wishes(e: Evidence, named: int) -> np.ndarray:
+    """Mask of the rows that ask for something cheaper, and so keep a product from being offered: on
+    one of its kind that costs no more, and the last wish."""
+    item, kind = e.log.rows_of(e.user)["item"].to_numpy(), e.catalogue.kind
+    alike = (kind[item] == kind[named]) & (kind[named] != "")
+    last = (item == e.dear) & (named not in e.offerable)
+    less = e.price[item] <= e.price[named]
+    return _presses(e, "budget") & less & (alike | last)
+
+
+def _presses(e: Evidence, button: str, item: int | None = None) -> np.ndarray:
+    """Mask of the rows that are presses of a button, on one product if told."""
+    own = e.log.rows_of(e.user)
+    of_button = (own["action"].astype(str) == button).to_numpy()
+    return of_button if item is None else of_button & (own["item"] == item).to_numpy()
+
+
+def _on_presses(e: Evidence, rows: np.ndarray, value: float = np.nan) -> Executed:
+    """Presses that carry a statement."""
+    return Executed(value, e.rows("presses"), rows.astype(float), "presses")
 
 
 def on_deeds(e: Evidence, weights: np.ndarray, value: float = np.nan) -> Executed:

@@ -164,6 +164,7 @@ KINDS: dict[str, Rule] = {
     "deed": Rule(shopper.deed, None, smallest.all_rows, False),
     "link": Rule(reasons.link, None, smallest.all_rows, False),
     "instead": Rule(reasons.instead, None, smallest.all_rows, False),
+    "asked": Rule(reasons.asked, None, smallest.all_rows, False),
     "refill": Rule(reasons.refill, None, smallest.all_rows, False),
     "row": Rule(shopper.row, None, smallest.heaviest, False),
     "against": Rule(shopper.against, None, smallest.heaviest, False),

@@ -152,7 +152,18 @@ def write(
     )
 
 
-PAGED = ("intent", "deed", "link", "instead", "refill", "row", "against", "basis", "unsaid")
+PAGED = (
+    "intent",
+    "deed",
+    "link",
+    "instead",
+    "asked",
+    "refill",
+    "row",
+    "against",
+    "basis",
+    "unsaid",
+)
 """Kinds of which the page says all that there is to say."""
 
 

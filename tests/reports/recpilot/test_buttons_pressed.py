@@ -10,8 +10,8 @@ from workbench.data import BUTTONS, load_world
 from workbench.errors import DataError, ModelError
 from workbench.ledger import Service, Switches, forget
 from workbench.recommend import ALS, EASE, Popularity
-from workbench.reports import EntityStore
-from workbench.reports.recpilot import changed, press, press_row, rows_behind
+from workbench.reports import EntityStore, count_words
+from workbench.reports.recpilot import agent, changed, press, press_row, rows_behind
 from workbench.views import Screen, export, show
 
 WORLD = load_world()
@@ -96,6 +96,37 @@ def test_what_is_pressed_is_not_offered(ease, user, button):
     assert np.array_equal(after.listed(other), ease.listed(other))
     row = after.log.frame.iloc[-1]
     assert (row["user"], row["item"], row["action"]) == (user, pick, button)
+
+
+@pytest.mark.parametrize("by", [None, agent], ids=["scores", "agent"])
+def test_after_cheaper_please_nothing_costs_more_or_the_page_says_so(by):
+    service = Service.build(WORLD.log, WORLD.catalogue, EASE(), agent=by)
+    catalogue, price = WORLD.catalogue, WORLD.catalogue.frame["price"].to_numpy()
+    said = {"something else": 0, "no cheaper": 0}
+    for user in (*range(0, 60, 4), 76, 182):
+        before, after = service.evidence(user), service
+        # as long as there is something cheaper, and once more
+        for _ in range(6):
+            pick = after.evidence(user).offers["pick"]
+            after = press(after, user, "budget", pick)
+            evidence, report = after.evidence(user), after.report(user)
+            had = evidence.deeds.had(catalogue, evidence.refills) if by else []
+            left = before.offered[price[before.offered] < price[pick]]
+            left = np.setdiff1d(left, had)
+            new = evidence.offers["pick"]
+            (told,) = [one for one in report.claims if one.kind == "asked"] or [None]
+            assert report.dropped.empty and count_words(report.text) <= 120
+            if told:
+                said[told.relation] += 1
+                assert told.object == f"item:{pick}" and "something cheaper" in report.text
+            if not len(left):
+                assert told.relation == "no cheaper" and price[new] >= price[pick]
+                break
+            assert (price[list(evidence.offers.values())] < price[pick]).all()
+            # of its kind, where that holds one
+            alike = (catalogue.kind[left] == catalogue.kind[pick]).any()
+            assert (catalogue.kind[new] == catalogue.kind[pick]) == alike == (told is None)
+    assert all(said.values())
 
 
 @pytest.mark.parametrize("user", USERS)

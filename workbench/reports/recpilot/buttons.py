@@ -1,6 +1,7 @@
 """Buttons under a page: not for me, have it already, cheaper please, forget why you think so.
 
-    not offered after a press on i:  i itself;   after *cheaper, please* also {j : kind j = kind i, price j ≥ price i}
+    not offered after a press on i:  i itself;   after *cheaper, please* also {j : kind j = kind i, price j ≥ price i},
+                                     and, until their next deed, whatever costs as much, while anything costs less
     forget why (the claims C of a sentence):  the heaviest rows r until Σ_r Σ_{c ∈ C} w_c(r) ≥ |C| / 2
 
 The first three append a row to the log (`BUTTONS`), with an id that was never given, a time, and
