@@ -10,6 +10,7 @@ import pytest
 
 from tests.browser.conftest import IDLE
 from tests.ledger.ways import service_of
+from tests.views.states import after
 from workbench.views import Screen
 from workbench.views.page import document
 from workbench.views.screen.static import static_screen
@@ -77,6 +78,20 @@ def test_a_page_without_a_kernel_shows_the_way_and_cannot_change_it(quiet, reque
         assert f"the item weights {way}" in text and "or: " in text
         assert ("marked stale" in text) == (name == "left")
         picture(quiet.locator("body"), request, f"static-{name}")
+
+
+def test_a_place_that_cannot_forget_in_a_moment_says_so_beside_its_switch(quiet, tmp_path):
+    state = after({"interactions": [17], "switches": {}, "topic": None})
+    state["switches"][1] |= {"label": "the simulator", "stale": "marked stale: 1 row"}
+    file = tmp_path / "stale.html"
+    file.write_text(document(state), encoding="utf-8")
+    quiet.goto(file.as_uri())
+    shown = quiet.locator(".wbs")
+    assert "the simulator marked stale: 1 row" in " ".join(
+        shown.locator(".wbs-switches").inner_text().split()
+    )
+    answers = shown.locator(".wbs-answers").inner_text()
+    assert "left in: the simulator (marked stale: 1 row)" in answers
 
 
 def done(page, screen) -> None:

@@ -43,7 +43,8 @@ class Store(Protocol):
     switches, ladder, canaries, causes, reports and the forget screen read it from here. A store
     that keeps nothing beyond these rows is exact: `forget` equals building from the rest. One that
     offers `learn(log, catalogue, interactions) -> Self` takes in rows that came to the log since,
-    presses of buttons among them; any other stays as it is after a press.
+    presses of buttons among them; any other stays as it is after a press. One that cannot forget in
+    a moment says in `undone`, a text, what requests have left undone, and still `knows` these rows.
     """
 
     name: str

@@ -141,7 +141,7 @@ def test_a_place_is_stale_until_it_is_trained_again(world, log):
     assert stale.knows(user, some).tolist() == some.tolist()
     assert stale.stale.tolist() == gone.tolist()
     assert not len(place.stale)
-    assert "stale: 3 to be forgotten" in repr(stale)
+    assert "marked stale: 3 rows" in repr(stale)
     assert set(gone) <= set(stale.lineage(user)["interaction"])
     with pytest.raises(DataError, match="still in this log"):
         stale.retrain(log)

@@ -34,7 +34,7 @@ class SimulatorPlace:
     be forgotten since. exact: whether no weight has ever seen a forgotten row.
 
     >>> SimulatorPlace.of(simulator, log).forget([17])  # doctest: +SKIP
-    SimulatorPlace(45,546 rows, stale: 1 to be forgotten)
+    SimulatorPlace(45,546 rows, marked stale: 1 row)
     """
 
     name: ClassVar[str] = "simulator"
@@ -59,14 +59,32 @@ class SimulatorPlace:
         return cls(simulator, rows.reset_index(drop=True))
 
     @classmethod
-    def build(cls, log: Interactions, catalogue: Catalogue) -> SimulatorPlace:
-        """Train a simulator on a log; minutes."""
-        return cls.of(Simulator().fit(log), log)
+    def build(
+        cls, log: Interactions, catalogue: Catalogue, simulator: Simulator | None = None
+    ) -> SimulatorPlace:
+        """The place of a simulator that was trained on this log; without one it is trained, which
+        takes minutes.
+
+        >>> place = using(SimulatorPlace, simulator=load_simulator())  # doctest: +SKIP
+        >>> Service.build(log, catalogue, EASE(), stores=[EntityStore, place])  # doctest: +SKIP
+        """
+        return cls.of(simulator or Simulator().fit(log), log)
 
     def __repr__(self) -> str:
-        state = f"stale: {len(self.stale):,} to be forgotten" if len(self.stale) else "up to date"
-        warm = "" if self.exact else ", warm start: not proven to have forgotten"
-        return f"SimulatorPlace({len(self.read):,} rows, {state}{warm})"
+        return f"SimulatorPlace({len(self.read):,} rows, {self.undone or 'up to date'})"
+
+    @property
+    def bound(self) -> str | None:
+        """The indexes that it belongs to."""
+        return self.simulator.bound
+
+    @property
+    def undone(self) -> str:
+        """What requests have left undone here, in words; "" where nothing."""
+        rows = f"{len(self.stale):,} row{'s' * (len(self.stale) != 1)}"
+        if not self.exact:
+            return f"warm start: not proven to have forgotten {rows}"
+        return f"marked stale: {rows}" if len(self.stale) else ""
 
     def forget(
         self, interactions: Iterable[int], users: Iterable[int] | None = None

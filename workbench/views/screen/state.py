@@ -238,10 +238,13 @@ def _never(forgetting: Forgetting) -> list[dict[str, Any]]:
 
 
 def _switches(forgetting: Forgetting) -> list[dict[str, Any]]:
+    """Every place, whether the request reaches it, and in `stale` what is left undone there."""
     rows = []
-    before = forgetting.services[0]
+    before, after = forgetting.services
     for tier in before.tiers:
         row = tier._asdict() | {"on": tier.enabled and tier.name in forgetting.on}
+        if undone := getattr(after.stores.get(tier.name), "undone", ""):
+            row["stale"] = undone
         if tier == ITEM_WEIGHTS:
             row |= _ways(forgetting)
             # another way is said beside the label

@@ -155,11 +155,13 @@ def _switches(switches: list[dict[str, Any]], seconds: object) -> str:
     for one in switches:
         mark = ("☑" if one["on"] else "☐") if one["enabled"] else "–"
         why = "" if one["enabled"] else f" <small>({escape(one['help'].split(':')[0])})</small>"
-        said.append(f"{mark}\u00a0{escape(one['label'])}{why}{_ways(one, seconds)}")
+        stale = f" <b>{escape(one['stale'])}</b>" if one.get("stale") else ""
+        ways = _ways(one, stale, seconds) or stale
+        said.append(f"{mark}\u00a0{escape(one['label'])}{why}{ways}")
     return f"<p><b>Take away from</b> {' &nbsp; '.join(said)}</p>"
 
 
-def _ways(one: dict[str, Any], seconds: object) -> str:
+def _ways(one: dict[str, Any], stale: str, seconds: object) -> str:
     """Which way the rows leave this place, what it took and is known of it, and the other ways."""
     if not one.get("ways"):
         return ""
@@ -169,7 +171,6 @@ def _ways(one: dict[str, Any], seconds: object) -> str:
         parts = [way["name"], seconds_of(took.get(way["name"])), way["verdict"]]
         told[way["name"]] = escape(" · ".join(part for part in parts if part))
     chosen = f'<span style="{PANEL};padding:0 .4em">{told.pop(one["way"])} ▾</span>'
-    stale = f" <b>{escape(one['stale'])}</b>" if one["stale"] else ""
     return f" {chosen}{stale} <small>(or: {'; '.join(told.values())})</small>"
 
 

@@ -141,7 +141,8 @@ export function draw(root, firstState, compute, words) {
         h("input", { type: "checkbox", "data-key": `switch-${one.name}`, checked: one.on && one.enabled ? "" : null,
           disabled: one.enabled && compute ? null : "", change: () => flip(one) }),
         " ", one.label, !one.enabled && h("small", {}, ` (${one.help.split(":")[0]})`));
-      return one.ways ? h("span", { class: "wbs-way" }, box, ...wayOf(one)) : box;
+      if (!one.ways && !one.stale) return box;
+      return h("span", { class: "wbs-way" }, box, ...(one.ways ? wayOf(one) : []), one.stale && h("b", { class: "wbs-stale" }, one.stale));
     });
     return h("header", { class: "wbs-head" },
       h("strong", { class: "wbs-who" }, ui.state.user.name),
@@ -155,8 +156,7 @@ export function draw(root, firstState, compute, words) {
     const told = ({ name, verdict }) => [name, ui.state.seconds?.[name] !== undefined && `${Number(ui.state.seconds[name].toPrecision(2))} s`, verdict];
     return [
       h("select", { "data-key": "way", "aria-label": `how rows leave ${one.label}`, disabled: compute && one.on ? null : "", change: (event) => set(one, { way: event.target.value }) },
-        ...one.ways.map((way) => h("option", { value: way.name, selected: way.name === one.way ? "" : null }, told(way).filter(Boolean).join(" · ")))),
-      one.stale && h("b", { class: "wbs-stale" }, one.stale)];
+        ...one.ways.map((way) => h("option", { value: way.name, selected: way.name === one.way ? "" : null }, told(way).filter(Boolean).join(" · "))))];
   }
 
   function columns() {

@@ -18,7 +18,7 @@ export function answers(state, words) {
   if (!gone.length) return words.questions.map((question) => [question, []]);
   const titles = [...new Set(gone.map((row) => row.title))];
   const tiers = state.switches.filter((one) => one.name !== "tombstone" && one.enabled);
-  const [cleaned, left] = [tiers.filter((one) => one.on && !one.stale), tiers.filter((one) => !one.on || one.stale)].map((list) => list.map((one) => one.label + (one.ways ? ` (${one.stale || one.way})` : "")).join(", "));
+  const [cleaned, left] = [tiers.filter((one) => one.on && !one.stale), tiers.filter((one) => !one.on || one.stale)].map((list) => list.map((one) => one.label + (one.stale || one.ways ? ` (${one.stale || one.way})` : "")).join(", "));
   const deleted = [
     `${gone.length} of ${count(state.history.length, "row")}: ${titles.slice(0, 2).join("; ")}${titles.length > 2 ? ` and ${count(titles.length - 2, "more product")}` : ""}`,
     cleaned && `taken from: ${cleaned}`, left && `left in: ${left}`].filter(Boolean);
