@@ -1,5 +1,7 @@
 """Tiny tokenizers and models in the shapes of known families, as strangers bring them."""
 
+import json
+
 import pandas as pd
 import torch
 from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
@@ -140,3 +142,62 @@ def people(**columns):
     rows["response"] = ["The lamp arrived.", "Not for me: the handle broke.", "I read it."]
     rows["memories"] = [["likes lamps"], ["reads horror", "camps"], ["slept badly", "a green van"]]
     return pd.DataFrame(rows | columns)
+
+
+def write_gguf(path, model, tokenizer, kind="Q8_0", tokens=None, more=(), **keys):
+    """A GGUF file of a Llama, as converters write it; `kind`: how its matrices are stored.
+
+    `tokens` in place of the tokenizer's, `more` tensors {name: array}, `keys` {name: text or number}
+    that are added, or stand in place of what the model says (`architecture`).
+    """
+    import gguf
+
+    config, architecture = model.config, keys.pop("architecture", "llama")
+    out = gguf.GGUFWriter(str(path), architecture)
+    sizes = {"context_length": config.max_position_embeddings, "block_count": 1}
+    sizes |= {"embedding_length": config.hidden_size, "feed_forward_length": 64}
+    sizes |= {"attention.head_count": 4, "attention.head_count_kv": 4}
+    for name, value in sizes.items():
+        out.add_uint32(f"{architecture}.{name}", value)
+    out.add_float32(f"{architecture}.attention.layer_norm_rms_epsilon", config.rms_norm_eps)
+    words = tokens or tokenizer.convert_ids_to_tokens(range(len(tokenizer)))
+    special = {*tokenizer.all_special_tokens, *tokenizer.added_tokens_encoder}
+    out.add_tokenizer_model("gpt2")
+    out.add_tokenizer_pre("gpt-2")
+    out.add_token_list(words)
+    out.add_token_types([3 if word in special else 1 for word in words])
+    merges = json.loads(tokenizer.backend_tokenizer.to_str())["model"]["merges"]
+    out.add_token_merges([" ".join(pair) for pair in merges])
+    out.add_eos_token_id(tokenizer.eos_token_id)
+    for name, value in keys.items():
+        name = name.replace("__", ".")
+        (out.add_string if isinstance(value, str) else out.add_uint32)(name, value)
+    for name, value in {**_gguf_tensors(model), **dict(more)}.items():
+        plain = value.ndim == 1 or kind in ("F32", None)
+        type_ = gguf.GGMLQuantizationType[kind if not plain else "F32"]
+        data = value if plain else gguf.quantize(value, type_)
+        out.add_tensor(name, data, raw_dtype=type_)
+    out.write_header_to_file()
+    out.write_kv_data_to_file()
+    out.write_tensors_to_file()
+    out.close()
+    return path
+
+
+def _gguf_tensors(model):
+    """{name: array}; the rows of two matrices stand as llama.cpp's rotation wants them."""
+    weights = {name: value.numpy() for name, value in model.state_dict().items()}
+    named = {"model.embed_tokens": "token_embd", "model.norm": "output_norm", "lm_head": "output"}
+    layer = {"input_layernorm": "attn_norm", "post_attention_layernorm": "ffn_norm"}
+    layer |= {f"self_attn.{one}_proj": f"attn_{one}" for one in "qkv"}
+    layer |= {"self_attn.o_proj": "attn_output"}
+    layer |= {f"mlp.{one}_proj": f"ffn_{one}" for one in ("gate", "up", "down")}
+    named |= {f"model.layers.0.{ours}": f"blk.0.{theirs}" for ours, theirs in layer.items()}
+    out = {}
+    for ours, theirs in named.items():
+        value = weights[f"{ours}.weight"]
+        if theirs.endswith(("_q", "_k")):
+            rows, columns = value.shape
+            value = value.reshape(4, 2, rows // 8, columns).swapaxes(1, 2).reshape(rows, columns)
+        out[f"{theirs}.weight"] = value
+    return out

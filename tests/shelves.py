@@ -81,11 +81,12 @@ SHELVES = (
     # and most of what they hold is what a stranger may hand in; 1,700 for
     # chains, and for three engines whose clusters start again and whose workers end with the run; 700
     # for the openai client, kept to what an endpoint says; 400 for an end to the whole exchange with a
-    # server, as a client's own timeout starts anew with every byte
+    # server, as a client's own timeout starts anew with every byte; 3,550 for GGUF files, whose header
+    # may come from anywhere: walked over before a library reads it, its tokenizer converted once, kept
     Shelf(
         "doors",
         r"(language/|runs\.py|_engines\.py|_run_folders\.py|ledger/(purge|cached)\.py)",
-        14_500,
+        18_100,
     ),
     # what a loss must offer: fine-tuning stands on it
     Shelf("science core", r"tokens/weights/protocol\.py", None),
@@ -152,7 +153,7 @@ SHELVES = (
     # holds beyond the kind
     Shelf("science core", r".", 71_000),
 )
-WHOLE = 377_800
+WHOLE = 381_450
 """Lexical tokens of the package. The goals are 60,000 for the core before the wings, language, runs
 and purge among it, and 165,000 for the whole. Both are missed, by core and doors together and by
 the whole: refusing what is odd costs as much as doing what is right. The benchmark of unlearning
@@ -161,7 +162,8 @@ alone (requests to receipts, nineteen ways to forget in two modes, twelve attack
 imagines of the next (`reports/recpilot/`: rules in words, a file that may come from anywhere, own
 actions as the base ranking, a simulator trained from scratch and its reward), with what measures and
 judges pages, is 47,400; the words of a language model held against claims 7,700; the page where it
-is looked at (screen, file, Markdown, console, what it learnt, blinded readings) 9,000. These lines
+is looked at (screen, file, Markdown, console, what it learnt, blinded readings) 9,000; GGUF files
+3,500. These lines
 hold what was reached."""
 
 

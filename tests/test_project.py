@@ -126,6 +126,7 @@ def test_every_imported_package_is_declared() -> None:
         )
         others -= engines if path.name == "_engines.py" else set()
         others -= {"openai"} if path.name == "client.py" else set()
+        others -= {"gguf"} if path.name == "_gguf_header.py" else set()
         assert others <= known, (
             f"{path.relative_to(ROOT)} imports {sorted(others - known)}, which pyproject.toml lacks"
         )

@@ -1,5 +1,5 @@
-"""Load a causal language model from a folder or from the local Hugging Face cache, and what a
-model and its tokenizer have to agree on."""
+"""Load a causal language model from a folder, a GGUF file or the local Hugging Face cache, and what
+a model and its tokenizer have to agree on."""
 
 from __future__ import annotations
 
@@ -7,18 +7,19 @@ import json
 import math
 import os
 from collections.abc import Iterable
+from contextlib import nullcontext
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from workbench.errors import ConfigError, ModelError, TooLarge
+from workbench.language.memory import check_memory
 from workbench.settings import settings
 
 SHIPPED = ("pocket", "persona-world", "fooling-world")
 DTYPES = ("float32", "bfloat16", "float16", "auto")
 # what a folder must hold: what it is, the files that will do, what was expected, what to do
-GGUF = "no GGUF: serve that, name an Endpoint"
-CONFIG = "config.json", "config.json", f"a whole model ({GGUF})", "save it with save_pretrained"
+CONFIG = "config.json", "config.json", "a whole model", "save it with save_pretrained"
 TOKENIZER = (
     "tokenizer",
     "tokenizer.json tokenizer.model vocab.json vocab.txt",
@@ -28,7 +29,7 @@ TOKENIZER = (
 WEIGHTS = (
     "safetensors weights",
     "*.safetensors",
-    f"model.safetensors (pickled weights are never read; {GGUF})",
+    "model.safetensors (pickled weights are never read)",
     "convert with model.save_pretrained(folder)",
 )
 ADAPTER = "adapter_config.json"
@@ -48,9 +49,12 @@ def load_causal_lm(
 ) -> tuple[Any, Any]:
     """Return `(model, tokenizer)` of a Hugging Face causal language model, ready to score.
 
-    `id_or_folder` is a folder, a hub id that is already in the local cache, a shipped model
-    ("pocket", "persona-world", "fooling-world"), or the folder of an adapter, which is put on the
-    base that it names (`load_adapter` takes another).
+    `id_or_folder` is a folder, a hub id that is already in the local cache, a GGUF file (or a folder
+    with one; needs `gguf`), a shipped model ("pocket", "persona-world", "fooling-world"), or the
+    folder of an adapter, which is put on the base that it names (`load_adapter` takes another).
+
+    The weights of a GGUF file are de-quantised: `model.read_from` says from what (`GgufFile`). They
+    can be scored, and trained with an adapter; in full only once saved as a folder of their own.
 
     `dtype` is "float32", "bfloat16", "float16", or "auto", the one that the weights were saved in.
     Sixteen bits are coarse: PIR of the pocket model is up to .15 nats off in bfloat16, .02 in
@@ -62,7 +66,8 @@ def load_causal_lm(
 
     Raises `ModelError` for a folder that is missing or lacks config, tokenizer or weights, for
     weights that do not fit the config, for an id that is not in the cache, for a model that is not
-    causal (T5, BERT); `ConfigError` for another dtype.
+    causal (T5, BERT), and what `read_gguf` refuses; `TooLarge` for one that memory does not hold,
+    before its weights are read; `ConfigError` for another dtype.
 
     >>> model, tokenizer = load_causal_lm("pocket")   # doctest: +SKIP
     """
@@ -124,13 +129,20 @@ def _whole(
     device_map=None,
 ):
     shared = settings()
+    # what is named: a folder or a file here, or an id
     if str(id_or_folder) in SHIPPED:
         id_or_folder = shared.data / str(id_or_folder)
     folder, name = Path(id_or_folder), str(id_or_folder)
-    here = os.path.isdir(folder)  # False for a name that no system would take
+    path = _gguf_in(name)
+    here = path is not None or os.path.isdir(folder)  # False for a name that no system would take
     if not here and (os.path.exists(folder) or _looks_like_path(id_or_folder)):
-        expected = f"a folder with {CONFIG[0]} ({GGUF})"
+        expected = f"a folder with {CONFIG[0]}, or a GGUF file"
         raise ModelError("no such model folder", f"{name:.200}", expected, "check the path")
+    file = None
+    if path is not None:
+        from workbench.language.gguf import read_gguf
+
+        file = read_gguf(path)
 
     import torch
     from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
@@ -139,28 +151,57 @@ def _whole(
     logging.disable_progress_bar()  # a bar per file is noise in a notebook
     options = {"local_files_only": here or not download, "trust_remote_code": False}
     try:
-        if here:
-            _check_files(folder, CONFIG)
-        _check_causal(AutoConfig.from_pretrained(name, **options), name)
-        if here:
-            _check_files(folder, TOKENIZER, WEIGHTS)
-        tokenizer = AutoTokenizer.from_pretrained(name, **options)
-        options |= {"use_safetensors": True, "dtype": getattr(torch, dtype, dtype)}
-        options |= {"device_map": device_map, "output_loading_info": True}
-        model, loaded = AutoModelForCausalLM.from_pretrained(name, **options)
-    except ModelError:
+        # the configuration first, and all that it tells; the weights last
+        with file.opened() if file else nullcontext((name, {})) as (where, more):
+            if here and not file:
+                _check_files(folder, CONFIG)
+            config = AutoConfig.from_pretrained(where, **options, **more)
+            _check_causal(config, name)
+            if here and not file:
+                _check_files(folder, TOKENIZER, WEIGHTS)
+            if file:
+                file.complete(config)
+            if device_map is None:
+                check_memory(config, dtype, name, file.scratch if file else 0)
+            tokenizer = file.tokenizer() if file else AutoTokenizer.from_pretrained(name, **options)
+            options |= {"use_safetensors": True, "dtype": getattr(torch, dtype, dtype)}
+            options |= {"device_map": device_map, "output_loading_info": True, "config": config}
+            model, loaded = AutoModelForCausalLM.from_pretrained(where, **options, **more)
+    except (ModelError, TooLarge):
         raise
     except Exception as error:  # transformers raises a dozen kinds; the reader needs one
         expected = "a causal language model of Transformers with safetensors weights"
-        do = "pass download=True, or the folder of a model you already have"
-        raise _failed("model", name, expected, "check the files" if here else do, error) from error
+        do = "check the files"
+        if not here:
+            do = "connect to the network" if download else "pass download=True"
+            do += ", or pass the folder or file of a model you already have"
+        raise _failed("model", name, expected, do, error) from error
+    # what was found is all that the model has
     if lacking := sorted(loaded["missing_keys"]):
         more = f"{lacking[0]} and {len(lacking) - 1} more"
         what = f"no weights for {more}: they would be drawn at random"
         expected = "all weights of a causal language model"
         raise ModelError(what, name, expected, "save it with its output layer")
+    if file:
+        file.plain(model)
     torch.set_num_threads(shared.threads)
     return (model if device_map is not None else model.to(shared.device)).eval(), tokenizer
+
+
+def _gguf_in(name):
+    """The file that a name means: itself, or the one GGUF file of a folder without safetensors;
+    None for another name. Raises `ModelError` for a folder of several."""
+    path = Path(name)
+    try:
+        if path.is_file():
+            return path
+        found = [] if any(path.glob("*.safetensors")) else sorted(path.glob("*.gguf"))
+    except (OSError, ValueError):  # no system would take such a name
+        return None
+    if len(found) > 1:
+        what = f"{len(found)} GGUF files, {found[0].name} and {found[1].name} among them"
+        raise ModelError(what, str(path), "one model", "name the file")
+    return found[0] if found else None
 
 
 def _failed(what, where, expected, do, error):
@@ -210,11 +251,19 @@ def config_of(model: Any) -> Any:
 
 
 def check_loaded(model: Any, does: str = "eval") -> None:
-    """Raise `ModelError` for what is no model, or not one that can do so (`generate`)."""
+    """Raise `ModelError` for what is no model, or not one that can do so (`generate`, `train`)."""
     if not callable(getattr(model, does, None)):
         what = "it cannot write" if does == "generate" else "no model that is loaded"
         do = "model, tokenizer = load_causal_lm(…)"
         raise ModelError(what, type(model).__name__, "a model that is loaded here", do)
+    rounded = getattr(getattr(model, "read_from", None), "rounded", False)
+    rounded = rounded or getattr(model, "is_quantized", False)
+    if does == "train" and rounded and not getattr(model, "peft_config", None):
+        what = "its weights were rounded to a few bits, and are asked to train in full"
+        do = "put an adapter on it (peft.get_peft_model); or save_pretrained it, and load that folder"
+        raise ModelError(
+            what, type(model).__name__, "weights of 16 bits or more, or an adapter", do
+        )
 
 
 def check_tokenizer(tokenizer: Any) -> None:

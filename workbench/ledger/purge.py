@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from workbench.errors import ConfigError, DataError, typed
+from workbench.language.kept import is_kept
 from workbench.ledger.cached import RAW, rows_about, values_of
 from workbench.settings import settings
 from workbench.whole import whole_file
@@ -60,6 +61,8 @@ def purge(
     for root in folders:
         for path in sorted(root.rglob("*")):
             if path.is_dir() and not path.is_symlink():
+                continue
+            if is_kept(path.parent):  # the words of a language model: no memory of anybody
                 continue
             count += 1
             rows, removed, note = _look(path, user, forms, code, dry)

@@ -102,7 +102,7 @@ def fine_tune(
 
     Same seed, same order of texts, whatever the loss. Raises `ConfigError` when `folder` belongs to
     another run, and for what is no loss, `ModelError` for token ids that the model does not know,
-    and what `training_rows` and the loss raise.
+    for weights that were rounded to a few bits and have no adapter, and what `training_rows` and the loss raise.
 
     >>> tuned, record = fine_tune(model, tokenizer, pairs, PerCE(), FineTuneConfig(steps=300))  # doctest: +SKIP
     """
@@ -110,7 +110,7 @@ def fine_tune(
     if not isinstance(config, FineTuneConfig):
         raise ConfigError(f"config {config!r:.80}", expected="FineTuneConfig(steps=…)")
     check_is_loss(loss)
-    check_loaded(model, "forward")
+    check_loaded(model, "train")
     check_number(0, 2**32 - 1, seed=seed)
     columns, context = tuple(getattr(loss, "columns", ())), context_of(model)
     rows = training_rows(tokenizer, pairs, columns, context)
