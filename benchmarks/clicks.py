@@ -295,8 +295,8 @@ def _about(world: World, table: pd.DataFrame, pressed: pd.Series) -> str:
         f"{world!r}. {table['user'].nunique()} simulated readers, none a spam account; EASE, products of "
         f"the log never offered again. Readers press on the pick until it is worth more to them than "
         f"{CONTENT:.0%} of what could be offered; what a product is worth is the world's own choice model. "
-        f"Their presses: {counts}. A press masks (the product; after *cheaper, please* also all of its "
-        "kind that cost as much): nothing here learns from it. “next, until content” has the same "
+        f"Their presses: {counts}. A press masks (the product; after *cheaper, please* also all that "
+        "cost as much, while anything costs less): nothing here learns from it. “next, until content” has the same "
         "stop and no button: what is left over it is what the buttons add. Generated readers are no people, and a "
         "reader who knows what everything is worth to them is the best case of a button."
     )

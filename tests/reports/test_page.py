@@ -545,7 +545,7 @@ def test_nothing_dearer_is_offered_to_who_asks_for_something_cheaper():
     service, report, (claim,) = wished(KETTLE_AND_PAN, 0, **cheap)
     assert service.evidence(0).offers["pick"] == 5
     assert (claim.relation, claim.object, claim.value) == ("something else", "item:0", 10.0)
-    assert "we have none of its kind to offer you, so this is something else." in report.text
+    assert "We have nothing cheaper like “kettle 0” to offer, so this is something else." in report.text
     # the press carries it, and with the press it goes
     ids = report.support.loc[report.support["claim"] == claim.claim, "interaction"]
     assert ids.tolist() == [service.log.last_id]
@@ -554,7 +554,7 @@ def test_nothing_dearer_is_offered_to_who_asks_for_something_cheaper():
     # nothing at all costs less: the page shows something, and says so
     service, report, (claim,) = wished(KETTLE_AND_PAN, 0)
     assert service.evidence(0).offers["pick"] == 5 and claim.relation == "no cheaper"
-    assert "there is nothing left that we can offer you for less." in report.text
+    assert "we have nothing to offer for less." in report.text
 
 
 def test_a_wish_for_something_cheaper_holds_until_they_do_something():
