@@ -545,7 +545,10 @@ def test_nothing_dearer_is_offered_to_who_asks_for_something_cheaper():
     service, report, (claim,) = wished(KETTLE_AND_PAN, 0, **cheap)
     assert service.evidence(0).offers["pick"] == 5
     assert (claim.relation, claim.object, claim.value) == ("something else", "item:0", 10.0)
-    assert "We have nothing cheaper like “kettle 0” to offer, so this is something else." in report.text
+    assert (
+        "We have nothing cheaper like “kettle 0” to offer, so this is something else."
+        in report.text
+    )
     # the press carries it, and with the press it goes
     ids = report.support.loc[report.support["claim"] == claim.claim, "interaction"]
     assert ids.tolist() == [service.log.last_id]
