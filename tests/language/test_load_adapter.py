@@ -1,12 +1,13 @@
 """load_adapter: a LoRA folder stands on its base again, and what is said where it cannot."""
 
+import copy
 import json
 
 import pandas as pd
 import pytest
 import torch
 
-from tests.families import chatml, llama
+from tests.families import chatml, gpt2, llama, write_gguf
 from workbench.errors import ModelError
 from workbench.language import load_adapter, load_causal_lm, loading
 
@@ -112,6 +113,35 @@ def test_the_weights_of_another_model_are_refused(copied, trained, changes, tmp_
     trained[2].save_pretrained(tmp_path / "other")
     with pytest.raises(ModelError, match="cannot load the adapter"):
         load_adapter(copied, base=tmp_path / "other")
+
+
+def test_a_base_of_another_family_or_vocabulary_is_refused(copied, trained, tmp_path):
+    folder, _, tokenizer = trained
+    gpt2(tokenizer).save_pretrained(tmp_path / "other")
+    tokenizer.save_pretrained(tmp_path / "other")
+    with pytest.raises(ModelError, match=r"cannot load the adapter.*pass base="):
+        load_adapter(copied, base=tmp_path / "other")
+    # it was trained on more words than the base has
+    larger = copy.deepcopy(tokenizer)
+    larger.add_tokens(["<persona>"])
+    larger.save_pretrained(copied)
+    with pytest.raises(ModelError, match=r"'<persona>' is \d+.*pass base="):
+        load_adapter(copied, base=folder / "base")
+
+
+def test_a_file_is_a_base_where_its_sizes_are_those_of_the_adapter(copied, trained, tmp_path):
+    pytest.importorskip("gguf")
+    folder, tuned, tokenizer = trained
+    base, _ = load_causal_lm(folder / "base")
+    file = write_gguf(tmp_path / "base.gguf", base, tokenizer, "F32")
+    model, found = load_adapter(copied, base=file)
+    assert (log_probs(model, found) - log_probs(tuned, tokenizer)).abs().max() < 1e-5
+    told(copied, base_model_name_or_path=str(file))
+    assert load_causal_lm(copied)[0].read_from.path == file
+    other = llama(tokenizer, hidden_size=64)
+    file = write_gguf(tmp_path / "other.gguf", other, tokenizer, "F32")
+    with pytest.raises(ModelError, match=r"cannot load the adapter.*pass base="):
+        load_adapter(copied, base=file)
 
 
 def test_no_weights_no_json_and_no_peft_are_said(copied, monkeypatch, tmp_path):

@@ -108,6 +108,7 @@ def load_adapter(
             raise ValueError(f"weights of another model, {apart[0]} among them")
         if any(folder.glob("tokenizer*")):
             tokenizer = type(tokenizer).from_pretrained(folder, local_files_only=True)
+        check_fits(model, tokenizer, [len(tokenizer) - 1])
     except Exception as error:  # what the base lacks; peft's are of many kinds
         do = "pass base=, the model that it was trained on, to language.load_adapter; "
         do += "or save merge_and_unload() of it there"
