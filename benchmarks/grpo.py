@@ -3,16 +3,20 @@
     python benchmarks/grpo.py [--steps 120] [--only all without_length …]
 
 A supervised simulator is trained (1,200 steps); then runs of GRPO on the same visits, from its weights:
-all terms rewarded (two seeds, and once from the shipped simulator), each term left out once, and
-training by the grammar. Measured on every shopper's last visit with a purchase, which no run has seen:
-16 visits imagined for each, at top-p .95, free and by the grammar. Resumes; runs are kept in
-`runs/grpo`. Prints the figures beside what `data/predictions.toml` expected. About a quarter of an hour
-on one core. Writes `benchmarks/results/grpo.csv`, `grpo_log.csv`, `grpo_visits.csv` and `grpo.md`.
+all terms rewarded (two seeds, once for 300 steps, and once from the shipped simulator), each term left
+out once, and training by the grammar. Measured on every shopper's last visit with a purchase, which no
+run has seen: 16 visits imagined for each, at top-p .95, free and by the grammar; beside them what
+learned nothing: less heat, and another seed of drawing. Resumes; runs are kept in `runs/grpo`, and lines of
+the committed tables that are not made again stay (`kept.py`). Prints the figures beside what
+`data/predictions.toml` expected. Half an hour on one core. Writes `benchmarks/results/grpo.csv`,
+`grpo_log.csv`, `grpo_visits.csv` and `grpo.md`.
 """
 
 from __future__ import annotations
 
 import argparse
+import hashlib
+import json
 import tomllib
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
@@ -23,6 +27,8 @@ import numpy as np
 import pandas as pd
 import torch
 from boomerang import RESULTS, markdown
+from kept import merged
+from predicted import expected, judged
 from scipy.special import logsumexp
 
 from workbench.data import Interactions, World, load_world
@@ -39,6 +45,7 @@ from workbench.reports.recpilot import (
 )
 from workbench.reports.recpilot._grpo_run import GRPOConfig
 from workbench.reports.recpilot._held import Held, covisits, distance
+from workbench.reports.recpilot.gate import digest
 from workbench.reports.recpilot.grpo import grpo
 from workbench.reports.recpilot.rewards import TERMS, RewardConfig, Rewards
 from workbench.reports.recpilot.supervised import short
@@ -58,10 +65,21 @@ RUNS: Mapping[str, tuple[dict, dict]] = {  # name: what is rewarded, and how it 
     "without_process": ({"process": False}, {}),
     "without_format": ({"format": False}, {}),
     "by_grammar": ({}, {"grammar": True}),
+    "all, 300 steps": ({}, {"steps": 300}),
 }
-COOLER = {"supervised, T .7": 0.7, "supervised, T .5": 0.5}
-"""A control, added when the first run had been seen: the supervised model drawn from with less heat,
-which also concentrates on what it holds likely, and learns nothing."""
+DRAWN: Mapping[str, tuple[str, float, int]] = {  # name: of which model, temperature, seed
+    "supervised, T .7": ("supervised", 0.7, SEED),
+    "supervised, T .5": ("supervised", 0.5, SEED),
+    "supervised, drawn again": ("supervised", 1.0, SEED + 1),
+    "shipped, T .7": ("shipped, supervised", 0.7, SEED),
+    "shipped, all, T .7": ("shipped, all", 0.7, SEED),
+}
+"""Controls that learn nothing: a model drawn from with less heat, which also concentrates on what it
+holds likely, and with other random numbers."""
+AGAIN = "all, another seed"
+"""The run of seed 2, held against that of seed 1: what a second run changes for no reason."""
+VERSION = "1"
+"""Raised when a run, or what is measured of it, changes its meaning."""
 DECODING = {"free": False, "grammar": True}
 SHOWN = ("shopper 72", "shopper 227")
 """Shoppers whose visits are kept to be read: the ones of notebooks 10 and 13."""
@@ -129,30 +147,45 @@ def setting(folder: Path) -> Setting:
 def trained(s: Setting, name: str, steps: int, folder: Path) -> tuple[Simulator, pd.DataFrame]:
     """A run, or what is kept of it."""
     switched, given = RUNS[name]
-    config = GRPOConfig(steps=steps, learning_rate=RATE, **{"seed": SEED} | given)
+    config = GRPOConfig(**{"steps": steps, "learning_rate": RATE, "seed": SEED} | given)
     return grpo(s.supervised, s.train, s.rewards(**switched), config, folder)
 
 
 def values_of(model: Simulator, s: Setting, name: str, folder: Path) -> pd.DataFrame:
     """What was measured of a run, kept in its folder; ablations and controls are decoded freely
     alone."""
-    parts, free = [], name.startswith("without") or name in COOLER
+    parts, free = [], name.startswith("without") or name in DRAWN
     for decoding in ["free"] if free else DECODING:
         kept = folder / f"values_{decoding}.csv"
         if not kept.exists():
             folder.mkdir(parents=True, exist_ok=True)
             with whole_file(kept) as new:
-                found = measured(model, s, decoding, COOLER.get(name, 1.0))
+                found = measured(model, s, decoding, *DRAWN.get(name, ("", 1.0, SEED))[1:])
                 found.to_csv(new, index=False)
         parts.append(pd.read_csv(kept).assign(run=name, decoding=decoding))
-    return pd.concat(parts, ignore_index=True)
+    table = pd.concat(parts, ignore_index=True)
+    return table.assign(identity=identity(name, digest(model)), base=base_of(s))
 
 
-def measured(model: Simulator, s: Setting, decoding: str, temperature: float) -> pd.DataFrame:
+def identity(name: str, weights: str) -> str:
+    """Of a run: how it is rewarded, trained and drawn from, and its weights."""
+    facts = (VERSION, name, RUNS.get(name), DRAWN.get(name), RATE, DRAWS, weights)
+    return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16]
+
+
+def base_of(s: Setting) -> str:
+    """Of what all runs share: the log, and the model whose vectors measure."""
+    facts = (VERSION, s.world.log.fingerprint, digest(s.supervised))
+    return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16]
+
+
+def measured(
+    model: Simulator, s: Setting, decoding: str, temperature: float, seed: int
+) -> pd.DataFrame:
     """What visits imagined for every test shopper earn and are, their mean a shopper; and NDCG@10 of
     the purchase: [user, measure, value]."""
     grammar = DECODING[decoding]
-    told = {"top_p": 0.95, "temperature": temperature, "grammar": grammar, "seed": SEED}
+    told = {"top_p": 0.95, "temperature": temperature, "grammar": grammar, "seed": seed}
     drawn = draw(model, s.test.histories, DRAWS, **told)
     real = s.test.trajectories.tokens(model.vocabulary)
     rewards = s.rewards()
@@ -200,7 +233,8 @@ def of_real(s: Setting) -> pd.DataFrame:
     vocabulary = s.supervised.vocabulary
     held = Held.of(s.test.trajectories.tokens(vocabulary), vocabulary)
     table = pd.DataFrame({"user": s.test.trajectories.user} | shapes(held, s.seen, 1))
-    return table.melt("user", var_name="measure").assign(run="real visits", decoding="")
+    table = table.melt("user", var_name="measure").assign(run="real visits", decoding="")
+    return table.assign(identity="", base=base_of(s))
 
 
 def against(values: pd.DataFrame) -> pd.DataFrame:
@@ -208,6 +242,8 @@ def against(values: pd.DataFrame) -> pd.DataFrame:
     shoppers, and the difference to the supervised model of the same decoding, paired; ablations also
     less the run with all."""
     rows = []
+    second = values[values["run"] == "all, seed 2"]
+    values = pd.concat([values, second.assign(run=AGAIN)], ignore_index=True)
     for (decoding, measure), part in values.groupby(["decoding", "measure"], sort=False):
         wide = part.pivot(index="user", columns="run", values="value")
         for run in dict.fromkeys(part["run"]):
@@ -219,13 +255,19 @@ def against(values: pd.DataFrame) -> pd.DataFrame:
                     less = bootstrap_mean(apart, shares=False)
                 rows.append((*own, int(wide[run].notna().sum()), minus, *less))
     columns = ["run", "decoding", "measure", "value", "low", "high", "n", "minus"]
-    return pd.DataFrame(rows, columns=[*columns, "less", "less_low", "less_high"])
+    table = pd.DataFrame(rows, columns=[*columns, "less", "less_low", "less_high"])
+    if "identity" in values:
+        about = values.drop_duplicates("run").set_index("run")[["identity", "base"]]
+        table = table.join(about, on="run")
+    return table
 
 
 def bases(run: str, there: Collection[str]) -> list[str]:
     """What a run is held against: the model that it started from, and an ablation the whole run."""
     own = "shipped, supervised" if run.startswith("shipped") else "supervised"
-    both = [own, "all"] if run.startswith("without") else [own]
+    also = {"all, 300 steps": "all", "by_grammar": "all", "shipped, all, T .7": "shipped, all"}
+    both = [own, "all"] if run.startswith("without") else [own, also.get(run, "")]
+    both = ["all"] if run == AGAIN else both
     return [name for name in both if name in there and name != run]
 
 
@@ -271,16 +313,21 @@ def value_of(table: pd.DataFrame, run: str, measure: str, decoding: str = "free"
     return found.iloc[0]
 
 
-def side_by_side(table: pd.DataFrame, decoding: str) -> pd.DataFrame:
-    """Supervised, after GRPO with all terms by seed, and the paired difference."""
+TAUGHT = {
+    "all": "GRPO, seed 1",
+    "all, seed 2": "GRPO, seed 2",
+    "all, 300 steps": "300 steps",
+    "by_grammar": "trained by the grammar",
+    "shipped, all": "from the shipped",
+}
+
+
+def side_by_side(
+    table: pd.DataFrame, decoding: str, runs: Mapping[str, str] = TAUGHT
+) -> pd.DataFrame:
+    """The supervised model, and of runs the paired difference to what they started from."""
     rows, real = [], table[table["run"] == "real visits"].set_index("measure")["value"]
     there = set(table.loc[table["decoding"] == decoding, "run"])
-    runs = {
-        "all": "GRPO, seed 1",
-        "all, seed 2": "GRPO, seed 2",
-        "shipped, all": "from the shipped",
-    }
-    runs |= {name: name for name in COOLER}
     for measure, said in MEASURES.items():
         line = {"": said}
         one = value_of(table, "supervised", measure, decoding)
@@ -294,17 +341,71 @@ def side_by_side(table: pd.DataFrame, decoding: str) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+LEFT_OUT = ("total_without_format", *TERMS, "rows", "distance", "ndcg", "ndcg_novel")
+"""What is told of a run without a term."""
+
+
 def ablations(table: pd.DataFrame) -> pd.DataFrame:
-    """Runs without a term less the run with all; in brackets the interval over shoppers."""
-    rows = []
-    for run in [run for run in RUNS if run.startswith("without") and run in set(table["run"])]:
-        line = {"": run.replace("_", " ")}
-        for measure in ("outcome", "process", "length", "format", "rows", "distance", "ndcg"):
-            part = table[(table["run"] == run) & (table["minus"] == "all")]
-            one = value_of(part, run, measure)
+    """Runs without a term less the run with all, and the same with nothing left out but another
+    seed; in brackets the interval over shoppers."""
+    rows, less = [], table[(table["minus"] == "all") & (table["decoding"] == "free")]
+    there = set(less["run"])
+    for run in [run for run in (*RUNS, AGAIN) if run.startswith("without") or run == AGAIN]:
+        said = "null: nothing, another seed" if run == AGAIN else run.replace("_", " ")
+        line = {"": said} | dict.fromkeys(LEFT_OUT, "not run")
+        for measure in LEFT_OUT if run in there else ():
+            one = value_of(less, run, measure)
             line[measure] = SIGNED.format(one["less"], one["less_low"], one["less_high"])
         rows.append(line)
+    # what learned nothing at all
+    line = {"": "null: no learning (supervised)"}
+    for measure in LEFT_OUT:
+        one = value_of(table, "all", measure)
+        line[measure] = SIGNED.format(-one["less"], -one["less_high"], -one["less_low"])
+    return pd.DataFrame([*rows, line])
+
+
+def variances(log: pd.DataFrame) -> pd.DataFrame:
+    """Of every run, each term in its first and last ten steps: the mean, and after the stroke the
+    variance within a group, which is what can teach."""
+    rows = []
+    for run, steps in log.groupby("run", sort=False):
+        ends = {"first": steps.head(10), "last": steps.tail(10)}
+        line = {"": run.replace("_", " "), "steps": len(steps)}
+        for name in ("total", "total_without_format", *TERMS):
+            cells = [
+                f"{e[name].mean():.3f} / {e[f'{name}_variance'].mean():.3f}" for e in ends.values()
+            ]
+            line[name] = " → ".join(cells)
+        rows.append(line)
     return pd.DataFrame(rows)
+
+
+def more(table: pd.DataFrame) -> pd.DataFrame:
+    """What was expected of the later runs, beside what was measured."""
+    asked = {
+        "grammar_total_without_format": ("by_grammar", "total_without_format", "supervised"),
+        "grammar_ndcg": ("by_grammar", "ndcg", "supervised"),
+        "grammar_violations_free": ("by_grammar", "violations", "supervised"),
+        "steps_300_total_less_all": ("all, 300 steps", "total", "all"),
+        "steps_300_distance_less_all": ("all, 300 steps", "distance", "all"),
+        "steps_300_ndcg_less_all": ("all, 300 steps", "ndcg", "all"),
+        "shipped_cool_ndcg": ("shipped, T .7", "ndcg", "shipped, supervised"),
+        "shipped_taught_cool_ndcg": ("shipped, all, T .7", "ndcg", "shipped, supervised"),
+        "shipped_taught_cool_less_taught_ndcg": ("shipped, all, T .7", "ndcg", "shipped, all"),
+        "another_seed_total": (AGAIN, "total", "all"),
+        "drawn_again_ndcg": ("supervised, drawn again", "ndcg", "supervised"),
+        "drawn_again_total": ("supervised, drawn again", "total", "supervised"),
+    }
+    numbers = {}
+    for name, (run, measure, minus) in asked.items():
+        by = "grammar" if name in ("grammar_total_without_format", "grammar_ndcg") else "free"
+        keys = {"run": run, "measure": measure, "minus": minus, "decoding": by}
+        found = table[(table[list(keys)] == list(keys.values())).all(axis=1)]
+        if len(found):
+            numbers[name] = round(float(found["less"].iloc[0]), 4)
+    ranges = {name: span for name, span in expected("grpo_more").items() if name in numbers}
+    return judged(numbers, ranges, ".2f", ".3f")
 
 
 def shares(table: pd.DataFrame, run: str = "all", decoding: str = "free") -> dict[str, float]:
@@ -375,7 +476,8 @@ def page(s: Setting, table: pd.DataFrame, log: pd.DataFrame) -> str:
     path = settings().data / "predictions.toml"
     predicted = tomllib.loads(path.read_text(encoding="utf-8"))["grpo"]
     seconds = log.loc[log["run"] == "all", "seconds"].median()
-    missing = [run.replace("_", " ") for run in RUNS if run not in set(table["run"])]
+    asked = (*RUNS, *DRAWN)
+    missing = [run.replace("_", " ") for run in asked if run not in set(table["run"])]
     said = {
         d: ", ".join(f"{n} {v:.0%}" for n, v in shares(table, "all", d).items()) for d in DECODING
     }
@@ -385,7 +487,7 @@ def page(s: Setting, table: pd.DataFrame, log: pd.DataFrame) -> str:
         "Made by `python benchmarks/grpo.py`.",
         "",
         f"{s.world!r}. A simulator was trained for 1,200 supervised steps, then by GRPO for "
-        f"{log['step'].max()} steps of 16 visits × 8, on {len(s.train):,} visits with a purchase. Measured "
+        f"{(log['run'] == 'all').sum()} steps of 16 visits × 8, on {len(s.train):,} visits with a purchase. Measured "
         f"on {len(s.test)} shoppers' last one, which no run has seen: {DRAWS} imagined visits each at "
         "top-p .95. 95 % of resampled shoppers; the supervised model is one, so nothing is said of others.",
         "",
@@ -397,7 +499,13 @@ def page(s: Setting, table: pd.DataFrame, log: pd.DataFrame) -> str:
         "",
         f"Share of the total's rise (seed 1): {said['free']}.",
         "",
-        "## The same two models, decoding by the grammar",
+        "## Nothing learned: less heat, and drawn again",
+        "",
+        markdown(side_by_side(table, "free", {name: name for name in DRAWN})),
+        "",
+        "*shipped, all, T .7* has learned; beside it stands the shipped as it was, at T 1.",
+        "",
+        "## The same models, decoding by the grammar",
         "",
         markdown(side_by_side(table, "grammar")),
         "",
@@ -406,6 +514,14 @@ def page(s: Setting, table: pd.DataFrame, log: pd.DataFrame) -> str:
         "## Without a term, less the run with all (seed 1, free decoding)",
         "",
         markdown(ablations(table)),
+        "",
+        "## Each term in training: mean / variance within a group, first ten steps → last ten",
+        "",
+        markdown(variances(log)),
+        "",
+        "## More runs, as predicted (`[grpo_more]`)",
+        "",
+        markdown(more(table)),
         "",
         "## What was predicted (`data/predictions.toml`, never changed)",
         "",
@@ -419,17 +535,20 @@ def page(s: Setting, table: pd.DataFrame, log: pd.DataFrame) -> str:
     return "\n".join(text) + "\n"
 
 
-def write(s: Setting, parts: list, logs: list, read: list) -> str:
-    """The tables and the page of the runs so far."""
+def write(s: Setting, parts: list, logs: list, read: list) -> None:
+    """The tables and the page of the runs so far, and of those that were committed."""
     parts, logs = (pd.concat(part, ignore_index=True) for part in (parts, logs))
-    against(parts).to_csv(RESULTS / "grpo.csv", index=False, float_format="%.4f")
+    base = base_of(s)
+    table = merged(against(parts), RESULTS / "grpo.csv", "run", base)
+    table.to_csv(RESULTS / "grpo.csv", index=False, float_format="%.4f")
+    logs = merged(logs, RESULTS / "grpo_log.csv", "run", base)
     logs.to_csv(RESULTS / "grpo_log.csv", index=False, float_format="%.4g")
     # the page says what the files say, to the digit
     table, log = (pd.read_csv(RESULTS / name) for name in ("grpo.csv", "grpo_log.csv"))
-    pd.concat(read).to_csv(RESULTS / "grpo_visits.csv", index=False)
+    if len(read) > 1:
+        pd.concat(read).to_csv(RESULTS / "grpo_visits.csv", index=False)
     text = page(s, table, log)
     (RESULTS / "grpo.md").write_text(text, encoding="utf-8")
-    return text
 
 
 def main() -> None:
@@ -439,27 +558,33 @@ def main() -> None:
     parser.add_argument("--only", nargs="*", default=[*RUNS], choices=RUNS)
     asked = parser.parse_args()
     torch.set_num_threads(1)
-    folder, text = settings().runs / "grpo", ""
+    folder = settings().runs / "grpo"
     s = setting(folder)
-    parts = [of_real(s), values_of(s.supervised, s, "supervised", folder / "measured")]
-    for name, temperature in COOLER.items():
-        parts.append(values_of(s.supervised, s, name, folder / f"measured_{temperature}"))
-    logs, read = [], [to_read(s.supervised, s, "supervised")]
+    parts, logs, read = [of_real(s)], [], [to_read(s.supervised, s, "supervised")]
+    models = {"supervised": s.supervised, "shipped, supervised": load_simulator()}
+    kept = {"supervised": folder / "measured", "shipped, supervised": folder / "measured_shipped"}
     for name in asked.only:
         where = folder / f"{name.replace(', ', '_').replace(' ', '_')}_{asked.steps}"
-        base = s
-        if name.startswith("shipped"):
-            base = replace(s, supervised=load_simulator())
-            told = "shipped, supervised"
-            parts.append(values_of(base.supervised, s, told, folder / "measured_shipped"))
-        model, log = trained(base, name, asked.steps, where)
-        logs.append(log.assign(run=name))
-        # all are measured by the vectors of one model
-        parts.append(values_of(model, s, name, where))
-        read += [to_read(model, s, name)] if name == "all" else []
-        text = write(s, parts, logs, read)
+        start = "shipped, supervised" if name.startswith("shipped") else "supervised"
+        base = replace(s, supervised=models[start])
+        models[name], log = trained(base, name, asked.steps, where)
+        told = {"run": name, "identity": identity(name, digest(models[name])), "base": base_of(s)}
+        logs.append(log.assign(**told))
+        kept[name] = where
+        read += [to_read(models[name], s, name)] if name == "all" else []
+        write(s, parts + values_of_all(s, models, kept), logs, read)
         print(f"{name}: {log['seconds'].sum():.0f} s", flush=True)
-    print(text)
+
+
+def values_of_all(s: Setting, models: Mapping[str, Simulator], kept: Mapping[str, Path]) -> list:
+    """What was measured of every model, and of what is drawn from them without learning."""
+    # all are measured by the vectors of one model
+    parts = [values_of(model, s, name, kept[name]) for name, model in models.items()]
+    for name, (model, temperature, seed) in DRAWN.items():
+        where = kept.get(model, Path()) / f"drawn {temperature} {seed}"
+        if model in models:
+            parts.append(values_of(models[model], s, name, where))
+    return parts
 
 
 if __name__ == "__main__":
