@@ -1,16 +1,18 @@
 """Where would this shopper go next? The simulator beside the rules, its own parts and the ceiling.
 
-    python benchmarks/simulator.py [--only ROW ...] [--train published] [--gate]
+    python benchmarks/simulator.py [--only ROW ...] [--train published] [--gate] [--seconds]
 
 First question: nats of first looks (a product for the first time in the visit) with the own history,
 another shopper's, and none; paired by shopper. Then the next purchase of every real shopper's last
 visit with one, from the rows strictly before it, among all products; *novel*: products touched before
 are masked and are no targets. The simulator is the shipped one (`python start.py train-simulator`);
 `--train published` trains it without any remedy, in a folder where a stopped run goes on. Each row
-keeps its shoppers' values in the folder of runs, so that a stopped run goes on; the page is written
-from the rows that there are. `--gate` opens the gate, once for these weights, and writes it into the
-shipped card: the best rule is chosen on the visit with a purchase before the last. Writes
-`benchmarks/results/simulator.csv`, `simulator_reads.csv` (the first question) and `simulator.md`.
+keeps its shoppers' values in the folder of runs, named by log, settings, seed, weights and code, so that
+a stopped run goes on; a row that is not made again, as its folder is not there, stays on the page as it
+was committed (`kept.py`). `--gate` opens the gate, once for these weights, and writes it into the
+shipped card: the best rule is chosen on the visit with a purchase before the last. `--seconds` takes the
+times again. Writes `benchmarks/results/simulator.csv`, `simulator_reads.csv` (the first question),
+`simulator_visits.csv`, `simulator_seconds.csv` and `simulator.md`.
 """
 
 from __future__ import annotations
@@ -23,6 +25,7 @@ from datetime import UTC, datetime
 import numpy as np
 import pandas as pd
 from boomerang import RESULTS
+from kept import merged
 from simulator_page import page, reads_of
 from simulator_parts import (
     BASE,
@@ -30,15 +33,18 @@ from simulator_parts import (
     RULES,
     SCORERS,
     SLOW,
+    SWAP,
     VISITS,
-    counted,
     folder,
+    identity,
+    is_kept,
+    of,
     on,
     published,
+    row,
     shipped,
     visits_for,
 )
-from world import measure
 
 from workbench.ledger import Service
 from workbench.recommend import EASE
@@ -49,43 +55,22 @@ from workbench.reports.recpilot import (
     decide,
     draw,
     fidelity,
-    swap_cost,
     visits_of,
 )
-from workbench.reports.recpilot.gate import digest
 from workbench.settings import settings
 from workbench.statistics import bootstrap_mean
 
 
-def row(name: str, day: str = "test") -> pd.DataFrame:
-    """[part, user, ndcg, recall] of a row, kept once it was measured."""
-    of = digest(shipped()) if name.startswith(("simulator", "encoder")) else ""
-    path = folder() / f"{day} {name} {of}".rstrip()
-    path = path.with_name(path.name + ".parquet")
-    if not path.exists():
-        world, asked = on(day)
-        begun = time.process_time()
-        found = counted(day)[name] if name in RULES else SCORERS[name](world, asked)
-        seconds = time.process_time() - begun
-        parts = [measure(found, asked, part == "novel").assign(part=part) for part in PARTS]
-        table = pd.concat(parts, ignore_index=True).assign(seconds=seconds)
-        table.to_parquet(path)
-        print(f"{name}: {table.groupby('part')['ndcg'].mean().round(3).to_dict()}, {seconds:.0f} s")
-    return pd.read_parquet(path)
-
-
 def history_read() -> pd.DataFrame:
-    """[model, user, own, swapped, none]: nats a first look on the test visits."""
-    parts = []
-    for name, model in (("simulator", shipped), ("as published", published)):
-        of = f" {digest(shipped())}" if name == "simulator" else ""
-        path = folder() / f"swap {name}{of}.parquet"
-        if not path.exists() and (name == "simulator" or (folder() / "published").exists()):
-            world, asked = on("test")
-            swap_cost(model(), visits_for(asked, world)).assign(model=name).to_parquet(path)
-        if path.exists():
-            parts.append(pd.read_parquet(path))
+    """[model, user, own, swapped, none, identity]: nats a first look on the test visits."""
+    names = {"simulator": SWAP} | ({"as published": f"{SWAP}, as published"} if there() else {})
+    parts = [row(name).assign(model=model) for model, name in names.items()]
     return pd.concat(parts, ignore_index=True)
+
+
+def there() -> bool:
+    """Whether the simulator without remedies was trained here."""
+    return (folder() / "published").exists()
 
 
 def timings() -> pd.DataFrame:
@@ -126,31 +111,33 @@ def timings() -> pd.DataFrame:
 
 
 def likeness() -> pd.DataFrame:
-    """[measure, real, and a column each: other real visits, and one imagined visit a shopper]."""
+    """[visits, measure, said]: of the real visits, of other real ones, and of one imagined visit a
+    shopper by each simulator that is there."""
     world, asked = on("test")
     real = visits_for(asked, world).trajectories
     before = visits_of(asked.train).trajectories
     rng = np.random.default_rng(1)
     others = before.select(rng.choice(len(before), len(real), replace=False))
     sets, free = {"other real visits": others}, {"other real visits": ""}
-    models = {"simulator": shipped}
-    if (folder() / "published").exists():
-        models["as published"] = published
-    for name, model in models.items():
+    for name, model in (
+        {"simulator": shipped} | ({"as published": published} if there() else {})
+    ).items():
         told = (model(), asked.train.histories(asked.users), 1)
         sets[name] = draw(*told, seed=1).trajectories()
         broken = 1 - draw(*told, grammar=False, seed=1).valid.mean()
         free[name] = f"{broken:.1%}"
-    columns = {}
+    lines = []
     for name, part in sets.items():
         found = fidelity(real, part)
-        columns["measure"] = [*found["measure"], "free of the grammar, it is broken by"]
-        columns["real"] = ["" if np.isnan(v) else f"{v:.3f}" for v in found["real"]] + ["0.0%"]
-        columns[name] = [
+        said = [
             f"{d:.3f}" if np.isnan(v) else f"{v:.3f}"
             for v, d in zip(found["imagined"], found["distance"], strict=True)
-        ] + [free[name]]
-    return pd.DataFrame(columns)
+        ]
+        measures = [*found["measure"], "free of the grammar, it is broken by"]
+        lines += [(name, *line) for line in zip(measures, [*said, free[name]], strict=True)]
+        kept = ["" if np.isnan(v) else f"{v:.3f}" for v in found["real"]]
+    lines += [("real", *line) for line in zip(measures, [*kept, "0.0%"], strict=True)]
+    return pd.DataFrame(lines, columns=["visits", "measure", "said"])
 
 
 def open_gate() -> None:
@@ -161,7 +148,7 @@ def open_gate() -> None:
     for day in ("valid", "test"):
         tables = {name: row(kept, day) for name, kept in names.items()}
         found[day] = {n: t.loc[t["part"] == "all", "ndcg"].to_numpy() for n, t in tables.items()}
-    cost = history_read().query("model == 'simulator'")
+    cost = row(SWAP)
     swap = float((cost["swapped"] - cost["own"]).mean())
     date = datetime.now(UTC).date().isoformat()
     simulator.card["gate"] = decide(simulator, found["valid"], found["test"], swap, date)
@@ -170,8 +157,8 @@ def open_gate() -> None:
 
 
 def table_of(names: list[str]) -> pd.DataFrame:
-    """[row, part, measure, value, low, high, less, less_low, less_high, shoppers, seconds]; less:
-    the row less the simulator, paired by shopper."""
+    """[row, part, measure, value, low, high, less, less_low, less_high, shoppers, seconds,
+    identity]; less: the row less the simulator, paired by shopper."""
     base, lines = row(BASE), []
     for name in names:
         for part in PARTS:
@@ -179,10 +166,18 @@ def table_of(names: list[str]) -> pd.DataFrame:
             for what in ("ndcg", "recall"):
                 apart = bootstrap_mean(own[what] - other[what], shares=False)
                 value = bootstrap_mean(own[what])
-                end = (len(own), own["seconds"].iloc[0])
+                end = (len(own), own["seconds"].iloc[0], own["identity"].iloc[0])
                 lines.append((name, part, what, *value, *apart, *end))
     columns = ["row", "part", "measure", "value", "low", "high", "less", "less_low", "less_high"]
-    return pd.DataFrame(lines, columns=[*columns, "shoppers", "seconds"])
+    return pd.DataFrame(lines, columns=[*columns, "shoppers", "seconds", "identity"])
+
+
+def committed(new: pd.DataFrame, name: str, row: str) -> pd.DataFrame:
+    """A table with what was committed before and not made again, written and read back."""
+    path, base = RESULTS / name, identity(of(BASE))
+    table = new.assign(base=base) if "identity" in new else new.assign(identity=base, base=base)
+    merged(table, path, row, base).to_csv(path, index=False, float_format="%.6f")
+    return pd.read_csv(path, dtype={"said": str}, keep_default_na="said" not in new)
 
 
 def main() -> None:
@@ -191,26 +186,29 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", choices=[*RULES, *SCORERS], help="rows to measure")
     parser.add_argument("--train", choices=["published"])
     parser.add_argument("--gate", action="store_true", help="open the gate, once")
+    parser.add_argument("--seconds", action="store_true", help="take the times again")
     options = parser.parse_args()
     if options.train:
         config = SimulatorConfig.as_published()
         work = folder() / "training"
         work.mkdir(exist_ok=True)
         Simulator(config).fit(on("test")[1].train, work).save(folder() / "published")
-    if options.only:
-        for name in options.only:
-            row(name)
-        return
-    wanted = [name for name in (*RULES, *SCORERS) if name not in SLOW]
-    if not (folder() / "published").exists():
+    wanted = options.only or [name for name in (*RULES, *SCORERS) if name not in SLOW]
+    if not there() and "as published, 16 visits" in wanted:
         wanted.remove("as published, 16 visits")
-    names = wanted + [name for name in SLOW if (folder() / f"test {name}.parquet").exists()]
-    table, cost = table_of(names), history_read()
+    wanted += [name for name in SLOW if name not in wanted and is_kept(name)]
+    order = [*RULES, *SCORERS]
+    table = committed(table_of(wanted), "simulator.csv", "row")
+    table = table.sort_values("row", key=lambda rows: rows.map(order.index), kind="stable")
+    table.to_csv(RESULTS / "simulator.csv", index=False, float_format="%.6f")
     if options.gate:
         open_gate()
-    table.to_csv(RESULTS / "simulator.csv", index=False, float_format="%.4f")
-    reads_of(cost).to_csv(RESULTS / "simulator_reads.csv", index=False, float_format="%.4f")
-    text = page(table, cost, timings(), likeness())
+    reads = committed(reads_of(history_read()), "simulator_reads.csv", "model")
+    alike = committed(likeness(), "simulator_visits.csv", "visits")
+    path = RESULTS / "simulator_seconds.csv"
+    if options.seconds or not path.exists():
+        timings().to_csv(path, index=False, float_format="%.6f")
+    text = page(table, reads, pd.read_csv(path), alike)
     (RESULTS / "simulator.md").write_text(text, encoding="utf-8")
     print(text)
 

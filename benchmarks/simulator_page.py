@@ -16,11 +16,11 @@ LESS = "simulator less as published"
 """The shipped simulator and that as published, paired by shopper."""
 
 
-def numbers_of(table: pd.DataFrame, cost: pd.DataFrame) -> dict[str, float]:
+def numbers_of(table: pd.DataFrame, reads: pd.DataFrame) -> dict[str, float]:
     """What was predicted, as measured."""
     ndcg = table[table["measure"] == "ndcg"].set_index(["part", "row"])["value"]
     everything, novel = ndcg["all"], ndcg["novel"]
-    swap = (cost["swapped"] - cost["own"]).groupby(cost["model"]).mean()
+    swap = reads[reads["compared"] == "swapped less own"].set_index("model")["value"]
     base = everything[BASE]
     other = {
         "ndcg_published": everything.get("as published, 16 visits"),
@@ -52,7 +52,7 @@ def verdicts(numbers: dict[str, float]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["number", "predicted", "measured", "verdict"])
 
 
-def page(table: pd.DataFrame, cost: pd.DataFrame, times: pd.DataFrame, alike: pd.DataFrame) -> str:
+def page(table: pd.DataFrame, reads: pd.DataFrame, times: pd.DataFrame, alike: pd.DataFrame) -> str:
     """The results as Markdown."""
     wide: dict[str, dict] = {}
     for r in table.itertuples():
@@ -61,11 +61,11 @@ def page(table: pd.DataFrame, cost: pd.DataFrame, times: pd.DataFrame, alike: pd
             cell += f"; {r.less:+.3f} [{r.less_low:+.3f}, {r.less_high:+.3f}]"
         at = {"ndcg": "NDCG@10", "recall": "Recall@5"}[r.measure]
         wide.setdefault(r.row, {"": r.row})[f"{r.part}: {at} ({r.shoppers})"] = cell
-    reads: dict[str, dict] = {}
-    for r in reads_of(cost).itertuples():
+    read: dict[str, dict] = {}
+    for r in reads.itertuples():
         sign = "" if r.compared == "own" and r.model != LESS else "+"
         cell = f"{r.value:{sign}.3f} [{r.low:{sign}.3f}, {r.high:{sign}.3f}]"
-        reads.setdefault(r.model, {"": r.model})[r.compared] = cell
+        read.setdefault(r.model, {"": r.model})[r.compared] = cell
     gate = shipped().card.get("gate", {})
     rule, recall = best_rule(table)
     state = "open" if gate.get("open") else "shut"
@@ -76,7 +76,7 @@ def page(table: pd.DataFrame, cost: pd.DataFrame, times: pd.DataFrame, alike: pd
         "Nats a first look on the last visits with a purchase; 95 % of resampled shoppers.",
         "",
     ]
-    text += [markdown(pd.DataFrame(reads.values())), "", "At least .3 nats are asked for.", ""]
+    text += [markdown(pd.DataFrame(read.values())), "", "At least .3 nats are asked for.", ""]
     text += ["## The next purchase", ""]
     text += ["Value with 95 % of resampled shoppers; then the row less the simulator, paired.", ""]
     text += [markdown(pd.DataFrame(wide.values())), ""]
@@ -98,15 +98,37 @@ def page(table: pd.DataFrame, cost: pd.DataFrame, times: pd.DataFrame, alike: pd
     text += ["", "## Seconds of processor time, one thread of a busy machine", "", markdown(said)]
     text += ["", "## Do imagined visits look like real ones?", ""]
     text += ["One visit a shopper, by the grammar; JSD and AUC are between the column and the real"]
-    text += ["visits. Other real visits are the null.", "", markdown(alike)]
-    checked = verdicts(numbers_of(table, cost))
+    text += ["visits. Other real visits are the null.", "", markdown(side_by_side(alike))]
+    checked = verdicts(numbers_of(table, reads))
     text += ["", "## What was predicted (`data/predictions.toml`)", "", markdown(checked)]
-    return "\n".join([*text, "", "The generated world is no evidence about shops."]) + "\n"
+    text += ["", earlier(table), "", "The generated world is no evidence about shops."]
+    return "\n".join(text) + "\n"
+
+
+def side_by_side(alike: pd.DataFrame) -> pd.DataFrame:
+    """A line a measure, a column for each set of visits."""
+    columns = ["real", "other real visits", "simulator", "as published"]
+    wide = alike.pivot(index="measure", columns="visits", values="said")
+    wide = wide.loc[list(dict.fromkeys(alike["measure"]))]
+    return wide[[name for name in columns if name in wide]].reset_index()
+
+
+def earlier(table: pd.DataFrame) -> str:
+    """Which rows are as they were measured before, without their shoppers' values at hand."""
+    old = table[table["identity"].fillna("") == ""]
+    rows = ", ".join(dict.fromkeys(old["row"]))
+    if not rows:
+        return "Every row can be made again from its identity (`simulator.csv`)."
+    return (
+        f"Measured before identities were kept, and not again: {rows}. The others' identities (log, "
+        "settings, seed, weights, code) stand in `simulator.csv`."
+    )
 
 
 def reads_of(cost: pd.DataFrame) -> pd.DataFrame:
-    """[model, compared, value, low, high, shoppers]: nats a first look; the last model is the
-    shipped one less that as published, paired by shopper."""
+    """[model, compared, value, low, high, shoppers, identity]: nats a first look; the last model is
+    the shipped one less that as published, paired by shopper."""
+    made_of = cost.groupby("model")["identity"].first()
     compared = pd.DataFrame({"model": cost["model"], "user": cost["user"], "own": cost["own"]})
     for other in ("swapped", "none"):
         compared[f"{other} less own"] = cost[other] - cost["own"]
@@ -114,12 +136,13 @@ def reads_of(cost: pd.DataFrame) -> pd.DataFrame:
     models = {name: one.drop(columns="model") for name, one in models.items()}
     if "as published" in models:
         models[LESS] = models["simulator"] - models["as published"]
+        made_of[LESS] = made_of["as published"]
     lines = []
     for name, one in models.items():
         for what in one:
             found = bootstrap_mean(one[what], shares=False)
-            lines.append((name, what, *found, len(one)))
-    columns = ["model", "compared", "value", "low", "high", "shoppers"]
+            lines.append((name, what, *found, len(one), made_of[name]))
+    columns = ["model", "compared", "value", "low", "high", "shoppers", "identity"]
     return pd.DataFrame(lines, columns=columns)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
@@ -9,18 +10,48 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from world import Asked, ceiling, last_purchases, own_actions, rules
+from world import Asked, ceiling, last_purchases, measure, own_actions, rules
 
+from workbench._run_folders import source_of
 from workbench.data import load_world
 from workbench.recommend import GRU4Rec, GRU4RecConfig, SASRec, SASRecConfig
-from workbench.reports.recpilot import Simulator, Visits, draw, last_visits, load_simulator, scores
+from workbench.reports.recpilot import (
+    Simulator,
+    Visits,
+    draw,
+    last_visits,
+    load_simulator,
+    scores,
+    swap_cost,
+)
 from workbench.reports.recpilot._starting import item_vectors
-from workbench.settings import settings
+from workbench.reports.recpilot.gate import digest
+from workbench.runs import folder_of, read, run
+from workbench.settings import Frozen, settings
 from workbench.worlds.shop import World
 
-VISITS, BASE = 16, "simulator, 16 visits"
+VISITS, BASE, SEED = 16, "simulator, 16 visits", 1
 PARTS = ("all", "novel")
 Scorer = Callable[[World, Asked], np.ndarray]
+VERSION = "1"
+"""Raised when a row changes its meaning without a change of its own function."""
+
+
+class Row(Frozen):
+    """What a kept row depends on beside the log; its folder is named by all of it."""
+
+    name: str
+    """What it is called on the page."""
+    day: str = "test"
+    """Who is asked: "test", the last visit, or "valid", the one before."""
+    weights: str = ""
+    """Digest of the simulator's weights; "" for what has none."""
+    config: str = ""
+    """Settings of a network that the row trains, seed included."""
+    seed: int = SEED
+    """Seed of drawing."""
+    code: str = ""
+    """Digest of the function that scores."""
 
 
 def folder() -> Path:
@@ -56,7 +87,7 @@ def imagined(model: Callable[[], Simulator], n: int, rule: str = "mixture") -> S
     def score(world: World, asked: Asked) -> np.ndarray:
         found, simulator = [], model()
         for users in np.array_split(asked.users, 8):  # N visits of 50 shoppers at a time
-            drawn = draw(simulator, asked.train.histories(users), n, seed=1)
+            drawn = draw(simulator, asked.train.histories(users), n, seed=SEED)
             found.append(scores(drawn, rule))
         return np.concatenate(found)
 
@@ -103,11 +134,11 @@ def chain(world: World, asked: Asked) -> np.ndarray:
     return found + 1e-9 * share
 
 
-def trained(kind: type, config: type, actions: bool) -> Scorer:
-    """A next-row network, validated on the visit before."""
+def trained(kind: type, name: str) -> Scorer:
+    """A next-row network."""
 
     def score(world: World, asked: Asked) -> np.ndarray:
-        model = kind(config(use_actions=actions))
+        model = kind(NETWORKS[name])
         return model.fit(asked.train).score(asked.train.histories(asked.users))
 
     return score
@@ -157,9 +188,62 @@ SCORERS: dict[str, Scorer] = {
     "first vectors alone, EASE": vectors("ease"),
     "first vectors alone, SVD": vectors("svd"),
     "16 draws, Markov chain of own kinds": chain,
-    "SASRec": trained(SASRec, SASRecConfig, False),
-    "SASRec with actions": trained(SASRec, SASRecConfig, True),
-    "GRU4Rec": trained(GRU4Rec, GRU4RecConfig, False),
-    "GRU4Rec with actions": trained(GRU4Rec, GRU4RecConfig, True),
+    "SASRec": trained(SASRec, "SASRec"),
+    "SASRec with actions": trained(SASRec, "SASRec with actions"),
+    "GRU4Rec": trained(GRU4Rec, "GRU4Rec"),
+    "GRU4Rec with actions": trained(GRU4Rec, "GRU4Rec with actions"),
 }
-SLOW = ("SASRec", "SASRec with actions", "GRU4Rec", "GRU4Rec with actions")
+NETWORKS = {
+    "SASRec": SASRecConfig(),
+    "SASRec with actions": SASRecConfig(use_actions=True),
+    "GRU4Rec": GRU4RecConfig(),
+    "GRU4Rec with actions": GRU4RecConfig(use_actions=True),
+}
+SLOW, SWAP = tuple(NETWORKS), "swap"
+
+
+def of(name: str, day: str = "test") -> Row:
+    """What a row depends on as things stand."""
+    ours = name.startswith(("simulator", "encoder", SWAP))
+    late = name in ("as published, 16 visits", f"{SWAP}, as published")
+    weights = digest(published()) if late else digest(shipped()) if ours else ""
+    config = NETWORKS[name].model_dump_json() if name in NETWORKS else ""
+    scorer = rules if name in RULES else swap_cost if name.startswith(SWAP) else SCORERS[name]
+    return Row(name=name, day=day, weights=weights, config=config, code=source_of(scorer))
+
+
+def measured(row: Row) -> pd.DataFrame:
+    """[part, user, ndcg, recall, seconds] of a row; of a swap the nats of `swap_cost`."""
+    world, asked = on(row.day)
+    if row.name.startswith(SWAP):
+        model = published() if row.name.endswith("as published") else shipped()
+        return swap_cost(model, visits_for(asked, world))
+    begun = time.process_time()
+    name = row.name
+    found = counted(row.day)[name] if name in RULES else SCORERS[name](world, asked)
+    seconds = time.process_time() - begun
+    parts = [measure(found, asked, part == "novel").assign(part=part) for part in PARTS]
+    return pd.concat(parts, ignore_index=True).assign(seconds=seconds)
+
+
+def row(name: str, day: str = "test") -> pd.DataFrame:
+    """What `measured` finds, kept in a folder that is named by the log and all of `Row`; with its
+    `identity`, the beginning of that name."""
+    asked = of(name, day)
+    run([asked], measured, folder(), version=VERSION, data=on(day)[0].log)
+    return read(place(asked)).assign(identity=identity(asked))
+
+
+def place(asked: Row) -> Path:
+    """The folder of a row."""
+    return folder_of(asked, measured, folder(), version=VERSION, data=on(asked.day)[0].log)
+
+
+def identity(asked: Row) -> str:
+    """The beginning of its folder's name."""
+    return place(asked).name[:16]
+
+
+def is_kept(name: str) -> bool:
+    """Whether a row was measured as things stand."""
+    return (place(of(name)) / "manifest.json").is_file()
