@@ -78,6 +78,8 @@ DRAWN: Mapping[str, tuple[str, float, int]] = {  # name: of which model, tempera
 holds likely, and with other random numbers."""
 AGAIN = "all, another seed"
 """The run of seed 2, held against that of seed 1: what a second run changes for no reason."""
+BEGINS = ("supervised", *list(RUNS)[:4], AGAIN, "shipped, supervised", *list(RUNS)[4:])
+"""The order of runs in the tables: each after what it starts from."""
 VERSION = "1"
 """Raised when a run, or what is measured of it, changes its meaning."""
 DECODING = {"free": False, "grammar": True}
@@ -535,11 +537,26 @@ def page(s: Setting, table: pd.DataFrame, log: pd.DataFrame) -> str:
     return "\n".join(text) + "\n"
 
 
+def ordered(table: pd.DataFrame) -> pd.DataFrame:
+    """Lines by decoding, measure and run, in one order whichever were made again."""
+    drawn = [[name for name, of in DRAWN.items() if of[0] == run] for run in BEGINS]
+    runs = [name for run, after in zip(BEGINS, drawn, strict=True) for name in (run, *after)]
+    places = {
+        "decoding": ["", *DECODING],
+        "measure": list(dict.fromkeys(table["measure"])),
+        "run": ["real visits", *runs],
+    }
+    # the same measure may come first with the real visits, which are not asked for all
+    ranks = {k: {name: n for n, name in enumerate(names)} for k, names in places.items()}
+    keys = {k: table[k].fillna("").map(ranks[k]) for k in places}
+    return table.loc[table.assign(**keys).sort_values([*places], kind="stable").index]
+
+
 def write(s: Setting, parts: list, logs: list, read: list) -> None:
     """The tables and the page of the runs so far, and of those that were committed."""
     parts, logs = (pd.concat(part, ignore_index=True) for part in (parts, logs))
     base = base_of(s)
-    table = merged(against(parts), RESULTS / "grpo.csv", "run", base)
+    table = ordered(merged(against(parts), RESULTS / "grpo.csv", "run", base))
     table.to_csv(RESULTS / "grpo.csv", index=False, float_format="%.4f")
     logs = merged(logs, RESULTS / "grpo_log.csv", "run", base)
     logs.to_csv(RESULTS / "grpo_log.csv", index=False, float_format="%.4g")
