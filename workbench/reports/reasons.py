@@ -141,11 +141,11 @@ def _why_not(e: Evidence, named: int, pick: int) -> str:
     """Why a product is not the pick: a button that was pressed on it, taken out, had, known, none
     of what is offered; or what the pick is beside it."""
     own = e.log.rows_of(e.user)
+    own = own[own["action"].isin(BUTTONS)]
     pressed = own.loc[own["item"] == named, "action"].astype(str)
-    pressed = pressed[pressed.isin(BUTTONS)]
     if len(pressed):
         return pressed.iloc[-1]
-    if _wishes(e, named).any():
+    if len(own) and _wishes(e, named).any():
         return "too dear"
     if np.isneginf(e.scores[named]):
         return "taken out"
