@@ -19,7 +19,7 @@ from workbench.reports.hushed import hushed, silenced
 from workbench.reports.offers import affordable, roles
 from workbench.reports.refills import Refills, refills
 from workbench.reports.statements import Executed, NotSo
-from workbench.reports.stores import Notes, notes_of
+from workbench.reports.stores import Notes, notes_of, sayings
 from workbench.reports.support import Deletion, by_deletion, by_rows
 
 LIST = 20
@@ -159,11 +159,10 @@ class Evidence:
         return {name: store.lineage(self.user) for name, store in self.stores.items()}
 
     @cached_property
-    def told(self) -> dict[str, pd.DataFrame]:
-        """What stores say of the shopper in words of their own, by store: [kind, relation, object,
-        value, interaction, weight], a row for each statement and interaction that carries it."""
-        saying = {name: getattr(store, "says", None) for name, store in self.stores.items()}
-        return {name: says(self) for name, says in saying.items() if says is not None}
+    def told(self) -> dict[tuple[str, str, str], tuple[str, pd.DataFrame]]:
+        """What stores say of the shopper in words of their own, see `sayings`."""
+        saying = {name: store for name, store in self.stores.items() if hasattr(store, "says")}
+        return sayings({name: store.says(self) for name, store in saying.items()})
 
     @cached_property
     def notes(self) -> dict[str, Notes]:

@@ -111,16 +111,14 @@ def unsaid(e: Evidence, subject: str, relation: str, object: str) -> Executed:
 def told(e: Evidence, subject: str, relation: str, object: str, kind: str) -> Executed:
     """What a store tells: the rows of its table."""
     same(subject, e.name)
-    for store, table in e.told.items():
-        own = table[table["kind"].eq(kind) & table["relation"].eq(relation)]
-        own = own[own["object"].eq(object)]
-        if len(own):
-            ids = own["interaction"].to_numpy(dtype=np.int64)
-            about = e.deeds.item[np.isin(e.deeds.interaction, ids)]
-            if kind in ("experience", "archive") and e.silent[about].any():
-                raise Unsaid("it comes from what is left unsaid")
-            return Executed(float(own["value"].iloc[0]), ids, own["weight"].to_numpy(float), store)
-    raise NotSo(f"no store says {relation} {object}")
+    store, own = e.told.get((kind, relation, object), ("", None))
+    if own is None:
+        raise NotSo(f"no store says {relation} {object}")
+    ids = own["interaction"].to_numpy(dtype=np.int64)
+    about = e.deeds.item[np.isin(e.deeds.interaction, ids)]
+    if kind in ("experience", "archive") and e.silent[about].any():
+        raise Unsaid("it comes from what is left unsaid")
+    return Executed(float(own["value"].iloc[0]), ids, own["weight"].to_numpy(float), store)
 
 
 # --- proposed ---
@@ -140,10 +138,9 @@ def propose(e: Evidence) -> Iterator[Statement]:
     yield "basis", e.name, "all", e.name
     if e.unsaid:
         yield "unsaid", e.name, "unsaid", "topics"
-    for table in e.told.values():
-        kinds = table.drop_duplicates(["kind", "relation", "object"])
-        for one in kinds[kinds["kind"].isin(TOLD)].itertuples():
-            yield one.kind, e.name, one.relation, one.object
+    for kind, relation, object in e.told:
+        if kind in TOLD:
+            yield kind, e.name, relation, object
 
 
 def _about_the_intent(e: Evidence) -> Iterator[Statement]:

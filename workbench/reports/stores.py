@@ -3,7 +3,7 @@ first."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar, NamedTuple, Protocol, Self, runtime_checkable
 
@@ -33,6 +33,19 @@ def notes_of(lineage: pd.DataFrame) -> Notes:
         lineage["interaction"].to_numpy(dtype=np.int64)[topics],
         lineage["weight"].to_numpy(dtype=np.float64)[topics],
     )
+
+
+def sayings(tables: Mapping[str, pd.DataFrame]) -> dict[tuple, tuple[str, pd.DataFrame]]:
+    """What stores say, by statement: (kind, relation, object) → the first that says it, and its rows.
+
+    tables: by store, [kind, relation, object, value, interaction, weight], a row for each statement
+    and interaction that carries it.
+    """
+    found: dict[tuple, tuple[str, pd.DataFrame]] = {}
+    for store, table in tables.items():
+        for statement, rows in table.groupby(["kind", "relation", "object"], sort=False):
+            found.setdefault(statement, (store, rows))
+    return found
 
 
 @runtime_checkable
