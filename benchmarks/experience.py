@@ -23,6 +23,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from boomerang import RESULTS, markdown
+from predicted import word
 
 from workbench.data import load_world
 from workbench.reports.recpilot import Experience
@@ -107,9 +108,7 @@ def verdicts(found: pd.DataFrame, predicted: dict[str, Any]) -> pd.DataFrame:
     for row in found.itertuples():
         name = f"{row.entry}_minus_{row.minus}" if row.minus else f"hit_{row.entry}"
         low, high = predicted[row.when][name]
-        said = (
-            "lower" if row.estimate < low else "higher" if row.estimate > high else "as predicted"
-        )
+        said = word(row.estimate, low, high)
         rows.append((row.when, name, f"{low:.2f} to {high:.2f}", f"{row.estimate:.3f}", said))
     columns = ["when", "number", "predicted", "measured", "verdict"]
     return pd.DataFrame(rows, columns=columns).sort_values("when", kind="stable")

@@ -14,12 +14,12 @@ the same model trained with another seed. Minutes on one core; resumes after the
 from __future__ import annotations
 
 import argparse
-import tomllib
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from boomerang import RESULTS, markdown
+from predicted import expected, judged
 
 from workbench.data import load_world
 from workbench.ledger import Service, forecast, forget, scored
@@ -27,7 +27,6 @@ from workbench.recommend import EASE, SASRec
 from workbench.recommend.session.sasrec import SASRecConfig
 from workbench.recommend.training import Training
 from workbench.reports import EntityStore, diff, recpilot
-from workbench.settings import settings
 from workbench.statistics import bootstrap_mean
 from workbench.worlds.shop import World
 
@@ -139,24 +138,17 @@ def measured(done: pd.DataFrame) -> dict[str, pd.Series]:
     return found | {"other_seed": 1 - other["kept"]}
 
 
-def verdicts(found: dict[str, pd.Series], predicted: dict[str, Any]) -> pd.DataFrame:
+def verdicts(found: dict[str, pd.Series], predicted: dict[str, list[float]]) -> pd.DataFrame:
     """Every prediction beside what was measured."""
-    rows = []
-    for name, (low, high) in predicted.items():
-        values = found[name]
-        mean = float(values.mean()) if len(values) else np.nan
-        said = "lower" if mean < low else "higher" if mean > high else "as predicted"
-        told = interval(values) if len(values) > 1 else f"{mean:.3f}"
-        said = said if len(values) else "nothing came back"
-        rows.append((name, f"{low:.2f} to {high:.2f}", told, len(values), said))
-    columns = ["number", "predicted", "measured", "shoppers", "verdict"]
-    return pd.DataFrame(rows, columns=columns)
+    told = judged({name: found[name].mean() for name in predicted}, predicted, ".2f", ".3f")
+    told.insert(3, "shoppers", [len(found[name]) for name in told["number"]])
+    several = told["shoppers"] > 1
+    told.loc[several, "measured"] = [interval(found[name]) for name in told["number"][several]]
+    return told.replace({"verdict": {"not measured": "nothing came back"}})
 
 
 def page(done: pd.DataFrame) -> str:
     """The page of results."""
-    path = settings().data / "predictions.toml"
-    predicted = tomllib.loads(path.read_text(encoding="utf-8"))["forecast"]["expected"]
     own = by_shopper(done, "SASRec", "topic")
     gain = own["right"] - own["kept"]
     mean, low, high = bootstrap_mean(gain.to_numpy(), shares=False)
@@ -178,7 +170,7 @@ def page(done: pd.DataFrame) -> str:
         "",
         "## What was predicted (`data/predictions.toml`, never changed)",
         "",
-        markdown(verdicts(measured(done), predicted)),
+        markdown(verdicts(measured(done), expected("forecast"))),
         "",
         "The generated world is no evidence about shops.",
     ]

@@ -19,6 +19,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+import predicted
 from boomerang import RESULTS, markdown
 from pydantic import BaseModel, ConfigDict
 
@@ -236,16 +237,14 @@ def numbers(rows: pd.DataFrame) -> dict[str, dict[str, float]]:
 
 def verdicts(rows: pd.DataFrame) -> pd.DataFrame:
     """Every prediction beside what was measured."""
-    found = numbers(rows)
     path = settings().data / "predictions.toml"
     expected = tomllib.loads(path.read_text(encoding="utf-8"))["page_evaluation"]
-    lines = []
-    for part, values in found.items():
-        for name, (low, high) in expected[part].items():
-            value = round(values[name], 3)
-            said = "lower" if value < low else "higher" if value > high else "as predicted"
-            lines.append((f"{part}: {name}", f"{low:g} to {high:g}", f"{value:.3f}", said))
-    return pd.DataFrame(lines, columns=["number", "predicted", "measured", "verdict"])
+    parts = []
+    for part, values in numbers(rows).items():
+        found = {name: round(value, 3) for name, value in values.items()}
+        lines = predicted.judged(found, expected[part], "g", ".3f")
+        parts.append(lines.assign(number=f"{part}: " + lines["number"]))
+    return pd.concat(parts, ignore_index=True)
 
 
 def _cell(row, digits: int = 2, sign: str = "") -> str:

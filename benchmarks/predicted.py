@@ -16,6 +16,13 @@ def expected(*parts: str) -> dict[str, list[float]]:
     return {name: span for part in parts for name, span in written[part]["expected"].items()}
 
 
+def word(value: float, low: float, high: float) -> str:
+    """What a measured number says of its predicted range; one that was not measured says nothing."""
+    if value != value:
+        return "not measured"
+    return "lower" if value < low else "higher" if value > high else "as predicted"
+
+
 def judged(
     numbers: Mapping[str, float], ranges: Mapping[str, list[float]], span: str, digits: str
 ) -> pd.DataFrame:
@@ -23,6 +30,6 @@ def judged(
     rows = []
     for name, (low, high) in ranges.items():
         value = numbers[name]
-        said = "lower" if value < low else "higher" if value > high else "as predicted"
-        rows.append((name, f"{low:{span}} to {high:{span}}", f"{value:{digits}}", said))
+        told = f"{low:{span}} to {high:{span}}"
+        rows.append((name, told, f"{value:{digits}}", word(value, low, high)))
     return pd.DataFrame(rows, columns=["number", "predicted", "measured", "verdict"])

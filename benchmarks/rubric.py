@@ -19,6 +19,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 from boomerang import RESULTS, markdown
+from predicted import judged
 from scipy.stats import rankdata
 
 from workbench.data import Interactions, World, load_world
@@ -239,13 +240,12 @@ def value_of(table: pd.DataFrame, part: str, line: str) -> float:
 
 def verdicts(table: pd.DataFrame, predicted: dict) -> pd.DataFrame:
     """Every prediction beside what was measured."""
-    rows = []
+    parts = {}
     for part, lines in predicted.items():
-        for line, (low, high) in lines.items() if isinstance(lines, dict) else ():
-            value = round(value_of(table, part, line), 4)
-            said = "lower" if value < low else "higher" if value > high else "as predicted"
-            rows.append((part, line, f"{low:.2f} to {high:.2f}", f"{value:.3f}", said))
-    return pd.DataFrame(rows, columns=["part", "number", "predicted", "measured", "verdict"])
+        if isinstance(lines, dict):
+            found = {line: round(value_of(table, part, line), 4) for line in lines}
+            parts[part] = judged(found, lines, ".2f", ".3f")
+    return pd.concat(parts, names=["part"]).reset_index("part").reset_index(drop=True)
 
 
 def goals(table: pd.DataFrame) -> pd.DataFrame:

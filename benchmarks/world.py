@@ -19,6 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from boomerang import RESULTS, markdown
+from predicted import judged
 
 from workbench.data import Interactions, load_world
 from workbench.recommend import EASE, ItemKNN, Markov, top_k
@@ -207,13 +208,11 @@ def against_best(
 
 def verdicts(numbers: dict[str, float], predicted: dict) -> pd.DataFrame:
     """Every prediction beside what was measured."""
-    rows = []
+    parts = {}
     for part in ("shares", "all", "novel"):
-        for name, (low, high) in predicted[part].items():
-            value = numbers[f"{part}.{name}"]
-            said = "lower" if value < low else "higher" if value > high else "as predicted"
-            rows.append((part, name, f"{low:.2f} to {high:.2f}", f"{value:.3f}", said))
-    return pd.DataFrame(rows, columns=["part", "number", "predicted", "measured", "verdict"])
+        found = {name: numbers[f"{part}.{name}"] for name in predicted[part]}
+        parts[part] = judged(found, predicted[part], ".2f", ".3f")
+    return pd.concat(parts, names=["part"]).reset_index("part").reset_index(drop=True)
 
 
 def page(world, asked, table, room, verdict, numbers, draws) -> str:

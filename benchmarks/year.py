@@ -12,17 +12,15 @@ a draw on one core; resumes after the last whole draw. Writes `benchmarks/result
 from __future__ import annotations
 
 import argparse
-import tomllib
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 import pandas as pd
 from boomerang import RESULTS, markdown
+from predicted import expected, judged
 
 from workbench.ledger import Service, Switches
 from workbench.recommend import EASE
-from workbench.settings import settings
 from workbench.statistics import bootstrap_mean
 from workbench.worlds.shop import ShopConfig, World, generate
 from workbench.worlds.shop.world import log_of
@@ -175,20 +173,14 @@ def measured(table: pd.DataFrame) -> dict[str, pd.Series]:
     return found | {"pleased_heeds_minus_ignores": pleased[True] - pleased[False]}
 
 
-def verdicts(found: dict[str, pd.Series], predicted: dict[str, Any]) -> pd.DataFrame:
+def verdicts(found: dict[str, pd.Series], predicted: dict[str, list[float]]) -> pd.DataFrame:
     """Every prediction beside what was measured."""
-    rows = []
-    for name, (low, high) in predicted.items():
-        mean = float(found[name].mean())
-        said = "lower" if mean < low else "higher" if mean > high else "as predicted"
-        rows.append((name, f"{low:.2f} to {high:.2f}", interval(found[name]), said))
-    return pd.DataFrame(rows, columns=["number", "predicted", "measured", "verdict"])
+    told = judged({name: found[name].mean() for name in predicted}, predicted, ".2f", ".3f")
+    return told.assign(measured=[interval(found[name]) for name in told["number"]])
 
 
 def page(table: pd.DataFrame) -> str:
     """The page of results."""
-    path = settings().data / "predictions.toml"
-    predicted = tomllib.loads(path.read_text(encoding="utf-8"))["year"]["expected"]
     end = ends(table)
     arms = [
         {"who asked": arm} | {name: interval(end.xs(arm, level="arm")[name]) for name in MEASURES}
@@ -215,7 +207,7 @@ def page(table: pd.DataFrame) -> str:
         "",
         "## What was predicted (`data/predictions.toml`, never changed)",
         "",
-        markdown(verdicts(measured(table), predicted)),
+        markdown(verdicts(measured(table), expected("year"))),
         "",
         "The generated shoppers are no evidence about people: they go on wanting what they asked to "
         "have forgotten, by rule.",
