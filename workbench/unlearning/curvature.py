@@ -214,14 +214,7 @@ def _newton(model: Any, examples: Any, values: list[torch.Tensor]) -> list[Calla
     """∇²Σℓ, by differentiating the gradient along a vector."""
     slopes = _slopes(model.loss(examples).sum(), values, create_graph=True)
 
-    def product(vectors: list[torch.Tensor]) -> tuple[torch.Tensor, ...]:
-        pairs = [pair for pair in zip(slopes, vectors, strict=True) if pair[0].requires_grad]
-        if not pairs:
-            return tuple(map(torch.zeros_like, values))
-        along, by = zip(*pairs, strict=True)
-        return _slopes(along, values, by, retain_graph=True)
-
-    return [product]
+    return [lambda vectors: _pushed(slopes, values, vectors)]
 
 
 def _gauss_newton(
@@ -255,11 +248,7 @@ def _squared(
         (slope,) = _slopes(losses(inner).sum(), [inner], create_graph=True)
 
     def product(vectors: list[torch.Tensor]) -> tuple[torch.Tensor, ...]:
-        pairs = [pair for pair in zip(back, vectors, strict=True) if pair[0].requires_grad]
-        if not pairs:
-            return tuple(map(torch.zeros_like, values))
-        along, by = zip(*pairs, strict=True)
-        (moved,) = _slopes(along, [probe], by, retain_graph=True)
+        (moved,) = _pushed(back, [probe], vectors)
         if slope is not None:
             (moved,) = _slopes(slope, [inner], moved, retain_graph=True)
         return _slopes(outputs, values, moved, retain_graph=True)
@@ -268,6 +257,17 @@ def _squared(
 
 
 _TERMS = {"gauss_newton": _gauss_newton, "fisher": _fisher, "hessian": _newton}
+
+
+def _pushed(
+    outputs: tuple[torch.Tensor, ...], values: list[torch.Tensor], along: list[torch.Tensor]
+) -> tuple[torch.Tensor, ...]:
+    """Slopes of the outputs along vectors; zeros where none of them depends on anything."""
+    pairs = [pair for pair in zip(outputs, along, strict=True) if pair[0].requires_grad]
+    if not pairs:
+        return tuple(map(torch.zeros_like, values))
+    some, by = zip(*pairs, strict=True)
+    return _slopes(some, values, by, retain_graph=True)
 
 
 def _slopes(outputs: Any, values: Any, along: Any = None, **options: bool) -> tuple[Any, ...]:

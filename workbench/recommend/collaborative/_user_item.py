@@ -5,7 +5,6 @@ score(u, i) = ⟨vector of u, vector of i⟩        one pair (u, i, j) per row a
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -26,15 +25,18 @@ from workbench.recommend.trained import ConvexParts, TrainedModel
 
 
 class Tables(nn.Module):
-    """A vector for every user and item."""
+    """A vector for every user and item. first: how they are drawn; graph: the cache of those that
+    read one."""
 
-    def __init__(
-        self, length: int, n_users: int, n_items: int, first: Callable[[torch.Tensor], Any]
-    ) -> None:
+    first = staticmethod(nn.init.xavier_uniform_)
+
+    def __init__(self, config: Any, n_users: int, n_items: int) -> None:
         super().__init__()
-        self.user, self.item = nn.Embedding(n_users, length), nn.Embedding(n_items, length)
-        first(self.user.weight)
-        first(self.item.weight)
+        self.config, self.graph = config, None
+        self.user = nn.Embedding(n_users, config.embedding)
+        self.item = nn.Embedding(n_items, config.embedding)
+        self.first(self.user.weight)
+        self.first(self.item.weight)
 
 
 class UserItem(TrainedModel):

@@ -37,8 +37,7 @@ class BPRConfig(Frozen):
 class BPRNetwork(Tables):
     """Two tables of vectors."""
 
-    def __init__(self, config: BPRConfig, n_users: int, n_items: int) -> None:
-        super().__init__(config.embedding, n_users, n_items, nn.init.xavier_normal_)
+    first = staticmethod(nn.init.xavier_normal_)
 
     def forward(self) -> tuple[torch.Tensor, torch.Tensor]:
         """P and Q."""

@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import torch
 from pydantic import NonNegativeFloat, PositiveInt
-from torch import nn
 
 from workbench.recommend.collaborative._graph import propagate
 from workbench.recommend.collaborative._pairs import Pairs, pairwise, penalty
@@ -45,14 +44,10 @@ class LightGCNConfig(Frozen):
 class LightGCNNetwork(Tables):
     """Two tables of vectors and the graph they are sent along."""
 
-    def __init__(self, config: LightGCNConfig, n_users: int, n_items: int) -> None:
-        super().__init__(config.embedding, n_users, n_items, nn.init.xavier_uniform_)
-        self.layers, self.graph = config.layers, None
-
     def forward(self) -> tuple[torch.Tensor, torch.Tensor]:
         """Ē of users and items."""
         adjacency = self.graph.adjacency(self.user.weight)
-        return propagate(self.user.weight, self.item.weight, adjacency, self.layers)
+        return propagate(self.user.weight, self.item.weight, adjacency, self.config.layers)
 
 
 class LightGCN(UserItem):

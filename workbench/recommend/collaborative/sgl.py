@@ -31,7 +31,6 @@ from typing import Literal
 
 import torch
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
-from torch import nn
 from torch.nn import functional
 
 from workbench.recommend.collaborative._graph import propagate
@@ -69,9 +68,7 @@ class SGLConfig(Frozen):
 class SGLNetwork(Tables):
     """Two tables of vectors, the graph they are sent along, and its two views."""
 
-    def __init__(self, config: SGLConfig, n_users: int, n_items: int) -> None:
-        super().__init__(config.embedding, n_users, n_items, nn.init.xavier_uniform_)
-        self.config, self.graph, self.time = config, None, None
+    time: tuple[int, int] | None = None
 
     def forward(self) -> tuple[torch.Tensor, torch.Tensor]:
         """Ē of users and items along the whole graph."""

@@ -20,7 +20,15 @@ import torch
 
 from workbench.data import Interactions
 from workbench.unlearning.algorithms._change import losses, sample
-from workbench.unlearning.curvature import Coordinates, Curvature, Product, gradient
+from workbench.unlearning.algorithms._influence import Influence
+from workbench.unlearning.curvature import (
+    Coordinates,
+    Curvature,
+    Product,
+    Solution,
+    gradient,
+    solve,
+)
 from workbench.unlearning.requests import Request
 
 ABSOLUTE = 1e-5
@@ -81,6 +89,14 @@ def mean_hessian(model: Any, parts: list[Any], at: Coordinates, shift: float) ->
         return Curvature(model, [(part, weight)], "hessian", at, shift, training=True)(vector)
 
     return product
+
+
+def solved(product: Product, v: torch.Tensor, config: Influence) -> tuple[Solution, dict[str, Any]]:
+    """H⁻¹ v to the absolute residual, and what the notes say of it."""
+    size = max(float(v.norm()), 1e-300)
+    found = solve(product, v, ABSOLUTE / size, config.steps)
+    notes = {"curvature": "hessian", "steps": found.steps, "residual": found.residual}
+    return found, notes | {"end": found.end, "damping": config.damping, "gradient": size}
 
 
 def parts_of(examples: Any, size: int) -> list[Any]:

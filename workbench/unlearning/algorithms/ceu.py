@@ -26,16 +26,16 @@ from pydantic import Field, NonNegativeFloat, PositiveInt
 
 from workbench.data import Interactions
 from workbench.unlearning.algorithms._fork import (
-    ABSOLUTE,
     BATCH,
     in_training,
     loaders,
     mean_gradient,
     mean_hessian,
     parts_of,
+    solved,
 )
 from workbench.unlearning.algorithms._influence import Influence, newton
-from workbench.unlearning.curvature import Coordinates, gradient, solve
+from workbench.unlearning.curvature import Coordinates, gradient
 from workbench.unlearning.requests import Request
 
 
@@ -84,11 +84,9 @@ def _as_in_fork(
         delta = delta - rest / batches
         # λ twice
         product = mean_hessian(model, [made.retain], at, 2 * config.damping)
-        size = max(float(delta.norm()), 1e-300)
-        found = solve(product, delta, ABSOLUTE / size, config.steps)
+        found, notes = solved(product, delta, config)
         noise = config.fork_sigma * torch.randn(len(at), dtype=torch.float64)
         at.move(noise - found.x / (made.rows[0] + made.rows[1]))
     model.rebuild(request.remaining(before))
-    notes = {"curvature": "hessian", "steps": found.steps, "residual": found.residual}
-    notes |= {"end": found.end, "damping": 2 * config.damping, "gradient": size}
+    notes["damping"] = 2 * config.damping
     return notes | {"sigma": config.fork_sigma, "guarantee": "none"}

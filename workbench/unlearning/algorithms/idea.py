@@ -29,16 +29,16 @@ from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, Pos
 from workbench.data import Interactions
 from workbench.errors import ConfigError
 from workbench.unlearning.algorithms._fork import (
-    ABSOLUTE,
     in_training,
     loaders,
     mean_gradient,
     mean_hessian,
     repair,
+    solved,
 )
 from workbench.unlearning.algorithms._influence import Influence, newton
 from workbench.unlearning.algorithms._noise import classical_sigma, implied_epsilon
-from workbench.unlearning.curvature import Coordinates, solve
+from workbench.unlearning.curvature import Coordinates
 from workbench.unlearning.requests import Request
 
 
@@ -104,13 +104,10 @@ def _as_in_fork(
     with in_training(model, seed):
         delta = mean_gradient(model, made.clean, at) - mean_gradient(model, made.forget, at)
         product = mean_hessian(model, [made.retain], at, config.damping)
-        size = max(float(delta.norm()), 1e-300)
-        found = solve(product, delta, ABSOLUTE / size, config.steps)
+        found, notes = solved(product, delta, config)
         zeta = config.damping * float(found.x.norm())
         upside_down = zeta / (config.epsilon * np.sqrt(2 * np.log(1.25 / config.delta)))
         sigma = float(max(0.1, upside_down)) if config.fork_sigma is None else config.fork_sigma
         at.move(found.x + sigma * torch.randn(len(at), dtype=torch.float64))
     model.rebuild(request.remaining(before))
-    notes = {"curvature": "hessian", "steps": found.steps, "residual": found.residual}
-    notes |= {"end": found.end, "damping": config.damping, "gradient": size}
     return notes | {"sigma": sigma}

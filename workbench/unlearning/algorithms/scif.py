@@ -27,9 +27,9 @@ from pydantic import PositiveFloat, PositiveInt
 
 from workbench.data import Interactions
 from workbench.unlearning.algorithms._change import losses
-from workbench.unlearning.algorithms._fork import ABSOLUTE, in_training, loaders, parts_of
+from workbench.unlearning.algorithms._fork import in_training, loaders, parts_of, solved
 from workbench.unlearning.algorithms._influence import CAP, Influence, newton
-from workbench.unlearning.curvature import Coordinates, Curvature, gradient, solve
+from workbench.unlearning.curvature import Coordinates, Curvature, gradient
 from workbench.unlearning.requests import Request
 
 OUTPUT = {"GRU4Rec": ("out.",), "NARM": ("b.",), "SRGNN": ("w3.",), "SASRec": ()}
@@ -95,15 +95,13 @@ def _as_in_fork(
             options = {"ridge": config.damping, "training": True}
             return Curvature(model, [(part, weight)], "hessian", at, **options)(vector)
 
-        size = max(float(v.norm()), 1e-300)
-        found = solve(product, v, ABSOLUTE / size, config.steps)
-        step, end = found.x / int(np.ceil(n_retain / config.hessian_batch)), found.end
+        found, notes = solved(product, v, config)
+        step = found.x / int(np.ceil(n_retain / config.hessian_batch))
         if config.max_norm is not None and float(step.norm()) > config.max_norm:
-            step, end = step * (config.max_norm / float(step.norm())), end + CAP
+            step = step * (config.max_norm / float(step.norm()))
+            notes["end"] += CAP
         at.move(-step)
     model.rebuild(request.remaining(before))
-    notes = {"curvature": "hessian", "steps": found.steps, "residual": found.residual}
-    notes |= {"end": end, "damping": config.damping, "gradient": size}
     return notes | {"guarantee": "none"}
 
 

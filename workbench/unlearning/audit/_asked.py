@@ -69,6 +69,17 @@ def asked_cells(scenario: Scenario, done: int) -> tuple[Histories, sparse.csr_ar
     return asked.histories, wanted, np.repeat(asked.person, np.diff(wanted.indptr))
 
 
+def asked_values(
+    models: Models, retrained: Sequence[Any], scenario: Scenario, done: int
+) -> tuple[dict, np.ndarray, np.ndarray, np.ndarray]:
+    """`cells` that all models answer of `asked_cells`: (m, n) of each method, (R, n) of retrains, and
+    the person and the item of each."""
+    histories, asked, people = asked_cells(scenario, done)
+    values, again = every(models, retrained, lambda one: cells(one, histories, asked))
+    values, again, kept = whole(values, again)
+    return values, again, people[kept], asked.indices[kept]
+
+
 def requests_of(scenario: Scenario, done: int) -> np.ndarray:
     """The request that each deleted item belongs to, in the order of `deleted_cells`; (nnz,). Of an
     item that two requests name the first."""

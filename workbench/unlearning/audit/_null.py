@@ -19,7 +19,7 @@ from scipy import stats
 
 from workbench.errors import DataError
 from workbench.statistics import wilson
-from workbench.unlearning.audit._table import COLUMNS, CONTROL, DRAWS, Audit
+from workbench.unlearning.audit._table import COLUMNS, CONTROL, DRAWS, Audit, joined
 
 SPLITS, ROUNDING = 40, 1e-9
 """Ways to hold retrains out that are looked at, at most; what is no difference."""
@@ -64,6 +64,20 @@ def against(
         lines.append((check, name, *interval(own, people, seed), *bounds, n, fires))
         parts.append(unit_lines(check, name, own, label))
     return Audit(pd.DataFrame(lines, columns=COLUMNS), pd.concat(parts, ignore_index=True))
+
+
+def each_against(
+    statistics: Mapping[str, Callable[[np.ndarray, np.ndarray], np.ndarray]],
+    values: Mapping[str, np.ndarray],
+    retrained: np.ndarray,
+    people: np.ndarray | None = None,
+    seed: int = 0,
+) -> Audit:
+    """`against` of several statistics, by the name of the check."""
+    lines = (
+        against(name, values, retrained, how, people, seed) for name, how in statistics.items()
+    )
+    return joined(*lines)
 
 
 def _fires(

@@ -28,8 +28,8 @@ from workbench.unlearning.audit._asked import (
     every,
     whole,
 )
-from workbench.unlearning.audit._null import against
-from workbench.unlearning.audit._table import Audit, joined
+from workbench.unlearning.audit._null import each_against
+from workbench.unlearning.audit._table import Audit
 from workbench.unlearning.audit.population import pooled_auc
 from workbench.unlearning.references import reseeded
 from workbench.unlearning.scenarios import Scenario
@@ -114,9 +114,7 @@ def membership_inference(
     told = {name: likelihood_ratio(found, seen, inside) for name, found in phi.items()}
     strangers = likelihood_ratio(again, seen, inside)
     kinds = {"membership: AUC": pooled_auc, f"membership: TPR at {RATE:.0%} FPR": caught}
-    return joined(
-        *(against(name, told, strangers, how, people, seed) for name, how in kinds.items())
-    )
+    return each_against(kinds, told, strangers, people, seed)
 
 
 def _logit(percentile: np.ndarray, n_items: int) -> np.ndarray:

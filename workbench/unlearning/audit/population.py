@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from workbench.unlearning.audit._asked import Models, asked_cells, cells, every, whole
-from workbench.unlearning.audit._null import against
+from workbench.unlearning.audit._asked import Models, asked_values
+from workbench.unlearning.audit._null import each_against
 from workbench.unlearning.audit._table import Audit, joined
 from workbench.unlearning.audit.rows import told
 from workbench.unlearning.scenarios import Scenario
@@ -48,9 +48,7 @@ def population_checks(
 ) -> Audit:
     """The population's AUC, and beside it what each row says; values (m, rows), retrains (R, rows)."""
     kinds = {"population: AUC": pooled_auc, "population: per row |AUC − ½|": told}
-    return joined(
-        *(against(name, values, retrained, how, people, seed) for name, how in kinds.items())
-    )
+    return each_against(kinds, values, retrained, people, seed)
 
 
 def population_attack(
@@ -62,11 +60,9 @@ def population_attack(
 
     >>> population_attack({"no-op": bases}, retrained, scenario, 40)  # doctest: +SKIP
     """
-    histories, asked, people = asked_cells(scenario, done)
-    values, again = every(models, retrained, lambda one: cells(one, histories, asked))
-    values, again, kept = whole(values, again)
+    found = asked_values(models, retrained, scenario, done)[:3]
     planted, unseen = hidden_case(seed=seed)
     case = population_checks({"planted: half up, half down": planted}, unseen, seed=seed)
     told_of = case.table["row"] != "retrain"
     lines = Audit(case.table[told_of], case.each[case.each["row"] != "retrain"])
-    return joined(population_checks(values, again, people[kept], seed), lines)
+    return joined(population_checks(*found, seed), lines)

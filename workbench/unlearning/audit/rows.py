@@ -17,9 +17,9 @@ from typing import Any
 
 import numpy as np
 
-from workbench.unlearning.audit._asked import Models, asked_cells, cells, every, whole
-from workbench.unlearning.audit._null import against
-from workbench.unlearning.audit._table import Audit, joined
+from workbench.unlearning.audit._asked import Models, asked_values
+from workbench.unlearning.audit._null import each_against
+from workbench.unlearning.audit._table import Audit
 from workbench.unlearning.scenarios import Scenario
 
 
@@ -47,9 +47,7 @@ def apart(unlearned: np.ndarray, retrained: np.ndarray) -> np.ndarray:
 def row_checks(values: dict, retrained: np.ndarray, people: Any = None, seed: int = 0) -> Audit:
     """The three lines of arrays: values (m, rows) of each method, (R, rows) of retrains."""
     kinds = {"rows: AUC": row_auc, "rows: |AUC − ½|": told, "rows: share outside": apart}
-    return joined(
-        *(against(name, values, retrained, kind, people, seed) for name, kind in kinds.items())
-    )
+    return each_against(kinds, values, retrained, people, seed)
 
 
 def deleted_rows(
@@ -64,7 +62,4 @@ def deleted_rows(
     >>> deleted_rows({"no-op": bases}, retrained, scenario, 40)  # doctest: +SKIP
     Audit(3 checks: 3 of 6 lines fire)
     """
-    histories, asked, people = asked_cells(scenario, done)
-    values, other = every(models, retrained, lambda one: cells(one, histories, asked))
-    values, other, kept = whole(values, other)
-    return row_checks(values, other, people[kept], seed)
+    return row_checks(*asked_values(models, retrained, scenario, done)[:3], seed)

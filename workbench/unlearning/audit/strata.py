@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from workbench.unlearning.audit._asked import Models, asked_cells, cells, every, whole
+from workbench.unlearning.audit._asked import Models, asked_values
 from workbench.unlearning.audit._null import against
 from workbench.unlearning.audit._table import Audit, joined
 from workbench.unlearning.audit.topic import difference
@@ -39,10 +39,7 @@ def strata_distance(
 
     >>> strata_distance({"no-op": bases}, retrained, scenario, 40)  # doctest: +SKIP
     """
-    histories, asked, people = asked_cells(scenario, done)
-    values, again = every(models, retrained, lambda one: cells(one, histories, asked))
-    values, again, kept = whole(values, again)
-    people, items = people[kept], asked.indices[kept]
+    values, again, people, items = asked_values(models, retrained, scenario, done)
     # how active each person was, and how frequent each item, before any request
     train, owner = scenario.task.train, scenario.task.owner
     activity = pd.Series(owner).value_counts().reindex(people, fill_value=0).to_numpy()
