@@ -151,6 +151,12 @@ def spans(start: np.ndarray, end: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return span, np.arange(n.sum()) + np.repeat(start - (np.cumsum(n) - n), n)
 
 
+def ids_among(interactions: Iterable[object], known: Iterable[int]) -> np.ndarray:
+    """Which of these ids are among the known; sorted."""
+    ids = unique_ids(interactions)
+    return ids[np.isin(ids, known)]
+
+
 def places(ids: np.ndarray, among: np.ndarray) -> np.ndarray:
     """Where each id stands among others, −1 for one that does not; int64, as many as ids.
 

@@ -28,7 +28,7 @@ import numpy as np
 import pandas as pd
 
 from workbench.data import Catalogue, Interactions
-from workbench.data.histories import unique_ids
+from workbench.data.histories import ids_among, unique_ids
 from workbench.errors import DataError
 from workbench.html import content_id, escape
 from workbench.reports.stores import COLUMNS
@@ -104,8 +104,7 @@ class Memories:
 
     def knows(self, user: int, interactions: Iterable[int]) -> np.ndarray:
         """Which of the interactions an item of the shopper rests on, sorted."""
-        ids = unique_ids(interactions)
-        return ids[np.isin(ids, self.lineage(user)["interaction"])]
+        return ids_among(interactions, self.lineage(user)["interaction"])
 
     def lineage(self, user: int) -> pd.DataFrame:
         """The rows under each item, kind "memory"."""

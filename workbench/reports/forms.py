@@ -3,6 +3,7 @@ without styles: headings, sentences, one table, what can be pressed, and the mar
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from itertools import groupby
 from math import isfinite
 from typing import TYPE_CHECKING, NamedTuple
@@ -85,16 +86,22 @@ def margin_of(report: Report) -> list[tuple[str, list[str]]]:
     return told if wording is None else [*told, (wording.HEADING, wording.lines)]
 
 
+def sections(report: Report) -> Iterator[tuple[str, list[str], list[list[str]]]]:
+    """Every heading with its sentences and the rows of its table."""
+    for heading, lines in groupby(lines_of(report), key=lambda line: line.heading):
+        said = list(lines)
+        sentences = [line.text for line in said if not line.cells]
+        yield heading, sentences, [line.cells for line in said if line.cells]
+
+
 def page_html(report: Report) -> str:
     """The report as escaped HTML; equal reports give equal text."""
     parts = []
-    for heading, lines in groupby(lines_of(report), key=lambda line: line.heading):
-        said = list(lines)
-        sentences = [escape(line.text) for line in said if not line.cells]
+    for heading, sentences, rows in sections(report):
         parts.append(f"<h4>{escape(heading)}</h4>" if heading else "")
-        parts.append(f"<p>{' '.join(sentences)}</p>" if sentences else "")
-        rows = [[escape(cell) for cell in line.cells] for line in said if line.cells]
-        parts.append(page_table([escape(cell) for cell in head_of(report)], rows) if rows else "")
+        parts.append(f"<p>{' '.join(map(escape, sentences))}</p>" if sentences else "")
+        cells = [[*map(escape, row)] for row in (head_of(report), *rows)]
+        parts.append(page_table(cells[0], cells[1:]) if rows else "")
     # nothing can be pressed without a kernel: then the buttons are words
     words = " · ".join(f"[{escape(word)}]" for word in buttons(report).values())
     parts.append(f"<p><small>{words}</small></p>" if report.claims else "")

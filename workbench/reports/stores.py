@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from workbench.data import FUNNEL, Catalogue, Interactions
-from workbench.data.histories import unique_ids
+from workbench.data.histories import ids_among, unique_ids
 
 COLUMNS = ["kind", "entity", "interaction", "weight"]
 EMPTY = pd.DataFrame({"kind": "", "entity": "", "interaction": 0, "weight": 0.0}, index=[])
@@ -137,8 +137,7 @@ class EntityStore:
 
     def knows(self, user: int, interactions: Iterable[int]) -> np.ndarray:
         """Which of the (sorted) interactions the notes about a shopper still name."""
-        ids = unique_ids(interactions)
-        return ids[np.isin(ids, self.lineage(user)["interaction"])]
+        return ids_among(interactions, self.lineage(user)["interaction"])
 
     def forget(
         self, interactions: Iterable[int], users: Iterable[int] | None = None

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from workbench.errors import ConfigError, DataError
-from workbench.html import content_id, escape, table
+from workbench.html import escape, framed, table
 from workbench.views.look import PANEL
 from workbench.views.unlearning.chart import Chart, Look, looks, short
 
@@ -119,10 +119,7 @@ class Microscope:
         cards = "".join(f'<div style="{CARD}">{one}</div>' for one in charts if one)
         head = f'<p><b style="font-size:1.35em">{escape(self.title)}</b></p><p>{escape(key)}</p>'
         parts = [head, cards, table(self.to_frame().to_dict("records"))]
-        if self.source:
-            parts.append(f"<p><small>{escape(self.source)}</small></p>")
-        body = "".join(parts)
-        return f'<div id="{content_id("microscope", body)}" style="line-height:1.35">{body}</div>'
+        return framed("microscope", parts, self.source, "line-height:1.35")
 
     def _chart(
         self, title: str, lines: dict[str, str], end: str = "", since: bool = False, dash: str = ""

@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 import textwrap
 from collections.abc import Iterator
-from itertools import groupby
 from pathlib import Path
 
 from workbench.errors import ConfigError
 from workbench.html import visible
 from workbench.reports import Report
-from workbench.reports.forms import buttons, checked, head_of, lines_of, margin_of
+from workbench.reports.forms import buttons, checked, head_of, margin_of, sections
+from workbench.views.text import in_columns
 from workbench.whole import whole_file
 
 WIDE = 88
@@ -88,12 +88,9 @@ def report_page(report: Report) -> str:
 def markdown(report: Report) -> str:
     """The page and its margin as Markdown: text from data is never taken for markup."""
     parts = [f"{MARKS[1]}{report.report} -->"]
-    for heading, lines in groupby(lines_of(report), key=lambda line: line.heading):
-        said = list(lines)
+    for heading, sentences, rows in sections(report):
         parts += [f"## {plainly(heading)}"] if heading else []
-        sentences = [plainly(line.text) for line in said if not line.cells]
-        parts += [" ".join(sentences)] if sentences else []
-        rows = [line.cells for line in said if line.cells]
+        parts += [" ".join(map(plainly, sentences))] if sentences else []
         if rows:
             head = head_of(report)
             lined = [_row(head), "|---" * len(head) + "|", *map(_row, rows)]
@@ -127,19 +124,12 @@ def console(report: Report) -> str:
 
 
 def _console(report: Report) -> Iterator[str]:
-    for heading, lines in groupby(lines_of(report), key=lambda line: line.heading):
-        said = list(lines)
-        sentences = " ".join(visible(line.text) for line in said if not line.cells)
-        text = textwrap.fill(sentences, WIDE)
+    for heading, sentences, rows in sections(report):
+        text = textwrap.fill(" ".join(map(visible, sentences)), WIDE)
         yield f"{heading.upper()}\n{text}" if heading else text
-        rows = [[visible(cell) for cell in line.cells] for line in said if line.cells]
         if rows:
-            rows = [head_of(report), *rows]
-            wide = [max(map(len, column)) for column in zip(*rows, strict=True)]
-            yield "\n".join(
-                "  ".join(cell.ljust(n) for cell, n in zip(row, wide, strict=True)).rstrip()
-                for row in rows
-            )
+            cells = [head_of(report), *([*map(visible, row)] for row in rows)]
+            yield "\n".join(in_columns(cells))
     if report.claims:
         yield "  ".join(f"[{word}]" for word in buttons(report).values())
     yield checked(report)

@@ -9,7 +9,7 @@ from typing import Any
 
 from workbench.errors import ConfigError, WorkbenchError
 from workbench.html import content_id, escape, format_number, table, visible
-from workbench.views.text import brief, line
+from workbench.views.text import brief, in_columns, line
 
 State = dict[str, Any]
 CELL = 300
@@ -133,11 +133,7 @@ def _table(records: list[dict[str, Any]], rows: int) -> View:
         shown.append(cells)
     cells = [[*map(line, row)] for row in shown[:1]]
     cells += [[line(format_number(value)) for value in row.values()] for row in shown]
-    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    lines = [
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        for row in cells
-    ]
+    lines = in_columns(cells)
     name = content_id("table", *lines, rest)
     text = "\n".join([*lines, rest]).rstrip()
     return View(text, f'<div id="{name}">{table(shown)}{f"<p>{rest}</p>" if rest else ""}</div>')

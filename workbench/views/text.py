@@ -43,6 +43,13 @@ def unarmed(value: object) -> object:
     return f"'{text}" if armed else text if isinstance(value, str) else value
 
 
+def in_columns(rows: list[list[str]]) -> list[str]:
+    """Rows of cells as lines, column below column."""
+    wide = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = ("  ".join(map(str.ljust, row, wide)) for row in rows)
+    return [line.rstrip() for line in lines]
+
+
 def coded(log: Interactions, user: int | str) -> int:
     """The code of a user who is named by code, or by an id as text; raises `UnknownUser`.
 

@@ -8,7 +8,7 @@ from typing import Any, Self
 import numpy as np
 
 from workbench.data import Catalogue, Interactions
-from workbench.data.histories import unique_ids
+from workbench.data.histories import ids_among
 
 
 class ReadAgain:
@@ -26,11 +26,9 @@ class ReadAgain:
 
     def forget(self, interactions: Iterable[int], users: Iterable[int] | None = None) -> Self:
         """Read again without these rows; equals a store built from what remains."""
-        ids = unique_ids(interactions)
-        held = ids[np.isin(ids, self.log.frame["interaction"])]
+        held = ids_among(interactions, self.log.frame["interaction"])
         return self.build(self.log.without(held), self.catalogue, self.config)
 
     def knows(self, user: int, interactions: Iterable[int]) -> np.ndarray:
         """Which of the interactions of a shopper it still reads, sorted."""
-        ids = unique_ids(interactions)
-        return ids[np.isin(ids, self.log.rows_of(user)["interaction"])]
+        return ids_among(interactions, self.log.rows_of(user)["interaction"])

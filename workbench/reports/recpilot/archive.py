@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 
 from workbench.data import Catalogue, Interactions
-from workbench.data.histories import unique_ids
+from workbench.data.histories import ids_among, unique_ids
 from workbench.errors import DataError, typed
 from workbench.reports.claims import diff
 from workbench.reports.evidence import Evidence
@@ -116,8 +116,7 @@ class Archive:
 
     def knows(self, user: int, interactions: Iterable[int]) -> np.ndarray:
         """Which of the interactions a page of the shopper still rests on, sorted."""
-        ids = unique_ids(interactions)
-        return ids[np.isin(ids, self.lineage(user)["interaction"])]
+        return ids_among(interactions, self.lineage(user)["interaction"])
 
     def lineage(self, user: int) -> pd.DataFrame:
         """The rows under each page, each once: [kind, entity, interaction, weight], kind "page"."""

@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 
 from workbench.data import Catalogue, Interactions
-from workbench.data.histories import unique_ids
+from workbench.data.histories import ids_among, unique_ids
 from workbench.reports.evidence import Evidence
 from workbench.reports.recpilot._entries import PRESSED, Entry, situation
 from workbench.reports.recpilot._goods import Goods
@@ -97,8 +97,7 @@ class Experience:
 
     def knows(self, user: int, interactions: Iterable[int]) -> np.ndarray:
         """Which of the interactions its diary of a shopper still names, sorted."""
-        ids = unique_ids(interactions)
-        return ids[np.isin(ids, self.diaries.get(int(user), EMPTY)["interaction"])]
+        return ids_among(interactions, self.diaries.get(int(user), EMPTY)["interaction"])
 
     def lineage(self, user: int) -> pd.DataFrame:
         """The rows under each entry: [kind, entity, interaction, weight], kind "entry"."""

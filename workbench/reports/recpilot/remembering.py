@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 
 from workbench.data import Catalogue, Interactions
-from workbench.data.histories import places, unique_ids
+from workbench.data.histories import ids_among
 from workbench.errors import DataError
 from workbench.recommend.protocol import check_bound
 from workbench.reports.recpilot._warm import tune
@@ -91,15 +91,13 @@ class SimulatorPlace:
     ) -> SimulatorPlace:
         """The place, marked stale by those of the rows that the weights were made of. It equals one
         built from the rest only after `retrain`."""
-        ids = unique_ids(interactions)
-        held = ids[places(ids, self.read["interaction"].to_numpy()) >= 0]
+        held = ids_among(interactions, self.read["interaction"])
         return replace(self, stale=np.union1d(self.stale, held))
 
     def knows(self, user: int, interactions: Iterable[int]) -> np.ndarray:
         """Which of the (sorted) interactions the weights were made of: a stale place still knows."""
         own = self.read.loc[self.read["user"] == int(user), "interaction"]
-        ids = unique_ids(interactions)
-        return ids[np.isin(ids, own)]
+        return ids_among(interactions, own)
 
     def lineage(self, user: int) -> pd.DataFrame:
         """The rows of a shopper that the weights were made of, all alike: [kind, entity,

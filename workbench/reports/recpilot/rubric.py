@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 
 from workbench.data import Catalogue, Interactions
-from workbench.data.histories import unique_ids
+from workbench.data.histories import ids_among, unique_ids
 from workbench.reports.evidence import Evidence
 from workbench.reports.recpilot._learning import Learnt, RubricConfig, learn
 from workbench.reports.recpilot._steps import (
@@ -128,8 +128,8 @@ class Rubric:
 
     def knows(self, user: int, interactions: Iterable[int]) -> np.ndarray:
         """Which of the (sorted) interactions are steps of a shopper."""
-        ids = unique_ids(interactions)
-        return ids[np.isin(ids, [step.interaction for step in self.steps.get(int(user), ())])]
+        own = self.steps.get(int(user), ())
+        return ids_among(interactions, [step.interaction for step in own])
 
     def left_in(self, removed: Interactions) -> int:
         """How many other shoppers' steps still count these rows: the `residue`."""

@@ -18,7 +18,7 @@ import pandas as pd
 
 from workbench.data import Catalogue
 from workbench.errors import DataError, check_number
-from workbench.html import content_id, escape, table
+from workbench.html import escape, framed, table
 from workbench.reports.recpilot import Trajectories
 from workbench.views.look import GREY, LINES
 from workbench.views.text import brief
@@ -116,9 +116,7 @@ class Flow:
         )
         parts = [f'<p><b style="font-size:1.35em">{escape(self.title)}</b></p>']
         parts += [f"<p>{note}</p>", self._draw(), table(self.to_frame().to_dict("records"))]
-        parts.append(f"<p><small>{escape(self.source)}</small></p>" if self.source else "")
-        body = "".join(parts)
-        return f'<div id="{content_id("flow", body)}" style="line-height:1.35">{body}</div>'
+        return framed("flow", parts, self.source, "line-height:1.35")
 
     def _draw(self) -> str:
         """The drawing; its table stands below it."""

@@ -16,7 +16,7 @@ import pandas as pd
 
 from workbench.data import Catalogue, Histories
 from workbench.errors import DataError, check_number
-from workbench.html import content_id, escape, table
+from workbench.html import escape, framed, table
 from workbench.reports.recpilot import Drawn, bought_in
 from workbench.views.look import LINES
 from workbench.views.text import brief
@@ -121,9 +121,7 @@ class WhyNot:
         said = "".join(f"<li>{escape(one)}</li>" for one in self.facts())
         parts = [f'<p><b style="font-size:1.35em">{title}</b></p><p>{note}</p>', self._draw()]
         parts += [f"<ul>{said}</ul>", table(lines)]
-        parts.append(f"<p><small>{escape(self.source)}</small></p>" if self.source else "")
-        body = "".join(parts)
-        return f'<div id="{content_id("why", body)}" style="line-height:1.35">{body}</div>'
+        return framed("why", parts, self.source, "line-height:1.35")
 
     def _title(self, item: int) -> str:
         return brief(self.catalogue.title(item), 60)

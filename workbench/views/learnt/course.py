@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 
 from workbench.errors import ModelError
-from workbench.html import content_id, escape, table
+from workbench.html import escape, framed, table
 from workbench.reports.hushed import silenced
 from workbench.reports.recpilot import ATTRIBUTES
 from workbench.reports.recpilot.experience import EMPTY, LIKE, Experience
@@ -171,6 +171,4 @@ class Course:
             line |= {"moved most": moved, "found before": brief(one["found"])}
             rows.append(line | {"written after": brief(" / ".join(one["written"]), 300)})
         told = "weights after each step, and the notes held by then; the table says them"
-        body = title + picture(self.figure(), told) + table(rows)
-        body += f"<p><small>{escape(self.source)}</small></p>" if self.source else ""
-        return f'<div id="{content_id("course", body)}">{body}</div>'
+        return framed("course", [title, picture(self.figure(), told), table(rows)], self.source)

@@ -21,7 +21,7 @@ import numpy as np
 import pandas as pd
 
 from workbench.errors import ConfigError, DataError, check_number
-from workbench.html import content_id, escape, table
+from workbench.html import escape, framed, table
 from workbench.reports.hushed import hushed
 from workbench.reports.recpilot._lessons import visit_labels
 from workbench.statistics import wilson
@@ -157,9 +157,7 @@ class Interest:
             parts += [picture(self.figure(), told), f"<p>{READ}</p>", table(self._lines())]
         else:
             parts.append("<p>Nothing was done: nothing is known.</p>")
-        parts.append(f"<p><small>{escape(self.source)}</small></p>" if self.source else "")
-        body = "".join(parts)
-        return f'<div id="{content_id("interest", body)}">{body}</div>'
+        return framed("interest", parts, self.source)
 
     def _lines(self) -> list[dict[str, str]]:
         """The table, a line a topic and window."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from workbench.html import NUMBER, TEXT, content_id, escape, table
+from workbench.html import NUMBER, TEXT, escape, framed, table
 from workbench.reports.recpilot import Weighed, changed, weigh
 from workbench.views.look import BLUE, NEW, ORANGE, SMALL, over
 from workbench.views.text import brief, coded
@@ -70,9 +70,7 @@ class Weights:
         parts.append(f"<p><b>What changed on the page</b></p><ul>{said}</ul>")
         parts += [_ranking(found), f"<p><small>{escape(NOTE)}</small></p>"]
         parts.append(found.after._repr_html_())
-        parts.append(f"<p><small>{escape(self.source)}</small></p>" if self.source else "")
-        body = "".join(parts)
-        return f'<div id="{content_id("weights", body)}">{body}</div>'
+        return framed("weights", parts, self.source)
 
     def _widget(self) -> Any:
         """The same drawing under sliders and a menu."""

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from workbench.html import content_id, escape, table
+from workbench.html import escape, framed, table
 from workbench.statistics import auc
 from workbench.views.look import BLUE, COLUMNS, EDGE, ORANGE, PANEL, STRENGTH, over
 from workbench.views.strip.text import blanks, readable
@@ -48,10 +48,7 @@ def draw(strip: TokenStrip) -> str:
     more = ((strip.against, _compared), (strip.memory, _remembered), (strip.film, _filmed))
     more += ((strip.claims, _claimed),)
     parts += [drawn(strip) for given, drawn in more if given is not None]
-    if strip.source:
-        parts.append(_small(escape(readable(strip.source)[0])))
-    body = "".join(parts)
-    return f'<div id="{content_id("strip", body)}">{body}</div>'
+    return framed("strip", parts, strip.source)
 
 
 def strongest(values: np.ndarray, count: int = 10) -> np.ndarray:

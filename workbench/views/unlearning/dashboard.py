@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from workbench.errors import DataError
-from workbench.html import content_id, escape, table
+from workbench.html import escape, framed, table
 from workbench.views.look import COLUMNS, PANEL
 from workbench.views.unlearning.chart import Chart, heights, looks, short
 
@@ -131,10 +131,7 @@ class Dashboard:
         parts.append(table(self.to_frame().to_dict("records"), digits=3))
         if self.people is not None:
             parts.append(self.people.drawn(user, method))
-        if self.source:
-            parts.append(f"<p><small>{escape(self.source)}</small></p>")
-        body = "".join(parts)
-        return f'<div id="{content_id("dashboard", body)}" style="line-height:1.35">{body}</div>'
+        return framed("dashboard", parts, self.source, "line-height:1.35")
 
     def _along(self, measure: str) -> str:
         """One measure along the stream: a line a method, with its interval."""

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from workbench.errors import ConfigError
-from workbench.html import content_id, escape, table
+from workbench.html import escape, framed, table
 from workbench.views.look import COLUMNS
 from workbench.views.unlearning.chart import Chart, heights, looks, short
 from workbench.views.unlearning.dashboard import (
@@ -110,10 +110,7 @@ class Frontier:
             line["seconds"] = short(f"{one['seconds']:.2g}")
             rows.append(line | {"on the frontier": "● yes" if one["on"] else "○ no"})
         parts.append(table(rows))
-        if self.source:
-            parts.append(f"<p><small>{escape(self.source)}</small></p>")
-        body = "".join(parts)
-        return f'<div id="{content_id("frontier", body)}" style="line-height:1.35">{body}</div>'
+        return framed("frontier", parts, self.source, "line-height:1.35")
 
     def _widget(self) -> Any:
         """The same drawing, with a utility and a time to choose."""
