@@ -2,7 +2,7 @@
 
     python benchmarks/year.py [--draws 20] [--shoppers 40]
 
-Shoppers by rule (`workbench.worlds.shop.year`) come to a shop that begins with nothing: lists by EASE
+Shoppers by rule (`year_shoppers.py`) come to a shop that begins with nothing: lists by EASE
 on the log, learnt anew every week, and the stored profile. Who asks is drawn by lot. Every draw is
 another population; each lives its year twice, with a shop that heeds the instruction *less of this* and
 one that only writes it down. A request is served at once and everywhere: log, profile, weights. Minutes
@@ -18,13 +18,13 @@ import numpy as np
 import pandas as pd
 from boomerang import RESULTS, markdown
 from predicted import expected, judged
+from year_shoppers import Year, YearConfig, live
 
 from workbench.ledger import Service, Switches
 from workbench.recommend import EASE
 from workbench.statistics import bootstrap_mean
 from workbench.worlds.shop import ShopConfig, World, generate
 from workbench.worlds.shop.world import log_of
-from workbench.worlds.shop.year import Year, YearConfig, live
 
 WEEK, DAY = 7, 86400
 MEASURES = {

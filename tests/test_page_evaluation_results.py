@@ -32,7 +32,7 @@ def test_every_line_is_compared_with_the_committed_numbers(benchmark):
 
 def test_what_was_not_measured_is_not_as_predicted(benchmark):
     numbers = {"absent": float("nan"), "low": -1.0, "high": 2.0, "inside": 1.0}
-    told = benchmark.predicted.judged(numbers, dict.fromkeys(numbers, [0, 1]), "g", ".1f")
+    told = benchmark.predicted.judged(numbers, dict.fromkeys(numbers, (0, 1)), "g", ".1f")
     assert told["verdict"].tolist() == ["not measured", "lower", "higher", "as predicted"]
 
 

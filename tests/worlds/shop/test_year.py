@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
+from benchmarks.year_shoppers import ARMS, YearConfig, live, tempers
 from workbench.worlds.shop import ShopConfig, generate
-from workbench.worlds.shop.year import ARMS, YearConfig, live, tempers
 
 WORLD = generate(ShopConfig(shoppers=44, texts=0, seed=5))
 TOPIC = np.array(WORLD.shelf.categories)[WORLD.shelf.category]

@@ -12,7 +12,6 @@ __getattr__, __dir__, __all__ = lazy.attach(
         ],
         "shipping": ["ship_world", "write_world"],
         "future": ["next_purchases", "next_visits"],
-        "year": ["Year", "YearConfig", "live"],
         "texts": ["generate_texts"],
     },
 )
