@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from workbench.data import load_world
-from workbench.errors import ConfigError
 from workbench.recommend import BPR, BPRConfig
 from workbench.recommend.tasks import collaborative_task
 from workbench.recommend.training import Training
@@ -66,15 +65,6 @@ def test_every_request_draws_its_own_noise_and_the_seed_is_written_down(scenario
     assert same(one.models[8], again.models[8]) and not same(one.models[8], two.models[8])
 
 
-@pytest.mark.parametrize("start", [2, 4, 6])
-def test_a_stream_that_goes_on_ends_where_one_that_never_stopped_does(scenario, base, start):
-    method = Method("shake", shake)
-    whole = stream(method, base, scenario, seed=3)
-    rest = stream(method, base, scenario, seed=3, start=start, model=whole.models[start])
-    assert same(whole.models[8], rest.models[8])
-    assert rest.outcomes["seed"].tolist() == whole.outcomes["seed"].tolist()[start:]
-
-
 def test_one_request_at_a_time_is_the_same_as_a_stream(scenario, base):
     method = Method("shake", shake, batch=3)
     model = method.start(base, scenario)
@@ -128,22 +118,6 @@ def test_a_filter_hides_rows_of_validation_too(scenario, base):
     tombstone(late, scenario.train(0), own)
     known = len(np.unique(own.within(scenario.task.train)))
     assert len(late.hidden) == known
-
-
-def test_somebody_is_told_of_every_request(scenario, base):
-    told = []
-    method = Method("no-op", no_op, batch=4)
-    stream(
-        method, base, scenario, on_request=lambda done, outcome: told.append((done, outcome.status))
-    )
-    assert told == [(4, "no-op"), (8, "no-op")]
-
-
-@pytest.mark.parametrize("start, given", [(1, True), (3, False), (9, True), (0, True)])
-def test_a_start_between_batches_or_without_its_model_is_refused(scenario, base, start, given):
-    method = Method("no-op", no_op, batch=3)
-    with pytest.raises(ConfigError, match="start="):
-        stream(method, base, scenario, start=start, model=base if given else None)
 
 
 def test_what_a_method_starts_from_may_be_another_model(scenario, base):

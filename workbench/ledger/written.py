@@ -146,18 +146,14 @@ class Written:
 
     def _repr_html_(self) -> str:
         """The old text with a mark at each word, and the new one."""
-        marked, at = "", 0
-        for row in self.words.itertuples():
-            first, last = MARKS.get(row.fate, ("", ""))
-            marked += escape(self.old[at : row.start])
-            marked += f"{first}{escape(self.old[row.start : row.end])}{last}"
-            at = row.end
-        marked += escape(self.old[at:])
+        from workbench.tokens._fates import marked
+
+        old = marked(self.old, self.words, MARKS)
         went = "; ".join(escape(self.memories[number]) for number in self.gone) or "nothing"
         legend = "struck out: went; bold: came back; italic: changed; plain: stayed"
         name = content_id("written", self.old, self.new, *map(str, self.gone))
         return (
-            f'<div id="{name}"><p><b>Struck: {went}</b></p><p dir="auto">{marked}</p>'
+            f'<div id="{name}"><p><b>Struck: {went}</b></p><p dir="auto">{old}</p>'
             f"<p><small>{legend}</small></p><p>Written anew:</p>"
             f'<blockquote dir="auto">{escape(self.new)}</blockquote></div>'
         )

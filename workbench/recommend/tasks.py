@@ -169,6 +169,10 @@ def _task(
     return Task(name, parts.train, parts.valid, *asked, people, had, learned, parts.test)
 
 
+TASKS = {"collaborative": collaborative_task, "session": session_task, "basket": basket_task}
+"""The three tasks by name: what makes one of a log."""
+
+
 def target_auc(
     model: Recommender,
     histories: Histories,

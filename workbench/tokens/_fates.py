@@ -3,6 +3,7 @@ shown."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +18,17 @@ FATES = {
     "stayed": ("", "", "plain: stayed for other reasons"),
     "changed": ("<i>", "</i>", "italic: changed, no reason found but the dice"),
 }
+
+
+def marked(text: str, words: pd.DataFrame, marks: Mapping[str, Sequence[str]]) -> str:
+    """The text, escaped, with what its fate puts before and behind each word."""
+    said, at = "", 0
+    for row in words.itertuples():
+        first, last, *_ = marks.get(row.fate, ("", ""))
+        word = escape(text[row.start : row.end])
+        said += f"{escape(text[at : row.start])}{first}{word}{last}"
+        at = row.end
+    return said + escape(text[at:])
 
 
 @dataclass(frozen=True, repr=False)
@@ -57,20 +69,14 @@ class Deletion:
     def _repr_html_(self):
         """The old reply with a mark at each word, the new one, and a table of the words that did
         not just stay."""
-        marked, at = "", 0
-        for row in self.words.itertuples():
-            first, last, _ = FATES[row.fate]
-            word = escape(self.old[row.start : row.end])
-            marked += f"{escape(self.old[at : row.start])}{first}{word}{last}"
-            at = row.end
-        marked += escape(self.old[at:])
         told = f"Without memory {self.memory}: “{self.memories[self.memory]}”"
         legend = "; ".join(f"{says} ({self.counts[fate]})" for fate, (_, _, says) in FATES.items())
         null = f"{len(self.seeds) - 1} other seeds with the memory still there are the null"
         moved = self.words[self.words["fate"] != "stayed"].drop(columns=["start", "end"])
+        old = marked(self.old, self.words, FATES)
         name = content_id("deletion", self.old, self.new, self.memory)
         return (
-            f'<div id="{name}"><p><b>{escape(told)}</b></p><p dir="auto">{marked}</p>'
+            f'<div id="{name}"><p><b>{escape(told)}</b></p><p dir="auto">{old}</p>'
             f"<p><small>{escape(legend)}; {null}</small></p><p>The same seed without it:</p>"
             f'<blockquote dir="auto">{escape(self.new)}</blockquote>'
             f"<details><summary>the words that did not stay</summary>"

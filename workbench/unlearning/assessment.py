@@ -17,7 +17,7 @@ import pandas as pd
 
 from workbench.errors import DataError
 from workbench.html import escape
-from workbench.unlearning.endpoints import MARGIN, Distance, distance, margin_of, null
+from workbench.unlearning.endpoints import MARGIN, distance, margin_of, null
 from workbench.unlearning.measures import continued, measures
 from workbench.unlearning.references import References
 from workbench.unlearning.scenario import ENOUGH
@@ -197,7 +197,7 @@ def _at(ones: dict[str, Wide], two: Wide, primary: str, fixed: float) -> list[di
     rest = {name: table.iloc[bases:] for name, table in two.items()}
     # what doing nothing gets, and with it the margin
     no_op = {
-        name: _apart(*_aligned(one, two[name])).estimate
+        name: distance(*_aligned(one, two[name]), np.nan).estimate
         for name, one in nothing.items()
         if name in two
     }
@@ -245,14 +245,10 @@ def _aligned(one: pd.DataFrame, two: pd.DataFrame) -> tuple[np.ndarray, np.ndarr
     return one[units].to_numpy(float), two[units].to_numpy(float)
 
 
-def _apart(one: np.ndarray, two: np.ndarray, margin: float = np.nan) -> Distance:
-    return distance(one, two, margin)
-
-
 def _line(
     method: str, name: str, one: np.ndarray, two: np.ndarray, margin: float
 ) -> dict[str, Any]:
-    found = _apart(one, two, margin)
+    found = distance(one, two, margin)
     whole = ~(np.isnan(one).any(axis=0) | np.isnan(two).any(axis=0))
     line = {"method": method, "measure": name, "estimate": found.estimate, "low": found.low}
     line |= {"high": found.high, "low90": found.low90, "high90": found.high90, "margin": margin}
@@ -273,7 +269,7 @@ def _ratio(method: str, name: str, one: np.ndarray, two: np.ndarray) -> dict[str
         )
     ratio = above / below
     # around the ratio r: (unlearned − r · retrained) / mean retrained, whose mean is 0
-    flat = _apart(one / below, ratio * two / below)
+    flat = distance(one / below, ratio * two / below, np.nan)
     bounds = {side: ratio + getattr(flat, side) for side in ("low", "high", "low90", "high90")}
     return line | bounds | {"estimate": ratio, "decidable": flat.decidable}
 

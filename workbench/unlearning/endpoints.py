@@ -21,12 +21,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import combinations
-from typing import Literal
 
 import numpy as np
 from scipy import special
 
-from workbench.errors import ConfigError, DataError
+from workbench.errors import DataError
 
 EQUIVALENT, DIFFERENT, UNDECIDED = ("equivalent", "different", "undecided")
 MARGIN = 0.03
@@ -70,15 +69,11 @@ def distance(
     unlearned: np.ndarray,
     retrained: np.ndarray,
     margin: float = MARGIN,
-    seed: int = 0,
-    interval: Literal["t", "bootstrap"] = "t",
 ) -> Distance:
     """Unlearned (bases, units) less retrained (seeds, units), NaN where a unit has no value in one.
 
-    interval: `t`, as the module says; `bootstrap` draws units and, within each draw, bases and
-    retrains, 2,000 times with the seed: for few seeds too narrow, and there to show it. One base and
-    one retrain add nothing to the interval, which is then one *given* these two. Without units all
-    is NaN and the verdict undecided. Raises `DataError` for tables of other units.
+    One base and one retrain add nothing to the interval, which is then one *given* these two.
+    Without units all is NaN and the verdict undecided. Raises `DataError` for tables of other units.
 
     >>> distance(np.array([[0.2, 0.4, 0.3]]), np.array([[0.1, 0.3, 0.2]])).verdict
     'different'
@@ -88,14 +83,8 @@ def distance(
     if not n:
         return Distance(*[float("nan")] * 5, margin, 0)
     estimate = float(one.mean() - two.mean())
-    if interval == "bootstrap":
-        low, low90, high90, high = _drawn(one, two, seed)
-    elif interval == "t":
-        half, half90 = _half(one, two, 0.95), _half(one, two, 0.9)
-        low, low90, high90, high = estimate + np.array([-half, -half90, half90, half])
-    else:
-        raise ConfigError(f"{interval!r}", "interval", "t or bootstrap")
-    bounds = (float(bound) for bound in (low, high, low90, high90))
+    half, half90 = _half(one, two, 0.95), _half(one, two, 0.9)
+    bounds = (estimate + apart for apart in (-half, half, -half90, half90))
     return Distance(estimate, *bounds, margin, n)
 
 
@@ -159,14 +148,3 @@ def _half(one: np.ndarray, two: np.ndarray, level: float) -> float:
     fewer = parts.sum() ** 2 / (parts[known] ** 2 / freedom[known]).sum()
     # Student's t; of `scipy.stats`, whose checks take a hundred times as long
     return float(special.stdtrit(fewer, 0.5 + level / 2) * parts.sum() ** 0.5)
-
-
-def _drawn(one: np.ndarray, two: np.ndarray, seed: int, draws: int = 2_000) -> np.ndarray:
-    """Quantiles .025, .05, .95 and .975 of the bootstrap."""
-    rng = np.random.default_rng(seed)
-    # counts in place of copies: how often each unit, base and retrain was drawn
-    units, bases, seeds = (
-        rng.multinomial(n, np.full(n, 1 / n), draws) / n for n in (one.shape[1], len(one), len(two))
-    )
-    found = ((units @ one.T) * bases).sum(axis=1) - ((units @ two.T) * seeds).sum(axis=1)
-    return np.quantile(found, (0.025, 0.05, 0.95, 0.975))

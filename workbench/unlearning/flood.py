@@ -23,11 +23,11 @@ from workbench import html
 from workbench.data import Histories, Interactions
 from workbench.data.interactions import FUNNEL
 from workbench.errors import ConfigError, DataError, check_number
-from workbench.recommend.tasks import Task
+from workbench.recommend.tasks import TASKS, Task
 from workbench.unlearning._accounts import promoted
 from workbench.unlearning.requests import Request
 from workbench.unlearning.scenario import Scenario
-from workbench.unlearning.spam import TASKS, last_time
+from workbench.unlearning.spam import last_time
 
 PLACES = {
     "collaborative": ["user", "item"],

@@ -17,13 +17,12 @@ from pydantic import BaseModel, ConfigDict, PositiveInt, SerializeAsAny, Validat
 from workbench._run_folders import source_of
 from workbench.data import Interactions
 from workbench.errors import ConfigError
-from workbench.recommend.tasks import Task, basket_task, collaborative_task, session_task
+from workbench.recommend.tasks import TASKS, Task
 from workbench.settings import Frozen
 from workbench.unlearning.grid_config import Asked, Grid, Source
 from workbench.unlearning.scenario import Scenario
 from workbench.unlearning.stream import Method
 
-TASKS = {"collaborative": collaborative_task, "session": session_task, "basket": basket_task}
 RIVALS = {"collaborative": "EASE", "session": "SKNN", "basket": "TopFreq"}
 """The counted model of each task, below which a trained one is undertrained."""
 PREPARED = {"tombstone": ("tombstone", "buried"), "sisa": ("exact", "sharded")}

@@ -24,6 +24,7 @@ import pandas as pd
 from scipy import sparse
 
 from workbench.data import Histories
+from workbench.recommend.cells import tidy
 from workbench.recommend.evaluation import judged_lists, list_metrics, top_lists
 from workbench.recommend.ranking import scores_or_none, top_k
 from workbench.unlearning.exposure import exposure, never_had, share
@@ -162,9 +163,9 @@ def asked_of(scenario: Scenario, done: int) -> Asked:
     else:
         wanted = {"deleted": deleted}
         if task.name == "next basket":
-            wanted |= _habits(scenario.repeated(done)[users], deleted)
-    other = sparse.csr_array(free - free.multiply(deleted != 0))
-    other.eliminate_zeros()
+            again = scenario.repeated(done)[users]
+            wanted |= {"deleted, repeat": again, "deleted, novel": tidy(deleted - again)}
+    other = tidy(free - free.multiply(deleted != 0))
     # those who asked for nothing; genuine people are asked already
     rest = filled[~np.isin(people[filled], leaving)]
     others = known.histories(_some(rest)[: 0 if scenario.promotes else None])
@@ -195,21 +196,12 @@ def _not_held(items: np.ndarray, held: sparse.csr_array) -> sparse.csr_array:
     """1 where one of the items is not held; (B, n_items)."""
     topic = np.isin(np.arange(held.shape[1]), items).astype(float)
     rows = sparse.csr_array(np.ones((held.shape[0], 1))) @ sparse.csr_array(topic[None, :])
-    free = sparse.csr_array(rows - held.multiply(topic[None, :]))
-    free.eliminate_zeros()
-    return free
+    return tidy(rows - held.multiply(topic[None, :]))
 
 
 def _some(rows: np.ndarray) -> np.ndarray:
     """At most so many of them, the same each time; ascending."""
     return np.sort(np.random.default_rng(0).permutation(rows)[:QUESTIONS])
-
-
-def _habits(repeated: sparse.csr_array, deleted: sparse.csr_array) -> dict[str, sparse.csr_array]:
-    """The deleted items that were in two baskets or more, and the others."""
-    novel = sparse.csr_array(deleted - repeated)
-    novel.eliminate_zeros()
-    return {"deleted, repeat": repeated, "deleted, novel": novel}
 
 
 def _percentiles(
@@ -275,8 +267,7 @@ def _utility(model: Any, scenario: Scenario, asked: Asked) -> list[Part]:
     lists = top_lists(model, questions, TOP, exclude)
     keep = np.ones(questions.n_items)
     keep[scenario.items] = 0
-    without = sparse.csr_array(targets.multiply(keep[None, :]))
-    without.eliminate_zeros()
+    without = tidy(targets.multiply(keep[None, :]))
     parts = []
     for wanted, told in ((targets, ""), (without, ", without topic")):
         rows, *judged = judged_lists(lists, wanted)

@@ -36,16 +36,9 @@ OWN = {"request", "status", "step", "seconds", "peak_bytes", "rows", "error"}
 class Stopped(ModelError):
     """An algorithm stopped where it had come to: no model, but notes of how far it came."""
 
-    def __init__(
-        self,
-        what: str,
-        where: str | None = None,
-        expected: str | None = None,
-        do: str | None = None,
-        notes: dict[str, Any] | None = None,
-    ) -> None:
-        super().__init__(what, where, expected, do)
-        self.notes = notes or {}
+    def __init__(self, *told: str, notes: dict[str, Any]) -> None:
+        super().__init__(*told)
+        self.notes = notes
 
 
 @dataclass(frozen=True, eq=False)

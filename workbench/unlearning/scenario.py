@@ -23,6 +23,7 @@ from workbench.data import Histories, Interactions
 from workbench.data.checks import checked_codes
 from workbench.data.splits import joined_logs
 from workbench.errors import DataError, UnknownItem, check_number
+from workbench.recommend.cells import tidy
 from workbench.recommend.tasks import Task
 from workbench.unlearning.requests import Request, check_apart
 
@@ -139,9 +140,7 @@ class Scenario:
     def deleted(self, done: int) -> sparse.csr_array:
         """What each user asked to be forgotten, and holds no more; 0/1 (n_users, n_items)."""
         gone = self.both.select(self._served(self.both, done)).matrix()
-        found = sparse.csr_array(gone - gone.multiply(self.known(done).matrix()))
-        found.eliminate_zeros()
-        return found
+        return tidy(gone - gone.multiply(self.known(done).matrix()))
 
     def repeated(self, done: int) -> sparse.csr_array:
         """Those of `deleted` that stood in two baskets of theirs or more (without baskets: in two
@@ -151,9 +150,7 @@ class Scenario:
         if frame["basket"].notna().all():
             frame = frame.drop_duplicates(["user", "item", "basket"])
         counts = self.both.of_rows(frame).counts()
-        found = self.deleted(done).multiply(counts > 1).tocsr()
-        found.eliminate_zeros()
-        return sparse.csr_array(found, dtype=np.float64)
+        return tidy(self.deleted(done).multiply(counts > 1)).astype(np.float64)
 
     # --- counts
 

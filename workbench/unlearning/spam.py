@@ -33,7 +33,7 @@ from scipy import sparse
 from workbench import html
 from workbench.data import Interactions
 from workbench.errors import ConfigError, check_number
-from workbench.recommend.tasks import Task, basket_task, collaborative_task, session_task
+from workbench.recommend.tasks import TASKS, Task
 from workbench.unlearning._accounts import (
     MAKERS,
     Hidden,
@@ -46,7 +46,6 @@ from workbench.unlearning._accounts import (
 from workbench.unlearning.requests import Request
 from workbench.unlearning.scenario import Scenario
 
-TASKS = {"collaborative": collaborative_task, "session": session_task, "basket": basket_task}
 HOW = ("bandwagon", "random", "average", "push")
 TARGETS = ("unpopular", "popular", "random")
 Attack = Literal["bandwagon", "random", "average", "push"]

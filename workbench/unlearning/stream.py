@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from workbench.errors import ConfigError, DataError
+from workbench.errors import DataError
 from workbench.unlearning.outcome import FAILED, NO_OP, Algorithm, Outcome, unlearn
 from workbench.unlearning.requests import Request, merged
 from workbench.unlearning.scenarios import Scenario
@@ -118,27 +118,12 @@ def stream(
     scenario: Scenario,
     seed: int = 0,
     checkpoints: int = 4,
-    *,
-    start: int = 0,
-    model: Any = None,
-    on_request: Callable[[int, Outcome], None] | None = None,
 ) -> Stream:
-    """Serve all requests of a scenario; the base stays as it is.
-
-    start, model: go on after so many requests, from the model that they left. on_request: called
-    with the number of requests done and the outcome, after each. Raises `ConfigError` for a start
-    in the middle of a batch, or one without its model.
-    """
-    ends = ends_of(method, scenario)
-    if start not in (0, *ends) or (start > 0) != (model is not None):
-        want = f"0, or one of {', '.join(map(str, ends[:6]))}, … with the model of that moment"
-        raise ConfigError(f"start={start}, model={model!r}", "stream", want)
+    """Serve all requests of a scenario; the base stays as it is."""
     marks = checkpoints_of(len(scenario.requests), checkpoints)
-    model = method.start(base, scenario) if model is None else model.copy()
-    models, lines, done = {start: model}, [], start
-    for k, end in enumerate(ends):
-        if end <= start:
-            continue
+    model, lines, done = method.start(base, scenario), [], 0
+    models = {0: model}
+    for k, end in enumerate(ends_of(method, scenario)):
         outcome = serve(method, model, scenario, k, seed)
         # between two batches the model waits: what is asked of it then is asked of the last one
         models |= {mark: model for mark in marks if done < mark < end}
@@ -147,8 +132,6 @@ def stream(
         done, model = end, outcome.model
         if done in marks:
             models[done] = model
-        if on_request is not None:
-            on_request(done, outcome)
     return Stream(method, scenario, pd.DataFrame(lines), models)
 
 

@@ -132,7 +132,7 @@ def newton(
         what = f"negative curvature at product {found.steps}, residual {found.residual:.2g}"
         do = "take gauss_newton, or more damping; truncated=True steps to where solving stopped"
         expected = "a matrix that bends upwards, or there is no minimum to step to"
-        raise Stopped(what, config.curvature, expected, do, notes)
+        raise Stopped(what, config.curvature, expected, do, notes=notes)
     # not further than told, and then with what that leaves
     size, longest = float(found.x.norm()), np.inf
     if config.cap is not None:

@@ -18,9 +18,9 @@ import pandas as pd
 
 from workbench.recommend.evaluation import evaluate_targets
 from workbench.unlearning.audit._asked import Models, every, others, served, whole
-from workbench.unlearning.audit._null import against, interval
+from workbench.unlearning.audit._null import against
 from workbench.unlearning.audit._pairs import of_pairs
-from workbench.unlearning.audit._table import COLUMNS, CONTROL, Audit, joined, outside
+from workbench.unlearning.audit._table import Audit, joined
 from workbench.unlearning.audit.topic import difference
 from workbench.unlearning.exposure import churn
 from workbench.unlearning.scenarios import Scenario
@@ -70,13 +70,8 @@ def harm_to_others(
     scenario: Scenario,
     done: int,
     seed: int = 0,
-    *,
-    bases: Sequence[Any] | None = None,
 ) -> Audit:
     """NDCG@10 against retrain by group, share harmed, and churn, of people who asked for nothing.
-
-    bases: the models before any request, in the order of each method's models; with them a line
-    says what became of NDCG@10 since, whose null is what a retrain costs (its seed included).
 
     >>> harm_to_others({"no-op": bases}, retrained, scenario, 40)  # doctest: +SKIP
     """
@@ -92,9 +87,6 @@ def harm_to_others(
         parts.append(against(check, some, again[:, mask], difference, seed=seed))
         check = f"harm: share harmed, {group}"
         parts.append(against(check, some, again[:, mask], below_all, seed=seed))
-    if bases is not None:
-        before = np.stack([ask(base) for base in bases])[:, kept]
-        parts.append(_since(values, again, before, seed))
     # whose list is another one
     users = others(scenario, done, seed)
     lists = {name: served(some, scenario, done, users, 10) for name, some in models.items()}
@@ -102,18 +94,3 @@ def harm_to_others(
     pairs, owner = of_pairs(lists, again, churn), scenario.task.people[users]
     parts.append(against("harm: churn@10, others", *pairs, owner, seed))
     return joined(*parts)
-
-
-def _since(values: dict, again: np.ndarray, before: np.ndarray, seed: int) -> Audit:
-    """Mean NDCG@10 less that of the same base before any request; of retrains less that of all
-    bases."""
-    start, person = before.mean(axis=0), np.arange(before.shape[1])
-    gained = {name: found - before for name, found in values.items()} | {CONTROL: again - start}
-    null = np.quantile(gained[CONTROL].mean(axis=1), (0.025, 0.975))
-    lines = []
-    for name, found in gained.items():
-        said = interval(found, person, seed)
-        fires = name != CONTROL and outside(*said[1:], null)
-        check = "harm: NDCG@10 since before, all"
-        lines.append((check, name, *said, *null, len(person), fires))
-    return Audit(pd.DataFrame(lines, columns=COLUMNS))
