@@ -54,14 +54,6 @@ def content_id(prefix: str, *parts: object) -> str:
     return f"{prefix}-{digest[:10]}"
 
 
-def framed(name: str, parts: Iterable[str], source: str = "", style: str = "") -> str:
-    """A drawing as one element, its id made of what is drawn, with a small line below that says where
-    it is from."""
-    body = "".join([*parts, f"<p><small>{escape(source)}</small></p>" if source else ""])
-    style = f' style="{style}"' if style else ""
-    return f'<div id="{content_id(name, body)}"{style}>{body}</div>'
-
-
 def format_number(value: object, digits: int = 3) -> str:
     """A number for a table: whole numbers whole, others to `digits` decimals; nothing where there
     is none; or text."""

@@ -6,6 +6,10 @@ edges: `static/base.css` says them once more.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
+from workbench.html import content_id, escape
+
 ORANGE, BLUE = "230,97,1", "33,113,199"
 """Apart for the colour-blind."""
 STRENGTH = 0.65
@@ -37,3 +41,11 @@ def edged(ground: str = "", edge: str = "transparent") -> str:
 LINES = ("#2171c7", "#e66101", "#0b9270", "#b05bb8", "#b88a00", "#8d6e63")
 """Of lines in a chart, in their order: blue and orange as above; each shows on light and dark."""
 GREY = "#8a8f98"
+
+
+def framed(name: str, parts: Iterable[str], source: str = "", style: str = "") -> str:
+    """A drawing as one element, its id made of what is drawn, with a small line below that says where
+    it is from."""
+    body = "".join([*parts, f"<p><small>{escape(source)}</small></p>" if source else ""])
+    style = f' style="{style}"' if style else ""
+    return f'<div id="{content_id(name, body)}"{style}>{body}</div>'

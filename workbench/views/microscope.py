@@ -16,8 +16,8 @@ import numpy as np
 import pandas as pd
 
 from workbench.errors import ConfigError, DataError
-from workbench.html import escape, framed, table
-from workbench.views.look import PANEL
+from workbench.html import escape, table
+from workbench.views.look import PANEL, framed
 from workbench.views.unlearning.chart import Chart, Look, looks, short
 
 CARD = f"max-width:56em;margin:.5em 0;padding:.3em .6em;border-radius:4px;{PANEL}"

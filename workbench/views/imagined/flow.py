@@ -18,9 +18,9 @@ import pandas as pd
 
 from workbench.data import Catalogue
 from workbench.errors import DataError, check_number
-from workbench.html import escape, framed, table
+from workbench.html import escape, table
 from workbench.reports.recpilot import Trajectories
-from workbench.views.look import GREY, LINES
+from workbench.views.look import GREY, LINES, framed
 from workbench.views.text import brief
 
 WIDE, HIGH, TOP, GAP, BAR, LABEL, LETTERS = 960, 400, 34, 14, 14, 190, 22

@@ -16,9 +16,9 @@ import pandas as pd
 
 from workbench.data import Catalogue, Histories
 from workbench.errors import DataError, check_number
-from workbench.html import escape, framed, table
+from workbench.html import escape, table
 from workbench.reports.recpilot import Drawn, bought_in
-from workbench.views.look import LINES
+from workbench.views.look import LINES, framed
 from workbench.views.text import brief
 
 WIDE, ROW, LEFT, RIGHT, FOOT = 860, 34, 300, 60, 52

@@ -18,11 +18,12 @@ import numpy as np
 import pandas as pd
 
 from workbench.errors import ModelError
-from workbench.html import escape, framed, table
+from workbench.html import escape, table
 from workbench.reports.hushed import silenced
 from workbench.reports.recpilot import ATTRIBUTES
 from workbench.reports.recpilot.experience import EMPTY, LIKE, Experience
 from workbench.views.learnt.drawing import HUES, LETTERS, MARKS, figure, picture, said
+from workbench.views.look import framed
 from workbench.views.text import brief, coded
 
 if TYPE_CHECKING:

@@ -21,11 +21,12 @@ import numpy as np
 import pandas as pd
 
 from workbench.errors import ConfigError, DataError, check_number
-from workbench.html import escape, framed, table
+from workbench.html import escape, table
 from workbench.reports.hushed import hushed
 from workbench.reports.recpilot._lessons import visit_labels
 from workbench.statistics import wilson
 from workbench.views.learnt.drawing import HUES, LETTERS, figure, picture, said
+from workbench.views.look import framed
 from workbench.views.text import brief, coded
 
 if TYPE_CHECKING:

@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from workbench.html import NUMBER, TEXT, escape, framed, table
+from workbench.html import NUMBER, TEXT, escape, table
 from workbench.reports.recpilot import Weighed, changed, weigh
-from workbench.views.look import BLUE, NEW, ORANGE, SMALL, over
+from workbench.views.look import BLUE, NEW, ORANGE, SMALL, framed, over
 from workbench.views.text import brief, coded
 
 if TYPE_CHECKING:

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from workbench.html import escape, framed, table
+from workbench.html import escape, table
 from workbench.statistics import auc
-from workbench.views.look import BLUE, COLUMNS, EDGE, ORANGE, PANEL, STRENGTH, over
+from workbench.views.look import BLUE, COLUMNS, EDGE, ORANGE, PANEL, STRENGTH, framed, over
 from workbench.views.strip.text import blanks, readable
 
 if TYPE_CHECKING:

@@ -16,8 +16,8 @@ import numpy as np
 import pandas as pd
 
 from workbench.errors import DataError
-from workbench.html import escape, framed, table
-from workbench.views.look import COLUMNS, PANEL
+from workbench.html import escape, table
+from workbench.views.look import COLUMNS, PANEL, framed
 from workbench.views.unlearning.chart import Chart, heights, looks, short
 
 if TYPE_CHECKING:

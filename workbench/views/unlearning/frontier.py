@@ -15,8 +15,8 @@ import numpy as np
 import pandas as pd
 
 from workbench.errors import ConfigError
-from workbench.html import escape, framed, table
-from workbench.views.look import COLUMNS
+from workbench.html import escape, table
+from workbench.views.look import COLUMNS, framed
 from workbench.views.unlearning.chart import Chart, heights, looks, short
 from workbench.views.unlearning.dashboard import (
     CARD,
