@@ -28,7 +28,15 @@ KNOWN_TAGS = {
     "nbval-raises-exception",
     "raises-exception",
 }
-KNOWN_TAGS |= {"solution", "parameters", "aggregate", "hide-input"}
+KNOWN_TAGS |= {
+    "solution",
+    "parameters",
+    "aggregate",
+    "hide-input",
+    "your-turn",
+    "check",
+    "expected",
+}
 
 every = pytest.mark.parametrize("path", [*NOTEBOOKS, *REAL], ids=lambda path: path.stem)
 executed = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)

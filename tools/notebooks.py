@@ -110,9 +110,11 @@ def write(notebook: NotebookNode, path: Path) -> None:
         nbformat.write(notebook, new)
 
 
-def student(notebook: NotebookNode) -> NotebookNode:
-    """The same notebook without the cells tagged `solution`."""
-    kept = [cell for cell in notebook.cells if "solution" not in cell.metadata.get("tags", [])]
+def student(notebook: NotebookNode, expected: bool = False) -> NotebookNode:
+    """The same notebook without the cells tagged `solution`, nor those tagged `expected` unless
+    asked for."""
+    left_out = {"solution"} if expected else {"solution", "expected"}
+    kept = [cell for cell in notebook.cells if left_out.isdisjoint(cell.metadata.get("tags", []))]
     return NotebookNode({**notebook, "cells": kept})
 
 

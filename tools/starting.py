@@ -4,6 +4,8 @@
     python start.py test       unit tests, notebooks, and browser tests where there is a Chromium
     python start.py site       execute the notebooks and write them as pages to site/
     python start.py refresh    execute the notebooks in place and normalise what they save
+    python start.py student    write notebooks without solutions to a folder for a class
+    python start.py check      mark the Your turn cells of such a folder, or read hand-ins
     python start.py world      make the generated world anew, bit for bit
     python start.py train-pocket, train-persona        train the shipped language models again
     python start.py train-simulator                    train the shipped simulator of visits again
@@ -44,6 +46,8 @@ LOG = VENV / "install.log"
 TOOLS = {
     "site": "site",
     "refresh": "site",
+    "student": "classroom",
+    "check": "classroom",
     "train-pocket": "build_pocket",
     "train-persona": "build_worlds",
     "train-simulator": "build_simulator",
@@ -407,7 +411,7 @@ def main(arguments: list[str]) -> int:
         return test(passed_on)
     tool = TOOLS.get(command, "")
     module = f"tools.{tool}" if tool else "workbench.cli"
-    words = [command] if tool in ("", "site") else []
+    words = [command] if tool in ("", "site", "classroom") else []
     # paths are relative to where the caller is; tools/ is found wherever that may be
     path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH", "")]))
     environment = {**os.environ, "PYTHONPATH": path}

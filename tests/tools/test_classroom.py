@@ -1,0 +1,240 @@
+"""A folder for a class, what students do to it, and the marks that come back."""
+
+import json
+
+import nbformat
+import pytest
+
+from tools import classroom, notebooks
+from workbench.errors import DataError
+
+new = nbformat.v4
+GOOD = "answer = 6 * 7"
+
+
+def cell(source, *tags, name):
+    made = new.new_code_cell(source, metadata={"tags": list(tags)} if tags else {})
+    made.id = name
+    return made
+
+
+def book():
+    """Two questions, one with a law that students have, too."""
+    return new.new_notebook(
+        cells=[
+            new.new_markdown_cell("# 97 · Sums?\n\n### Your turn: six times seven"),
+            cell("open('../data/predictions.toml').close()\nseven = 7", name="start"),
+            cell("answer = None", "your-turn", name="first"),
+            cell("answer = 42", "solution", "nbval-check-output", name="s1"),
+            cell("assert answer, 'it is not nothing'", "check", name="law"),
+            cell(
+                "assert answer == 42, 'six times seven, not six and seven'", "expected", name="e1"
+            ),
+            new.new_markdown_cell("### Your turn: the sum"),
+            cell("total = None", "your-turn", name="second"),
+            cell("total = 6 + seven", "solution", name="s2"),
+            cell("assert total == 6 + seven, 'six and seven'", "expected", name="e2"),
+        ]
+    )
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """A folder as it was handed out, of a teacher with two notebooks."""
+    monkeypatch.setattr(notebooks, "FOLDER", tmp_path / "teacher")
+    for name in ("97_sums", "98_more"):
+        notebooks.write(book(), tmp_path / "teacher" / f"{name}.ipynb")
+    classroom.hand_out(tmp_path / "class")
+    return tmp_path / "class"
+
+
+def write(folder, name="97_sums.ipynb", **sources):
+    """What a student does: other sources by id of the cell."""
+    mine = notebooks.read(folder / name)
+    for one in mine.cells:
+        one.source = sources.get(one.id, one.source)
+    notebooks.write(mine, folder / name)
+
+
+def marks(folder, name="97_sums.ipynb", **options):
+    found = [mark for mark in classroom.check(folder, **options) if mark.notebook == name]
+    return [(mark.passed, mark.why) for mark in found]
+
+
+# --- to the class ---------------------------------------------------------------------------------
+
+
+def test_students_get_no_solution_and_no_output_and_the_files_beside_them(folder):
+    mine = notebooks.read(folder / "97_sums.ipynb")
+    assert [one.get("id") for one in mine.cells if one.cell_type == "code"] == [
+        "start",
+        "first",
+        "law",
+        "second",
+    ]
+    assert "open('files/data/predictions.toml')" in mine.cells[1].source
+    assert (folder / "files" / "data" / "predictions.toml").is_file()
+    assert "nbval" not in (folder / "97_sums.ipynb").read_text(encoding="utf-8")
+
+
+def test_a_folder_that_nobody_worked_in_is_written_anew_and_no_other(folder):
+    classroom.hand_out(folder)
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    (folder / "mine.txt").write_text("notes", encoding="utf-8")
+    with pytest.raises(DataError, match=r"mine\.txt, which is not written here"):
+        classroom.hand_out(folder)
+    (folder / "mine.txt").unlink()
+    assert before == {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    write(folder, first=GOOD)
+    with pytest.raises(DataError, match=r"somebody worked in 97_sums\.ipynb"):
+        classroom.hand_out(folder)
+    assert GOOD in (folder / "97_sums.ipynb").read_text(encoding="utf-8")
+
+
+def test_a_folder_with_other_things_is_refused_untouched(folder, tmp_path):
+    other = tmp_path / "thesis"
+    other.mkdir()
+    (other / "chapter.tex").write_text("years", encoding="utf-8")
+    with pytest.raises(DataError, match="was not written here"):
+        classroom.hand_out(other)
+    assert [path.name for path in other.iterdir()] == ["chapter.tex"]
+
+
+@pytest.mark.parametrize("path", notebooks.chosen(), ids=lambda path: path.stem[:2])
+def test_every_notebook_runs_anywhere_and_asks_questions_that_can_be_told_apart(path):
+    book = classroom.handed(notebooks.read(path))
+    code = "\n".join(one.source for one in book.cells if one.cell_type == "code")
+    assert "../" not in code, "a path that the student has not"
+    left = {tag for one in book.cells for tag in classroom.tags(one)}
+    assert left.isdisjoint({"solution", "expected"})
+    asked = list(classroom.questions(book).values())
+    assert len(set(asked)) == len(asked) and all("our turn" in text for text in asked)
+
+
+# --- back from it ---------------------------------------------------------------------------------
+
+
+def test_answers_are_marked_one_by_one_and_written_down(folder):
+    write(folder, first=GOOD, second="total = 6")
+    found = classroom.check(folder)
+    assert [(mark.notebook[:2], mark.passed, mark.why) for mark in found] == [
+        ("97", True, "as expected"),
+        ("97", False, "six and seven"),
+        ("98", False, "not answered"),
+        ("98", False, "not answered"),
+    ]
+    told = json.loads((folder / "hand-in.json").read_text(encoding="utf-8"))["marks"]
+    assert told[0] == {
+        "notebook": "97_sums.ipynb",
+        "version": classroom.version(notebooks.FOLDER / "97_sums.ipynb"),
+        "question": "Your turn: six times seven",
+        "passed": True,
+        "why": "as expected",
+        "answer": GOOD,
+    }
+    assert classroom.read_hand_in(folder / "hand-in.json") == found
+
+
+def test_cells_of_ones_own_beside_the_answer_count_with_it(folder):
+    mine = notebooks.read(folder / "97_sums.ipynb")
+    at = [one.get("id") for one in mine.cells].index("first")
+    mine.cells[at].source = "answer = six * n"
+    mine.cells.insert(at + 1, cell("answer = int(answer)", name="below"))
+    mine.cells.insert(at, cell("six, n = 6, 7.0", name="above"))
+    notebooks.write(mine, folder / "97_sums.ipynb")
+    assert marks(folder)[0] == (True, "as expected")
+
+
+def test_an_edited_law_is_noticed_and_not_run(folder):
+    write(folder, first="answer = 0", law="assert True")
+    passed, why = marks(folder)[0]
+    assert not passed and why.startswith("it is not nothing (a cell that checks was changed")
+
+
+@pytest.mark.parametrize(
+    ("answer", "why"),
+    [
+        ("while True: pass", "did not end within 2 s"),
+        ("while True:\n    try:\n        import time; time.sleep(9)\n    except BaseException: pass",
+         "did not end within 2 s"),
+        ("import os; os._exit(1)", "ended the kernel"),
+        ("1 / 0", "the cell stops with ZeroDivisionError: division by zero"),
+        ("answer = 42; del seven", "as expected"),
+        ("input('?')", "the cell stops with StdinNotImplementedError"),
+        ("answer = (", "the cell stops with"),
+    ],
+)  # fmt: skip
+def test_whatever_an_answer_does_the_other_is_marked(folder, answer, why):
+    write(folder, first=answer, second="total = 13")
+    found = classroom.check(folder, seconds=2)
+    assert found[0].why.startswith(why)
+    # seven is gone only where the answer took it away, and this is said of the question it spoils
+    assert found[1].passed or ("del" in answer and "seven" in found[1].why)
+
+
+def test_a_notebook_that_is_missing_or_none_fails_in_words(folder):
+    (folder / "97_sums.ipynb").write_text("{not json", encoding="utf-8")
+    (folder / "98_more.ipynb").unlink()
+    assert marks(folder)[0][1].startswith("is no notebook that can be read")
+    assert marks(folder, "98_more.ipynb") == [(False, "the notebook is missing")] * 2
+
+
+def test_a_folder_that_was_not_handed_out_is_refused(tmp_path):
+    with pytest.raises(DataError, match=r"is empty.*start\.py student"):
+        classroom.check(tmp_path)
+    with pytest.raises(DataError, match="is no folder"):
+        classroom.check(tmp_path / "none")
+    (tmp_path / "a.txt").write_text("")
+    with pytest.raises(DataError, match=r"has no class\.json"):
+        classroom.check(tmp_path)
+    (tmp_path / "class.json").write_text("[]")
+    with pytest.raises(DataError, match="not written by the workbench"):
+        classroom.check(tmp_path)
+
+
+def test_another_version_is_refused_in_words(folder):
+    write(folder, first=GOOD)
+    classroom.check(folder)
+    teacher = notebooks.FOLDER / "97_sums.ipynb"
+    changed = notebooks.read(teacher)
+    changed.cells[-1].source += "  # of another term"
+    notebooks.write(changed, teacher)
+    with pytest.raises(DataError, match=r"97_sums\.ipynb is of version 0.*and this is"):
+        classroom.read_hand_in(folder / "hand-in.json")
+    assert marks(folder)[0][1].startswith("handed out by version 0")
+
+
+def test_a_hand_in_is_marked_again_from_its_answers(folder, capsys):
+    write(folder, first="answer = 41")
+    classroom.check(folder)
+    file = folder / "hand-in.json"
+    told = json.loads(file.read_text(encoding="utf-8"))
+    told["marks"][0] |= {"passed": True, "why": "I say so"}
+    file.write_text(json.dumps(told), encoding="utf-8")
+    assert classroom.main(["check", str(file)]) == 0
+    assert "1 of 4 passed" in capsys.readouterr().out
+    assert classroom.main(["check", str(file), "--again"]) == 0
+    assert "0 of 4 passed" in capsys.readouterr().out
+
+
+def test_one_bad_hand_in_does_not_end_the_loop_over_the_others(folder, tmp_path, capsys):
+    write(folder, first=GOOD)
+    assert classroom.main(["check", str(folder)]) == 0
+    assert "may do whatever you may" in capsys.readouterr().out
+    desk = tmp_path / "desk"
+    desk.mkdir()
+    (desk / "ada.json").write_bytes((folder / "hand-in.json").read_bytes())
+    (desk / "bob.json").write_text('{"is": "a cake"}', encoding="utf-8")
+    damaged = {"is": classroom.KINDS["hand-in.json"], "marks": [{"passed": "yes"}]}
+    (desk / "cy.json").write_text(json.dumps(damaged), encoding="utf-8")
+    assert classroom.main(["check", str(desk)]) == 2
+    said = capsys.readouterr()
+    assert "ada.json: 1 of 4 passed" in said.out
+    assert "bob.json: was not written" in said.err and "cy.json: a mark is damaged" in said.err
+
+
+def test_a_file_of_somebody_elses_is_not_written_over(folder):
+    (folder / "hand-in.json").write_text("mine", encoding="utf-8")
+    with pytest.raises(DataError):
+        classroom.check(folder)
+    assert (folder / "hand-in.json").read_text(encoding="utf-8") == "mine"
