@@ -290,6 +290,20 @@ def test_doctor_reports_what_is_missing(monkeypatch: pytest.MonkeyPatch, tmp_pat
     assert all(row["what"] in str(found) for row in found.to_frame().to_dict("records"))
 
 
+def test_doctor_says_how_to_bring_a_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    import psutil
+
+    told = psutil.virtual_memory()._replace(available=12_000_000_000)
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: told)
+    monkeypatch.setattr(doctor, "find_spec", lambda name: name)
+    line = doctor.doctor().frame.set_index("what").loc["your own model"]
+    assert line["found"].startswith("by hub id, folder, adapter, GGUF file; room for 3 billion")
+    assert line["ok"] and "file.gguf" in line["do"]
+    monkeypatch.setattr(doctor, "find_spec", lambda name: None)
+    line = doctor.doctor().frame.set_index("what").loc["your own model"]
+    assert "adapter" not in line["found"] and line["do"].startswith("pip install peft gguf")
+
+
 def test_doctor_survives_a_wrong_setting(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WORKBENCH_PROFILE", "enormous")
     assert "settings" in doctor.doctor().broken

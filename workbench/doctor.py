@@ -12,6 +12,7 @@ import re
 import shutil
 import sys
 from importlib import metadata
+from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
 
@@ -29,6 +30,7 @@ PACKAGES = [
     "ipywidgets",
     "anywidget",
 ]
+OWN_MODEL = 'load_causal_lm("owner/name", download=True), ("folder") or ("file.gguf")'
 TEST_PACKAGES = ["pytest", "nbval", "hypothesis", "playwright"]
 BROWSERS = [
     "chromium",
@@ -99,6 +101,19 @@ def _torch() -> Finding:
     return Finding("torch device", True, ", ".join([*names, "cpu"]))
 
 
+def _own_model() -> Finding:
+    """The ways that `load_causal_lm` takes here, and how many weights memory has room for."""
+    import psutil
+
+    ways, absent = ["hub id", "folder"], []
+    for package, way in {"peft": "adapter", "gguf": "GGUF file"}.items():
+        (ways if find_spec(package) else absent).append(way if find_spec(package) else package)
+    room = psutil.virtual_memory().available / 4e9
+    found = f"by {', '.join(ways)}; room for {room:.0f} billion weights in float32"
+    do = f"pip install {' '.join(absent)} for the other ways" if absent else OWN_MODEL
+    return Finding("your own model", None if absent else True, found, do)
+
+
 def _own_data(path: Path | None) -> Finding:
     if path is None:
         return Finding("WORKBENCH_DATA", None, "not set", "only real/ notebooks need it")
@@ -144,6 +159,7 @@ def doctor() -> Findings:
         _torch(),
         _shipped("generated world", "world/*.parquet", "python start.py world"),
         _shipped("pocket language model", "pocket*/*.safetensors", train),
+        _own_model(),
     ]
     try:
         now = settings()

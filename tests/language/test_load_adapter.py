@@ -9,7 +9,7 @@ import torch
 
 from tests.families import chatml, gpt2, llama, write_gguf
 from workbench.errors import ModelError
-from workbench.language import load_adapter, load_causal_lm, loading
+from workbench.language import adapters, load_adapter, load_causal_lm
 
 PAIRS = pd.DataFrame(
     [("t", "likes lamps. Write", "Write", "The lamp arrived.")],
@@ -150,6 +150,6 @@ def test_no_weights_no_json_and_no_peft_are_said(copied, monkeypatch, tmp_path):
     (copied / "adapter_config.json").write_text("{")
     with pytest.raises(ModelError, match="cannot load the adapter"):
         load_adapter(copied)
-    monkeypatch.setattr(loading, "find_spec", lambda name: None)
+    monkeypatch.setattr(adapters, "find_spec", lambda name: None)
     with pytest.raises(ModelError, match=r"peft is not installed.*pip install peft"):
         load_adapter(copied)

@@ -8,6 +8,7 @@ __getattr__, __dir__, __all__ = lazy.attach(
     submod_attrs={
         "chat": ["Chat"],
         "endpoint": ["Endpoint"],
-        "loading": ["load_adapter", "load_causal_lm"],
+        "adapters": ["load_adapter"],
+        "loading": ["load_causal_lm"],
     },
 )

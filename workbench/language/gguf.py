@@ -200,6 +200,16 @@ class GgufFile:
         return again
 
 
+def gguf_in(folder: Path) -> GgufFile | None:
+    """What a file holds, or the one GGUF file of a folder; None for a folder without. Raises
+    `ModelError` for one of several, and what `read_gguf` raises."""
+    found = [folder] if folder.is_file() else sorted(folder.glob("*.gguf"))
+    if len(found) > 1:
+        what = f"{len(found)} GGUF files, {found[0].name} and {found[1].name} among them"
+        raise ModelError(what, str(folder), "one model", "name the file")
+    return read_gguf(found[0]) if found else None
+
+
 def read_gguf(path: str | Path) -> GgufFile:
     """What a GGUF file holds; no weights are read. Needs `gguf`.
 

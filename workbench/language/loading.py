@@ -3,12 +3,10 @@ a model and its tokenizer have to agree on."""
 
 from __future__ import annotations
 
-import json
 import math
 import os
 from collections.abc import Iterable
 from contextlib import nullcontext
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -33,12 +31,6 @@ WEIGHTS = (
     "convert with model.save_pretrained(folder)",
 )
 ADAPTER = "adapter_config.json"
-ADAPTED = (
-    "adapter_model.safetensors",
-    "adapter_model.safetensors",
-    "an adapter (pickled weights are never read)",
-    "save_pretrained of a PEFT model",
-)
 
 
 def load_causal_lm(
@@ -74,76 +66,44 @@ def load_causal_lm(
     if dtype not in DTYPES:
         raise ConfigError(f"dtype {dtype!r}", expected=f"one of {DTYPES}")
     options = {"download": download, "dtype": dtype, "device_map": device_map}
-    alone, whole = (os.path.join(_named(id_or_folder), one) for one in (ADAPTER, CONFIG[0]))
-    adapter = os.path.isfile(alone) and not os.path.isfile(whole)
-    return (load_adapter if adapter else _whole)(id_or_folder, **options)
+    alone, model = (os.path.join(named(id_or_folder), one) for one in (ADAPTER, CONFIG[0]))
+    adapter = os.path.isfile(alone) and not os.path.isfile(model)
+    if adapter:
+        from workbench.language.adapters import load_adapter
+
+        return load_adapter(id_or_folder, **options)
+    return whole(id_or_folder, **options)
 
 
-def load_adapter(
-    folder: str | Path, base: str | Path | None = None, **options: Any
-) -> tuple[Any, Any]:
-    """Return `(model, tokenizer)` of a folder that `save_pretrained` of a PEFT model wrote, ready to
-    score, and to be trained further.
-
-    `base` is the model it was trained on, as for `load_causal_lm` (`options` too); without it the
-    one that the folder names. The tokenizer is the folder's, else the base's. Needs `peft`; weights
-    are read from safetensors alone. Raises `ModelError` where base or peft are absent, and where
-    the weights are those of another model.
-
-    >>> model, tokenizer = load_adapter("my-lora", base="pocket")   # doctest: +SKIP
-    """
-    folder = Path(_named(folder))
-    _check_files(folder, ADAPTED)
-    if find_spec("peft") is None:
-        raise ModelError("peft is not installed", str(folder), do="pip install peft")
-    try:
-        config = json.loads((folder / ADAPTER).read_text(encoding="utf-8"))
-        base = base or config["base_model_name_or_path"]
-        if not base:
-            raise ValueError("it names no base model")
-        model, tokenizer = _whole(base, **options)
-        found = model.load_adapter(str(folder), is_trainable=True)
-        # transformers would draw these at random, or leave them out
-        if apart := [*found.missing_keys, *found.unexpected_keys, *found.mismatched_keys]:
-            raise ValueError(f"weights of another model, {apart[0]} among them")
-        if any(folder.glob("tokenizer*")):
-            tokenizer = type(tokenizer).from_pretrained(folder, local_files_only=True)
-        check_fits(model, tokenizer, [len(tokenizer) - 1])
-    except Exception as error:  # what the base lacks; peft's are of many kinds
-        do = "pass base=, the model that it was trained on, to language.load_adapter; "
-        do += "or save merge_and_unload() of it there"
-        raise _failed("adapter", folder, "an adapter and its base model", do, error) from error
-    return model.eval(), tokenizer
-
-
-def _named(id_or_folder):
+def named(id_or_folder: str | Path) -> str:
+    """The name of a model as text; `ConfigError` for what names none."""
     if not isinstance(id_or_folder, str | Path) or not str(id_or_folder).strip():
         expected = "a folder, a hub id, or one of " + ", ".join(SHIPPED)
         raise ConfigError(f"{id_or_folder!r} names no model", expected=expected)
     return str(id_or_folder)
 
 
-def _whole(
-    id_or_folder,
-    download=False,
-    dtype="float32",
-    device_map=None,
-):
+def whole(
+    id_or_folder: str | Path,
+    download: bool = False,
+    dtype: str = "float32",
+    device_map: Any = None,
+) -> tuple[Any, Any]:
+    """`load_causal_lm` of what is no adapter."""
     shared = settings()
     # what is named: a folder or a file here, or an id
     if str(id_or_folder) in SHIPPED:
         id_or_folder = shared.data / str(id_or_folder)
     folder, name = Path(id_or_folder), str(id_or_folder)
-    path = _gguf_in(name)
-    here = path is not None or os.path.isdir(folder)  # False for a name that no system would take
+    here, file = os.path.isdir(folder), None  # False for a name that no system would take
+    if os.path.isfile(folder) or (here and not any(folder.glob("*.safetensors"))):
+        from workbench.language.gguf import gguf_in
+
+        file = gguf_in(folder)
+    here = here or file is not None
     if not here and (os.path.exists(folder) or _looks_like_path(id_or_folder)):
         expected = f"a folder with {CONFIG[0]}, or a GGUF file"
         raise ModelError("no such model folder", f"{name:.200}", expected, "check the path")
-    file = None
-    if path is not None:
-        from workbench.language.gguf import read_gguf
-
-        file = read_gguf(path)
 
     import torch
     from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
@@ -155,11 +115,11 @@ def _whole(
         # the configuration first, and all that it tells; the weights last
         with file.opened() if file else nullcontext((name, {})) as (where, more):
             if here and not file:
-                _check_files(folder, CONFIG)
+                check_files(folder, CONFIG)
             config = AutoConfig.from_pretrained(where, **options, **more)
             _check_causal(config, name)
             if here and not file:
-                _check_files(folder, TOKENIZER, WEIGHTS)
+                check_files(folder, TOKENIZER, WEIGHTS)
             if file:
                 file.complete(config)
             if device_map is None:
@@ -176,7 +136,7 @@ def _whole(
         if not here:
             do = "connect to the network" if download else "pass download=True"
             do += ", or pass the folder or file of a model you already have"
-        raise _failed("model", name, expected, do, error) from error
+        raise failed("model", name, expected, do, error) from error
     # what was found is all that the model has
     if lacking := sorted(loaded["missing_keys"]):
         more = f"{lacking[0]} and {len(lacking) - 1} more"
@@ -189,23 +149,8 @@ def _whole(
     return (model if device_map is not None else model.to(shared.device)).eval(), tokenizer
 
 
-def _gguf_in(name):
-    """The file that a name means: itself, or the one GGUF file of a folder without safetensors;
-    None for another name. Raises `ModelError` for a folder of several."""
-    path = Path(name)
-    try:
-        if path.is_file():
-            return path
-        found = [] if any(path.glob("*.safetensors")) else sorted(path.glob("*.gguf"))
-    except (OSError, ValueError):  # no system would take such a name
-        return None
-    if len(found) > 1:
-        what = f"{len(found)} GGUF files, {found[0].name} and {found[1].name} among them"
-        raise ModelError(what, str(path), "one model", "name the file")
-    return found[0] if found else None
-
-
-def _failed(what, where, expected, do, error):
+def failed(what: str, where: object, expected: str, do: str, error: Exception) -> ModelError:
+    """The error for a model or an adapter whose files another library refused."""
     said = str(error).partition("\n")[0]
     what = f"cannot load the {what} ({type(error).__name__}: {said:.300})"
     return ModelError(what, f"{where!s:.200}", expected, do)
@@ -233,7 +178,8 @@ def _looks_like_path(id_or_folder):
     return path or "\\" in text or text.count("/") > 1
 
 
-def _check_files(folder, *wanted):
+def check_files(folder: Path, *wanted: tuple[str, str, str, str]) -> None:
+    """Raise `ModelError` for a folder that lacks one of `wanted` (what, patterns, expected, do)."""
     for what, patterns, expected, do in wanted:
         if not any(path for pattern in patterns.split() for path in folder.glob(pattern)):
             raise ModelError(f"no {what}", str(folder), expected, do)
