@@ -150,8 +150,8 @@ SHELVES = (
     # 1,500 for presses of buttons, which no model learns from, and for what stores tell a page; 800
     # for what a visit is, and for names that stand so near a topic left unsaid that they tell it
     # 250 for a report and a service that take a writer; 350 for a wish for something cheaper, which
-    # holds beyond the kind
-    Shelf("science core", r".", 71_000),
+    # holds beyond the kind; 10 for what changes that landed together brought
+    Shelf("science core", r".", 71_010),
 )
 WHOLE = 379_000
 """Lexical tokens of the package. The goals are 60,000 for the core before the wings, language, runs
