@@ -160,6 +160,7 @@ def write_gguf(path, model, tokenizer, kind="Q8_0", tokens=None, more=(), **keys
     for name, value in sizes.items():
         out.add_uint32(f"{architecture}.{name}", value)
     out.add_float32(f"{architecture}.attention.layer_norm_rms_epsilon", config.rms_norm_eps)
+    out.add_float32(f"{architecture}.rope.freq_base", config.rope_parameters["rope_theta"])
     words = tokens or tokenizer.convert_ids_to_tokens(range(len(tokenizer)))
     special = {*tokenizer.all_special_tokens, *tokenizer.added_tokens_encoder}
     out.add_tokenizer_model("gpt2")

@@ -81,12 +81,12 @@ SHELVES = (
     # and most of what they hold is what a stranger may hand in; 1,700 for
     # chains, and for three engines whose clusters start again and whose workers end with the run; 700
     # for the openai client, kept to what an endpoint says; 400 for an end to the whole exchange with a
-    # server, as a client's own timeout starts anew with every byte; 3,650 for GGUF files, whose header
+    # server, as a client's own timeout starts anew with every byte; 4,050 for GGUF files, whose header
     # may come from anywhere: walked over before a library reads it, its tokenizer converted once, kept
     Shelf(
         "doors",
         r"(language/|runs\.py|_engines\.py|_run_folders\.py|ledger/(purge|cached)\.py)",
-        18_200,
+        18_600,
     ),
     # what a loss must offer: fine-tuning stands on it
     Shelf("science core", r"tokens/weights/protocol\.py", None),
@@ -153,7 +153,7 @@ SHELVES = (
     # holds beyond the kind; 10 for what changes that landed together brought
     Shelf("science core", r".", 71_010),
 )
-WHOLE = 379_000
+WHOLE = 379_200
 """Lexical tokens of the package. The goals are 60,000 for the core before the wings, language, runs
 and purge among it, and 165,000 for the whole. Both are missed, by core and doors together and by
 the whole: refusing what is odd costs as much as doing what is right. The benchmark of unlearning
@@ -163,7 +163,7 @@ imagines of the next (`reports/recpilot/`: rules in words, a file that may come 
 actions as the base ranking, a simulator trained from scratch and its reward), with what measures and
 judges pages, is 47,400; the words of a language model held against claims 7,700; the page where it
 is looked at (screen, file, Markdown, console, what it learnt, blinded readings) 9,000; GGUF files
-3,650. These lines
+4,050. These lines
 hold what was reached."""
 
 

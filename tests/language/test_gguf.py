@@ -62,6 +62,46 @@ def test_the_model_in_the_file_is_the_one_that_was_written(tmp_path, model, toke
     assert not found.training and found.config.max_position_embeddings == 256
 
 
+def test_a_copy_without_the_vocabulary_gives_the_same(tmp_path, model, tokenizer, monkeypatch):
+    """The vocabulary of a real file is long, and left out where it is read slowly."""
+    path, sizes = write_gguf(tmp_path / "lamp.gguf", model, tokenizer, "F32"), []
+    monkeypatch.setattr("workbench.language.gguf.LONG", 1000)
+    shorten = GgufFile._shorten
+    monkeypatch.setattr(
+        GgufFile,
+        "_shorten",
+        lambda self, new: shorten(self, new) or sizes.append(new.stat().st_size),
+    )
+    found, words = load_causal_lm(path)
+    assert (logits(found) - logits(model)).abs().max() == 0 and found.config.vocab_size == len(
+        words
+    )
+    assert len(sizes) == 1 and sizes[0] < path.stat().st_size - 3000
+
+
+def test_the_positions_of_llama_3_turn_as_its_tensor_says(tmp_path, tokenizer):
+    from transformers.modeling_rope_utils import ROPE_INIT_FUNCTIONS
+
+    rule = {"rope_type": "llama3", "rope_theta": 500_000.0, "factor": 8.0, "low_freq_factor": 1.0}
+    rule |= {"high_freq_factor": 4.0, "original_max_position_embeddings": 8192}
+    turned = llama(tokenizer, rope_parameters=rule, max_position_embeddings=16_384)
+    slow, _ = ROPE_INIT_FUNCTIONS["llama3"](turned.config)
+    factors = (500_000.0 ** -(torch.arange(4) / 4) / slow).numpy()
+    assert factors.max() == pytest.approx(8) and factors.min() == pytest.approx(1)
+    more = {"rope_freqs.weight": factors}
+    found, _ = load_causal_lm(write_gguf(tmp_path / "a.gguf", turned, tokenizer, "F32", more=more))
+    theirs = llama(tokenizer, rope_parameters={"rope_theta": 500_000.0, "rope_type": "default"})
+    ids = IDS.repeat(1, 20)
+    with torch.no_grad():
+        apart = (found(ids).logits - turned(ids).logits).abs().max()
+        plain = (theirs(ids).logits - turned(ids).logits).abs().max()
+    assert apart < 1e-5 < plain
+    more = {"rope_freqs.weight": factors[::-1].copy()}
+    path = write_gguf(tmp_path / "b.gguf", turned, tokenizer, "F32", more=more)
+    with pytest.raises(ModelError, match=r"turn in another way.*Endpoint"):
+        load_causal_lm(path)
+
+
 def test_what_was_de_quantised_is_said(file, model):
     found = load_causal_lm(file)[0].read_from
     assert (
@@ -234,7 +274,8 @@ def test_words_that_are_cut_in_an_unknown_way_are_said(tmp_path, model, tokenize
         ({"tokens": ["a", "b", "c"]}, r"another vocabulary: 3 tokens, an embedding of 339 rows"),
         ({"tokenizer__ggml__bos_token_id": 999}, r"id of bos is 999.*below 339"),
         ({"tokenizer__ggml__padding_token_id": "x"}, r"id of pad is 'x'"),
-        ({"more": {"rope_freqs.weight": np.ones(4, np.float32)}}, r"4 weights.*rope_freqs"),
+        ({"more": {"rope_long.weight": np.ones(4, np.float32)}}, r"4 weights.*rope_long"),
+        ({"llama__rope__scaling__type": "yarn"}, r"positions that are scaled \('yarn'\)"),
         ({"more": {"blk.7.attn_q.weight": np.ones(4, np.float32)}}, r"1 layers told.*of 2"),
     ],
     ids=lambda value: str(value)[:30],
@@ -345,6 +386,11 @@ def test_more_layers_than_the_file_has_are_not_made(tmp_path, model, tokenizer):
     )
     with pytest.raises(ModelError, match=r"1073741824 layers told, tensors of 1"):
         load_causal_lm(path)
+
+
+def test_a_file_that_is_not_there(tmp_path):
+    with pytest.raises(ModelError, match="no such file"):
+        read_gguf(tmp_path / "lamp.gguf")
 
 
 def test_gguf_is_an_extra(file, monkeypatch):

@@ -9,6 +9,7 @@ __getattr__, __dir__, __all__ = lazy.attach(
         "chat": ["Chat"],
         "endpoint": ["Endpoint"],
         "adapters": ["load_adapter"],
+        "gguf": ["read_gguf"],
         "loading": ["load_causal_lm"],
     },
 )

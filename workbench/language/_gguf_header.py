@@ -19,6 +19,9 @@ NUMBERS = dict(zip((0, 1, 2, 3, 4, 5, 6, 7, 10, 11, 12), "BbHhIif?Qqd", strict=T
 TEXT, LIST = 8, 9
 WORDS = "tokenizer.ggml."
 STEP = "general.alignment"
+OWN_SCALES = ("gpt-oss", "gpt_oss")
+"""Architectures of whose scaled positions Transformers reads the scale."""
+ELSEWHERE = "load the folder of the original weights, or serve the file and name an Endpoint"
 
 
 class Entry(NamedTuple):
@@ -53,6 +56,7 @@ class Header:
         # where the metadata ends, and the list of tensors
         self.end = self.at
         self.shapes: dict[str, list[int]] = {}
+        self.places: dict[str, int] = {}
         self.rows: list[tuple[str, int, int, bool]] = []
         reach = max((self.tensor() for _ in range(count)), default=0)
         self.last = self.at
@@ -146,7 +150,7 @@ class Header:
         if shape[0] % block:
             raise self.odd(f"tensor {name!r:.60} in rows of {shape[0]}", f"blocks of {block}")
         taken = prod(shape) // block * size
-        self.shapes[name] = shape
+        self.shapes[name], self.places[name] = shape, offset
         self.rows.append((GGMLQuantizationType(kind).name, prod(shape), taken, block > 1))
         return offset + taken
 
@@ -164,11 +168,14 @@ def check_whole(header: Header) -> None:
         raise header.odd(f"a file of kind {kind!r:.40}", "a model", "an adapter comes as a folder")
     known = {*GGUF_SUPPORTED_ARCHITECTURES, *GGUF_CONFIG_ARCHS} - {"general", "tokenizer"}
     found = str(header.told("general.architecture"))
+    scaled = [header.told(f"{found}.rope.scaling.{key}") for key in ("type", "factor")]
     # Transformers writes qwen2_moe where the file says qwen2moe
     if found.replace("-", "").replace("_", "") not in {one.replace("_", "") for one in known}:
         expected = f"one that Transformers reads: {', '.join(sorted(known))}"
-        do = "load the folder of the original weights, or serve the file and name an Endpoint"
-        raise header.odd(f"unknown architecture {found:.60}", expected, do)
+        raise header.odd(f"unknown architecture {found:.60}", expected, ELSEWHERE)
+    if scaled[0] not in (None, "none") and scaled[1] != 1 and found not in OWN_SCALES:
+        what = f"positions that are scaled ({scaled[0]!r:.20}), which Transformers does not read"
+        raise header.odd(what, "a file without", ELSEWHERE)
 
 
 def check_layers(header: Header) -> None:

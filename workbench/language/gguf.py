@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ import pandas as pd
 
 from workbench.errors import DataError, ModelError
 from workbench.language._gguf_header import (
+    ELSEWHERE,
     Entry,
     Header,
     check_layers,
@@ -38,6 +40,9 @@ KEPT = "tokenizers"
 """The folder of the cache that they are kept in."""
 LONG = 1 << 16
 """Bytes of a line of the metadata that is left out where it would be read slowly."""
+FACTORS = "rope_freqs.weight"
+"""How much more slowly Llama 3 turns each pair of dimensions."""
+LLAMA3 = {"low_freq_factor": 1.0, "high_freq_factor": 4.0, "original_max_position_embeddings": 8192}
 PROBE = "  The lamp's 12,345 – naïve\n\n\tcafé 🙂, it’s HERE…\n"
 
 
@@ -141,6 +146,27 @@ class GgufFile:
             told, own = getattr(config, f"{name}_token_id", None), self.ids.get(name)
             if not (isinstance(told, list) and own in told):
                 setattr(config, f"{name}_token_id", own)
+        if FACTORS in self.header.shapes:
+            self._turn(config)
+
+    def _turn(self, config):
+        """Tell a configuration of factors that stand in a tensor, which Transformers leaves out: as
+        the rule that they come from, if it gives the same."""
+        import torch
+        from transformers.modeling_rope_utils import ROPE_INIT_FUNCTIONS
+
+        header, count = self.header, prod(self.header.shapes[FACTORS])
+        with open(self.path, "rb") as file:
+            file.seek(header.at + header.places[FACTORS])
+            told = torch.tensor(struct.unpack(f"<{count}f", file.read(4 * count)))
+        theta = config.rope_parameters["rope_theta"]
+        rule = {"rope_type": "llama3", "rope_theta": theta, "factor": float(told.max()), **LLAMA3}
+        config.rope_parameters = rule
+        found, _ = ROPE_INIT_FUNCTIONS["llama3"](config)
+        wanted = theta ** -(torch.arange(count) / count) / told
+        if found.shape != wanted.shape or not torch.allclose(found, wanted, rtol=1e-3):
+            what = "positions that turn in another way than Llama 3's"
+            raise ModelError(what, str(self.path), f"{FACTORS} by the rule of Llama 3", ELSEWHERE)
 
     def plain(self, model: Any) -> None:
         """Make a model that was read from this file one like any other, with this as `read_from`.
@@ -150,14 +176,14 @@ class GgufFile:
         from transformers.integrations.gguf import GGUF_CONFIG_ARCHS
 
         unused = self.weights - sum(one.numel() for one in model.parameters())
+        unused -= prod(self.header.shapes.get(FACTORS, [0]))
         # the newer reader of Transformers leaves out what it says
         if unused > 0 and self.architecture not in GGUF_CONFIG_ARCHS:
             usual = ("blk.", "token_embd.", "output")
             names = [name for name in self.header.shapes if not name.startswith(usual)]
             what = f"{unused:,} weights of the file have no place in {type(model).__name__}"
-            do = "load the folder of the original weights, or serve the file and name an Endpoint"
             expected = f"a place for all; see {', '.join(names[:3]) or 'its layers'}"
-            raise ModelError(what, str(self.path), expected, do)
+            raise ModelError(what, str(self.path), expected, ELSEWHERE)
         model.hf_quantizer.remove_quantization_config(model)
         model.name_or_path = model.config.name_or_path = str(self.path)
         model.read_from = self
@@ -220,6 +246,8 @@ def read_gguf(path: str | Path) -> GgufFile:
     >>> read_gguf("gemma-3-270m-q4_k_m.gguf").to_frame()  # doctest: +SKIP
     """
     path = Path(path)
+    if not path.is_file():
+        raise ModelError("no such file", str(path), "a GGUF file", "check the path")
     with open(path, "rb") as file:
         if file.read(4) != b"GGUF":
             expected = "a GGUF file, or a folder with config.json and safetensors"
