@@ -458,7 +458,7 @@ def test_sha256_is_of_the_unpacked_content(tmp_path):
 
 NAMES = (
     "ml-100k ml-latest-small jdata-demo rsc15-100k s3rec-beauty otto-sample tafeng "
-    "gowalla-lightgcn diginetica"
+    "tafeng-people gowalla-lightgcn diginetica"
 )
 
 

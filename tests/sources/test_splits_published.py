@@ -133,6 +133,38 @@ def test_baskets_split_numbers_baskets_per_user_in_file_order(tmp_path):
     ) == "Keyset(1 train, 0 valid, 1 test users)"
 
 
+PEOPLE = '{"train": {"9": [[5, 6], [5]]}, "validate": {"2": [[6], [7]]}, "test": {"3": [[8], [5]]}}'
+
+
+def test_people_split_keeps_each_users_baskets_in_one_part(tmp_path):
+    split = layout("people_split")(write(tmp_path, {"tale.json": PEOPLE}), name="tale")
+    assert told(split.train, "basket") == [(9, 5, 0), (9, 6, 0), (9, 5, 1)]
+    assert told(split.valid, "basket") == [(2, 6, 0), (2, 7, 1)]
+    assert told(split.test, "basket") == [(3, 8, 0), (3, 5, 1)]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ('"validate"', '"valid"', "no users of 'validate'"),
+        ('{"3": [[8], [5]]}', "{}", "no users of 'test'"),
+        ('"3"', '"9"', "user 9 is in two parts"),
+        ("[[6], [7]]", "[]", "the baskets of user 2 are broken"),
+        ("[[6], [7]]", "[[6], []]", "the baskets of user 2 are broken"),
+        ("[[6], [7]]", "[6, 7]", "the baskets of user 2 are broken"),
+        ("[[6], [7]]", "[[6], [7.5]]", "the baskets of user 2 are broken"),
+        ("[[6], [7]]", "[[6], [true]]", "the baskets of user 2 are broken"),
+        (PEOPLE, "[]", "no users of 'train'"),
+        ("}}", "}", "is no JSON"),
+    ],
+)
+def test_broken_people_are_named(tmp_path, old, new, message):
+    assert old in PEOPLE
+    write(tmp_path, {"tale.json": PEOPLE.replace(old, new)})
+    with pytest.raises(DataError, match=message):
+        layout("people_split")(tmp_path, name="tale")
+
+
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
@@ -181,6 +213,7 @@ def test_broken_baskets_and_keysets_are_named(tmp_path, changed, message):
         ("amazonelectronics-m1", (31_887, 0, 4_044), 1_435, 1_522),
         ("rsc15-100k", (70_278, 0, 13_568), 21_210, 2_933),
         ("tafeng", (480_611, 0, 91_322), 13_858, 11_997),
+        ("tafeng-people", (278_830, 39_278, 78_675), 9_841, 4_935),
     ],
 )
 def test_real_splits_have_the_published_sizes(real_data, name, sizes, users, items):

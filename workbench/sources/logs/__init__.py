@@ -29,6 +29,7 @@ LAYOUTS = {
     "pairs_split": "pairs.pairs_split",
     "clicks_split": "clicks.clicks_split",
     "baskets_split": "reality_check.baskets_split",
+    "people_split": "reality_check.people_split",
 }
 """Reader of a folder → the module and function that it is. Those called `…_split` return a `Split`,
 all others a `Dataset`."""

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from itertools import chain
 
-import numpy as np
 import pandas as pd
 
 from workbench.data.splits import Split
@@ -23,10 +21,9 @@ def divided(table: pd.DataFrame, where: str) -> Split:
 def flat(lists: Sequence[Sequence], lines: Iterable[int]) -> pd.DataFrame:
     """Lists below each other as a table [row, item]: every item with the number of its list, called
     by the line in which the list stands."""
-    row = np.repeat(np.arange(len(lists)), np.fromiter(map(len, lists), np.int64))
-    index = pd.Index(np.asarray(lines, np.int64)[row], name="line")
-    items = pd.array(list(chain.from_iterable(lists)), dtype="str")
-    return pd.DataFrame({"row": row, "item": items}, index=index)
+    columns = {"row": range(len(lists)), "item": lists}
+    table = pd.DataFrame(columns, index=pd.Index(lines, name="line"))
+    return table.explode("item").dropna().astype({"item": "str"})
 
 
 def together(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:

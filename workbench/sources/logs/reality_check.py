@@ -1,8 +1,9 @@
-"""Baskets with a future, and who may learn from them: `<name>_history.json`, `<name>_future.json` and
-keysets, as the Next-basket Reality Check publishes them (Li et al., TOIS 2023).
+"""Baskets published already divided, without times: pass `by="position"` where a split or model goes by
+order.
 
-A user's baskets are `[[-1], [items], …, [-1]]`, without times: pass `by="position"` where a split
-or model goes by order.
+The Next-basket Reality Check (Li et al., TOIS 2023) has `<name>_history.json`, `<name>_future.json`,
+a user's baskets `[[-1], [items], …, [-1]]`, and keysets: who may learn from them. DNNTSP (Yu et al.,
+KDD 2020) has one file of people who teach, choose and are asked.
 """
 
 from __future__ import annotations
@@ -16,9 +17,12 @@ import pandas as pd
 from workbench.data.splits import Split
 from workbench.errors import DataError
 from workbench.sources.files import found, read_json
-from workbench.sources.logs._divided import divided, flat
+from workbench.sources.logs._divided import divided
 
 BASKETS = "copy or download the file again, or repair this user"
+PEOPLE = (
+    "{train, validate, test: {user: [[items], …]}}: a user in one part, baskets of whole numbers"
+)
 KEYS = "take the keyset that was published with these baskets"
 
 
@@ -54,19 +58,41 @@ def baskets_split(folder: str | Path, name: str = "tafeng") -> Split:
         some = sorted(past.keys() ^ future.keys())[0]
         what = f"user {some} is in only one of the two files"
         raise DataError(what, where, "the same users in both", "copy both files again")
-    for user, baskets in future.items():
-        if len(baskets) != 1:
-            what = f"user {user} has {len(baskets)} baskets"
-            raise DataError(what, where, "one basket a user, between [-1] and [-1]", BASKETS)
-    # every basket with its user, its number, and its part
-    baskets, told = [], []
+    told = []
     for user, before in past.items():
-        baskets += before + future[user]
-        told += [(user, number, 0) for number in range(len(before))]
-        told.append((user, len(before), 2))
-    table = flat(baskets, range(len(baskets)))
-    facts = pd.DataFrame(told, columns=["user", "basket", "part"])
-    return divided(table.join(facts, on="row").assign(action="purchase"), f"{name}_*.json")
+        asked = future[user]
+        if len(asked) != 1:
+            what = f"user {user} has {len(asked)} baskets"
+            raise DataError(what, where, "one basket a user, between [-1] and [-1]", BASKETS)
+        for number, items in enumerate(before + asked):
+            told.append((user, number, 2 * (number == len(before)), items))
+    return _split(told, f"{name}_*.json")
+
+
+def people_split(folder: str | Path, name: str = "TaFeng") -> Split:
+    """`<name>.json`: each part holds all baskets of its own users; to be asked for is the last one.
+
+    Baskets are numbered per user from 0; actions are purchases. Raises `DataError` for a part that
+    is absent, a user in two parts, an empty basket, an item that is no whole number.
+
+    >>> people_split("nbr-tafeng-dnntsp")  # doctest: +SKIP
+    Split(published: train 278,830, valid 39,278, test 78,675 rows)
+    """
+    path = found(Path(folder) / f"{name}.json")
+    content = read_json(path)
+    told, where = [], {}
+    for part, group in enumerate(("train", "validate", "test")):
+        users = content.get(group) if isinstance(content, dict) else None
+        if not users or not isinstance(users, dict):
+            raise DataError(f"no users of {group!r}", path.name, PEOPLE, BASKETS)
+        for user, own in users.items():
+            if where.setdefault(user, part) != part:
+                raise DataError(f"user {user} is in two parts", path.name, PEOPLE, BASKETS)
+            if not own or not isinstance(own, list) or not all(map(_whole, own)):
+                what = f"the baskets of user {user} are broken"
+                raise DataError(what, path.name, PEOPLE, BASKETS)
+            told += [(user, number, part, items) for number, items in enumerate(own)]
+    return _split(told, path.name)
 
 
 def read_keyset(path: str | Path, users: pd.Index) -> Keyset:
@@ -104,10 +130,21 @@ def _baskets(path: Path) -> dict[str, list[list[int]]]:
     content = read_json(path)
     if not isinstance(content, dict) or not content:
         raise DataError("no users", path.name, "{user: [[-1], [items], …, [-1]]}", BASKETS)
-    for user, baskets in content.items():
-        lists = isinstance(baskets, list) and len(baskets) >= 3
-        framed = lists and baskets[0] == [-1] == baskets[-1]
-        if not framed or not all(isinstance(basket, list) and basket for basket in baskets):
+    for user, own in content.items():
+        framed = isinstance(own, list) and len(own) >= 3 and own[0] == [-1] == own[-1]
+        if not framed or not all(map(_whole, own)):
             what = f"the baskets of user {user} are broken"
             raise DataError(what, path.name, "[[-1], [items], …, [-1]]", BASKETS)
-    return {user: baskets[1:-1] for user, baskets in content.items()}
+    return {user: own[1:-1] for user, own in content.items()}
+
+
+def _whole(basket: object) -> bool:
+    """A list of at least one whole number."""
+    return isinstance(basket, list) and {*map(type, basket)} == {int}
+
+
+def _split(told: list[tuple], where: str) -> Split:
+    """The Split of (user, number, part, items) of every basket, whose actions are purchases."""
+    table = pd.DataFrame(told, columns=["user", "basket", "part", "item"])
+    table = table.assign(action="purchase").explode("item").astype({"item": "str"})
+    return divided(table.rename_axis("line"), where)
