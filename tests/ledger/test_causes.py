@@ -5,7 +5,6 @@ import pytest
 
 from tests.ledger.shoppers import topic_rows
 from tests.reports.shops import shop
-from workbench.data import load_world
 from workbench.ledger import Service, Switches, forget
 from workbench.ledger.causes import AGAIN, OTHERS
 from workbench.recommend import EASE, EASEConfig
@@ -14,12 +13,6 @@ from workbench.views import show
 BOTH = f"{OTHERS} + {AGAIN}"
 BACK = [(187, "Horror novels", AGAIN), (277, "Health", AGAIN), (239, "Health", BOTH)]
 BACK += [(139, "Vitamins & supplements", BOTH), (343, "Kitchenware", OTHERS)]
-
-
-@pytest.fixture(scope="module")
-def service():
-    world = load_world()
-    return Service.build(world.log, world.catalogue, EASE())
 
 
 def listed(told, fate):

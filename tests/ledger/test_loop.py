@@ -7,30 +7,15 @@ import pandas as pd
 import pytest
 
 from tests.ledger.shoppers import TOPIC, readers, topic_rows
-from workbench.data import load_world
 from workbench.errors import DataError, UnknownUser
 from workbench.ledger import Service, Switches, canaries, forget, ladder, rungs
 from workbench.ledger.exposure import NEVER, never_had, touched
-from workbench.recommend import ALS, EASE, ItemKNN
-from workbench.recommend.collaborative.als import ALSConfig
+from workbench.recommend import EASE, ItemKNN
 from workbench.statistics import wilson
 from workbench.views import show
 from workbench.views.screen.state import state
 
 RAW = Switches.only(["log"])
-
-
-@pytest.fixture(scope="module")
-def service():
-    world = load_world()
-    return Service.build(world.log, world.catalogue, EASE())
-
-
-@pytest.fixture(scope="module")
-def als():
-    world = load_world()
-    few = world.log.select(world.log.frame["user"] < 60)
-    return Service.build(few, world.catalogue, ALS(ALSConfig(factors=8, epochs=3)))
 
 
 def test_everything_cleaned_equals_a_service_built_from_what_remains(service):

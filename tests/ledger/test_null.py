@@ -3,27 +3,11 @@
 import dataclasses
 
 import numpy as np
-import pytest
 
 from tests.ledger.shoppers import TOPIC, readers, topic_rows
 from tests.reports.shops import shop
-from workbench.data import load_world
 from workbench.ledger import Service, Switches, canaries, forget
 from workbench.recommend import ALS, EASE
-from workbench.recommend.collaborative.als import ALSConfig
-
-
-@pytest.fixture(scope="module")
-def service():
-    world = load_world()
-    return Service.build(world.log, world.catalogue, EASE())
-
-
-@pytest.fixture(scope="module")
-def als():
-    world = load_world()
-    few = world.log.select(world.log.frame["user"] < 60)
-    return Service.build(few, world.catalogue, ALS(ALSConfig(factors=8, epochs=3)))
 
 
 def test_placebo_requests_make_no_more_sentences_vanish_than_other_placebos(service):

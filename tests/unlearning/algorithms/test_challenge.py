@@ -8,6 +8,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.recommend.test_trained import TINY as SIZES
 from workbench import recommend
 from workbench.errors import DataError
 from workbench.recommend import Training
@@ -28,17 +29,7 @@ from workbench.unlearning.algorithms.fanchuan import _contrast, _uniform
 from workbench.unlearning.algorithms.kookmin import _smallest
 from workbench.unlearning.outcome import weights
 
-TINY = {
-    "BPR": {"embedding": 4, "l2": 0.01},
-    "LightGCN": {"embedding": 4},
-    "SGL": {"embedding": 4},
-    "GRU4Rec": {"embedding": 4, "hidden": 5},
-    "NARM": {"embedding": 4, "hidden": 5},
-    "SASRec": {"hidden": 4, "inner": 6},
-    "SRGNN": {"hidden": 4},
-    "DNNTSP": {"embedding": 4},
-    "Sets2Sets": {"hidden": 5},
-}
+TINY = SIZES | {"BPR": {"embedding": 4, "l2": 0.01}}
 LOG = small_log(2, rows=60)
 ONCE = Training(epochs=1, batch=32, learning_rate=0.01, seed=3)
 THREE = {
