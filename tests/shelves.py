@@ -63,13 +63,13 @@ class Shelf(NamedTuple):
 SHELVES = (
     # what became of a stream of requests: a chart drawn as text, and what stands on it. Counted apart
     # from screen and strip, whose readers open none of it; 400 for the choices of the live frontier
-    Shelf("unlearning views", r"views/unlearning/", 6_900),
+    Shelf("unlearning views", r"views/unlearning/", 6_890),
     # the page to a shopper where it is looked at: on paper, as a file, and what it learnt of its reader.
     # Counted apart from screen and strip, whose readers open none of it; 1,300 for blinded readings;
     # 3,000 for two figures that are read from afar, of memory purchase by purchase and of interest
     Shelf("page views", r"views/(learnt/|page|paper|readings|served)", 8_850),
     # imagined visits as a flow, and why a product is on no list: notebook 11 alone opens them
-    Shelf("imagined views", r"views/imagined/", 2_800),
+    Shelf("imagined views", r"views/imagined/", 2_740),
     # 1,100 for the reward microscope, which notebook 12 alone opens
     Shelf("views", r"views/", 17_000),
     # the two tiny architectures that learn the worlds: no core file imports them
