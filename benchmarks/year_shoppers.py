@@ -19,8 +19,9 @@ from typing import Annotated, Any, Protocol
 
 import numpy as np
 import pandas as pd
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PositiveInt
+from pydantic import AfterValidator, Field, PositiveInt
 
+from workbench.settings import Frozen
 from workbench.worlds.shop.playing import play
 from workbench.worlds.shop.shelf import State
 from workbench.worlds.shop.world import World
@@ -39,10 +40,8 @@ def _in_order(ends: tuple[float, float]) -> tuple[float, float]:
 Chance = Annotated[float, Field(gt=0, le=1)]
 
 
-class YearConfig(BaseModel):
+class YearConfig(Frozen):
     """How long, and of what temper the shoppers are."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     months: int = Field(default=12, ge=1)
     """Months of thirty days."""

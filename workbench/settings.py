@@ -10,9 +10,9 @@ import os
 import sys
 from os.path import expanduser
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from workbench.errors import ConfigError
 
@@ -23,9 +23,16 @@ ROOT = PACKAGE.parent
 
 class Frozen(BaseModel):
     """What every config is: never changed once made, no field but its own, each with a line of what
-    it says."""
+    it says; no value is cast, but that numpy's numbers are numbers."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", strict=True, use_attribute_docstrings=True
+    )
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _uncast(cls, value: Any) -> Any:
+        return value.item() if getattr(value, "shape", None) == () else value
 
     @classmethod
     def __pydantic_init_subclass__(cls, **_: object) -> None:
@@ -40,6 +47,7 @@ class Frozen(BaseModel):
 class Settings(Frozen):
     """What a run depends on besides its data and its config."""
 
+    model_config = ConfigDict(strict=False)  # read from variables, which are texts
     profile: Profile = "tiny"
     """Sizes and epochs only, never code paths: tiny (seconds), laptop (minutes), full (real data,
     GPU)."""

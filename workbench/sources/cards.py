@@ -12,6 +12,7 @@ from typing import Annotated, Literal
 import pandas as pd
 from pydantic import (
     AfterValidator,
+    ConfigDict,
     Field,
     StringConstraints,
     TypeAdapter,
@@ -78,6 +79,7 @@ class Card(Frozen):
     """One data set; the TOML files in `data/cards` and in the reader's `cards` folder hold one
     each."""
 
+    model_config = ConfigDict(strict=False)  # lists of TOML are tuples here
     name: Annotated[str, AfterValidator(_one_name)] = Field(pattern=r"^[a-z0-9][a-z0-9._-]*$")
     """What the commands call it."""
     title: str = ""

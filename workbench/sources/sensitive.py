@@ -21,7 +21,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from pydantic import Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from workbench.data.catalogue import Catalogue
 from workbench.errors import ConfigError, DataError, typed
@@ -35,6 +35,7 @@ NOTHING = "(?!)"
 class Rule(Frozen):
     """One sensitive topic and how its items are found."""
 
+    model_config = ConfigDict(strict=False)  # lists of TOML are tuples here
     topic: str = Field(min_length=1)
     """What the items are about."""
     signals: int = Field(1, ge=1)
@@ -71,6 +72,7 @@ class Rules(Frozen):
     """The rules for one data set: a TOML file in `data/sensitive` or in the reader's `sensitive`
     folder."""
 
+    model_config = ConfigDict(strict=False)
     source: str = Field(min_length=1)
     """Whose rules these are, and what was changed."""
     rules: tuple[Rule, ...] = Field(min_length=1)

@@ -15,9 +15,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from tqdm import tqdm
 
+from workbench.settings import Frozen
 from workbench.tokens.encoding import encode_pairs
 
 ROLES = ("persona", "query", "response")
@@ -31,10 +32,8 @@ CHAT_TEMPLATE = (
 )
 
 
-class Schedule(BaseModel):
+class Schedule(Frozen):
     """Steps of AdamW: linear warm-up, then cosine to a tenth."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     steps: int = Field(default=1400, ge=1)
     """Optimiser steps."""

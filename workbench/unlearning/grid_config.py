@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, Field, PositiveInt, SerializeAsAny
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt, SerializeAsAny
 
 from workbench.settings import Frozen
 
@@ -111,6 +111,7 @@ class Step(Frozen):
 class Grid(Frozen):
     """What is to be run; read from TOML by `read_grid`."""
 
+    model_config = ConfigDict(strict=False)  # lists of TOML are tuples here
     name: str = Field(default="smoke", pattern=r"^[\w-]+$")
     """Of its folder too: letters, digits, _ and -."""
     sources: tuple[Source, ...] = Field(default=(Source(),), min_length=1)

@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pandas as pd
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from workbench.data.catalogue import Catalogue
 from workbench.data.interactions import Interactions
 from workbench.errors import ConfigError, DataError
-from workbench.settings import settings
+from workbench.settings import Frozen, settings
 
 if TYPE_CHECKING:
     from workbench.worlds.shop.shelf import Shelf
@@ -26,10 +26,8 @@ REBUILD = "python start.py world"
 LOG = ["user", "item", "timestamp", "action", "session", "basket", "value"]
 
 
-class ShopConfig(BaseModel):
+class ShopConfig(Frozen):
     """How large a world, and which."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     shoppers: int = Field(default=400, ge=40, le=12_000)
     """Shoppers, spam accounts among them; the shop is the same for all."""
