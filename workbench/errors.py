@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import math
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import cache, wraps
 from numbers import Integral, Real
 from pathlib import Path
@@ -72,11 +72,15 @@ def typed(function: Callable) -> Callable:
     """The function, which refuses arguments that it does not have, or of another kind than its
     annotations say: nothing is cast, and nothing fails further in. Raises `ConfigError`.
 
-    A number is no truth value and not NaN; a path may be text; what is to be several is no text.
+    A number is no truth value and not NaN; a path may be text; what is to be several is no text. Of a
+    class, what it is made of.
 
     >>> typed(round)(2.6)
     3
     """
+    if isinstance(function, type):
+        function.__init__ = typed(function.__init__)
+        return function
     signature = inspect.signature(function)
     # worked out once, when first asked for: what an annotation names may not exist before
     kinds = cache(lambda: get_type_hints(function))
@@ -111,6 +115,8 @@ def _fits(value: Any, kind: Any) -> bool:
         number = Integral if kind is int else Real
         return isinstance(value, number) and not isinstance(value, bool) and value == value
     if getattr(kind, "__module__", "") == "collections.abc":
+        if kind in (Mapping, Callable):
+            return isinstance(value, kind)
         several = isinstance(value, Iterable) and not isinstance(value, str | bytes)
         return several or not issubclass(kind, Iterable)
     return kind is Any or not isinstance(kind, type) or isinstance(value, kind)

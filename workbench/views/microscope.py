@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from workbench.errors import ConfigError, DataError
+from workbench.errors import ConfigError, DataError, typed
 from workbench.html import escape, table
 from workbench.views.look import PANEL, framed
 from workbench.views.unlearning.chart import Chart, Look, looks, short
@@ -37,6 +37,7 @@ BESIDE = {
 """What is logged, and how it is called; `distance`: among the visits imagined for one shopper."""
 
 
+@typed
 @dataclass(frozen=True, repr=False, eq=False)
 class Microscope:
     """The log of a run of GRPO, looked at: `show(Microscope(log))`.

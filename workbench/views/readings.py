@@ -14,7 +14,7 @@ from typing import Any
 
 import pandas as pd
 
-from workbench.errors import ConfigError, DataError, check_number
+from workbench.errors import ConfigError, DataError, check_number, typed
 from workbench.html import escape, visible
 from workbench.html import table as as_table
 from workbench.reports import judges
@@ -30,6 +30,7 @@ HEAD = ["reader", "pair", "first", "second", "chosen", "visits", "seed"]
 LETTERS = "AB"
 
 
+@typed
 class Readings:
     """Pairs of pages to be read, and what readers chose.
 
@@ -53,9 +54,10 @@ class Readings:
         seed: int = 0,
     ) -> None:
         listed = list(pairs)
-        self.pairs = {pair.name: pair for pair in listed}
-        if not listed or any(len(pair.pages) != 2 for pair in listed):
+        good = [isinstance(pair, judges.Pair) and len(pair.pages) == 2 for pair in listed]
+        if not good or not all(good):
             raise DataError("no pair, or one that is not two pages", "pairs", "two pages a pair")
+        self.pairs = {pair.name: pair for pair in listed}
         if len(self.pairs) < len(listed):
             raise DataError("two pairs of one name", "pairs", "a name for each")
         check_number(0, seed=seed)

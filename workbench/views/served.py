@@ -6,12 +6,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from workbench.data import Catalogue, Interactions
-from workbench.errors import ConfigError
+from workbench.errors import ConfigError, typed
 from workbench.ledger import Service
 from workbench.recommend import OwnActions
 from workbench.reports import EntityStore, Store, recpilot
 
 
+@typed
 def served(
     log: Interactions,
     catalogue: Catalogue,

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from workbench.data import Interactions
+from workbench.errors import typed
 from workbench.reports.recpilot.grammar import FIRST, Vocabulary
 
 
@@ -36,6 +37,7 @@ class Held(NamedTuple):
         return cls(seen, bought, (kinds == 2).sum(axis=1), vocabulary.valid(tokens))
 
 
+@typed
 def covisits(log: Interactions) -> np.ndarray:
     """(n_items, n_items): in how many visits of a log two products stand together; a product that
     is in none is like itself alone."""

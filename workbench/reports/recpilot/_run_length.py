@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from workbench.data import Interactions
-from workbench.errors import DataError
+from workbench.errors import DataError, typed
 from workbench.reports.recpilot.grammar import BOS, BOUGHT, EOS, FIRST, Vocabulary
 
 
@@ -47,6 +47,7 @@ def rows_of(
     return tokens[products] - vocabulary.items_from, action, visit
 
 
+@typed
 def breaks(log: Interactions) -> pd.DataFrame:
     """How the visits of a log break the paper's grammar: [what, visits, share] of those with a
     purchase, after a line for how many have one (its share is of all visits).

@@ -23,13 +23,14 @@ import pandas as pd
 from workbench.data import BUTTONS, Catalogue, Interactions
 from workbench.data.checks import checked_codes
 from workbench.data.times import as_moment
-from workbench.errors import ConfigError, DataError, UnknownItem
+from workbench.errors import ConfigError, DataError, UnknownItem, typed
 from workbench.reports import Report, diff
 from workbench.reports.sentences import shorten, templates
 
 ROLES = ("pick", "cheaper", "upgrade", "alternative")
 
 
+@typed
 def press_row(
     log: Interactions, user: int, item: int, button: str, time: object = None
 ) -> Interactions:
@@ -73,6 +74,7 @@ def press(service: Any, user: int, button: str, item: int, time: object = None) 
     return replace(service, log=log, stores=stores)
 
 
+@typed
 def rows_behind(report: Report, claims: Iterable[str]) -> pd.DataFrame:
     """What *forget why you think so* would remove: [interaction, weight], heaviest first, the fewest
     rows that hold at least half of what carries these claims (all of a sentence's, or some).
@@ -93,6 +95,7 @@ def rows_behind(report: Report, claims: Iterable[str]) -> pd.DataFrame:
     return table.head(enough).reset_index(drop=True)
 
 
+@typed
 def changed(
     before: Report, after: Report, catalogue: Catalogue, button: str | None = None, item: int = -1
 ) -> list[str]:

@@ -18,7 +18,7 @@ from scipy.special import logsumexp
 
 from workbench.data import Catalogue, Histories
 from workbench.data.checks import checked_codes
-from workbench.errors import ConfigError, DataError, check_number
+from workbench.errors import ConfigError, DataError, check_number, typed
 from workbench.recommend import top_k
 from workbench.reports.recpilot.decoding import Drawn, draw
 from workbench.reports.recpilot.simulator import Simulator
@@ -27,6 +27,7 @@ from workbench.reports.support import Deletion, by_deletion
 RULES = ("mixture", "full", "per token", "purchase")
 
 
+@typed
 def scores(drawn: Drawn, rule: str = "mixture") -> np.ndarray:
     """Scores of all products, (B, n_items); −inf where no visit came to a purchase."""
     if rule == "mixture":
@@ -34,6 +35,7 @@ def scores(drawn: Drawn, rule: str = "mixture") -> np.ndarray:
     return by_visit(drawn, rule).max(axis=1)
 
 
+@typed
 def by_visit(drawn: Drawn, rule: str = "mixture") -> np.ndarray:
     """What each visit says of each product, (B, N, n_items)."""
     if rule not in RULES:
@@ -48,6 +50,7 @@ def by_visit(drawn: Drawn, rule: str = "mixture") -> np.ndarray:
     return whole / length[..., None] if rule == "per token" else whole
 
 
+@typed
 def candidates(drawn: Drawn, k: int = 10, rule: str = "mixture") -> pd.DataFrame:
     """The k best products of each history: [user, place, item, score, visit, of, out_of].
 
@@ -68,6 +71,7 @@ def candidates(drawn: Drawn, k: int = 10, rule: str = "mixture") -> pd.DataFrame
     return pd.concat(rows, ignore_index=True) if rows else pd.DataFrame(columns=names)
 
 
+@typed
 def bought_in(drawn: Drawn) -> np.ndarray:
     """What each drawn visit buys, as a set: booleans (B, N, n_items); a visit that breaks the
     grammar buys nothing."""
@@ -77,6 +81,7 @@ def bought_in(drawn: Drawn) -> np.ndarray:
     return found.reshape(b, n, -1)
 
 
+@typed
 def imagine(
     simulator: Simulator,
     histories: Histories,
@@ -103,6 +108,7 @@ def imagine(
     return pd.DataFrame(columns).iloc[order].reset_index(drop=True)
 
 
+@typed
 def rows_under(
     simulator: Simulator,
     history: Histories,

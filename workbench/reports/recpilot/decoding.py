@@ -20,7 +20,7 @@ import torch
 
 from workbench.data import Histories
 from workbench.errors import ModelError, check_number
-from workbench.recommend.protocol import fitted
+from workbench.recommend.protocol import check_kind, fitted
 from workbench.reports.recpilot._cache import Cache
 from workbench.reports.recpilot._nucleus import TRIES, choose
 from workbench.reports.recpilot.grammar import BOS, EOS, NEVER, START
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from workbench.reports.recpilot.simulator import Simulator
 
 TOGETHER = 64
+MOST = 10_000.0
+"""Visits of a history at most: more would not fit."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +82,8 @@ def draw(
     >>> draw(load_simulator(), log.histories([3]), n=16)  # doctest: +SKIP
     Drawn(1 × 16 visits, 0.0% break the grammar)
     """
-    check_number(1, n=n)
+    check_kind(histories, Histories)
+    check_number(1, MOST, n=n)
     check_number(0, seed=seed)
     check_number(1e-6, 1.0, top_p=top_p)
     check_number(1e-6, temperature=temperature)

@@ -12,13 +12,14 @@ import numpy as np
 import pandas as pd
 
 from workbench.data import FUNNEL
-from workbench.errors import DataError
+from workbench.errors import DataError, check_number, typed
 from workbench.reports.recpilot.trajectories import Trajectories
 from workbench.statistics import auc
 
 FOLDS = 5
 
 
+@typed
 def fidelity(real: Trajectories, imagined: Trajectories, seed: int = 0) -> pd.DataFrame:
     """[measure, real, imagined, distance]: JSD of actions and of transitions; rows a visit, with the
     mean absolute difference of quantiles as distance; shares of visits with a step of the funnel
@@ -27,6 +28,7 @@ def fidelity(real: Trajectories, imagined: Trajectories, seed: int = 0) -> pd.Da
 
     Raises `DataError` where a set has fewer than ten visits, and for sets of other products or actions.
     """
+    check_number(0, seed=seed)
     for part in (real, imagined):
         if len(part) < 10:
             raise DataError(f"{len(part)} visits", "fidelity", "ten or more of each")

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from workbench.errors import DataError
+from workbench.errors import DataError, typed
 from workbench.recommend.protocol import fitted
 from workbench.recommend.saving import weights
 from workbench.reports.recpilot.simulator import Simulator
@@ -34,6 +34,7 @@ def digest(simulator: Simulator) -> str:
     return found.hexdigest()[:16]
 
 
+@typed
 def decide(
     simulator: Simulator,
     valid: dict[str, np.ndarray],
@@ -74,6 +75,7 @@ def decide(
     return facts | {"open": bool(min(lows) > 0 and swap >= SWAP)}
 
 
+@typed
 def may_speak(simulator: Simulator) -> tuple[bool, str]:
     """Whether a page may quote this simulator, and the margin's sentence that says why."""
     gate = simulator.card.get("gate")

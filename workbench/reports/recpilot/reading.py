@@ -15,7 +15,7 @@ import pandas as pd
 import torch
 
 from workbench.data import Histories
-from workbench.errors import DataError
+from workbench.errors import DataError, check_number
 from workbench.recommend import top_k
 from workbench.recommend.evaluation import list_metrics
 from workbench.reports.recpilot.grammar import PAD, Vocabulary
@@ -61,6 +61,7 @@ def nats(simulator: Simulator, visits: Visits, histories: Histories | None = Non
 def swapped(histories: Histories, seed: int = 0) -> Histories:
     """Every shopper with the history of another: one circle through all, drawn from the seed.
     Raises `DataError` for fewer than two."""
+    check_number(0, seed=seed)
     if len(histories) < 2:
         raise DataError("nobody to swap with", "histories", "two histories or more")
     order = np.random.default_rng(seed).permutation(len(histories))

@@ -19,7 +19,7 @@ import pandas as pd
 
 from workbench.data import Catalogue, Interactions
 from workbench.data.histories import ids_among
-from workbench.errors import DataError
+from workbench.errors import DataError, typed
 from workbench.recommend.protocol import check_bound
 from workbench.reports.recpilot._warm import tune
 from workbench.reports.recpilot.simulator import Simulator
@@ -51,6 +51,7 @@ class SimulatorPlace:
     exact: bool = True
 
     @classmethod
+    @typed
     def of(cls, simulator: Simulator, log: Interactions) -> SimulatorPlace:
         """The place of a simulator that was trained on a log. Raises `ModelError` for a log of other
         users or items."""
@@ -68,7 +69,7 @@ class SimulatorPlace:
         >>> place = using(SimulatorPlace, simulator=load_simulator())  # doctest: +SKIP
         >>> Service.build(log, catalogue, EASE(), stores=[EntityStore, place])  # doctest: +SKIP
         """
-        return cls.of(simulator or Simulator().fit(log), log)
+        return cls.of(Simulator().fit(log) if simulator is None else simulator, log)
 
     def __repr__(self) -> str:
         return f"SimulatorPlace({len(self.read):,} rows, {self.undone or 'up to date'})"

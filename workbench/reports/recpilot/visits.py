@@ -10,7 +10,7 @@ import pandas as pd
 from workbench.data import Histories, Interactions
 from workbench.data.checks import check_complete
 from workbench.data.histories import spans, starts
-from workbench.errors import DataError
+from workbench.errors import DataError, typed
 from workbench.reports.recpilot.grammar import BOUGHT
 from workbench.reports.recpilot.trajectories import Trajectories
 
@@ -36,6 +36,7 @@ class Visits:
         return Visits(*parts, self.skipped)
 
 
+@typed
 def visits_of(log: Interactions) -> Visits:
     """Every visit with a purchase: cut after its last one, what it buys gathered in one run at the
     end, and the rows of the shopper before it.
@@ -79,6 +80,7 @@ def visits_of(log: Interactions) -> Visits:
     return Visits(histories, trajectories, int(((last >= 0) & bought[first]).sum()))
 
 
+@typed
 def last_visits(log: Interactions) -> tuple[Interactions, Visits]:
     """The log before every shopper's last visit with a purchase, and these visits: those with
     something before them. Shoppers who bought nothing keep all their rows."""

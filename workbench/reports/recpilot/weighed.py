@@ -19,7 +19,7 @@ import numpy as np
 import pandas as pd
 
 from workbench.data import Catalogue
-from workbench.errors import ConfigError, ModelError, check_number
+from workbench.errors import ConfigError, ModelError, check_number, typed
 from workbench.reports.evidence import Evidence
 from workbench.reports.offers import roles
 from workbench.reports.recpilot._banned import Ban, having, named
@@ -72,6 +72,7 @@ class Weighed:
         return f"Weighed({', '.join(told) or 'nothing changed'}: the offers {differ})"
 
 
+@typed
 def weigh(
     evidence: Evidence, weights: Mapping[str, float] | None = None, ban: Ban | None = None
 ) -> Weighed:

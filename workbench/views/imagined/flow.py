@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 
 from workbench.data import Catalogue
-from workbench.errors import DataError, check_number
+from workbench.errors import DataError, check_number, typed
 from workbench.html import escape, table
 from workbench.reports.recpilot import Trajectories
 from workbench.views.look import GREY, LINES, framed, svg
@@ -29,11 +29,12 @@ letters of a name."""
 REST = "other kinds"
 
 
+@typed
 @dataclass(frozen=True, repr=False, eq=False)
 class Flow:
     """Visits drawn as a flow: `show(Flow(drawn.trajectories(), catalogue))`.
 
-    visits: real or imagined ones. stops: kinds before the purchase that are drawn. kinds: how many
+    visits: real or imagined ones. stops: kinds before the purchase that are drawn, at most twelve. kinds: how many
     have a colour and a name, the others are one. source: the line that ends it. Raises `DataError`
     where there is no visit, or the catalogue is another one.
 
@@ -49,7 +50,7 @@ class Flow:
     source: str = ""
 
     def __post_init__(self) -> None:
-        check_number(1, stops=self.stops)
+        check_number(1, 12.0, stops=self.stops)
         check_number(1, float(len(LINES)), kinds=self.kinds)
         if not len(self.visits):
             raise DataError("no visit", "visits", "one or more that end in a purchase")

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from workbench.data import Catalogue, Histories
-from workbench.errors import DataError, check_number
+from workbench.errors import DataError, check_number, typed
 from workbench.html import escape, table
 from workbench.reports.recpilot import Drawn, bought_in
 from workbench.views.look import LINES, framed, svg
@@ -25,6 +25,7 @@ WIDE, ROW, LEFT, RIGHT, FOOT = 860, 34, 300, 60, 52
 """Of the drawing: width, height of a scorer's line, its margins, room for the places."""
 
 
+@typed
 @dataclass(frozen=True, repr=False, eq=False)
 class WhyNot:
     """One product beside the lists it is not on: `show(WhyNot(item, scores, history, catalogue))`.

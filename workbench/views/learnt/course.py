@@ -12,13 +12,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from workbench.errors import ModelError
+from workbench.errors import ModelError, typed
 from workbench.html import escape, table
+from workbench.ledger import Service
 from workbench.reports.hushed import silenced
 from workbench.reports.recpilot import ATTRIBUTES
 from workbench.reports.recpilot.experience import EMPTY, LIKE, Experience
@@ -26,13 +27,11 @@ from workbench.views.learnt.drawing import HUES, LETTERS, MARKS, figure, picture
 from workbench.views.look import framed
 from workbench.views.text import brief, coded
 
-if TYPE_CHECKING:
-    from workbench.ledger import Service
-
 UNSAID = "left unsaid"
 """Stands for a product that is not named, and for a note about one."""
 
 
+@typed
 @dataclass(frozen=True, repr=False, eq=False)
 class Course:
     """What a shopper's purchases taught, one after another: `show(Course(service, 310))`.

@@ -15,13 +15,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from workbench.errors import ConfigError, DataError, check_number
+from workbench.errors import ConfigError, DataError, check_number, typed
 from workbench.html import escape, table
+from workbench.ledger import Service
 from workbench.reports.hushed import hushed
 from workbench.reports.recpilot._lessons import visit_labels
 from workbench.statistics import wilson
@@ -29,9 +30,8 @@ from workbench.views.learnt.drawing import HUES, LETTERS, figure, picture, said
 from workbench.views.look import framed
 from workbench.views.text import brief, coded
 
-if TYPE_CHECKING:
-    from workbench.ledger import Service
-
+PIECES = 60.0
+"""Windows at most: more have no room in a figure."""
 TOPICS = 3
 """Topics that are drawn unless told, and at most."""
 READ = (
@@ -40,13 +40,14 @@ READ = (
 )
 
 
+@typed
 @dataclass(frozen=True, repr=False, eq=False)
 class Interest:
     """A shopper's interest over time: `show(Interest(service, 310))`.
 
     user: a code, or an id of the log as text. topics: at most three; unless told the categories of
     which most was done, but for what the service leaves unsaid and what would say it. pieces:
-    windows of equal length, from the first to the last row of the whole log. level: of the bands.
+    windows of equal length, at most sixty, from the first to the last row of the whole log. level: of the bands.
     source: the line that ends it. Raises `UnknownUser`, `UnknownItem` for a topic that no product
     has, `ConfigError`, and `DataError` for a log without times.
 
@@ -62,9 +63,9 @@ class Interest:
     source: str = ""
 
     def __post_init__(self) -> None:
-        check_number(1, pieces=self.pieces)
+        check_number(1, PIECES, pieces=self.pieces)
         check_number(0.5, 0.999, level=self.level)
-        if isinstance(self.topics, str) or len(self.topics) > TOPICS:
+        if len(self.topics) > TOPICS:
             what = f"{self.topics!r:.80}"
             raise ConfigError(what, "topics", f"a list of at most {TOPICS} names")
         for topic in self.topics:

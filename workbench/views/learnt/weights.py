@@ -9,15 +9,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from workbench.errors import typed
 from workbench.html import NUMBER, TEXT, escape, table
+from workbench.ledger import Service
 from workbench.reports.recpilot import Weighed, changed, weigh
 from workbench.views.look import BLUE, NEW, ORANGE, SMALL, framed, over
 from workbench.views.text import brief, coded
-
-if TYPE_CHECKING:
-    from workbench.ledger import Service
 
 SHOWN = 8
 """Products of the ranking that are shown."""
@@ -27,6 +26,7 @@ NOTE = (
 )
 
 
+@typed
 @dataclass(frozen=True, repr=False, eq=False)
 class Weights:
     """A shopper's page with weights and bans that can be changed: `show(Weights(service, 310))`.

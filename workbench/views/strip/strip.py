@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from workbench.errors import ConfigError, DataError
+from workbench.errors import ConfigError, DataError, typed
 from workbench.html import content_id
 from workbench.tokens.aggregate import LEVELS, MEANS, Pieces, cut
 from workbench.views.strip.text import writable
@@ -20,6 +20,7 @@ from workbench.views.strip.text import writable
 SIDES = ("log_prob_with", "log_prob_without")
 
 
+@typed
 @dataclass(frozen=True, repr=False)
 class TokenStrip:
     """One text of a token table: static HTML here, `show(strip).widget()` is the live form,

@@ -10,18 +10,16 @@ Read from two tidy tables; the live form is the same drawing with a choice of pe
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from workbench.errors import DataError
+from workbench.errors import DataError, typed
 from workbench.html import escape, table
 from workbench.views.look import COLUMNS, PANEL, framed
 from workbench.views.unlearning.chart import Chart, heights, looks, short
-
-if TYPE_CHECKING:
-    from workbench.views.unlearning.people import People
+from workbench.views.unlearning.people import People
 
 NEEDED = ("method", "measure", "checkpoint", "estimate", "low", "high", "margin", "verdict")
 SPENT = ("method", "request", "seconds", "status")
@@ -39,6 +37,7 @@ DRAWN = ("exposed", "ndcg@10")
 CARD = f"flex:1 1 28em;min-width:0;padding:.3em .6em;border-radius:4px;{PANEL}"
 
 
+@typed
 @dataclass(frozen=True, repr=False, eq=False)
 class Dashboard:
     """A stream of requests, looked at: `show(dashboard)`, its live form `show(dashboard).widget()`.

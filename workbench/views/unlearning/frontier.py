@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from workbench.errors import ConfigError
+from workbench.errors import ConfigError, typed
 from workbench.html import escape, table
 from workbench.views.look import COLUMNS, framed
 from workbench.views.unlearning.chart import Chart, heights, looks, short
@@ -35,6 +35,7 @@ GOOD = ("ndcg", "recall")
 """How measures of utility begin."""
 
 
+@typed
 @dataclass(frozen=True, repr=False, eq=False)
 class Frontier:
     """Every method at the last checkpoint; tables as `Dashboard` takes them.

@@ -21,7 +21,7 @@ import pandas as pd
 from scipy import sparse
 
 from workbench.data import Catalogue
-from workbench.errors import ConfigError, UnknownUser
+from workbench.errors import ConfigError, UnknownUser, typed
 from workbench.html import escape, table
 from workbench.recommend import scores_of
 from workbench.recommend.ranking import lists_of
@@ -37,6 +37,7 @@ HIGHER = 0.05
 CARD = f"flex:1 1 17em;min-width:0;padding:.4em .6em;border-radius:4px;{PANEL}"
 
 
+@typed
 @dataclass(frozen=True, eq=False)
 class People:
     """Who left, and what each model has for them.
