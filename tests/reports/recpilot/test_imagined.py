@@ -11,6 +11,7 @@ from scipy.special import logsumexp
 
 from workbench.data import Interactions, load_world
 from workbench.errors import ConfigError, DataError, ModelError, WorkbenchError
+from workbench.reports.claims import json_hash
 from workbench.reports.recpilot import (
     Simulator,
     SimulatorConfig,
@@ -23,6 +24,7 @@ from workbench.reports.recpilot import (
     draw,
     imagine,
     last_visits,
+    load_simulator,
     may_speak,
     rows_under,
     scores,
@@ -206,34 +208,111 @@ def test_the_gate(simulator, tmp_path):
         again.module.head.weight += 1.0
     assert digest(again) != facts["weights"]
     assert not may_speak(again)[0]
-    shut = told.copy()
-    shut.card["gate"] = facts | {"open": False}
-    assert "from a rule" in may_speak(shut)[1]
+    shut = simulator.copy()
+    shut.card["gate"] = decide(
+        shut, valid, {"simulator": same, "head": rule, "a": rule}, 0.5, "now"
+    )
+    assert not may_speak(shut)[0]
+    assert "imagined visits did not earn the place" in may_speak(shut)[1]
 
 
-@pytest.mark.parametrize(
-    "parts",
-    [
-        {"minus_rule": [0.1, -0.2, 0.3]},
-        {"minus_head": [0.1, 0.0, 0.3]},
-        {"swap_nats": 0.1},
-        {"swap_nats": float("nan")},
-        {"minus_rule": [0.1]},
-        {"minus_head": "much"},
-        {"open": "yes"},
-        {"date": None},
-    ],
-)
-def test_a_card_that_is_damaged_or_contradicts_itself_opens_nothing(simulator, parts):
+def opened_by(simulator):
+    """The facts of a gate that was opened rightly."""
+    rng = np.random.default_rng(0)
+    rule = 0.3 + 0.2 * rng.random(200)
+    better = rule + 0.1 + 0.01 * rng.random(200)
+    values = {"simulator": better, "head": rule, "a": rule}
+    return decide(simulator, values, values, 0.5, "2026-12-01")
+
+
+EDITED = [
+    {"minus_rule": [0.1, -0.2, 0.3]},
+    {"minus_head": [0.1, 0.0, 0.3]},
+    {"minus_rule": [0.1]},
+    {"minus_rule": [0.1, 0.2, 0.3]},
+    {"minus_rule": [0.9, 0.8, 1.0]},
+    {"minus_rule": [float("nan")] * 3},
+    {"minus_rule": [True, True, True]},
+    {"minus_head": "much"},
+    {"swap_nats": 0.1},
+    {"swap_nats": float("nan")},
+    {"swap_nats": None},
+    {"simulator_ndcg": 0.99},
+    {"simulator_ndcg": 5.0},
+    {"spread_rule": 9.0},
+    {"spread_rule": None},
+    {"spread_head": -1.0},
+    {"shoppers": 1},
+    {"shoppers": None},
+    {"shoppers": 2_000_000},
+    {"open": "yes"},
+    {"open": False},
+    {"open": 1},
+    {"best_rule": "the best rule of all"},
+    {"date": None},
+    {"date": "2027-01-01"},
+    {"weights": "0" * 16},
+    {"weights": None},
+    {"seal": None},
+    {"seal": "0" * 64},
+]
+
+
+@pytest.mark.parametrize("parts", EDITED, ids=str)
+def test_a_card_that_is_damaged_or_was_edited_opens_nothing(simulator, parts):
     told = simulator.copy()
-    good = {"weights": digest(told), "open": True, "best_rule": "a", "date": "2026-12-01"}
-    good |= {"minus_rule": [0.1, 0.05, 0.2], "minus_head": [0.1, 0.05, 0.2], "swap_nats": 0.5}
+    good = opened_by(told)
     told.card = {"gate": good}
     assert may_speak(told)[0]
     changed = {name: value for name, value in (good | parts).items() if value is not None}
     for gate in (changed, "open", None, {}):
         told.card = {"gate": gate}
-        assert may_speak(told)[0] is False
+        may, margin = may_speak(told)
+        assert may is False
+        assert margin.startswith("What else you might be after comes from a rule: ")
+    told.card = None
+    assert may_speak(told)[0] is False
+
+
+@pytest.mark.parametrize("word", [True, False])
+def test_a_verdict_that_the_numbers_do_not_bear_is_not_believed(simulator, word):
+    """Also where the seal was made of it: what the numbers say is asked again."""
+    told = simulator.copy()
+    facts = opened_by(told)
+    if word:
+        facts |= {"minus_rule": [0.1, -0.2, 0.3], "open": True}
+    else:
+        facts |= {"open": False}
+    del facts["seal"]
+    told.card = {"gate": facts | {"seal": json_hash(facts)}}
+    assert may_speak(told) == (
+        False,
+        "What else you might be after comes from a rule: the numbers on these weights' card do not "
+        "agree.",
+    )
+
+
+def test_the_card_that_is_shipped_is_shut_and_says_by_what():
+    may, margin = may_speak(load_simulator())
+    assert may is False
+    assert "did not earn the place: NDCG@10 -0.081 [-0.113, -0.050]" in margin
+
+
+@pytest.mark.parametrize(
+    ("part", "values"),
+    [
+        ("valid", {"simulator": np.ones(30)}),
+        ("valid", {"simulator": np.ones(30), "head": np.ones(30)}),
+        ("test", {"simulator": np.ones(30), "head": np.ones(30)}),
+        ("test", {"simulator": np.ones(30), "head": np.ones(29), "a": np.ones(30)}),
+        ("test", {"simulator": np.ones(30), "head": np.ones(30), "a": np.full(30, np.nan)}),
+    ],
+)
+def test_a_gate_is_decided_by_numbers_of_the_same_shoppers(simulator, part, values):
+    good = dict.fromkeys(("simulator", "head", "a"), np.ones(30))
+    told = {"valid": good, "test": good} | {part: values}
+    with pytest.raises(DataError, match=part):
+        decide(simulator, **told, swap=0.5, date="2026-12-01")
 
 
 def test_a_card_with_what_is_no_number_is_read_again(tmp_path):
