@@ -133,8 +133,9 @@ SHELVES = (
     ),
     Shelf("report methods", r"reports/(recpilot/|_?evaluation|_?judges)", None),
     # a page in a language model's words, what may stand in them and how personal they are: whoever has
-    # no model opens none of it; what is had, picked and said of two products was let through before
-    Shelf("wording", r"(reports/wording\w*|ledger/words)\.py", 7_700),
+    # no model opens none of it; what is had, picked and said of two products was let through before; 450 for
+    # who does what: a rating that people gave was let through as one of the shopper's
+    Shelf("wording", r"(reports/wording\w*|ledger/words)\.py", 8_150),
     # the page that is written to a shopper: what they did, one table of one kind, sentences of several
     # claims. Who follows a claim to its rows opens none of it. 1,750 for why the pick is not what the
     # page opens with, what people buy again, and what else to buy; 600 for what came of a wish for
@@ -155,7 +156,7 @@ SHELVES = (
     # foreign
     Shelf("science core", r".", 71_120),
 )
-WHOLE = 380_200
+WHOLE = 380_650
 """Lexical tokens of the package. The goals are 60,000 for the core before the wings, language, runs
 and purge among it, and 165,000 for the whole. Both are missed, by core and doors together and by
 the whole: refusing what is odd costs as much as doing what is right. The benchmark of unlearning

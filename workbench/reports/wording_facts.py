@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 from workbench.html import visible
 from workbench.reports.wording_lists import lists, template_words
 from workbench.reports.wording_numbers import MONTHS, goes_on, unit_of, value_of
+from workbench.reports.wording_who import misplaced
 
 BINDING = ("price", "rating", "difference")
 """Units of numbers that belong to one product."""
@@ -193,13 +194,14 @@ def check_text(text: str, names: Names, facts: Iterable[str]) -> list[str]:
     """
     if visible(text) != text:
         return ["it holds characters that nobody sees"]
-    said = clauses_of(text, names)
+    said, facts = clauses_of(text, names), list(facts)
     known = [clause for fact in facts for clause in clauses_of(fact, names)]
     faults = [*_signs(text, names), *_denied(said, known)]
     for clause in said:
         # of the claims what is said as this is said: so, or not so
         same = [one for one in known if one.denies == clause.denies]
         faults += [*_numbers(clause, same), *_words(clause, same)]
+    faults += misplaced(tokens_of(text, names), [tokens_of(fact, names) for fact in facts])
     faults += [] if faults or _says(said) else ["it says none of its claims"]
     return list(dict.fromkeys(faults))
 
