@@ -156,7 +156,7 @@ def test_the_table_of_sentences_is_what_the_notebooks_print():
     text = printed("40")
     acts = re.findall(r"^(as served|forget|placebo) +(\d+) +(\d+)$", text, re.MULTILINE)
     (_, before, _), (_, after, again), (_, placebo, own) = acts
-    back = re.search(r"\{'forget': (\d+), 'placebo': (\d+)\}", text).groups()
+    back = re.search(r"\{'request': (\d+), 'placebo': (\d+)\}", text).groups()
     assert numbers[1] == [int(n) for n in (before, after, placebo, again, own, *back)]
 
 
