@@ -49,10 +49,3 @@ def framed(name: str, parts: Iterable[str], source: str = "", style: str = "") -
     body = "".join([*parts, f"<p><small>{escape(source)}</small></p>" if source else ""])
     style = f' style="{style}"' if style else ""
     return f'<div id="{content_id(name, body)}"{style}>{body}</div>'
-
-
-def svg(wide: float, high: float, letters: float, label: str, parts: Iterable[str]) -> str:
-    """Parts as a picture of so many units, letters as large as told; label: for who cannot see it."""
-    box = f'viewBox="0 0 {wide} {high}" width="100%" font-size="{letters}"'
-    role = f'role="img" aria-label="{escape(label)}" font-family="system-ui, sans-serif"'
-    return f'<svg xmlns="http://www.w3.org/2000/svg" {box} {role}>{"".join(parts)}</svg>'

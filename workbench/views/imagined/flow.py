@@ -20,7 +20,7 @@ from workbench.data import Catalogue
 from workbench.errors import DataError, check_number, typed
 from workbench.html import escape, table
 from workbench.reports.recpilot import Trajectories
-from workbench.views.look import GREY, LINES, framed, svg
+from workbench.views.look import GREY, LINES, framed
 from workbench.views.text import brief
 
 WIDE, HIGH, TOP, GAP, BAR, LABEL, LETTERS = 960, 400, 34, 14, 14, 190, 22
@@ -141,7 +141,10 @@ class Flow:
             tops.append(top)
         # ribbons lie under the words
         ribbons = [self._ribbons(j, tops, unit, wide, hues) for j in range(self.stops)]
-        return svg(WIDE, TOP + HIGH, 15, self.title, [*ribbons, *parts])
+        box = f'viewBox="0 0 {WIDE} {TOP + HIGH}" width="100%" font-size="15"'
+        role = f'role="img" aria-label="{escape(self.title)}" font-family="system-ui, sans-serif"'
+        inside = "".join([*ribbons, *parts])
+        return f'<svg xmlns="http://www.w3.org/2000/svg" {box} {role}>{inside}</svg>'
 
     def _ribbons(self, j: int, tops: list, unit: float, wide: float, hues: dict) -> str:
         """What goes from the kinds of one stop to those of the next."""

@@ -18,7 +18,7 @@ from workbench.data import Catalogue, Histories
 from workbench.errors import DataError, check_number, typed
 from workbench.html import escape, table
 from workbench.reports.recpilot import Drawn, bought_in
-from workbench.views.look import LINES, framed, svg
+from workbench.views.look import LINES, framed
 from workbench.views.text import brief
 
 WIDE, ROW, LEFT, RIGHT, FOOT = 860, 34, 300, 60, 52
@@ -152,7 +152,9 @@ class WhyNot:
         for place in [p for p in (1, 3, 10, 30, 100, 300, 1000, 10_000) if p <= n]:
             parts.append(_text(at(place), foot + 20, f"{place:,}", "middle"))
         parts.append(_text((LEFT + WIDE - RIGHT) / 2, foot + 42, "place", "middle"))
-        return svg(WIDE, foot + FOOT, 17, "places by scorer", parts)
+        box = f'viewBox="0 0 {WIDE} {foot + FOOT}" width="100%" font-size="17"'
+        role = 'role="img" aria-label="places by scorer" font-family="system-ui, sans-serif"'
+        return f'<svg xmlns="http://www.w3.org/2000/svg" {box} {role}>{"".join(parts)}</svg>'
 
 
 def _text(x: float, y: float, said: str, anchor: str) -> str:

@@ -15,7 +15,7 @@ import numpy as np
 from matplotlib.ticker import LogLocator, MaxNLocator
 
 from workbench.html import escape
-from workbench.views.look import GREY, LINES, svg
+from workbench.views.look import GREY, LINES
 
 WIDE, HIGH, LETTER, LINE = 640, 350, 18, 21
 """Of a drawing: its width, its least height, its letters, and how far lines of text stand apart."""
@@ -218,8 +218,10 @@ class Chart:
 
     def draw(self) -> str:
         """The SVG; what it shows is its title to who cannot see it."""
-        parts = [self._sides(), *self.parts, self._names()]
-        return svg(WIDE, self.high, LETTER, self.title, parts)
+        box = f'viewBox="0 0 {WIDE} {self.high}" width="100%" font-size="{LETTER}"'
+        role = f'role="img" aria-label="{escape(self.title)}" font-family="system-ui, sans-serif"'
+        inside = "".join([self._sides(), *self.parts, self._names()])
+        return f'<svg xmlns="http://www.w3.org/2000/svg" {box} {role}>{inside}</svg>'
 
 
 def short(said: str) -> str:
