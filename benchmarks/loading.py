@@ -1,7 +1,7 @@
 """What bringing a language model costs: by hub id, folder, adapter and file, each in a process of its
 own.
 
-    python benchmarks/loading.py --models FOLDER [--repeats 3]
+    python benchmarks/loading.py --models FOLDER [--repeats 3] [--ways file ...]
 
 FOLDER holds one GGUF file and the same model as a folder `hf`. The hub id is that folder laid into a
 cache as a download lays it; the adapter a LoRA of rank 8 over the folder. *First* converts the
@@ -37,7 +37,7 @@ from workbench.language import load_causal_lm
 model, tokenizer = load_causal_lm(sys.argv[1], dtype=sys.argv[2])
 held = sum(one.numel() * one.element_size() for one in model.parameters())
 spent = {"CPU s": time.process_time(), "peak MB": peak_mb() * 2**20 / 1e6, "weights MB": held / 1e6}
-print(json.dumps(spent | {"told": repr(getattr(model, "read_from", ""))}))
+print(json.dumps(spent | {"told": str(getattr(model, "read_from", ""))}))
 """
 
 
@@ -79,36 +79,50 @@ def size_of(path: Path) -> float:
     return sum(one.stat().st_size for one in files) / 1e6
 
 
-def main(models: Path, repeats: int) -> None:
-    """Measure every way in turn, several times over, and write medians."""
+WAYS = {
+    "hub id": ["float32"],
+    "folder": ["float32", "bfloat16"],
+    "adapter": ["float32"],
+    "file": ["first", "float32", "bfloat16"],
+}
+
+
+def main(models: Path, repeats: int, ways: list[str]) -> None:
+    """Measure ways in turn, several times over; what was measured of others stays."""
     (file,), folder = models.glob("*.gguf"), models / "hf"
-    rows = []
+    rows, kept = [], RESULTS / "loading.csv"
     with tempfile.TemporaryDirectory() as work:
         cache, hub, adapter = Path(work, "cache"), Path(work, "hub"), Path(work, "adapter")
-        as_hub(folder, hub)
-        as_adapter(folder, adapter)
+        if "hub id" in ways:
+            as_hub(folder, hub)
+        if "adapter" in ways:
+            as_adapter(folder, adapter)
         places = {"WORKBENCH_CACHE": str(cache), "HF_HUB_CACHE": str(hub), "HF_HUB_OFFLINE": "1"}
-        sizes = {"hub id": size_of(folder), "folder": size_of(folder), "adapter": size_of(adapter)}
-        sizes |= {"file, first": size_of(file), "file, again": size_of(file)}
+        names = {"hub id": ID, "folder": folder, "adapter": adapter, "file": file}
         for _ in range(repeats):
             shutil.rmtree(cache, ignore_errors=True)
-            rows.append(measure("hub id", ID, "float32", places))
-            rows.append(measure("folder", folder, "float32", places))
-            rows.append(measure("folder", folder, "bfloat16", places))
-            rows.append(measure("adapter", adapter, "float32", places))
-            rows.append(measure("file, first", file, "float32", places))
-            rows.append(measure("file, again", file, "float32", places))
-            rows.append(measure("file, again", file, "bfloat16", places))
+            for way in ways:
+                size = size_of(folder if way == "hub id" else names[way])
+                for how in WAYS[way]:
+                    first = how == "first"
+                    told = "file, first" if first else "file, again" if way == "file" else way
+                    row = measure(told, names[way], "float32" if first else how, places)
+                    rows.append(row | {"MB on disk": size})
     table = pd.DataFrame(rows)
-    table.insert(2, "MB on disk", table["way"].map(sizes))
-    table.to_csv(RESULTS / "loading.csv", index=False, float_format="%.2f")
-    write(table, repeats)
+    if kept.exists():
+        before = pd.read_csv(kept)
+        table = pd.concat([before[~before["way"].isin(table["way"])], table], ignore_index=True)
+    table.to_csv(kept, index=False, float_format="%.2f")
+    write(table)
 
 
-def write(table: pd.DataFrame, repeats: int) -> None:
+def write(table: pd.DataFrame) -> None:
     """The page: medians, what the file was, and the machine."""
-    told = next(one for one in table["told"] if one)
-    shown = table.drop(columns="told").groupby(["way", "dtype"], sort=False).median()
+    told = next((one for one in table["told"] if isinstance(one, str) and one), "not measured")
+    order = {name: place for place, name in enumerate(["hub id", "folder", "adapter"])}
+    table = table.sort_values("way", key=lambda ways: ways.map(order).fillna(9), kind="stable")
+    groups = table.drop(columns="told").groupby(["way", "dtype"], sort=False)
+    shown = groups.median().assign(runs=groups.size())
     shown = shown.round({"seconds": 1, "CPU s": 1, "load": 1}).reset_index()
     for name in ("MB on disk", "peak MB", "weights MB"):
         shown[name] = [f"{value:,.0f}" for value in shown[name]]
@@ -119,7 +133,7 @@ def write(table: pd.DataFrame, repeats: int) -> None:
         "Made by `python benchmarks/loading.py`.",
         markdown(shown),
         f"The file: `{told}`.",
-        f"Medians of {repeats}, each in a process of its own; seconds from the interpreter's start, "
+        "Medians of the runs, each in a process of its own; seconds from the interpreter's start, "
         "imports included. *Load*: processes that wanted a core in the last minute, this one among "
         "them; above the number of cores the seconds by the wall are those of a busy machine, and "
         "the processor's say what an idle one takes at most. *First* converts the tokenizer. "
@@ -133,5 +147,6 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--models", type=Path, required=True)
     parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--ways", nargs="+", choices=WAYS, default=list(WAYS))
     options = parser.parse_args()
-    main(options.models.resolve(), options.repeats)
+    main(options.models.resolve(), options.repeats, options.ways)

@@ -39,6 +39,8 @@ COMMANDS = {  # where the plain script is not the command, or not the whole of i
     "contrast": ["--inseq inseq/bin/python"],
     "reviews": ["--seeds 5"],
     "world_b": ["--seeds 3"],
+    "loading": ["--models FOLDER"],
+    "real_model": ["--model FOLDER"],
     "writers": ['--model "Gemma 3, 268 million weights, base=FOLDER"'],
     "curvature": [
         "--steps 100 --damping .01 --models LightGCN GRU4Rec --scaled yes no",

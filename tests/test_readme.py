@@ -300,3 +300,17 @@ def test_the_numbers_of_requests_in_the_readme_are_the_ones_measured():
     assert table["retrain, held out"]["verdict"] == "equivalent"
     placebo = unlearned("BPR, Horror, placebo, l2 = 0.01", (distance,))["no-op"][distance]
     assert placebo.split()[0] in said
+
+
+def test_what_bringing_a_model_costs_is_what_was_measured():
+    table = pd.read_csv(ROOT / "benchmarks" / "results" / "loading.csv")
+    cost = table[table["dtype"] == "float32"].groupby("way").median(numeric_only=True)
+    told = " ".join(README.split("268 million weights take")[1].split("\n\n")[0].split())
+    folder, first, again = (cost.loc[way] for way in ("folder", "file, first", "file, again"))
+    for way, disk in ((folder, "folder"), (first, "file")):
+        memory = f"{way['CPU s']:.0f} processor seconds and {way['peak MB'] / 1000:.1f} GB"
+        memory = memory if disk == "folder" else memory.replace(" processor seconds", "")
+        assert f"{memory} by {disk} ({way['MB on disk']:.0f} MB)" in told
+    assert f", then {again['CPU s']:.0f}, all on a busy machine" in told
+    # a second time is the cheaper one, or keeping the tokenizer would be for nothing
+    assert again["CPU s"] < first["CPU s"] / 2 and (table["load"] > 2).all()
