@@ -9,8 +9,9 @@ Every point gets the same number of steps. Beside it: GRPO from the same weights
 count the same shoppers' rows, SASRec with actions (as many steps at every point), the encoder's head
 alone, and the world's own generator. A cell is a folder with its identity (`runs/curve`): what is
 finished is kept, a supervised run that was stopped goes on; cells go from the cheapest and most
-telling to more seeds, and the page is written after each. `--minutes`: begin no cell after these.
-Writes `benchmarks/results/curve.csv`, `curve_cells.csv` and `curve.md`.
+telling to more seeds, and the page is written after each, into the folder of runs as long as the
+committed one knows of more cells. `--minutes`: begin no cell after these. Six minutes of an idle core
+for a supervised cell. Writes `benchmarks/results/curve.csv` and `curve.md`.
 """
 
 from __future__ import annotations
@@ -254,6 +255,16 @@ def data() -> str:
     return json.dumps([world().log.fingerprint, ASKED, CHOOSING])
 
 
+def covers(found: pd.DataFrame, path: Path) -> bool:
+    """Whether a table has every row and point of the committed one, with as many seeds: what was
+    measured is not written over by less."""
+    if not path.exists():
+        return True
+    keys = ["row", "visits", "part"]
+    old = pd.read_csv(path).set_index(keys)["seeds"]
+    return bool((found.set_index(keys)["seeds"].reindex(old.index, fill_value=0) >= old).all())
+
+
 def main() -> None:
     """Run what is missing in the order of the plan; after each cell write the page."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
@@ -277,9 +288,10 @@ def main() -> None:
         named = cell.model_dump() | {"identity": where.name[:16]}
         done.append(read(where).assign(**named))
         table = pd.concat(done, ignore_index=True)
-        table_of(table).to_csv(RESULTS / "curve.csv", index=False, float_format="%.4f")
-        text = page(table, cells, repr(world()))
-        (RESULTS / "curve.md").write_text(text, encoding="utf-8")
+        text, found = page(table, cells, repr(world())), table_of(table)
+        place = RESULTS if covers(found, RESULTS / "curve.csv") else folder
+        found.to_csv(place / "curve.csv", index=False, float_format="%.6f")
+        (place / "curve.md").write_text(text, encoding="utf-8")
         print(f"{cell!r}: {done[-1]['seconds'].iloc[0]:.0f} s", flush=True)
     print(text)
 

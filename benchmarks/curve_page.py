@@ -21,6 +21,7 @@ SIMULATED = {
     ("GRPO", "head alone"): "after GRPO, its head alone",
 }
 T5, GRPO = "T5, 16 imagined visits", "after GRPO, 16 imagined visits"
+MANY = "T5, 64 imagined visits"
 KEYS = ["row", "visits", "part"]
 SIGNED, PLAIN = "{:+.3f} [{:+.3f}, {:+.3f}]", "{:.3f} [{:.3f}, {:.3f}]"
 
@@ -187,19 +188,24 @@ def verdicts(numbers: dict[str, float]) -> pd.DataFrame:
 
 def answer(found: pd.DataFrame, points: list[int]) -> str:
     """The question, answered in a sentence."""
-    visits, at = needed(found), found[(found["row"] == T5) & (found["part"] == "all")]
+    visits = needed(found)
     if np.isnan(visits):
         return "How many visits the T5 needs cannot be said before its end points were run."
-    last = at.sort_values("visits").iloc[-1]
-    short = SIGNED.format(last["half"], last["half_low"], last["half_high"])
+    ends = {row: found[(found["row"] == row) & (found["part"] == "all")] for row in (T5, MANY)}
+    ends = {row: lines.sort_values("visits").iloc[-1] for row, lines in ends.items() if len(lines)}
+    short = {
+        row: SIGNED.format(one["half"], one["half_low"], one["half_high"])
+        for row, one in ends.items()
+    }
     if np.isinf(visits):
         said = f"not with {points[-1]:,} visits"
     else:
         said = f"with about {visits:,.0f} visits" if visits > points[0] else f"with {points[0]:,}"
-    return (
-        f"Popularity plus half of the way to the ceiling is reached by the T5 (16 imagined visits) {said}: "
-        f"at {last['visits']:,} it is {short} from there, paired by shopper."
+    text = (
+        f"Popularity plus half of the way to the ceiling is reached by the T5 (16 imagined visits) {said}; "
+        f"at {ends[T5]['visits']:,} it is {short[T5]} from there, paired by shopper"
     )
+    return text + (f"; with 64 imagined visits {short[MANY]}." if MANY in short else ".")
 
 
 def page(table: pd.DataFrame, cells: list, world: str) -> str:
@@ -227,7 +233,7 @@ def page(table: pd.DataFrame, cells: list, world: str) -> str:
     text += [
         f"{world}. 400 shoppers are asked for the purchase of their last visit with one ({novel} have a "
         "novel one); 200 others choose the checkpoint; the others' visits are learned from, each point's "
-        f"part of the next one's. Every T5 takes {steps:,} steps of 32 visits, a third of the shipped "
+        f"part of the next one's. Every T5 takes {steps:,} steps of 32 visits, two fifths of the shipped "
         "one's 3,000: 30 times through the fewest visits, not once through the most. SASRec takes as "
         "many steps at every point, too. One world; seeds are of training.",
         "",

@@ -9,6 +9,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 SAID = {
     "Where next": "simulator",
+    "How many visits": "curve",
     "What the reward taught": "grpo",
     "A forecast, and a year": ("forecast", "year"),
 }

@@ -72,6 +72,15 @@ def test_a_cell_that_was_not_run_is_said(curve_page):
     assert order[:3] == [(1_300, 1), (40_000, 1), (7_200, 1)] and order[3][1] == 2
 
 
+def test_less_is_not_written_over_more(curve_page, tmp_path):
+    curve = pytest.importorskip("curve")
+    more = curve_page.table_of(measured((100, 0.2), (10_000, 0.4)))
+    more.to_csv(tmp_path / "curve.csv", index=False)
+    assert curve.covers(more, tmp_path / "curve.csv")
+    assert not curve.covers(more[more["visits"] != 100], tmp_path / "curve.csv")
+    assert not curve.covers(more.assign(seeds=0), tmp_path / "curve.csv")
+
+
 @pytest.mark.skipif(not (RESULTS / "curve.csv").exists(), reason="the benchmark was not run")
 def test_the_page_says_what_the_file_says(curve_page):
     found = pd.read_csv(RESULTS / "curve.csv")
