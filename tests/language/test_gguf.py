@@ -132,10 +132,22 @@ def test_a_folder_with_one_file_and_names_without_ending(file, tmp_path):
         load_causal_lm(folder)
 
 
-@pytest.mark.parametrize("dtype", ["bfloat16", "auto"])
-def test_other_dtypes(file, dtype):
-    wanted = torch.float32 if dtype == "auto" else torch.bfloat16
-    assert load_causal_lm(file, dtype=dtype)[0].dtype == wanted
+@pytest.mark.parametrize(
+    ("dtype", "device_map"), [("bfloat16", None), ("auto", None), ("float32", "auto")]
+)
+def test_other_dtypes_and_a_device_map(file, dtype, device_map, model):
+    found, _ = load_causal_lm(file, dtype=dtype, device_map=device_map)
+    assert found.dtype == (torch.bfloat16 if dtype == "bfloat16" else torch.float32)
+    assert (logits(found) - logits(model)).abs().max() < 0.05 and found.read_from.rounded
+
+
+def test_loading_draws_no_random_number(file):
+    torch.manual_seed(1)
+    wanted = torch.rand(3)
+    torch.manual_seed(1)
+    for name in (file, "pocket"):
+        load_causal_lm(name)
+    assert (torch.rand(3) == wanted).all()
 
 
 # --- the tokenizer, converted once ---

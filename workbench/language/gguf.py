@@ -32,7 +32,7 @@ from workbench.language._gguf_header import (
 )
 from workbench.language.kept import MARK, digests, is_kept
 from workbench.settings import settings
-from workbench.whole import whole_folder
+from workbench.whole import PARTIAL, whole_folder
 
 FORM = 1
 """Version of what is kept of a converted tokenizer."""
@@ -109,7 +109,7 @@ class GgufFile:
         from transformers.utils import logging
 
         settings().cache.mkdir(parents=True, exist_ok=True)
-        options = {"dir": settings().cache, "ignore_cleanup_errors": True}
+        options = {"dir": settings().cache, "prefix": PARTIAL, "ignore_cleanup_errors": True}
         with tempfile.TemporaryDirectory(**options) as work:
             empty, path = Path(work, "empty"), self.path.resolve()
             empty.mkdir()
