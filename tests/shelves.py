@@ -22,7 +22,7 @@ OVER = {
     "10": 5_400,
     "11": 4_000,
     "13": 7_100,
-    "14": 8_950,
+    "14": 9_010,
     "20": 4_100,
     "21": 3_700,
     "22": 6_100,
@@ -42,7 +42,7 @@ phrases and table, the agent, own actions, buttons, what requests reach, and two
 options, with what tests them; 11 a simulator, three recommenders beside it, and two views;
 13 a page with its reasons and refills, the three memories it learns from, what forgets them,
 and three views of them; 14 a page, what measures and judges it, a language model that writes it with
-the check of its words (numbers, lists and denials too), PIR and the strip. 20 asks its question of three
+the check of its words (numbers, lists, denials, who does what), PIR and the strip. 20 asks its question of three
 tasks, with seven models and a stream of requests; 22 to 26 load a trained model, the methods that they run (a row of
 `methods.py` opens its own), and what serves, judges and draws them; 26 the grid as well. 40 closes the
 loop: a page with all its memories, two models, a receipt, and words scored by a language model."""
