@@ -11,7 +11,6 @@ from scipy.special import logsumexp
 
 from workbench.data import Interactions, load_world
 from workbench.errors import ConfigError, DataError, ModelError, WorkbenchError
-from workbench.reports.claims import json_hash
 from workbench.reports.recpilot import (
     Simulator,
     SimulatorConfig,
@@ -31,7 +30,7 @@ from workbench.reports.recpilot import (
     visits_of,
 )
 from workbench.reports.recpilot._card import Card
-from workbench.reports.recpilot.gate import digest
+from workbench.reports.recpilot.gate import digest, seal
 from workbench.reports.stores import Store
 
 SMALL = {"hidden": 16, "inner": 32, "head_size": 8, "history": 40}
@@ -284,7 +283,7 @@ def test_a_verdict_that_the_numbers_do_not_bear_is_not_believed(simulator, word)
     else:
         facts |= {"open": False}
     del facts["seal"]
-    told.card = {"gate": facts | {"seal": json_hash(facts)}}
+    told.card = {"gate": facts | {"seal": seal(facts)}}
     assert may_speak(told) == (
         False,
         "What else you might be after comes from a rule: the numbers on these weights' card do not "

@@ -12,6 +12,7 @@ simulator's card beside a digest of its weights: a simulator that was trained ag
 from __future__ import annotations
 
 import hashlib
+import json
 import math
 from typing import Any
 
@@ -20,7 +21,6 @@ import numpy as np
 from workbench.errors import DataError, typed
 from workbench.recommend.protocol import fitted
 from workbench.recommend.saving import weights
-from workbench.reports.claims import json_hash
 from workbench.reports.recpilot.simulator import Simulator
 from workbench.statistics import bootstrap_mean
 
@@ -72,7 +72,12 @@ def decide(
         facts[f"spread_{name}"] = round(float(apart.std(ddof=1)), 4)
     facts["swap_nats"] = round(float(swap), 3)
     facts["open"] = _earned(facts)
-    return facts | {"seal": json_hash(facts)}
+    return facts | {"seal": seal(facts)}
+
+
+def seal(facts: dict[str, Any]) -> str:
+    """sha256 of facts as JSON: what was edited since is seen, unless another seal was made of it."""
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
 
 def _check_values(told: str, part: dict[str, np.ndarray], rules: list[str]) -> None:
@@ -96,7 +101,7 @@ def may_speak(simulator: Simulator) -> tuple[bool, str]:
     interval = f"{estimate:+.3f} [{low:+.3f}, {high:+.3f}] against {gate['best_rule']}"
     earned = _earned(gate)
     facts = {name: value for name, value in gate.items() if name != "seal"}
-    if gate["open"] is not earned or (earned and gate.get("seal") != json_hash(facts)):
+    if gate["open"] is not earned or (earned and gate.get("seal") != seal(facts)):
         return False, f"{ruled}: the numbers on these weights' card do not agree."
     if earned:
         return True, f"What else you might be after comes from imagined visits: NDCG@10 {interval}."
