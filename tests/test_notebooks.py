@@ -131,6 +131,15 @@ def test_solutions_are_tagged(path: Path) -> None:
             )
 
 
+@every
+def test_solutions_are_folded(path: Path) -> None:
+    for kind in ("code", "markdown"):
+        for cell in cells(path, kind):
+            hidden = cell.metadata.get("jupyter", {}).get("source_hidden", False)
+            folded = not notebooks.FOLDED.isdisjoint(tags(cell))
+            assert hidden == folded, f"python start.py refresh folds: {cell.source[:60]!r}"
+
+
 @executed
 def test_executed_in_order_without_errors(path: Path) -> None:
     code = [cell for cell in cells(path) if cell.source.strip()]
@@ -285,7 +294,11 @@ def test_a_page_loads_nothing_from_elsewhere() -> None:
     assert loads(page) == []
     assert page.count("<math") == 2 and "MathJax" not in page
     assert '<script src="plotly.min.js">' in page and "Plotly.newPlot" in page
-    assert "<b>still</b>" in page and "Solution" in page
+    assert "<b>still</b>" in page
+    folded = re.findall(
+        r"<details[^>]*><summary>Solution</summary>(.*?)</details>", page, re.DOTALL
+    )
+    assert len(folded) == 1 and "Three." in folded[0] and page.count("Three.") == 1
 
 
 @every

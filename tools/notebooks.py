@@ -20,6 +20,8 @@ WIDGET = "application/vnd.jupyter.widget-view+json"
 SETTINGS = {"WORKBENCH_PROFILE": "tiny", "HF_HUB_OFFLINE": "1", "PYTHONHASHSEED": "0"}
 # one thread as where outputs are compared; a bar is for those who wait, a slow machine would save one
 SETTINGS |= {"OMP_NUM_THREADS": "1", "TQDM_DISABLE": "1"}
+FOLDED = {"solution", "expected"}
+"""Cells that JupyterLab opens folded."""
 KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
 
 
@@ -74,7 +76,7 @@ def execute(notebook: NotebookNode, folder: Path = FOLDER, name: str = "notebook
 
 def normalise(notebook: NotebookNode) -> NotebookNode:
     """Drop what changes from run to run or from reader to reader: widget state and views, timing,
-    versions, kernels, and where a stream happened to be cut.
+    versions, kernels, and where a stream happened to be cut; fold the solutions.
 
     A saved widget view is only an id that no later session can resolve; the static form beside it
     stays.
@@ -86,6 +88,12 @@ def normalise(notebook: NotebookNode) -> NotebookNode:
     for cell in notebook.cells:
         for key in ("execution", "collapsed", "scrolled", "jupyter", "ExecuteTime"):
             cell.metadata.pop(key, None)
+        if not FOLDED.isdisjoint(cell.metadata.get("tags", [])):
+            parts = ("source_hidden", "outputs_hidden")[: 1 + (cell.cell_type == "code")]
+            cell.metadata["jupyter"] = dict.fromkeys(parts, True)
+            # a folded cell shows its first line
+            told = cell.source.lstrip("\n")
+            cell.source = told if cell.cell_type == "code" else f"\n{told}"
         if cell.cell_type == "code":
             cell.outputs = _joined(cell.outputs)
         for output in cell.get("outputs", []):
@@ -113,7 +121,7 @@ def write(notebook: NotebookNode, path: Path) -> None:
 def student(notebook: NotebookNode, expected: bool = False) -> NotebookNode:
     """The same notebook without the cells tagged `solution`, nor those tagged `expected` unless
     asked for."""
-    left_out = {"solution"} if expected else {"solution", "expected"}
+    left_out = {"solution"} if expected else FOLDED
     kept = [cell for cell in notebook.cells if left_out.isdisjoint(cell.metadata.get("tags", []))]
     return NotebookNode({**notebook, "cells": kept})
 

@@ -38,7 +38,14 @@ PAGE = """
 {%- block html_head_js_mermaidjs -%}{%- endblock -%}
 {%- block html_head_css -%}
 <style>main { max-width: 68rem; margin: 0 auto; } .jp-RenderedMarkdown { max-width: 54rem; }
-math[display="block"] { margin: .8em 0; }</style>
+math[display="block"] { margin: .8em 0; } details.answer > summary { margin-left: 4.5rem; }</style>
+{%- endblock -%}
+{%- block any_cell scoped -%}
+{%- if 'solution' in cell.metadata.get('tags', []) -%}
+<details class="answer"><summary>Solution</summary>{{ super() }}</details>
+{%- elif 'expected' in cell.metadata.get('tags', []) -%}
+<details class="answer"><summary>What is expected</summary>{{ super() }}</details>
+{%- else -%}{{ super() }}{%- endif -%}
 {%- endblock -%}
 """
 TITLE = "<title>What depends on this person's data?</title>"
