@@ -1,11 +1,12 @@
 """What `python start.py` does: one command for everything.
 
-    python start.py lab        open JupyterLab at the first notebook
+    python start.py lab        open JupyterLab at the first notebook, or at those of a folder
     python start.py test       unit tests, notebooks, and browser tests where there is a Chromium
     python start.py site       execute the notebooks and write them as pages to site/
     python start.py refresh    execute the notebooks in place and normalise what they save
     python start.py student    write notebooks without solutions to a folder for a class
     python start.py check      mark the Your turn cells of such a folder, or read hand-ins
+    python start.py figures    write the notebooks' figures to a folder, for slides
     python start.py world      make the generated world anew, bit for bit
     python start.py train-pocket, train-persona        train the shipped language models again
     python start.py train-simulator                    train the shipped simulator of visits again
@@ -48,6 +49,7 @@ TOOLS = {
     "refresh": "site",
     "student": "classroom",
     "check": "classroom",
+    "figures": "figures",
     "train-pocket": "build_pocket",
     "train-persona": "build_worlds",
     "train-simulator": "build_simulator",
@@ -266,14 +268,17 @@ def without_news(folder: Path) -> None:
 
 
 def lab(passed_on: list[str]) -> int:
-    """JupyterLab with the repository as root, without news and update prompts."""
-    found = sorted((ROOT / "notebooks").glob("00_*.ipynb"))
-    page = f"/lab/tree/notebooks/{found[0].name}" if found else "/lab"
+    """JupyterLab on a folder that is named first, else on the repository, without news and update
+    prompts."""
+    named = bool(passed_on) and Path(passed_on[0]).is_dir()
+    root = Path(passed_on[0]).resolve() if named else ROOT
+    found = sorted(root.glob("*.ipynb") if named else root.glob("notebooks/00_*.ipynb"))
+    page = f"/lab/tree/{found[0].relative_to(root).as_posix()}" if found else "/lab"
     without_news(VENV / "etc" / "jupyter")
     command = [
         "-m",
         "jupyterlab",
-        f"--ServerApp.root_dir={ROOT}",
+        f"--ServerApp.root_dir={root}",
         f"--LabApp.default_url={page}",
         *LAB,
     ]
@@ -281,7 +286,7 @@ def lab(passed_on: list[str]) -> int:
         say("You are root (in a container?): JupyterLab is started with --allow-root.")
         command.append("--allow-root")
     say(f"Opening JupyterLab at {page}; stop it with Ctrl-C")
-    return run([*command, *passed_on])
+    return run([*command, *passed_on[named:]])
 
 
 # --- test -----------------------------------------------------------------------------------------

@@ -187,3 +187,18 @@ def test_a_path_outside_the_system_s_encoding_has_a_fingerprint(
     folder.rename(odd)
     monkeypatch.setattr(starting, "ROOT", odd)
     assert len(starting.fingerprint("")) == 64
+
+
+def test_the_lab_opens_a_folder_that_is_named_and_the_repository_else(monkeypatch, tmp_path):
+    asked: list[list[str]] = []
+    monkeypatch.setattr(starting, "run", lambda arguments: asked.append(arguments) or 0)
+    monkeypatch.setattr(starting, "without_news", lambda folder: None)
+    (tmp_path / "20_b.ipynb").touch()
+    monkeypatch.chdir(tmp_path.parent)
+    starting.lab([tmp_path.name, "--no-browser"])
+    starting.lab(["--no-browser"])
+    one, two = asked
+    assert f"--ServerApp.root_dir={tmp_path}" in one and tmp_path.name not in one
+    assert "--LabApp.default_url=/lab/tree/20_b.ipynb" in one and one[-1] == "--no-browser"
+    assert f"--ServerApp.root_dir={starting.ROOT}" in two
+    assert any(word.startswith("--LabApp.default_url=/lab/tree/notebooks/00_") for word in two)
