@@ -33,6 +33,8 @@ from workbench.whole import whole_file, whole_folder
 
 MANIFEST, HAND_IN = "class.json", "hand-in.json"
 KINDS = {MANIFEST: "folder of notebooks for a class", HAND_IN: "marked hand-in"}
+ASKED = {"your-turn", "check", "expected"}
+"""Cells that are marked, or mark."""
 FOUND = re.compile(r"""(?<=["'])\.\./([\w./-]+)""")
 """A file of the repository that a cell opens."""
 AGAIN = "python start.py student writes one"
@@ -206,8 +208,10 @@ def marked(path: Path, told: Mapping[str, str], seconds: int = 60) -> dict[str, 
         return marks
     for cell in book.cells:
         cell.source = told.get(cell.id, cell.source)
-        if tags(cell) & {"your-turn", "check", "expected"}:
+        if tags(cell) & ASKED:
             cell.metadata["tags"] = [*cell.metadata.tags, "raises-exception"]
+    while not tags(book.cells[-1]) & ASKED:
+        book.cells.pop()  # what comes after the last answer says nothing of it
     stopped = _run(book, path.name, seconds)
     reached = ""  # the last answer that was run, or begun
     for key, cells in _parts(book):
@@ -233,7 +237,7 @@ def _parts(book: NotebookNode) -> Iterator[tuple[str, list[NotebookNode]]]:
             if key:
                 yield key, cells
             key, cells = cell.id, []
-        if key and tags(cell) & {"your-turn", "check", "expected"} and cell.cell_type == "code":
+        if key and tags(cell) & ASKED and cell.cell_type == "code":
             cells.append(cell)
     if key:
         yield key, cells
