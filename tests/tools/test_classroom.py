@@ -1,11 +1,12 @@
 """A folder for a class, what students do to it, and the marks that come back."""
 
 import json
+import re
 
 import nbformat
 import pytest
 
-from tools import classroom, notebooks
+from tools import classroom, notebooks, starting
 from workbench.errors import DataError
 
 new = nbformat.v4
@@ -238,3 +239,25 @@ def test_a_file_of_somebody_elses_is_not_written_over(folder):
     with pytest.raises(DataError):
         classroom.check(folder)
     assert (folder / "hand-in.json").read_text(encoding="utf-8") == "mine"
+
+
+# --- the page for teachers ------------------------------------------------------------------------
+
+
+def test_the_page_for_teachers_says_what_the_notebooks_say():
+    page = (classroom.ROOT / "docs" / "TEACHING.md").read_text(encoding="utf-8")
+    rows = dict(re.findall(r"^\| (\d\d) (\| \d+ \| [\d +]+ \|)", page, re.MULTILINE))
+    told = {}
+    for path in notebooks.chosen():
+        book = notebooks.read(path)
+        minutes = re.search(r"About (\d+) minutes", book.cells[0].source)[1]
+        quiz = next(one.source for one in book.cells if "## Quiz" in one.source)
+        points = len(re.findall(r"^\d+\. ", quiz, re.MULTILINE))
+        turn = "4 + " * len(classroom.questions(book))
+        told[path.name[:2]] = f"| {minutes} | {turn}{points} |"
+    assert rows == told
+
+
+def test_the_page_for_teachers_names_commands_that_there_are():
+    page = (classroom.ROOT / "docs" / "TEACHING.md").read_text(encoding="utf-8")
+    assert set(re.findall(r"start\.py (\w+)", page)) <= starting.COMMANDS
