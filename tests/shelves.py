@@ -92,8 +92,8 @@ SHELVES = (
     Shelf("science core", r"tokens/weights/protocol\.py", None),
     # one page a published method, and the parts that the methods of a family share
     Shelf("recommenders", r"recommend/(collaborative|session|basket)/", None),
-    # a table that a reader asks for; no other code stands on it
-    Shelf("recommenders", r"recommend/comparison\.py", None),
+    # measures and a table that a reader asks for; no other code stands on them
+    Shelf("recommenders", r"recommend/(beyond|comparison)\.py", None),
     Shelf("token methods", r"tokens/(weights|attribution)/", None),
     Shelf(
         "token methods",
@@ -120,16 +120,16 @@ SHELVES = (
         r"ledger/(course|_steps|written|forecast|promises|_cells)\.py",
         None,
     ),
-    # what a reader asks of a list, how fake accounts look, and a forget set that
+    # what a reader asks of a list, requests in a table, how fake accounts look, and a forget set that
     # only notebooks draw: no other code stands on them
-    Shelf("unlearning methods", r"unlearning/(lists|flood|_accounts)\.py", None),
+    Shelf("unlearning methods", r"unlearning/(lists|asking|flood|_accounts)\.py", None),
     # what the benchmark of unlearning stands on: requests, streams, curvature, endpoints. Counted
     # apart from the science that notebooks 00 to 21 and 40 reach, whose readers open none of it
     Shelf(
         "unlearning core",
         r"unlearning/(requests|scenarios?|spam|outcome|stream|curvature|endpoints|references"
         r"|measures)\.py",
-        14_100,
+        15_100,
     ),
     Shelf("report methods", r"reports/(recpilot/|_?evaluation|_?judges)", None),
     # a page in a language model's words, what may stand in them and how personal they are: whoever has
@@ -151,12 +151,12 @@ SHELVES = (
     # 1,500 for presses of buttons, which no model learns from, and for what stores tell a page; 800
     # for what a visit is, and for names that stand so near a topic left unsaid that they tell it
     # 250 for a report and a service that take a writer; 350 for a wish for something cheaper, which
-    # holds beyond the kind; 10 for what changes that landed together brought; 110 for configs that cast
+    # holds beyond the kind; 100 for the paired area under a curve; 10 for what changes that landed together brought; 110 for configs that cast
     # nothing, and classes that refuse by name what they are not made of: eleven views raised what was
     # foreign
-    Shelf("science core", r".", 71_120),
+    Shelf("science core", r".", 71_300),
 )
-WHOLE = 380_650
+WHOLE = 382_800
 """Lexical tokens of the package. The goals are 60,000 for the core before the wings, language, runs
 and purge among it, and 165,000 for the whole. Both are missed, by core and doors together and by
 the whole: refusing what is odd costs as much as doing what is right. The benchmark of unlearning

@@ -13,7 +13,7 @@ from scipy import stats
 from sklearn.metrics import roc_auc_score
 
 from workbench.errors import DataError
-from workbench.statistics import auc, bootstrap_mean, paired_bootstrap, wilson, wins
+from workbench.statistics import auc, bootstrap_mean, paired_auc, paired_bootstrap, wilson
 
 
 def long(**levels):
@@ -143,9 +143,9 @@ def test_differences_that_happen_to_be_zeros_and_ones_are_no_share():
 
 
 def test_ties_of_pairs_count_half():
-    assert bootstrap_mean(wins(np.zeros(9), np.zeros(9))) == (0.5, *wilson(4.5, 9))
-    won = np.r_[np.ones(29), 0.5]
-    assert bootstrap_mean(won)[1:] == wilson(29.5, 30)
+    assert paired_auc(np.zeros(9), np.zeros(9)) == (0.5, *wilson(4.5, 9))
+    won = np.r_[np.ones(29), 0]
+    assert paired_auc(won, np.zeros(30))[1:] == wilson(29.5, 30)
 
 
 def test_few_values_have_students_interval():
@@ -175,6 +175,8 @@ def test_too_few_and_wrong_input():
             paired_bootstrap(long(a=[1.0]).assign(**wrong), "model")
     with pytest.raises(DataError, match="occurs twice"):
         paired_bootstrap(pd.concat([long(a=[1.0])] * 2), "model")
+    with pytest.raises(DataError, match="one value each per pair"):
+        paired_auc(np.zeros(2), np.zeros(3))
     with pytest.raises(DataError, match="3 of 2"):
         wilson(3, 2)
 
@@ -187,6 +189,14 @@ def test_wilson_solves_its_equation(n, data):
     for bound in wilson(successes, n):
         share = successes / n
         assert (share - bound) ** 2 == pytest.approx(z**2 * bound * (1 - bound) / n, abs=1e-9)
+
+
+@given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), min_size=2, max_size=20))
+def test_paired_auc_counts_pairs(pairs):
+    a, b = np.array(pairs).T
+    want = sum(1.0 if x > y else 0.5 if x == y else 0.0 for x, y in pairs) / len(pairs)
+    assert paired_auc(a, b)[0] == pytest.approx(want)
+    assert paired_auc(b, a)[0] == pytest.approx(1 - want)
 
 
 # --- AUC ------------------------------------------------------------------------------------------

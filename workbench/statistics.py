@@ -166,6 +166,24 @@ def wilson(successes: float, n: float, level: float = 0.95) -> tuple[float, floa
     return min(max(float(low), 0.0), share), max(min(float(high), 1.0), share)
 
 
+def paired_auc(
+    first: np.ndarray, second: np.ndarray, seed: int = 0, level: float = 0.95
+) -> tuple[float, float, float]:
+    """Share of pairs in which `first` is the larger one, ties half, with Wilson's interval.
+
+    .5: the score cannot tell the two members of a pair apart.
+
+    >>> tuple(round(bound, 3) for bound in paired_auc(np.array([2.0, 3.0]), np.array([1.0, 1.0])))
+    (1.0, 0.342, 1.0)
+    """
+    first, second = np.asarray(first, dtype=float), np.asarray(second, dtype=float)
+    if first.shape != second.shape:
+        raise DataError(
+            f"{first.shape} against {second.shape} values", "paired_auc", "one value each per pair"
+        )
+    return bootstrap_mean(wins(first, second), seed, level)
+
+
 def wins(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     """1 where `first` is the larger one, .5 where they are equal, else 0; what an AUC is the mean
     of."""

@@ -16,15 +16,19 @@ from logs import make, random_log
 from workbench import recommend
 from workbench.data import Interactions, keep_at_least, keep_core, read_recbole, split
 from workbench.data.splits import Split
-from workbench.errors import ConfigError, DataError
+from workbench.errors import ConfigError, DataError, UnknownItem, WorkbenchError
 from workbench.recommend import (
     EASE,
     EASEConfig,
     ItemKNN,
     ItemKNNConfig,
     Popularity,
+    coverage,
     evaluate,
     list_metrics,
+    novelty,
+    popularity_bias,
+    top_k,
 )
 from workbench.sources.logs.lists import read_lists
 
@@ -305,6 +309,15 @@ def test_nothing_to_find_is_not_zero():
     )
 
 
+def test_beyond_accuracy():
+    log = make([(0, 0), (0, 1), (1, 0), (2, 0), (3, 0)])
+    lists = np.array([[0, 1], [1, -1], [-1, -1], [5, 6]])
+    assert coverage(lists, 7) == 4 / 7
+    assert novelty(lists, log) == pytest.approx([1.0, 2.0, np.nan, 2.0], nan_ok=True)
+    bias = popularity_bias(lists, log, np.array([0, 0, 0, 5]))
+    assert bias == pytest.approx([0.0, -0.6, np.nan, np.nan], nan_ok=True)
+
+
 # --- people without a list ------------------------------------------------------------------------
 
 
@@ -371,6 +384,14 @@ def test_who_is_answered_keeps_the_value_beside_who_is_not():
     assert found[0] == 1.0
     lists = recommend.evaluation.top_lists(model, parts.train.histories(), 3)
     assert (lists[2:] == -1).all()
+    assert np.isnan(novelty(lists, parts.train)[2:]).all()
+
+
+def test_a_constant_model_has_no_list_coverage_or_novelty():
+    log = random_log(2, users=20, items=12, n=60)
+    lists = recommend.evaluation.top_lists(Constant(), log.histories(), 5, log.matrix())
+    assert (lists == -1).all() and coverage(lists, 12) == 0
+    assert np.isnan(novelty(lists, log)).all()
 
 
 def test_errors_that_are_no_persons_are_raised_still():
@@ -380,3 +401,15 @@ def test_errors_that_are_no_persons_are_raised_still():
 
     with pytest.raises(DataError, match="no baskets"):
         evaluate(Broken(), PARTS, k=1)
+
+
+def test_lists_and_people_that_do_not_fit_a_log_are_refused():
+    log = random_log()
+    lists = top_k(Popularity().fit(log).score(log.histories()), 2)
+    for users in ([0], np.arange(log.n_users) == 1, [*range(log.n_users - 1), log.n_users]):
+        with pytest.raises(WorkbenchError, match="users"):
+            popularity_bias(lists, log, users)
+    for wrong in (lambda: coverage(lists, 1), lambda: novelty([[log.n_items]], log)):
+        with pytest.raises(UnknownItem):
+            wrong()
+    assert coverage([[0, 1]], 4) == 0.5

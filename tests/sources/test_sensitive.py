@@ -13,7 +13,7 @@ from workbench.errors import ConfigError, DataError
 from workbench.settings import settings as workbench_settings
 from workbench.sources import commands
 from workbench.sources.cards import all_cards
-from workbench.sources.sensitive import Rule, Rules
+from workbench.sources.sensitive import Rule, Rules, compare_rules, edited
 
 SHELF = pd.DataFrame(
     {
@@ -190,3 +190,40 @@ def test_genres_of_ml_100k_stand_in(real_data):
         "war": 71,
         "film-noir": 24,
     }
+
+
+def test_an_edited_rule_shows_what_it_catches_and_no_longer():
+    meat = Rule(topic="meat", fields=("title", "note"), words=("ham",))
+    gin = Rule(topic="drinks", fields=("title",), words=("gin",))
+    before = Rules(source="ours", rules=(meat, gin))
+    after = edited(before, "meat", add=["cod"], drop=["ham"])
+    table = compare_rules(shelf(), before, after, "meat")
+    change = table.set_index("title")["change"]
+    hits = find_sensitive(shelf(), before, "meat")["title"]
+    assert change[change != "added"].index.tolist() == hits.tolist()
+    assert change["Beer-battered cod"] == "kept" and set(change.drop("Beer-battered cod")) == {
+        "dropped"
+    }
+    assert table["before"].ne("").all() and table.query("change == 'kept'")["after"].ne("").all()
+    # nothing else moves, and what was shipped stays
+    assert after.rules[1] == gin and before.rules[0] == meat
+    both = edited(before, "meat", signals=2)
+    dropped = compare_rules(shelf(), before, both, "meat").query("change == 'dropped'")
+    assert len(dropped) == len(hits)
+    fields = edited(before, "meat", fields=["title"])
+    assert find_sensitive(shelf(), fields, "meat")["title"].tolist() == ["Ham & eggs"]
+    same = compare_rules(shelf(), before, before, "meat")
+    assert set(same["change"]) == {"kept"} and same["before"].equals(same["after"])
+
+
+def test_a_rule_that_cannot_be_edited_so():
+    rules = Rules(source="ours", rules=(Rule(topic="meat", fields=("title",), words=("ham",)),))
+    for options in (
+        {"topic": "fish"},
+        {"topic": "meat", "drop": ["beef"]},
+        {"topic": "meat", "drop": ["ham"]},
+        {"topic": "meat", "signals": 2},
+        {"topic": "meat", "add": [" "]},
+    ):
+        with pytest.raises(ConfigError):
+            edited(rules, **options)

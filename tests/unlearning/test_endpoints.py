@@ -12,6 +12,7 @@ from workbench.unlearning.endpoints import (
     EQUIVALENT,
     MARGIN,
     UNDECIDED,
+    VERDICTS,
     Distance,
     distance,
     margin_of,
@@ -36,7 +37,7 @@ def test_a_verdict_is_one_of_three_and_what_its_definition_says(one, two, margin
     found = distance(one, two, margin)
     inside = -margin < found.low90 and found.high90 < margin
     outside = not found.low <= 0 <= found.high and abs(found.estimate) > margin
-    assert found.verdict in (EQUIVALENT, DIFFERENT, UNDECIDED)
+    assert found.verdict in VERDICTS
     assert (found.verdict == EQUIVALENT) == inside
     assert (found.verdict == DIFFERENT) == (outside and not inside)
     assert not (inside and outside)

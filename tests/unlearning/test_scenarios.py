@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -18,6 +19,7 @@ from workbench.unlearning import (
     asked,
     mistakes,
     placebo,
+    requests_from,
     sensitive,
     together,
 )
@@ -50,7 +52,7 @@ def test_what_is_left_and_what_is_gone_make_the_whole(kind, seed, n, order):
     assert set(deleted.indices) <= set(TOPIC.tolist())
     assert set(np.flatnonzero(np.diff(deleted.indptr))) == set(found.leavers(every).tolist())
     for one in found.requests:
-        assert not len(one.within(task.test))
+        assert one.check(task).query("part == 'test'")["rows"].tolist() == [0]
 
 
 @settings(max_examples=10)
@@ -69,8 +71,7 @@ def test_orders_and_times(kind, seed, order, arrivals):
         last = rows.loc[one.interactions].max()
         assert one.time == last if arrivals == "last row" else one.time >= rows.max()
     again = sensitive(task, TOPIC, 8, 1, seed, order, arrivals=arrivals)
-    drawn = [[(r.time, r.digest) for r in one.requests] for one in (again, found)]
-    assert drawn[0] == drawn[1]
+    assert [r.to_json() for r in again.requests] == [r.to_json() for r in found.requests]
     # the seed draws people, the order does not
     other = sensitive(task, TOPIC, 8, 1, seed, "id")
     assert set(other.forgotten(8).tolist()) == set(found.forgotten(8).tolist())
@@ -128,6 +129,20 @@ def test_a_person_reaches_into_sessions_and_those_with_a_row_left_go_on():
     assert np.diff(cleaned.offsets).min() > 0 and not np.isin(cleaned.item, TOPIC).any()
     assert np.isin(told.item, TOPIC).any()
     assert found.counts()["enough"] is False
+
+
+def test_what_is_asked_of_the_topic_is_kept_apart_and_stays():
+    for kind in TASKS:
+        task = small_task(kind)
+        found = sensitive(task, TOPIC, at_least=1)
+        apart = found.kept_apart
+        assert (apart.topic + apart.others != task.targets).nnz == 0
+        assert (
+            set(apart.topic.indices) <= set(TOPIC)
+            and not np.isin(apart.others.indices, TOPIC).any()
+        )
+        counts = apart.counts()
+        assert counts["of the topic"] > 0 and counts["questions with one"] == apart.questions.sum()
 
 
 def test_what_is_bought_again_is_told_from_what_was_bought_once():
@@ -190,8 +205,8 @@ def test_mistakes_and_whole_accounts():
 
 def test_what_people_wrote_down_becomes_a_scenario():
     task, log = small_task("session"), small_log()
-    named = [Request(k, log.rows_of(user)["interaction"]) for k, user in enumerate((3, 7))]
-    found = asked(task, named)
+    table = pd.DataFrame({"user": ["u03", "u07"]})
+    found = asked(task, requests_from(table, log))
     assert found.leaving_people(2).tolist() == [3, 7]
     ids = set(task.test.frame["interaction"])
     assert not ids & set(found.forgotten(2).tolist()), "what is asked at the test stays"

@@ -7,6 +7,7 @@ __getattr__, __dir__, __all__ = lazy.attach(
     submod_attrs={
         "protocol": ["Counted", "Examples", "Recommender", "Trained"],
         "ranking": ["scores_of", "scores_or_none", "top_k"],
+        "beyond": ["coverage", "novelty", "popularity_bias"],
         "evaluation": [
             *("evaluate", "evaluate_targets", "list_metrics", "next_items"),
         ],

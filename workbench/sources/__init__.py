@@ -15,7 +15,7 @@ __getattr__, __dir__, __all__ = lazy.attach(
         "logs.reality_check": ["Keyset", "read_keyset"],
         "cards": ["Card"],
         "opening": ["Opened", "open_data"],
-        "sensitive": ["Rules", "find_sensitive", "load_rules"],
+        "sensitive": ["Rules", "compare_rules", "edited", "find_sensitive", "load_rules"],
         "stamps": ["stamp_of_data"],
         "adapters": ["ImplicitModel", "RecBoleModel", "RecToolsModel"],
     },

@@ -16,17 +16,18 @@ the list before anything is removed.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from itertools import chain
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field, ValidationError, model_validator
 
 from workbench.data.catalogue import Catalogue
 from workbench.errors import ConfigError, DataError, typed
 from workbench.settings import Frozen, settings
-from workbench.sources.files import read_toml
+from workbench.sources.files import read_toml, why
 
 NOTHING = "(?!)"
 """A pattern that is found nowhere."""
@@ -123,6 +124,66 @@ def find_sensitive(
         raise ConfigError(f"no rule for {topic!r}", "topic", expected)
     tables = [_apply(catalogue, rule) for rule in rules.rules if topic in (None, rule.topic)]
     return pd.concat(tables, ignore_index=True)
+
+
+@typed
+def edited(
+    rules: Rules,
+    topic: str,
+    add: Iterable[str] = (),
+    drop: Iterable[str] = (),
+    signals: int | None = None,
+    fields: Iterable[str] | None = None,
+) -> Rules:
+    """The same rules with one changed: words added or dropped, signals or fields others.
+
+    Raises `ConfigError` for a topic without a rule, a word to drop that is not there, and a rule
+    that could never fire.
+
+    >>> edited(rules, "meat", drop=["ham"], signals=2)  # doctest: +SKIP
+    """
+    if topic not in rules.topics:
+        expected = f"one of {', '.join(dict.fromkeys(rules.topics))}"
+        raise ConfigError(f"no rule for {topic!r}", "topic", expected)
+    found = []
+    for rule in rules.rules:
+        told: dict[str, object] = rule.model_dump()
+        if rule.topic == topic:
+            absent = [word for word in drop if word not in rule.words]
+            if absent:
+                expected = f"some of {', '.join(rule.words)}"
+                raise ConfigError(f"no word {absent[0]!r} to drop", topic, expected)
+            kept = [word for word in rule.words if word not in set(drop)]
+            told["words"] = tuple(dict.fromkeys([*kept, *add]))
+            told["signals"] = rule.signals if signals is None else signals
+            told["fields"] = rule.fields if fields is None else tuple(fields)
+        found.append(told)
+    try:
+        return Rules(source=f"{rules.source}, edited", rules=tuple(found))
+    except ValidationError as error:
+        raise ConfigError(why(error), topic, "a rule that can find something") from error
+
+
+@typed
+def compare_rules(
+    catalogue: Catalogue, before: Rules | str | Path, after: Rules | str | Path, topic: str
+) -> pd.DataFrame:
+    """What two versions of a rule catch: [item, title, change, before, after], added and dropped
+    items first. change: added, dropped or kept; before, after: what was found where, "" for none.
+
+    >>> compare_rules(catalogue, rules, edited(rules, "meat", drop=["ham"]), "meat")  # doctest: +SKIP
+    """
+    parts = []
+    for name, rules in (("before", before), ("after", after)):
+        found = find_sensitive(catalogue, rules, topic)
+        # rules of one topic are one list
+        hits = found.groupby(["item", "title"])["hits"].agg("; ".join)
+        parts.append(hits.rename(name))
+    both = pd.concat(parts, axis=1).reset_index()
+    change = np.select([both["before"].isna(), both["after"].isna()], ["added", "dropped"], "kept")
+    both.insert(2, "change", change)
+    both = both.fillna({"before": "", "after": ""})
+    return both.sort_values(["change", "item"], ignore_index=True)
 
 
 def _apply(catalogue: Catalogue, rule: Rule) -> pd.DataFrame:

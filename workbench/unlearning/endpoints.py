@@ -27,7 +27,7 @@ from scipy import special
 
 from workbench.errors import DataError
 
-EQUIVALENT, DIFFERENT, UNDECIDED = ("equivalent", "different", "undecided")
+EQUIVALENT, DIFFERENT, UNDECIDED = VERDICTS = ("equivalent", "different", "undecided")
 MARGIN = 0.03
 """Of the primary endpoint, a percentile: fixed before anything was measured."""
 

@@ -9,16 +9,26 @@ a ring of spammers, are one request each. Whose they are is read from the log. I
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from itertools import combinations
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import pandas as pd
+from pydantic import ConfigDict, Field, ValidationError
 
 from workbench.data import Interactions
 from workbench.data.histories import unique_ids
+from workbench.data.splits import joined_logs
+from workbench.data.times import as_moment
 from workbench.errors import DataError
+from workbench.settings import Frozen
+
+LONGEST = 32_000_000
+"""Bytes of a request in writing: about three million rows."""
+PARTS = ("train", "valid", "test")
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,10 +88,102 @@ class Request:
         """The items of the rows: codes, ascending."""
         return np.unique(self.removed(log).frame["item"].to_numpy())
 
-    def signed(self, log: Interactions) -> Request:
-        """The same with the digest of the rows it names; raises `DataError` for an id that the log
-        does not have."""
-        return replace(self, digest=log.only(self.interactions).fingerprint)
+    def frame(self, log: Interactions) -> pd.DataFrame:
+        """The rows for people to read, by their original ids: [interaction, user, item, timestamp,
+        action, value]."""
+        rows = self.removed(log).frame
+        names = {"user": log.users[rows["user"]], "item": log.items[rows["item"]]}
+        return rows[["interaction", "user", "item", "timestamp", "action", "value"]].assign(**names)
+
+    def signed(self, where: Any) -> Request:
+        """The same with the digest of the rows it names in a log, or in all parts of a task or
+        split; raises `DataError` for an id that is in none."""
+        rows = _whole(parts_of(where)).only(self.interactions)
+        return replace(self, digest=rows.fingerprint)
+
+    def check(self, where: Any) -> pd.DataFrame:
+        """In which part its rows stand: [part, rows, users, items], a line for each part of a task
+        or split, one for a log.
+
+        Raises `DataError` for an id that is in no part, and where the request was signed and the
+        ids name other rows by now.
+        """
+        parts = parts_of(where)
+        rows = _whole(parts).only(self.interactions, self.digest)
+        lines = []
+        for name, log in parts.items():
+            found = rows.frame[rows.frame["interaction"].isin(self.within(log))]
+            counts = {"users": found["user"].nunique(), "items": found["item"].nunique()}
+            lines.append({"part": name, "rows": len(found)} | counts)
+        return pd.DataFrame(lines)
+
+    def to_json(self) -> str:
+        """The request in writing, one line."""
+        time = None if self.time is None or pd.isna(self.time) else self.time.isoformat()
+        said = {"format": "workbench request 1", "request": self.request, "reason": self.reason}
+        said |= {"time": time, "digest": self.digest, "interactions": self.interactions.tolist()}
+        return json.dumps(said, separators=(",", ":"))
+
+    @classmethod
+    def from_json(cls, text: str | bytes) -> Request:
+        """Read what `to_json` wrote; raises `DataError` for anything else: too long, no JSON, a
+        field too many or too few or twice, a value of another kind, ids twice or out of order."""
+        expected = "what Request.to_json wrote"
+        if len(text) > LONGEST:
+            raise DataError(f"{len(text):,} bytes", "request", f"at most {LONGEST:,}")
+        try:
+            said = _Written.model_validate(json.loads(text, object_pairs_hook=_once))
+        except (ValueError, RecursionError) as error:
+            what = _first(error) if isinstance(error, ValidationError) else "no JSON"
+            raise DataError(what, "request", expected) from error
+        if np.any(np.diff(said.interactions) <= 0):
+            raise DataError("ids twice or out of order", "request", expected)
+        time = None if said.time is None else as_moment(said.time, "request")
+        return cls(said.request, said.interactions, said.reason, time, said.digest)
+
+
+class _Written(Frozen):
+    """A request in writing."""
+
+    model_config = ConfigDict(strict=True)
+    format: Literal["workbench request 1"]
+    """What this is, and its version."""
+    request: int = Field(ge=0)
+    """Its number."""
+    reason: str = Field(min_length=1, max_length=200)
+    """Why."""
+    time: str | None = Field(max_length=40)
+    """When, ISO 8601."""
+    digest: str | None = Field(pattern="^[0-9a-f]{64}$")
+    """Of the rows."""
+    interactions: list[Annotated[int, Field(ge=0, lt=2**63)]] = Field(min_length=1)
+    """Ids, ascending."""
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """The fields of a JSON object; raises `ValueError` for one that is there twice."""
+    if len(dict(pairs)) < len(pairs):
+        raise ValueError("a field is there twice")
+    return dict(pairs)
+
+
+def _first(error: ValidationError) -> str:
+    """The first complaint, with its field."""
+    first = error.errors()[0]
+    return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
+
+
+def parts_of(where: Any) -> dict[str, Interactions]:
+    """The parts of a task or split that have rows to show, by name; a log is one, `log`."""
+    if isinstance(where, Interactions):
+        return {"log": where}
+    found = {name: getattr(where, name, None) for name in PARTS}
+    return {name: log for name, log in found.items() if log is not None}
+
+
+def _whole(parts: dict[str, Interactions]) -> Interactions:
+    logs = list(parts.values())
+    return logs[0] if len(logs) == 1 else joined_logs(*logs)
 
 
 def overlaps(requests: Iterable[Request]) -> pd.DataFrame:

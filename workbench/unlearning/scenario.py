@@ -33,6 +33,30 @@ ENOUGH = 200
 """Continued sessions below which an endpoint of a session task tells little."""
 
 
+@dataclass(frozen=True)
+class KeptApart:
+    """What is asked at the test, the topic's apart from the rest; each (B, n_items), one row a
+    question.
+
+    >>> evaluate_targets(model, task.histories, scenario.kept_apart.others)  # doctest: +SKIP
+    """
+
+    topic: sparse.csr_array
+    others: sparse.csr_array
+
+    @property
+    def questions(self) -> np.ndarray:
+        """Which questions want an item of the topic; bool (B,)."""
+        return np.diff(self.topic.indptr) > 0
+
+    def counts(self) -> dict[str, int]:
+        """How much is kept apart."""
+        counts = {"targets": self.topic.nnz + self.others.nnz, "of the topic": self.topic.nnz}
+        alone = self.questions & (np.diff(self.others.indptr) == 0)
+        counts |= {"questions with one": int(self.questions.sum())}
+        return counts | {"questions of nothing else": int(alone.sum())}
+
+
 @dataclass(frozen=True, eq=False)
 class Scenario:
     """What is to be forgotten, in which order, and what models are asked afterwards.
@@ -151,6 +175,18 @@ class Scenario:
             frame = frame.drop_duplicates(["user", "item", "basket"])
         counts = self.both.of_rows(frame).counts()
         return tidy(self.deleted(done).multiply(counts > 1)).astype(np.float64)
+
+    @cached_property
+    def kept_apart(self) -> KeptApart:
+        """The test's questions about the items, apart from the rest."""
+        own = np.zeros(self.task.train.n_items)
+        own[self.items] = 1.0
+        parts = []
+        for mask in (own, 1.0 - own):
+            part = sparse.csr_array(self.task.targets.multiply(mask[None, :]).tocsr())
+            part.eliminate_zeros()
+            parts.append(part)
+        return KeptApart(*parts)
 
     # --- counts
 

@@ -160,7 +160,7 @@ def together(scenario: Scenario, size: int) -> Scenario:
 def asked(
     task: Task, requests: Iterable[Request], items: np.ndarray | None = None, name: str = "asked"
 ) -> Scenario:
-    """A scenario of requests that somebody wrote down, in their order.
+    """A scenario of requests that somebody wrote down (`requests_from`), in their order.
 
     items: what is looked at; None takes all that is named. Rows that the task leaves out (a second
     row on the same item, a session of one row) or asks at the test drop out; raises `DataError` for
