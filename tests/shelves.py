@@ -143,7 +143,7 @@ SHELVES = (
     Shelf(
         "page",
         r"reports/(deeds|forms|layout|page|phrases|reasons|refills|shopper|table)\.py",
-        11_350,
+        11_400,
     ),
     # whoever brings a model of their own reads these, and nobody else; a folder, as one file of
     # 660 lines was three ideas
@@ -151,12 +151,12 @@ SHELVES = (
     # 1,500 for presses of buttons, which no model learns from, and for what stores tell a page; 800
     # for what a visit is, and for names that stand so near a topic left unsaid that they tell it
     # 250 for a report and a service that take a writer; 350 for a wish for something cheaper, which
-    # holds beyond the kind; 100 for the paired area under a curve; 10 for what changes that landed together brought; 110 for configs that cast
-    # nothing, and classes that refuse by name what they are not made of: eleven views raised what was
-    # foreign
+    # holds beyond the kind; 100 for the paired area under a curve; 10 for what changes that landed
+    # together brought; 110 for configs that cast nothing, and classes that refuse by name what they
+    # are not made of: eleven views raised what was foreign
     Shelf("science core", r".", 71_300),
 )
-WHOLE = 382_800
+WHOLE = 383_500
 """Lexical tokens of the package. The goals are 60,000 for the core before the wings, language, runs
 and purge among it, and 165,000 for the whole. Both are missed, by core and doors together and by
 the whole: refusing what is odd costs as much as doing what is right. The benchmark of unlearning

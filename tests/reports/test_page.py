@@ -518,12 +518,12 @@ def test_the_page_says_why_the_pick_is_not_what_it_opens_with():
     assert [one.relation for one in report.claims if one.kind == "instead"] == ["known"]
 
 
-def wished(rows, *items, **columns):
+def wished(rows, *items, by=agent, **columns):
     """The page after *cheaper, please* on these products, one after another."""
     log, catalogue = tiny(rows, **columns)
     for item in items:
         log = press_row(log, 0, item, "budget")
-    service = Service.build(log, catalogue, EASE(), agent=agent, mask_seen=False)
+    service = Service.build(log, catalogue, EASE(), agent=by, mask_seen=False)
     report = service.report(0)
     assert report.dropped.empty
     return service, report, [one for one in report.claims if one.kind == "asked"]
@@ -557,7 +557,7 @@ def test_nothing_dearer_is_offered_to_who_asks_for_something_cheaper():
     # nothing at all costs less: the page shows something, and says so
     service, report, (claim,) = wished(KETTLE_AND_PAN, 0)
     assert service.evidence(0).offers["pick"] == 5 and claim.relation == "no cheaper"
-    assert "we have nothing to offer for less." in report.text
+    assert "we know of nothing to offer for less." in report.text
 
 
 def test_a_wish_for_something_cheaper_holds_until_they_do_something():
@@ -578,6 +578,29 @@ def test_a_wish_for_something_cheaper_holds_until_they_do_something():
         log = press_row(log, 0, 3, "budget")
         assert too_dear(log, unknown, 0) == -1
         assert Service.build(log, unknown, EASE(), agent=agent, mask_seen=False).report(0).text
+
+
+def test_of_what_has_no_price_nothing_is_said_that_needs_one():
+    # they looked at kettle 3, of which nobody knows the price, and have it not
+    price = [10.0, 20.0, 30.0, np.nan, 50.0, 25.0]
+    _, report, _ = wished(KETTLE_AND_PAN, 5, price=price)
+    (why,) = [one for one in report.claims if one.kind == "instead"]
+    assert why.relation == "no price" and "is not known" in report.text
+    # they pressed on it: whether anything costs less is not known
+    _, report, asked = wished(KETTLE_AND_PAN, 3, price=price)
+    (why,) = [one for one in report.claims if one.kind == "instead"]
+    assert why.relation == "no price" and not asked
+    # nothing costs less that has a price, and the pick has none: it is not called cheaper
+    _, report, (claim,) = wished([(1, "view", 1)], 0, price=[*price[:3], np.nan, 50.0, 25.0])
+    assert claim.relation == "no cheaper" and "we know of nothing" in report.text
+
+
+def test_a_pick_that_costs_less_is_not_denied_where_the_scores_choose():
+    cheap = [10.0, 20.0, 30.0, 40.0, 50.0, 6.0]
+    rows = [(5, "purchase", 1), (3, "view", 2)]
+    service, report, (claim,) = wished(rows, 0, by=None, price=cheap)
+    assert service.evidence(0).offers["pick"] == 5 and claim.relation == "something else"
+    assert "nothing to offer for less" not in report.text
 
 
 def test_what_else_they_may_be_after_is_a_product_with_its_price():

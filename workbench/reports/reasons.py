@@ -45,6 +45,8 @@ def instead(e: Evidence, subject: str, relation: str, object: str) -> Executed:
         raise NotSo(f"nothing carries {subject}")
     if relation == "too dear":
         return _on_presses(e, _wishes(e, named))
+    if relation == "no price":
+        return _on_presses(e, _presses(e, "budget", named) | _presses(e, "budget", e.dear))
     if relation in BUTTONS:
         return _on_presses(e, _presses(e, relation, named))
     return on_deeds(e, e.deeds.item == named)
@@ -144,7 +146,8 @@ def _why_not(e: Evidence, named: int, pick: int) -> str:
     own = own[own["action"].isin(BUTTONS)]
     pressed = own.loc[own["item"] == named, "action"].astype(str)
     if len(pressed):
-        return pressed.iloc[-1]
+        unknown = pressed.iloc[-1] == "budget" and np.isnan(e.price[named])
+        return "no price" if unknown else pressed.iloc[-1]
     if len(own) and _wishes(e, named).any():
         return "too dear"
     if np.isneginf(e.scores[named]):
@@ -153,22 +156,26 @@ def _why_not(e: Evidence, named: int, pick: int) -> str:
         less, higher = (fits(role, np.array([pick]), named, e.catalogue)[0] for role in BESIDE)
         return BETTER.get((bool(less), bool(higher)), "ranked")
     if named in e.offered:
-        return "had"
+        # else a wish took it out, as nobody knows that it costs less
+        had = named in e.deeds.had(e.catalogue, e.refills)
+        return "had" if had else "no price"
     return "known" if e.seen[0, named] else "not offered"
 
 
 def _found(e: Evidence) -> str:
-    """What came of a wish for something cheaper, where the pick is not of the kind that was too
-    dear; "" without such a wish."""
-    pick, kind = e.offers["pick"], e.catalogue.kind
-    if e.dear < 0 or kind[pick] == kind[e.dear] != "":
+    """What came of a wish for something cheaper, where the pick does not cost less, or is of another
+    kind than what was too dear; "" without such a wish."""
+    if e.dear < 0:
         return ""
-    less = e.offerable[e.price[e.offerable] < e.price[e.dear]]
+    pick, kind, dear = e.offers["pick"], e.catalogue.kind, e.price[e.dear]
+    # an agent picks from what they do not have, the scores from everything
+    among = e.offered if e.chosen is None else e.offerable
+    less = among[e.price[among] < dear]
     if not len(less):
         return "no cheaper"
-    alike = kind[less] == kind[e.dear]
     # an agent may have left those of its kind out
-    return "" if alike.any() and kind[e.dear] else "something else"
+    alike = (kind[[*less, pick]] == kind[e.dear]).any() and kind[e.dear] != ""
+    return "something else" if e.price[pick] < dear and not alike else ""
 
 
 def linked(e: Evidence, known: int, relation: str, pick: int) -> bool:
