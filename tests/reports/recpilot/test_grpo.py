@@ -3,6 +3,8 @@ that are stopped."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -10,11 +12,12 @@ import pytest
 torch = pytest.importorskip("torch")
 from workbench.data import Interactions  # noqa: E402
 from workbench.errors import ConfigError, ModelError  # noqa: E402
-from workbench.reports.recpilot._grpo_run import GRPOConfig, asked_at  # noqa: E402
+from workbench.reports.recpilot._grpo_run import GRPOConfig, asked_at, identity_of  # noqa: E402
+from workbench.reports.recpilot._sizes import SupervisedTraining  # noqa: E402
 from workbench.reports.recpilot.grpo import advantages, grpo, objective  # noqa: E402
-from workbench.reports.recpilot.rewards import Rewards  # noqa: E402
+from workbench.reports.recpilot.rewards import RewardConfig, Rewards  # noqa: E402
 from workbench.reports.recpilot.simulator import Simulator, SimulatorConfig  # noqa: E402
-from workbench.reports.recpilot.visits import visits_of  # noqa: E402
+from workbench.reports.recpilot.visits import Visits, visits_of  # noqa: E402
 
 SMALL = {"hidden": 8, "inner": 16, "layers": 1, "heads": 2, "head_size": 4, "longest": 10}
 FEW = GRPOConfig(steps=4, shoppers=3, group=4)
@@ -252,6 +255,49 @@ def test_a_folder_of_another_run_or_a_damaged_one_is_refused(tmp_path):
     (tmp_path / "checkpoint.pt").write_bytes(b"no checkpoint")
     with pytest.raises(ModelError, match="no checkpoint"):
         grpo(model, VISITS, rewards(model), FEW, tmp_path)
+
+
+def other_visits() -> Visits:
+    """Of the same shoppers and sessions, with one product for another in what came before."""
+    before = VISITS.histories
+    return replace(VISITS, histories=replace(before, item=(before.item + 1) % before.n_items))
+
+
+OTHERS = {
+    "settings of the simulator": lambda run: run | {"simulator": simulator(longest=12)},
+    "weights": lambda run: run | {"simulator": simulator(training=SupervisedTraining(seed=2))},
+    "rows": lambda run: run | {"visits": other_visits()},
+    "shop": lambda run: (
+        run | {"visits": replace(VISITS, histories=replace(VISITS.histories, bound="b" * 64))}
+    ),
+    "vectors": lambda run: run | {"rewards": replace(run["rewards"], vectors=np.eye(6))},
+    "unseen": lambda run: run | {"rewards": replace(run["rewards"], unseen=np.eye(6))},
+    "terms": lambda run: (
+        run | {"rewards": replace(run["rewards"], config=RewardConfig(length=False))}
+    ),
+    "seed": lambda run: run | {"config": FEW.model_copy(update={"seed": 2})},
+}
+
+
+@pytest.mark.parametrize("other", OTHERS)
+def test_a_folder_belongs_to_one_simulator_log_reward_and_seed(other):
+    model = simulator()
+    run = {"simulator": model, "visits": VISITS, "rewards": rewards(model), "config": FEW}
+    assert identity_of(**OTHERS[other](run)) != identity_of(**run)
+    # made anew, and read from in between, it is the same
+    _ = VISITS.histories.rows
+    again = run | {"simulator": simulator(), "visits": replace(VISITS)}
+    assert identity_of(**again) == identity_of(**run)
+
+
+def test_a_folder_of_other_rows_is_refused_and_left_as_it_is(tmp_path):
+    model = simulator()
+    few = FEW.model_copy(update={"steps": 1})
+    grpo(model, VISITS, rewards(model), few, tmp_path)
+    kept = (tmp_path / "checkpoint.pt").read_bytes()
+    with pytest.raises(ConfigError, match="another config or log"):
+        grpo(model, other_visits(), rewards(model), few, tmp_path)
+    assert (tmp_path / "checkpoint.pt").read_bytes() == kept
 
 
 def test_a_reward_that_is_no_number_stops_the_run_and_leaves_the_model(tmp_path):

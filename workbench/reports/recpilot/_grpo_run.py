@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import fields
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from pydantic import BaseModel, Field, NonNegativeFloat, PositiveFloat, PositiveInt
+from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
 
 from workbench.reports.recpilot._held import Held, distance
 from workbench.reports.recpilot.rewards import Rewards
 from workbench.reports.recpilot.visits import Visits
 from workbench.settings import Frozen
+
+if TYPE_CHECKING:
+    from workbench.reports.recpilot.simulator import Simulator
 
 
 class GRPOConfig(Frozen):
@@ -66,11 +71,20 @@ def logged(terms: dict[str, np.ndarray], rewards: Rewards, tokens: np.ndarray) -
     return line
 
 
-def identity_of(module: torch.nn.Module, visits: Visits, *configs: BaseModel) -> str:
-    """What a run depends on: its first weights, its visits, its settings."""
+def identity_of(simulator: Simulator, visits: Visits, rewards: Rewards, config: GRPOConfig) -> str:
+    """What a run depends on, as one text: settings and first weights of its simulator, every row of its
+    visits, all that its reward knows, and its own settings. Another of any is another run."""
+    parts = {"weights": simulator.module.state_dict()}
+    told = {"before": visits.histories, "visit": visits.trajectories, "reward": rewards}
+    for name, part in told.items():
+        parts[name] = {one.name: getattr(part, one.name) for one in fields(part)}
     digest = hashlib.sha256()
-    for name, value in module.state_dict().items():
-        digest.update(name.encode())
-        digest.update(value.numpy().tobytes())
-    digest.update(visits.trajectories.session.tobytes())
-    return json.dumps([digest.hexdigest(), *(config.model_dump() for config in configs)])
+    for name, held in parts.items():
+        for own, value in held.items():
+            plain = np.asarray(value) if isinstance(value, torch.Tensor) else value
+            digest.update(f"{name} {own} ".encode())
+            if isinstance(plain, np.ndarray):
+                digest.update(f"{plain.dtype.str} {plain.shape} ".encode() + plain.tobytes())
+            else:
+                digest.update(repr(plain).encode())
+    return json.dumps([digest.hexdigest(), simulator.config.model_dump(), config.model_dump()])

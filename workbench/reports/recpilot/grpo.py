@@ -77,7 +77,8 @@ def grpo(
     visits: of at most `longest` tokens. folder: a run that was stopped goes on from there and ends
     with the weights of one that was not. Log: terms and totals, each with its variance within groups
     (`…_variance`), `distance`, `kl`, groups skipped, how far a ratio is from 1, process seconds.
-    Raises `ModelError` for a reward that is not a number, `ConfigError` for another run's folder.
+    Raises `ModelError` for a reward that is not a number, `ConfigError` for the folder of a run from
+    other weights, on other visits, by another reward or with other settings.
 
     >>> better, log = grpo(simulator, visits, Rewards(vectors, vocabulary))  # doctest: +SKIP
     """
@@ -85,7 +86,7 @@ def grpo(
     # from the supervised weights, or from where the run was stopped
     policy = simulator.copy()
     optimiser = torch.optim.Adam(policy.module.parameters(), config.learning_rate)
-    identity = identity_of(policy.module, visits, config, rewards.config)
+    identity = identity_of(simulator, visits, rewards, config)
     lines = resume(folder, identity, policy.module, optimiser).get("lines", [])
     for step in range(len(lines), config.steps):
         begun = time.process_time()
