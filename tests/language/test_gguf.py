@@ -115,6 +115,16 @@ def test_what_was_de_quantised_is_said(file, model):
     assert table["tensors"].sum() == 12
 
 
+def test_no_bar_is_drawn_and_the_reader_is_left_as_it_was(file, monkeypatch):
+    from transformers import modeling_gguf_pytorch_utils as reader
+
+    drawn = []
+    bar = lambda given, **told: drawn.append(told) or given  # noqa: E731
+    monkeypatch.setattr(reader, "tqdm", bar)
+    load_causal_lm(file)
+    assert not drawn and reader.tqdm is bar
+
+
 def test_a_folder_with_one_file_and_names_without_ending(file, tmp_path):
     folder = tmp_path / "mine"
     folder.mkdir()
@@ -254,7 +264,9 @@ def test_words_of_a_model_are_no_memory_of_a_user(file, cache):
     from workbench.ledger import purge
 
     load_causal_lm(file)
-    assert purge("lamp", cache)["note"].iloc[-1] == "clean: 0 files searched"
+    skipped = len(list(kept(cache).iterdir()))
+    said = f"clean: 0 files searched; {skipped} files of tokenizers, kept as written, left out"
+    assert purge("lamp", cache)["note"].iloc[-1] == said and skipped > 2
     (kept(cache) / "rows.txt").write_text("lamp")
     assert "rows.txt" in purge("lamp", cache)["note"].iloc[-1]
 
@@ -288,6 +300,8 @@ def test_words_that_are_cut_in_an_unknown_way_are_said(tmp_path, model, tokenize
         ({"tokenizer__ggml__padding_token_id": "x"}, r"id of pad is 'x'"),
         ({"more": {"rope_long.weight": np.ones(4, np.float32)}}, r"4 weights.*rope_long"),
         ({"llama__rope__scaling__type": "yarn"}, r"positions that are scaled \('yarn'\)"),
+        ({"llama__rope__scaling__factor": 4}, r"positions that are scaled \('linear'\)"),
+        ({"llama__rope__scale_linear": 4}, r"positions that are scaled \('linear'\)"),
         ({"more": {"blk.7.attn_q.weight": np.ones(4, np.float32)}}, r"1 layers told.*of 2"),
     ],
     ids=lambda value: str(value)[:30],
@@ -296,6 +310,21 @@ def test_what_is_no_model_for_us_is_refused(tmp_path, model, tokenizer, changes,
     path = write_gguf(tmp_path / "odd.gguf", model, tokenizer, **changes)
     with pytest.raises(ModelError, match=says):
         load_causal_lm(path)
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [
+        {"scaling__factor": 1},
+        {"scale_linear": 1},
+        {"scaling__factor": 1, "scale_linear": 4},
+        {"scaling__type": "none", "scaling__factor": 4},
+    ],
+)
+def test_positions_that_are_not_scaled_are_read(tmp_path, model, tokenizer, keys):
+    named = {f"llama__rope__{key}": value for key, value in keys.items()}
+    path = write_gguf(tmp_path / "plain.gguf", model, tokenizer, "F32", **named)
+    assert (logits(load_causal_lm(path)[0]) == logits(model)).all()
 
 
 @pytest.mark.parametrize("size", [4, 20, 30, 100, 3000, 20_000, -1, -1000])

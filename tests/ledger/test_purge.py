@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from workbench.errors import ConfigError, DataError
+from workbench.language.kept import MARK, digests
 from workbench.ledger import purge
 from workbench.ledger.cached import count_rows
 
@@ -52,6 +53,19 @@ def test_rows_go_and_everything_else_stays(runs):
     assert json.loads((runs / "a" / "manifest.json").read_text()) == {"rows": 1, "config": "é"}
     assert purge("u1", runs)["removed"].sum() == 0
     assert not list(runs.rglob("*.tmp")) and not list(runs.rglob(".partial*"))
+
+
+def test_a_folder_that_calls_itself_kept_is_searched_elsewhere(tmp_path, monkeypatch):
+    monkeypatch.setenv("WORKBENCH_CACHE", str(tmp_path / "cache"))
+    for folder in ("runs/a", "cache/a", "cache/tokenizers", "cache/tokenizers/a/b"):
+        write(tmp_path / folder, "result.parquet", user=["u1", "u2"])
+        mark = json.dumps(digests(tmp_path / folder))
+        (tmp_path / folder / MARK).write_text(mark, encoding="utf-8")
+    for folder, name in (("runs", "a"), ("cache", "a"), ("cache", "tokenizers")):
+        told = purge("u1", tmp_path / folder, dry=True).set_index("file")
+        assert told.loc[f"{name}/result.parquet", "removed"] == 1
+    assert told.loc["tokenizers/a/b/result.parquet", "removed"] == 1
+    assert "left out" not in told.loc["*", "note"]
 
 
 def test_codes_are_removed_when_told(runs):

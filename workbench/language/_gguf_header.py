@@ -162,19 +162,23 @@ def check_whole(header: Header) -> None:
     from transformers.modeling_gguf_pytorch_utils import GGUF_SUPPORTED_ARCHITECTURES
 
     if header.told("split.count") not in (None, 0, 1):
-        do = "join the parts with llama-gguf-split --merge"
-        raise header.odd(f"one of {header.told('split.count')} parts", "a whole model", do)
+        what = f"one of {header.told('split.count')} parts"
+        raise header.odd(what, "a whole model", "join the parts with llama-gguf-split --merge")
     if (kind := header.told("general.type", "model")) != "model":
         raise header.odd(f"a file of kind {kind!r:.40}", "a model", "an adapter comes as a folder")
     known = {*GGUF_SUPPORTED_ARCHITECTURES, *GGUF_CONFIG_ARCHS} - {"general", "tokenizer"}
     found = str(header.told("general.architecture"))
-    scaled = [header.told(f"{found}.rope.scaling.{key}") for key in ("type", "factor")]
+    # a scale without a type is a linear one, and older files have a key for it
+    # (a type without a factor is a scaled file, too)
+    kind = header.told(f"{found}.rope.scaling.type")
+    factor = header.told(f"{found}.rope.scale_linear", kind or 1)
+    factor = header.told(f"{found}.rope.scaling.factor", factor)
     # Transformers writes qwen2_moe where the file says qwen2moe
     if found.replace("-", "").replace("_", "") not in {one.replace("_", "") for one in known}:
         expected = f"one that Transformers reads: {', '.join(sorted(known))}"
         raise header.odd(f"unknown architecture {found:.60}", expected, ELSEWHERE)
-    if scaled[0] not in (None, "none") and scaled[1] != 1 and found not in OWN_SCALES:
-        what = f"positions that are scaled ({scaled[0]!r:.20}), which Transformers does not read"
+    if kind != "none" and factor != 1 and (kind is None or found not in OWN_SCALES):
+        what = f"positions that are scaled ({kind or 'linear'!r:.20}), which are not read here"
         raise header.odd(what, "a file without", ELSEWHERE)
 
 
@@ -197,8 +201,8 @@ def vocabulary(header: Header) -> tuple[int, Mapping[str, int]]:
         if (found := header.told(f"{WORDS}{name}", tokens)) != tokens:
             raise header.odd(f"{found} {name} for {tokens} tokens", "one for each")
     keys = {"bos": "bos", "eos": "eos", "pad": "padding", "unk": "unknown"}
-    ids = {name: header.told(f"{WORDS}{key}_token_id") for name, key in keys.items()}
-    ids = {name: one for name, one in ids.items() if one is not None}
+    told = {name: f"{WORDS}{key}_token_id" for name, key in keys.items()}
+    ids = {name: header.told(key) for name, key in told.items() if key in header.entries}
     for name, one in ids.items():
         if one not in range(tokens):
             raise header.odd(f"the id of {name} is {one!r:.20}", f"ids below {tokens}")
@@ -208,11 +212,9 @@ def vocabulary(header: Header) -> tuple[int, Mapping[str, int]]:
 def types(header: Header) -> pd.DataFrame:
     """[type, tensors, weights, share, bytes, bits, rounded] of what the tensors hold."""
     table = pd.DataFrame(header.rows, columns=["type", "weights", "bytes", "rounded"])
-    groups = table.groupby(["type", "rounded"], as_index=False)
-    out = groups.agg(
-        tensors=("weights", "size"), weights=("weights", "sum"), bytes=("bytes", "sum")
-    )
+    groups = table.assign(tensors=1).groupby(["type", "rounded"], as_index=False)
+    out = groups[["tensors", "weights", "bytes"]].sum()
     out["share"] = out["weights"] / out["weights"].sum()
     out["bits"] = out["bytes"] * 8 / out["weights"]
-    columns = ["type", "tensors", "weights", "share", "bytes", "bits", "rounded"]
-    return out.sort_values("weights", ascending=False, ignore_index=True)[columns]
+    out = out.sort_values("weights", ascending=False, ignore_index=True)
+    return out[["type", "tensors", "weights", "share", "bytes", "bits", "rounded"]]

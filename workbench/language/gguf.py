@@ -30,14 +30,12 @@ from workbench.language._gguf_header import (
     types,
     vocabulary,
 )
-from workbench.language.kept import MARK, digests, is_kept
+from workbench.language.kept import KEPT, MARK, digests, is_kept
 from workbench.settings import settings
 from workbench.whole import PARTIAL, whole_folder
 
 FORM = 1
 """Version of what is kept of a converted tokenizer."""
-KEPT = "tokenizers"
-"""The folder of the cache that they are kept in."""
 LONG = 1 << 16
 """Bytes of a line of the metadata that is left out where it would be read slowly."""
 FACTORS = "rope_freqs.weight"
@@ -105,6 +103,7 @@ class GgufFile:
         The empty folder: nothing that stands beside the file is read with it. Where Transformers
         takes 25 μs for each word of the vocabulary, twice, it is given a copy of the file without.
         """
+        from transformers import modeling_gguf_pytorch_utils as reader
         from transformers.integrations.gguf import GGUF_CONFIG_ARCHS
         from transformers.utils import logging
 
@@ -117,12 +116,14 @@ class GgufFile:
                 path = Path(work, "short.gguf")
                 self._shorten(path)
             # it would warn of a size that `complete` tells, and of kernels that are not asked for
-            level = logging.get_verbosity()
+            level, bar = logging.get_verbosity(), reader.tqdm
             logging.set_verbosity_error()
+            reader.tqdm = logging.tqdm  # the one that heeds `disable_progress_bar`
             try:
                 yield str(empty), {"gguf_file": str(path)}
             finally:
                 logging.set_verbosity(level)
+                reader.tqdm = bar
 
     def _shorten(self, path):
         header = self.header

@@ -6,6 +6,8 @@ import hashlib
 import json
 from pathlib import Path
 
+KEPT = "tokenizers"
+"""The folder of the cache that converted tokenizers are kept in."""
 MARK = "kept.json"
 """The file that says what the others are."""
 
@@ -23,6 +25,7 @@ def is_kept(folder: Path) -> bool:
 def digests(folder: Path) -> dict[str, str]:
     """{file: sha256} of the files in a folder, but for the mark."""
     files = [path for path in sorted(folder.rglob("*")) if path.is_file() and path.name != MARK]
-    names = [path.relative_to(folder).as_posix() for path in files]
-    each = [hashlib.sha256(path.read_bytes()).hexdigest() for path in files]
-    return dict(zip(names, each, strict=True))
+    return {
+        path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in files
+    }

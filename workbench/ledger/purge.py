@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from workbench.errors import ConfigError, DataError, typed
-from workbench.language.kept import is_kept
+from workbench.language.kept import KEPT, is_kept
 from workbench.ledger.cached import RAW, rows_about, values_of
 from workbench.settings import settings
 from workbench.whole import whole_file
@@ -57,12 +57,15 @@ def purge(
             do = "leave it out for the settings' folders"
             raise DataError("no such folder", str(folder), "a cache or run folder", do)
     forms = _spellings(user)
-    lines, count = [], 0
+    lines, count, skipped = [], 0, 0
+    tokenizers = (settings().cache / KEPT).resolve()
     for root in folders:
         for path in sorted(root.rglob("*")):
             if path.is_dir() and not path.is_symlink():
                 continue
-            if is_kept(path.parent):  # the words of a language model: no memory of anybody
+            # the words of a language model: no memory of anybody
+            if path.parent.parent.resolve() == tokenizers and is_kept(path.parent):
+                skipped += 1
                 continue
             count += 1
             rows, removed, note = _look(path, user, forms, code, dry)
@@ -73,6 +76,8 @@ def purge(
                 lines.append((name, rows or 0, removed, note))
     told = "; ".join(f"{name}: {note}" for name, _, _, note in lines if note)
     end = f"not clean: {told}" if told else f"clean: {count} file{'s' * (count != 1)} searched"
+    if skipped:
+        end += f"; {skipped} file{'s' * (skipped != 1)} of tokenizers, kept as written, left out"
     if code is not None or user.isdigit():
         end += "; numbers in columns not named for users were not looked at"
     lines.append(("*", 0, 0, end))
@@ -113,8 +118,7 @@ def _look(
             return _purge_file(path, user, forms, code, dry)
         if start.startswith(PACKED):
             return None, 0, f"packed, not searched: {LOOK}"
-        held = _found_in(path, forms)
-        return None, 0, f"holds the bytes of {user!r}: {LOOK}" if held else ""
+        return None, 0, f"holds the bytes of {user!r}: {LOOK}" * _found_in(path, forms)
     except Exception as error:  # whatever a file holds, the others are still looked at
         said = str(error).splitlines() or [type(error).__name__]
         return 0, 0, f"unreadable or not written, left as it is: {said[0]}"
@@ -189,8 +193,8 @@ def _said(column: pa.ChunkedArray) -> bytes:
     # text as bytes first: those that are no utf-8 would stop the search
     deep = ("list", "struct", "map", "dict")
     raw = [t if str(t.type).startswith(deep) else t.cast(pa.large_binary()) for t in texts]
-    lists = [text.to_pylist() for text in raw]
-    return json.dumps(lists, ensure_ascii=False, default=_written).encode(*RAW)
+    said = json.dumps([t.to_pylist() for t in raw], ensure_ascii=False, default=_written)
+    return said.encode(*RAW)
 
 
 def _written(value: Any) -> str:
