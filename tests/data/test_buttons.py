@@ -89,6 +89,8 @@ def test_a_log_without_times_takes_presses():
     table = pd.DataFrame({"user": ["a", "a", "b"], "item": ["x", "y", "x"]})
     log = press_row(Interactions.from_table(table), 0, 1, "dislike")
     assert log.frame["timestamp"].isna().all() and len(log) == 4 and len(log.deeds) == 3
+    with pytest.raises(DataError, match="this log has none"):
+        press_row(log, 0, 1, "dislike", "2030-01-02")
 
 
 @pytest.mark.parametrize("log", [PRESSED, scattered()], ids=["at the end", "scattered"])
