@@ -404,15 +404,14 @@ def more(table: pd.DataFrame) -> pd.DataFrame:
         "drawn_again_ndcg": ("supervised, drawn again", "ndcg", "supervised"),
         "drawn_again_total": ("supervised, drawn again", "total", "supervised"),
     }
-    numbers = {}
+    numbers = dict.fromkeys(asked, float("nan"))
     for name, (run, measure, minus) in asked.items():
         by = "grammar" if name in ("grammar_total_without_format", "grammar_ndcg") else "free"
         keys = {"run": run, "measure": measure, "minus": minus, "decoding": by}
         found = table[(table[list(keys)] == list(keys.values())).all(axis=1)]
         if len(found):
             numbers[name] = round(float(found["less"].iloc[0]), 4)
-    ranges = {name: span for name, span in expected("grpo_more").items() if name in numbers}
-    return judged(numbers, ranges, ".2f", ".3f")
+    return judged(numbers, expected("grpo_more"), ".2f", ".3f")
 
 
 def shares(table: pd.DataFrame, run: str = "all", decoding: str = "free") -> dict[str, float]:
@@ -526,7 +525,7 @@ def page(s: Setting, table: pd.DataFrame, log: pd.DataFrame) -> str:
         "",
         markdown(variances(log)),
         "",
-        "## More runs, as predicted (`[grpo_more]`)",
+        "## More runs, beside what was predicted (`[grpo_more]`)",
         "",
         markdown(more(table)),
         "",

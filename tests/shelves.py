@@ -156,7 +156,7 @@ SHELVES = (
     # are not made of: eleven views raised what was foreign
     Shelf("science core", r".", 71_300),
 )
-WHOLE = 383_500
+WHOLE = 383_600
 """Lexical tokens of the package. The goals are 60,000 for the core before the wings, language, runs
 and purge among it, and 165,000 for the whole. Both are missed, by core and doors together and by
 the whole: refusing what is odd costs as much as doing what is right. The benchmark of unlearning

@@ -50,7 +50,7 @@ def press_row(
     moment = last if time is None else as_moment(time, "time")
     if time is not None and len(old) and not moment >= last:
         want = "none: this log has none" if pd.isna(last) else f"{last} or later"
-        raise DataError(f"a press at {moment}", "time", want)
+        raise DataError(f"a press at {moment}", "time", want, "leave the time out")
     # one more row of the same columns, and its action among the names
     row = {"interaction": log.last_id + 1, "user": user, "item": item, "timestamp": moment}
     row |= {"position": old["position"].to_numpy().max(initial=-1) + 1, "action": button}
