@@ -35,8 +35,8 @@ MANIFEST, HAND_IN = "class.json", "hand-in.json"
 KINDS = {MANIFEST: "folder of notebooks for a class", HAND_IN: "marked hand-in"}
 ASKED = {"your-turn", "check", "expected"}
 """Cells that are marked, or mark."""
-FOUND = re.compile(r"""(?<=["'])\.\./([\w./-]+)""")
-"""A file of the repository that a cell opens."""
+FOUND = re.compile(r"""(?<=["'])\.\./((?:[\w./-]|\{\w+\})+)""")
+"""A file of the repository that a cell opens; what an f-string leaves open stands for any."""
 AGAIN = "python start.py student writes one"
 WARNING = (
     "The answers are run as JupyterLab would run them: a program of somebody else's, that may do "
@@ -100,14 +100,24 @@ def hand_out(folder: Path, names: Sequence[str] = ()) -> list[Path]:
             notebook = notebooks.student(notebooks.read(path))
             code = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "code")
             for name in sorted(set(FOUND.findall(code))):
-                (new / "files" / name).parent.mkdir(parents=True, exist_ok=True)
-                shutil.copyfile(ROOT / name, new / "files" / name)
+                _copy(name, new / "files")
             notebooks.write(handed(notebook), new / path.name)
         files = {path.relative_to(new).as_posix(): _digest(path) for path in _files(new)}
         made = {"is": KINDS[MANIFEST], "files": files}
         made["versions"] = {path.name: version(path) for path in chosen}
         (new / MANIFEST).write_text(json.dumps(made, indent=1), encoding="utf-8")
     return [folder / path.name for path in chosen]
+
+
+def _copy(name: str, folder: Path) -> None:
+    """Copy a file of the repository, or all that an f-string may mean, under the same name."""
+    found = sorted(ROOT.glob(re.sub(r"\{\w+\}", "*", name)))
+    if not found:
+        raise DataError("a notebook opens it, and it is not there", name, "a committed file")
+    for path in found:
+        new = folder / path.relative_to(ROOT)
+        new.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, new)
 
 
 def version(path: Path) -> str:

@@ -112,6 +112,42 @@ def test_every_notebook_runs_anywhere_and_asks_questions_that_can_be_told_apart(
     assert len(set(asked)) == len(asked) and all("our turn" in text for text in asked)
 
 
+PATHS = re.compile(r"""["'](files/[^"']+)["']|(?:ROOT|results)((?: / "[^"]+")+)""")
+"""What a cell opens beside it, or in the repository that the package stands in."""
+
+
+def test_all_notebooks_are_handed_out_with_every_file_their_cells_open(tmp_path):
+    written = classroom.hand_out(tmp_path / "class")
+    found, asked = [], set()
+    for path in written:
+        book = notebooks.read(path)
+        asked |= {path.name[:2]} if classroom.questions(book) else set()
+        code = "\n".join(one.source for one in book.cells if one.cell_type == "code")
+        for beside, parts in PATHS.findall(code):
+            name = beside or "/".join(re.findall(r'"([^"]+)"', parts))
+            top = tmp_path / "class" if beside else classroom.ROOT
+            places = [top, top / "benchmarks" / "results"]
+            there = [one for place in places for one in place.glob(re.sub(r"\{\w+\}", "*", name))]
+            assert there, f"{path.name} opens {name}, which is not there"
+            found.append(name)
+    assert written == [tmp_path / "class" / path.name for path in notebooks.chosen()]
+    assert {"20", "22", "25", "30"} <= asked, "questions that are marked"
+    # the pattern finds them: an f-string, a plain name, and one of the repository
+    assert {"files/benchmarks/results/{name}.md", "files/data/predictions.toml"} <= set(found)
+    assert {"grpo.csv", "perce.png", "transfer.csv"} <= set(found)
+    for name in ("forecast.md", "year.md"):
+        assert (tmp_path / "class" / "files" / "benchmarks" / "results" / name).is_file()
+
+
+def test_a_file_that_is_gone_is_named(tmp_path, monkeypatch):
+    made = book()
+    made.cells[1].source = "open('../data/gone_{name}.md')"
+    monkeypatch.setattr(notebooks, "FOLDER", tmp_path / "teacher")
+    notebooks.write(made, tmp_path / "teacher" / "97_sums.ipynb")
+    with pytest.raises(DataError, match=r"data/gone_\{name\}\.md: a notebook opens it"):
+        classroom.hand_out(tmp_path / "class")
+
+
 # --- back from it ---------------------------------------------------------------------------------
 
 
