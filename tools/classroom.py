@@ -28,6 +28,7 @@ from tools import notebooks
 from tools.command import answered, count
 from workbench import __version__
 from workbench.errors import DataError
+from workbench.html import visible
 from workbench.settings import PACKAGE, ROOT
 from workbench.whole import whole_file, whole_folder
 
@@ -40,7 +41,8 @@ FOUND = re.compile(r"""(?<=["'])\.\./((?:[\w./-]|\{\w+\})+)""")
 AGAIN = "python start.py student writes one"
 WARNING = (
     "The answers are run as JupyterLab would run them: a program of somebody else's, that may do "
-    "whatever you may."
+    "whatever you may. It runs beside the cells that check it, and can change those: read what "
+    "surprises you."
 )
 LONG, QUIET = 600, {**notebooks.SETTINGS, "PYTHONDONTWRITEBYTECODE": "1"}
 
@@ -48,7 +50,7 @@ LONG, QUIET = 600, {**notebooks.SETTINGS, "PYTHONDONTWRITEBYTECODE": "1"}
 @dataclass(frozen=True)
 class Mark:
     """One *Your turn*: by which version of the workbench it was marked, passed or not, why, and
-    what was answered."""
+    what was answered. Of a notebook that asks nothing, or is none, one mark without a question."""
 
     notebook: str
     version: str
@@ -155,17 +157,37 @@ def _untouched(folder: Path) -> bool:
 
 def _read(path: Path) -> dict[str, Any]:
     """A file of ours; `DataError` for any other."""
+    # any file of somebody's: not there, no JSON, nested too deep, or text that cannot be written
     try:
         told = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        json.dumps(told, ensure_ascii=False).encode()
+    except (OSError, ValueError, RecursionError) as error:
         raise DataError(f"cannot be read ({error})", str(path), f"a {KINDS[MANIFEST]}") from error
+    # its kind, and what that kind holds
     kind = told.get("is") if isinstance(told, dict) else None
     lists = {KINDS[MANIFEST]: ("files", "versions"), KINDS[HAND_IN]: ("marks",)}
     kinds = {"files": dict, "versions": dict, "marks": list}
-    if kind not in lists or not all(isinstance(told.get(k), kinds[k]) for k in lists[kind]):
+    known = isinstance(kind, str) and kind in lists
+    if not known or not all(isinstance(told.get(k), kinds[k]) for k in lists[kind]):
         expected = " or a ".join(KINDS.values())
         raise DataError("was not written by the workbench", str(path), f"a {expected}")
+    # names of files, which are opened
+    for name in [name for key in lists[kind] if kinds[key] is dict for name in told[key]]:
+        if not _plain(name):
+            what = f"lists {_line(name)[:60]!r}"
+            raise DataError(what, str(path), "short names of files in its folder", AGAIN)
     return told
+
+
+def _plain(name: str) -> bool:
+    """Whether a name stays in its folder on every system, fits a disk, and hides nothing."""
+    inside = {"", ".", ".."}.isdisjoint(name.split("/")) and not re.search(r"[\\:]", name)
+    return inside and len(name.encode()) <= 255 and _line(name) == name
+
+
+def _line(text: str) -> str:
+    """Words of somebody's as one line in which nothing hides."""
+    return visible(" ".join(text.split()))
 
 
 # --- back from it ---------------------------------------------------------------------------------
@@ -212,16 +234,19 @@ def marked(path: Path, told: Mapping[str, str], seconds: int = 60) -> dict[str, 
     """
     book = handed(notebooks.read(path), expected=True)
     asked = questions(book)
+    # what was not answered needs no run
     told = {key: text for key, text in told.items() if key in asked}
     marks = {key: (False, "not answered") for key in asked if key not in told}
     if not told:
         return marks
+    # the answers in their places; what comes after the last one says nothing of it
     for cell in book.cells:
         cell.source = told.get(cell.id, cell.source)
         if tags(cell) & ASKED:
             cell.metadata["tags"] = [*cell.metadata.tags, "raises-exception"]
     while not tags(book.cells[-1]) & ASKED:
-        book.cells.pop()  # what comes after the last answer says nothing of it
+        book.cells.pop()
+    # a question is judged where all its cells were run
     stopped = _run(book, path.name, seconds)
     reached = ""  # the last answer that was run, or begun
     for key, cells in _parts(book):
@@ -230,6 +255,7 @@ def marked(path: Path, told: Mapping[str, str], seconds: int = 60) -> dict[str, 
         whole = all(cell.metadata.get("ended") for cell in cells)
         if key in told and whole:
             marks[key] = _judged(cells)
+    # the answer that ended the run is withdrawn, and what came after it is run again
     left = {key: text for key, text in told.items() if key not in marks}
     if left:
         at = reached or next(iter(left))
@@ -259,6 +285,7 @@ def _run(book: NotebookNode, name: str, seconds: int) -> str:
     from nbclient import NotebookClient
     from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 
+    # how long a cell may take, and its marks
     def patience(cell: NotebookNode) -> int:
         return seconds if "raises-exception" in tags(cell) else LONG
 
@@ -268,6 +295,7 @@ def _run(book: NotebookNode, name: str, seconds: int) -> str:
     def ends(cell: NotebookNode, cell_index: int, execute_reply: object = None) -> None:
         cell.metadata["ended"] = True
 
+    # a folder as the student has it, and results beside it
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         hand_out(Path(folder, "class"), [name])
         client = NotebookClient(book, timeout_func=patience, kernel_name="python3")
@@ -275,6 +303,7 @@ def _run(book: NotebookNode, name: str, seconds: int) -> str:
         client.resources = {"metadata": {"path": str(Path(folder, "class"))}}
         client.record_timing = False
         runs = {"WORKBENCH_RUNS": str(Path(folder, "runs"))}
+        # what ended it, in words
         try:
             client.execute(env={**QUIET, **os.environ, **runs})
         except CellTimeoutError:
@@ -302,30 +331,35 @@ def _judged(cells: Iterable[NotebookNode]) -> tuple[bool, str]:
 def check(folder: Path, seconds: int = 60) -> list[Mark]:
     """Mark a student's folder, one notebook after another, and write `hand-in.json` into it.
 
-    A notebook that is missing, of another version or none at all fails in words, and the others are
-    marked. Raises `DataError` for a folder that was not handed out.
+    A notebook that is missing, of another version or none at all fails in words, one that asks
+    nothing says so, and the others are marked. Raises `DataError` for a folder that was not handed out.
     """
-    if not (folder / MANIFEST).is_file():
-        empty = "is no folder" if not folder.is_dir() else "is empty"
-        what = empty if not folder.is_dir() or not any(folder.iterdir()) else f"has no {MANIFEST}"
+    if not os.path.isfile(folder / MANIFEST):  # False, too, for a name no disk takes
+        there = os.path.isdir(folder)
+        empty = "is empty" if there else "is no folder"
+        what = f"has no {MANIFEST}" if there and any(folder.iterdir()) else empty
         raise DataError(what, str(folder), f"a {KINDS[MANIFEST]}, or hand-ins", AGAIN)
     marks = []
     for name, handed_out in sorted(_read(folder / MANIFEST)["versions"].items()):
-        marks += _checked(folder / Path(name).name, str(handed_out), seconds)
+        marks += _checked(folder, name, str(handed_out), seconds)
     told = {"is": KINDS[HAND_IN], "marks": [asdict(mark) for mark in marks]}
     with whole_file(folder / HAND_IN, ours=_read) as new:
         new.write_text(json.dumps(told, indent=1, ensure_ascii=False), encoding="utf-8")
     return marks
 
 
-def _checked(file: Path, handed_out: str, seconds: int) -> list[Mark]:
+def _checked(folder: Path, name: str, handed_out: str, seconds: int) -> list[Mark]:
     """The marks of one notebook of a student."""
-    path = notebooks.FOLDER / file.name
-    if not path.is_file():
-        words = f"there is no notebook {file.name} in this version of the workbench"
-        return [Mark(file.name, handed_out, "", False, words, "")]
+    # a notebook that there is, and that asks something
+    file, path = folder / name, _notebook(name)
+    if not path:
+        words = f"there is no notebook {name} in this version of the workbench"
+        return [Mark(name, handed_out, "", False, words, "")]
     book, now = handed(notebooks.read(path)), version(path)
     asked = questions(book)
+    if not asked:
+        return [_silent(name, now)]
+    # the student's answers, or why there are none
     told, words = {}, ""
     if handed_out != now:
         words = f"handed out by version {handed_out}, and this is {now}: mark it with that one"
@@ -335,14 +369,25 @@ def _checked(file: Path, handed_out: str, seconds: int) -> list[Mark]:
         try:
             mine = notebooks.read(file)
             told = answers(mine, book)
+            "".join(told.values()).encode()  # they are written down
         except Exception as error:  # whatever a file of somebody's makes the reader raise
-            words = f"is no notebook that can be read ({type(error).__name__})"
+            told, words = {}, f"is no notebook that can be read ({type(error).__name__})"
+    # each question with its mark, and what was changed
     found = dict.fromkeys(asked, (False, words)) if words else marked(path, told, seconds)
     edited = "" if words else _edited(mine, book)
     return [
-        Mark(file.name, now, asked[key], found[key][0], found[key][1] + edited, told.get(key, ""))
-        for key in asked
+        Mark(name, now, text, found[key][0], _line(found[key][1] + edited), told.get(key, ""))
+        for key, text in asked.items()
     ]
+
+
+def _notebook(name: str) -> Path | None:
+    """The notebook of this repository that has this name, which is somebody's word."""
+    return {path.name: path for path in notebooks.FOLDER.glob("*.ipynb")}.get(name)
+
+
+def _silent(name: str, now: str) -> Mark:
+    return Mark(name, now, "", False, "asks nothing yet", "")
 
 
 def _edited(mine: NotebookNode, book: NotebookNode) -> str:
@@ -354,34 +399,63 @@ def _edited(mine: NotebookNode, book: NotebookNode) -> str:
 
 
 def read_hand_in(file: Path) -> list[Mark]:
-    """The marks in a hand-in; `DataError` for one of another version, or no hand-in."""
+    """A mark for each question of each notebook in a hand-in; what it leaves out is not answered.
+
+    Raises `DataError` for no hand-in, one of another version, and a notebook or question that there
+    is not.
+    """
     told = _read(file).get("marks", [])
     names = {field.name: bool if field.name == "passed" else str for field in fields(Mark)}
     for one in told:
         kinds = {name: type(value) for name, value in one.items()} if isinstance(one, dict) else {}
         if kinds != names:
             raise DataError("a mark is damaged", str(file), ", ".join(names))
-        path = notebooks.FOLDER / Path(one["notebook"]).name
-        now = version(path) if path.is_file() else "without it"
-        if one["version"] != now:
-            what = f"{one['notebook']} is of version {one['version']}, and this is {now}"
+    marks = [Mark(**one) for one in told]
+    books = dict.fromkeys(mark.notebook for mark in marks)
+    return [mark for name in books for mark in _whole(name, marks, file)]
+
+
+def _whole(name: str, marks: Iterable[Mark], file: Path) -> list[Mark]:
+    """One mark for each question of this notebook, in its order."""
+    # a notebook that there is, as it is
+    path = _notebook(name)
+    if not path:
+        what = f"there is no notebook {_line(name)[:60]!r} in this version of the workbench"
+        raise DataError(what, str(file), "notebooks of this version")
+    now, mine = version(path), [mark for mark in marks if mark.notebook == name]
+    for mark in mine:
+        if mark.version != now:
+            what = f"{name} is of version {_line(mark.version)[:60]}, and this is {now}"
             do = "read it with that version, or hand the notebook out anew"
             raise DataError(what, str(file), "a hand-in of this version", do)
-    return [Mark(**one) for one in told]
+    # questions that there are, each once
+    asked = list(questions(notebooks.read(path)).values())
+    have = {mark.question: mark for mark in mine}
+    unknown = [text for text in have if text not in (asked or [""])]
+    if unknown or len(have) < len(mine):
+        extra = f"does not ask {_line(unknown[0])[:60]!r}" if unknown else "asks nothing twice"
+        raise DataError(
+            f"{name} {extra}", str(file), "; ".join(asked) or "no question", "python start.py check"
+        )
+    if not asked:
+        return [_silent(name, now)]
+    return [have.get(text, Mark(name, now, text, False, "not answered", "")) for text in asked]
 
 
 def again(marks: Sequence[Mark], seconds: int = 60) -> list[Mark]:
-    """The same hand-in marked here, from the answers in it: what a file says of itself is a claim."""
+    """The same hand-in, as it was read, marked here from the answers in it: what a file says of
+    itself is a claim."""
     found = []
     for name in dict.fromkeys(mark.notebook for mark in marks):
-        path = notebooks.FOLDER / Path(name).name
-        asked = {text: key for key, text in questions(notebooks.read(path)).items()}
-        told = {asked[m.question]: m for m in marks if m.notebook == name and m.question in asked}
-        given = {key: mark.answer for key, mark in told.items() if mark.answer}
-        fresh = marked(path, given, seconds)
+        path = notebooks.FOLDER / name
+        keys = {text: key for key, text in questions(notebooks.read(path)).items()}
+        mine = [mark for mark in marks if mark.notebook == name and mark.question]
+        given = {keys[mark.question]: mark.answer for mark in mine if mark.answer}
+        fresh = marked(path, given, seconds) if mine else {}
         found += [
-            Mark(name, m.version, m.question, *fresh[key], m.answer) for key, m in told.items()
+            Mark(name, m.version, m.question, *fresh[keys[m.question]], m.answer) for m in mine
         ]
+        found += [m for m in marks if m.notebook == name and not m.question]
     return found
 
 
@@ -389,12 +463,14 @@ def again(marks: Sequence[Mark], seconds: int = 60) -> list[Mark]:
 
 
 def _told(marks: Sequence[Mark], title: str) -> str:
-    lines = [
-        f"  {mark.notebook[:2]}  {'passed' if mark.passed else 'not   '}  {mark.question}: {mark.why}"
-        for mark in marks
-    ]
-    passed = sum(mark.passed for mark in marks)
-    return "\n".join([f"{title}: {passed} of {len(marks)} passed", *lines])
+    """What is printed of a hand-in: a line in all, and one for each mark."""
+    asked = [mark for mark in marks if mark.question]
+    passed = sum(mark.passed for mark in asked)
+    lines = [f"{passed} of {len(asked)} passed" if asked else "no question to mark"]
+    for mark in marks:
+        said = f"{'passed' if mark.passed else 'not   '}  {_line(mark.question)}: "
+        lines.append(f"  {mark.notebook[:2]}  {said if mark.question else ''}{_line(mark.why)}")
+    return f"{_line(title)}: " + "\n".join(lines)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -425,16 +501,18 @@ def _spread(places: Iterable[Path]) -> list[Path]:
     """A folder of hand-ins as its files; everything else as it is."""
     spread: list[Path] = []
     for place in places:
-        handed_out = (place / MANIFEST).is_file()
-        found = sorted(place.glob("*.json")) if place.is_dir() and not handed_out else []
+        hand_ins = os.path.isdir(place) and not os.path.isfile(place / MANIFEST)
+        found = sorted(place.glob("*.json")) if hand_ins else []
         spread += found or [place]
     return spread
 
 
 def _back(place: Path, asked: argparse.Namespace) -> str:
-    if place.is_file():
+    if os.path.isfile(place):
         marks = read_hand_in(place)
-        marks = again(marks, asked.seconds) if asked.again else marks
+        if asked.again:
+            print(WARNING, flush=True)
+            marks = again(marks, asked.seconds)
         return _told(marks, place.name)
     print(WARNING, flush=True)
     told = _told(check(place, asked.seconds), str(place))

@@ -270,6 +270,119 @@ def test_one_bad_hand_in_does_not_end_the_loop_over_the_others(folder, tmp_path,
     assert "bob.json: was not written" in said.err and "cy.json: a mark is damaged" in said.err
 
 
+def test_a_notebook_that_asks_nothing_says_so(folder, capsys):
+    silent = notebooks.FOLDER / "98_more.ipynb"
+    made = new.new_notebook(cells=[new.new_markdown_cell("# 98"), new.new_code_cell("1")])
+    notebooks.write(made, silent)
+    assert classroom.main(["student", str(folder)]) == 0
+    assert classroom.main(["check", str(folder)]) == 0
+    assert classroom.main(["check", str(folder / "hand-in.json"), "--again"]) == 0
+    said = capsys.readouterr().out
+    assert said.count("0 of 2 passed") == 2 and said.count("  98  asks nothing yet\n") == 2
+    notebooks.write(made, notebooks.FOLDER / "97_sums.ipynb")
+    other = folder.with_name("other")
+    assert classroom.main(["student", str(other)]) == 0
+    assert classroom.main(["check", str(other)]) == 0
+    assert f"{other}: no question to mark" in capsys.readouterr().out
+
+
+def claim(folder, **changes):
+    """A hand-in of one mark, as somebody might write it."""
+    now = classroom.version(notebooks.FOLDER / "97_sums.ipynb")
+    mark = {"notebook": "97_sums.ipynb", "version": now, "question": "Your turn: the sum"}
+    mark |= {"passed": True, "why": "as expected", "answer": ""} | changes
+    told = {"is": classroom.KINDS["hand-in.json"], "marks": [mark]}
+    (folder / "hand-in.json").write_text(json.dumps(told), encoding="utf-8")
+    return folder / "hand-in.json"
+
+
+@pytest.mark.parametrize("options", [[], ["--again"]])
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        (
+            {"notebook": "99_made_up.ipynb", "version": "without it"},
+            "there is no notebook '99_made",
+        ),
+        ({"notebook": "../97_sums.ipynb"}, "there is no notebook '../97"),
+        ({"notebook": "9" * 300}, "there is no notebook '999"),
+        ({"question": "Your turn: a cake"}, "97_sums.ipynb does not ask 'Your turn: a cake'"),
+        ({"question": ""}, "97_sums.ipynb does not ask ''"),
+        ({"version": "\n\x1b[2Kold"}, "is of version ␛[2Kold, and this is"),
+        ({"answer": "\ud800"}, "cannot be read"),
+    ],
+)
+def test_a_hand_in_of_what_there_is_not_is_refused_in_words(folder, capsys, options, changes, said):
+    assert classroom.main(["check", str(claim(folder, **changes)), *options]) == 2
+    told = capsys.readouterr().err
+    assert said in told and len(told.splitlines()) == 1
+
+
+def test_questions_left_out_are_counted_and_none_counts_twice(folder, capsys):
+    file = claim(folder)
+    assert classroom.main(["check", str(file)]) == 0
+    said = capsys.readouterr().out
+    assert "1 of 2 passed" in said and "not     Your turn: six times seven: not answered" in said
+    told = json.loads(file.read_text(encoding="utf-8"))
+    told["marks"] *= 2
+    file.write_text(json.dumps(told), encoding="utf-8")
+    assert classroom.main(["check", str(file)]) == 2
+    assert "asks nothing twice" in capsys.readouterr().err
+
+
+def test_what_is_printed_of_a_hand_in_is_one_line_and_hides_nothing(folder, capsys):
+    file = claim(folder, why="\x1b[2K\u202egood\n97  passed")
+    assert classroom.main(["check", str(file)]) == 0
+    said = capsys.readouterr().out
+    assert "the sum: ␛[2K⟨RLO⟩good 97 passed\n" in said and len(said.splitlines()) == 3
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[" * 100_000,
+        '{"is": ["x"]}',
+        '{"is": "folder of notebooks for a class", "files": {}, "versions": {"\\ud800": "0"}}',
+    ],
+)
+def test_a_broken_file_among_hand_ins_is_refused_and_the_others_are_read(folder, capsys, text):
+    desk = folder.parent / "desk"
+    desk.mkdir()
+    claim(desk).rename(desk / "b.json")
+    (desk / "a.json").write_text(text, encoding="utf-8")
+    assert classroom.main(["check", str(desk), str(desk / ("n" * 300))]) == 2
+    said = capsys.readouterr()
+    assert "b.json: 1 of 2 passed" in said.out and "a.json: " in said.err
+    assert f"{'n' * 300}: is no folder" in said.err
+
+
+@pytest.mark.parametrize(
+    "name", ["../../etc/passwd", "/etc/passwd", "a/../b", "C:x", "a\\b", "n" * 300, "a\x1bb", ""]
+)
+@pytest.mark.parametrize("key", ["files", "versions"])
+def test_a_list_of_files_that_leaves_its_folder_is_refused(folder, key, name):
+    told = json.loads((folder / "class.json").read_text(encoding="utf-8"))
+    told[key] = {name: "0"}
+    (folder / "class.json").write_text(json.dumps(told), encoding="utf-8")
+    work = classroom.hand_out if key == "files" else classroom.check
+    with pytest.raises(DataError, match=r"class\.json: lists .*short names"):
+        work(folder)
+
+
+def test_an_answer_that_cannot_be_written_down_is_said(folder):
+    text = (folder / "97_sums.ipynb").read_text(encoding="utf-8")
+    text = text.replace("answer = None", "answer = '\\ud800'")
+    (folder / "97_sums.ipynb").write_text(text, encoding="utf-8")
+    assert marks(folder) == [(False, "is no notebook that can be read (UnicodeEncodeError)")] * 2
+    assert (folder / "hand-in.json").is_file()
+
+
+def test_whoever_marks_is_told_that_an_answer_can_change_its_check(folder, capsys):
+    with pytest.raises(SystemExit):
+        classroom.main(["check", "--help"])
+    assert "can change those" in " ".join(capsys.readouterr().out.split())
+
+
 def test_a_file_of_somebody_elses_is_not_written_over(folder):
     (folder / "hand-in.json").write_text("mine", encoding="utf-8")
     with pytest.raises(DataError):
