@@ -107,7 +107,7 @@ class Callable:
     "function", [functools.partial(times, factor=10), Callable(), Callable().method, "square"]
 )
 def test_what_a_function_holds_beside_its_config_is_no_part_of_a_run(tmp_path, function):
-    with pytest.raises(ConfigError, match="bound arguments, or a state"):
+    with pytest.raises(ConfigError, match=r"bound arguments, or a state|a str cannot be used"):
         run(CONFIGS, function, tmp_path)
     assert not list(tmp_path.iterdir())
 

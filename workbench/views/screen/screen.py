@@ -7,7 +7,7 @@ from functools import cached_property
 from numbers import Integral
 from typing import Any
 
-from workbench.errors import ConfigError, DataError, WorkbenchError, typed
+from workbench.errors import ConfigError, DataError, WorkbenchError
 from workbench.html import provenance
 from workbench.ledger import Forgetting, Service, Switches, forget
 from workbench.views.screen.state import line, state
@@ -19,7 +19,6 @@ PRESSES = 20
 """Presses of buttons that are answered, one after another."""
 
 
-@typed
 class Screen:
     """The screen of one shopper of a service.
 
