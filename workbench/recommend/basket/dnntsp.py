@@ -52,8 +52,8 @@ class DNNTSPConfig(Frozen):
     training: Training = Training(
         epochs=60, batch=16, learning_rate=3e-3, patience=6, metric="recall"
     )
-    """How it is trained; a batch counts questions. Recall@10 on Ta-Feng as the authors published it,
-    seed 1: .171 (paper: .175); on the generated world .32. Chosen on validation users of both: there
+    """How it is trained; a batch counts questions. Recall@10 on Ta-Feng as the authors published it, of
+    three seeds: .172 (paper: .175); on the generated world .32. Chosen on validation users of both: there
     batch 32 with patience 10 has .002 more and a rate that falls nothing more; here batch 32 has
     .010 less, and batch 64 trains nothing without more patience, with it less well."""
 
