@@ -118,9 +118,8 @@ class Page:
         """What became of a wish for something cheaper."""
         said = []
         for claim in self.find("asked"):
-            item = item_code(claim.object)
-            kind = self.say.name(self.evidence.catalogue.kind[item])
-            text = self.words["asked"][claim.relation].format(item=self.say.item(item), kind=kind)
+            item = self.say.item(item_code(claim.object))
+            text = self.words["asked"][claim.relation].format(item=item)
             said.append(Said("pick", "asked", text, (claim.claim,)))
         return said
 
