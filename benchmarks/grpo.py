@@ -28,7 +28,7 @@ import pandas as pd
 import torch
 from boomerang import RESULTS, markdown
 from kept import merged
-from predicted import expected, judged
+from predicted import expected, judged, word
 from scipy.special import logsumexp
 
 from workbench.data import Interactions, World, load_world
@@ -444,7 +444,7 @@ def verdicts(table: pd.DataFrame, log: pd.DataFrame, predicted: Mapping) -> pd.D
     for (part, line), value in found.items():
         low, high = predicted[part][line]
         value = round(value, 4)
-        said = "lower" if value < low else "higher" if value > high else "as predicted"
+        said = word(value, low, high)
         rows.append((part, line, f"{low:.2f} to {high:.2f}", f"{value:.3f}", said))
     rows += orders(table, predicted)
     return pd.DataFrame(rows, columns=["part", "number", "predicted", "measured", "verdict"])

@@ -24,6 +24,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from boomerang import RESULTS, data_folder, markdown
+from predicted import word
 from pydantic import BaseModel, ConfigDict
 
 from workbench import tokens
@@ -191,12 +192,6 @@ about language models at large.
 """.strip()
 
 
-def verdict(measured: float, limits: list[float]) -> str:
-    """What became of a prediction."""
-    low, high = limits
-    return "lower" if measured < low else "higher" if measured > high else "as predicted"
-
-
 def main() -> None:
     """Train, score, write the page."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
@@ -248,13 +243,13 @@ def main() -> None:
             "what": "gap of the base model (nats a token)",
             "expected": expected["gap"],
             "measured": f"{gap:.4f}",
-            "verdict": verdict(gap, expected["gap"]),
+            "verdict": word(gap, *expected["gap"]),
         },
         {
             "what": "PerCE against CE, rule's words",
             "expected": expected["perce_personal_nll"],
             "measured": f"{perce:+.2%}",
-            "verdict": verdict(perce, expected["perce_personal_nll"]),
+            "verdict": word(perce, *expected["perce_personal_nll"]),
         },
     ]
     summary = pd.DataFrame(rows)

@@ -6,6 +6,7 @@ import tomllib
 
 import pandas as pd
 from boomerang import markdown
+from predicted import word
 from simulator_parts import BASE, RULES, shipped
 
 from workbench.data import load_world
@@ -50,7 +51,7 @@ def verdicts(numbers: dict[str, float]) -> pd.DataFrame:
         value = numbers.get(name)
         said = "not measured"
         if value is not None:
-            said = "lower" if value < low else "higher" if value > high else "as predicted"
+            said = word(value, low, high)
         shown = "–" if value is None else f"{value:.3f}"
         rows.append((name, f"{low:g} to {high:g}", shown, said))
     return pd.DataFrame(rows, columns=["number", "predicted", "measured", "verdict"])
