@@ -43,6 +43,8 @@ class Screen:
         data: str = "",
         way: str | None = None,
     ) -> None:
+        if not isinstance(service, Service):
+            raise ConfigError(f"{brief(repr(service))} is no service", "service", "Service.build()")
         self.service = service
         self.user = coded(service.log, user)
         if topic is not None:
