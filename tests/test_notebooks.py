@@ -339,7 +339,8 @@ def test_the_command_takes_names_after_options(
         notebooks.write(sample(), tmp_path / f"{name}.ipynb")
     out = tmp_path / "pages"
     assert site.main(["site", "--as-saved", "--student", "98", "--out", str(out)]) == 0
-    assert sorted(path.name for path in out.glob("*.html")) == ["98_sample.html", "index.html"]
+    made = ["98_sample.html", "forget.html", "index.html"]
+    assert sorted(path.name for path in out.glob("*.html")) == made
     assert site.main(["refresh", "77"]) == 2
     assert "no notebook begins with 77" in capsys.readouterr().err
 

@@ -6,6 +6,7 @@ import argparse
 import html
 import os
 import re
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -38,7 +39,11 @@ PAGE = """
 {%- block html_head_js_mermaidjs -%}{%- endblock -%}
 {%- block html_head_css -%}
 <style>main { max-width: 68rem; margin: 0 auto; } .jp-RenderedMarkdown { max-width: 54rem; }
-math[display="block"] { margin: .8em 0; } details.answer > summary { margin-left: 4.5rem; }</style>
+math[display="block"] { margin: .8em 0; } details.answer > summary { margin-left: 4.5rem; }
+body > nav { max-width: 68rem; margin: 0 auto; font: .9rem/1.5 system-ui, sans-serif; }</style>
+{%- endblock -%}
+{%- block body_header -%}{{ super() }}
+<nav><a href="index.html">All questions</a> · <a href="forget.html">Press <em>Forget</em> yourself</a></nav>
 {%- endblock -%}
 {%- block any_cell scoped -%}
 {%- if 'solution' in cell.metadata.get('tags', []) -%}
@@ -48,6 +53,8 @@ math[display="block"] { margin: .8em 0; } details.answer > summary { margin-left
 {%- else -%}{{ super() }}{%- endif -%}
 {%- endblock -%}
 """
+SCREEN = ROOT / "docs" / "forget.html"
+"""The forget screen of notebook 00 as one file, which computes by itself."""
 TITLE = "<title>What depends on this person's data?</title>"
 INDEX = """<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
@@ -58,6 +65,8 @@ body {{ font: 1rem/1.5 system-ui, sans-serif; max-width: 48rem; margin: 3rem aut
 td, th {{ padding: .35rem .9rem .35rem 0; text-align: left; vertical-align: top; }}
 </style></head><body>
 <h1>What depends on this person's data?</h1>
+<p><strong><a href="forget.html">Press <em>Forget</em> yourself</a></strong>: the screen of the first notebook, alive in
+this page, nothing to install.</p>
 <p>Asked of a sentence, a recommendation and a word. These pages are the notebooks as they ran{student};
 to change something, run <code>python start.py lab</code>.</p>
 <table><thead><tr><th scope="col">No</th><th scope="col">Question</th></tr></thead><tbody>
@@ -205,8 +214,8 @@ def index(rows: Sequence[tuple[str, str]], for_students: bool = False) -> str:
 def write_site(
     out: Path, names: Sequence[str] = (), run: bool = True, for_students: bool = False
 ) -> list[Path]:
-    """Execute the notebooks and write a page for each, with an index; with `for_students` also the
-    notebooks.
+    """Execute the notebooks and write a page for each, with an index and the forget screen; with
+    `for_students` also the notebooks.
 
     An older site is written over; raises `DataError` for files in the way that are none of its.
     """
@@ -226,6 +235,7 @@ def write_site(
         if for_students:
             write(normalise(notebook), out / "notebooks" / path.name)
     _put(out / "plotly.min.js", plotly.offline.get_plotlyjs())
+    shutil.copyfile(SCREEN, out / SCREEN.name)
     return [out / "index.html", *written]
 
 
@@ -234,12 +244,25 @@ def _refuse_others(out: Path, stems: Sequence[str]) -> None:
     first = out / "index.html"
     if first.is_file() and TITLE in first.read_text(encoding="utf-8", errors="replace"):
         return
-    names = [*(f"{stem}.html" for stem in stems), "plotly.min.js", "notebooks"]
+    names = [*(f"{stem}.html" for stem in stems), "plotly.min.js", "notebooks", SCREEN.name]
     taken = [name for name in names if os.path.lexists(out / name)]
     if taken:
         what = f"holds {', '.join(taken)}, and is no site that was written here"
         do = "move it away, or name another folder with --out"
         raise DataError(what, str(out), "an empty folder, or an older site", do)
+
+
+def write_screen(path: Path = SCREEN) -> Path:
+    """Write the forget screen of notebook 00, fitted anew; for what is raised see `export`."""
+    from workbench import views
+    from workbench.data import load_world
+    from workbench.ledger import Service
+    from workbench.recommend import EASE
+
+    world = load_world()
+    service = Service.build(world.log, world.catalogue, EASE())
+    source = f"generated world {world.version}"
+    return views.export(views.Screen(service, 187, "Horror novels", data=source), path)
 
 
 def _put(path: Path, text: str) -> None:
@@ -263,7 +286,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     def work() -> str | None:
         if asked.what == "refresh":
-            refresh(asked.names)
+            if any(path.name.startswith("00") for path in refresh(asked.names)):
+                write_screen()
             return None
         written = write_site(
             asked.out, asked.names, run=not asked.as_saved, for_students=asked.student

@@ -173,7 +173,9 @@ def _alone(state: dict[str, Any], service: Service, user: int) -> dict[str, Any]
     told = f"The page as written on {day.day} {day:%B %Y}; what is folded below is made anew."
     page = {**state["page"], "written": told}
     page["margin"] = f"For whoever checks: {len(sentences)} claims, made anew at every press"
-    return {**state, "switches": switches, "sentences": sentences, "page": page}
+    # how long it took is of that day, too
+    own = {"switches": switches, "sentences": sentences, "page": page, "seconds": {}}
+    return {**state, **own}
 
 
 def document(state: dict[str, Any], model: dict[str, Any] | None = None, footer: str = "") -> str:
