@@ -117,7 +117,7 @@ def test_the_table_agrees_with_its_values(task):
 
 def test_another_metric_on_the_same_lists(tasks):
     task, models = tasks["next basket"], {"popular": Popularity(), "linear": EASE()}
-    found = compare(models, task, metric="hit_rate")
+    found = compare(models, task, metrics="hit_rate")
     shares = found.values.groupby("model")["value"].mean()  # one question a person
     assert found.table.set_index("model")["hit_rate"].to_dict() == pytest.approx(shares.to_dict())
     assert set(found.values["value"]) == {0.0, 1.0} and "ndcg" not in found.table
@@ -283,7 +283,7 @@ def test_what_cannot_be_asked_is_refused(tasks, log):
     with pytest.raises(ConfigError, match=r"task: a Interactions.*session_task"):
         compare({"a": Popularity()}, log)
     with pytest.raises(ConfigError, match=r"metric 'auc'.*recall, ndcg"):
-        compare({"a": Popularity()}, tasks["session"], metric="auc")
+        compare({"a": Popularity()}, tasks["session"], metrics="auc")
     for k in ((5, 10), 0, 2.0):
         with pytest.raises(ConfigError, match=r"k = .*a whole number from 1"):
             compare({"a": Popularity()}, tasks["session"], k=k)

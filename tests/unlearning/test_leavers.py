@@ -5,7 +5,7 @@ import pytest
 
 from tests.unlearning.test_boomerang import MODELS, random_log
 from workbench.errors import ConfigError
-from workbench.recommend import BPR, EASE, Popularity, top_k
+from workbench.recommend import EASE, Popularity, top_k
 from workbench.unlearning import leavers
 
 
@@ -26,6 +26,6 @@ def test_nobody_leaves_and_what_cannot_leave():
     log = random_log()
     none, one = (leavers(Popularity().fit(log), log, users) for users in ([], [3]))
     assert not len(none) and none.dtypes.equals(one.dtypes)
-    for wrong in ((EASE, log), (BPR(), log), (Popularity().fit(log), log.frame)):
+    for wrong in ((EASE, log), (object(), log), (Popularity().fit(log), log.frame)):
         with pytest.raises(ConfigError):
             leavers(*wrong, [3])

@@ -86,11 +86,11 @@ class Service:
         """Fit a copy of the model on the log and build the stores; mask_seen: as is the model's task
         unless told.
 
-        Raises `ConfigError` for two stores of one name, and for a model that lacks fit, score or
-        copy, before it is fitted; `DataError` for a catalogue of other items; `UnknownItem` for an
+        Raises `ConfigError` for two stores of one name, and for a model that lacks fit or score,
+        before it is fitted; `DataError` for a catalogue of other items; `UnknownItem` for an
         unsaid topic that no item has.
         """
-        must_offer(model, "fit", "score", "copy")
+        must_offer(model, "fit", "score")
         check_kind(log, Interactions)
         check_kind(catalogue, Catalogue)
         if len(catalogue) != log.n_items:

@@ -15,6 +15,7 @@ from workbench.data import Histories, Interactions
 from workbench.data.histories import unique_ids
 from workbench.errors import DataError
 from workbench.ledger.tiers import ITEM_WEIGHTS
+from workbench.recommend.protocol import copied, fitted_copy
 from workbench.reports import Store
 
 if TYPE_CHECKING:
@@ -89,9 +90,9 @@ class Removal:
         elif not len(self.taken[held]):  # presses of buttons, for instance: nothing was learned
             model = service.model
         elif hasattr(service.model, "forget"):
-            model = service.model.copy().forget(self.taken[held])
+            model = copied(service.model).forget(self.taken[held])
         else:
-            model = service.model.copy().fit(self.left[held])
+            model = fitted_copy(service.model, self.left[held])
         service.keep("seconds", dict)[self.way] = self.seconds = perf_counter() - begun
         return model
 
@@ -115,7 +116,7 @@ class Removal:
     @cached_property
     def refitted(self) -> Any:
         """The exact reference: the model fitted on what is left of the log."""
-        return self.service.model.copy().fit(self.left[id(self.service.log)].deeds)
+        return fitted_copy(self.service.model, self.left[id(self.service.log)])
 
     def score(self, on: frozenset[str]) -> Score | None:
         """How other shoppers are scored when these switches are on, where there is a shorter way

@@ -13,6 +13,7 @@ __getattr__, __dir__, __all__ = lazy.attach(
         ],
         "tasks": ["Task", "basket_task", "collaborative_task", "session_task", "target_auc"],
         "comparison": ["Comparison", "compare"],
+        "refit": ["ByRefit"],
         "training": ["Training"],
         "laws": ["check_recommender"],
         "collaborative.own_actions": ["OwnActions", "OwnActionsConfig"],

@@ -7,11 +7,12 @@ those, in its folder too, and refuses the histories and rows of another log.
 
 from __future__ import annotations
 
+import inspect
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
 import numpy as np
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
 from workbench.errors import ConfigError
 from workbench.recommend.saving import load_arrays, save_arrays, saved_bound
@@ -31,11 +32,30 @@ class Bound:
     bound: str | None = ""
 
     def __init__(self, config: BaseModel | None = None, **fields: Any) -> None:
-        if fields or not isinstance(config, self.Config | None):
-            name, kind = type(self).__name__, self.Config.__name__
-            do = f"pass {name}({kind}(…))"
-            raise ConfigError(f"{fields or config!r} in place of settings", name, f"a {kind}", do)
-        self.config: Any = config or self.Config()
+        name, kind = type(self).__name__, self.Config.__name__
+        if not isinstance(config, self.Config | None) or (config and fields):
+            what = f"{fields} beside a config" if fields else f"{config!r} in place of settings"
+            do = f"pass {name}({kind}(…)), or settings by name"
+            raise ConfigError(what, name, f"a {kind} or its fields", do)
+        try:
+            self.config: Any = config or self.Config(**fields)
+        except ValidationError as error:
+            wrong = error.errors()[0]
+            where = ".".join([name, *map(str, wrong["loc"])])
+            have = f"{wrong['msg']}; its settings: {', '.join(self.Config.model_fields) or 'none'}"
+            raise ConfigError(f"{wrong['input']!r} cannot be used", where, have) from error
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        """The settings stand in `help(model)`, behind `model?` and in completion, too."""
+        super().__init_subclass__(**options)
+        if "Config" not in vars(cls):
+            return
+        told = (cls.__doc__, cls.Config.__doc__)
+        cls.__doc__ = "\n\n".join(inspect.cleandoc(text or "") for text in told)
+        config = inspect.Parameter("config", inspect.Parameter.POSITIONAL_OR_KEYWORD, default=None)
+        named = inspect.signature(cls.Config).parameters.values()
+        plain = [one.replace(annotation=inspect.Parameter.empty) for one in named]
+        cls.__signature__ = inspect.Signature([config, *plain])
 
     def _named(self, *said: str) -> str:
         """A repr of these settings."""

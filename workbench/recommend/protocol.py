@@ -138,18 +138,44 @@ def must_offer(model: Any, *names: str, where: str = "model", do: str | None = N
         )
 
 
-def fitted_copy(model: Any, log: Interactions, valid: Interactions | None = None) -> Any:
-    """A copy of a model, fitted; the model itself stays as it is.
-
-    The copy is its own `copy()`, or a deep one where it has none; a `fit(log)` that takes no
-    validation log gets none. Raises `ModelError` where `copy` returns no other model, or `fit` does
-    not return the model.
-    """
+def copied(model: Any) -> Any:
+    """A copy of a model: its own `copy()`, or a deep one where it has none; `ModelError` where that
+    is no other model."""
     own = model.copy() if hasattr(model, "copy") else copy.deepcopy(model)
     if own is model or own is None:
         what = f"copy returned {'nothing' if own is None else 'the model itself'}"
         do = "end copy with: return copy.deepcopy(self)"
         raise ModelError(what, type(model).__name__, "a model of its own", do)
+    return own
+
+
+def seeded(model: Any) -> bool:
+    """Whether its fit draws from a seed: an attribute `seed`, or one of its config or training."""
+    config = getattr(model, "config", None)
+    return any(hasattr(one, "seed") for one in (model, config, getattr(config, "training", None)))
+
+
+def reseeded(model: Any, seed: int) -> Any:
+    """A copy whose next fit draws from another seed; of a model without one, a copy."""
+    own, told = copied(model), {"seed": seed}
+    config = getattr(own, "config", None)
+    if hasattr(own, "seed"):
+        own.seed = seed
+    elif hasattr(config, "seed"):
+        own.config = config.model_copy(update=told)
+    elif seeded(own):
+        training = config.training.model_copy(update=told)
+        own.config = config.model_copy(update={"training": training})
+    return own
+
+
+def fitted_copy(model: Any, log: Interactions, valid: Interactions | None = None) -> Any:
+    """A copy of a model, see `copied`, fitted; the model itself stays as it is.
+
+    A `fit(log)` that takes no validation log gets none. Raises `ModelError` where `fit` does not
+    return the model.
+    """
+    own = copied(model)
     takes = "valid" in inspect.signature(own.fit).parameters
     found = own.fit(log.deeds, valid=valid) if takes else own.fit(log.deeds)
     if found is not own:

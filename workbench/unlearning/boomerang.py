@@ -19,12 +19,14 @@ from functools import partial
 import numpy as np
 import pandas as pd
 from scipy import sparse
+from tqdm import tqdm
 
 from workbench.data import Histories, Interactions
 from workbench.data.checks import checked_codes
 from workbench.errors import DataError, UnknownItem, UnknownUser
 from workbench.recommend import Counted, scores_of, top_k
 from workbench.recommend.ranking import cutoffs, lists_of
+from workbench.recommend.refit import forgetting
 from workbench.unlearning.boomerang_result import (
     AFTER,
     KINDS,
@@ -37,7 +39,7 @@ from workbench.unlearning.boomerang_result import (
     Boomerang,
 )
 from workbench.unlearning.exposure import exposure, never_had, off_refit, share
-from workbench.unlearning.leavers import check_forgets, rows_of_each, score_after
+from workbench.unlearning.leavers import rows_of_each, score_after
 
 
 def boomerang(
@@ -53,17 +55,18 @@ def boomerang(
     """Let each user alone delete all rows on `items` (a topic) and compare the lists; *exactly* is
     said where the model's `forget` equals a refit.
 
-    model: fitted on `log`. users: by default everybody with at least `at_least` of the items.
-    Who is named twice deletes once. Memory grows with users × k, not with users × items. Raises
-    `DataError` where no user has enough, or one of `users` holds none of the items, `UnknownItem`
-    and `UnknownUser` for codes outside the log, `ModelError` for a model that was fitted on
-    another, and `ConfigError` for one that cannot forget.
+    model: fitted on `log`; one without `forget` is fitted here, and anew twice a user: name few
+    `users` where a fit takes long. users: by default everybody with at least `at_least` of the
+    items. Who is named twice deletes once. Memory grows with users × k, not with users × items.
+    Raises `DataError` where no user has enough, or one of `users` holds none of the items,
+    `UnknownItem` and `UnknownUser` for codes outside the log, `ModelError` for a model that was
+    fitted on another, and `ConfigError` for what is none.
 
     >>> boomerang(EASE().fit(log), log, catalogue.items_of("Horror novels"))  # doctest: +SKIP
     Boomerang(311 users: exposed@10 0.43 before, 0.71 after)
     """
     # who deletes, and who like them never had the topic
-    check_forgets(model, log)
+    model = forgetting(model, log)
     items = checked_codes(items, log.n_items, "items", UnknownItem)
     topic = np.isin(np.arange(log.n_items), items)
     held = log.matrix()
@@ -75,9 +78,10 @@ def boomerang(
     matches = never_had(log, np.flatnonzero(topic), distinct - having[users], n=1)[:, 0]
     # each of them alone; their lists are kept, their scores are not
     everybody, rng = log.histories(), np.random.default_rng(seed)
+    each = zip(users, matches, rows_of_each(log, users), strict=True)
     alone = [
         _deletes(model, rows, everybody.select([user, max(match, 0)]), topic, k, rng)
-        for user, match, rows in zip(users, matches, rows_of_each(log, users), strict=True)
+        for user, match, rows in tqdm(each, "boomerang", len(users), False, delay=5)
     ]
     lists = {
         row: np.stack([one.lists[row] for one in alone]) for row in (AFTER, TOMBSTONE, PLACEBO)

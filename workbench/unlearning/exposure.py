@@ -15,6 +15,7 @@ from scipy import sparse
 from workbench.data import Interactions
 from workbench.data.checks import checked_codes
 from workbench.errors import ConfigError, DataError, UnknownItem, UnknownUser
+from workbench.recommend.protocol import fitted_copy
 from workbench.recommend.ranking import cutoffs
 from workbench.statistics import RESAMPLES, bonett_price, percentiles, wilson
 
@@ -247,7 +248,6 @@ def off_refit(model: Any, log: Interactions) -> float:
     some = keep_core(some, 1, 1, reindex=True).log
     ids = some.frame["interaction"][1:20:2]
     left = some.without(ids)
-    fitted = model.copy().fit(some)
-    refitted = fitted.copy().fit(left)
+    fitted, refitted = fitted_copy(model, some), fitted_copy(model, left)
     off = apart(fitted.forget(some.only(ids)), refitted, left)
     return off if off > 1e-6 else 0.0

@@ -13,16 +13,10 @@ from workbench.data import Histories, Interactions
 from workbench.data.checks import checked_codes
 from workbench.errors import UnknownUser
 from workbench.recommend import Counted, scores_of
-from workbench.recommend.protocol import check_kind, must_offer
+from workbench.recommend.protocol import copied
 from workbench.recommend.ranking import lists_of
+from workbench.recommend.refit import forgetting
 from workbench.unlearning.exposure import off_refit, replaced
-
-
-def check_forgets(model: Counted, log: Interactions) -> None:
-    """Refuse, before any work, what is no log, or no model that takes rows out: `ConfigError`."""
-    check_kind(log, Interactions)
-    do = "pass a counted model such as EASE, ItemKNN or Popularity"
-    must_offer(model, "fit", "score", "copy", "forget", do=do)
 
 
 def rows_of_each(log: Interactions, users: np.ndarray) -> Iterator[Interactions]:
@@ -40,7 +34,7 @@ def score_after(model: Counted, removed: Interactions, histories: Histories) -> 
         # vectors; no n × n matrix is copied or updated. `tests/unlearning` compares this with the
         # slow way below.
         return model.score_without(removed, histories)
-    return scores_of(model.copy().forget(removed), histories)
+    return scores_of(copied(model).forget(removed), histories)
 
 
 def leavers(model: Counted, log: Interactions, users: np.ndarray, k: int = 10) -> pd.DataFrame:
@@ -49,10 +43,10 @@ def leavers(model: Counted, log: Interactions, users: np.ndarray, k: int = 10) -
     [user, others, changed, share, most, off]: others with rows; those whose top k is another *set*
     of items; the share of them; most items replaced in one list; how far `forget` is off a refit
     (0: exact). Counted models are deterministic: without a leaver nothing changes. Raises
-    `UnknownUser`, `ModelError` for a model that was not fitted on this log, and `ConfigError` for
-    one that cannot forget.
+    `UnknownUser`, and `ModelError` for a model that was not fitted on this log; one without `forget`
+    is fitted anew for every leaver.
     """
-    check_forgets(model, log)
+    model = forgetting(model, log)
     users = checked_codes(users, log.n_users, "users", UnknownUser)
     everybody = log.histories()
     before = lists_of(partial(scores_of, model), everybody, k, seen=True)

@@ -20,7 +20,7 @@ from pydantic import BaseModel
 
 from workbench.data import Interactions
 from workbench.errors import ConfigError, ModelError
-from workbench.recommend.protocol import check_bound, check_kind, must_offer
+from workbench.recommend.protocol import check_bound, check_kind, copied, must_offer
 from workbench.recommend.ranking import scores_or_none
 from workbench.unlearning.receipt_rows import fingerprint
 from workbench.unlearning.requests import Request
@@ -88,7 +88,7 @@ def unlearn(
     Outcome(done, step 0.031)
     """
     # nothing begins that cannot end well
-    must_offer(model, "score", "copy")
+    must_offer(model, "score")
     check_kind(before, Interactions)
     check_kind(request, Request)
     check_bound(before.index_fingerprint, getattr(model, "bound", None) or None)
@@ -147,7 +147,7 @@ def _differs(one: Any, other: Any, before: Interactions, request: Request) -> bo
 
 def _copied(model: Any) -> Any:
     """A copy that is another model."""
-    own = model.copy()
+    own = copied(model)
     if own is model or own is None:
         what = f"copy returned {'nothing' if own is None else 'the model itself'}"
         raise ModelError(what, type(model).__name__, "a model of its own")

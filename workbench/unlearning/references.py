@@ -14,27 +14,12 @@ from typing import Any
 
 import pandas as pd
 
-from workbench.recommend.protocol import fitted_copy
+from workbench.recommend.protocol import fitted_copy, reseeded, seeded
 from workbench.unlearning.measures import measures
 from workbench.unlearning.scenarios import Scenario
 
 SEEDS = (11, 12, 13, 14, 15, 16)
 """Of retrains: six, none of which a base has."""
-
-
-def reseeded(model: Any, seed: int) -> Any:
-    """A copy whose next fit draws from another seed; of a model without one, a copy."""
-    own = model.copy()
-    training = getattr(own.config, "training", None)
-    if training is not None:
-        told = training.model_copy(update={"seed": seed})
-        own.config = own.config.model_copy(update={"training": told})
-    return own
-
-
-def seeded(model: Any) -> bool:
-    """Whether its fit draws from a seed; one retrain is enough where it does not."""
-    return getattr(model.config, "training", None) is not None
 
 
 def retrained(model: Any, scenario: Scenario, done: int, seed: int) -> Any:

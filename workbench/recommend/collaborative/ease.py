@@ -43,7 +43,7 @@ class EASEConfig(Frozen):
 class EASE(Bound):
     """Linear item-item model with a closed form.
 
-    >>> EASE(EASEConfig(l2=50)).fit(log).forget(log.only([17, 18])).score(log.histories())  # doctest: +SKIP
+    >>> EASE(l2=50).fit(log).forget(log.only([17, 18])).score(log.histories())  # doctest: +SKIP
     """
 
     Config = EASEConfig

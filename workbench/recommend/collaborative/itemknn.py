@@ -73,7 +73,7 @@ class Neighbours(PairCounts):
 class ItemKNN(CountedModel):
     """Cosine neighbours from co-occurrence counts.
 
-    >>> ItemKNN(ItemKNNConfig(k=50)).fit(log).score(log.histories([3])).shape  # doctest: +SKIP
+    >>> ItemKNN(k=50).fit(log).score(log.histories([3])).shape  # doctest: +SKIP
     (1, 200)
     """
 
