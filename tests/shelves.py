@@ -102,8 +102,8 @@ SHELVES = (
         r"tokens/(trust|_trust_checks|judge|_rubric|mixture|deletion|_fates|maps|retrieval)\.py",
         None,
     ),
-    # measures of a fine-tuned model: what notebooks show, not what other code stands on
-    Shelf("token methods", r"tokens/evaluation\.py", None),
+    # measures of a fine-tuned model, and texts of one's own: what notebooks show, not what core stands on
+    Shelf("token methods", r"tokens/(evaluation|own)\.py", None),
     # prompts from the texts of worlds: no core file imports them
     Shelf("worlds", r"tokens/corpora\.py", None),
     # leavers: one question of notebook 20, asked of one core function
@@ -156,10 +156,11 @@ SHELVES = (
     # holds beyond the kind; 100 for the paired area under a curve; 10 for what changes that landed
     # together brought; 110 for configs that cast nothing, and classes that refuse by name what they
     # are not made of: eleven views raised what was foreign; 300 for copies and seeds of models that are
-    # not the house's (a third of it came from the core of unlearning), and settings by name
-    Shelf("science core", r".", 71_600),
+    # not the house's (a third of it came from the core of unlearning), and settings by name;
+    # 50 for examples that are scored as they are
+    Shelf("science core", r".", 71_650),
 )
-WHOLE = 385_300
+WHOLE = 385_400
 """Lexical tokens of the package. The goals are 60,000 for the core before the wings, language, runs
 and purge among it, and 165,000 for the whole. Both are missed, by core and doors together and by
 the whole: refusing what is odd costs as much as doing what is right. The benchmark of unlearning

@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from workbench import tokens
 from workbench.errors import ConfigError, DataError
 from workbench.language import load_causal_lm
 from workbench.sources.texts import (
-    examples_from_table,
     lamp,
     longlamp,
     read_aloe,
@@ -21,7 +21,7 @@ from workbench.sources.texts import (
     read_personas,
     read_reviews,
 )
-from workbench.tokens import make_pairs
+from workbench.tokens import examples, make_pairs
 
 EXAMPLE = ["text", "user", "item", "query", "response", "memories"]
 
@@ -48,10 +48,10 @@ def test_a_table_of_ones_own_with_lists_or_lines(tokenizer):
         {"who": ["a", "b"], "ask": ["x", "y"], "said": ["s", "t"], "stars": [1, 2]}
     )
     frame["past"] = [["Owns a tent.", " "], "Reads horror.\n\nHas a cat."]
-    out = examples_from_table(frame, user="who", prompt="ask", response="said", history="past")
+    out = examples(frame, user="who", prompt="ask", response="said", history="past")
     assert list(out) == [*EXAMPLE, "stars"]
     assert out["memories"].tolist() == [["Owns a tent."], ["Reads horror.", "Has a cat."]]
-    clash = examples_from_table(
+    clash = examples(
         frame.assign(user="x", text="y", item=[7, 8]),
         user="who",
         prompt="ask",
@@ -89,11 +89,11 @@ def test_a_table_of_ones_own_says_which_row_is_wrong(change, message):
     )
     columns = {"user": "who", "prompt": "ask", "response": "said", "history": "past"}
     with pytest.raises(DataError, match=message):
-        examples_from_table(frame.assign(**change), **columns)
+        examples(frame.assign(**change), **columns)
     with pytest.raises(DataError, match="no columns"):
-        examples_from_table(frame, **columns | {"user": "nobody"})
+        examples(frame, **columns | {"user": "nobody"})
     with pytest.raises(DataError, match="no examples"):
-        examples_from_table(frame.head(0), **columns)
+        examples(frame.head(0), **columns)
 
 
 def test_lamp_in_two_files_or_one(write, tokenizer):
@@ -282,3 +282,23 @@ def test_the_real_reviews_are_read_whole(real_data):
     assert [len(part) for part in users] == [316, 46, 11] and len(set.union(*users)) == 354
     assert set(np.concatenate([table["memories"].str.len() for table in tables])) == {4}
     assert pd.concat(tables)["category"].nunique() == 24
+
+
+def test_examples_of_ones_own_are_scored_as_they_are_and_words_name_the_word():
+    frame = pd.DataFrame({"who": ["ann", "bob"], "ask": ["A review?", "A note?"]})
+    frame["said"] = ["A tent for two. Bright!", "My cat reads it."]
+    frame["past"] = [["Owns a tent."], ["Has a cat.", "Reads horror."]]
+    assert "examples" in dir(tokens)
+    mine = tokens.examples(frame, user="who", prompt="ask", response="said", history="past")
+    model, cutter = load_causal_lm("pocket")
+    found = tokens.score_tokens(model, cutter, mine)
+    pairs = tokens.make_pairs(mine, cutter)
+    pd.testing.assert_frame_equal(found, tokens.score_tokens(model, cutter, pairs))
+    assert found.attrs["template"] == pairs.attrs["template"]
+    table = tokens.words(found, mine)
+    assert table["word"].tolist() == " ".join(frame["said"]).split()
+    assert table["pir"].sum() == pytest.approx(found["pir"].sum())
+    with pytest.raises(DataError, match="table: a list"):
+        tokens.examples([], user="who", prompt="ask", response="said", history="past")
+    with pytest.raises(DataError, match="persona"):
+        tokens.score_tokens(model, cutter, mine.assign(memories=[[], ["x"]]))

@@ -117,7 +117,5 @@ def test_a_table_is_no_world(world, tokenizer):
         lambda: mark(scored, table, table),
         lambda: sentences(scored, table),
     ):
-        with pytest.raises(
-            DataError, match=r"corpus: a DataFrame.*load_world.*examples_from_table"
-        ):
+        with pytest.raises(DataError, match=r"corpus: a DataFrame.*load_world.*tokens.examples"):
             door()

@@ -19,6 +19,7 @@ __getattr__, __dir__, __all__ = lazy.attach(
         "maps": ["MemoryMap", "credit", "memory_map", "planted_memory"],
         "mixture": ["MixtureLM", "personal_share"],
         "objective": ["Collator", "Objective", "carry", "training_rows"],
+        "own": ["examples"],
         "prompts": ["make_pairs"],
         "rendering": ["prompt"],
         "retrieval": ["retrieve"],

@@ -31,6 +31,7 @@ from workbench.errors import ConfigError, ModelError, WorkbenchError, check_numb
 from workbench.language.loading import check_fits, context_of
 from workbench.tokens import passes
 from workbench.tokens.encoding import check_pairs, encode_pairs, prompts_of
+from workbench.tokens.prompts import make_pairs
 
 SCORES = ("pir", "kl", "entropy", "loss", "probability_difference", "pcxmi")
 WHOLE = ("kl", "entropy")  # these need the probabilities of all tokens, not of the gold one alone
@@ -48,7 +49,8 @@ def score_tokens(
     """Score every token of every response, once with and once without the person in the prompt.
 
     `pairs` has one row per text: `text` (its id), `prompt_with`, `prompt_without`, `response`; a
-    tuple of prompts in `prompt_without` stands for the mean of their probabilities. Returns [text,
+    tuple of prompts in `prompt_without` stands for the mean of their probabilities. Of examples,
+    which have `memories` in place of prompts, `make_pairs` makes them. Returns [text,
     position, token_id, token, start, end, log_prob_with, log_prob_without, <scores>, boundary];
     `start:end` are character offsets into the response.
 
@@ -83,6 +85,8 @@ def score_tokens(
     if unknown := [one for one in scores if one not in SCORES]:
         raise ConfigError(f"unknown score {unknown}", "scores", f"some of {SCORES}")
     check_number(1, batch_size=batch_size, batch_tokens=batch_tokens, batch_logits=batch_logits)
+    if isinstance(pairs, pd.DataFrame) and "memories" in pairs and "prompt_with" not in pairs:
+        pairs = make_pairs(pairs, tokenizer)
     if hasattr(model, "of_ids"):
         rows = _ask(model, tokenizer, pairs, scores)
     else:

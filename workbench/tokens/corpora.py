@@ -98,7 +98,7 @@ def excerpts(corpus: Any, tokenizer: Any, seed: int = 0) -> pd.DataFrame:
 def check_world(corpus: Any) -> None:
     """Raise `DataError` for what is no world, nor texts of one."""
     if not (hasattr(corpus, "texts") and hasattr(corpus, "truth")):
-        do = "a table of your own: workbench.sources.texts.examples_from_table, then make_pairs"
+        do = "a table of your own: tokens.examples(frame, user=…, prompt=…, response=…, history=…)"
         what = f"a {type(corpus).__name__} without texts and truth"
         raise DataError(what, "corpus", "a world, as load_world() and world.corpus(n) give it", do)
 

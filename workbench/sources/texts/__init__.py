@@ -10,6 +10,5 @@ __getattr__, __dir__, __all__ = lazy.attach(
         "lamp": ["read_lamp"],
         "longlamp": ["read_longlamp"],
         "reviews": ["read_reviews"],
-        "table": ["examples_from_table"],
     },
 )
