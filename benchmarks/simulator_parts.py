@@ -14,10 +14,11 @@ from world import Asked, ceiling, last_purchases, measure, own_actions, rules
 
 from workbench._run_folders import source_of
 from workbench.data import load_world
-from workbench.recommend import GRU4Rec, GRU4RecConfig, SASRec, SASRecConfig
+from workbench.recommend import EASE, GRU4Rec, GRU4RecConfig, SASRec, SASRecConfig
 from workbench.reports.recpilot import (
     Simulator,
     Visits,
+    ask,
     draw,
     last_visits,
     load_simulator,
@@ -134,6 +135,18 @@ def chain(world: World, asked: Asked) -> np.ndarray:
     return found + 1e-9 * share
 
 
+def asking(world: World, asked: Asked) -> np.ndarray:
+    """An agent that asks attribute by attribute, its tool ordered by EASE (`asking.py`)."""
+    own, ease = (
+        own_actions(asked),
+        EASE().fit(asked.train).score(asked.train.histories(asked.users)),
+    )
+    told = [
+        ask(w, own.sum(axis=0), s, world.catalogue).scores for w, s in zip(own, ease, strict=True)
+    ]
+    return np.stack(told) + 1e-9 * ease / np.abs(ease).max()
+
+
 def trained(kind: type, name: str) -> Scorer:
     """A next-row network."""
 
@@ -188,6 +201,7 @@ SCORERS: dict[str, Scorer] = {
     "first vectors alone, EASE": vectors("ease"),
     "first vectors alone, SVD": vectors("svd"),
     "16 draws, Markov chain of own kinds": chain,
+    "asked attribute by attribute": asking,
     "SASRec": trained(SASRec, "SASRec"),
     "SASRec with actions": trained(SASRec, "SASRec with actions"),
     "GRU4Rec": trained(GRU4Rec, "GRU4Rec"),

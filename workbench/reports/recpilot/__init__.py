@@ -11,6 +11,7 @@ __getattr__, __dir__, __all__ = lazy.attach(
     submod_attrs={
         "_using": ["using"],
         "agent": ["agent"],
+        "asking": ["Asking", "ask", "attributes_of"],
         "archive": ["Archive"],
         "aspects": ["ATTRIBUTES", "Aspects", "aspect_scores", "aspects_of", "rank_aspects"],
         "_run_length": ["breaks", "rows_of", "run_length"],
