@@ -76,7 +76,8 @@ def test_what_a_preview_and_an_error_advise_are_options_of_the_command(tmp_path,
     shown, error = told()
     assert "pass --column user=… with" in error and "pass --column user=… with" in shown
     shown, _ = told("--column", "user=who")
-    assert "--action buy=purchase says what one is" in shown and "={" not in shown
+    assert "--action buy=… says which one it is, --drop buy leaves its rows out" in shown
+    assert "={" not in shown
     assert "--item-column: 'title' is no pair" in told("--item-column", "title")[1]
     assert "sep: nothing" in told("--sep", "")[1]
 

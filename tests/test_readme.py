@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from tests import shelves
 from tools.starting import COMMANDS
 from workbench import cli
-from workbench.data import open_data
+from workbench.data import open_data, read
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -202,20 +202,43 @@ def test_the_size_that_is_told_is_the_one_counted():
 def test_the_lines_for_own_data_work_in_their_order(tmp_path, monkeypatch):
     block = README.split("## Your own data")[1].split("```")[1]
     lines = [line.split("#")[0].split() for line in block.strip().splitlines()]
-    assert lines[0][0] == "export" and lines[-1] == ["python", "start.py", "lab"]
+    assert lines[0][0] == "export" and lines[-1][:3] == ["python", "start.py", "lab"]
     name, _, folder = lines[0][1].partition("=")
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv(name, folder)
     monkeypatch.chdir(tmp_path)
-    Path("clicks.csv").write_text(
-        "user,item,time\na,x,1546300800\nb,x,1546300900\nb,y,1546301000\n"
-    )
-    Path("products.csv").write_text("item,title,topics\nx,A lamp,Light\ny,A rug,Floor\n")
+    rows = [f"u{u},p{(u + i) % 9},{1546300800 + 99 * i}" for u in range(12) for i in range(9)]
+    Path("clicks.csv").write_text("\n".join(["user,item,time", *rows]))
+    items = [f"p{i},Lamp {i},{'Light' if i < 3 else 'Floor'}" for i in range(9)]
+    Path("products.csv").write_text("\n".join(["item,title,topics", *items]))
     for words in lines[1:-1]:
         done = CliRunner().invoke(cli.app, words[2:], input="y\n")
         assert done.exit_code == 0, done.output
     opened = open_data("clicks")
-    assert len(opened.log) == 3 and len(opened.catalogue.items_of("Light")) == 1
+    assert len(opened.log) == 108 and len(opened.catalogue.items_of("Light")) == 3
+    # the first notebook of that folder is the one that `add` names, and all of it runs as it is
+    notebook = min((ROOT / lines[-1][3]).glob("*.ipynb"))
+    assert notebook.name in done.output
+    names: dict = {}
+    for cell in json.loads(notebook.read_text(encoding="utf-8"))["cells"]:
+        if cell["cell_type"] == "code":
+            exec("".join(cell["source"]), names)
+    assert names["topic"] == "Light" and names["screen"].state["history"]
+    assert len(names["forgotten"].interactions) == 3
+
+
+def test_what_is_said_of_own_data_are_options_and_names_that_there_are():
+    told = README.split("## Your own data")[1].split("\n## ")[0].split("```")[2]
+    options = {
+        option
+        for words in re.findall(r"`([^`]+)`", told)
+        for option in re.findall(r"--[a-z-]+", words)
+    }
+    asked = {"add": cli.data_add, "report": cli.report, "purge": cli.purge}
+    known = {name.replace("_", "-") for one in asked.values() for name in one.__annotations__}
+    assert {"--items", "--action", "--drop", "--column", "--item-column"} <= options
+    assert {option.removeprefix("--") for option in options} <= known
+    assert "`data.read(…)`" in told and callable(read)
 
 
 def report():

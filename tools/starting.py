@@ -271,8 +271,10 @@ def lab(passed_on: list[str]) -> int:
     """JupyterLab on a folder that is named first, else on the repository, without news and update
     prompts."""
     named = bool(passed_on) and Path(passed_on[0]).is_dir()
-    root = Path(passed_on[0]).resolve() if named else ROOT
-    found = sorted(root.glob("*.ipynb") if named else root.glob("notebooks/00_*.ipynb"))
+    folder = Path(passed_on[0]).resolve() if named else ROOT / "notebooks"
+    # notebooks of the repository link to each other
+    root = ROOT if folder.is_relative_to(ROOT / "notebooks") else folder
+    found = sorted(folder.glob("*.ipynb"))
     page = f"/lab/tree/{found[0].relative_to(root).as_posix()}" if found else "/lab"
     without_news(VENV / "etc" / "jupyter")
     command = [

@@ -28,6 +28,8 @@ app.add_typer(unlearn, name="unlearn")
 
 PAIRS = {"mapping": "--column", "item_columns": "--item-column", "actions": "--action"}
 """Arguments of the readers that are pairs, and the options that take them here."""
+PLAIN = {"encoding": "utf-8", "time_unit": "s"}
+"""What readers take unless told."""
 Text, Texts = str | None, list[str] | None
 Name = Annotated[str, Argument(help="name of a card, as `workbench data list` shows it")]
 Folder = Annotated[Path | None, Option(help="folder of the data; WORKBENCH_DATA unless told")]
@@ -60,6 +62,7 @@ def as_options(said: str) -> str:
     is `--column item=…`."""
     for name, option in PAIRS.items():
         said = re.sub(rf"\b{name}=\{{'([^']*)': '([^']*)'\}}", rf"{option} \1=\2", said)
+    said = re.sub(r"\bdrop=\['([^']*)'\]", r"--drop \1", said)
     said = re.sub(r"\bnames=\[[^]]*\]", "--names user,item,…", said)
     said = re.sub(r"\b(\w+)='([^']*)'", lambda m: f"--{m[1].replace('_', '-')} '{m[2]}'", said)
     return said.replace("copy=True", "--copy")
@@ -131,10 +134,8 @@ def data_add(
         Texts, Option(help="of that file: role=column, such as topics=genres")
     ] = None,
     topic_sep: Annotated[Text, Option(help="between the topics of an item")] = None,
-    action: Annotated[
-        Texts,
-        Option(help="what an action is, such as buy=purchase; return= leaves its rows out"),
-    ] = None,
+    action: Annotated[Texts, Option(help="what an action is, such as buy=purchase")] = None,
+    drop: Annotated[Texts, Option(help="an action whose rows are left out; again for more")] = None,
     time_unit: Annotated[
         str, Option(help="of numeric times: s, ms, us, ns; or the form of dates: %d.%m.%Y")
     ] = "s",
@@ -151,21 +152,26 @@ def data_add(
     """Make a card for a table of your own: shows what its columns are taken for, then asks."""
     from workbench.data import preview
     from workbench.sources import commands
+    from workbench.sources.reading import as_items, layout_of, preview_items
 
     commands.own_folder()  # before anything is asked
     with said_as_options():
         mapping, actions = _pairs(column, "--column"), _pairs(action, "--action")
         options = {"encoding": encoding, "time_unit": time_unit, "sep": sep, "names": names}
-        options |= {"actions": actions or None}
-        options = {key: value for key, value in options.items() if value is not None}
-        columns = _pairs(item_column, "--item-column") or None
-        beside = {"items": items, "item_columns": columns, "topic_sep": topic_sep}
-        _show(as_options(str(preview(path, mapping=mapping, **options))))
-        if not yes:
-            typer.confirm("Are these the roles?", abort=True)
-        _show(
-            as_options(str(commands.add(path, mapping, name=name, copy=copy, **beside, **options)))
-        )
+        options |= {"actions": actions | dict.fromkeys(drop or [], "") or None}
+        told = {"mapping": mapping or None, **options, "items": items, "topic_sep": topic_sep}
+        told |= {"item_columns": _pairs(item_column, "--item-column") or None}
+        told = {key: value for key, value in told.items() if value not in (None, PLAIN.get(key))}
+        # what the columns are taken for, unless the layout says it
+        if layout_of(path.expanduser()) is None or told:
+            seen = preview(path, **{key: told[key] for key in ("mapping", *options) if key in told})
+            _show(as_options(str(seen)))
+            if items is not None:
+                with as_items():
+                    _show(preview_items(items, told.get("item_columns"), seen.mapping.get("item")))
+            if not yes:
+                typer.confirm("Are these the roles?", abort=True)
+        _show(as_options(str(commands.add(path, name=name, copy=copy, **told))))
 
 
 @data.command("check")

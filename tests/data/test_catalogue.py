@@ -51,7 +51,7 @@ def test_original_ids_become_codes_where_the_index_is_handed_in():
         Catalogue.from_table(table, topics)
     made = Catalogue.from_table(table, topics, items=["a", "b", "c"])
     assert [made.title(code) for code in range(3)] == ["Pot", "Pan", ""]
-    assert made.topics_of(0) == ["Metal", "unknown"] and made.topics_of(2) == ["unknown"]
+    assert made.topics_of(0) == ["Metal"] and made.topics_of(2) == []
     with pytest.raises(DataError, match="item 'b' is repeated in row 0"):
         Catalogue.from_table(pd.concat([table, table]), items=["a", "b"])
     numbers = table.assign(item=["1", "2", "3"])

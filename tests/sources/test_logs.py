@@ -36,7 +36,7 @@ def test_movielens_as_on_kaggle(tmp_path):
         "rating"
     }
     assert catalogue.title(0) == "Rain, The (1999)" and catalogue.topics_of(0) == ["Drama", "War"]
-    assert catalogue.topics_of(1) == ["unknown"] and list(catalogue.frame["tags"]) == [
+    assert catalogue.topics_of(1) == [] and list(catalogue.frame["tags"]) == [
         "slow|sad end",
         "",
         "",
@@ -47,7 +47,7 @@ def test_goodreads_takes_book_ids_of_the_map_and_a_zero_for_no_rating(tmp_path):
     log, catalogue, _ = opened("goodreads", tmp_path)
     assert told(log)[:2] == [(0, 800), (0, 900)] and log.frame["timestamp"].isna().all()
     assert log.frame["value"].tolist()[::2] == [4.0, 3.0] and np.isnan(log.frame["value"].iloc[1])
-    assert catalogue.topics_of(0) == ["fiction", "poetry"] and catalogue.topics_of(1) == ["unknown"]
+    assert catalogue.topics_of(0) == ["fiction", "poetry"] and catalogue.topics_of(1) == []
     assert list(catalogue.frame["shelves"]) == ["sea", ""] and list(
         catalogue.frame["description"]
     ) == ["A tale.", ""]

@@ -223,7 +223,7 @@ def test_actions_are_named_and_may_be_mapped_or_left_out(own):
     path = write(own, "x.csv", "user,item,event\n1,5,view\n1,6,buy\n1,6,return\n2,5,buy\n")
     said = str(commands.add(path))
     assert "actions: buy 2, return 1, view 1" in said
-    assert "counted as any row: buy, return; actions={'buy': 'purchase'}" in said
+    assert "counted as any row: buy, return; actions={'buy': '…'}" in said
     out, error = command(
         "add", path, "--yes", "--name", "y", "--action", "buy=purchase", "--action", "return="
     )
@@ -236,31 +236,19 @@ def test_actions_are_named_and_may_be_mapped_or_left_out(own):
 def test_add_says_that_ratings_need_a_threshold(own):
     added = commands.add(write(own, "clicks.csv", CLICKS))
     assert "values from 1 to 5: every row counts as a like" in str(added)
-    lines = str(added).splitlines()[-2:]
-    assert lines[-1].endswith("keep_at_least(movies.log, 4), reindex=True)")
+    assert "keep_at_least(log, 4) leaves out those below 4" in str(added)
     assert "keep_at_least" in read_table.__doc__ and "keep_at_least" in commands.add.__doc__
 
 
-def test_the_lines_that_add_ends_with_open_the_data_in_the_notebook_it_names(own):
-    users = range(12)
-    rows = "".join(f"u{u},p{i},2019-01-0{1 + i}\n" for u in users for i in range(6))
-    path = write(own, "shop.csv", "user,item,time\n" + rows)
-    shelf = "id,title,topics,price\n" + "".join(f"p{i},Pot {i},Tea;Cups,{i}\n" for i in range(6))
-    write(own, "shelf.csv", shelf)
-    out, error = command("add", path, "--items", own / "shelf.csv", "--yes")
+def test_add_ends_with_the_notebook_that_opens_it_and_the_line_to_type(own):
+    out, error = command("add", write(own, "shop.csv", CLICKS), "--yes")
     assert error is None
-    where, *lines = out.splitlines()[-3:]
-    notebook = settings().data.parent / where.split(":")[0]
-    assert notebook.is_file() and "one of your topics" in where
-    names = {"data": data}
-    exec("\n".join(lines), names)
-    log, catalogue = names["kept"].log, names["kept"].match(names["movies"].catalogue)
-    assert len(log) == 72 and catalogue.title(2) == "Pot 2"
-    assert (
-        list(catalogue.items_of("Tea")) == list(range(6)) and catalogue.frame["price"].iloc[5] == 5
-    )
-    # the cell of the notebook that these lines replace is there
-    assert 'movies = data.open_data(\\"ml-100k\\")' in notebook.read_text(encoding="utf-8")
+    line, name = out.splitlines()[-2:]
+    folder, notebook = re.search(r"python start\.py lab (\S+) +then run (\S+)", line).groups()
+    assert (settings().data.parent / folder / notebook).is_file()
+    # the first of its folder, which is where the command goes
+    assert notebook == min(path.name for path in (settings().data.parent / folder).glob("*.ipynb"))
+    assert 'name = "shop"' in name and data.latest() == "shop"
 
 
 def test_a_table_of_items_is_read_by_original_ids(own):
@@ -271,7 +259,7 @@ def test_a_table_of_items_is_read_by_original_ids(own):
     said = [str(warning.message) for warning in caught]
     assert said == [
         "shelf.csv: 1 rows are of items that the log does not name",
-        "shelf.csv: 1 prices are no numbers, and unknown",
+        "shelf.csv: price: 1 prices are no numbers ('cheap' in line 3), and unknown",
     ]
     assert [catalogue.title(code) for code in (0, 1)] == ["Pot", "Pan"]
     assert catalogue.topics_of(0) == ["Kitchen", "Metal"]

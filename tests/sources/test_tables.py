@@ -236,7 +236,7 @@ def test_recbole_becomes_log_catalogue_and_users(tmp_path):
     assert list(log.users) == [1, 2, 3] and list(log.items) == [10, 20, 30]
     assert list(log.frame["user"]) == [1, 0] and set(log.frame["action"]) == {"rating"}
     assert [catalogue.title(code) for code in range(3)] == ['A "Tale', "Nobody's", "B"]
-    assert catalogue.topics_of(0) == ["Comedy", "War"] and catalogue.topics_of(1) == ["unknown"]
+    assert catalogue.topics_of(0) == ["Comedy", "War"] and catalogue.topics_of(1) == []
     assert list(catalogue.frame["release_year"]) == [1995, 1996, 1997]
     assert users["zip_code"].tolist()[::2] == ["01234", "99999"] and list(users["user"]) == [
         0,
@@ -298,7 +298,7 @@ def test_movielens_in_both_layouts(tmp_path):
     )
     log, catalogue, _ = read_movielens(new)
     assert catalogue.title(0) == "One, The" and catalogue.topics_of(0) == ["Horror", "War"]
-    assert catalogue.topics_of(1) == ["unknown"] and list(log.frame["value"]) == [3.0, 4.5]
+    assert catalogue.topics_of(1) == [] and list(log.frame["value"]) == [3.0, 4.5]
 
     flags = ["0"] * 19
     flags[11] = flags[17] = "1"

@@ -197,8 +197,12 @@ def test_the_lab_opens_a_folder_that_is_named_and_the_repository_else(monkeypatc
     monkeypatch.chdir(tmp_path.parent)
     starting.lab([tmp_path.name, "--no-browser"])
     starting.lab(["--no-browser"])
-    one, two = asked
+    starting.lab([str(starting.ROOT / "notebooks" / "real")])
+    one, two, three = asked
     assert f"--ServerApp.root_dir={tmp_path}" in one and tmp_path.name not in one
     assert "--LabApp.default_url=/lab/tree/20_b.ipynb" in one and one[-1] == "--no-browser"
     assert f"--ServerApp.root_dir={starting.ROOT}" in two
     assert any(word.startswith("--LabApp.default_url=/lab/tree/notebooks/00_") for word in two)
+    # those on real data link to the others
+    assert f"--ServerApp.root_dir={starting.ROOT}" in three
+    assert any("/lab/tree/notebooks/real/00_your_own" in word for word in three)

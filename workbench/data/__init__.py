@@ -24,9 +24,10 @@ _own, _, _names = lazy.attach(
 )
 _ELSEWHERE = {
     "workbench.sources": [
-        *("Dataset", "Preview", "preview", "read_lists", "read_movielens", "read_recbole"),
-        *("read_items", "read_table", "Card", "Opened", "open_data", "stamp_of_data"),
-        *("Keyset", "read_keyset", "Rules", "find_sensitive", "load_rules"),
+        *("Dataset", "Preview", "preview", "read_lists", "read_movielens", "read_recbole", "read"),
+        *("read_items", "read_table", "Card", "Opened", "open_data", "stamp_of_data", "latest"),
+        *("Keyset", "read_keyset", "Rules", "find_sensitive", "load_rules", "first_request"),
+        "keep_enough",
     ],
     "workbench.worlds.shop": ["World", "generate", "generate_texts", "load_world", "write_world"],
 }

@@ -23,7 +23,7 @@ class Catalogue:
     frame: item int32 (0, 1, 2, …), title, category, brand, price (NaN where unknown), and whatever
     else the source has; `kind`, where it has one, names what a product is, finer than its category:
     products of one kind are substitutes; a number `rating` says which of them is better. topics:
-    [item, topic]; an item's category is always one of its topics.
+    [item, topic]; an item's category, where one is known, is one of its topics.
     """
 
     frame: pd.DataFrame
@@ -76,14 +76,16 @@ class Catalogue:
             expected = "one row per item of the log"
             raise DataError("item codes are not 0, 1, 2, …", where, expected, do)
         frame = frame.astype({"item": "int32"}).sort_values("item", ignore_index=True)
-        both = frame[["item", "category"]].rename(columns={"category": "topic"})
+        # a category that is unknown is no topic
+        both = frame.query("category != 'unknown'")[["item", "category"]]
+        both.columns = ["item", "topic"]
         if topics is not None:
             if not topics["item"].isin(frame["item"]).all():
                 what = "a topic of an item that is not there"
                 raise DataError(what, where, "item codes of the catalogue")
             both = pd.concat([both, topics[["item", "topic"]]])
-        both = both.drop_duplicates().sort_values(["item", "topic"], ignore_index=True)
-        both = both.astype({"item": "int32"})
+        both = both.astype({"item": "int32"}).drop_duplicates()
+        both = both.sort_values(["item", "topic"], ignore_index=True)
         return cls(frame[[*REQUIRED, *frame.columns.difference(REQUIRED, sort=False)]], both)
 
     def __len__(self) -> int:
@@ -105,7 +107,7 @@ class Catalogue:
     def items_of(self, topic: str) -> np.ndarray:
         """Codes of the items of a topic, ascending; raises `UnknownItem` for a topic nobody has."""
         if topic not in list(self._items):
-            some = ", ".join(sorted(map(str, self._items))[:8])
+            some = ", ".join(sorted(map(str, self._items))[:8]) or "none"
             raise UnknownItem(f"no item has the topic {topic!r}", "topic", f"one of {some}, …")
         return self._items[topic]
 

@@ -114,7 +114,7 @@ def columns_of(
         raise DataError("the table is empty", where, "at least one interaction", do)
     for role in ("user", "item", "action"):
         if role in raw:
-            what, want = f"no {role} in {{place}}", f"a {role} in every row"
+            what, want = f"no {role} in {{place}}", "one in every row"
             refuse(raw[role], raw[role].isna(), what, where, want, "drop or repair these rows")
     return raw
 

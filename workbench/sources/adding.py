@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import shutil
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,26 +13,23 @@ from typing import Any
 import pandas as pd
 
 from workbench.data.interactions import Interactions
-from workbench.errors import ConfigError, DataError, WorkbenchError, typed
+from workbench.errors import ConfigError, DataError, typed
 from workbench.settings import settings
 from workbench.sources.cards import Card, CardFile, all_cards, sha256_of
 from workbench.sources.files import found, why
-from workbench.sources.logs.items import read_items
-from workbench.sources.logs.tables import FORM, Preview, preview, read_noted
-from workbench.sources.packed import parts_of
+from workbench.sources.reading import source_of
 from workbench.whole import whole_file, whole_folder
 
-NOTEBOOK = "notebooks/real/20_boomerang_ml100k.ipynb"
-"""The notebook whose first cell opens a data set by its card."""
+NOTEBOOK = "00_your_own_forget_screen.ipynb"
+"""The notebook in notebooks/real that opens any card on the forget screen."""
 
 
 @dataclass(frozen=True)
 class Added:
-    """What `add` wrote: the card, its file, and the preview that shows which column became what."""
+    """What `add` wrote: the card and its file, and what there is to say of the data."""
 
     card: Card
     path: Path
-    preview: Preview
     notes: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
@@ -43,18 +39,15 @@ class Added:
         return "\n".join([repr(self), *self.notes, "", self.opens()])
 
     def opens(self) -> str:
-        """The notebook that this data goes into, and the lines that open it there."""
-        lines = f'movies = data.open_data("{self.card.name}")\n'
-        if "value" in self.card.columns:
-            lines += "kept = data.keep_core(data.keep_at_least(movies.log, 4), reindex=True)"
-        else:
-            lines += "kept = data.keep_core(movies.log, reindex=True)"
-        about = "; then one of your topics for Horror" if "items" in self.card.options else ""
-        return f"{NOTEBOOK}: write these lines for the two that read ml-100k{about}\n{lines}"
+        """The notebook that this data goes into, and the line that opens it there."""
+        return (
+            f"Next: python start.py lab notebooks/real   then run {NOTEBOOK}\n"
+            f'It opens the card added last; later: name = "{self.card.name}"'
+        )
 
     def to_frame(self) -> pd.DataFrame:
-        """The columns of the file and their roles in the card."""
-        return self.preview.columns
+        """The roles of the columns: [role, column]."""
+        return pd.DataFrame(self.card.columns.items(), columns=["role", "column"])
 
 
 @typed
@@ -65,48 +58,29 @@ def add(
     name: str | None = None,
     copy: bool = False,
     items: str | Path | None = None,
-    item_columns: dict[str, str] | None = None,
-    topic_sep: str | None = None,
     **options: Any,
 ) -> Added:
     """Make a card for a table of your own; the table stays where it is unless `copy`.
 
-    mapping: role → column, laid over the guess of `preview` (a role given as "" is left out);
-    items: a second file with one row per item, item_columns and topic_sep: as `mapping` and
-    `topic_sep` of `read_items`; options: of `read_table`, such as time_unit or actions. The tables
-    are read once, so a card that is written works. A rating read as `value` changes nothing by
-    itself: every row counts as a like until `keep_at_least(log, 4)` leaves out the others.
+    mapping, items, options: as for `read`, which reads the tables once, so that a card that is
+    written works. A folder in the layout of MovieLens or RecBole is a card too. A rating read as
+    `value` changes nothing by itself: every row counts as a like until `keep_at_least(log, 4)` (or
+    `keep_enough`, which the notebooks call) leaves out the others.
     """
-    if items is None and (item_columns or topic_sep):
-        do = "pass items='…', or leave them out"
-        raise ConfigError("no table of items", "item_columns, topic_sep", "items too", do)
-    own, path = own_folder(), found(path).resolve()
-    name = name or re.sub(r"[^a-z0-9]+", "-", path.name.split(".")[0].lower()).strip("-") or "table"
+    own, path = own_folder(), Path(path).expanduser()
+    path = (path if path.is_dir() else found(path)).resolve()
+    name = name or _named(path)
     if name in all_cards():
         raise ConfigError(f"there is a card {name!r}", "name", "a new name", "pass name='…'")
-    form = {key: options[key] for key in FORM if key in options}
-    meaning = {key: value for key, value in options.items() if key not in FORM}
-    seen = preview(path, mapping=mapping, **options)
-    read = read_noted(path, seen.mapping, form, meaning)
-    # what a card holds is text
-    if "actions" in options:
-        options["actions"] = {str(code): name for code, name in options["actions"].items()}
-    if not isinstance(options.get("names", ""), str):
-        options["names"] = ",".join(options["names"])
-    files = [path] if path.is_file() else parts_of(path)
-    place = path.parent if path.is_file() else path
-    _flat(files, place)
-    said = list(read.notes.all)
-    if items is not None:
-        items = found(items).resolve()
-        said += _beside(read.log, items, place, copy, item_columns, topic_sep)
-        options |= {"items": _plain_name(items)}
-        options |= {"item_columns": item_columns} if item_columns else {}
-        options |= {"topic_sep": topic_sep} if topic_sep else {}
-        files.append(items)
-    cards = tuple(CardFile(name=_plain_name(file), sha256=sha256_of(file)) for file in files)
-    facts = {"name": name, "reader": "table", "columns": seen.mapping, "options": options}
-    facts |= {"files": cards, "task": "your own table", **counts_of(read.log)}
+    items = None if items is None else found(items).resolve()
+    source = source_of(path, mapping, items=items, **options)
+    place = path if path.is_dir() else path.parent
+    _together(source.files, items, place, copy)
+    facts = {"name": name, "reader": source.reader, "columns": source.columns}
+    facts |= {"options": _as_text(source.options, items)}
+    files = {_plain_name(file): sha256_of(file) for file in source.files}
+    facts |= {"files": tuple(CardFile(name=file, sha256=sha) for file, sha in files.items())}
+    facts |= {"task": "your own table", **counts_of(source.data.log)}
     facts |= {"folders": (name,)} if copy else {"place": place}
     try:
         card = Card(**facts)
@@ -114,53 +88,50 @@ def add(
         what = f"no card can be made ({why(error)})"
         raise ConfigError(what, "add", "a plain name", "pass name='…'") from error
     if copy:
-        folder = own / name
-        if folder.exists():
-            what = "the folder is there already"
-            raise ConfigError(what, str(folder), "a new name", "pass name='…'")
-        with whole_folder(folder) as new:
-            for file in files:
-                shutil.copy2(file, new)
+        _copied(source.files, own / name)
     target = own / "cards" / f"{name}.toml"
     with whole_file(target, None) as new:  # a file that is no card may have the name
         new.write_text(_toml(card), encoding="utf-8")
-    return Added(card, target, seen, tuple(said))
+    return Added(card, target, (*source.facts, *source.doubts))
 
 
-def _plain_name(path: Path) -> str:
-    return path.name.removesuffix(".gz")
+def _named(path: Path) -> str:
+    """What the card of a file is called unless told."""
+    return re.sub(r"[^a-z0-9]+", "-", path.name.split(".")[0].lower()).strip("-") or "table"
 
 
-def _flat(files: list[Path], place: Path) -> None:
-    """Refuse parts in folders of their own, which a card cannot name."""
-    if any(file.parent != place for file in files):
+def _as_text(options: dict[str, Any], items: Path | None) -> dict[str, Any]:
+    """The options of a reader as a card holds them."""
+    text = dict(options)
+    if "actions" in text:
+        text["actions"] = {str(code): name for code, name in text["actions"].items()}
+    if not isinstance(text.get("names", ""), str):
+        text["names"] = ",".join(text["names"])
+    return text | ({} if items is None else {"items": _plain_name(items)})
+
+
+def _together(files: list[Path], items: Path | None, place: Path, copy: bool) -> None:
+    """Refuse files that no card can name: one place holds them all, unless they are copied."""
+    if items is not None and items.parent != place and not copy:
+        do = "pass copy=True, or put both files into one folder"
+        raise ConfigError("the two files lie in different folders", "items", str(place), do)
+    if any(file.parent != place for file in files if file != items):
         do = "write it as one file: read_parquet(folder).to_parquet('all.parquet')"
         raise DataError("parts in folders of their own", str(place), "all in one folder", do)
 
 
-def _beside(
-    log: Interactions,
-    items: Path,
-    place: Path,
-    copy: bool,
-    columns: dict[str, str] | None,
-    topic_sep: str | None,
-) -> list[str]:
-    """Read the table of items once; what is to be said of it."""
-    if items.parent != place and not copy:
-        do = "pass copy=True, or put both files into one folder"
-        raise ConfigError("the two files lie in different folders", "items", str(place), do)
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        try:
-            catalogue = read_items(items, log, columns, topic_sep=topic_sep)
-        except WorkbenchError as error:
-            do = error.do and error.do.replace("mapping=", "item_columns=")
-            raise type(error)(error.what, error.where, error.expected, do) from error
-    topics = catalogue.topics["topic"].value_counts()
-    shown = ", ".join(f"{topic} {count:,}" for topic, count in topics.head(8).items())
-    said = [str(warning.message) for warning in caught]
-    return [*said, f"{len(catalogue):,} items, {len(topics):,} topics: {shown}"]
+def _copied(files: list[Path], folder: Path) -> None:
+    """Copy files to a new folder, all or none."""
+    if folder.exists():
+        what = "the folder is there already"
+        raise ConfigError(what, str(folder), "a new name", "pass name='…'")
+    with whole_folder(folder) as new:
+        for file in files:
+            shutil.copy2(file, new)
+
+
+def _plain_name(path: Path) -> str:
+    return path.name.removesuffix(".gz")
 
 
 def counts_of(log: Interactions) -> dict[str, int]:

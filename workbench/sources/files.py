@@ -181,7 +181,7 @@ def _lines(
                 continue  # a blank line, which pandas skips
             if len(row) < len(table.columns):
                 what = f"line {begin} is broken: {len(row)} fields"
-                expected = f"{len(table.columns)} fields"
+                expected = f"{len(table.columns)} fields, with {sep!r} between"
                 raise DataError(what, path.name, expected, "repair or remove this line")
             found.append(begin)
     found = found[plain.start - 1 :]

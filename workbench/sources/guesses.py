@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 import pandas as pd
 
@@ -23,11 +24,12 @@ ROLES = {
 """Column names that are taken for a role; case, blanks, `_` and a `:type` ending do not count."""
 FACTS = {
     "item": f"{ROLES['item']} id",
-    "title": "title name productname producttitle itemname movietitle booktitle",
-    "topics": "topics genres genre categories tags class category department",
-    "price": "price listprice cost",
+    "title": "title name productname producttitle itemname movietitle booktitle label designation",
+    "topics": "topics genres genre categories tags class category department topic themes theme "
+    "keywords subjects productgroup section",
+    "price": "price listprice cost unitprice saleprice",
     "brand": "brand store manufacturer publisher",
-    "kind": "kind producttype",
+    "kind": "kind producttype subcategory",
 }
 """The same for a table of items."""
 NAMES = "pass names=['user', 'item', …] if the file has no header, else rename the columns"
@@ -36,6 +38,14 @@ CLOCK = r"\d{1,2}:\d{2}(:\d{2}(\.\d+)?)?"
 DATE = r"\d{4}-\d{2}-\d{2}.*"
 MOST = 20
 """Kinds of action that a column may name which is only called `type`."""
+DEEDS = frozenset(
+    re.findall(
+        r"\w+",
+        "view look click detail cart basket addtocart buy purchase order transaction return refund "
+        "favourite favorite fav wishlist like remove removefromcart",
+    )
+)
+"""Actions: a column that holds two of them and little else names what was done."""
 
 
 def by_names(columns: pd.Index, roles: dict[str, str]) -> dict[str, str]:
@@ -52,8 +62,11 @@ def by_names(columns: pd.Index, roles: dict[str, str]) -> dict[str, str]:
     return guess
 
 
-def guess_roles(raw: pd.DataFrame) -> tuple[dict[str, str], list[str]]:
-    """The mapping role → column that names and first rows suggest, and why one was not taken."""
+def guess_roles(
+    raw: pd.DataFrame, actions: Iterable[object] = ()
+) -> tuple[dict[str, str], list[str]]:
+    """The mapping role → column that names and first rows suggest, and why one was not taken;
+    actions: names of some, by which the column is found that holds them."""
     guess, said = by_names(raw.columns, ROLES), []
     plain = {str(column).split(":")[0].lower(): str(column) for column in raw}
     # a date and a time of day in two columns
@@ -72,7 +85,21 @@ def guess_roles(raw: pd.DataFrame) -> tuple[dict[str, str], list[str]]:
     if action.lower() == "type" and raw[action].nunique() > MOST:
         del guess["action"]
         said.append(f"{action} has more than {MOST} values: not taken for an action")
+    if "action" not in guess and (found := _deeds(raw, guess, set(map(str, actions)))):
+        guess["action"] = found
     return guess, said
+
+
+def _deeds(raw: pd.DataFrame, guess: dict[str, str], actions: set[str]) -> str | None:
+    """The one column without a role whose values are these actions, or words for such."""
+    found = []
+    for place, name in enumerate(map(str, raw.columns)):
+        values = set(raw.iloc[:, place].dropna().astype(str).unique()[: MOST + 1])
+        plain = {re.sub(r"[^a-z]", "", value.lower()) for value in values}
+        known = actions & values if actions else len(plain & DEEDS) > 1
+        if known and len(values) <= MOST and name not in guess.values():
+            found.append(name)
+    return found[0] if len(found) == 1 else None
 
 
 def both_of(column: str, raw: pd.DataFrame) -> list[str]:

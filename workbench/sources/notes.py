@@ -46,15 +46,24 @@ def notes_of(log: Interactions, times: pd.Series | None, left: list[str], droppe
             what = (
                 f"without a rank in {' < '.join(FUNNEL)}, so counted as any row: {_some(unranked)}"
             )
-            do = f"actions={{'{unranked[0]}': 'purchase'}} says what one is, '' leaves its rows out"
+            one = unranked[0]
+            do = (
+                f"actions={{'{one}': '…'}} says which one it is, drop=['{one}'] leaves its rows out"
+            )
             facts.append(f"{what}; {do}")
     low, high = log.frame["value"].min(), log.frame["value"].max()
     if not pd.isna(low):
         what = f"values from {low:g} to {high:g}: every row counts as a like, a low one too"
-        least = low + 0.75 * (high - low)
+        least = least_liked(log.frame["value"])
         facts.append(f"{what}; keep_at_least(log, {least:g}) leaves out those below {least:g}")
     named = [f"columns that nobody reads: {', '.join(left)}"] if left else []
     return Notes(facts, [*doubts_of(log, times), *blanks_of(log)], named)
+
+
+def least_liked(values: pd.Series) -> float:
+    """The smallest of the values that lies in the uppermost quarter of their range: 4 of 1 to 5."""
+    low, high = values.min(), values.max()
+    return float(values[values >= low + 0.75 * (high - low)].min())
 
 
 def span(log: Interactions) -> str:

@@ -24,6 +24,7 @@ from workbench.sources.logs.dataset import Dataset
 from workbench.sources.logs.items import read_items
 from workbench.sources.logs.lists import read_lists
 from workbench.sources.logs.tables import FORM, read_noted
+from workbench.sources.reading import bare
 from workbench.sources.steps import prepare
 
 
@@ -60,9 +61,7 @@ class Opened:
         log = self.log
         if not isinstance(self.content, Interactions | Split):
             return self.content.catalogue
-        titles = [f"item {item}" for item in log.items]
-        table = pd.DataFrame({"item": np.arange(log.n_items), "title": titles})
-        return Catalogue.from_table(table, where=self.card.name)
+        return bare(log, self.card.name)
 
     @property
     def split(self) -> Split:

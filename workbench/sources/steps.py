@@ -19,7 +19,8 @@ from workbench.data.filters import (
     start,
 )
 from workbench.data.interactions import Interactions
-from workbench.errors import ConfigError, typed
+from workbench.errors import ConfigError, DataError, typed
+from workbench.sources.notes import least_liked
 
 
 @typed
@@ -41,6 +42,32 @@ def cut_sessions(log: Interactions | Filtered, minutes: float = 60) -> Filtered:
     session = gap.groupby(frame["user"]).cumsum().astype("Int64")
     state = replace(state, log=replace(state.log, frame=frame.assign(session=session)))
     return rows_kept(state, f"sessions cut at {minutes:g} minutes", np.ones(len(frame), bool))
+
+
+RATINGS, ITEMS = 20, 3_000
+"""Different values that still are ratings, and items that a laptop inverts in seconds."""
+
+
+@typed
+def keep_enough(log: Interactions | Filtered) -> Filtered:
+    """What a notebook shows of any log: of ratings those that say liked (4 and more of 5), then
+    users and items with at least five rows each, and more an item until there are no more than
+    3,000; new indexes. A log too small for that keeps its rows.
+
+    >>> keep_enough(open_data("ml-100k").log).dropped  # doctest: +SKIP
+    """
+    state = start(log)
+    values = state.log.frame["value"].dropna()
+    if 1 < values.nunique() <= RATINGS:
+        state = keep_at_least(state, least_liked(values))
+    least, enough = 5, None
+    while enough is None or enough.log.n_items > ITEMS:
+        try:
+            enough = keep_core(state, 5, least, reindex=True)
+        except DataError:  # nobody is left
+            return enough or keep_core(state, 1, 1, reindex=True)
+        least *= 2
+    return enough
 
 
 FILTERS = (keep_at_least, keep_actions, keep_core, keep_baskets, drop_equal, cut_sessions)

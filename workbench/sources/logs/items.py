@@ -9,14 +9,16 @@ from typing import Any
 import pandas as pd
 
 from workbench.data.catalogue import Catalogue
-from workbench.data.checks import like
+from workbench.data.checks import like, refuse
 from workbench.data.interactions import Interactions
 from workbench.errors import DataError, typed
-from workbench.sources.columns import as_ids, require_roles, roles_of, tell
+from workbench.sources.columns import as_ids, as_numeric, require_roles, roles_of, tell
 from workbench.sources.files import found, read_frame
 from workbench.sources.guesses import FACTS, by_names
+from workbench.sources.logs.tables import SEEN, Preview, shown
+from workbench.sources.prices import as_prices
 
-SEPARATORS = ("|", ";", ",")
+SEPARATORS = ("|", ";", ">", ",")
 """What may stand between the topics of an item; the first that does, anywhere in the column."""
 
 
@@ -35,26 +37,30 @@ def read_items(
 
     mapping: what a column is (item, title, topics, price, brand, kind) → its name, laid over what
     names such as movieId, name, genres suggest ("" leaves one out). topic_sep: between the topics
-    of an item, "|", ";" or "," unless told. Ids are those of the log's file. Items of which the
+    of an item, "|", ";", ">" or "," unless told. Ids are those of the log's file. Items of which the
     table says nothing are called by their id; rows of items that the log does not name are left,
-    and prices that are no numbers unknown; a warning counts them. Raises `DataError` where no item
-    of the log is in the table.
+    and prices that are no numbers (12,50 EUR is one) unknown; a warning counts them. Raises
+    `DataError` where no item of the log is in the table, or one has two rows that differ.
 
     >>> read_items("products.csv", log, {"title": "label"}).title(0)  # doctest: +SKIP
     """
     path = found(path)
     raw = read_frame(path, sep=sep, encoding=encoding, names=names)
-    taken = roles_of({"item": "item"} | by_names(raw.columns, FACTS), mapping, FACTS)
+    taken, _ = item_roles(raw, mapping)
     require_roles(raw, taken, path.name)
-    table = raw.rename(columns={column: role for role, column in taken.items()})
+    # a column called by a role that another one has is left
+    left = [role for role in FACTS if role in raw and role not in taken.values()]
+    table = raw.drop(columns=left).rename(columns={name: role for role, name in taken.items()})
+    if "rating" in table:
+        table["rating"] = as_numeric(table["rating"])
     table["item"] = _like(table["item"], log.items)
-    said = _counts(table, log, path.name)
-    # prices with a currency or words are no numbers
+    table, said = _once(table, path.name)
+    _met(table, raw, log, f"{path.name}, column {taken['item']}")
+    said += _counts(table, log)
+    # prices with a currency are numbers, words are none
     if "price" in table:
-        price = pd.to_numeric(table["price"], errors="coerce")
-        unclear = int((price.isna() & table["price"].notna()).sum())
-        said += [f"{unclear:,} prices are no numbers, and unknown"] if unclear else []
-        table["price"] = price
+        table["price"], _, told = as_prices(table["price"], taken["price"])
+        said += told
     lists = _topics(table.pop("topics"), topic_sep) if "topics" in table else None
     if "title" not in table:
         table["title"] = None
@@ -72,6 +78,52 @@ def read_items(
     return Catalogue.from_table(table, long, where=path.name, items=log.items)
 
 
+def preview_items(
+    path: str | Path, mapping: dict[str, str] | None = None, item: str = ""
+) -> Preview:
+    """Look at a table of items: its columns, what each is taken for, which facts none tells, and
+    how prices are read.
+
+    mapping: as for `read_items`; item: what the log calls its items, taken for theirs where a
+    column is called so. Raises `DataError` where no column is the item.
+    """
+    path = found(path)
+    raw = read_frame(path, nrows=SEEN)
+    taken, absent = item_roles(raw, mapping, item)
+    require_roles(raw, {"item": "item"} | taken, path.name)
+    if "price" in taken:
+        absent += as_prices(raw[taken["price"]], taken["price"])[1]
+    return shown(raw, 5, taken, [f"{path.name}: {note}" for note in absent])
+
+
+def item_roles(
+    raw: pd.DataFrame, mapping: dict[str, str] | None, item: str = ""
+) -> tuple[dict[str, str], list[str]]:
+    """Role → column of a table of items, and what no column tells, as a sentence each."""
+    guess = {"item": "item"} | by_names(raw.columns, FACTS)
+    if item in raw:
+        guess = {role: name for role, name in guess.items() if name != item} | {"item": item}
+    taken = roles_of(guess, mapping, FACTS)
+    said = []
+    for role, none in {"title": "items are called by their id", "topics": "no topics"}.items():
+        if role not in taken:
+            said.append(
+                f"no column is the {role}: {none}; item_columns={{'{role}': '…'}} names one"
+            )
+    return taken, said
+
+
+def _once(table: pd.DataFrame, where: str) -> tuple[pd.DataFrame, list[str]]:
+    """One row an item: equal ones are one, others refused; how many went, as a sentence."""
+    again = table.astype("str").duplicated() & table["item"].notna()
+    left = table[~again]
+    wrong = left["item"].duplicated() & left["item"].notna()
+    what, expected = "item {value} has a second row, {place}, that differs", "one row per item"
+    refuse(left["item"], wrong, what, where, expected, "remove one of the two from the file")
+    gone = int(again.sum())
+    return left, [f"{gone:,} rows are there twice, and read once"] if gone else []
+
+
 def _like(column: pd.Series, index: pd.Index) -> pd.Series:
     """Ids in the type that the log's have."""
     if pd.api.types.is_string_dtype(index):
@@ -79,12 +131,22 @@ def _like(column: pd.Series, index: pd.Index) -> pd.Series:
     return as_ids(column)
 
 
-def _counts(table: pd.DataFrame, log: Interactions, where: str) -> list[str]:
-    """How many items only one of the two knows; `DataError` where that is all."""
+def _met(table: pd.DataFrame, raw: pd.DataFrame, log: Interactions, where: str) -> None:
+    """Refuse a table none of whose items is one of the log; name the column that has them, if one
+    does."""
+    if table["item"].isin(log.items).any():
+        return
+    has = [name for name in raw.columns.unique() if raw[[name]].iloc[:, 0].isin(log.items).any()]
+    some = next(iter(table["item"]), None)
+    expected, do = like(some, log.items)
+    if has:
+        do = f"{has[0]} holds some: pass mapping={{'item': '{has[0]}'}}"
+    raise DataError(f"no item is one of the log: {some!r}", where, expected, do or "take its ids")
+
+
+def _counts(table: pd.DataFrame, log: Interactions) -> list[str]:
+    """How many items only one of the two knows."""
     known = table["item"].isin(log.items)
-    if not known.any():
-        some = next(iter(table["item"]), None)
-        raise DataError("no item is one of the log", where, *like(some, log.items))
     without = log.n_items - table["item"][known].nunique()
     said = []
     if without:

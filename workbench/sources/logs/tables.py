@@ -31,6 +31,8 @@ from workbench.sources.notes import Notes, notes_of
 
 SEEN = 1_000
 """Rows that `preview` reads to say what they hold."""
+WIDE = 40
+"""Letters of a value that `preview` shows."""
 FORM = ("sep", "encoding", "names")
 """Options that say how a file is written; the others say what it means."""
 
@@ -127,7 +129,7 @@ def preview(
     path = found(path)
     form = {key: options.pop(key) for key in FORM if key in options}
     raw = read_frame(path, nrows=max(n, SEEN), **_named(form))
-    guess, said = guess_roles(raw)
+    guess, said = guess_roles(raw, options.get("actions") or ())
     guess = roles_of(guess, mapping, (*ROLES, "interaction"))
     if not form.get("names"):
         said += [f"{what}; {NAMES}" for what in looks_like_values(raw)]
@@ -136,10 +138,15 @@ def preview(
         said += [f"the first {len(raw):,} rows: {note}" for note in notes.all]
     except WorkbenchError as error:
         said.append(f"these rows make no log yet: {error}")
+    return shown(raw, n, guess, said)
+
+
+def shown(raw: pd.DataFrame, n: int, guess: dict[str, str], said: list[str]) -> Preview:
+    """The preview of a table whose columns have these roles, and of which this is said."""
     roles = {part: role for role, column in guess.items() for part in both_of(column, raw)}
     typed = raw.head(n).apply(as_numeric)
     columns = pd.DataFrame({"column": raw.columns, "dtype": typed.dtypes.astype(str).to_numpy()})
-    columns["example"] = raw.iloc[0].astype(str).to_numpy() if len(raw) else ""
+    columns["example"] = raw.iloc[0].astype(str).str[:WIDE].to_numpy() if len(raw) else ""
     columns["role"] = [roles.get(column, "") for column in raw]
     return Preview(typed, columns, guess, tuple(said))
 
@@ -191,7 +198,8 @@ def read_noted(
     if not form.get("names"):
         for said in looks_like_values(raw):
             raise DataError(said, path.name, "names of columns", NAMES)
-    guess = guess_roles(raw.head(SEEN))[0] if mapping is None else dict(mapping)
+    actions = meaning.get("actions") or ()
+    guess = guess_roles(raw.head(SEEN), actions)[0] if mapping is None else dict(mapping)
     return Reading(raw, guess, path.name, **meaning)
 
 
@@ -228,7 +236,8 @@ def _renamed(
         return table, 0, []
     if "action" not in table:
         do = "pass mapping={'action': '…'} with the name of its column"
-        raise ConfigError("no column is the action", "actions", "new names of its values", do)
+        what = f"no column is the action: none alone holds {', '.join(map(str, actions))}"
+        raise ConfigError(what, "actions", "new names of its values", do)
     names = {str(code): name for code, name in actions.items()}
     told = table["action"].notna()
     written = table["action"].astype(str)
