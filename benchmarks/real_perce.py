@@ -144,7 +144,7 @@ def place(cell: Cell) -> str:
 def made_from() -> str:
     """Which texts, and which model, by name, size and weights."""
     rows = pd.util.hash_pandas_object(people("learned")["response"]).sum()
-    weights = sum(float(one.double().sum()) for one in first()[0].parameters())
+    weights = sum(float(one.detach().double().sum()) for one in first()[0].parameters())
     return f"{rows} {first()[0].num_parameters()} {weights:.6f}"
 
 
