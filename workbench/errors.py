@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import math
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Set
 from functools import cache, wraps
 from numbers import Integral, Real
 from pathlib import Path
@@ -72,8 +72,8 @@ def typed(function: Callable) -> Callable:
     """The function, which refuses arguments that it does not have, or of another kind than its
     annotations say: nothing is cast, and nothing fails further in. Raises `ConfigError`.
 
-    A number is no truth value and not NaN; a path may be text; what is to be several is no text. Of a
-    class, what it is made of.
+    A number is no truth value and not NaN; a path may be text; what is to be several is no text, and
+    of a list, a set or a mapping each is looked at. Of a class, what it is made of.
 
     >>> typed(round)(2.6)
     3
@@ -108,7 +108,15 @@ def _fits(value: Any, kind: Any) -> bool:
     """Whether a value is of the kind that an annotation says; any is, where it says no class."""
     if isinstance(kind, UnionType):
         return any(_fits(value, part) for part in get_args(kind))
-    kind = get_origin(kind) or kind
+    parts, kind = get_args(kind), get_origin(kind) or kind
+    # what can be looked through again and again: of a mapping keys and values, of an array the first
+    columns = [value] if isinstance(value, list | tuple | Set) else [getattr(value, "flat", ())[:1]]
+    if isinstance(value, Mapping):
+        columns = value.keys(), value.values()
+    if kind is not tuple:
+        pairs = zip(columns, parts, strict=False)
+        if not all(_fits(one, part) for column, part in pairs for one in column):
+            return False
     if kind is Path:
         return isinstance(value, str | os.PathLike)
     if kind in (int, float):

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from workbench.data.histories import unique_ids
-from workbench.errors import DataError
+from workbench.errors import DataError, typed
 from workbench.ledger.cached import count_rows
 from workbench.ledger.exposure import touched
 from workbench.ledger.memory import Service
@@ -19,6 +19,7 @@ from workbench.unlearning.exposure import apart
 TOLERANCE = 1e-8
 
 
+@typed
 def canaries(
     before: Service, after: Service, interactions: Iterable[int], folder: Path | None = None
 ) -> pd.DataFrame:

@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 
 from workbench.data.histories import unique_ids
-from workbench.errors import DataError
+from workbench.errors import DataError, typed
 from workbench.html import content_id, escape, table
 from workbench.ledger.causes import causes
 from workbench.ledger.loop import Forgetting, forget
@@ -175,6 +175,7 @@ class Course:
         return f'<div id="{name}"><p>{escape(repr(self))}</p>{grid}{back}</div>'
 
 
+@typed
 def course(
     services: Mapping[str, Service],
     user: int,
@@ -222,6 +223,7 @@ def read(service: Service, user: int, days: int, seed: int = 0) -> Service:
     return replace(service, stores=service.stores | {ARCHIVE: kept})
 
 
+@typed
 def chained(receipts: Iterable[tuple[Receipt, str]]) -> bool:
     """Whether each receipt begins where the one before it ended: the same rows, the same weights."""
     contents = [one.content for one, _ in receipts]

@@ -23,7 +23,7 @@ import numpy as np
 import pandas as pd
 
 from workbench.data.histories import unique_ids
-from workbench.errors import DataError
+from workbench.errors import DataError, typed
 from workbench.html import content_id, escape, table
 from workbench.ledger.memory import Service
 from workbench.reports.claims import BACK, Claim, dependence
@@ -59,6 +59,7 @@ class Forecast:
         return f'<div id="{name}"><p>{escape(repr(self))}</p>{told}</div>'
 
 
+@typed
 def forecast(service: Service, user: int, interactions: Iterable[int], seed: int = 0) -> Forecast:
     """What a request that reaches every place will do to the shopper's report; nothing is taken away.
 
@@ -117,6 +118,7 @@ def _left(evidence: Evidence, store: str, topic: str, ids: np.ndarray) -> float:
     return float(weights[stays & (topics == topic)].sum() / total) if total > 0 else 0.0
 
 
+@typed
 def scored(forecasts: Mapping[int, Forecast], fates: Mapping[int, pd.DataFrame]) -> pd.DataFrame:
     """One line a shopper: [user, claims, right, kept, went, found_gone, back, found_back].
 
@@ -143,6 +145,7 @@ def scored(forecasts: Mapping[int, Forecast], fates: Mapping[int, pd.DataFrame])
     return pd.DataFrame(lines)
 
 
+@typed
 def agreement(forecasts: Mapping[int, Forecast], fates: Mapping[int, pd.DataFrame]) -> pd.DataFrame:
     """How many claims were forecast (rows) and came (columns), over all shoppers."""
     pairs = [

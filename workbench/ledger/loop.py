@@ -10,7 +10,7 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 
-from workbench.errors import DataError
+from workbench.errors import DataError, check_number, typed
 from workbench.html import escape, table
 from workbench.ledger.causes import causes
 from workbench.ledger.exposure import exposure, touched
@@ -163,6 +163,7 @@ class Forgetting:
         return f"<p>{escape(repr(self))}</p>{table(self.to_frame().to_dict('records'))}"
 
 
+@typed
 def forget(
     service: Service,
     user: int,
@@ -182,6 +183,7 @@ def forget(
     `UnknownItem` for a topic that no product has, `ConfigError` for a way that is none, and
     `DataError` for rows that are not this shopper's.
     """
+    check_number(0, seed=seed, draws=draws)
     service.log.check_user(user)
     if topic is not None:
         service.catalogue.items_of(topic)
@@ -201,6 +203,7 @@ def forget(
     return Forgetting(removal, user, on, topic, seed, draws)
 
 
+@typed
 def ladder(
     service: Service, user: int, interactions: Iterable[int], topic: str | None = None
 ) -> pd.DataFrame:

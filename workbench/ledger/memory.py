@@ -14,7 +14,7 @@ import pandas as pd
 from workbench.data import Catalogue, Histories, Interactions
 from workbench.data.buttons import kept_out
 from workbench.data.histories import unique_ids
-from workbench.errors import ConfigError, DataError
+from workbench.errors import ConfigError, DataError, typed
 from workbench.ledger.removal import Removal, Score
 from workbench.ledger.tiers import Switches, Tier, check_stores, tiers_of
 from workbench.recommend import scores_of, scores_or_none
@@ -70,18 +70,19 @@ class Service:
     writer: Writer | None = field(default=None, repr=False)
 
     @classmethod
+    @typed
     def build(
         cls,
         log: Interactions,
         catalogue: Catalogue,
         model: Any,
-        stores: Iterable[type[Store]] = (EntityStore,),
+        stores: Iterable[Any] = (EntityStore,),
         mask_seen: bool | None = None,
         unsaid: Iterable[str] = (),
         agent: Callable[[Evidence], Mapping[str, int]] | None = None,
         forgetters: Mapping[str, Any] | None = None,
         verdicts: Mapping[str, str] | None = None,
-        writer: Writer | None = None,
+        writer: Any = None,
     ) -> Service:
         """Fit a copy of the model on the log and build the stores; mask_seen: as is the model's task
         unless told.
@@ -91,13 +92,16 @@ class Service:
         unsaid topic that no item has.
         """
         must_offer(model, "fit", "score")
-        check_kind(log, Interactions)
-        check_kind(catalogue, Catalogue)
         if len(catalogue) != log.n_items:
             what = f"{len(catalogue)} items in the catalogue, {log.n_items} in the log"
             raise DataError(what, "Service.build", do="make it of log.items, one row per code")
         for topic in unsaid:
             catalogue.items_of(topic)
+        stores = tuple(stores)
+        for kind in stores:
+            if not callable(getattr(kind, "build", None)):
+                want = "kinds of store, each with build(log, catalogue)"
+                raise ConfigError(f"{kind!r:.80} is none", "stores", want)
         built = check_stores(kind.build(log, catalogue) for kind in stores)
         if mask_seen is None:
             mask_seen = not getattr(model, "repeats", False)

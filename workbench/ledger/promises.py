@@ -14,7 +14,7 @@ from typing import Any
 
 import pandas as pd
 
-from workbench.errors import ConfigError
+from workbench.errors import ConfigError, typed
 from workbench.html import content_id, escape, table
 from workbench.ledger._cells import Case, checks
 from workbench.reports.claims import Claim
@@ -74,6 +74,7 @@ class Promises:
         return f'<div id="{name}"><p>{escape(repr(self))}</p>{table(lines)}</div>'
 
 
+@typed
 def promises(case: Case) -> Promises:
     """Run every check on a case; a cell for each place and dimension.
 
@@ -94,6 +95,7 @@ def promises(case: Case) -> Promises:
 # --- faults to plant, each for one cell ---
 
 
+@typed
 def plant(case: Case, fault: str) -> Case:
     """The case with a fault, one of `FAULTS`; the case itself stays as it is. Raises `ConfigError`
     for another name."""

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from workbench.errors import typed
 from workbench.ledger import purge
 from workbench.ledger.loop import Forgetting
 from workbench.ledger.memory import Service
@@ -24,6 +25,7 @@ from workbench.unlearning.receipt import Receipt, issue
 from workbench.unlearning.requests import Request
 
 
+@typed
 def receipt(
     told: Forgetting,
     reason: str = "sensitive",
@@ -71,6 +73,7 @@ def receipt(
     )
 
 
+@typed
 def places(told: Forgetting, folders: Iterable[Path] | None = None) -> pd.DataFrame:
     """Every place: [place, touched, before, after, note]; before, after: rows of the request that it
     names, or stands for. folders: of caches and runs; those of the settings unless told. There the

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from pydantic import BaseModel, ConfigDict, StrictBool
 
-from workbench.errors import ConfigError
+from workbench.errors import ConfigError, typed
 from workbench.reports import Store
 
 
@@ -103,6 +103,7 @@ class Switches(BaseModel):
         return cls(rest=False, **dict.fromkeys(names, True))
 
 
+@typed
 def rungs(tiers: Sequence[Tier]) -> dict[str, Switches]:
     """Settings of growing reach over `service.tiers`, and one that goes at it backwards.
 

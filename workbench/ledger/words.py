@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from workbench.errors import DataError
+from workbench.errors import DataError, typed
 from workbench.html import visible
 from workbench.language.loading import context_of
 from workbench.reports import Evidence, Report
@@ -28,6 +28,7 @@ DEEDS = 8
 """Products of which the prompt tells what the person did with them, the last ones."""
 
 
+@typed
 def deeds_told(evidence: Evidence, most: int = DEEDS) -> list[str]:
     """The person as memory items for a prompt: what they did with the last products that they did
     something with; nothing of a topic that is left unsaid."""
@@ -38,6 +39,7 @@ def deeds_told(evidence: Evidence, most: int = DEEDS) -> list[str]:
     return [f"I {verb}: {visible(evidence.catalogue.title(item))}." for verb, item in done]
 
 
+@typed
 def page_pairs(
     report: Report,
     memories: list[str],
@@ -74,6 +76,7 @@ def page_pairs(
     return make_pairs(pd.DataFrame(examples), tokenizer, **options)
 
 
+@typed
 def page_words(
     model: Any,
     tokenizer: Any,
@@ -108,6 +111,7 @@ def page_words(
     return with_claims(table, report, evidence)
 
 
+@typed
 def with_claims(tokens: pd.DataFrame, report: Report, evidence: Evidence) -> pd.DataFrame:
     """Tokens [start, end], characters of `report.text`, with the column `claims`: the claims whose
     names, numbers or words a token is a piece of, a tuple; empty where it stands in none.
@@ -133,6 +137,7 @@ def with_claims(tokens: pd.DataFrame, report: Report, evidence: Evidence) -> pd.
     return tokens.assign(claims=[tuple(dict.fromkeys(each)) for each in found])
 
 
+@typed
 def claimed_words(tokens: pd.DataFrame, report: Report, high: float = 0.8) -> pd.DataFrame:
     """The words of the page: [start, end, word, pir, claims, written, bare], PIR summed over tokens.
     bare: PIR of `high` nats or more, and no claim."""

@@ -29,7 +29,7 @@ import pandas as pd
 
 from workbench.data import Catalogue, Interactions
 from workbench.data.histories import ids_among, unique_ids
-from workbench.errors import DataError
+from workbench.errors import DataError, typed
 from workbench.html import content_id, escape
 from workbench.reports.stores import COLUMNS
 
@@ -159,6 +159,7 @@ class Written:
         )
 
 
+@typed
 def written(
     model: Any,
     memories: Iterable[str],
@@ -225,6 +226,7 @@ def _plain(word: str) -> str:
     return word.casefold().strip(".,;:!?“”\"'()") or word
 
 
+@typed
 def filed(memories: pd.DataFrame, topics: Mapping[str, str]) -> pd.DataFrame:
     """Memory items [user, attribute, statement] as `Memories` takes them: topics, attribute → the
     topic that it is filed under; what has none was told by the people themselves."""

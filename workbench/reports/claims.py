@@ -8,12 +8,12 @@ import json
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import pandas as pd
 
-from workbench.errors import ModelError
+from workbench.errors import ModelError, check_number, typed
 from workbench.reports import shopper
 from workbench.reports.evidence import SHARE, Evidence
 from workbench.reports.interests import shares
@@ -100,6 +100,7 @@ class Claim:
         )
 
 
+@typed
 def make_claims(
     evidence: Evidence, seed: int = 0, *, ranges: bool = True
 ) -> tuple[list[Claim], pd.DataFrame]:
@@ -109,6 +110,7 @@ def make_claims(
     `ranges=False` leaves low and high out; of more than 64 baskets, `seed` draws those that are
     left out. A shopper without rows gets no claims. Raises `ModelError` without a model.
     """
+    check_number(0, seed=seed)
     left_out = None
     if ranges and len(evidence.history.item):
         left_out = LeaveOneBasketOut(evidence, seed)
@@ -206,6 +208,7 @@ def _interests(e: Evidence) -> Iterator[Statement]:
             yield "interest", e.name, relation, str(topic)
 
 
+@typed
 def check(claims: Iterable[Claim], evidence: Evidence, support: pd.DataFrame) -> pd.DataFrame:
     """Execute every claim again: [claim, ok, reason], one row a claim, in order.
 
@@ -253,6 +256,7 @@ def _refute(claim: Claim, evidence: Evidence, ids: np.ndarray, weights: np.ndarr
     return ""
 
 
+@typed
 def dependence(support: pd.DataFrame, interactions: Iterable[int]) -> pd.Series:
     """Share of each claim's support that lies on these rows; index: claim."""
     on = support["weight"].where(support["interaction"].isin(list(interactions)), 0.0)
@@ -260,7 +264,15 @@ def dependence(support: pd.DataFrame, interactions: Iterable[int]) -> pd.Series:
     return (on.groupby(support["claim"], sort=False).sum() / total).rename("dependence")
 
 
-def diff(before: Any, after: Any, removed: Iterable[int] = ()) -> pd.DataFrame:
+@runtime_checkable
+class Told(Protocol):
+    """What `diff` compares: a `Report`, or what holds claims like one."""
+
+    claims: Iterable[Claim]
+
+
+@typed
+def diff(before: Told, after: Told, removed: Iterable[int] = ()) -> pd.DataFrame:
     """What became of every claim between two reports: [claim, fate, delta, dependence], those of
     `before` first, in their order.
 

@@ -12,6 +12,7 @@ import pandas as pd
 
 from workbench.data import Catalogue, Histories, Interactions
 from workbench.data.buttons import too_dear
+from workbench.errors import typed
 from workbench.recommend import scores_or_none, top_k
 from workbench.recommend.protocol import check_bound
 from workbench.reports.deeds import Deeds, Intent, intents
@@ -56,6 +57,7 @@ class Evidence:
     mask_seen: bool = True
 
     @classmethod
+    @typed
     def of(
         cls,
         log: Interactions,

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from workbench.errors import typed
 from workbench.html import visible
 from workbench.reports.claims import Claim
 from workbench.reports.evidence import Evidence
@@ -97,6 +98,7 @@ def _named(name: str, evidence: Evidence) -> str:
     return f"“{shorten(evidence.catalogue.title(item_code(name)), 6)}”"
 
 
+@typed
 def count_words(text: str) -> int:
     r"""Words: runs without spaces that hold a letter or a digit; the lines of a table apart.
 

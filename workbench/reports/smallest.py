@@ -6,14 +6,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from math import comb
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from workbench import html
 from workbench.data import Histories
-from workbench.errors import DataError
+from workbench.errors import DataError, typed
 from workbench.recommend import Counted, top_k
+from workbench.recommend.protocol import must_offer
 from workbench.reports.deeds import Deeds, intents
 from workbench.reports.evidence import SHARE, Evidence
 from workbench.reports.statements import Statement, is_item
@@ -60,8 +62,9 @@ class SmallestSet:
         return html.table([{"ends": self.ends, "set": self._told}])
 
 
+@typed
 def smallest_set(
-    model: Counted,
+    model: Any,
     history: Histories,
     item: int | None = None,
     *,
@@ -93,6 +96,7 @@ def smallest_set(
         do = "log.histories([user])"
         raise DataError("one history, and either item or support", "smallest_set", do)
     if holds is None:
+        must_offer(model, "contributions", "score")
         support = model.contributions(history, np.array([item]))
         holds = _in_top(model, history, item, k)
     ended = _ends(history, holds)

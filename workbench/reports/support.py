@@ -22,7 +22,7 @@ from scipy import stats
 
 from workbench.data import Histories
 from workbench.data.histories import places
-from workbench.errors import DataError
+from workbench.errors import DataError, typed
 
 ERROR = 0.05
 """Chance that any unit without effect passes the floor."""
@@ -64,6 +64,7 @@ class Deletion:
         return f"Deletion({units} units; noise floor {floor:.3g}, {above})"
 
 
+@typed
 def by_deletion(
     score: Callable[[Histories, int], np.ndarray],
     history: Histories,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from workbench.errors import typed
 from workbench.reports.claims import Claim, check, count_unsaid, json_hash, make_claims
 from workbench.reports.evidence import Evidence
 from workbench.reports.forms import page_html
@@ -16,7 +17,7 @@ from workbench.reports.page import compose
 from workbench.reports.sentences import count_words, plain, section_name, sentence, templates
 
 if TYPE_CHECKING:
-    from workbench.reports.wording import Wording, Writer
+    from workbench.reports.wording import Wording
 
 
 @dataclass(frozen=True)
@@ -99,13 +100,14 @@ class Report:
         return page_html(self)
 
 
+@typed
 def write(
     evidence: Evidence,
     seed: int = 0,
     *,
     ranges: bool = True,
     extra: tuple[list[Claim], pd.DataFrame] | None = None,
-    writer: Writer | None = None,
+    writer: Any = None,
 ) -> Report:
     """Make the claims, check them, drop and count what fails, and render the rest. `seed` and
     `ranges` as in `make_claims`.

@@ -9,9 +9,16 @@ from hypothesis import strategies as st
 
 from tests.reports.shops import shop
 from workbench.errors import ConfigError, UnknownItem
-from workbench.reports.recpilot import aspect_scores, aspects_of, rank_aspects
 from workbench.reports.recpilot._visible import Visible, standard
-from workbench.reports.recpilot.aspects import ATTRIBUTES, chance, gains, name_of
+from workbench.reports.recpilot.aspects import (
+    ATTRIBUTES,
+    aspect_scores,
+    aspects_of,
+    chance,
+    gains,
+    name_of,
+    rank_aspects,
+)
 
 
 def drawn(seed, n=9):

@@ -18,7 +18,6 @@ from workbench.reports.recpilot import (
     SupervisedTraining,
     Vocabulary,
     draw,
-    kinds_of,
     last_visits,
     nats,
     swap_cost,
@@ -29,6 +28,7 @@ from workbench.reports.recpilot._nucleus import TRIES, choose, nucleus
 from workbench.reports.recpilot._objective import following
 from workbench.reports.recpilot._starting import item_vectors
 from workbench.reports.recpilot.grammar import PAD
+from workbench.reports.recpilot.reading import kinds_of
 from workbench.reports.recpilot.supervised import share
 
 SMALL = {"hidden": 16, "inner": 32, "head_size": 8, "history": 40}

@@ -18,10 +18,10 @@ from workbench.reports.recpilot import (
     Vocabulary,
     breaks,
     last_visits,
-    rows_of,
     run_length,
     visits_of,
 )
+from workbench.reports.recpilot._run_length import rows_of
 from workbench.reports.recpilot.grammar import BOS, EOS
 
 ACTIONS = ("cart", "purchase", "view")

@@ -10,10 +10,13 @@ from workbench.errors import DataError, typed
 from workbench.reports.recpilot.grammar import BOS, BOUGHT, EOS, FIRST, Vocabulary
 
 
+@typed
 def run_length(
     item: np.ndarray, action: np.ndarray, visit: np.ndarray, vocabulary: Vocabulary
 ) -> tuple[np.ndarray, np.ndarray]:
     """Rows of visits, one after the other, as tokens; and for each token the row it belongs to."""
+    if not item.shape == action.shape == visit.shape:
+        raise DataError(f"{len(item)} products", "item", "a product, an action and a visit a row")
     if not len(item):
         return np.zeros(0, np.int64), np.zeros(0, np.int64)
     begins = np.append(True, visit[1:] != visit[:-1])

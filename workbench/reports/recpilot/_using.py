@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from workbench.data import Catalogue, Interactions
+from workbench.errors import typed
 
 
 @dataclass(frozen=True)
@@ -20,6 +21,7 @@ class Using:
         return self.kind.build(log, catalogue, **self.options)
 
 
+@typed
 def using(kind: Any, **options: Any) -> Using:
     """A kind of store with options.
 

@@ -20,12 +20,14 @@ from __future__ import annotations
 import numpy as np
 
 from workbench.data import Catalogue
+from workbench.errors import typed
 from workbench.reports.deeds import Intent
 from workbench.reports.evidence import Evidence
 from workbench.reports.offers import BESIDE, fits, roles
 from workbench.reports.reasons import otherwise
 
 
+@typed
 def agent(evidence: Evidence) -> dict[str, int]:
     """What to offer, role → item code; nothing where nothing may be offered.
 

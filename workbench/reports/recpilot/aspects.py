@@ -17,7 +17,7 @@ from itertools import combinations
 import numpy as np
 
 from workbench.data import Catalogue
-from workbench.errors import ConfigError, UnknownItem
+from workbench.errors import ConfigError, DataError, UnknownItem, check_number, typed
 from workbench.reports.offers import roles
 
 ATTRIBUTES = ("price", "rating", "brand", "popularity")
@@ -32,6 +32,7 @@ def aspects_of(largest: int = 2, attributes: int = len(ATTRIBUTES)) -> np.ndarra
     >>> aspects_of(2, 3).astype(int).tolist()
     [[1, 0, 0], [0, 1, 0], [0, 0, 1], [1, 1, 0], [1, 0, 1], [0, 1, 1]]
     """
+    check_number(1, attributes, largest=largest)
     sizes = range(1, largest + 1)
     sets = [held for size in sizes for held in combinations(range(attributes), size)]
     return np.array([np.isin(np.arange(attributes), held) for held in sets])
@@ -124,6 +125,7 @@ class Aspects:
         return roles(self.best(), catalogue)
 
 
+@typed
 def rank_aspects(
     items: np.ndarray,
     weights: np.ndarray,
@@ -137,7 +139,10 @@ def rank_aspects(
     >>> rank_aspects(np.array([7, 9]), np.array([0.4, 0.2, 0.2, 0.2]), table).lists(1)["overall"]
     [7]
     """
+    if scores.shape != (*items.shape, len(ATTRIBUTES)) or weights.shape != (len(ATTRIBUTES),):
+        what = f"{scores.shape} scores of {items.shape} products, {weights.shape} weights"
+        raise DataError(what, "scores", f"{len(ATTRIBUTES)} a product: {', '.join(ATTRIBUTES)}")
     aspects = aspects_of(largest)
     order = np.argsort(items)  # ties go to the lower code
-    items, scores = np.asarray(items)[order], scores[order]
-    return Aspects(items, aspect_scores(weights, scores, aspects, delta), aspects)
+    scores = scores[order]
+    return Aspects(items[order], aspect_scores(weights, scores, aspects, delta), aspects)

@@ -24,6 +24,7 @@ from workbench.data import BUTTONS, Catalogue, Interactions
 from workbench.data.checks import checked_codes
 from workbench.data.times import as_moment
 from workbench.errors import ConfigError, DataError, UnknownItem, typed
+from workbench.recommend.protocol import must_offer
 from workbench.reports import Report, diff
 from workbench.reports.sentences import shorten, templates
 
@@ -60,12 +61,14 @@ def press_row(
     return log.of_rows(pd.concat([old, pd.DataFrame(new)], ignore_index=True))
 
 
+@typed
 def press(service: Any, user: int, button: str, item: int, time: object = None) -> Any:
     """The service (`workbench.ledger`) after a press: the row is in its log, stores that can `learn`
     have learned it, the model has not. Raises as `press_row`.
 
     >>> press(service, 3, "owned", 17).report(3)  # doctest: +SKIP
     """
+    must_offer(service, "report", where="service", do="Service.build(log, catalogue, model)")
     log = press_row(service.log, user, item, button, time)
     stores = dict(service.stores)
     for name, store in stores.items():

@@ -13,21 +13,18 @@ temperature chose from, and the distribution over products at the first purchase
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
 from workbench.data import Histories
-from workbench.errors import ModelError, check_number
-from workbench.recommend.protocol import check_kind, fitted
+from workbench.errors import ModelError, check_number, typed
+from workbench.recommend.protocol import fitted
 from workbench.reports.recpilot._cache import Cache
 from workbench.reports.recpilot._nucleus import TRIES, choose
 from workbench.reports.recpilot.grammar import BOS, EOS, NEVER, START
+from workbench.reports.recpilot.simulator import Simulator
 from workbench.reports.recpilot.trajectories import Trajectories
-
-if TYPE_CHECKING:
-    from workbench.reports.recpilot.simulator import Simulator
 
 TOGETHER = 64
 MOST = 10_000.0
@@ -62,6 +59,7 @@ class Drawn:
         return Trajectories.of_tokens(tokens, vocabulary, owner, bound=self.simulator.bound)
 
 
+@typed
 def draw(
     simulator: Simulator,
     histories: Histories,
@@ -82,7 +80,6 @@ def draw(
     >>> draw(load_simulator(), log.histories([3]), n=16)  # doctest: +SKIP
     Drawn(1 × 16 visits, 0.0% break the grammar)
     """
-    check_kind(histories, Histories)
     check_number(1, MOST, n=n)
     check_number(0, seed=seed)
     check_number(1e-6, 1.0, top_p=top_p)

@@ -22,6 +22,7 @@ from pathlib import Path
 import pandas as pd
 import torch
 
+from workbench.errors import typed
 from workbench.reports.recpilot._grpo_run import GRPOConfig, asked_at, identity_of, logged
 from workbench.reports.recpilot._steps_kept import keep, resume
 from workbench.reports.recpilot.decoding import draw
@@ -32,6 +33,7 @@ from workbench.reports.recpilot.visits import Visits
 EVERY = 20  # steps after which a run is kept
 
 
+@typed
 def advantages(rewards: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """Rewards (n, G) less their group's mean, in its deviations, and which groups are kept, (n,):
     those whose rewards are not all the same.
@@ -65,6 +67,7 @@ def objective(
     return torch.minimum(ratio * advantage, near * advantage) - config.kl * kl, ratio, kl
 
 
+@typed
 def grpo(
     simulator: Simulator,
     visits: Visits,

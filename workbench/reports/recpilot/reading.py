@@ -8,21 +8,17 @@ falls may have learned copying alone, so the kinds are told apart everywhere.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 import pandas as pd
 import torch
 
 from workbench.data import Histories
-from workbench.errors import DataError, check_number
+from workbench.errors import DataError, check_number, typed
 from workbench.recommend import top_k
 from workbench.recommend.evaluation import list_metrics
 from workbench.reports.recpilot.grammar import PAD, Vocabulary
+from workbench.reports.recpilot.simulator import Simulator
 from workbench.reports.recpilot.visits import Visits
-
-if TYPE_CHECKING:
-    from workbench.reports.recpilot.simulator import Simulator
 
 KINDS = ("first", "again", "other")
 TOGETHER = 64
@@ -38,6 +34,7 @@ def kinds_of(tokens: np.ndarray, vocabulary: Vocabulary) -> np.ndarray:
     return np.where(tokens == PAD, -1, kinds)
 
 
+@typed
 def nats(simulator: Simulator, visits: Visits, histories: Histories | None = None) -> pd.DataFrame:
     """−log p of visits, given their own or other histories: [visit, kind, nats, tokens]; kinds are
     first (a product for the first time in the visit), again, other (actions and the end)."""
@@ -58,6 +55,7 @@ def nats(simulator: Simulator, visits: Visits, histories: Histories | None = Non
     return pd.concat(parts, ignore_index=True)
 
 
+@typed
 def swapped(histories: Histories, seed: int = 0) -> Histories:
     """Every shopper with the history of another: one circle through all, drawn from the seed.
     Raises `DataError` for fewer than two."""
@@ -70,6 +68,7 @@ def swapped(histories: Histories, seed: int = 0) -> Histories:
     return histories.select(other)
 
 
+@typed
 def swap_cost(simulator: Simulator, visits: Visits, seed: int = 0) -> pd.DataFrame:
     """Nats a first look of each visit: [visit, user, own, swapped, none]; swapped less own is what
     the history is worth, none less own what a history of nobody would be."""

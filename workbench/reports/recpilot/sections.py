@@ -20,7 +20,7 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 
-from workbench.errors import ConfigError, DataError
+from workbench.errors import ConfigError, DataError, typed
 
 MOST = 9
 """Sections at most: all 2ⁿ coalitions are asked."""
@@ -61,11 +61,13 @@ class Choice:
         return float(self.worth[self.taken(sections)] - self.worth[0])
 
 
+@typed
 def value_of(choices: Sequence[Choice]) -> Value:
     """The game that these readers play."""
     return lambda sections: np.array([choice.gain(sections) for choice in choices])
 
 
+@typed
 def section_values(value: Value, sections: Sequence[str]) -> pd.DataFrame:
     """Both values of every section for every reader: [section, reader, left_out, shapley].
 

@@ -19,7 +19,7 @@ import numpy as np
 import torch
 
 from workbench.data import Histories, Interactions
-from workbench.errors import DataError, ModelError
+from workbench.errors import DataError, ModelError, typed
 from workbench.recommend.bound import Bound
 from workbench.recommend.protocol import check_items, fitted
 from workbench.recommend.saving import fill, weights
@@ -156,6 +156,7 @@ class Simulator(Bound):
         return tokens
 
 
+@typed
 def load_simulator(folder: Path | None = None) -> Simulator:
     """The shipped simulator, or the one in a folder."""
     return Simulator.load(folder or settings().data / "simulator")
