@@ -68,6 +68,10 @@ class RunError(WorkbenchError):
     """Runs of a grid that failed; what finished is kept."""
 
 
+WAYS = {"user": "log.user_code(id) turns an id into its code"}
+"""The way to an argument, by its name."""
+
+
 def typed(function: Callable) -> Callable:
     """The function, which refuses arguments that it does not have, or of another kind than its
     annotations say: nothing is cast, and nothing fails further in. Raises `ConfigError`.
@@ -97,7 +101,7 @@ def typed(function: Callable) -> Callable:
             if not _fits(value, kinds().get(name)):
                 shown = " ".join(f"{value!r}".split())[:60]
                 what = f"a {type(value).__name__} cannot be used ({shown})"
-                do = "pass its .log" if hasattr(value, "log") else None
+                do = "pass its .log" if hasattr(value, "log") else WAYS.get(name)
                 raise ConfigError(what, name, function.__annotations__[name], do)
         return function(*given, **options)
 
@@ -109,13 +113,13 @@ def _fits(value: Any, kind: Any) -> bool:
     if isinstance(kind, UnionType):
         return any(_fits(value, part) for part in get_args(kind))
     parts, kind = get_args(kind), get_origin(kind) or kind
-    # what can be looked through again and again: of a mapping keys and values, of an array the first
+    # what can be looked through again and again: of a mapping keys and values, of an array the first;
+    # numbers by whoever reads them, who knows what they count
     columns = [value] if isinstance(value, list | tuple | Set) else [getattr(value, "flat", ())[:1]]
     if isinstance(value, Mapping):
         columns = value.keys(), value.values()
-    if kind is not tuple:
-        pairs = zip(columns, parts, strict=False)
-        if not all(_fits(one, part) for column, part in pairs for one in column):
+    for column, part in zip(columns, () if kind is tuple else parts, strict=False):
+        if part not in (int, float) and not all(_fits(one, part) for one in column):
             return False
     if kind is Path:
         return isinstance(value, str | os.PathLike)

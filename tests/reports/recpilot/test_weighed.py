@@ -186,7 +186,7 @@ def test_sensitive_products_and_presses_stay_out(service):
         ({}, {"colour": "red"}, ConfigError),
         ({}, {"price": "9.95"}, ConfigError),
         ({}, {"brand": "No such"}, UnknownItem),
-        ({}, {"brand": [3]}, UnknownItem),
+        ({}, {"brand": [3]}, ConfigError),
         ({}, {"brand": ""}, UnknownItem),
         (["price"], {}, ConfigError),
         ({}, {"kind": 5}, ConfigError),
