@@ -161,7 +161,7 @@ SHELVES = (
     # which looks at what it is handed, and at each of several
     Shelf("science core", r".", 71_900),
 )
-WHOLE = 389_800
+WHOLE = 390_300
 """Lexical tokens of the package. The goals are 60,000 for the core before the wings, language, runs
 and purge among it, and 165,000 for the whole. Both are missed, by core and doors together and by
 the whole: refusing what is odd costs as much as doing what is right. The benchmark of unlearning
