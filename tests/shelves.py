@@ -159,7 +159,7 @@ SHELVES = (
     # not the house's (a third of it came from the core of unlearning), and settings by name;
     # 50 for examples that are scored as they are; 250 for every public function of pages and ledger,
     # which looks at what it is handed, and at each of several
-    Shelf("science core", r".", 71_900),
+    Shelf("science core", r".", 71_940),
 )
 WHOLE = 390_300
 """Lexical tokens of the package. The goals are 60,000 for the core before the wings, language, runs

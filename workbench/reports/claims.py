@@ -8,7 +8,7 @@ import json
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from functools import cached_property
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -20,7 +20,7 @@ from workbench.reports.interests import shares
 from workbench.reports.offers import BESIDE
 from workbench.reports.rules import attempt, fact_name, rule_of, strongest
 from workbench.reports.stability import LeaveOneBasketOut
-from workbench.reports.statements import Executed, NotSo, Statement, Unsaid, item_name
+from workbench.reports.statements import Executed, NotSo, Statement, Told, Unsaid, item_name
 
 TOLERANCE = 1e-9
 SLACK = 0.1
@@ -262,13 +262,6 @@ def dependence(support: pd.DataFrame, interactions: Iterable[int]) -> pd.Series:
     on = support["weight"].where(support["interaction"].isin(list(interactions)), 0.0)
     total = support.groupby("claim", sort=False)["weight"].sum()
     return (on.groupby(support["claim"], sort=False).sum() / total).rename("dependence")
-
-
-@runtime_checkable
-class Told(Protocol):
-    """What `diff` compares: a `Report`, or what holds claims like one."""
-
-    claims: Iterable[Claim]
 
 
 @typed

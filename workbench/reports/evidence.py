@@ -33,8 +33,7 @@ OF_OFFERS = ("offers", "_added", "_tried")
 
 @dataclass(frozen=True)
 class Evidence:
-    """One shopper as a report sees them; made once, handed whole to everything that writes or
-    checks.
+    """One shopper as a report sees them; made once, handed whole to all that writes or checks.
 
     stores: by name, anything with `lineage(user)`, see `Store`. chosen: the offers of an agent,
     role → item code; None: those that the scores give, see `roles`. unsaid: topics that are never
@@ -71,8 +70,8 @@ class Evidence:
     ) -> Evidence:
         """The evidence on a user code; `served`: adjust, stale, mask_seen.
 
-        Raises `UnknownUser`; `UnknownItem` for an offer or an unsaid topic that the catalogue does
-        not have; `ModelError` for a store of another log.
+        Raises `UnknownUser`; `UnknownItem` for an offer or unsaid topic that is not in the catalogue;
+        `ModelError` for a store of another log.
         """
         log.check_user(user)
         unsaid = frozenset(unsaid)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -28,6 +28,13 @@ class Executed(NamedTuple):
     ids: np.ndarray
     weights: np.ndarray
     source: str
+
+
+@runtime_checkable
+class Told(Protocol):
+    """What holds claims: a `Report`, or what `diff` may compare like one."""
+
+    claims: Any
 
 
 def item_name(item: int) -> str:
