@@ -5,13 +5,16 @@ from __future__ import annotations
 
 import hashlib
 import html
+import inspect
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from functools import wraps
 from numbers import Integral, Real
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
+Function = TypeVar("Function", bound=Callable[..., Any])
 SIGNS = json.loads(Path(__file__).with_name("hidden.json").read_text(encoding="utf-8"))
 """The patterns and their signs: the strip and the screen read the same table."""
 HIDDEN = re.compile("|".join(SIGNS["patterns"]))
@@ -102,3 +105,55 @@ def provenance(
     parts += [f"requests: {requests:,}"] if requests is not None else []
     parts += [f"seeds: {seeds}"] if seeds is not None else []
     return " · ".join([*parts, f"profile: {settings().profile}"])
+
+
+def source_of(result: Any) -> str:
+    """What a result says it was made of, in one line; "" where it says nothing."""
+    attrs = getattr(result, "attrs", None)
+    return str(getattr(result, "source", "") if attrs is None else attrs.get("provenance", ""))
+
+
+def sourced(function: Function) -> Function:
+    """The function, whose result says what it was made of: a table, and the `table` of a result, in
+    `attrs["provenance"]`, another result as `source`.
+
+    That is what a table among the arguments says; else log or number of rows, model, and the seed.
+    """
+    signature = inspect.signature(function)
+
+    @wraps(function)
+    def made(*given: Any, **options: Any) -> Any:
+        found = function(*given, **options)
+        named = signature.bind(*given, **options)
+        named.apply_defaults()
+        values = [*named.arguments.values()]
+        lines = [source_of(one) for one in values if hasattr(one, "attrs")]
+        users = [one.n_users for one in map(_log, values) if one is not None]
+        told = {"data": ", ".join(filter(None, map(_said, values)))}
+        told |= {"users": max(users, default=None), "seeds": named.arguments.get("seed")}
+        line = "".join([*filter(None, lines)][:1]) or provenance(**told)
+        for table in (found, getattr(found, "table", None)):
+            if hasattr(table, "attrs"):
+                table.attrs["provenance"] = line
+        if not hasattr(found, "attrs"):
+            vars(found)["source"] = line
+        return found
+
+    return made
+
+
+def _log(value: Any) -> Any:
+    """The log that an argument is, or was made of."""
+    log = getattr(value, "log", getattr(value, "train", value))
+    return log if hasattr(log, "index_fingerprint") else None
+
+
+def _said(value: Any) -> str:
+    """An argument in a line of provenance: a log, a table, a model; "" for others."""
+    if log := _log(value):
+        return f"log {log.fingerprint[:8]}"
+    if hasattr(value, "attrs"):
+        return f"{len(value):,} {'texts' if 'response' in value else 'rows'}"
+    if hasattr(value, "forward") or type(value).__repr__ is object.__repr__:
+        return type(value).__name__ * (hasattr(value, "forward") or hasattr(value, "score"))
+    return " ".join(repr(value).split())[:80] * hasattr(value, "score")

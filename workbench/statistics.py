@@ -15,6 +15,7 @@ import pandas as pd
 from scipy import stats
 
 from workbench.errors import DataError
+from workbench.html import sourced
 
 RESAMPLES = 2_000
 # units, below which Student's t is taken: of 5 normal values a bootstrap's 95 % cover 84 %
@@ -69,6 +70,7 @@ def percentiles(
     return float(found.low), float(found.high)
 
 
+@sourced
 def paired_bootstrap(
     table: pd.DataFrame,
     by: str,

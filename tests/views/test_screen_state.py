@@ -29,7 +29,7 @@ from workbench.ledger import Service, Switches, forget
 from workbench.recommend import EASE, ItemKNN
 from workbench.views import Screen, export, show
 from workbench.views import page as pages
-from workbench.views.page import inert_json
+from workbench.views.page import computing, inert_json
 from workbench.views.screen.live import answers
 from workbench.views.screen.state import state as drawn
 from workbench.views.screen.static import static_screen
@@ -203,10 +203,9 @@ def test_json_for_a_page_holds_no_markup():
 def test_what_a_file_cannot_answer_for_is_refused(service, tmp_path):
     with pytest.raises(ModelError, match="cannot be exported"):
         other = Service.build(service.log, service.catalogue, ItemKNN())
-        export(Screen(other, 310, TOPIC), tmp_path / "knn.html")
+        computing(Screen(other, 310, TOPIC), tmp_path / "knn.html")
     with pytest.raises(ModelError, match="has been changed"):
-        export(Screen(service.hide(310, TOPIC), 310, TOPIC), tmp_path / "hidden.html")
-    assert not list(tmp_path.iterdir())
+        computing(Screen(service.hide(310, TOPIC), 310, TOPIC), tmp_path / "hidden.html")
 
 
 def test_equal_requests_give_equal_screens_and_json_is_finite(service):
@@ -363,9 +362,16 @@ def test_a_file_of_real_people_needs_a_yes(service, tmp_path):
     log = Interactions(service.log.frame, users, service.log.items)
     screen = Screen(Service.build(log, service.catalogue, EASE()), 310, TOPIC)
     with pytest.raises(ConfigError, match=r"each of 400 shoppers had.*real_people=True"):
-        export(screen, tmp_path / "people.html")
-    assert not list(tmp_path.iterdir())
-    assert export(screen, tmp_path / "people.html", real_people=True).exists()
+        computing(screen, tmp_path / "people.html")
+    # without it the file holds the one shopper, and with it everybody's products
+    path = tmp_path / "people.html"
+    with pytest.warns(UserWarning, match=r"would hold every product that each of 400 shoppers had"):
+        alone = export(screen, path).read_text(encoding="utf-8")
+    assert "K00310" in alone and not re.search(r"K00(?!310)\d{3}", alone)
+    assert '"seen"' not in alone and "does not compute: the file would hold" in alone
+    assert "run this cell" not in alone and "A House Without Corners" in alone
+    whole = export(screen, path, real_people=True).read_text(encoding="utf-8")
+    assert '"seen"' in whole and len(whole) > 5 * len(alone)
 
 
 @pytest.mark.parametrize("name", ["s.pdf", "s", "s.csv", "s.html.zip"])
@@ -385,7 +391,7 @@ def test_only_an_older_export_is_replaced(screen, tmp_path):
         with pytest.raises(ConfigError, match="no export wrote it"):
             export(screen, taken)
     assert mine.read_text(encoding="utf-8") == "<p>years</p>"
-    with pytest.raises(ConfigError, match="no way to export a Evidence"):
+    with pytest.raises(WorkbenchError, match="no way to show a Evidence"):
         export(screen.service.evidence(310), tmp_path / "report.html")
 
 
@@ -394,7 +400,7 @@ def test_what_no_browser_would_open_is_refused_with_its_size(screen, tmp_path, m
     monkeypatch.setattr(pages, "LARGEST", 300_000)
     unasked = Screen(screen.service, 309, TOPIC)
     with pytest.raises(TooLarge, match=r"a file of 0\.3 MB.*at most 0\.3 MB"):
-        export(unasked, tmp_path / "large.html")
+        computing(unasked, tmp_path / "large.html")
     # before anything is made
     assert "state" not in vars(unasked)
     monkeypatch.setattr(pages, "LARGEST", 330_000)

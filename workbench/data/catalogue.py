@@ -10,6 +10,7 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 
+from workbench import html
 from workbench.data.checks import as_numbers, checked_codes, like, refuse, require
 from workbench.errors import DataError, UnknownItem, typed
 
@@ -103,6 +104,14 @@ class Catalogue:
     def to_frame(self) -> pd.DataFrame:
         """One row per item."""
         return self.frame
+
+    def head(self, n: int = 5) -> pd.DataFrame:
+        """The first items, each with its topics."""
+        rows = self.frame.head(n)
+        return rows.assign(topics=[", ".join(self.topics_of(item)) for item in rows["item"]])
+
+    def _repr_html_(self) -> str:
+        return html.table(self.head().to_dict("records"), repr(self))
 
     def items_of(self, topic: str) -> np.ndarray:
         """Codes of the items of a topic, ascending; raises `UnknownItem` for a topic nobody has."""

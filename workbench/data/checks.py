@@ -226,3 +226,13 @@ def name_or_number(column: pd.Series | None, where: str = "table") -> pd.Series 
     if numbers.is_unique and not numbers.isna().any():
         return column
     return pd.Series(codes, index=column.index, dtype="Int64").mask(codes < 0)
+
+
+def code_of(index: pd.Index, value: object, error: type[UnknownUser] | type[UnknownItem]) -> int:
+    """The place of an id in an index; raises `error` with the ids that are like it."""
+    try:
+        if isinstance(value, bool):  # True is not the id 1
+            raise KeyError
+        return int(index.get_loc(value))
+    except (KeyError, TypeError, pd.errors.InvalidIndexError):
+        raise error(f"{value!r} is not in the index", None, *like(value, index)) from None

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
+from workbench import html
 from workbench.data.buttons import without_presses
 from workbench.data.checks import (
     as_codes,
@@ -21,8 +22,8 @@ from workbench.data.checks import (
     check_complete,
     checked_codes,
     checked_mask,
+    code_of,
     columns_of,
-    like,
     name_or_number,
 )
 from workbench.data.histories import Histories, spans, starts, unique_ids
@@ -174,6 +175,14 @@ class Interactions:
         """The table of rows."""
         return self.frame
 
+    def head(self, n: int = 5) -> pd.DataFrame:
+        """The first rows, users and items by their ids."""
+        rows = self.frame.head(n)
+        return rows.assign(user=self.users[rows["user"]], item=self.items[rows["item"]])
+
+    def _repr_html_(self) -> str:
+        return html.table(self.head().to_dict("records"), repr(self))
+
     def select(self, mask: np.ndarray | pd.Series) -> Interactions:
         """The rows where `mask` (n,) is true; indexes stay."""
         kept = checked_mask(mask, len(self))
@@ -230,11 +239,11 @@ class Interactions:
 
     def user_code(self, user: object) -> int:
         """The code of an original user id; raises `UnknownUser`."""
-        return _lookup(self.users, user, UnknownUser)
+        return code_of(self.users, user, UnknownUser)
 
     def item_code(self, item: object) -> int:
         """The code of an original item id; raises `UnknownItem`."""
-        return _lookup(self.items, item, UnknownItem)
+        return code_of(self.items, item, UnknownItem)
 
     def histories(
         self, users: Sequence[int] | np.ndarray | None = None, before: object = None
@@ -289,12 +298,3 @@ class Interactions:
             raise UnknownUser(
                 f"user code {user!r}", "users", want, "log.user_code(id) turns an id into its code"
             )
-
-
-def _lookup(index: pd.Index, value: object, error: type[UnknownUser] | type[UnknownItem]) -> int:
-    try:
-        if isinstance(value, bool):  # True is not the id 1
-            raise KeyError
-        return int(index.get_loc(value))
-    except (KeyError, TypeError, pd.errors.InvalidIndexError):
-        raise error(f"{value!r} is not in the index", None, *like(value, index)) from None

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from workbench.errors import DataError, check_number, typed
-from workbench.html import escape, table
+from workbench.html import escape, sourced, table
 from workbench.ledger.causes import causes
 from workbench.ledger.exposure import exposure, touched
 from workbench.ledger.memory import Service
@@ -96,7 +96,7 @@ class Forgetting:
 
     @cached_property
     def lists(self) -> pd.DataFrame:
-        """The top 10 now and after: [list, place, item, score, topic, deleted]."""
+        """The top 10 now and after: [list, place, item, title, score, topic, deleted]."""
         rows = self.removal.service.log.rows_of(self.user)
         deleted = rows.loc[rows["interaction"].isin(self.removal.ids), "item"].to_numpy()
         parts = []
@@ -106,6 +106,7 @@ class Forgetting:
                 "list": name,
                 "place": np.arange(1, len(items) + 1),
                 "item": items,
+                "title": service.catalogue.frame["title"].to_numpy()[items],
                 "score": service.evidence(self.user).scores[items],
                 "topic": np.isin(items, self._topic_items),
                 "deleted": np.isin(items, deleted),
@@ -163,6 +164,7 @@ class Forgetting:
         return f"<p>{escape(repr(self))}</p>{table(self.to_frame().to_dict('records'))}"
 
 
+@sourced
 @typed
 def forget(
     service: Service,
@@ -203,6 +205,7 @@ def forget(
     return Forgetting(removal, user, on, topic, seed, draws)
 
 
+@sourced
 @typed
 def ladder(
     service: Service, user: int, interactions: Iterable[int], topic: str | None = None

@@ -180,10 +180,11 @@ class Service:
         return self.evidence(user).ranked[:k]
 
     def recommend(self, user: int, k: int = TOP) -> pd.DataFrame:
-        """The list as served: [item, title, category, price, score], best first."""
+        """The list as served: [item, id, title, category, price, score], best first."""
         items = self.listed(user, k)
         table = self.catalogue.frame.loc[items, ["item", "title", "category", "price"]]
         scores = self.evidence(user).scores[items]
+        table.insert(1, "id", self.log.items[items])
         return table.assign(score=scores).reset_index(drop=True)
 
     def served(self, histories: Histories, score: Score | None = None) -> np.ndarray:

@@ -14,6 +14,7 @@ from workbench.data.checks import checked_codes
 from workbench.data.histories import spans
 from workbench.data.splits import PARTS, Split, joined, joined_logs
 from workbench.errors import ConfigError, UnknownItem
+from workbench.html import sourced
 from workbench.recommend.protocol import Recommender, check_kind, must_offer
 from workbench.recommend.ranking import cutoffs, lists_of, one_a_list, scores_or_none
 
@@ -62,6 +63,7 @@ def list_metrics(
         }
 
 
+@sourced
 def evaluate(
     model: Recommender,
     split: Split,

@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 
 from workbench.errors import ConfigError, DataError
+from workbench.html import sourced
 from workbench.tokens.encoding import check_columns, check_once
 
 SUMS = ("log_prob_with", "log_prob_without", "pir", "pcxmi", "kl", "entropy", "loss", "word_match")
@@ -111,6 +112,7 @@ def _tokens(start, end):
     return Pieces(start[first], reach[last], np.cumsum(first) - 1)
 
 
+@sourced
 def add_up(
     tokens: pd.DataFrame, pairs: pd.DataFrame, spans: pd.DataFrame, also: Sequence[str] = ()
 ) -> pd.DataFrame:
@@ -155,6 +157,7 @@ def add_up(
     return pd.concat(parts[1:] or parts, ignore_index=True)
 
 
+@sourced
 def pieces(
     tokens: pd.DataFrame, pairs: pd.DataFrame, level: str = "sentence", also: Sequence[str] = ()
 ) -> pd.DataFrame:
@@ -178,6 +181,7 @@ def pieces(
     return add_up(tokens, pairs, spans, also)
 
 
+@sourced
 def words(tokens: pd.DataFrame, pairs: pd.DataFrame, also: Sequence[str] = ()) -> pd.DataFrame:
     """Add token scores up to words, runs without white space: [text, word, start, end, n_tokens,
     <sums>]."""

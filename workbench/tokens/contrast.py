@@ -28,6 +28,7 @@ import pandas as pd
 from tqdm import tqdm
 
 from workbench.errors import ConfigError, ModelError, WorkbenchError, check_number, stopped
+from workbench.html import sourced
 from workbench.language.loading import check_fits, context_of
 from workbench.tokens import passes
 from workbench.tokens.encoding import check_pairs, encode_pairs, prompts_of
@@ -37,6 +38,7 @@ SCORES = ("pir", "kl", "entropy", "loss", "probability_difference", "pcxmi")
 WHOLE = ("kl", "entropy")  # these need the probabilities of all tokens, not of the gold one alone
 
 
+@sourced
 def score_tokens(
     model: Any,
     tokenizer: Any,

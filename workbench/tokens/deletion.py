@@ -38,6 +38,7 @@ import pandas as pd
 
 from workbench.data.checks import whole_numbers
 from workbench.errors import ConfigError, DataError, check_number
+from workbench.html import sourced
 from workbench.tokens._fates import Deletion
 from workbench.tokens.aggregate import words
 from workbench.tokens.coalitions import checked, score_coalitions, single
@@ -47,6 +48,7 @@ from workbench.tokens.prompts import make_pairs
 from workbench.tokens.rendering import Template, prompt
 
 
+@sourced
 def delete_memory(
     model: Any,
     tokenizer: Any,

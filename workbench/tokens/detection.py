@@ -9,12 +9,14 @@ import pandas as pd
 from sklearn.metrics import f1_score
 
 from workbench.errors import DataError
+from workbench.html import sourced
 from workbench.statistics import auc
 from workbench.tokens.encoding import check_columns
 
 RESAMPLES = 200
 
 
+@sourced
 def detection(
     tokens: pd.DataFrame,
     scores: Sequence[str],

@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 from workbench.errors import ConfigError, DataError
-from workbench.html import content_id, escape, table
+from workbench.html import content_id, escape, sourced, table
 from workbench.tokens.aggregate import words
 from workbench.tokens.coalitions import single
 from workbench.tokens.contrast import score_tokens
@@ -108,6 +108,7 @@ def _small(gap):
     return f"{gap:.1g}" if gap >= 1e-9 else "below 1e-9"
 
 
+@sourced
 def memory_map(
     model: Any,
     tokenizer: Any,

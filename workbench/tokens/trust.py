@@ -23,7 +23,7 @@ import numpy as np
 import pandas as pd
 
 from workbench.errors import ConfigError, DataError, check_number
-from workbench.html import content_id, escape, provenance, table
+from workbench.html import content_id, escape, provenance, sourced, table
 from workbench.language.loading import check_loaded, check_tokenizer, context_of
 from workbench.tokens._trust_checks import (
     chance,
@@ -81,6 +81,7 @@ class Trust:
         )
 
 
+@sourced
 def trust(
     model: Any,
     tokenizer: Any,

@@ -24,6 +24,7 @@ from tqdm import tqdm
 from workbench.data import Histories, Interactions
 from workbench.data.checks import checked_codes
 from workbench.errors import DataError, UnknownItem, UnknownUser
+from workbench.html import sourced
 from workbench.recommend import Counted, scores_of, top_k
 from workbench.recommend.ranking import cutoffs, lists_of
 from workbench.recommend.refit import forgetting
@@ -42,6 +43,7 @@ from workbench.unlearning.exposure import exposure, never_had, off_refit, share
 from workbench.unlearning.leavers import rows_of_each, score_after
 
 
+@sourced
 def boomerang(
     model: Counted,
     log: Interactions,

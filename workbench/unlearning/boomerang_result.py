@@ -86,6 +86,7 @@ class Boomerang:
             who = match[apart.index]
             found = matched_mean(apart.to_numpy(), who, seed, differences=counts)
             both.loc[less, ["estimate", "low", "high"]] = found
+        both.attrs = self.table.attrs
         return both
 
     def auc(self, seed: int = 0) -> pd.DataFrame:

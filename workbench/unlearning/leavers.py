@@ -12,6 +12,7 @@ import pandas as pd
 from workbench.data import Histories, Interactions
 from workbench.data.checks import checked_codes
 from workbench.errors import UnknownUser
+from workbench.html import sourced
 from workbench.recommend import Counted, scores_of
 from workbench.recommend.protocol import copied
 from workbench.recommend.ranking import lists_of
@@ -37,6 +38,7 @@ def score_after(model: Counted, removed: Interactions, histories: Histories) -> 
     return scores_of(copied(model).forget(removed), histories)
 
 
+@sourced
 def leavers(model: Counted, log: Interactions, users: np.ndarray, k: int = 10) -> pd.DataFrame:
     """One user after another leaves entirely and comes back; how many *other* users' lists change?
 

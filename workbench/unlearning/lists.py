@@ -17,6 +17,7 @@ from workbench import html
 from workbench.data.checks import checked_codes
 from workbench.data.splits import joined_logs
 from workbench.errors import DataError, UnknownItem
+from workbench.html import sourced
 from workbench.recommend.tasks import Task
 
 
@@ -39,6 +40,7 @@ class ListTable:
         return html.table(self.frame.to_dict("records"), caption)
 
 
+@sourced
 def compare_lists(
     task: Task,
     lists: Mapping[str, Any],

@@ -9,7 +9,7 @@ __getattr__, __dir__, __all__ = lazy.attach(
         "microscope": ["Microscope"],
         "show": ["View", "show"],
         "screen.screen": ["Screen"],
-        "page": ["export"],
+        "handing": ["export"],
         "readings": ["Readings"],
         "served": ["served"],
         "strip": ["TokenStrip", "described"],

@@ -18,11 +18,10 @@ import pandas as pd
 from workbench.data import Catalogue, Interactions
 from workbench.errors import ConfigError, ModelError, TooLarge
 from workbench.html import SIGNS, escape
-from workbench.reports import Report
 from workbench.reports.rules import portable
 from workbench.reports.sentences import templates
 from workbench.reports.writer import PAGED
-from workbench.views.paper import foreign_file, other_suffix, report_file
+from workbench.views.paper import foreign_file
 from workbench.views.screen.static import static_screen
 from workbench.views.screen.told import words
 from workbench.views.text import brief
@@ -47,7 +46,7 @@ PAGE = """<!DOCTYPE html>
 <style>{style}</style>
 </head>
 <body>
-<main id="screen">{static}</main>
+<main id="screen">{static}</main>{beside}
 <footer>{footer}</footer>
 <script type="application/json" id="payload">{payload}</script>
 <script type="module">{script}</script>
@@ -67,30 +66,15 @@ def inert_json(value: Any) -> str:
     return text.replace("<", "\\u003c")
 
 
-def export(screen: Screen | Any, path: Path | str, real_people: bool = False) -> Path:
-    """Write a screen as one .html file, a report as .html or .md, or a token strip as .html or .csv,
-    and return its path.
+def computing(screen: Screen, path: Path, real_people: bool = False) -> tuple[Any, Any, str]:
+    """State, model and footer of a page that forgets by itself: `document` draws it.
 
-    A screen's file holds which products every shopper of the service had (one bit each, no names):
-    for a log that is not generated say `real_people=True`, if you may hand that on. Raises
-    `ModelError` for a service that the file could not answer for, `ConfigError` without that yes,
-    for another suffix and for a file that no export wrote, and `TooLarge` above 50 MB.
-
-    >>> export(screen, "screen.html")  # doctest: +SKIP
+    It holds which products every shopper of the service had (one bit each, no names). Raises
+    `ModelError` for a service that it could not answer for, `ConfigError` for a log that is not
+    generated, without a yes, and `TooLarge` above 50 MB.
     """
-    path = Path(path)
-    if isinstance(screen, Report):
-        return report_file(screen, path)
-    if hasattr(screen, "_export"):
-        # a result that brings its own file
-        return screen._export(path)
-    if not hasattr(screen, "service") or not hasattr(type(screen), "state"):
-        what = f"no way to export a {type(screen).__name__}"
-        raise ConfigError(what, "export", "a screen, a report or a token strip")
-    if path.suffix.lower() not in (".html", ".htm"):
-        do = "name it .html; a browser prints it as PDF"
-        raise other_suffix(path, "a name that ends in .html", do)
     service, user = screen.service, screen.user
+    _check_small(service.model)
     # the file starts from the service as it was built, and knows of nothing done to it since
     changed = service.tombstones or service.steered or service.stale
     if changed or service.weights_log is not service.log:
@@ -118,8 +102,7 @@ def export(screen: Screen | Any, path: Path | str, real_people: bool = False) ->
     random = np.random.default_rng([screen.seed, user]).bit_generator.state["state"]
     model["random"] = {name: str(number) for name, number in random.items()}
     size = f"{model['items']} products × {model['users']} shoppers"
-    footer = f"This page computes by itself: EASE, {size}. No server, no network."
-    return write(document(state, model, footer), path)
+    return state, model, f"This page computes by itself: EASE, {size}. No server, no network."
 
 
 def _generated(log: Interactions) -> bool:
@@ -178,7 +161,12 @@ def _alone(state: dict[str, Any], service: Service, user: int) -> dict[str, Any]
     return {**state, **own}
 
 
-def document(state: dict[str, Any], model: dict[str, Any] | None = None, footer: str = "") -> str:
+def document(
+    state: dict[str, Any],
+    model: dict[str, Any] | None = None,
+    footer: str = "",
+    beside: str = "",
+) -> str:
     """The page of a screen; with `model` (what `engine.js` computes from) it forgets by itself."""
     return page(
         f"What happens when {state['user']['name']} presses Forget?",
@@ -187,6 +175,7 @@ def document(state: dict[str, Any], model: dict[str, Any] | None = None, footer:
         styles=("base.css", "screen.css", "page.css"),
         scripts=(*SCREEN, "engine.js", "claims.js", "forget.js", "page.js"),
         footer=footer,
+        beside=beside,
     )
 
 
@@ -197,24 +186,29 @@ def page(
     styles: Iterable[str],
     scripts: Iterable[str],
     footer: str = "",
+    beside: str = "",
 ) -> str:
     """One HTML file around a payload: files of `static/` joined into one style and one module.
 
     Scripts and styles are allowed by their sha256 alone and every connection is forbidden, so
     nothing in the data can run or call home. The static form stands in the page until the script
-    replaces it.
+    replaces it. beside: HTML that stays below it; the styles of its elements are let in.
     """
     # the file's own policy refuses styles as attributes; quotes in text are escaped
     static = re.sub(r' style="[^"]*"', "", static)
     style, script = read(*styles), read(*scripts)
-    policy = f"default-src 'none'; script-src {source_hash(script)}; style-src {source_hash(style)}; base-uri 'none'"
+    styled = "'unsafe-inline'" if beside else source_hash(style)
+    policy = (
+        f"default-src 'none'; script-src {source_hash(script)}; style-src {styled}; base-uri 'none'"
+    )
     parts = {
         "style": style,
         "script": script,
         "payload": inert_json(payload),
         "footer": escape(footer),
     }
-    return PAGE.format(policy=policy, static=static, title=escape(title), **parts)
+    told = {"static": static, "beside": beside, "title": escape(title)}
+    return PAGE.format(policy=policy, **told, **parts)
 
 
 def pack(model: Any, catalogue: Catalogue) -> dict[str, Any]:
@@ -223,10 +217,7 @@ def pack(model: Any, catalogue: Catalogue) -> dict[str, Any]:
 
     Raises `ModelError` for any model but EASE: it alone is small and exact enough to travel.
     """
-    if getattr(model, "inverse", None) is None or getattr(model, "cells", None) is None:
-        raise ModelError(
-            f"{model!r} cannot be exported", "export", "a fitted EASE", "make the service with EASE"
-        )
+    _check_small(model)
     seen = model.cells.matrix.toarray() > 0
     users, items = seen.shape
     frame = catalogue.frame
@@ -243,6 +234,12 @@ def pack(model: Any, catalogue: Catalogue) -> dict[str, Any]:
         "catalogue": known,
         "templates": templates(),
     }
+
+
+def _check_small(model: Any) -> None:
+    if getattr(model, "inverse", None) is None or getattr(model, "cells", None) is None:
+        what, do = f"{type(model).__name__} cannot be exported", "make the service with EASE"
+        raise ModelError(what, "export", "a fitted EASE", do)
 
 
 def packed(values: Any, kind: str = "<f4") -> str:

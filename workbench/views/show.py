@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from workbench.errors import ConfigError, WorkbenchError
-from workbench.html import content_id, escape, format_number, table, visible
+from workbench.html import content_id, escape, format_number, source_of, table, visible
 from workbench.views.text import brief, in_columns, line
 
 State = dict[str, Any]
@@ -70,8 +70,9 @@ def show(result: Any, rows: int = 20, source: str = "") -> View:
 
     What a result can do decides how it is drawn, not what it inherits: `steps` and `state` make a
     live screen, `fates` and `controls` a screen that only explains, `_repr_html_` is taken as it
-    is, and tables show their first `rows` rows, escaped. `source` is the line that ends it: data, users,
-    seeds. Raises `WorkbenchError` for anything else, and for two columns of one name.
+    is, and tables show their first `rows` rows, escaped. `source` is the line that ends it: data,
+    users, seeds; of a table that which it carries in `attrs`, unless told. Raises `WorkbenchError`
+    for anything else, and for two columns of one name.
 
     >>> show([{"title": "<b>"}]).static.count("&lt;b&gt;")
     1
@@ -79,6 +80,7 @@ def show(result: Any, rows: int = 20, source: str = "") -> View:
     if not isinstance(rows, int) or rows < 0:
         raise ConfigError(f"rows {rows!r}", "rows", "a whole number from 0 on")
     view = _view(result, rows)
+    source = source or (source_of(result) if hasattr(result, "attrs") else "")
     if not source:
         return view
     static = f"{view.static}<p><small>{escape(source)}</small></p>"

@@ -18,6 +18,8 @@ from workbench.views.text import brief
 State = dict[str, Any]
 CELL = "text-align:left;vertical-align:top;white-space:normal;overflow-wrap:anywhere;padding:.5em"
 TABLE = "table-layout:fixed;border-collapse:collapse;margin:.4em 0;font-size:.95em"
+PRESS = "; run this cell to press <i>Forget</i>"
+"""What a saved notebook tells, and a file does not."""
 FIRST = 12
 """Products of the history that stand open."""
 
@@ -31,7 +33,7 @@ def static_screen(state: State) -> str:
     name = content_id("screen", json.dumps(drawn, sort_keys=True, default=str))
     # whose screen, and how much is gone
     removed = sum(row["removed"] for row in rows)
-    told = f"{len(rows)} rows, nothing forgotten yet; run this cell to press <i>Forget</i>"
+    told = f"{len(rows)} rows, nothing forgotten yet{PRESS}"
     if removed:
         told = f"{removed} of {len(rows)} rows forgotten"
     # the sentence that the live screen has picked when it opens
