@@ -142,11 +142,12 @@ SHELVES = (
     # the page that is written to a shopper: what they did, one table of one kind, sentences of several
     # claims. Who follows a claim to its rows opens none of it. 1,750 for why the pick is not what the
     # page opens with, what people buy again, and what else to buy; 600 for what came of a wish for
-    # something cheaper; 50 for a page by section, which its file and the console had apart, 150 there
+    # something cheaper; 50 for a page by section, which its file and the console had apart, 150 there;
+    # 90 for a page on which nothing is left to offer
     Shelf(
         "page",
         r"reports/(deeds|forms|layout|page|phrases|reasons|refills|shopper|table)\.py",
-        11_400,
+        11_490,
     ),
     # whoever brings a model of their own reads these, and nobody else; a folder, as one file of
     # 660 lines was three ideas
@@ -163,7 +164,7 @@ SHELVES = (
     # made of, and how log and catalogue look
     Shelf("science core", r".", 72_680),
 )
-WHOLE = 391_800
+WHOLE = 391_950
 """Lexical tokens of the package. The goals are 60,000 for the core before the wings, language, runs
 and purge among it, and 165,000 for the whole. Both are missed, by core and doors together and by
 the whole: refusing what is odd costs as much as doing what is right. The benchmark of unlearning

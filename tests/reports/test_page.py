@@ -211,6 +211,7 @@ def test_tampered_claims_of_the_page_fail():
     bought = [(1, "purchase", 2), (1, "purchase", 5), (1, "cart", 14)]
     made = [evidence_on(seed, unsaid=["horror"]) for seed in range(1, 5)]
     made += [page_of(bought, drinkers=5)[0], wished(KETTLE_AND_PAN, 0)[0].evidence(0)]
+    made.append(page_of([(item, "purchase", item + 1) for item in range(6)])[0])
     for evidence in made:
         claims, support = make_claims(evidence, ranges=False)
         for claim in (one for one in claims if one.kind in PAGED):

@@ -60,6 +60,7 @@ class Claim:
       instead   item:5  had | outdone | …           item:2            value: NaN; why item:2 is not the pick
       asked     item:5  something else | no cheaper  item:2       value: price of item:2, which was too dear
       refill    user:3  again                       a kind            value: people who bought it again
+      spent     user:3  had+known | …               user:3            value: products, none of which is left
       row       item:9  pick | cheaper | …          its cells         value: its price
       against   item:5  dearest | lowest rated | outdone  item:9      value: price or rating of item:5
       basis     user:3  all                         user:3            value: deeds that are known

@@ -50,7 +50,7 @@ class Page:
     def sentences(self) -> list[Said]:
         """Every sentence that can be said, in the order of the page."""
         parts = (self.intent, self.pick, self.reason, self.told, self.table, self.against)
-        parts += (self.other, self.outside, self.differs, self.basis, self.unsaid, self.changed)
+        parts += (self.other, self.outside, self.differs, self.unknown, self.changed)
         return [one for part in parts for one in part()]
 
     # --- the parts ---
@@ -80,10 +80,10 @@ class Page:
         return [Said("intent", "intent", text, tuple(one.claim for one in said))]
 
     def pick(self) -> list[Said]:
-        """The pick with its price and rating."""
+        """The pick with its price and rating, or that nothing is left to pick."""
         rows = self.find("row", "pick")
         if not rows:
-            return []
+            return [self._spent(one) for one in self.find("spent")]
         item = item_code(rows[0].subject)
         e = self.evidence
         intent = self.find("intent", "after")
@@ -92,6 +92,11 @@ class Page:
         text = form.format(item=self.say.priced(item))
         said = [*self.find("pick", "pick"), rows[0]]
         return [Said("pick", "pick", text, tuple(one.claim for one in said))]
+
+    def _spent(self, claim: Claim) -> Said:
+        words = self.words["spent"]
+        why = words["and"].join(words[one] for one in claim.relation.split(", "))
+        return Said("pick", "pick", words["line"].format(why=why), (claim.claim,))
 
     def reason(self) -> list[Said]:
         """One reason: a deed, and what it has to do with the pick; and why the pick is not what the
@@ -107,21 +112,14 @@ class Page:
                 told = tuple(one.claim for one in (*deed, link, *joined))
                 said.append(Said("pick", "reason", text, told))
                 other = [] if joined else other
-        for claim in other:
-            text = self.words["instead"][claim.relation].format(
-                item=self.say.item(item_code(claim.object))
-            )
-            said.insert(0, Said("pick", "instead", text, (claim.claim,)))
-        return [*self._asked(), *said]
+        # first what became of a wish for something cheaper
+        return [*(self._plain("pick", one) for one in (*self.find("asked"), *other)), *said]
 
-    def _asked(self) -> list[Said]:
-        """What became of a wish for something cheaper."""
-        said = []
-        for claim in self.find("asked"):
-            item = self.say.item(item_code(claim.object))
-            text = self.words["asked"][claim.relation].format(item=item)
-            said.append(Said("pick", "asked", text, (claim.claim,)))
-        return said
+    def _plain(self, section: str, claim: Claim, count: str = "") -> Said:
+        """A claim about another product, in the form of its kind and relation."""
+        item = self.say.item(item_code(claim.object))
+        text = self.words[claim.kind][claim.relation].format(item=item, count=count)
+        return Said(section, claim.kind, text, (claim.claim,))
 
     def _reason(self, deed: Claim, link: Claim, joined: list[Claim]) -> str:
         known = item_code(link.subject)
@@ -146,13 +144,12 @@ class Page:
         weighs = [one for one in self.find("rubric", "weighs") if one.value > 0]
         if weighs:
             best = max(weighs, key=lambda one: one.value)
-            said.append(self._told("rubric", best))
-        said += [self._told("experience", one) for one in self.find("experience")[:1]]
-        return said
+            said.append(self._told(best))
+        return said + [self._told(one) for one in self.find("experience")[:1]]
 
-    def _told(self, kind: str, claim: Claim) -> Said:
-        text = self.words["told"][kind].format(object=shorten(claim.object, *LONG))
-        return Said("pick", "told", text, (claim.claim,))
+    def _told(self, claim: Claim, section: str = "pick", part: str = "told") -> Said:
+        text = self.words["told"][claim.kind].format(object=shorten(claim.object, *LONG))
+        return Said(section, part, text, (claim.claim,))
 
     def table(self) -> list[Said]:
         """Up to three products of one kind; a row that is empty says so, two of them in a line."""
@@ -189,14 +186,9 @@ class Page:
 
     def against(self) -> list[Said]:
         """What speaks against the pick."""
-        said = []
         count = self.say.count(len(shown(self.evidence))) if self.find("row", "pick") else ""
-        for claim in self.find("against"):
-            item = self.say.item(item_code(claim.object))
-            text = self.words["against"][claim.relation].format(item=item, count=count)
-            said.append(Said("against", "against", text, (claim.claim,)))
         # the first of them says most
-        said = said[:1]
+        said = [self._plain("against", one, count) for one in self.find("against")[:1]]
         left = self.find("deed", "left in the cart")
         for claim in left:
             # where no sentence has told of it already
@@ -246,28 +238,18 @@ class Page:
             said.append(Said("differs", "differs", text, (claim.claim,)))
         return said
 
-    def basis(self) -> list[Said]:
-        """What all of this rests on, and what is not known."""
-        for claim in self.find("basis"):
-            form = "one" if claim.value == 1 else "basis"
+    def unknown(self) -> list[Said]:
+        """What all of this rests on, and how much was left out, and not what."""
+        said = []
+        for claim in (*self.find("basis"), *self.find("unsaid")):
+            form = f"{claim.kind} one" if claim.value == 1 else claim.kind
             text = self.words["unknown"][form].format(
                 count=self.say.count(claim.value), since=self.say.since(claim)
             )
-            return [Said("unknown", "basis", text, (claim.claim,))]
-        return []
-
-    def unsaid(self) -> list[Said]:
-        """How much was left out, and not what."""
-        for claim in self.find("unsaid"):
-            form = "one_guess" if claim.value == 1 else "guesses"
-            text = self.words["unknown"][form].format(count=self.say.count(claim.value))
-            return [Said("unknown", "unsaid", text, (claim.claim,))]
-        return []
+            said.append(Said("unknown", claim.kind, text, (claim.claim,)))
+        return said
 
     def changed(self) -> list[Said]:
         """What changed since the last page."""
-        said = []
-        for claim in self.find("archive", "changed")[:2]:
-            text = self.words["told"]["archive"].format(object=shorten(claim.object, *LONG))
-            said.append(Said("changed", "changed", text, (claim.claim,)))
-        return said
+        changes = self.find("archive", "changed")[:2]
+        return [self._told(one, "changed", "changed") for one in changes]

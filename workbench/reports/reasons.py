@@ -18,6 +18,8 @@ LINKS = ("itself", "kind", "brand", "category", "together")
 NEAR = LINKS[:2]
 BETTER = {(True, True): "outdone", (True, False): "cheaper", (False, True): "better rated"}
 """What the pick is beside the product that the page opens with: costs less, is better rated."""
+ALIKE = {"owned": "had", "budget": "too dear", "no price": "too dear", "not offered": "unsaid"}
+"""Reasons that are one where nothing is left."""
 UNKNOWN = ("", "unknown")
 
 
@@ -59,6 +61,14 @@ def asked(e: Evidence, subject: str, relation: str, object: str) -> Executed:
     if e.offers.get("pick") != code(e, subject) or relation != _found(e):
         raise NotSo(f"{subject} is not {relation}")
     return _on_presses(e, _presses(e, "budget", e.dear), float(e.price[e.dear]))
+
+
+def spent(e: Evidence, subject: str, relation: str, object: str) -> Executed:
+    """That nothing is left to offer, and why; the value is the number of products."""
+    same((subject, object), (e.name, e.name))
+    same(relation, ", ".join(spent_by(e)) or None)
+    rows = np.ones(len(e.rows("presses")), dtype=bool)
+    return _on_presses(e, rows, len(e.catalogue))
 
 
 def refill(e: Evidence, subject: str, relation: str, object: str) -> Executed:
@@ -160,6 +170,17 @@ def _why_not(e: Evidence, named: int, pick: int) -> str:
         had = named in e.deeds.had(e.catalogue, e.refills)
         return "had" if had else "no price"
     return "known" if e.seen[0, named] else "not offered"
+
+
+def spent_by(e: Evidence) -> list[str]:
+    """Why nothing is left to offer; [] where something is, or where the model ranks nothing."""
+    out = e.silent | e.seen[0] | np.isneginf(e.scores)
+    if e.chosen is not None:
+        out[e.deeds.had(e.catalogue, e.refills)] = True
+    if "pick" in e.offers or not out.all():
+        return []
+    why = {_why_not(e, item, item) for item in range(len(out))}
+    return sorted({ALIKE.get(one, one) for one in why})
 
 
 def _found(e: Evidence) -> str:

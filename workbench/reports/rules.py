@@ -165,6 +165,7 @@ KINDS: dict[str, Rule] = {
     "link": Rule(reasons.link, None, smallest.all_rows, False),
     "instead": Rule(reasons.instead, None, smallest.all_rows, False),
     "asked": Rule(reasons.asked, None, smallest.all_rows, False),
+    "spent": Rule(reasons.spent, None, smallest.all_rows, False),
     "refill": Rule(reasons.refill, None, smallest.all_rows, False),
     "row": Rule(shopper.row, None, smallest.heaviest, False),
     "against": Rule(shopper.against, None, smallest.heaviest, False),

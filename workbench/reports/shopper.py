@@ -35,6 +35,7 @@ def intent(e: Evidence, subject: str, relation: str, object: str) -> Executed:
     """What the shopper is after, or else after ("or"); the value is the number of visits."""
     same(subject, e.name)
     if relation == "unclear":
+        same(object, "nothing")
         if e.intents or not len(e.deeds):
             raise NotSo("it is clear what they are after, or nothing is known")
         return on_deeds(e, np.ones(len(e.deeds)), e.deeds.visits(e.deeds.item >= 0))
@@ -126,6 +127,9 @@ def told(e: Evidence, subject: str, relation: str, object: str, kind: str) -> Ex
 
 def propose(e: Evidence) -> Iterator[Statement]:
     """What might be said to the shopper, in the order of the page."""
+    why = reasons.spent_by(e)
+    if why:
+        yield "spent", e.name, ", ".join(why), e.name
     if not len(e.deeds):
         return
     if not e.intents:

@@ -161,6 +161,7 @@ PAGED = (
     "instead",
     "asked",
     "refill",
+    "spent",
     "row",
     "against",
     "basis",
