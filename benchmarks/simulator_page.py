@@ -17,6 +17,8 @@ NOT_RUN = (
     "Not run: the remedies one by one beside as published (the encoder's loss, item vectors that start "
     "from EASE or SVD, ten times the steps), and more than one seed of training."
 )
+CARRIED = "carried from"
+"""How the identity of a row begins that was measured before identities were kept, with the day."""
 LESS = "simulator less as published"
 """The shipped simulator and that as published, paired by shopper."""
 
@@ -65,12 +67,14 @@ def page(table: pd.DataFrame, reads: pd.DataFrame, times: pd.DataFrame, alike: p
         if r.row != BASE:
             cell += f"; {r.less:+.3f} [{r.less_low:+.3f}, {r.less_high:+.3f}]"
         at = {"ndcg": "NDCG@10", "recall": "Recall@5"}[r.measure]
-        wide.setdefault(r.row, {"": r.row})[f"{r.part}: {at} ({r.shoppers})"] = cell
+        wide.setdefault(r.row, {"": called(r.row, r.identity)})[
+            f"{r.part}: {at} ({r.shoppers})"
+        ] = cell
     read: dict[str, dict] = {}
     for r in reads.itertuples():
         sign = "" if r.compared == "own" and r.model != LESS else "+"
         cell = f"{r.value:{sign}.3f} [{r.low:{sign}.3f}, {r.high:{sign}.3f}]"
-        read.setdefault(r.model, {"": r.model})[r.compared] = cell
+        read.setdefault(r.model, {"": called(r.model, r.identity)})[r.compared] = cell
     gate = shipped().card.get("gate", {})
     rule, recall = best_rule(table)
     state = "open" if gate.get("open") else "shut"
@@ -115,18 +119,30 @@ def side_by_side(alike: pd.DataFrame) -> pd.DataFrame:
     columns = ["real", "other real visits", "simulator", "as published"]
     wide = alike.pivot(index="measure", columns="visits", values="said")
     wide = wide.loc[list(dict.fromkeys(alike["measure"]))]
-    return wide[[name for name in columns if name in wide]].reset_index()
+    made_of = alike.groupby("visits")["identity"].first()
+    wide = wide[[name for name in columns if name in wide]]
+    return wide.rename(columns=lambda name: called(name, made_of[name])).reset_index()
+
+
+def called(name: str, identity: str) -> str:
+    """A row's name on the page, which says so where nobody knows what the row was made of.
+
+    >>> called("GRU4Rec", "carried from 2026-12-01"), called("EASE", "3f0c")
+    ('GRU4Rec (carried from 2026-12-01, not run again)', 'EASE')
+    """
+    return f"{name} ({identity}, not run again)" if str(identity).startswith(CARRIED) else name
 
 
 def earlier(table: pd.DataFrame) -> str:
     """Which rows are as they were measured before, without their shoppers' values at hand."""
-    old = table[table["identity"].fillna("") == ""]
+    old = table[table["identity"].astype(str).str.startswith(CARRIED)]
     rows = ", ".join(dict.fromkeys(old["row"]))
     if not rows:
         return "Every row can be made again from its identity (`simulator.csv`)."
     return (
-        f"Measured before identities were kept, and not again: {rows}. The others' identities (log, "
-        "settings, seed, weights, code) stand in `simulator.csv`."
+        f"Carried from a day before identities were kept, and not run again: {rows}. What weights and "
+        "code they were made of is not known; their differences are to a simulator of the same value. "
+        "The others' identities (log, settings, seed, weights, code) stand in `simulator.csv`."
     )
 
 

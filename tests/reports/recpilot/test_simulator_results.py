@@ -45,6 +45,8 @@ def test_what_was_read_of_the_history():
     assert less.to_dict() == pytest.approx(found["simulator less as published"].to_dict(), abs=2e-4)
     text = (RESULTS / "simulator.md").read_text(encoding="utf-8")
     for model, part in found.groupby(level="model"):
-        row = next(line for line in text.splitlines() if line.startswith(f"| {model} | "))
+        row = next(
+            line for line in text.splitlines() if line.startswith((f"| {model} |", f"| {model} ("))
+        )
         assert f" {part[model, 'own']:.3f} [" in row
         assert f"{part[model, 'swapped less own']:+.3f} [" in row
