@@ -196,7 +196,7 @@ def page(
     """
     # the file's own policy refuses styles as attributes; quotes in text are escaped
     static = re.sub(r' style="[^"]*"', "", static)
-    style, script = read(*styles), read(*scripts)
+    style, script = read(*styles, *["beside.css"] * bool(beside)), read(*scripts)
     styled = "'unsafe-inline'" if beside else source_hash(style)
     policy = (
         f"default-src 'none'; script-src {source_hash(script)}; style-src {styled}; base-uri 'none'"
