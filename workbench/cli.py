@@ -28,7 +28,7 @@ app.add_typer(unlearn, name="unlearn")
 
 PAIRS = {"mapping": "--column", "item_columns": "--item-column", "actions": "--action"}
 """Arguments of the readers that are pairs, and the options that take them here."""
-PLAIN = {"encoding": "utf-8", "time_unit": "s"}
+PLAIN = {"encoding": "utf-8", "item_encoding": "utf-8", "time_unit": "s"}
 """What readers take unless told."""
 Text, Texts = str | None, list[str] | None
 Name = Annotated[str, Argument(help="name of a card, as `workbench data list` shows it")]
@@ -134,6 +134,7 @@ def data_add(
         Texts, Option(help="of that file: role=column, such as topics=genres")
     ] = None,
     topic_sep: Annotated[Text, Option(help="between the topics of an item")] = None,
+    item_encoding: Annotated[str, Option(help="of that file, such as latin-1")] = "utf-8",
     action: Annotated[Texts, Option(help="what an action is, such as buy=purchase")] = None,
     drop: Annotated[Texts, Option(help="an action whose rows are left out; again for more")] = None,
     time_unit: Annotated[
@@ -161,6 +162,7 @@ def data_add(
         options |= {"actions": actions | dict.fromkeys(drop or [], "") or None}
         told = {"mapping": mapping or None, **options, "items": items, "topic_sep": topic_sep}
         told |= {"item_columns": _pairs(item_column, "--item-column") or None}
+        told |= {"item_encoding": item_encoding}
         told = {key: value for key, value in told.items() if value not in (None, PLAIN.get(key))}
         # what the columns are taken for, unless the layout says it
         if layout_of(path.expanduser()) is None or told:
@@ -168,7 +170,8 @@ def data_add(
             _show(as_options(str(seen)))
             if items is not None:
                 with as_items():
-                    _show(preview_items(items, told.get("item_columns"), seen.mapping.get("item")))
+                    known = (told.get("item_columns"), seen.mapping.get("item", ""))
+                    _show(preview_items(items, *known, item_encoding))
             if not yes:
                 typer.confirm("Are these the roles?", abort=True)
         _show(as_options(str(commands.add(path, name=name, copy=copy, **told))))

@@ -168,6 +168,28 @@ def test_the_items_are_found_in_the_column_that_the_log_has_them_in(own):
     assert data.read(log, columns, items=other, item_columns={"item": "code"}).catalogue.title(0)
 
 
+def test_the_two_files_may_be_written_in_two_encodings(own):
+    log = write(own, "x.csv", "user,item\nå,1\nb,2\n")
+    shelf = write(own, "s.csv", "item,title\n1,Käse\n2,Brot\n", "latin-1")
+    with pytest.raises(DataError, match=r"s\.csv: line 2 is not utf-8") as caught:
+        data.read(log, items=shelf)
+    assert "pass item_encoding='latin-1'" in caught.value.do
+    assert "--item-encoding 'latin-1'" in command(log, "--items", shelf)[1].do
+    assert command(log, "--items", shelf, "--item-encoding", "latin-1")[1] is None
+    opened = data.open_data("x")
+    assert opened.catalogue.title(0) == "Käse" and list(opened.log.users) == ["b", "å"]
+
+
+def test_ids_and_values_that_are_written_in_two_ways(own):
+    log = write(own, "x.csv", "user;item;rating\na;1;4,5\nb;2;3\n")
+    assert data.read(log).log.frame["value"].tolist() == [4.5, 3.0]
+    with pytest.raises(DataError, match="'1,299' in line 2 is not a number"):
+        data.read(write(own, "y.csv", "user;item;rating\na;1;1,299\nb;2;3\n"))
+    shelf = write(own, "s.csv", "item,title\n001,A\n002,B\n")
+    with pytest.raises(DataError, match=r"the log: '001'.*1, 2.*001, 1 and 1\.0 are three"):
+        data.read(log, items=shelf)
+
+
 def test_a_role_that_is_left_out_or_taken_by_another_column_is_read_from_no_other(own):
     log = data.read_table(write(own, "x.csv", "user,item\na,1\nb,2\n"))
     shelf = write(own, "s.csv", "item,title,label,rating\n1,Pot,Topf,4.5\n2,Pan,Pfanne,3\n")

@@ -158,7 +158,8 @@ def _nothing(folder: Path) -> None:
 
 def _table(card: Card, place: Path, options: dict[str, Any]) -> Interactions | Dataset:
     """The log of a table, or of the parts of one in its folder, and the items of a second file."""
-    about = {name: options.pop(name, None) for name in ("items", "item_columns", "topic_sep")}
+    beside = ("items", "item_columns", "topic_sep", "item_encoding")
+    about = {name: options.pop(name, None) for name in beside}
     files = [file.path for file in card.files if file.name != about["items"]]
     form = {name: options.pop(name) for name in FORM if name in options}
     path = found(place / files[0] if len(files) == 1 else place)
@@ -168,7 +169,8 @@ def _table(card: Card, place: Path, options: dict[str, Any]) -> Interactions | D
     if about["items"] is None:
         return read.log
     columns = about["item_columns"] or None
-    items = read_items(place / about["items"], read.log, columns, topic_sep=about["topic_sep"])
+    told = {"topic_sep": about["topic_sep"], "encoding": about["item_encoding"] or "utf-8"}
+    items = read_items(place / about["items"], read.log, columns, **told)
     return Dataset(read.log, items, pd.DataFrame({"user": np.arange(read.log.n_users)}))
 
 

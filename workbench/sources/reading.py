@@ -48,20 +48,22 @@ def read(
     items: str | Path | None = None,
     item_columns: dict[str, str] | None = None,
     topic_sep: str | None = None,
+    item_encoding: str = "utf-8",
     drop: Iterable[str] = (),
     **options: Any,
 ) -> Dataset:
     """Log and catalogue of a table of your own, as `workbench data add` would read it, with no card.
 
     mapping, options: as for `read_table`; drop: actions whose rows are left out; items: a second
-    file, one row per item, with item_columns and topic_sep as `read_items` takes them; without it
-    items are called by their ids and have no topics. A folder of MovieLens (u.data, ratings.dat) or
-    of RecBole's files, or the log in it, is read in its layout. Warns as `read_table` does.
+    file, one row per item, with item_columns, topic_sep and item_encoding as `read_items` takes
+    mapping, topic_sep and encoding; without it items are called by their ids and have no topics. A
+    folder of MovieLens (u.data, ratings.dat) or of RecBole's files, or the log in it, is read in its
+    layout. Warns as `read_table` does.
 
     >>> log, catalogue, _ = read("clicks.csv", items="products.csv", drop=["return"])  # doctest: +SKIP
     """
     asked = {"items": items, "item_columns": item_columns, "topic_sep": topic_sep, "drop": drop}
-    source = source_of(path, mapping, **asked, **options)
+    source = source_of(path, mapping, item_encoding=item_encoding, **asked, **options)
     for doubt in source.doubts:
         tell(doubt)
     return source.data
@@ -75,6 +77,7 @@ def source_of(
     items: str | Path | None = None,
     item_columns: dict[str, str] | None = None,
     topic_sep: str | None = None,
+    item_encoding: str = "utf-8",
     drop: Iterable[str] = (),
     **options: Any,
 ) -> Source:
@@ -102,14 +105,15 @@ def source_of(
         catalogue = bare(read.log, path.name)
     else:
         with as_items():
-            known = preview_items(items, item_columns, columns.get("item", ""))
-            beside = (items, read.log, known.mapping)
-            catalogue, said = _listening(read_items, *beside, topic_sep=topic_sep)
+            known = preview_items(items, item_columns, columns.get("item", ""), item_encoding)
+            form = {"topic_sep": topic_sep, "encoding": item_encoding}
+            catalogue, said = _listening(read_items, items, read.log, known.mapping, **form)
         facts += [*known.notes, _counted(catalogue)]
         doubts += said
         files.append(found(items))
         options |= {"item_columns": known.mapping}
         options |= {"topic_sep": topic_sep} if topic_sep else {}
+        options |= {"item_encoding": item_encoding} if item_encoding != "utf-8" else {}
     data = Dataset(read.log, catalogue, pd.DataFrame({"user": np.arange(read.log.n_users)}))
     return Source("table", files, columns, options, data, facts, doubts)
 
@@ -152,6 +156,7 @@ def as_items() -> Iterator[None]:
         yield
     except WorkbenchError as error:
         do = error.do and error.do.replace("mapping=", "item_columns=")
+        do = do and do.replace("pass encoding=", "pass item_encoding=")
         raise type(error)(error.what, error.where, error.expected, do) from error
 
 

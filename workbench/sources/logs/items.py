@@ -79,16 +79,19 @@ def read_items(
 
 
 def preview_items(
-    path: str | Path, mapping: dict[str, str] | None = None, item: str = ""
+    path: str | Path,
+    mapping: dict[str, str] | None = None,
+    item: str = "",
+    encoding: str = "utf-8",
 ) -> Preview:
     """Look at a table of items: its columns, what each is taken for, which facts none tells, and
     how prices are read.
 
-    mapping: as for `read_items`; item: what the log calls its items, taken for theirs where a
+    mapping, encoding: as for `read_items`; item: what the log calls its items, taken for theirs where a
     column is called so. Raises `DataError` where no column is the item.
     """
     path = found(path)
-    raw = read_frame(path, nrows=SEEN)
+    raw = read_frame(path, nrows=SEEN, encoding=encoding)
     taken, absent = item_roles(raw, mapping, item)
     require_roles(raw, {"item": "item"} | taken, path.name)
     if "price" in taken:
@@ -141,7 +144,8 @@ def _met(table: pd.DataFrame, raw: pd.DataFrame, log: Interactions, where: str) 
     expected, do = like(some, log.items)
     if has:
         do = f"{has[0]} holds some: pass mapping={{'item': '{has[0]}'}}"
-    raise DataError(f"no item is one of the log: {some!r}", where, expected, do or "take its ids")
+    do = do or "write ids alike in both files: 001, 1 and 1.0 are three"
+    raise DataError(f"no item is one of the log: {some!r}", where, expected, do)
 
 
 def _counts(table: pd.DataFrame, log: Interactions) -> list[str]:

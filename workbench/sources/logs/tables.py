@@ -28,6 +28,7 @@ from workbench.sources.columns import (
 from workbench.sources.files import found, read_frame
 from workbench.sources.guesses import NAMES, ROLES, both_of, guess_roles, looks_like_values
 from workbench.sources.notes import Notes, notes_of
+from workbench.sources.prices import as_prices
 
 SEEN = 1_000
 """Rows that `preview` reads to say what they hold."""
@@ -221,10 +222,19 @@ def _joined(raw: pd.DataFrame, column: str) -> pd.Series:
 def _numbers(table: pd.DataFrame, time_unit: str) -> pd.DataFrame:
     """The table with numbers where text says nothing else, which costs less here than cell by
     cell."""
-    change = {"session": as_ids, "basket": as_ids, "value": as_numeric, "timestamp": as_moments}
+    change = {"session": as_ids, "basket": as_ids, "value": _values, "timestamp": as_moments}
     if "%" in time_unit:
         del change["timestamp"]
     return table.assign(**{role: change[role](table[role]) for role in change if role in table})
+
+
+def _values(column: pd.Series) -> pd.Series:
+    """Numbers where all are, 4,5 and 12,50 EUR too; anything else as it is."""
+    column = as_numeric(column)
+    if pd.api.types.is_numeric_dtype(column):
+        return column
+    numbers, _, doubts = as_prices(column)
+    return column if doubts else numbers
 
 
 def _renamed(
