@@ -94,13 +94,14 @@ def main() -> None:
     table = pd.DataFrame(runs)
     table.to_csv(RESULTS / "own_shop.csv", index=False)
     worst = table["both, s"].max()
+    runs = "one run" if asked.repeats == 1 else f"medians of {asked.repeats}"
     met = "met" if worst <= GOAL else "missed"
     shown = table.groupby("shop", sort=False).median().round(1).reset_index()
     lines = [
         "# From a stranger's two files to their own forget screen",
         f"{ROWS:,} rows of {PEOPLE:,} people and {GOODS} items. Seconds by the wall (CPU s: of the "
         "processor), imports and one press with its controls included, JupyterLab's own start not; "
-        f"medians of {asked.repeats}. "
+        f"{runs}. "
         "*load* is how many processes wanted a core at the end: above the number of cores the "
         "seconds are those of a machine that had other work.",
         markdown(shown),
