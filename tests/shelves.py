@@ -20,7 +20,7 @@ REACH = 3_500
 OVER = {
     "00": 6_300,
     "10": 5_450,
-    "11": 4_250,
+    "11": 4_800,
     "13": 7_150,
     "14": 9_010,
     "20": 4_100,
@@ -40,7 +40,7 @@ in stand in the files that do the work, and are loaded with them. 00 shows the p
 screen, with its reasons, refills and layout. 10 reads the whole page: deeds,
 phrases and table, the agent, own actions, buttons, what requests reach, and two sections that are
 options, with what tests them; 11 a simulator, three recommenders and an agent that asks beside
-it, and two views;
+it, two views, and since its weights are a place that is trained on, what trains it;
 13 a page with its reasons and refills, the three memories it learns from, what forgets them,
 and three views of them; 14 a page, what measures and judges it, a language model that writes it with
 the check of its words (numbers, lists, denials, who does what), PIR and the strip. 20 asks its question of three
