@@ -20,11 +20,8 @@ from workbench.sources.cards import Card, find_card, find_folder, is_own, sha256
 from workbench.sources.columns import tell
 from workbench.sources.files import found
 from workbench.sources.logs import layout
-from workbench.sources.logs.dataset import Dataset
-from workbench.sources.logs.items import read_items
+from workbench.sources.logs.dataset import Dataset, bare
 from workbench.sources.logs.lists import read_lists
-from workbench.sources.logs.tables import FORM, read_noted
-from workbench.sources.reading import bare
 from workbench.sources.steps import prepare
 
 
@@ -158,6 +155,9 @@ def _nothing(folder: Path) -> None:
 
 def _table(card: Card, place: Path, options: dict[str, Any]) -> Interactions | Dataset:
     """The log of a table, or of the parts of one in its folder, and the items of a second file."""
+    from workbench.sources.logs.items import read_items
+    from workbench.sources.logs.tables import FORM, read_noted
+
     beside = ("items", "item_columns", "topic_sep", "item_encoding")
     about = {name: options.pop(name, None) for name in beside}
     files = [file.path for file in card.files if file.name != about["items"]]

@@ -13,12 +13,11 @@ import numpy as np
 import pandas as pd
 
 from workbench.data.catalogue import Catalogue
-from workbench.data.interactions import Interactions
 from workbench.errors import ConfigError, WorkbenchError, typed
 from workbench.sources.columns import tell
 from workbench.sources.files import exists, found
 from workbench.sources.logs import layout
-from workbench.sources.logs.dataset import Dataset
+from workbench.sources.logs.dataset import Dataset, bare
 from workbench.sources.logs.items import preview_items, read_items
 from workbench.sources.logs.tables import FORM, preview, read_noted
 from workbench.sources.packed import parts_of
@@ -132,13 +131,6 @@ def layout_of(path: Path) -> tuple[str, list[Path]] | None:
         if named and exists(folder / log) and exists(folder / films):
             return "movielens", [found(folder / log), found(folder / films)]
     return None
-
-
-def bare(log: Interactions, where: str) -> Catalogue:
-    """A catalogue of items of which nothing is known: their titles are their ids."""
-    titles = [f"item {item}" for item in log.items]
-    table = pd.DataFrame({"item": np.arange(log.n_items), "title": titles})
-    return Catalogue.from_table(table, where=where)
 
 
 def _listening(reader: Any, *arguments: Any, **options: Any) -> tuple[Any, list[str]]:

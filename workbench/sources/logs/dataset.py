@@ -57,6 +57,13 @@ def make_dataset(
     return Dataset(log, Catalogue.from_table(facts, long, where=where), known)
 
 
+def bare(log: Interactions, where: str) -> Catalogue:
+    """A catalogue of items of which nothing is known: their titles are their ids."""
+    titles = [f"item {item}" for item in log.items]
+    table = pd.DataFrame({"item": np.arange(log.n_items), "title": titles})
+    return Catalogue.from_table(table, where=where)
+
+
 def _described(
     ids: pd.Index, table: pd.DataFrame | None, name: str, always: Sequence[str] = ()
 ) -> pd.DataFrame:
