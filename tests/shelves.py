@@ -75,8 +75,9 @@ SHELVES = (
     # imagined visits as a flow, and why a product is on no list: notebook 11 alone opens them
     Shelf("imagined views", r"views/imagined/", 2_740),
     # 1,100 for the reward microscope, which notebook 12 alone opens
-    # 600 for several results on one page, and tables as files
-    Shelf("views", r"views/", 17_600),
+    # 600 for several results on one page, and tables as files; 1,050 for the five answers, the line
+    # beside the button and the researcher's margin, which the static screen could not say
+    Shelf("views", r"views/", 18_650),
     # the two tiny architectures that learn the worlds: no core file imports them
     Shelf("worlds", r"(worlds/|tokens/small_models\.py)", None),
     Shelf("sources", r"sources/", None),
@@ -167,7 +168,7 @@ SHELVES = (
     # made of, and how log and catalogue look
     Shelf("science core", r".", 72_680),
 )
-WHOLE = 392_200
+WHOLE = 393_600
 """Lexical tokens of the package. The goals are 60,000 for the core before the wings, language, runs
 and purge among it, and 165,000 for the whole. Both are missed, by core and doors together and by
 the whole: refusing what is odd costs as much as doing what is right. The benchmark of unlearning

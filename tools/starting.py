@@ -275,7 +275,8 @@ def lab(passed_on: list[str]) -> int:
     # notebooks of the repository link to each other
     root = ROOT if folder.is_relative_to(ROOT / "notebooks") else folder
     found = sorted(folder.glob("*.ipynb"))
-    page = f"/lab/tree/{found[0].relative_to(root).as_posix()}" if found else "/lab"
+    # one document beside closed side bars, whatever the reader's own settings say
+    page = f"/doc/tree/{found[0].relative_to(root).as_posix()}" if found else "/lab"
     without_news(VENV / "etc" / "jupyter")
     command = [
         "-m",

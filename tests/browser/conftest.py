@@ -75,8 +75,8 @@ class Lab:
     root: Path
 
     def page(self, path: str) -> str:
-        """Address that opens `path` in a fresh workspace."""
-        return f"{self.address}/lab/tree/{path}?reset"
+        """Address that opens `path` in a fresh workspace, as start.py does."""
+        return f"{self.address}/doc/tree/{path}?reset"
 
     def add(self, path: str, *sources: str) -> str:
         """Write a notebook of the given code cells and return its path."""

@@ -19,6 +19,7 @@ from workbench.reports import EntityStore, Evidence, write
 from workbench.reports.writer import PAGED
 from workbench.views import Screen, export
 from workbench.views.page import document, pack, read
+from workbench.views.screen.answers import answers, margin, result, topic_line
 
 ACTION = {"interactions": [17], "switches": {"tombstone": True}, "topic": IMG}
 
@@ -146,6 +147,18 @@ def summed(rows):
     return weights
 
 
+SAID = """const lines = (state) => ["as served before", "after", "never had"].map((name) => topicLine(name, state));
+window.said = (state) => [result(state), answers(state, payload.words), margin(state, payload.words), lines(state)];"""
+
+
+def said(state):
+    """What the static form says in words of a state."""
+    seen = {row["row"]: row for row in state["exposure"]}
+    lines = [topic_line(name, state["lists"], seen, state["topic"]) for name in SHOWN]
+    return [result(state), [[*one] for one in answers(state)], margin(state), lines]
+
+
+SHOWN = ("as served before", "after", "never had")
 REQUESTS = [
     ("Horror novels", {}),
     ("Horror novels", {"item_weights": False}),
@@ -170,7 +183,7 @@ def test_the_file_answers_as_python_does(silent, tmp_path):
         # the same script with its function within reach of the test, let in by its own hash
         script = page[page.rindex('<script type="module">') + 22 : page.rindex("</script>")]
         reachable = script.replace(
-            "draw(document", "window.compute = engine(payload); draw(document"
+            "draw(document", f"window.compute = engine(payload); {SAID} draw(document"
         )
         opened = page.replace(script, reachable).replace(sha256(script), sha256(reachable))
         assert sha256(script) in page and sha256(reachable) in opened
@@ -181,7 +194,10 @@ def test_the_file_answers_as_python_does(silent, tmp_path):
             rows = [row for row in screen.state["history"] if topic in row["topics"]]
             action = {"interactions": [row["interaction"] for row in rows], "topic": topic}
             action["switches"] = at_first | switches
-            same(silent.evaluate("action => window.compute(action)", action), screen.act(action))
+            wanted = screen.act(action)
+            same(silent.evaluate("action => window.compute(action)", action), wanted)
+            assert silent.evaluate("state => window.said(state)", wanted) == said(wanted)
+        assert silent.evaluate("state => window.said(state)", screen.state) == said(screen.state)
         rows = [row["interaction"] for row in screen.state["history"]]
         action = {
             "interactions": rows,
@@ -262,20 +278,23 @@ def test_the_mailed_file_forgets_at_a_press(silent, tmp_path):
     assert silent.locator(".wbs-lit").count() > 0
     assert (
         silent.locator("[data-key=forget]").inner_text()
-        == f"Forget {len(screen.smallest_set('Dark stories'))} rows"
+        == f"Forget {len(screen.smallest_set('Dark stories'))} things"
     )
     assert "The page as written on" in silent.locator(".wbs-report").inner_text()
     silent.locator(".wbs-chip", has_text=IMG).click()
     silent.locator("[data-key=forget]").click()
     silent.locator(".wbs-removed").first.wait_for()
     told = silent.locator(".wbs-answers").inner_text()
-    assert "30 of 91 rows" in told and IMG in told and "other shoppers get another top 10" in told
+    assert (
+        "30 of 91 things" in told and IMG in told and "other shoppers get another top ten" in told
+    )
     assert (
         silent.locator("[data-fate=back]").count() >= 1
         and silent.locator("[data-fate=gone] s").count() >= 1
     )
-    # the page stays as it was written: what rests on a deleted row is marked
-    assert "rests on deleted rows" in silent.locator("[data-fate=old]").first.inner_text()
+    # the page stays as it was written, folded: what rests on a deleted row is marked
+    silent.locator("summary", has_text="The page as written on").click()
+    assert "rests on what you deleted" in silent.locator("[data-fate=old]").first.inner_text()
     assert silent.locator(".wbs-table").count() == 1
     # what stays tells both its numbers
     back = silent.locator("[data-fate=back]").first.inner_text()

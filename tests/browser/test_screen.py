@@ -83,9 +83,9 @@ def test_notebook_00_forgets_a_sentence(lab, quiet, run_all):
     screen.locator(".wbs-removed").first.wait_for()
     assert sentence.get_attribute("data-fate") in ("gone", "back")
     strip = screen.locator(".wbs-answers")
-    strip.filter(has_text="with other rows of this shopper").wait_for()
+    strip.filter(has_text="other things of yours deleted instead").wait_for()
     told = strip.inner_text()
-    assert re.search(rf"{count} of \d+ rows", told) and re.search(
+    assert re.search(rf"{count} of \d+ things you did", told) and re.search(
         r"\d+ of 399 other shoppers", told
     )
 
@@ -126,7 +126,11 @@ def test_a_pretend_service_shows_every_mark(lab, quiet, run_all):
     screen.locator("[data-key=forget]").click()
     screen.locator("[data-claim=aa][data-fate=back]").wait_for()
     answers = screen.locator(".wbs-answers").inner_text()
-    assert "1 of 4 rows" in answers and "other rows imply it" in answers and "38 of 399" in answers
+    assert (
+        "1 of 4 things" in answers
+        and "other things you did say so" in answers
+        and "38 of 399" in answers
+    )
     assert screen.locator("[data-claim=bb] s").count() == 1
     assert "offered again" in screen.locator(".wbs-deleted").inner_text()
 
@@ -144,7 +148,7 @@ def test_keyboard_alone_reaches_everything(lab, quiet, run_all):
     screen.locator("[data-rows='42']").focus()
     quiet.keyboard.press("ArrowDown")
     quiet.keyboard.press("Space")
-    assert screen.locator("[data-key=forget]").inner_text() == "Forget 2 rows"
+    assert screen.locator("[data-key=forget]").inner_text() == "Forget 2 things"
     screen.locator("[data-key=forget]").focus()
     quiet.keyboard.press("Enter")
     screen.locator(".wbs-removed").first.wait_for()
@@ -158,21 +162,23 @@ def test_controls_come_one_by_one_and_another_press_ends_them(lab, quiet, run_al
     strip, forget = screen.locator(".wbs-answers"), screen.locator("[data-key=forget]")
     forget.click()
     # the request's own answer first, and no verdict
-    strip.filter(has_text="0 of 6 controls so far").wait_for()
+    strip.filter(has_text="0 of 6 comparisons made so far").wait_for()
     assert screen.locator("[data-claim=aa]").get_attribute("data-fate") == "back"
     assert "38 of 399" in strip.inner_text()
-    strip.filter(has_text="2 of 6 controls so far").wait_for()
-    assert "with other rows" not in strip.inner_text()
+    strip.filter(has_text="2 of 6 comparisons made so far").wait_for()
+    assert "deleted instead" not in strip.inner_text()
     # another press: answered after the control at hand, before the last
     screen.locator("[data-key=switch-tombstone]").check()
     source = screen.locator(".wbs-source").filter(has_text=re.compile("^[2-5] controls made"))
     source.wait_for()
     made = int(source.inner_text().split()[0])
     print(f"{made} of 6 controls were made before the other press was heard")
-    strip.filter(has_text="1 sentence gone; with other rows of this shopper").wait_for()
-    assert "controls so far" not in strip.inner_text()
-    assert "taking those rows instead changes 1 to 6 other lists" in strip.inner_text()
-    assert "; 1 of their items offered again, against 1 here" in strip.inner_text()
+    strip.filter(
+        has_text="1 other thing of yours deleted instead (6 draws, too few for a verdict): 0 gone, here 1"
+    ).wait_for()
+    assert "comparisons made so far" not in strip.inner_text()
+    assert "1 to 6 other lists changed, here 38" in strip.inner_text()
+    assert "1 of their products offered again, here 1" in strip.inner_text()
     assert "6 draws" in screen.locator("[role=status]").inner_text()
     # and those that were left of the first are never made
     screen.locator("[data-key=again]").click()
@@ -188,7 +194,7 @@ def test_a_press_waits_for_a_running_cell(lab, quiet, run_all):
     done.wait_for(state="detached")
     screen.locator("[data-key=forget]").click()
     screen.locator(".wbs-why", has_text="working").wait_for()
-    screen.locator(".wbs-answers").filter(has_text="0 of 6 controls so far").wait_for()
+    screen.locator(".wbs-answers").filter(has_text="0 of 6 comparisons made so far").wait_for()
     assert done.count() == 1
     screen.locator(".wbs-answers").filter(has_text="6 draws").wait_for()
 
@@ -202,28 +208,65 @@ world = load_world()
 show(Screen(Service.build(world.log, world.catalogue, EASE()), 310, "Horror novels"))"""
 
 
-def test_after_and_the_answers_lie_in_one_window(lab, quiet, run_all):
-    """Beside the side bar, enlarged to 150 %, and on a larger screen."""
+SCROLLS = """all => all.filter(e => ["auto", "scroll"].includes(getComputedStyle(e).overflowY)
+  && e.scrollHeight > e.clientHeight + 1).length"""
+PARTS = (".wbs-forget", ".wbs-result", ".wbs-report", ".wbs-list[aria-label=After]", ".wbs-answers")
+
+
+def test_button_report_list_and_answers_lie_in_one_window(lab, quiet, run_all):
+    """On a projector, on a small laptop, and enlarged to 150 %; then in larger type for a room."""
     run_all(quiet, lab.add("notebooks/window.ipynb", REAL))
     screen = quiet.locator(".wbs").first
-    for width, height in ((1100, 800), (960, 600), (1440, 900)):
+    for width, height in ((1280, 720), (1100, 800), (960, 600)):
         quiet.set_viewport_size({"width": width, "height": height})
         screen.locator(".wbs-chip", has_text="Horror novels").click()
         screen.locator("[data-key=forget]").click()
-        screen.locator(".wbs-answers").filter(has_text="with other rows").wait_for()
-        window = quiet.locator(".jp-WindowedPanel-outer").first.bounding_box()
-        for part in (".wbs-list[aria-label=After]", ".wbs-answers"):
-            box = screen.locator(part).bounding_box()
-            assert box["y"] >= window["y"], width
-            assert box["y"] + box["height"] <= window["y"] + window["height"] + 1, width
-        assert screen.evaluate("e => e.scrollWidth <= e.clientWidth"), width
-        inside = screen.locator("[data-scroll]").evaluate_all(
-            "all => all.filter(e => e.scrollHeight > e.clientHeight + 1).map(e => e.dataset.scroll)"
-        )
+        screen.locator(".wbs-answers").filter(has_text="deleted instead").wait_for()
+        seen_at_once(screen, quiet.locator(".jp-WindowedPanel-outer").first.bounding_box())
         screen.locator("[data-key=again]").click()
         screen.locator(".wbs-removed").first.wait_for(state="detached")
-    # where there is room the lists do not scroll
-    assert inside == ["history", "report"]
+    quiet.set_viewport_size({"width": 1280, "height": 720})
+    screen.locator(".wbs-chip", has_text="Horror novels").click()
+    screen.locator("[data-key=forget]").click()
+    screen.locator(".wbs-answers").filter(has_text="deleted instead").wait_for()
+    size = type_of(screen)
+    screen.locator("[data-key=larger]").click()
+    quiet.wait_for_function("() => document.fullscreenElement?.matches('.wbs')")
+    quiet.wait_for_function("() => innerHeight === 720")
+    seen_at_once(screen, {"x": 0, "y": 0, "width": 1280, "height": 720})
+    assert type_of(screen) > 1.2 * size
+
+
+def type_of(screen) -> float:
+    """Pixels of the type of the answers."""
+    return float(
+        screen.locator(".wbs-answers p").first.evaluate(
+            "e => parseFloat(getComputedStyle(e).fontSize)"
+        )
+    )
+
+
+def seen_at_once(screen, window) -> None:
+    """Whole in the window, nothing scrolls inside, and what is counted is what is shown."""
+    for part in PARTS:
+        box = screen.locator(part).bounding_box()
+        assert box["y"] >= window["y"] - 1, part
+        assert box["y"] + box["height"] <= window["y"] + window["height"] + 1, part
+    assert screen.evaluate("e => e.scrollWidth <= e.clientWidth")
+    assert screen.locator("*").evaluate_all(SCROLLS) == 0
+    told = screen.locator(".wbs-answers p").all_inner_texts()
+    assert len(told) == 5 and all(len(text) > 10 for text in told)
+    # the line beside the button, counted among claims, in the list and in the fourth answer
+    claims = screen.locator(".wbs-report .wbs-margin [data-claim]")
+    gone, back = (
+        claims.and_(screen.locator(f"[data-fate={fate}]")).count() for fate in ("gone", "back")
+    )
+    again = screen.locator(".wbs-list[aria-label=After] .wbs-deleted").count()
+    some = f"{again} deleted product{'s' if again > 1 else ''} offered again"
+    others = re.match(r"(\d+) of 399 other shoppers get", told[3])[1]
+    line = screen.locator(".wbs-result").inner_text()
+    assert line.startswith(f"{gone} sentences gone · {back} came back")
+    assert line.endswith(f"{some} · {others} of 399 other lists changed")
 
 
 def test_a_notebook_just_opened_shows_the_screen_as_the_live_one_looks(lab, quiet):
@@ -238,14 +281,16 @@ def test_a_notebook_just_opened_shows_the_screen_as_the_live_one_looks(lab, quie
     quiet.goto(lab.page(path))
     quiet.locator(".jp-RenderedHTML td").first.wait_for()
     # the page on the screen has a table of its own
-    history, report, *lists = quiet.locator(".jp-RenderedHTML td:not(td td)").all()
+    history, report, told, *lists = quiet.locator(".jp-RenderedHTML td:not(td td)").all()
     left, right = history.bounding_box(), report.bounding_box()
     assert left["x"] + left["width"] <= right["x"] + 2 and left["y"] == right["y"]
-    assert len(lists) == 3
-    for cell in (history, report, *lists):
+    beside = told.bounding_box()
+    assert right["x"] + right["width"] <= beside["x"] + 2 and right["y"] == beside["y"]
+    assert len(lists) == 1
+    for cell in (history, report, told, *lists):
         look = cell.evaluate(
             "e => [getComputedStyle(e).textAlign, getComputedStyle(e).verticalAlign]"
         )
         assert look == ["left", "top"]
     text = quiet.locator(".jp-RenderedHTML").inner_text()
-    assert "◆\u00a0" in text and "our pick is" in text and "☑\u00a0the log" in text
+    assert "◆\u00a0" in text and "our pick is" in text and "☑\u00a0what you did here" in text

@@ -38,7 +38,7 @@ def test_the_way_is_chosen_beside_the_switch(lab, quiet, run_all, request):
     way.select_option("one epoch")
     screen.locator("[data-key=forget]").click()
     done(quiet, screen)
-    assert "item weights (one epoch)" in screen.locator(".wbs-answers").inner_text()
+    assert "what the shop learnt (one epoch)" in screen.locator(".wbs-answers").inner_text()
     (told,) = [one for one in way.locator("option").all_inner_texts() if "undecided" in one]
     assert told.startswith("one epoch · ") and " s · " in told
     assert not screen.locator(".wbs-stale").count()
@@ -48,7 +48,10 @@ def test_the_way_is_chosen_beside_the_switch(lab, quiet, run_all, request):
     screen.locator(".wbs-stale").wait_for()
     done(quiet, screen)
     assert "marked stale: ValueError: no" in screen.locator(".wbs-switches").inner_text()
-    assert "left in: the item weights (marked stale" in screen.locator(".wbs-answers").inner_text()
+    assert (
+        "still in: what the shop learnt (marked stale"
+        in screen.locator(".wbs-answers").inner_text()
+    )
     picture(screen, request, "stale")
     assert quiet.console == []
 
@@ -75,7 +78,7 @@ def test_a_page_without_a_kernel_shows_the_way_and_cannot_change_it(quiet, reque
         quiet.goto(file.as_uri())
         text = quiet.locator("body").inner_text()
         way = {"before": "retrain", "done": "one epoch · ", "left": "nothing · "}[name]
-        assert f"the item weights {way}" in text and "or: " in text
+        assert f"what the shop learnt {way}" in text and "or: " in text
         assert ("marked stale" in text) == (name == "left")
         picture(quiet.locator("body"), request, f"static-{name}")
 
@@ -91,7 +94,7 @@ def test_a_place_that_cannot_forget_in_a_moment_says_so_beside_its_switch(quiet,
         shown.locator(".wbs-switches").inner_text().split()
     )
     answers = shown.locator(".wbs-answers").inner_text()
-    assert "left in: the simulator (marked stale: 1 row)" in answers
+    assert "still in: the simulator (marked stale: 1 row)" in answers
 
 
 def done(page, screen) -> None:

@@ -154,5 +154,5 @@ def test_a_screen_opened_later_goes_on_saying_it_until_it_is_trained_anew(servic
     assert "<b>warm start: not proven to have forgotten 3 rows</b>" in warm
     new = static_screen(Screen(trained(after, "retrain"), USER).state)
     assert "the simulator&#x27;s weights" in new or "the simulator's weights" in new
-    assert "stale" not in new
+    assert "marked stale" not in new
     assert "not proven" not in new

@@ -200,9 +200,9 @@ def test_the_lab_opens_a_folder_that_is_named_and_the_repository_else(monkeypatc
     starting.lab([str(starting.ROOT / "notebooks" / "real")])
     one, two, three = asked
     assert f"--ServerApp.root_dir={tmp_path}" in one and tmp_path.name not in one
-    assert "--LabApp.default_url=/lab/tree/20_b.ipynb" in one and one[-1] == "--no-browser"
+    assert "--LabApp.default_url=/doc/tree/20_b.ipynb" in one and one[-1] == "--no-browser"
     assert f"--ServerApp.root_dir={starting.ROOT}" in two
-    assert any(word.startswith("--LabApp.default_url=/lab/tree/notebooks/00_") for word in two)
+    assert any(word.startswith("--LabApp.default_url=/doc/tree/notebooks/00_") for word in two)
     # those on real data link to the others
     assert f"--ServerApp.root_dir={starting.ROOT}" in three
-    assert any("/lab/tree/notebooks/real/00_your_own" in word for word in three)
+    assert any("/doc/tree/notebooks/real/00_your_own" in word for word in three)

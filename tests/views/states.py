@@ -87,7 +87,6 @@ def start() -> dict[str, Any]:
         "null": [
             {"kind": "another shopper leaves", "rows": 9, "gone": 0, "others": 35, "again": 0}
         ],
-        "footer": [],
         "seconds": 0.01,
     }
 
@@ -121,5 +120,4 @@ def after(action: dict[str, Any]) -> dict[str, Any]:
         state["null"].insert(
             0, {"kind": "placebo rows", "rows": 1, "gone": 0, "others": 31, "again": 0}
         )
-        state["footer"] = [f"38 of 399 lists changed {IMG}", "null: 35 of 399"]
     return state

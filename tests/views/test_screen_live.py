@@ -15,6 +15,7 @@ from workbench.ledger import Service
 from workbench.recommend import ALS
 from workbench.recommend.collaborative.als import ALSConfig
 from workbench.views import Screen
+from workbench.views.screen.answers import answers as told_of
 from workbench.views.screen.live import ForgetScreen, answers
 from workbench.views.screen.state import state
 from workbench.views.screen.static import static_screen
@@ -191,19 +192,19 @@ def test_no_verdict_before_the_last_control(screen):
     action = {"interactions": rows, "topic": "Horror novels", "switches": {}}
     first, *rest = screen.steps(action)
     assert first["state"]["controls"] == {"done": 0, "of": 6} and not first["state"]["null"]
-    assert "0 of 6 controls so far" in static_screen(first["state"])
-    assert "For comparison" not in static_screen(first["state"])
+    assert "0 of 6 comparisons made so far" in static_screen(first["state"])
+    assert "too few for a verdict" not in static_screen(first["state"])
     # five of six are no verdict either
     told = screen.forget(rows)
     most = state(told, told.controls[:5])
-    assert most["footer"][-1] == "5 of 6 controls so far."
+    assert dict(told_of(most))["How sure are we?"] == ["5 of 6 comparisons made so far"]
     # all together they are what is answered at once
     whole = screen.act(action)
     assert [one["control"] for one in rest] == whole["null"]
     assert rest[-1]["controls"] == whole["controls"] == {"done": 6, "of": 6}
-    for name in first["state"].keys() - {"null", "controls", "footer", "seconds"}:
+    for name in first["state"].keys() - {"null", "controls", "seconds"}:
         assert first["state"][name] == whole[name], name
-    assert any(line.startswith("For comparison") for line in whole["footer"])
+    assert len(dict(told_of(whole))["How sure are we?"]) == 4
 
 
 def test_a_trained_model_opens_without_controls_and_starts_again_without(screen):

@@ -97,12 +97,13 @@ def test_static_form_is_inert_and_says_everything(state):
 
 def test_static_form_tells_the_result_in_words():
     text = Page(static_screen(after(ACTION))).text
-    assert "1 of 4 rows forgotten" in text
-    assert "↩\u00a0came back (this shopper's other rows imply it)" in text
+    assert "1 sentence gone · 1 came back · 1 deleted product offered again" in text
+    assert "38 of 399 other lists changed" in text and "1 of 4 things you did: The Hollow" in text
+    assert "↩\u00a0came back (other things you did say so)" in text
     assert "✗\u00a0gone" in text and "✗ The Hollow" in text and "· deleted" in text
     assert "⟲ deleted, offered again" in text
-    assert "40% [30% to 50%]" in text
-    assert "null: 35 of 399" in text
+    assert "in 48 of 120 lists [30 %, 50 %] of people who never had it" in text
+    assert "a stranger leaving: 35 lists changed" in text
 
 
 def test_static_form_is_stable_and_ignores_time():
@@ -119,8 +120,11 @@ def test_words_cover_every_fate_and_cause():
     causes = {tier.name: list(tier.causes) for tier in tiers_of([EntityStore({})], vectors=True)}
     assert {"log", "profile", "user_vector", "item_weights", "tombstone"} == set(causes)
     assert set(causes) < set(words(causes)["cause"])
-    assert because("back", "profile", causes) == "the stored profile still says so"
-    assert because("gone", "log + a new place", causes) == "the rows left the log and a new place"
+    assert because("back", "profile", causes) == "the notes about you still hold it"
+    assert (
+        because("gone", "log + a new place", causes)
+        == "struck from what you did here and a new place"
+    )
     assert because("kept", "log") == because("gone", None) == ""
 
 

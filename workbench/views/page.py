@@ -153,7 +153,7 @@ def _alone(state: dict[str, Any], service: Service, user: int) -> dict[str, Any]
     sentences = [one for one in state["sentences"] if one["claim"] in made]
     # the page to the shopper stays as it is on this day
     day = date.today()
-    told = f"The page as written on {day.day} {day:%B %Y}; what is folded below is made anew."
+    told = f"The page as written on {day.day} {day:%B %Y}; its claims are made anew."
     page = {**state["page"], "written": told}
     page["margin"] = f"For whoever checks: {len(sentences)} claims, made anew at every press"
     # how long it took is of that day, too

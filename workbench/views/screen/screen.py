@@ -30,7 +30,7 @@ class Screen:
     that no product has, and `ConfigError`.
 
     >>> Screen(service, user=3, topic="Horror novels").act(
-    ...     {"interactions": [17], "switches": {"tombstone": True}})["footer"]  # doctest: +SKIP
+    ...     {"interactions": [17], "switches": {"tombstone": True}})["others"]  # doctest: +SKIP
     """
 
     def __init__(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from itertools import groupby
 from typing import Any
 
 import pandas as pd
@@ -20,7 +19,6 @@ from workbench.views.screen.told import both, words
 from workbench.views.text import brief
 
 State = dict[str, Any]
-FATES = ("gone", "weakened", "back", "kept", "changed", "new")
 
 
 def state(forgetting: Forgetting, controls: Iterable[Control] | None = None) -> State:
@@ -56,7 +54,8 @@ def state(forgetting: Forgetting, controls: Iterable[Control] | None = None) -> 
         "null": compared,
         "controls": {"done": len(compared), "of": len(forgetting.controls)},
         "seconds": dict(before.keep("seconds", dict)),
-        "footer": _footer(forgetting, sentences, compared),
+        # claims that a report made and its own check refused
+        "dropped": len(forgetting.before.dropped) + len(forgetting.after.dropped),
     }
 
 
@@ -65,64 +64,6 @@ def line(control: Control) -> dict[str, Any]:
     and how many of its own deleted products are offered again."""
     numbers = {name: control.effect[name] for name in ("gone", "others", "again")}
     return {"kind": control.kind, "rows": len(control.ids), **numbers}
-
-
-def _footer(
-    forgetting: Forgetting,
-    sentences: list[dict[str, Any]],
-    compared: list[dict[str, Any]],
-) -> list[str]:
-    """What stands under the columns: what changed here, for others, and for no reason."""
-    lines = _changes(forgetting, sentences) if forgetting.interactions else []
-    done, of = len(compared), len(forgetting.controls)
-    if done < of:
-        lines.append(f"{done} of {of} controls so far.")
-    else:
-        lines += _comparison(compared)
-    # claims that a report made and its own check refused
-    dropped = len(forgetting.before.dropped) + len(forgetting.after.dropped)
-    if dropped:
-        lines.append(f"{dropped} claims failed the check and were left out.")
-    return lines
-
-
-def _changes(forgetting: Forgetting, sentences: list[dict[str, Any]]) -> list[str]:
-    # the shopper's own sentences
-    counts = Counter(one["fate"] for one in sentences)
-    told = [f"{counts[fate]} {words()['fate'][fate][1]}" for fate in FATES if counts[fate]]
-    lines = [f"Of {len(forgetting.before.claims)} sentences: {', '.join(told)}."]
-    # everybody else's lists
-    others = forgetting.others.iloc[0]
-    lines.append(
-        f"{int(others['changed'])} of {int(others['others'])} other shoppers get another top 10"
-        f" ({others['share']:.0%}); the most changed of them has "
-        f"{others['max_churn']:.0%} replaced."
-    )
-    # what was deleted and is offered once more
-    after = forgetting.lists[forgetting.lists["list"] == "after"]
-    again = int(after["deleted"].sum())
-    if again:
-        lines.append(f"{again} deleted product{'s are' if again > 1 else ' is'} offered again.")
-    return lines
-
-
-def _comparison(compared: list[dict[str, Any]]) -> list[str]:
-    lines = []
-    for kind, of_kind in groupby(compared, key=lambda one: one["kind"]):
-        draws = list(of_kind)
-        told = {"gone": "sentences gone", "others": "other shoppers changed"}
-        if kind == "placebo rows":
-            told["again"] = "deleted products of their own offered again"
-        said = [f"{_span([one[name] for one in draws])} {what}" for name, what in told.items()]
-        lines.append(f"For comparison, {kind} ({len(draws)} draws): {', '.join(said)}.")
-    return lines
-
-
-def _span(values: list[int]) -> str:
-    low, high = min(values), max(values)
-    if low < high:
-        return f"{low} to {high}"
-    return str(low) if low else "no"
 
 
 def _history(forgetting: Forgetting) -> list[dict[str, Any]]:
@@ -243,6 +184,7 @@ def _switches(forgetting: Forgetting) -> list[dict[str, Any]]:
     before, after = forgetting.services
     for tier in before.tiers:
         row = tier._asdict() | {"on": tier.enabled and tier.name in forgetting.on}
+        row["label"] = words()["place"].get(tier.name, [tier.label])[0]
         if undone := getattr(after.stores.get(tier.name), "undone", ""):
             row["stale"] = undone
         if tier == ITEM_WEIGHTS:

@@ -10,9 +10,10 @@ from collections import Counter
 from typing import Any
 
 from workbench.html import content_id, escape
-from workbench.views.look import GONE, LIT, NEW, PANEL, edged
+from workbench.views.look import EDGE, GONE, LIT, NEW, PANEL, edged
+from workbench.views.screen.answers import answers, count, margin, percent, result, topic_line
 from workbench.views.screen.static_report import static_report
-from workbench.views.screen.told import because
+from workbench.views.screen.told import because, words
 from workbench.views.text import brief
 
 State = dict[str, Any]
@@ -31,25 +32,34 @@ def static_screen(state: State) -> str:
     told_apart = state.keys() - {"seconds", "controls", "causes"}
     drawn = {key: state[key] for key in told_apart}
     name = content_id("screen", json.dumps(drawn, sort_keys=True, default=str))
-    # whose screen, and how much is gone
-    removed = sum(row["removed"] for row in rows)
-    told = f"{len(rows)} rows, nothing forgotten yet{PRESS}"
-    if removed:
-        told = f"{removed} of {len(rows)} rows forgotten"
+    # whose screen, and what a press did
+    did = f"{count(len(rows), 'thing')} done, nothing forgotten yet{PRESS}"
+    told = escape(result(state)) or did
     # the sentence that the live screen has picked when it opens
     free = [one for one in _everything(state) if one["smallest"] and not one["fate"]]
     picked = free[0] if free else None
     source = state.get("provenance")
+    # the list of today, and the others below the answers
+    first, *rest = _lists(state["lists"], state["exposure"], topic)
     parts = [
         f'<p><b style="font-size:1.35em">{_text(state["user"]["name"])}</b>: {told}</p>',
         _switches(state["switches"], state.get("seconds")),
-        _table([_history(rows, picked), static_report(state, picked)], (45, 55)),
-        _table(_lists(state["lists"], state["exposure"], topic), (33, 33, 34)),
-        "".join(f"<p>{escape(line)}</p>" for line in state["footer"]),
+        _table([_history(rows, picked), static_report(state, picked), first + _answers(state)]),
+        _table(rest),
         _grounds(state),
+        _folded(words()["margin"], [escape(line) for line in margin(state)]),
         f"<p><small>{escape(source)}</small></p>" if source else "",
     ]
     return f'<div id="{name}" style="line-height:1.35">{"".join(parts)}</div>'
+
+
+def _answers(state: State) -> str:
+    """A line a question, and what answers it."""
+    lines = []
+    for question, told in answers(state):
+        said = escape(" · ".join(told)) or "–"
+        lines.append(f'<div style="{EDGE};border-width:1px 0 0"><b>{question}</b> {said}</div>')
+    return "".join(lines)
 
 
 def _everything(state: State) -> list[dict[str, Any]]:
@@ -81,7 +91,8 @@ def _history(rows: list[dict[str, Any]], picked: dict[str, Any] | None) -> str:
         lines.append(_product(own, share, least))
     rest = lines[FIRST:]
     more = f"<details><summary>{len(rest)} more products</summary>{''.join(rest)}</details>"
-    title = f"<b>History</b> <small>{len(products)} products, {len(rows)} rows</small>"
+    told = f"{count(len(products), 'product')}, {count(len(rows), 'thing')} done"
+    title = f"<b>History</b> <small>{told}</small>"
     return title + "".join(lines[:FIRST]) + (more if rest else "")
 
 
@@ -103,7 +114,7 @@ def _product(own: list[dict[str, Any]], share: float, least: bool) -> str:
 
 
 def _lists(lists: dict[str, Any], exposure: list[dict[str, Any]], topic: str | None) -> list[str]:
-    """Now, after, never had it: a cell each."""
+    """A cell a list: the one of today first, now and after; then the others."""
     now, after, never = (lists[name] or [] for name in ("now", "after", "never"))
     pressed = lists["after"] is not None
     before, later = ({one["item"] for one in part} for part in (now, after))
@@ -112,23 +123,22 @@ def _lists(lists: dict[str, Any], exposure: list[dict[str, Any]], topic: str | N
     # what is deleted and offered again, and what is new
     offered = []
     for one in after:
-        new = "" if one["item"] in before else "+ new here"
+        new = "" if one["item"] in before else "+ new"
         offered.append(_item(one, "⟲ deleted, offered again" if one["deleted"] else new))
     # in how many lists of the others it stands
-    shares = [_item(one, f"{one['share']:.0%}") for one in never]
-    empty = "no row left, no list" if pressed else "nothing forgotten yet"
-    columns = (
-        ("as served before", "Now", kept, "no row, no list"),
-        ("after", "After", offered, empty),
+    shares = [_item(one, percent(one["share"])) for one in never]
+    columns = [
+        ("as served before", "Now", kept, "no list"),
+        ("after", "After", offered, "nothing left, no list"),
         ("never had", "Never had it", shares, "nobody to compare with"),
-    )
+    ]
+    columns = [columns[1], columns[0], columns[2]] if pressed else [columns[0], columns[2]]
     seen = {row["row"]: row for row in exposure} if topic else {}
-    # headings, with the topic's share in the list
     cells = []
     for name, title, lines, empty in columns:
         shown = f"<ol>{''.join(lines)}</ol>" if lines else f"<p>{empty}</p>"
-        met = _exposure(seen.get(name), topic) if lines else ""
-        cells.append(f"<b>{title}</b>{met}{shown}")
+        met = topic_line(name, lists, seen, topic)
+        cells.append(f"<b>{title}</b>{f'<br><small>{escape(met)}</small>' if met else ''}{shown}")
     return cells
 
 
@@ -140,27 +150,15 @@ def _item(one: dict[str, Any], note: str = "", struck: bool = False) -> str:
     return f'<li style="{look}">{title}{told}</li>'
 
 
-def _exposure(row: dict[str, Any] | None, topic: object) -> str:
-    """Is the topic in the list, or in how many lists of comparable shoppers?"""
-    if row is None or row["value"] is None:
-        return ""
-    told = "in this list" if row["value"] else "not in this list"
-    if row["n"] != 1:
-        low, high = row["low"], row["high"]
-        between = "" if low is None else f" [{low:.0%} to {high:.0%}]"
-        told = f"in {row['value']:.0%}{between} of {row['n']:,} lists"
-    return f"<br><small>■ {_text(topic)}: {told}</small>"
-
-
 def _switches(switches: list[dict[str, Any]], seconds: object) -> str:
+    """The places that the service has, each taken or left."""
     said = []
     for one in switches:
-        mark = ("☑" if one["on"] else "☐") if one["enabled"] else "–"
-        why = "" if one["enabled"] else f" <small>({escape(one['help'].split(':')[0])})</small>"
-        stale = f" <b>{escape(one['stale'])}</b>" if one.get("stale") else ""
-        ways = _ways(one, stale, seconds) or stale
-        said.append(f"{mark}\u00a0{escape(one['label'])}{why}{ways}")
-    return f"<p><b>Take away from</b> {' &nbsp; '.join(said)}</p>"
+        if one["enabled"]:
+            stale = f" <b>{escape(one['stale'])}</b>" if one.get("stale") else ""
+            ways = _ways(one, stale, seconds) or stale
+            said.append(f"{'☑' if one['on'] else '☐'}\u00a0{escape(one['label'])}{ways}")
+    return f"<p><b>Forget it in</b> {' &nbsp; '.join(said)}</p>"
 
 
 def _ways(one: dict[str, Any], stale: str, seconds: object) -> str:
@@ -196,20 +194,28 @@ def _grounds(state: State) -> str:
         some = "; ".join([*dated][:3]) or "none"
         more = f" and {len(dated) - 3} more" if len(dated) > 3 else ""
         # how many carry it, and what became of it
-        count = len(one["rows"])
-        carried = f"{count} row{'' if count == 1 else 's'}; fewest found to end it, weights as they are: {some}{more}"
+        carriers = len(one["rows"])
+        carried = f"{count(carriers, 'thing')} you did; the fewest that end it: {some}{more}"
         cause = because(one["fate"], one["cause"], state.get("causes"))
         why = f" <i>{escape(cause)}</i>" if cause else ""
-        told = escape(carried) if count else "the catalogue alone"
-        lines.append(f"<li>{escape(one['text'])} <small>{told}.{why}</small></li>")
-    title = "What each sentence rests on"
-    return f"<details><summary>{title}</summary><ul>{''.join(lines)}</ul></details>"
+        told = escape(carried) if carriers else "the catalogue alone"
+        lines.append(f"{escape(one['text'])} <small>{told}.{why}</small>")
+    return _folded("What each sentence rests on", lines)
 
 
-def _table(cells: list[str], widths: tuple[int, ...]) -> str:
+def _folded(title: str, lines: list[str]) -> str:
+    body = "".join(f"<li>{line}</li>" for line in lines)
+    return f"<details><summary>{title}</summary><ul>{body}</ul></details>"
+
+
+WIDTHS = {1: (100,), 2: (50, 50), 3: (25, 42, 33)}
+"""Of columns, in per cent."""
+
+
+def _table(cells: list[str]) -> str:
     """Columns beside each other, also where no style sheet is heard; the cells are HTML already."""
     body = []
-    for cell, wide in zip(cells, widths, strict=True):
+    for cell, wide in zip(cells, WIDTHS[len(cells)], strict=True):
         # said twice: where styles are taken away, and where a notebook's own sheet aligns cells
         body.append(f'<td valign="top" width="{wide}%" style="{CELL};{PANEL}">{cell}</td>')
     return f'<table width="100%" style="{TABLE}"><tbody><tr>{"".join(body)}</tr></tbody></table>'

@@ -12,6 +12,8 @@ from workbench.views.screen.told import because, words
 from workbench.views.text import brief
 
 State = dict[str, Any]
+WHOLE = "overflow-wrap:normal"
+"""No word is broken, where a narrow cell would."""
 
 
 def static_report(state: State, picked: dict[str, Any] | None) -> str:
@@ -33,7 +35,7 @@ def static_report(state: State, picked: dict[str, Any] | None) -> str:
     for name, lines in _by_section(page["lines"]):
         body += _section(name, [one for one in lines if not one["cells"]], said)
         rows = [_cells(one, one is picked, causes) for one in lines if one["cells"]]
-        body += page_table([_told(cell) for cell in page["head"]], rows) if rows else ""
+        body += page_table([_head(cell) for cell in page["head"]], rows) if rows else ""
     # nothing can be pressed here: buttons are words
     words = " · ".join(f"[{escape(word)}]" for word in page["buttons"].values())
     # what a file makes anew stands open
@@ -61,12 +63,18 @@ def _section(name: str, own: list[dict[str, Any]], said: Callable[..., str]) -> 
     )
 
 
+def _head(told: list[str | list[str]]) -> str:
+    return f'<span style="{WHOLE}">{_told(told)}</span>'
+
+
 def _cells(one: dict[str, Any], picked: bool, causes: dict[str, Any] | None) -> list[str]:
     """A row of the table: its first cell bears the mark."""
     first, *rest = (_told(cell) for cell in one["cells"])
     first = _marked(one, first, causes)
     gone = one["fate"] == "gone"
     rest = [f"<s>{cell}</s>" if gone and cell else cell for cell in rest]
+    # numbers are not broken within themselves
+    rest[1:] = [f'<span style="{WHOLE}">{cell}</span>' for cell in rest[1:]]
     return [f'<u style="{LIT}">{first}</u>' if picked else first, *rest]
 
 

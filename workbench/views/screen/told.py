@@ -45,6 +45,15 @@ def _alike(one: list[str], other: list[str]) -> int:
     return sum(takewhile(bool, map(eq, one, other)))
 
 
+def telling(told: list[str | list[str]]) -> str:
+    """Both forms in one line of text.
+
+    >>> telling(["Of your list,", ["50%", "35%"], "is tea."])
+    'Of your list, 50% → 35% is tea.'
+    """
+    return " ".join(part if isinstance(part, str) else " → ".join(part) for part in told)
+
+
 def because(fate: str | None, cause: str | None, causes: dict[str, Any] | None = None) -> str:
     """A cause in words: several places are joined by + in the state.
 

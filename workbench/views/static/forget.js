@@ -59,7 +59,7 @@ export function engine({ state: first, model: packed }) {
       switches: first.switches.map((s) => ({ ...s, on: Boolean(s.enabled && action.switches[s.name]) })),
       exposure: topic === null ? [] : [one("as served before", start), one("after", now), { row: "never had", value: share, low, high, n: group.length }],
       others: asked.others(on), null: none ? first.null : [...placebos(asked, on, topic), ...first.null.filter((draw) => draw.kind !== "placebo rows")],
-      footer: [], seconds: (performance.now() - began) / 1000,
+      seconds: (performance.now() - began) / 1000,
     };
   };
 

@@ -1,11 +1,11 @@
-// The forget screen: history | report | now, after, never had it. One renderer for JupyterLab and for the exported file.
+// The forget screen: history | report | the list of now or after, over the five answers, in one window; below it the other lists. One renderer for JupyterLab and for the exported file.
 // It draws a state (JSON, made by workbench.views.screen or by forget.js) and asks `compute(action, follow)` for the next
 // one; controls that are not in it yet come one by one through `follow({ control, controls })`.
 // Text from data only ever becomes a text node: nothing in this file parses a string as HTML.
 
-/** Draw the screen into `root`; `compute` may be null (then the screen shows and explains, but does not forget). */
+/** Draw the screen into `root` and return what ends it; `compute` may be null (then it shows and explains, but does not forget). */
 export function draw(root, firstState, compute, words) {
-  const ui = { state: firstState, focus: null, picked: new Set(), why: "", busy: false, error: "", open: Boolean(firstState.page?.written), presses: [], order: new Map(), asked: 0 };
+  const ui = { state: firstState, focus: null, picked: new Set(), why: "", busy: false, error: "", open: false, all: false, large: false, short: false, presses: [], order: new Map(), asked: 0 };
   const status = h("div", { class: "wbs-status", role: "status", "aria-live": "polite" });
   const main = h("div", { class: "wbs-main" });
   root.classList.add("wbs");
@@ -22,10 +22,9 @@ export function draw(root, firstState, compute, words) {
     const gone = new Set(removed());
     ui.focus = again ? null : sentence.claim;
     ui.picked = new Set(again ? [] : sentence.smallest.filter((id) => !gone.has(id)));
-    ui.why = again ? "" : "the fewest rows found to end this sentence, with the weights as they are";
+    ui.why = again ? "" : "the fewest that end this sentence";
     arrange(again ? [] : sentence.rows);
     redraw();
-    main.querySelector(".wbs-history ol").scrollTop = 0;
   }
   function pickRows(rows) {
     const open = rows.filter((row) => !row.removed).map((row) => row.interaction);
@@ -59,10 +58,12 @@ export function draw(root, firstState, compute, words) {
       ui.state = { ...ui.state, null: [...ui.state.null, control], controls };
       const { top, bottom } = main.querySelector(".wbs-answers").getBoundingClientRect();
       main.querySelector(".wbs-answers").replaceWith(answerStrip());
+      fit();
       if (top >= 0 && bottom <= innerHeight) intoView(); // it grew; whoever has scrolled away is left there
       if (controls.done === controls.of) status.textContent = answers(ui.state, words).at(-1)[1].join(" ");
     };
     ui.busy = true;
+    ui.short = false;
     ui.error = "";
     redraw();
     try {
@@ -70,6 +71,7 @@ export function draw(root, firstState, compute, words) {
       const next = await compute({ interactions, switches: switches(), topic: ui.state.topic, way, presses: ui.presses }, follow);
       if (number !== ui.asked) return;
       ui.state = next;
+      ui.open = Boolean(next.page?.written) && removed().length > 0; // a file writes its claims anew, not its page
       ui.heard = ui.presses;
       ui.picked = new Set();
       if (!focused()) ui.focus = null;
@@ -84,7 +86,7 @@ export function draw(root, firstState, compute, words) {
     intoView(); // from below the code of its cell, say
     status.textContent = ui.error || said + " " + answers(ui.state, words).slice(0, 3).map(([, lines]) => lines.join(" ")).join(" ");
   }
-  const intoView = () => main.querySelector(".wbs-answers").scrollIntoView({ block: "nearest" });
+  const intoView = () => main.querySelector(".wbs-window").scrollIntoView({ block: "nearest" });
   const forget = () => ask([...removed(), ...ui.picked], "Forgotten.");
   /** A button under the page: what it is about is the pick; which rows go is shown before they go. */
   function press(name) {
@@ -99,7 +101,7 @@ export function draw(root, firstState, compute, words) {
     const heaviest = line.rows.filter(([, weight]) => held < half && ((held += weight), true)).map(([id]) => id);
     ui.focus = line.claim;
     ui.picked = new Set(heaviest.filter((id) => !gone.has(id)));
-    ui.why = "the heaviest rows that carry half of it: press Forget and they go";
+    ui.why = "what carries half of it: press Forget and it goes";
     arrange(line.rows);
     redraw();
   }
@@ -117,37 +119,95 @@ export function draw(root, firstState, compute, words) {
 
   function redraw() {
     const held = document.activeElement && main.contains(document.activeElement) ? document.activeElement.dataset.key : null;
-    const scrolled = [...main.querySelectorAll("[data-scroll]")].map((list) => [list.dataset.scroll, list.scrollTop]);
-    main.replaceChildren(header(), columns(), answerStrip(), h("small", { class: "wbs-source" }, ui.state.provenance || ""));
-    for (const [name, top] of scrolled) {
-      const list = main.querySelector(`[data-scroll="${name}"]`);
-      if (list) list.scrollTop = top; // After is no list before Forget and after Start again
-    }
+    const { now, after, never } = lists();
+    main.replaceChildren(
+      h("div", { class: "wbs-window" }, header(), h("div", { class: "wbs-columns" }, historyColumn(), reportColumn(),
+        h("div", { class: "wbs-told" }, after ?? now, answerStrip()))),
+      h("div", { class: "wbs-lists" }, after && now, never),
+      h("details", { class: "wbs-margin" }, h("summary", { "data-key": "terms" }, words.margin), h("ul", {}, ...margin(ui.state, words).map((line) => h("li", {}, line)))),
+      h("small", { class: "wbs-source" }, ui.state.provenance || ""));
+    root.classList.toggle("wbs-done", Boolean(after));
+    root.classList.toggle("wbs-short", ui.large || ui.short);
+    fit();
     if (held) [...main.querySelectorAll("[data-key]")].find((e) => e.dataset.key === held)?.focus({ preventScroll: true });
     main.setAttribute("aria-busy", String(ui.busy));
   }
+
+  /** The largest type with which button, report, list and answers stand in one window; then as much of the history as that leaves room for. */
+  function fit() {
+    const [window_, list] = [main.querySelector(".wbs-window"), main.querySelector(".wbs-history ol")];
+    if (!root.clientWidth) return;
+    const items = [...list.children];
+    for (const item of items) item.hidden = false;
+    const room = roomOf(root) - 12;
+    const fits = (size) => {
+      main.style.setProperty("--size", `${size}px`);
+      return window_.offsetHeight <= room;
+    };
+    const largest = (low, high) => {
+      if (fits(high)) return high;
+      while (high - low > 0.25) fits((low + high) / 2) ? (low = (low + high) / 2) : (high = (low + high) / 2);
+      return fits(low), low;
+    };
+    const most = ui.large ? 40 : Math.min(20, Math.max(SMALL, root.clientWidth / 85));
+    root.classList.remove("wbs-tight");
+    if (largest(FINE, most) < SMALL || ui.large) root.classList.add("wbs-tight"), largest(FINE, most); // headings within their lines
+    if (window_.offsetHeight > room && root.clientWidth >= STACKED && !ui.short) {
+      ui.short = true;
+      return redraw();
+    }
+    const floor = list.getBoundingClientRect().bottom + 1;
+    const cut = ui.all ? [] : items.filter((item) => item.getBoundingClientRect().bottom > floor);
+    for (const item of cut) item.hidden = true;
+    main.querySelector(".wbs-rest").textContent = cut.length ? `${count(cut.length, "more product")} ▾` : ui.all ? "fewer ▴" : "";
+  }
+  const seen = [];
+  const refit = () => {
+    const now = [root.clientWidth, innerHeight];
+    if (String(now) !== String(seen)) [seen[0], seen[1]] = now;
+    else return;
+    ui.short = false;
+    redraw();
+  };
+  const observer = new ResizeObserver(refit);
+  observer.observe(root);
+  addEventListener("resize", refit);
+  /** For a room: larger type, nothing but what is needed, the whole screen where the browser lets it. */
+  function enlarge() {
+    const [large, whole] = [!ui.large, document.fullscreenElement];
+    if (large) root.requestFullscreen?.().catch(() => {});
+    else if (whole === root) document.exitFullscreen();
+    resize(large);
+  }
+  function resize(large) {
+    ui.large = large;
+    root.classList.toggle("wbs-large", large);
+    redraw();
+  }
+  root.onfullscreenchange = () => document.fullscreenElement !== root && ui.large && resize(false);
 
   function header() {
     const n = ui.picked.size;
     const ready = compute && n > 0 && !ui.busy;
     const act = compute && [
       h("button", { class: "wbs-forget", "data-key": "forget", "aria-disabled": String(!ready), click: () => ready && forget() },
-        n ? `Forget ${count(n, "row")}` : "Forget"),
-      h("span", { class: "wbs-why" }, ui.busy ? "working …" : n ? ui.why : removed().length ? "" : "pick a sentence or some rows"),
-      removed().length + ui.presses.length > 0 && h("button", { class: "wbs-again", "data-key": "again", click: restart }, "Start again"),
+        n ? `Forget ${count(n, "thing")}` : "Forget"),
+      h("b", { class: "wbs-result" }, ui.busy ? "" : result(ui.state)),
+      h("span", { class: "wbs-why" }, ui.busy ? "working …" : n ? ui.why : removed().length ? "" : "pick a sentence, or some of what you did"),
     ];
-    const boxes = ui.state.switches.map((one) => {
-      const box = h("label", { class: one.enabled ? "" : "wbs-off", title: one.help },
-        h("input", { type: "checkbox", "data-key": `switch-${one.name}`, checked: one.on && one.enabled ? "" : null,
-          disabled: one.enabled && compute ? null : "", change: () => flip(one) }),
-        " ", one.label, !one.enabled && h("small", {}, ` (${one.help.split(":")[0]})`));
+    const boxes = ui.state.switches.filter((one) => one.enabled).map((one) => {
+      const box = h("label", { title: one.help },
+        h("input", { type: "checkbox", "data-key": `switch-${one.name}`, checked: one.on ? "" : null, disabled: compute ? null : "", change: () => flip(one) }),
+        " ", one.label);
       if (!one.ways && !one.stale) return box;
       return h("span", { class: "wbs-way" }, box, ...(one.ways ? wayOf(one) : []), one.stale && h("b", { class: "wbs-stale" }, one.stale));
     });
     return h("header", { class: "wbs-head" },
       h("strong", { class: "wbs-who" }, ui.state.user.name),
-      act || "",
-      h("fieldset", { class: "wbs-switches" }, h("legend", {}, "Take away from"), ...boxes),
+      act || h("b", { class: "wbs-result" }, result(ui.state)),
+      h("fieldset", { class: "wbs-switches" }, h("legend", {}, "Forget it in"), ...boxes,
+        h("span", { class: "wbs-right" }, compute && removed().length + ui.presses.length > 0 && h("button", { class: "wbs-again", "data-key": "again", click: restart }, "Start again"), " ",
+          h("button", { class: "wbs-again wbs-larger", "data-key": "larger", "aria-pressed": String(ui.large), "aria-label": "larger type, for a room", title: "larger type, for a room", click: enlarge }, "A\u2009A"))),
       ui.error && h("p", { class: "wbs-error", role: "alert" }, ui.error));
   }
 
@@ -157,10 +217,6 @@ export function draw(root, firstState, compute, words) {
     return [
       h("select", { "data-key": "way", "aria-label": `how rows leave ${one.label}`, disabled: compute && one.on ? null : "", change: (event) => set(one, { way: event.target.value }) },
         ...one.ways.map((way) => h("option", { value: way.name, selected: way.name === one.way ? "" : null }, told(way).filter(Boolean).join(" · "))))];
-  }
-
-  function columns() {
-    return h("div", { class: "wbs-columns" }, historyColumn(), reportColumn(), listsColumn());
   }
 
   /** One line for each product: its rows (view, cart, purchase) are forgotten together unless picked one by one. */
@@ -185,10 +241,11 @@ export function draw(root, firstState, compute, words) {
         disabled: left ? null : "", "aria-pressed": String(ui.why === `everything about ${brief(topic)}` && ui.picked.size > 0), click: () => pickTopic(topic) }, `${brief(topic)} ${left}`);
     });
     const lit = lines.filter((rows) => rows.some((row) => weights.has(row.interaction))).length;
-    const said = `${focused() ? `${lit} of ` : ""}${count(lines.length, "product")}${focused() ? " carry it" : `, ${count(ui.state.history.length, "row")}`}`;
-    return h("section", { class: "wbs-history", "aria-label": "History" },
+    const said = focused() ? `${lit} of ${lines.length} carry it` : `${count(lines.length, "product")}, ${count(ui.state.history.length, "thing")} done`;
+    return h("section", { class: ui.all ? "wbs-history wbs-all" : "wbs-history", "aria-label": "History" },
       h("h3", {}, "History ", h("small", {}, said)), h("div", { class: "wbs-chips" }, ...chips),
-      roving(h("ol", { "data-scroll": "history" }, ...items)));
+      roving(h("ol", { "data-list": "history" }, ...items)),
+      h("button", { class: "wbs-rest", "data-key": "rest", click: () => ((ui.all = !ui.all), redraw()) }));
   }
 
   function productLine(rows, weight, smallest) {
@@ -218,21 +275,31 @@ export function draw(root, firstState, compute, words) {
   function reportColumn() {
     const { page, sentences } = ui.state;
     const bySection = (lines) => lines.reduce((found, one) => found.set(one.section, [...(found.get(one.section) || []), one]), new Map());
-    const said = (lines) => lines.length > 0 && h("p", {}, ...lines.flatMap((one) => [sentenceOf(one), /[.!?]$/.test(one.text) ? " " : h("br")]));
-    const claims = [...bySection(sentences)].flatMap(([title, own]) => [h("h4", {}, title), said(own)]);
-    const body = page && [...bySection(page.lines)].flatMap(([title, own]) => {
+    const said = (lines, whole) => lines.length > 0 && h("p", {}, ...(whole ? lines : short(lines)).flatMap((one) => (one.more ? h("small", {}, one.more) : [sentenceOf(one), /[.!?]$/.test(one.text) ? " " : h("br")])));
+    // where there is little room the first of what went and the first two of what came, and how many more
+    const short = (lines) => !(ui.large || ui.short) ? lines : [["gone", 1], ["new", 2]].reduce((left, [fate, most]) => {
+      const own = left.filter((one) => one.fate === fate).slice(most);
+      const at = left.findLastIndex((one) => one.fate === fate && !own.includes(one)) + 1;
+      const rest = left.filter((one) => !own.includes(one));
+      return own.length ? [...rest.slice(0, at), { more: `and ${own.length} more ${words.fate[fate][1]} ` }, ...rest.slice(at)] : left;
+    }, lines);
+    const section = (title, ...parts) => h("div", { class: "wbs-section" }, title && h("h4", {}, title), ...parts);
+    const claims = [...bySection(sentences)].map(([title, own]) => section(title, said(own, page && !page.written)));
+    const body = page && [...bySection(page.lines)].map(([title, own]) => {
       const rows = own.filter((one) => one.cells.length);
-      return [title && h("h4", {}, title), said(own.filter((one) => !one.cells.length)), rows.length > 0 && tableOf(page.head, rows)];
+      return section(title, said(own.filter((one) => !one.cells.length)), rows.length > 0 && tableOf(page.head, rows));
     });
-    const margin = page && [
+    const foot = page && [
       h("p", { class: "wbs-buttons" }, ...(compute && !page.written ? Object.entries(page.buttons).map(buttonOf)
         : [h("small", {}, Object.values(page.buttons).map((word) => `[${word}]`).join(" · "))])),
-      h("details", { class: "wbs-margin", open: ui.open ? "" : null, toggle: (event) => (ui.open = event.target.open) },
+      h("details", { class: "wbs-margin", open: ui.open ? "" : null, toggle: (event) => ((ui.open = event.target.open), fit()) },
         h("summary", { "data-key": "margin" }, page.margin), ...claims)];
-    const key = ui.picked.size > 0 && h("small", {}, "% on the picked rows");
+    const key = ui.picked.size > 0 && h("small", {}, "% on what is picked");
+    // once a file's claims are made anew, its page is what is folded
+    const old = page?.written && removed().length ? [...foot.slice(1), h("details", { class: "wbs-margin", toggle: fit }, h("summary", {}, page.written), ...body)] : null;
     return h("section", { class: "wbs-report", "aria-label": "Report" }, h("h3", {}, "Report ", key),
-      page?.written && h("small", {}, page.written), ...(ui.state.changed ?? []).map((line) => h("p", { class: "wbs-heard" }, h("b", {}, line))),
-      roving(h("div", { class: "wbs-scroll", "data-scroll": "report" }, ...(page ? [...body, ...margin] : claims))));
+      page?.written && !old && h("small", {}, page.written), ...(ui.state.changed ?? []).map((line) => h("p", { class: "wbs-heard" }, h("b", {}, line))),
+      roving(h("div", { "data-list": "report" }, ...(old ?? (page ? [...body, ...foot] : claims)))));
   }
 
   const buttonOf = ([name, word]) => h("button", { class: "wbs-again", "data-key": `button-${name}`, disabled: ui.busy || (name !== "forget" && ui.state.page.pick === null) ? "" : null, click: () => press(name) }, word);
@@ -267,7 +334,8 @@ export function draw(root, firstState, compute, words) {
     return element;
   }
 
-  function listsColumn() {
+  /** The three lists: `after` is null before a press. */
+  function lists() {
     const { now, after, never } = ui.state.lists;
     const before = new Set(now.map((one) => one.item));
     const kept = after && new Set(after.map((one) => one.item));
@@ -276,35 +344,38 @@ export function draw(root, firstState, compute, words) {
         h("span", { class: "wbs-title", title: one.title }, one.topic && h("b", { class: "wbs-square" }, "■\u00a0"), left ? h("s", {}, one.title) : one.title,
           one.deleted && h("b", { class: "wbs-flag" }, " ⟲\u00a0deleted, offered again"), mark && !one.deleted && h("small", {}, ` ${mark}`)),
         note && h("small", { class: "wbs-note" }, note));
-    const list = (name, title, lines, empty) => {
-      const seen = name === "after" && !after ? null : ui.state.exposure.find((one) => one.row === name);
-      return h("section", { class: "wbs-list", "aria-label": title }, h("h3", {}, title), exposureOf(seen, ui.state.topic),
-        lines.length ? h("ol", { "data-scroll": title }, ...lines) : h("p", { class: "wbs-empty" }, empty));
+    const list = (name, title, lines, empty) => h("section", { class: "wbs-list", "aria-label": title }, h("h3", {}, title),
+      h("p", { class: "wbs-exposure" }, topicLine(name, ui.state) || "\u00a0"), lines.length ? h("ol", {}, ...lines) : h("p", { class: "wbs-empty" }, empty));
+    return {
+      now: list("as served before", "Now", now.map((one) => line({ ...one, deleted: false }, null, null, kept && !kept.has(one.item))), "no list"),
+      after: after && list("after", "After", after.map((one) => line(one, before.has(one.item) ? null : "+\u00a0new")), "nothing left, no list"),
+      never: list("never had", "Never had it", (never || []).map((one) => line(one, null, percent(one.share))), ui.state.topic ? "nobody to compare with" : "pick a topic above the history"),
     };
-    return h("div", { class: "wbs-lists" },
-      list("as served before", "Now", now.map((one) => line({ ...one, deleted: false }, null, null, kept && !kept.has(one.item))), "no row, no list"),
-      list("after", "After", (after || []).map((one) => line(one, before.has(one.item) ? null : "+ new here")), after ? "no row left, no list" : "press Forget"),
-      list("never had", "Never had it", (never || []).map((one) => line(one, null, percent(one.share))), ui.state.topic ? "nobody to compare with" : "pick a topic above the history"));
   }
 
   function answerStrip() {
     return h("section", { class: "wbs-answers", "aria-label": "What happened" },
       ...answers(ui.state, words).map(([question, lines]) =>
-        h("div", {}, h("h3", {}, question), ...(lines.length ? lines : ["–"]).map((line) => h("p", {}, line)))));
+        h("div", {}, h("h3", {}, question), h("p", {}, ...(lines.length ? lines : ["–"]).map((line, at) => h("span", {}, at ? ` · ${line}` : line))))));
   }
 
   const first = everything(firstState).find((sentence) => sentence.smallest.length && !sentence.fate);
   if (first && compute) pickSentence(first); // armed from the start: no instruction needed
   else redraw();
+  return () => {
+    observer.disconnect();
+    removeEventListener("resize", refit);
+  };
 }
 
-/** The line under a list's heading: is the topic in the list, and in how many lists of comparable shoppers? */
-function exposureOf(seen, topic) {
-  if (!topic || !seen || seen.value === null || seen.value === undefined) return h("p", { class: "wbs-exposure" }, " ");
-  topic = brief(topic);
-  const text = seen.n === 1 ? (seen.value > 0 ? `■ ${topic}: in this list` : `■ ${topic}: not in this list`)
-    : `■ ${topic}: in ${percent(seen.value)} of ${count(seen.n, "list")}` + (seen.low === null || seen.low === undefined ? "" : ` [${Math.round(100 * seen.low)}–${Math.round(100 * seen.high)}]`);
-  return h("p", { class: "wbs-exposure" }, text);
+const [FINE, SMALL] = [10, 14]; // pixels of type: never less; below the other room is saved
+const STACKED = 620; // pixels below which the columns stand one under the other
+
+/** Height of the window in which an element is looked at: the whole screen, the part of JupyterLab that scrolls, or the browser's. */
+function roomOf(root) {
+  const inner = document.fullscreenElement !== root && root.closest(".jp-WindowedPanel-outer, .jp-Notebook");
+  if (inner && inner.clientHeight) return inner.clientHeight;
+  return self === top ? innerHeight : Math.max(innerHeight, 0.7 * screen.availHeight); // a frame may be as high as what it holds
 }
 
 /** One tab stop for a list; the arrow keys move inside it. */
@@ -315,7 +386,7 @@ function roving(list) {
 function arrows(event) {
   const [step, here] = [{ ArrowDown: 1, ArrowUp: -1 }[event.key], event.currentTarget];
   if (step) {
-    const buttons = [...here.closest("[data-scroll]").querySelectorAll("[aria-pressed]")];
+    const buttons = [...here.closest("[data-list]").querySelectorAll("[aria-pressed]")];
     buttons[buttons.indexOf(here) + step]?.focus();
   } else if (here.tagName === "BUTTON" || !["Enter", " "].includes(event.key)) return;
   else here.click();
@@ -342,7 +413,7 @@ export default {
       answer.then(() => follow(message), () => {});
     };
     model.on("msg:custom", receive);
-    draw(el, model.get("state"), model.get("computes") ? compute : null, model.get("words"));
-    return () => model.off("msg:custom", receive);
+    const end = draw(el, model.get("state"), model.get("computes") ? compute : null, model.get("words"));
+    return () => (end(), model.off("msg:custom", receive));
   },
 };
