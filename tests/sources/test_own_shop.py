@@ -272,6 +272,7 @@ def test_layouts_of_movielens_and_recbole_are_cards_by_their_folder(own):
     for name, log in (("ml", "u.data"), ("one", "ratings.dat"), ("r", "x.inter")):
         out, error = command(own / name)
         assert error is None and "00_your_own" in out, error
+        assert "values from 4 to 5: every row" in out and "6 items, 2 topics: Action 6" in out
         opened = data.open_data(name)
         assert len(opened.log) == 36 and opened.catalogue.title(0) == "Film 1"
         assert {"Action", "Horror"} <= set(opened.catalogue.topics_of(0))

@@ -20,6 +20,7 @@ from workbench.sources.logs import layout
 from workbench.sources.logs.dataset import Dataset, bare
 from workbench.sources.logs.items import preview_items, read_items
 from workbench.sources.logs.tables import FORM, preview, read_noted
+from workbench.sources.notes import notes_of
 from workbench.sources.packed import parts_of
 
 MOVIELENS = {"u.data": "u.item", "ratings.dat": "movies.dat", "ratings.csv": "movies.csv"}
@@ -91,7 +92,8 @@ def source_of(
     if not (mapping or items or options) and (known := layout_of(path)):
         reader, files = known
         data, said = _listening(layout(reader), files[0].parent)
-        return Source(reader, files, {}, {}, data, [f"read as {reader}"], said)
+        facts = [f"read as {reader}", *notes_of(data.log, None, [], 0).facts]
+        return Source(reader, files, {}, {}, data, [*facts, _counted(data.catalogue)], said)
     path = found(path)
     columns = preview(path, mapping=mapping, **options).mapping
     form = {key: options[key] for key in FORM if key in options}
