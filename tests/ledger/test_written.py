@@ -125,7 +125,7 @@ def test_nothing_struck_changes_no_word(pocket, letter):
 def test_it_is_shown_escaped(letter):
     static = show(letter).static
     assert "<del>" in static and BABY in static
-    evil = written.__globals__["Written"](
+    evil = written.__wrapped__.__globals__["Written"](
         "q", ("<b>x",), (0,), "<i>a", "<u>b", letter.words.head(0), letter.before, letter.after
     )
     assert "<i>a" not in show(evil).static and "&lt;b&gt;x" in show(evil).static

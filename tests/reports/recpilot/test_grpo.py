@@ -224,7 +224,7 @@ class Short(Rewards):
 
 
 def test_a_run_that_was_stopped_ends_as_one_that_was_not(tmp_path, monkeypatch):
-    monkeypatch.setitem(grpo.__globals__, "EVERY", 2)
+    monkeypatch.setitem(grpo.__wrapped__.__globals__, "EVERY", 2)
     model = simulator()
     whole, log = grpo(model, VISITS, rewards(model), FEW)
 
