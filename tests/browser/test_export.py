@@ -273,6 +273,9 @@ def test_the_mailed_file_forgets_at_a_press(silent, tmp_path):
     screen = Screen(hostile(Service.build(world.log, world.catalogue, EASE())), 310, IMG)
     silent.goto(export(screen, tmp_path / "mailed.html").as_uri())
     silent.wait_for_selector(".wbs-columns")
+    # armed with its topic: a press tells something, though the page is not written anew
+    assert silent.locator(".wbs-chip[aria-pressed=true]").count() == 1
+    assert silent.locator("[data-key=forget]").inner_text() == "Forget 30 things"
     # single claims are folded until the first press
     silent.locator("[data-key=margin]").click()
     sentence = silent.locator("[data-claim]", has_text="Dark stories").first

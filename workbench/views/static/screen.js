@@ -360,7 +360,10 @@ export function draw(root, firstState, compute, words) {
   }
 
   const first = everything(firstState).find((sentence) => sentence.smallest.length && !sentence.fate);
-  if (first && compute) pickSentence(first); // armed from the start: no instruction needed
+  // armed from the start: no instruction needed. A file writes its claims anew, not its page, and is armed with its topic
+  const about = firstState.page?.written ? firstState.history.filter((row) => row.topics.includes(firstState.topic)) : [];
+  if (compute && about.length) pickTopic(firstState.topic);
+  else if (first && compute) pickSentence(first);
   else redraw();
   return () => {
     observer.disconnect();
