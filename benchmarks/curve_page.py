@@ -266,6 +266,6 @@ def page(table: pd.DataFrame, cells: list, world: str) -> str:
         markdown(judged_),
         "",
     ]
-    text += [f"{asked - len(judged_)} of {asked} predictions could not be held against a run.", ""]
+    text += [f"Of {asked} predictions {asked - len(judged_)} wait for a run.", ""]
     text += ["## Which cells were run", "", markdown(cells_of(table, cells)), ""]
     return "\n".join([*text, "The generated world is no evidence about shops."]) + "\n"

@@ -213,6 +213,7 @@ def page(table: pd.DataFrame) -> str:
     """What is there, as Markdown."""
     found = over_seeds(table)
     text = ["# PerCE on a pretrained model", "Made by `python benchmarks/real_perce.py`."]
+    # what one seed could find, first
     null = found[(found["loss"] == "permuted") & (found["minus"] == "CE")]
     null = null[null["measure"] == "personal_nll"]
     numbers: dict[str, float] = {}
@@ -222,6 +223,7 @@ def page(table: pd.DataFrame) -> str:
             f"**Power.** Of {row.people} people, one seed finds a difference of {2.8 * row.error:.3f} nats a "
             "token on words of the rule in four of five cases (2.8 errors of permuted less CE)."
         )
+    # losses, and losses less others of their seed
     said = [
         f"{r.value:+.3f} [{r.low:+.3f}, {r.high:+.3f}]" if r.minus else f"{r.value:.3f}"
         for r in found.itertuples()
@@ -234,6 +236,7 @@ def page(table: pd.DataFrame) -> str:
         sort=False,
     )
     text.append(markdown(wide.reset_index()[["steps", "loss", "minus", "seeds", *MEASURES]]))
+    # steps, on people of their own
     choosing = table[(table["asked"] == "choosing") & (table["minus"].fillna("") == "")]
     if len(choosing):
         by_steps = choosing.pivot_table(index="steps", columns="measure", values="value")
@@ -241,6 +244,7 @@ def page(table: pd.DataFrame) -> str:
             "## Steps, on people of their own (cross-entropy)",
             markdown(by_steps.round(3).reset_index()),
         ]
+    # what was expected
     for row in found[found["minus"] != ""].itertuples():
         if row.measure in SAID:
             numbers[f"{KEYS[row.loss, row.minus]}_{SAID[row.measure]}"] = row.value

@@ -92,10 +92,20 @@ def test_a_catalogue_without_attributes_is_asked_nothing():
     assert found.pool.tolist() == [1]
 
 
+def test_a_product_without_a_kind_is_of_an_unknown_one():
+    shop = pd.DataFrame({"item": [0, 1, 2], "title": ["a", "b", "c"]})
+    shop["kind"] = pd.Series(["tea", None, None], dtype="str")
+    found = ask(np.array([0.0, 5, 5]), np.ones(3), np.arange(3.0), Catalogue.from_table(shop), 2)
+    assert set(found.pool) == {1, 2}
+    assert set(found.calls["path"]) == {"kind=unknown"}
+
+
 @pytest.mark.parametrize(
     "change",
     [
         {"weights": np.ones(11)},
+        {"weights": np.array(["1"] * 12)},
+        {"weights": np.array([None] * 12)},
         {"weights": -EVEN},
         {"weights": np.full(12, np.nan)},
         {"scores": np.full(12, np.inf)},

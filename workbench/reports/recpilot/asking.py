@@ -50,7 +50,8 @@ def attributes_of(catalogue: Catalogue) -> pd.DataFrame:
     What a catalogue does not have, or has one value of, is not asked.
     """
     names = ["category", "kind", "brand"]
-    found = catalogue.frame[[name for name in names if name in catalogue.frame]].astype(str)
+    found = catalogue.frame[[name for name in names if name in catalogue.frame]]
+    found = found.astype(str).fillna("unknown")
     price = catalogue.frame["price"]
     if price.notna().any():
         bands = pd.qcut(price.rank(method="first"), BANDS, labels=False)
@@ -80,14 +81,15 @@ def ask(
     """
     given = {"weights": weights, "everybody": everybody, "scores": scores}
     for name, one in given.items():
-        fits = one.shape == (len(catalogue),) and np.isfinite(one).all()
+        numbers = one.dtype.kind in "biuf" and one.shape == (len(catalogue),)
+        fits = numbers and np.isfinite(one).all()
         if not fits or (name != "scores" and one.min() < 0):
             expected = f"{len(catalogue)} finite numbers, one a product, no weight below 0"
-            raise DataError(f"{name} of shape {one.shape}", name, expected)
+            raise DataError(f"{name}: {one.dtype} of shape {one.shape}", name, expected)
     check_number(1, pool=pool)
     check_number(1e-6, alpha=alpha)
     check_number(0.0, least=least)
-    # no value is asked of that nobody could answer
+    # what nobody did has a share all the same, so that no logarithm is of nothing
     told = _Told(attributes_of(catalogue), weights, everybody + 1e-9, scores, alpha, least)
     told.go_on(np.arange(len(catalogue)), min(pool, len(catalogue)), [], 1.0, 0.0)
     calls = pd.DataFrame(told.calls, columns=["path", "gain", "share", "left", "items"])
