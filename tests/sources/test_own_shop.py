@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 from workbench import data, views
 from workbench.cli import app
 from workbench.errors import ConfigError, DataError, UnknownItem
+from workbench.html import HIDDEN, escape
 from workbench.settings import ROOT
 from workbench.sources import commands
 from workbench.sources.prices import as_prices
@@ -355,6 +356,24 @@ def test_the_notebook_opens_a_log_without_items(own, capsys):
     assert names["topic"] is None and "item " in shown[0]
     assert not names["told"]["sentence"].str.contains("unknown.", regex=False).any()
     assert len(names["forgotten"].interactions)
+
+
+def test_the_notebook_prints_no_controls_and_tells_what_a_file_of_it_holds(own, capsys):
+    clicks, products = shop(own)
+    items = pd.read_csv(products, sep=";")
+    items["themes"] = [f"\x1b[31mTheme {i % 4}\u202e" for i in range(len(items))]
+    items.to_csv(products, sep=";", index=False)
+    assert command(clicks, "--items", products, "--drop", "return")[1] is None
+    screen = run_notebook()[0]["screen"]
+    out = capsys.readouterr().out
+    assert "4 topics: ␛[31mTheme" in out and not HIDDEN.search(out)
+    # one person's history, and a warning
+    text = NOTEBOOK.read_text(encoding="utf-8")
+    assert "the file is this person's history" in text and "refuses real people" not in text
+    with pytest.warns(UserWarning, match="would hold every product that each of 40 shoppers had"):
+        file = views.export(screen, own / "screen.html").read_text(encoding="utf-8")
+    assert screen.state["user"]["name"] in file and '"seen"' not in file
+    assert all(escape(row["title"]) in file for row in screen.state["history"])
 
 
 def test_a_thousand_topics_and_hostile_titles_leave_a_screen_that_can_be_used(own):
