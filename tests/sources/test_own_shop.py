@@ -92,6 +92,9 @@ def run_notebook(name=""):
         (["ab 12 EUR", "auf Anfrage", "9 EUR"], [None, None, 9]),
         (["12.5", "cheap", "inf", "7"], [12.5, None, None, 7]),
         (["12.5", "1.299"], [12.5, 1.299]),  # numbers as they are written
+        (["1.299,-", "2.499,-"], [1299, 2499]),  # the comma before the dash stands for decimals
+        (["1.299,–", "12.50"], [None, None]),
+        (["１２,５０ €", "٣٤ €", "5 €", "7"], [None, None, 5, 7]),  # digits of other scripts
     ],
 )
 def test_prices_are_read_as_shops_write_them_or_are_unknown(written, read):

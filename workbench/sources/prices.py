@@ -8,8 +8,9 @@ import numpy as np
 import pandas as pd
 
 SIGN = r"(?:[^\d\s.,'+-]{1,5}\.?)?"
-PRICE = re.compile(rf"({SIGN})\s*([+-]?\d[\d.,'\s]*?)(?:[,.]?[-–])?\s*({SIGN})")
-"""A currency before or behind, and between them digits in groups."""
+PRICE = re.compile(rf"({SIGN})\s*([+-]?[0-9][0-9.,'\s]*?)(?:([,.]?)[-–])?\s*({SIGN})")
+"""A currency before or behind, and between them ASCII digits in groups; `,-` shows the decimal
+sign."""
 
 
 def as_prices(column: pd.Series, name: str = "price") -> tuple[pd.Series, list[str], list[str]]:
@@ -28,10 +29,10 @@ def as_prices(column: pd.Series, name: str = "price") -> tuple[pd.Series, list[s
     # of each its currency and its digits
     parts = column[told].astype(str).map(lambda text: PRICE.fullmatch(text.strip()))
     parts = parts[parts.notna()]
-    parts = parts[~parts.map(lambda part: bool(part[1] and part[3])).astype(bool)]
-    signs = sorted(set(parts.map(lambda part: part[1] or part[3])) - {""})
+    parts = parts[~parts.map(lambda part: bool(part[1] and part[4])).astype(bool)]
+    signs = sorted(set(parts.map(lambda part: part[1] or part[4])) - {""})
     digits = parts.map(lambda part: re.sub(r"[\s']", "", part[2]))
-    points = set(map(_point, digits)) - {None}
+    points = set(map(_point, digits + parts.map(lambda part: part[3] or ""))) - {None}
     if len(signs) > 1 or len(points) > 1:
         ways = f"several currencies ({', '.join(signs[:4])})"
         ways = ways if len(signs) > 1 else "both 12.50 and 12,50"
