@@ -18,6 +18,7 @@ from workbench.reports import EntityStore
 from workbench.reports.forms import Line
 from workbench.reports.recpilot import Archive, Experience, Rubric, agent
 from workbench.views import Screen, export
+from workbench.views.page import document
 from workbench.views.screen.paged import WORST, _line
 from workbench.views.screen.static import static_screen
 from workbench.views.screen.told import words
@@ -143,6 +144,9 @@ def test_a_mailed_page_stands_as_it_was_written(screen, tmp_path):
     state = json.loads(payload)["state"]
     assert state["page"]["lines"] == own.state["page"]["lines"]
     assert f"checks: {len(state['sentences'])} claims, made anew" in state["page"]["margin"]
+    # no cell is there to run, and without a script nothing to press
+    assert "run this cell" not in text and text.count("a browser that runs JavaScript") == 1
+    assert not re.search("run this cell|JavaScript", document(state).split("<script")[0])
     # what is made anew stands open, and only that is asked of the script
     assert "<details open><summary>For whoever checks" in text
     assert {one["kind"] for one in state["sentences"]} <= {

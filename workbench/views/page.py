@@ -22,7 +22,7 @@ from workbench.reports.rules import portable
 from workbench.reports.sentences import templates
 from workbench.reports.writer import PAGED
 from workbench.views.paper import foreign_file
-from workbench.views.screen.static import static_screen
+from workbench.views.screen.static import ALONE, PRESS, static_screen
 from workbench.views.screen.told import words
 from workbench.views.text import brief
 from workbench.whole import whole_file
@@ -170,7 +170,7 @@ def document(
     """The page of a screen; with `model` (what `engine.js` computes from) it forgets by itself."""
     return page(
         f"What happens when {state['user']['name']} presses Forget?",
-        static_screen(state),
+        static_screen(state).replace(PRESS, ALONE if model else ""),
         {"state": state, "model": model, "words": words(state.get("causes"))},
         styles=("base.css", "screen.css", "page.css"),
         scripts=(*SCREEN, "engine.js", "claims.js", "forget.js", "page.js"),

@@ -21,6 +21,8 @@ CELL = "text-align:left;vertical-align:top;white-space:normal;overflow-wrap:anyw
 TABLE = "table-layout:fixed;border-collapse:collapse;margin:.4em 0;font-size:.95em"
 PRESS = "; run this cell to press <i>Forget</i>"
 """What a saved notebook tells, and a file does not."""
+ALONE = "; to press <i>Forget</i>, open this file in a browser that runs JavaScript"
+"""What a file that computes tells in its place."""
 FIRST = 12
 """Products of the history that stand open."""
 
