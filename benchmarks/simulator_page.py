@@ -14,8 +14,8 @@ from workbench.settings import settings
 from workbench.statistics import bootstrap_mean
 
 NOT_RUN = (
-    "Not run: the remedies one by one beside as published (the encoder's loss, item vectors that start "
-    "from EASE or SVD, ten times the steps), and more than one seed of training."
+    "The remedies one by one: `remedies.md`. Not run: more than one seed of training (the curve over "
+    "visits has five, `curve.md`)."
 )
 CARRIED = "carried from"
 """How the identity of a row begins that was measured before identities were kept, with the day."""
