@@ -297,6 +297,9 @@ def test_the_mailed_file_forgets_at_a_press(silent, tmp_path):
         silent.locator("[data-fate=back]").count() >= 1
         and silent.locator("[data-fate=gone] s").count() >= 1
     )
+    # why there are single sentences now, and no page
+    report = silent.locator(".wbs-report")
+    assert "It cannot write the page again" in report.locator("h3 + small").inner_text()
     # the page stays as it was written, folded: what rests on a deleted row is marked
     silent.locator("summary", has_text="The page as written on").click()
     assert "rests on what you deleted" in silent.locator("[data-fate=old]").first.inner_text()

@@ -298,7 +298,7 @@ export function draw(root, firstState, compute, words) {
     // once a file's claims are made anew, its page is what is folded
     const old = page?.written && removed().length ? [...foot.slice(1), h("details", { class: "wbs-margin", toggle: fit }, h("summary", {}, page.written), ...body)] : null;
     return h("section", { class: "wbs-report", "aria-label": "Report" }, h("h3", {}, "Report ", key),
-      page?.written && !old && h("small", {}, page.written), ...(ui.state.changed ?? []).map((line) => h("p", { class: "wbs-heard" }, h("b", {}, line))),
+      page?.written && h("small", {}, old ? words.anew : page.written), ...(ui.state.changed ?? []).map((line) => h("p", { class: "wbs-heard" }, h("b", {}, line))),
       roving(h("div", { "data-list": "report" }, ...(old ?? (page ? [...body, ...foot] : claims)))));
   }
 
