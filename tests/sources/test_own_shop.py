@@ -309,8 +309,15 @@ def test_enough_is_kept_of_any_log():
         {"user": np.repeat(range(7_000), 5) % 70, "item": np.arange(35_000) % 3_500}
     )
     many = data.keep_enough(data.Interactions.from_table(wide))
-    assert len(many.log) and many.log.n_items <= 3_500
-    assert len(many.dropped) == 1
+    # with more rows an item nobody is left: those with most rows stay, and that is said
+    assert many.log.n_items == 3_000
+    assert "the 3,000 items with most rows" in many.dropped["filter"].tolist()
+    # a log too thin for five rows each
+    thin = {"user": rng.integers(0, 4_000, 9_000), "item": rng.integers(0, 6_000, 9_000)}
+    log = data.Interactions.from_table(pd.DataFrame(thin))
+    kept = data.keep_enough(log)
+    rows = np.bincount(log.frame["item"])
+    assert kept.log.n_items == 3_000 and len(kept.log) == np.sort(rows)[-3_000:].sum()
 
 
 def test_the_first_request_has_a_topic_and_rows_for_a_placebo():

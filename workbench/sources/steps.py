@@ -52,7 +52,8 @@ RATINGS, ITEMS = 20, 3_000
 def keep_enough(log: Interactions | Filtered) -> Filtered:
     """What a notebook shows of any log: of ratings those that say liked (4 and more of 5), then
     users and items with at least five rows each, and more an item until there are no more than
-    3,000; new indexes. A log too small for that keeps its rows.
+    3,000; new indexes. A log too small or too thin for that keeps its rows, but for those on other
+    than the 3,000 items with most rows.
 
     >>> keep_enough(open_data("ml-100k").log).dropped  # doctest: +SKIP
     """
@@ -65,9 +66,21 @@ def keep_enough(log: Interactions | Filtered) -> Filtered:
         try:
             enough = keep_core(state, 5, least, reindex=True)
         except DataError:  # nobody is left
-            return enough or keep_core(state, 1, 1, reindex=True)
+            break
         least *= 2
-    return enough
+    enough = enough or keep_core(state, 1, 1, reindex=True)
+    return enough if enough.log.n_items <= ITEMS else _most_bought(enough)
+
+
+def _most_bought(state: Filtered) -> Filtered:
+    """The `ITEMS` items with most rows, of equals those of the lower codes; new indexes."""
+    item = state.log.frame["item"].to_numpy()
+    most = np.argsort(-np.bincount(item, minlength=state.log.n_items), kind="stable")[:ITEMS]
+    state = rows_kept(state, f"the {ITEMS:,} items with most rows", np.isin(item, most))
+    try:
+        return keep_core(state, 5, 5, reindex=True)
+    except DataError:
+        return keep_core(state, 1, 1, reindex=True)
 
 
 FILTERS = (keep_at_least, keep_actions, keep_core, keep_baskets, drop_equal, cut_sessions)
