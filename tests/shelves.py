@@ -170,7 +170,7 @@ SHELVES = (
     # made of, and how log and catalogue look
     Shelf("science core", r".", 72_680),
 )
-WHOLE = 393_600
+WHOLE = 393_950
 """Lexical tokens of the package. The goals are 60,000 for the core before the wings, language, runs
 and purge among it, and 165,000 for the whole. Both are missed, by core and doors together and by
 the whole: refusing what is odd costs as much as doing what is right. The benchmark of unlearning
@@ -183,7 +183,8 @@ is looked at (screen, file, Markdown, console, what it learnt, blinded readings)
 4,050; what a model of one's own is held against others by (seeds, several measures, a table for a
 paper) 1,700; an agent that asks attribute by attribute 1,150; somebody's own shop (prices
 in words, columns that are called otherwise, layouts by their folder, what a notebook shows of it
-first) 3,450; pages and files for others, and what each table says of itself 1,500. These lines
+first, and 150 for a log too wide to invert) 3,600; arguments of another kind at the doors of tables
+and texts 200; pages and files for others, and what each table says of itself 1,500. These lines
 hold what was reached."""
 
 
