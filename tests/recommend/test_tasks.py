@@ -144,6 +144,25 @@ def test_questions_without_a_list_are_counted_apart(tasks):
     assert table.loc["none", ["ndcg", "vs", "repeats"]].isna().all() and "best" in repr(found)
 
 
+def test_who_is_not_answered_by_every_seed_counts_nowhere(tasks):
+    class Shy(Counts):
+        """Each seed has nothing to say to one user."""
+
+        seed = 0
+
+        def score(self, histories):
+            return super().score(histories) * (histories.user != self.seed)[:, None]
+
+    task = tasks["next basket"]
+    users = task.histories.user[:2].tolist()
+    found = compare({"shy": Shy(), "all": Counts()}, task, seeds=users, against="all")
+    row, plain = found.table.iloc[0], found.values.query("model == 'all'")
+    assert row["unanswered"] == 1, "no mean of one and one that is cast, and no sum"
+    both = ~plain["row"].isin([0, 1])
+    assert row["ndcg"] == pytest.approx(plain.loc[both, "value"].mean())
+    assert row["vs"] == pytest.approx(0) and row["vs low"] == pytest.approx(0)
+
+
 def test_target_auc_is_the_share_of_pairs():
     log = random_log(3, users=8, items=9, n=30)
     model, histories = EASE().fit(log), log.histories()

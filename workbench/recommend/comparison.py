@@ -117,8 +117,9 @@ def compare(
     `learned`, `unseen`: how often a target scores above an item that the person never had (AUC),
     for targets among the rows the model learned from and for those of the test. Their distance is a
     hint of what the model remembers; what it remembers shows when the rows are taken out.
-    `unanswered`: questions to which the model has no list, as in `evaluate`; no number counts
-    them, and `vs` is over the persons that both models answer. Every row of the log is something a
+    `unanswered`: questions to which the model has no list, as in `evaluate`, of several seeds those
+    of the one with most; no number counts them, nor a person whom a seed does not answer at all,
+    and `vs` is over the persons that both models answer. Every row of the log is something a
     person chose, whatever its value: of ratings, keep the good ones first (`keep_at_least`).
 
     Raises `ConfigError`, before anything is fitted, for what is no task, no models by name or no
@@ -147,7 +148,8 @@ def compare(
             values.append(found.assign(model=name, seed=number, person=task.person[found["row"]]))
             silent = found["value"].isna().sum() / len(metrics)
             details.append(_details(made, task, lists) | {"unanswered": silent})
-        rows.append({"model": name, **pd.DataFrame(details).mean()})
+        told = pd.DataFrame(details)
+        rows.append({"model": name, **told.mean(), "unanswered": told["unanswered"].max()})
     # one row a model and metric
     table = pd.concat(values, ignore_index=True)
     wide = pd.concat([_lines(table, metric, against, seed) for metric in metrics])
@@ -189,15 +191,15 @@ def _drawn(seeds: int | Sequence[int]) -> list[int]:
 def _lines(table: pd.DataFrame, metric: str, against: str, seed: int) -> pd.DataFrame:
     """One metric: [model, metric, value, low, high, vs, vs low, vs high], models in their order."""
     table = table[table["metric"] == metric]
-    # over people: a person's mean over questions and seeds
-    means = table.groupby(["model", "person"], sort=False, as_index=False)["value"].mean()
-    names = [*dict.fromkeys(means["model"])]
+    # over people whom every seed answers: a person's mean over questions and seeds
+    names = [*dict.fromkeys(table["model"])]
     order = [against, *(name for name in names if name != against)]
-    means = means.set_index("model").loc[order].reset_index()
+    cells = table.groupby(["model", "seed", "person"])["value"].mean().unstack("person")
+    cells = cells.where(cells.notna().groupby("model").transform("all"))
+    means = cells.groupby("model").mean().loc[order].stack(future_stack=True)
+    means = means.rename("value").reset_index()
     found = paired_bootstrap(means, "model", "person", seed, within=())
     # and over seeds, where a model was fitted with several
-    by = ["model", "seed", "person"]
-    cells = table.groupby(by)["value"].mean().unstack("person")
     for at, row in found.iterrows():
         own = cells.loc[row["model"]].to_numpy()
         other = cells.loc[row["minus"]].to_numpy() if row["minus"] else np.zeros((1, 1))
