@@ -235,6 +235,20 @@ def test_button_report_list_and_answers_lie_in_one_window(lab, quiet, run_all):
     quiet.wait_for_function("() => innerHeight === 720")
     seen_at_once(screen, {"x": 0, "y": 0, "width": 1280, "height": 720})
     assert type_of(screen) > 1.2 * size
+    # what still remembers is told first, and whatever is left out has a sign
+    screen.locator("[data-key=switch-profile]").uncheck()
+    deleted = screen.locator(".wbs-answers p").first
+    deleted.filter(has_text="still in: the notes about you").wait_for()
+    assert "still in: the notes about you" in deleted.inner_text()
+    screen.locator(".wbs-answers").filter(has_text="deleted instead").wait_for()
+    assert re.search(CONTROL, screen.locator(".wbs-answers p").last.inner_text())
+    last = ".wbs-answers p:has(span:nth-child(3)) span:nth-child(2)"
+    signs = screen.locator(last).evaluate_all(SIGNS)
+    assert signs and set(signs) == {'" · …"'}
+
+
+SIGNS = "all => all.map(e => getComputedStyle(e, '::after').content)"
+CONTROL = r"\d+ other lists changed, here \d+ \(a stranger leaving: \d+( to \d+)?\)"
 
 
 def type_of(screen) -> float:
@@ -256,6 +270,7 @@ def seen_at_once(screen, window) -> None:
     assert screen.locator("*").evaluate_all(SCROLLS) == 0
     told = screen.locator(".wbs-answers p").all_inner_texts()
     assert len(told) == 5 and all(len(text) > 10 for text in told)
+    assert re.search(CONTROL, told[4])
     # the line beside the button, counted among claims, in the list and in the fourth answer
     claims = screen.locator(".wbs-report .wbs-margin [data-claim]")
     gone, back = (

@@ -204,7 +204,7 @@ def test_no_verdict_before_the_last_control(screen):
     assert rest[-1]["controls"] == whole["controls"] == {"done": 6, "of": 6}
     for name in first["state"].keys() - {"null", "controls", "seconds"}:
         assert first["state"][name] == whole[name], name
-    assert len(dict(told_of(whole))["How sure are we?"]) == 4
+    assert len(dict(told_of(whole))["How sure are we?"]) == 3
 
 
 def test_a_trained_model_opens_without_controls_and_starts_again_without(screen):

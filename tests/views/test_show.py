@@ -103,7 +103,10 @@ def test_static_form_tells_the_result_in_words():
     assert "✗\u00a0gone" in text and "✗ The Hollow" in text and "· deleted" in text
     assert "⟲ deleted, offered again" in text
     assert "in 48 of 120 lists [30 %, 50 %] of people who never had it" in text
-    assert "a stranger leaving: 35 lists changed" in text
+    assert "31 other lists changed, here 38 (a stranger leaving: 35)" in text
+    alone = after(ACTION)
+    alone["null"] = alone["null"][1:]
+    assert "with · a stranger leaving: 35 other lists changed" in Page(static_screen(alone)).text
 
 
 def test_static_form_is_stable_and_ignores_time():

@@ -30,7 +30,8 @@ def result(state: State) -> str:
 
 
 def answers(state: State) -> list[tuple[str, list[str]]]:
-    """The five questions, each with its lines; without lines before the first press."""
+    """The five questions, each with its lines; without lines before the first press. A room shows
+    the first two of each."""
     parts = (_deleted, _back, _why, _elsewhere, _certainty)
     told = [part(state) if _removed(state) else [] for part in parts]
     return list(zip(words()["questions"], told, strict=True))
@@ -129,8 +130,8 @@ def _deleted(state: State) -> list[str]:
         how = one.get("stale") or (one["way"] if one.get("ways") else "")
         where = left if not one["on"] or one.get("stale") else cleaned
         where.append(one["label"] + (f" ({how})" if how else ""))
-    lines += [f"forgotten in: {', '.join(cleaned)}"] if cleaned else []
-    return [*lines, f"still in: {', '.join(left)}"] if left else lines
+    lines += [f"still in: {', '.join(left)}"] if left else []
+    return [*lines, f"forgotten in: {', '.join(cleaned)}"] if cleaned else lines
 
 
 def _back(state: State) -> list[str]:
@@ -179,23 +180,22 @@ def _certainty(state: State) -> list[str]:
     draws = _draws(state)
     placebo = [one for one in draws if one["kind"] == PLACEBO]
     leaving = [one for one in draws if one["kind"] != PLACEBO]
-    lines = [] if placebo else ["nothing else of yours to compare with"]
-    if placebo:
-        told = {name: _span(placebo, name) for name in ("gone", "others", "again")}
-        # other things of this shopper, against the request
-        few = ", too few for a verdict" if len(placebo) < FEW else ""
-        asked = count(placebo[0]["rows"], "other thing")
-        gone, again = len(_fated(state, "gone")), len(_offered(state))
-        drawn = count(len(placebo), "draw") + few
-        lines.append(
-            f"{asked} of yours deleted instead ({drawn}): {told['gone']} gone, here {gone}"
-        )
-        lines.append(f"{told['again']} of their products offered again, here {again}")
-        here = f", here {state['others']['changed']:.0f}" if state["others"] else ""
-        lines.append(f"{told['others']} other lists changed{here}")
-    if leaving:
-        lines.append(f"a stranger leaving: {_span(leaving, 'others')} lists changed")
-    return lines
+    strangers = f"a stranger leaving: {_span(leaving, 'others')}" if leaving else ""
+    if not placebo:
+        alone = ["nothing else of yours to compare with"]
+        return [*alone, f"{strangers} other lists changed"] if strangers else alone
+    # other things of this shopper, against the request
+    few = ", too few for a verdict" if len(placebo) < FEW else ""
+    asked = count(placebo[0]["rows"], "other thing")
+    gone, again = len(_fated(state, "gone")), len(_offered(state))
+    drawn = count(len(placebo), "draw") + few
+    here = f", here {state['others']['changed']:.0f}" if state["others"] else ""
+    beside = f" ({strangers})" if strangers else ""
+    return [
+        f"{asked} of yours deleted instead ({drawn}): {_span(placebo, 'gone')} gone, here {gone}",
+        f"{_span(placebo, 'others')} other lists changed{here}{beside}",
+        f"{_span(placebo, 'again')} of their products offered again, here {again}",
+    ]
 
 
 def _draws(state: State) -> list[dict[str, Any]]:

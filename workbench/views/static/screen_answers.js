@@ -26,7 +26,7 @@ export function result(state) {
     others && `${others.changed} of ${count(others.others, "other list")} changed`].filter(Boolean).join(" · ");
 }
 
-/** The five questions and their answers: [[question, [line, ...]], ...]. */
+/** The five questions and their answers: [[question, [line, ...]], ...]; a room shows the first two lines of each. */
 export function answers(state, words) {
   const parts = [deletedRows, cameBack, why, elsewhere, certainty];
   return words.questions.map((question, at) => [question, pressed(state) ? parts[at](state, words) : []]);
@@ -37,7 +37,7 @@ function deletedRows(state) {
   const places = state.switches.filter((one) => one.name !== "tombstone" && one.enabled);
   const [cleaned, left] = [places.filter((one) => one.on && !one.stale), places.filter((one) => !one.on || one.stale)].map((list) => list.map((one) => one.label + (one.stale || one.ways ? ` (${one.stale || one.way})` : "")).join(", "));
   return [`${gone.length} of ${count(state.history.length, "thing")} you did: ${named([...new Set(gone.map((row) => row.title))], 2)}`,
-    cleaned && `forgotten in: ${cleaned}`, left && `still in: ${left}`].filter(Boolean);
+    left && `still in: ${left}`, cleaned && `forgotten in: ${cleaned}`].filter(Boolean);
 }
 
 function cameBack(state, words) {
@@ -79,12 +79,12 @@ function certainty(state) {
     const [low, high] = [Math.min(...values), Math.max(...values)];
     return low < high ? `${low} to ${high}` : `${low}`;
   };
-  const lines = placebo.length ? [
+  const strangers = leaving.length ? `a stranger leaving: ${span(leaving, "others")}` : "";
+  if (!placebo.length) return ["nothing else of yours to compare with", strangers && `${strangers} other lists changed`].filter(Boolean);
+  return [
     `${count(placebo[0].rows, "other thing")} of yours deleted instead (${count(placebo.length, "draw")}${placebo.length < FEW ? ", too few for a verdict" : ""}): ${span(placebo, "gone")} gone, here ${fated(state, "gone").length}`,
-    `${span(placebo, "again")} of their products offered again, here ${deletedAgain(state).length}`,
-    `${span(placebo, "others")} other lists changed${state.others ? `, here ${state.others.changed}` : ""}`] : ["nothing else of yours to compare with"];
-  if (leaving.length) lines.push(`a stranger leaving: ${span(leaving, "others")} lists changed`);
-  return lines;
+    `${span(placebo, "others")} other lists changed${state.others ? `, here ${state.others.changed}` : ""}${strangers && ` (${strangers})`}`,
+    `${span(placebo, "again")} of their products offered again, here ${deletedAgain(state).length}`];
 }
 
 /** The line under a list's heading: how much of it is about the topic, before, now, and for people who never had it. */
