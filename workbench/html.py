@@ -117,7 +117,8 @@ def sourced(function: Function) -> Function:
     """The function, whose result says what it was made of: a table, and the `table` of a result, in
     `attrs["provenance"]`, another result as `source`.
 
-    That is what a table among the arguments says; else log or number of rows, model, and the seed.
+    That is what a table among the arguments says; else log or number of rows, model, and the seed;
+    of a log the users that the result counts in a column `user`, else how many people it holds.
     """
     signature = inspect.signature(function)
 
@@ -128,9 +129,14 @@ def sourced(function: Function) -> Function:
         named.apply_defaults()
         values = [*named.arguments.values()]
         lines = [source_of(one) for one in values if hasattr(one, "attrs")]
-        users = [one.n_users for one in map(_log, values) if one is not None]
-        told = {"data": ", ".join(filter(None, map(_said, values)))}
-        told |= {"users": max(users, default=None), "seeds": named.arguments.get("seed")}
+        counted = None
+        # who was asked, where the result names them; a log may hold more people
+        rows = getattr(found, "table", found)
+        if any(_log(one) is not None for one in values) and "user" in getattr(rows, "columns", ()):
+            counted = rows["user"].nunique()
+        data = [_said(one, counted is None) for one in values]
+        told = {"data": ", ".join(filter(None, data)), "users": counted}
+        told |= {"seeds": named.arguments.get("seed")}
         line = "".join([*filter(None, lines)][:1]) or provenance(**told)
         for table in (found, getattr(found, "table", None)):
             if hasattr(table, "attrs"):
@@ -148,10 +154,11 @@ def _log(value: Any) -> Any:
     return log if hasattr(log, "index_fingerprint") else None
 
 
-def _said(value: Any) -> str:
-    """An argument in a line of provenance: a log, a table, a model; "" for others."""
+def _said(value: Any, whole: bool) -> str:
+    """An argument in a line of provenance: a log (`whole`: of how many), a table, a model; "" for
+    others."""
     if log := _log(value):
-        return f"log {log.fingerprint[:8]}"
+        return f"log {log.fingerprint[:8]}{f' of {log.n_users:,} people' * whole}"
     if hasattr(value, "attrs"):
         return f"{len(value):,} {'texts' if 'response' in value else 'rows'}"
     if hasattr(value, "forward") or type(value).__repr__ is object.__repr__:

@@ -145,10 +145,12 @@ def test_results_carry_log_model_and_seed(world, service, rows):
     assert show(means).static.endswith(f"<p><small>{source_of(table)}</small></p>")
     assert "told here" in show(means, source="told here").text
     found = boomerang(EASE().fit(log), log, world.catalogue.items_of(TOPIC), users=[310], seed=4)
-    want = provenance(data=f"EASE(l2=100), log {name}", users=400, seeds=4)
+    # one was asked, of a log of 400
+    want = provenance(data=f"EASE(l2=100), log {name}", users=1, seeds=4)
     assert want == found.source == source_of(found.to_frame()) == source_of(found.table)
-    for told in (leavers(ItemKNN().fit(log), log, [0]), forget(service, 310, rows)):
-        assert name in source_of(told)
+    assert "users: 1 " in source_of(leavers(ItemKNN().fit(log), log, [0]))
+    told = source_of(forget(service, 310, rows))
+    assert f"log {name} of 400 people" in told and "users" not in told
     assert name in source_of(ladder(service, 310, rows))
 
 
