@@ -61,7 +61,7 @@ def test_a_typed_function_takes_what_its_annotations_say(given, what):
         (lambda: keep_actions(LOG, 5), "actions: a int"),
         (lambda: cut_sessions(LOG, float("nan")), "minutes: a float"),
         (lambda: prepare(LOG, [{"step": "keep_actions"}]), "missing a required argument"),
-        (lambda: prepare(LOG, ["keep_core"]), "no filter"),
+        (lambda: prepare(LOG, ["keep_core"]), "steps: a list"),
         (lambda: SHOP.title(0.5), "0.5"),
         (lambda: SHOP.topics_of(True), "True"),
     ],

@@ -55,7 +55,7 @@ def test_a_deletion_that_is_off_a_refit_is_not_called_exact():
     log, catalogue = shop(3, n_users=30, n_rows=400)
     rows = log.rows_of(0)["interaction"].iloc[:2]
     exact = forget(Service.build(log, catalogue, EASE()), 0, rows, draws=0)
-    assert exact.inexact == "" and "exact" not in repr(exact) + show(exact).static
+    assert exact.inexact == "" and "not exact" not in repr(exact) + show(exact).static
     service = Service.build(log, catalogue, Halfway())
     told = forget(service, 0, rows, draws=0)
     off = off_refit(service.model, log)

@@ -86,7 +86,7 @@ def test_two_services_of_one_model_share_nothing():
         {"log": LOG.frame},
         {"catalogue": CATALOGUE.frame},
         {"model": EASE},
-        {"model": Counts()},
+        {"model": object()},
         {"unsaid": ["No such topic"]},
         {"unsaid": CATALOGUE.topics["topic"].iloc[0]},
     ],

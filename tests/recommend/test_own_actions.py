@@ -137,7 +137,7 @@ def test_a_folder_whose_ease_is_of_another_fit_is_refused(tmp_path):
 def test_settings_out_of_range_are_refused():
     with pytest.raises(ValueError, match="decay"):
         OwnActionsConfig(decay=0)
-    with pytest.raises(ConfigError, match="OwnActionsConfig"):
-        OwnActions(share=0.2)
+    with pytest.raises(ConfigError, match="its settings: ease, share, growth, decay"):
+        OwnActions(shares=0.2)
     with pytest.raises(ModelError, match="has not been fitted"):
         OwnActions().score(LOG.histories())

@@ -94,5 +94,5 @@ def test_a_model_of_somebody_else_is_handed_no_press():
 def test_every_model_of_the_house_is_asked():
     kinds = {type(made(name)).__name__ for name in [*SUMS, *OTHERS]} | set(TINY)
     house = {name for name in dir(recommend) if hasattr(getattr(recommend, name), "fit")}
-    assert house - kinds <= {"Recommender", "Counted", "Trained"}
+    assert house - kinds <= {"Recommender", "Counted", "Trained", "ByRefit"}
     assert len(small_log()) == len(LOG)

@@ -27,7 +27,7 @@ def file(tmp_path):
     ("options", "what"),
     [
         ({"mapping": "user"}, "mapping: a str"),
-        ({"mapping": {"user": ["user"]}}, "the name of one column"),
+        ({"mapping": {"user": ["user"]}}, "mapping: a dict"),
         ({"mapping": {"who": "user"}}, "no role 'who'"),
         ({"encoding": "rot13"}, "no encoding 'rot13'"),
         ({"encoding": None}, "encoding: a NoneType"),

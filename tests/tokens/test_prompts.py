@@ -12,7 +12,7 @@ from transformers import PreTrainedTokenizerFast
 
 from tests.families import CHATML, INST, ZEPHYR, bpe, people
 from tests.families import wild_llama as random_llama
-from workbench.errors import ConfigError, DataError, TooLarge
+from workbench.errors import ConfigError, DataError, ModelError, TooLarge
 from workbench.language import load_causal_lm
 from workbench.tokens import make_pairs, prompt, score_tokens
 from workbench.tokens.encoding import encode_pairs, prompt_ids, prompts_of
@@ -418,4 +418,6 @@ def test_what_is_no_table_is_told_what_keeps_it_one(table):
         with pytest.raises(DataError, match=r"a (Series|list|NoneType).*iloc\[\[0\]\]"):
             door(table, bpe())
     with pytest.raises(DataError, match=r"prompt_with.*make_pairs\(examples, tokenizer\) adds"):
+        score_tokens(None, bpe(), people().drop(columns="memories"))
+    with pytest.raises(ModelError, match="no model that is loaded"):
         score_tokens(None, bpe(), people())
