@@ -78,6 +78,7 @@ def test_a_table_of_ones_own_with_lists_or_lines(tokenizer):
     [
         ({"said": ["s", " "]}, "table row 1: empty response"),
         ({"said": ["s", None]}, "table row 1: empty response"),
+        ({"said": ["s", 5]}, "table row 1: response 5"),
         ({"ask": ["", "y"]}, "table row 0: empty query"),
         ({"past": [["a"], 3]}, "table row 1: a history of int"),
         ({"past": [["a"], [3]]}, "table row 1: a history of list"),
@@ -94,6 +95,11 @@ def test_a_table_of_ones_own_says_which_row_is_wrong(change, message):
         examples(frame, **columns | {"user": "nobody"})
     with pytest.raises(DataError, match="no examples"):
         examples(frame.head(0), **columns)
+    for name in (["who"], {"who": 1}):
+        with pytest.raises(DataError, match=r"examples: user: a (list|dict).*a column's name"):
+            examples(frame, **columns | {"user": name})
+    with pytest.raises(DataError, match="table: two columns 'who'"):
+        examples(pd.concat([frame, frame[["who"]]], axis=1), **columns)
 
 
 def test_lamp_in_two_files_or_one(write, tokenizer):

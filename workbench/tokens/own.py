@@ -26,7 +26,7 @@ def examples(
     Other columns are kept, but for those that are called as a column of the examples. `history`
     holds a list of texts in every row, or one text whose lines are the memory items. `text` is the
     number of the row. Raises `DataError` with the row for a missing column, an empty prompt or
-    response, or another history.
+    response, or another history, and for a column that is there twice.
 
     >>> mine = pd.DataFrame({"who": ["ann"], "ask": ["A review?"], "said": ["Fine."], "past": [["Owns a tent."]]})
     >>> examples(mine, user="who", prompt="ask", response="said", history="past")["memories"].tolist()
@@ -35,6 +35,12 @@ def examples(
     taken = {"user": user, "query": prompt, "response": response, "memories": history}
     taken |= {"item": item} if item else {}
     check_columns(frame, (), "table")
+    for role, column in taken.items():
+        if not pd.api.types.is_hashable(column):
+            raise DataError(f"{role}: a {type(column).__name__}", "examples", "a column's name")
+    if not frame.columns.is_unique:
+        twice = frame.columns[frame.columns.duplicated()][0]
+        raise DataError(f"two columns {twice!r}", "table", "each once", "drop one of them")
     if missing := [column for column in taken.values() if column not in frame]:
         have = f"found: {[*frame.columns[:12]]}"
         raise DataError(f"no columns {missing}", "table", have, "name its own columns")
@@ -54,7 +60,9 @@ def checked(table: pd.DataFrame, where: str) -> pd.DataFrame:
         for row, text in enumerate(table[name]):
             if not isinstance(text, str) or not text.strip():
                 do = "repair or remove this row"
-                raise DataError(f"empty {name}", f"{where} row {row}", "a text", do)
+                empty = isinstance(text, str) or pd.isna(text) is True
+                what = f"empty {name}" if empty else f"{name} {text!r:.40}"
+                raise DataError(what, f"{where} row {row}", "a text", do)
     return table
 
 
