@@ -183,6 +183,12 @@ def test_several_metrics_are_those_of_one_each(task):
         pd.testing.assert_frame_equal(part.reset_index(drop=True), one)
     with pytest.raises(ConfigError, match="metric ''"):
         compare(models, task, metrics=())
+    for wrong in (5, None, [["ndcg"]], [{}]):
+        with pytest.raises(ConfigError, match="metric "):
+            compare(models, task, metrics=wrong)
+    for wrong in ("x", -1, None):
+        with pytest.raises(ConfigError, match="seed "):
+            compare(models, task, seed=wrong)
 
 
 def test_seeds_widen_the_interval_of_a_model_that_draws_and_of_no_other(task):

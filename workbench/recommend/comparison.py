@@ -128,9 +128,11 @@ def compare(
     >>> compare({"mine": Mine(), "EASE": EASE()}, task, seeds=5, against="EASE").table  # doctest: +SKIP
     """
     # nothing is fitted that cannot be compared
-    several = not isinstance(metrics, str)
-    metrics = [*dict.fromkeys(metrics)] if several else [metrics]
+    several = pd.api.types.is_list_like(metrics)
+    metrics = [*metrics] if several else [metrics]
     _check(models, task, metrics, against)
+    metrics = [*dict.fromkeys(metrics)]
+    check_number(0, seed=seed)
     against = next(iter(models)) if against is None else against
     (k,) = cutoffs(k, several=False)
     drawn = _drawn(seeds)
@@ -170,7 +172,7 @@ def _check(models: Any, task: Any, metrics: list[Any], against: str | None) -> N
         do = 'compare({"popular": Popularity()}, task)'
         raise ConfigError(what, "models", "at least one, by name", do)
     for one in metrics or [""]:
-        if one not in METRICS:
+        if not isinstance(one, str) or one not in METRICS:
             raise ConfigError(f"metric {one!r}", "compare", ", ".join(METRICS))
     if against not in (None, *models):
         raise ConfigError(f"no model is called {against!r}", "against", ", ".join(models))
