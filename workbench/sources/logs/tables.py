@@ -113,7 +113,7 @@ class Reading:
         left = [str(column) for column in raw if column not in columns]
         self.notes: Notes = notes_of(self.log, self.times, left, dropped)
         if unmet:
-            self.notes.doubts.append(f"no action is called {', '.join(unmet)}")
+            self.notes.doubts.append(f"no action is called {unmet}")
 
 
 @typed
@@ -237,13 +237,11 @@ def _values(column: pd.Series) -> pd.Series:
     return column if doubts else numbers
 
 
-def _renamed(
-    table: pd.DataFrame, actions: dict[str | int, str]
-) -> tuple[pd.DataFrame, int, list[str]]:
+def _renamed(table: pd.DataFrame, actions: dict[str | int, str]) -> tuple[pd.DataFrame, int, str]:
     """The table with its actions renamed, those called "" left out, how many these were, and the
-    names that no row has."""
+    names that no row has, with those that were seen; "" where each has one."""
     if not actions:
-        return table, 0, []
+        return table, 0, ""
     if "action" not in table:
         do = "pass mapping={'action': '…'} with the name of its column"
         what = f"no column is the action: none alone holds {', '.join(map(str, actions))}"
@@ -251,7 +249,9 @@ def _renamed(
     names = {str(code): name for code, name in actions.items()}
     told = table["action"].notna()
     written = table["action"].astype(str)
-    unmet = sorted(names.keys() - set(written))
+    seen = set(written[told])
+    unmet = ", ".join(sorted(names.keys() - seen))
+    unmet += f" (seen: {', '.join(sorted(seen)[:12])})" * bool(unmet)
     table["action"] = written.replace(names).where(told)
     gone = table["action"] == ""
     if "interaction" not in table:
