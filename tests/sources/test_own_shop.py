@@ -138,6 +138,8 @@ def test_an_action_is_found_by_what_it_is_called(own):
     assert list(log.frame["action"]) == ["purchase", "l"]
     with pytest.warns(UserWarning, match=r"no action is called retrun \(seen: b, l, return\)"):
         data.read_table(strange, actions={"b": "purchase", "retrun": ""})
+    with pytest.raises(ConfigError, match=r"read: no option 'item'.*some of path, mapping, items"):
+        data.read(strange, item="x")
     with pytest.raises(ConfigError, match="none alone holds refund") as caught:
         data.read(strange, drop=["refund"])
     assert "mapping={'action': '…'}" in caught.value.do

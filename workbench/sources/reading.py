@@ -6,6 +6,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from inspect import signature
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,7 +20,7 @@ from workbench.sources.files import exists, found
 from workbench.sources.logs import layout
 from workbench.sources.logs.dataset import Dataset, bare
 from workbench.sources.logs.items import preview_items, read_items
-from workbench.sources.logs.tables import FORM, preview, read_noted
+from workbench.sources.logs.tables import FORM, preview, read_noted, read_table
 from workbench.sources.notes import notes_of
 from workbench.sources.packed import parts_of
 
@@ -62,6 +63,10 @@ def read(
 
     >>> log, catalogue, _ = read("clicks.csv", items="products.csv", drop=["return"])  # doctest: +SKIP
     """
+    known = [*dict.fromkeys([*signature(read).parameters, *signature(read_table).parameters])]
+    known.remove("options")
+    if other := [name for name in options if name not in known]:
+        raise ConfigError(f"no option {other[0]!r}", "read", f"some of {', '.join(known)}")
     asked = {"items": items, "item_columns": item_columns, "topic_sep": topic_sep, "drop": drop}
     source = source_of(path, mapping, item_encoding=item_encoding, **asked, **options)
     for doubt in source.doubts:
