@@ -36,7 +36,7 @@ def pages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_pages_are_whole_without_a_network(quiet, pages: Path) -> None:
     quiet.goto((pages / "index.html").as_uri())
-    quiet.get_by_role("link").first.click()
+    quiet.locator("a[href='98_sample.html']").first.click()
     quiet.wait_for_selector(".js-plotly-plot .bars path")
     equation = quiet.locator("math[display=block]").bounding_box()
     assert equation["width"] > 60 and equation["height"] > 10

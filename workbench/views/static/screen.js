@@ -139,6 +139,7 @@ export function draw(root, firstState, compute, words) {
     if (!root.clientWidth) return;
     const items = [...list.children];
     for (const item of items) item.hidden = false;
+    list.style.minHeight = "";
     const room = roomOf(root) - 12;
     const fits = (size) => {
       main.style.setProperty("--size", `${size}px`);
@@ -156,6 +157,9 @@ export function draw(root, firstState, compute, words) {
       ui.short = true;
       return redraw();
     }
+    // a short report leaves room below: the history may have it
+    const spare = root.clientWidth >= STACKED && !ui.all ? Math.max(0, room - window_.offsetHeight) : 0;
+    if (spare) list.style.minHeight = `${Math.min(list.scrollHeight, list.clientHeight + spare)}px`;
     const floor = list.getBoundingClientRect().bottom + 1;
     const cut = ui.all ? [] : items.filter((item) => item.getBoundingClientRect().bottom > floor);
     for (const item of cut) item.hidden = true;
