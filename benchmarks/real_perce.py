@@ -148,15 +148,16 @@ def made_from() -> str:
     return f"{rows} {first()[0].num_parameters()} {weights:.6f}"
 
 
-PAIRS = [
-    ("CE", "before"),
-    ("PerCE", "CE"),
-    ("PerCE", "permuted"),
-    ("permuted", "CE"),
-    ("LossCE", "CE"),
-    ("CE, as much computing", "CE"),
-    ("frozen teacher", "PerCE"),
-]
+KEYS = {
+    ("CE", "before"): "ce_minus_base",
+    ("PerCE", "CE"): "perce_minus_ce",
+    ("PerCE", "permuted"): "perce_minus_permuted",
+    ("permuted", "CE"): "permuted_minus_ce",
+    ("LossCE", "CE"): "lossce_minus_ce",
+    ("CE, as much computing", "CE"): "longer_minus_ce",
+    ("frozen teacher", "PerCE"): "teacher_minus_perce",
+}
+"""Losses, less which others of their seed: how the predictions call the difference."""
 
 
 def summary(cell: Cell, done: dict[str, pd.DataFrame]) -> pd.DataFrame:
@@ -165,7 +166,7 @@ def summary(cell: Cell, done: dict[str, pd.DataFrame]) -> pd.DataFrame:
     lines, own = [], done[cell.loss]
     for measure in MEASURES:
         values = own[own["measure"] == measure].set_index("user")["value"]
-        others = [other for loss, other in PAIRS if loss == cell.loss and other in done]
+        others = [other for loss, other in KEYS if loss == cell.loss and other in done]
         for minus in ("", *others):
             table = done[minus] if minus else own.assign(value=0.0)
             other = table[table["measure"] == measure].set_index("user")["value"]
@@ -197,15 +198,6 @@ def over_seeds(table: pd.DataFrame) -> pd.DataFrame:
     return found.assign(low=found["value"] - wide, high=found["value"] + wide).reset_index()
 
 
-KEYS = {
-    ("CE", "before"): "ce_minus_base",
-    ("PerCE", "CE"): "perce_minus_ce",
-    ("PerCE", "permuted"): "perce_minus_permuted",
-    ("permuted", "CE"): "permuted_minus_ce",
-    ("LossCE", "CE"): "lossce_minus_ce",
-    ("CE, as much computing", "CE"): "longer_minus_ce",
-    ("frozen teacher", "PerCE"): "teacher_minus_perce",
-}
 SAID = {"personal_nll": "personal", "generic_nll": "other", "gap": "gap"}
 
 
