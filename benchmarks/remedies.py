@@ -108,6 +108,16 @@ def measured(cell: Cell) -> pd.DataFrame:
     return nats.reset_index().assign(chosen=chosen, seconds=seconds)
 
 
+def of(found: pd.DataFrame, row: str, what: str) -> pd.Series:
+    """A measure of a row by shopper, the mean over seeds; without those it does not ask."""
+    return found[found["row"] == row].groupby("user")[what].mean().dropna()
+
+
+def less(found: pd.DataFrame, row: str, other: str, what: str) -> tuple[float, float, float]:
+    """A row less another, paired by shopper, with its interval."""
+    return bootstrap_mean((of(found, row, what) - of(found, other, what)).dropna(), shares=False)
+
+
 def table_of(found: pd.DataFrame) -> pd.DataFrame:
     """[row, measure, seeds, shoppers, value, low, high, less, less_low, less_high, chosen, seconds];
     means over seeds first; less: less as published, paired by shopper."""
@@ -115,11 +125,7 @@ def table_of(found: pd.DataFrame) -> pd.DataFrame:
     lines = []
     for name, rows in found.groupby("row", sort=False):
         for what in ("own", "swap", "nobody", "ndcg", "novel"):
-            own, base = (
-                found[found["row"] == row].groupby("user")[what].mean().dropna()
-                for row in (name, PUBLISHED)
-            )
-            apart = bootstrap_mean((own - base).dropna(), shares=False)
+            own, apart = of(found, name, what), less(found, name, PUBLISHED, what)
             ends = (rows["chosen"].median(), rows.groupby("seed")["seconds"].first().mean())
             value = bootstrap_mean(own, shares=False)
             lines.append((name, what, rows["seed"].nunique(), len(own), *value, *apart, *ends))
@@ -132,12 +138,8 @@ def together(found: pd.DataFrame) -> dict[str, tuple[float, float, float]]:
     """{measure: what all remedies have more than loss and own actions, with its interval}, paired."""
     apart = {}
     for name, what in (("nats", "own"), ("ndcg", "ndcg"), ("novel", "novel")):
-        own, base = (
-            found[found["row"] == row].groupby("user")[what].mean().dropna() for row in (ALL, BOTH)
-        )
-        less = (own - base).dropna()
-        if len(less):
-            apart[name] = bootstrap_mean(less, shares=False)
+        if {ALL, BOTH} <= {*found["row"]}:
+            apart[name] = less(found, ALL, BOTH, what)
     return apart
 
 
