@@ -65,12 +65,12 @@ class Comparison:
 
         >>> print(compare(models, task).to_latex())  # doctest: +SKIP
         """
-        cells = self._cells()
+        cells, lines = self._cells(), self._lines
         rows = [" & ".join(["model", *map(_tex, cells)])]
         for model, row in cells.iterrows():
             told = [_tex(model)]
             for metric, value in row.items():
-                low, high = self._lines.loc[(model, metric), ["low", "high"]]
+                low, high = lines.loc[(model, metric), ["low", "high"]]
                 best = value == cells[metric].max()
                 said = f"{value:.{digits}f}"
                 said = f"\\textbf{{{said}}}" if best else said
@@ -79,8 +79,8 @@ class Comparison:
         head, *body = (f"{row} \\\\" for row in rows)
         told = " ".join(html.visible(self.source).split())
         top = [f"% {told}", f"\\begin{{tabular}}{{l{'r' * len(cells.columns)}}}"]
-        lines = [*top, "\\toprule", head, "\\midrule", *body, "\\bottomrule", "\\end{tabular}"]
-        return "\n".join(lines) + "\n"
+        whole = [*top, "\\toprule", head, "\\midrule", *body, "\\bottomrule", "\\end{tabular}"]
+        return "\n".join(whole) + "\n"
 
     @property
     def _lines(self) -> pd.DataFrame:
